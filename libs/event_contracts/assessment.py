@@ -1,0 +1,200 @@
+"""The CJ Assessment service's events: the request that starts a batch and the four that end it."""
+
+from enum import StrEnum
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from event_contracts.base import (
+    BaseEventData,
+    BatchStatus,
+    Count,
+    CourseCode,
+    EssayProcessingInputRefV1,
+    Flag,
+    Id,
+    Int,
+    JsonObject,
+    Money,
+    Number,
+    ProcessingUpdate,
+    Seconds,
+    Share,
+    StorageReferenceMetadata,
+    SystemProcessingMetadata,
+    UtcDatetime,
+    WireModel,
+)
+from event_contracts.errors import ErrorDetail
+from event_contracts.llm import LLMConfigOverrides
+
+UNGRADED: Final = "U"
+"""The letter grade of an essay for which no grade could be projected."""
+
+
+class EventName(StrEnum):
+    """Short names that `event_name` carries."""
+
+    CJ_ASSESSMENT_REQUESTED = "els.cj_assessment.requested"
+    CJ_ASSESSMENT_COMPLETED = "cj_assessment.completed"
+    CJ_ASSESSMENT_FAILED = "cj_assessment.failed"
+    ASSESSMENT_RESULT_PUBLISHED = "assessment.result.published"
+    RESOURCE_CONSUMPTION_REPORTED = "resource.consumption.reported"
+
+
+class ELS_CJAssessmentRequestV1(BaseEventData):  # noqa: N801 - the platform's own name of this event
+    """Assess these essays; `entity_id` is the batch id of the batch orchestrator.
+
+    What a batch must fulfil beyond its shape (two essays, no id twice, a scale with anchors) is checked when it
+    is started, so that a wrong batch ends in a failed event rather than on the dead-letter topic.
+    """
+
+    system_metadata: SystemProcessingMetadata
+    essays_for_cj: tuple[EssayProcessingInputRefV1, ...]
+    language: Id
+    course_code: CourseCode
+    student_prompt_ref: StorageReferenceMetadata | None = None
+    llm_config_overrides: LLMConfigOverrides | None = None
+    assignment_id: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    user_id: Id
+    org_id: str | None = None
+
+
+class ProcessingSummary(WireModel):
+    """How many essays, and which, came through."""
+
+    total_essays: Count
+    successful: Count
+    failed: Count
+    successful_essay_ids: tuple[str, ...] = ()
+    failed_essay_ids: tuple[str, ...] = ()
+    processing_time_seconds: Seconds
+
+
+class CJAssessmentCompletedV1(ProcessingUpdate):
+    """A batch is done: state only, no scores."""
+
+    status: Literal[BatchStatus.COMPLETED_SUCCESSFULLY, BatchStatus.COMPLETED_WITH_FAILURES]
+    cj_assessment_job_id: Id
+    processing_summary: ProcessingSummary
+
+
+class CJAssessmentFailedV1(ProcessingUpdate):
+    """A batch could not be done; `system_metadata.error_info` is the ErrorDetail that says why."""
+
+    status: Literal[BatchStatus.FAILED_CRITICALLY]
+    cj_assessment_job_id: Id
+
+    @model_validator(mode="after")
+    def _says_why(self) -> Self:
+        try:
+            self.error_detail()
+        except ValidationError:
+            raise ValueError("system_metadata.error_info must hold an ErrorDetail") from None
+        return self
+
+    def error_detail(self) -> ErrorDetail:
+        """Why the batch failed."""
+        return ErrorDetail.model_validate(self.system_metadata.error_info)
+
+
+class ConfidenceLabel(StrEnum):
+    """How sure a grade is: HIGH from .8, MID from .6 of its probability."""
+
+    HIGH = "HIGH"
+    MID = "MID"
+    LOW = "LOW"
+
+
+class StopReason(StrEnum):
+    """Why judging ended."""
+
+    TARGET_REACHED = "target_reached"
+    BUDGET_COMPARISONS = "budget_comparisons"
+    BUDGET_COST = "budget_cost"
+    DEADLINE = "deadline"
+    EXHAUSTED = "exhausted"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class EssayResultV1(WireModel):
+    """One essay's place in the ranking and its grade; `bt_score` is in logits."""
+
+    essay_id: Id
+    normalized_score: Share
+    letter_grade: Id
+    confidence_score: Share
+    confidence_label: ConfidenceLabel
+    bt_score: Number
+    rank: Annotated[Int, Field(gt=0)]
+    is_anchor: Flag = False
+    feedback_uri: str | None = None
+    metrics_uri: str | None = None
+    display_name: str | None = None
+
+
+class BtStats(WireModel):
+    """Ability and its standard error, in logits."""
+
+    bt_mean: Number
+    bt_se: Annotated[Number, Field(ge=0)]
+
+
+class GradeProjectionSummary(WireModel):
+    """Grades by essay id, with how sure they are; empty maps where no grades could be projected."""
+
+    projections_available: Flag
+    primary_grades: dict[str, str] = Field(default_factory=dict)
+    confidence_labels: dict[str, ConfidenceLabel] = Field(default_factory=dict)
+    confidence_scores: dict[str, Share] = Field(default_factory=dict)
+    grade_probabilities: dict[str, dict[str, Share]] = Field(default_factory=dict)
+    calibration_info: JsonObject = Field(default_factory=dict)
+    bt_stats: dict[str, BtStats] = Field(default_factory=dict)
+
+
+class AssessmentMetadata(WireModel):
+    """How a ranking came about; keys that are added later are kept, not dropped."""
+
+    model_config = ConfigDict(extra="allow")
+
+    grade_scale: Id
+    anchor_essays_used: Count
+    anchor_grade_distribution: dict[str, Count]
+    calibration_method: str | None
+    comparison_count: Count
+    processing_duration_seconds: Seconds
+    llm_temperature: Annotated[Number, Field(ge=0, le=2)] | None
+    course_code: CourseCode
+    reliability: JsonObject
+    position_bias: JsonObject
+    stop_reason: StopReason
+    cost_usd: Money
+    grade_projections: GradeProjectionSummary
+
+
+class AssessmentResultV1(BaseEventData):
+    """The ranking and the grades of a batch, for the result aggregator."""
+
+    batch_id: Id
+    cj_assessment_job_id: Id
+    assignment_id: str | None = None
+    assessment_method: Literal["cj_assessment"] = "cj_assessment"
+    model_used: Id
+    model_provider: Id
+    model_version: str | None = None
+    essay_results: tuple[EssayResultV1, ...]
+    assessment_metadata: AssessmentMetadata
+    assessed_at: UtcDatetime
+
+
+class ResourceConsumptionV1(BaseEventData):
+    """Comparisons that were really judged and paid for, and by whom."""
+
+    user_id: Id
+    org_id: str | None = None
+    resource_type: Literal["cj_comparison"] = "cj_comparison"
+    quantity: Count
+    service_name: Id
+    processing_id: Id
+    consumed_at: UtcDatetime

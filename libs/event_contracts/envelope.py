@@ -1,0 +1,125 @@
+"""The envelope around every event: written once, read strictly, with its headers, key and hints."""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import cache
+from typing import Annotated, Generic, Self, TypeVar, cast
+from uuid import UUID, uuid4
+
+from pydantic import Field, StringConstraints, ValidationError
+
+from event_contracts.base import BaseEventData, Id, Int, JsonObject, Money, Number, UtcDatetime, WireModel
+from event_contracts.errors import InvalidRequest, MalformedEvent, validation_reasons
+from event_contracts.llm import LLMComparisonResultV1
+from event_contracts.topics import topic_of
+
+DataT = TypeVar("DataT", bound=WireModel)
+
+
+class SourceService(StrEnum):
+    """What the suite's own parts call themselves."""
+
+    CJ_ASSESSMENT = "cj_assessment_service"
+    LLM_PROVIDER = "llm_provider_service"
+    BATCH_CONDUCTOR = "batch_conductor_service"
+    BATCH_RUNNER = "batch_runner"
+
+
+class EnvelopeHints(WireModel):
+    """Wishes about one batch that its sender put into the envelope's metadata; null means the service's default."""
+
+    max_comparisons: Annotated[Int, Field(gt=0)] | None = None
+    max_cost_usd: Annotated[Money, Field(gt=0)] | None = None
+    target_reliability: Annotated[Number, Field(gt=0, lt=1)] | None = None
+    callback_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+")] | None = None
+
+    @classmethod
+    def of(cls, metadata: JsonObject | None) -> Self:
+        """Read the hints; InvalidRequest says which one is wrong."""
+        try:
+            return cls.model_validate(metadata or {})
+        except ValidationError as error:
+            raise InvalidRequest.of(error) from error
+
+
+class EventEnvelope(WireModel, Generic[DataT]):
+    """One message: what happened, when, by whom, in which chain of events."""
+
+    event_id: UUID
+    event_type: Id
+    event_timestamp: UtcDatetime
+    source_service: Id
+    schema_version: Annotated[Int, Field(ge=1)] = 1
+    correlation_id: UUID
+    data_schema_uri: str | None = None
+    data: DataT
+    metadata: JsonObject | None = None
+
+    @classmethod
+    def wrap(
+        cls,
+        data: DataT,
+        *,
+        source_service: str,
+        correlation_id: UUID,
+        metadata: JsonObject | None = None,
+        event_timestamp: datetime | None = None,
+        event_id: UUID | None = None,
+    ) -> "EventEnvelope[DataT]":
+        """Envelope a new event: its type is its topic, its id is new and its time is now unless they are given."""
+        return _envelope_type(type(data))(
+            event_id=event_id or uuid4(),
+            event_type=topic_of(type(data)),
+            event_timestamp=event_timestamp or datetime.now(UTC),
+            source_service=source_service,
+            correlation_id=correlation_id,
+            data=data,
+            metadata=metadata,
+        )
+
+    @property
+    def key(self) -> str:
+        """The message key: the batch id where a batch is concerned, so that its events stay in order."""
+        if isinstance(self.data, LLMComparisonResultV1):
+            batch_id = self.data.request_metadata.get("bos_batch_id")
+        else:
+            batch_id = getattr(self.data, "batch_id", None)
+        if batch_id is None and isinstance(self.data, BaseEventData):
+            batch_id = self.data.entity_id
+        return str(batch_id or self.correlation_id)
+
+    def hints(self) -> EnvelopeHints:
+        """The sender's wishes; InvalidRequest says which one is wrong."""
+        return EnvelopeHints.of(self.metadata)
+
+    def to_json(self) -> bytes:
+        """The message value, UTF-8."""
+        return self.model_dump_json().encode()
+
+    def headers(self) -> tuple[tuple[str, bytes], ...]:
+        """The message headers: what a reader may want to know before it parses the value."""
+        named = {
+            "event_id": str(self.event_id),
+            "event_type": self.event_type,
+            "correlation_id": str(self.correlation_id),
+            "source_service": self.source_service,
+            "traceparent": (self.metadata or {}).get("traceparent"),
+        }
+        return tuple((name, value.encode()) for name, value in named.items() if isinstance(value, str))
+
+
+@cache
+def _envelope_type(data_type: type[DataT]) -> type[EventEnvelope[DataT]]:
+    return cast("type[EventEnvelope[DataT]]", EventEnvelope.__class_getitem__(data_type))
+
+
+def parse_envelope(value: bytes, data_type: type[DataT]) -> EventEnvelope[DataT]:
+    """Read a message value; MalformedEvent says which fields are wrong, without their values."""
+    topic = topic_of(data_type)
+    try:
+        envelope = _envelope_type(data_type).model_validate_json(value)
+    except ValidationError as error:
+        raise MalformedEvent(f"not a {topic} message", reasons=validation_reasons(error)) from error
+    if envelope.event_type != topic:
+        raise MalformedEvent(f"not a {topic} message", reasons=("event_type: is not the topic's name",))
+    return envelope

@@ -1,0 +1,74 @@
+"""What a judge is shown and must answer: the fence around the two texts, and the answer's JSON Schema.
+
+The texts of a pair are data. Each stands between markers whose name ends in a boundary derived from both
+texts, so that no text can close its own fence, and the same pair always gives the same prompt.
+"""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Final
+
+LABEL_A: Final = "Essay A"
+LABEL_B: Final = "Essay B"
+MAX_JUSTIFICATION: Final = 500
+
+ANSWER_SCHEMA: Final = {
+    "type": "object",
+    "properties": {
+        "winner": {"type": "string", "enum": [LABEL_A, LABEL_B]},
+        "justification": {"type": "string", "maxLength": MAX_JUSTIFICATION},
+        "confidence": {"type": "integer", "minimum": 1, "maximum": 5},
+    },
+    "required": ["winner", "justification", "confidence"],
+    "additionalProperties": False,
+}
+"""JSON Schema of a judge's answer; anything else is rejected, never repaired."""
+
+_FENCED = re.compile(
+    r"<essay_(?P<slot>[ab])_(?P<boundary>[0-9a-f]{16})>\n(?P<text>.*?)\n</essay_(?P=slot)_(?P=boundary)>",
+    re.S,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FencedPair:
+    """The two blocks of a comparison, each a label and a fenced text."""
+
+    essay_a: str
+    essay_b: str
+
+
+def fence_pair(text_a: str, text_b: str) -> FencedPair:
+    """Put each text between markers that it cannot contain."""
+    boundary = _boundary(text_a, text_b)
+    return FencedPair(
+        essay_a=f"{LABEL_A}:\n<essay_a_{boundary}>\n{text_a}\n</essay_a_{boundary}>",
+        essay_b=f"{LABEL_B}:\n<essay_b_{boundary}>\n{text_b}\n</essay_b_{boundary}>",
+    )
+
+
+def read_fenced_pair(prompt: str) -> tuple[str, str]:
+    """The two texts of a prompt made with ``fence_pair``; raises ``ValueError`` when there are not exactly two."""
+    found = {match["slot"]: match["text"] for match in _FENCED.finditer(prompt)}
+    if set(found) != {"a", "b"}:
+        raise ValueError("the prompt does not hold two fenced essays")
+    return found["a"], found["b"]
+
+
+def text_sha256(text: str) -> str:
+    """SHA-256 (hex) of a text with unified line ends and without space at its end: the text's identity."""
+    return hashlib.sha256(unified(text).encode()).hexdigest()
+
+
+def unified(text: str) -> str:
+    """The text with ``\\n`` line ends and nothing after its last word."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").rstrip()
+
+
+def _boundary(text_a: str, text_b: str) -> str:
+    digest = hashlib.sha256()
+    for text in (text_a, text_b):
+        encoded = text.encode()
+        digest.update(len(encoded).to_bytes(8, "big") + encoded)
+    return digest.hexdigest()[:16]

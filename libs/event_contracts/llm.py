@@ -1,0 +1,332 @@
+"""The LLM provider's contracts: comparison requests, their results, and the events about calls and costs."""
+
+from collections.abc import Collection
+from enum import StrEnum
+from typing import Annotated, Final, Literal, Self
+from uuid import UUID
+
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+
+from event_contracts.base import (
+    Count,
+    Flag,
+    Id,
+    Int,
+    JsonObject,
+    Money,
+    Number,
+    Seconds,
+    Sha256Hex,
+    UtcDatetime,
+    WireModel,
+)
+from event_contracts.errors import CallbackMissing, ErrorDetail, InvalidCallback, InvalidRequest
+
+MAX_COMPARISONS_PER_CALL: Final = 500
+MAX_JUSTIFICATION_CHARACTERS: Final = 500
+
+
+class LLMProvider(StrEnum):
+    """Who can judge; `mock` is the simulated judge, `replay` answers with recorded decisions."""
+
+    ANTHROPIC = "anthropic"
+    OPENAI = "openai"
+    GOOGLE = "google"
+    OPENROUTER = "openrouter"
+    MOCK = "mock"
+    OPENAI_COMPATIBLE = "openai_compatible"
+    REPLAY = "replay"
+
+
+class ReasoningEffort(StrEnum):
+    """How much a model should think before it answers."""
+
+    NONE = "none"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class OutputVerbosity(StrEnum):
+    """How wordy a model's answer may be."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class LLMConfigOverrides(WireModel):
+    """What the caller wants instead of the service's defaults; null is "the default", 0.0 is a value."""
+
+    model_override: Id | None = None
+    provider_override: Id | None = None
+    temperature_override: Annotated[Number, Field(ge=0, le=2)] | None = None
+    max_tokens_override: Annotated[Int, Field(gt=0)] | None = None
+    system_prompt_override: str | None = None
+    judge_rubric_override: str | None = None
+    reasoning_effort: ReasoningEffort | None = None
+    output_verbosity: OutputVerbosity | None = None
+
+    @field_validator("provider_override")
+    @classmethod
+    def _lower_case(cls, provider: str | None) -> str | None:
+        if provider is not None and provider != provider.lower():
+            raise ValueError(f"must be lower case: one of {', '.join(LLMProvider)}")
+        return provider
+
+
+class Winner(StrEnum):
+    """The essay that the judge preferred, by the label that it saw."""
+
+    ESSAY_A = "Essay A"
+    ESSAY_B = "Essay B"
+
+
+class TokenUsage(WireModel):
+    """Tokens that a call was billed for."""
+
+    prompt_tokens: Count
+    completion_tokens: Count
+    total_tokens: Count
+
+
+class JudgementProvenance(WireModel):
+    """What `request_metadata` says about a result: which essays and batch, which prompt, which model answered."""
+
+    essay_a_id: Id
+    essay_b_id: Id
+    bos_batch_id: Id
+    prompt_sha256: Sha256Hex
+    resolved_provider: str | None = None
+    resolved_model: str | None = None
+    cache_read_tokens: Count = 0
+    cache_write_tokens: Count = 0
+
+
+class _PromptDigest(WireModel):
+    prompt_sha256: Sha256Hex
+
+
+class LLMComparisonResultV1(WireModel):
+    """The one callback of a comparison request: a winner with its reasons, or an error, never both or neither.
+
+    `request_metadata` is what the caller sent, verbatim, plus prompt_sha256, resolved_provider, resolved_model,
+    cache_read_tokens and cache_write_tokens.
+    """
+
+    request_id: Id
+    correlation_id: UUID
+    winner: Winner | None = None
+    justification: Annotated[str, StringConstraints(max_length=MAX_JUSTIFICATION_CHARACTERS)] | None = None
+    confidence: Annotated[Number, Field(ge=1, le=5)] | None = None
+    error_detail: ErrorDetail | None = None
+    provider: Id
+    model: Id
+    response_time_ms: Count
+    token_usage: TokenUsage
+    cost_estimate: Money
+    requested_at: UtcDatetime
+    completed_at: UtcDatetime
+    trace_id: str | None = None
+    request_metadata: JsonObject
+
+    @field_validator("request_metadata")
+    @classmethod
+    def _names_its_prompt(cls, metadata: JsonObject) -> JsonObject:
+        try:
+            _PromptDigest.model_validate(metadata)
+        except ValidationError:
+            raise ValueError("must hold prompt_sha256, 64 lower-case hexadecimal digits") from None
+        return metadata
+
+    @model_validator(mode="after")
+    def _winner_or_error(self) -> Self:
+        if (self.winner is None) == (self.error_detail is None):
+            raise ValueError("needs exactly one of winner and error_detail")
+        reasons = (self.justification, self.confidence)
+        if self.winner is not None and None in reasons:
+            raise ValueError("a winner needs justification and confidence")
+        if self.winner is None and reasons != (None, None):
+            raise ValueError("an error has neither justification nor confidence")
+        return self
+
+    def provenance(self) -> JudgementProvenance:
+        """What the caller and the service wrote into `request_metadata`; InvalidRequest where it is not complete."""
+        try:
+            return JudgementProvenance.model_validate(self.request_metadata)
+        except ValidationError as error:
+            raise InvalidRequest.of(error) from error
+
+
+class LLMRequestStartedV1(WireModel):
+    """A call to a provider began."""
+
+    provider: Id
+    request_type: Literal["comparison"] = "comparison"
+    correlation_id: UUID
+    user_id: str | None = None
+    metadata: JsonObject = Field(default_factory=dict)
+
+
+class LLMRequestCompletedV1(LLMRequestStartedV1):
+    """A call to a provider ended, well or not."""
+
+    success: Flag
+    response_time_ms: Count
+    error_message: str | None = None
+    token_usage: TokenUsage | None = None
+    cost_estimate: Money | None = None
+
+
+class ProviderFailureType(StrEnum):
+    """How a provider failed."""
+
+    TIMEOUT = "timeout"
+    RATE_LIMIT = "rate_limit"
+    SERVICE_UNAVAILABLE = "service_unavailable"
+
+
+class LLMProviderFailureV1(WireModel):
+    """A provider did not do its work."""
+
+    provider: Id
+    failure_type: ProviderFailureType
+    correlation_id: UUID
+    error_details: str
+    circuit_breaker_opened: Flag = False
+
+
+class LLMCostTrackingV1(WireModel):
+    """What one call cost, and whom to bill."""
+
+    correlation_id: UUID
+    provider: Id
+    model: Id
+    request_type: Literal["comparison"] = "comparison"
+    cost_estimate_usd: Money
+    token_usage: TokenUsage
+    user_id: str | None = None
+    organization_id: str | None = None
+    service_name: Id
+    request_timestamp: UtcDatetime
+    response_time_ms: Count
+
+
+class CostAlertType(StrEnum):
+    """Which limit was reached."""
+
+    DAILY_LIMIT = "daily_limit"
+    MONTHLY_LIMIT = "monthly_limit"
+    RATE_SPIKE = "rate_spike"
+
+
+class LLMCostAlertV1(WireModel):
+    """Spending reached a limit."""
+
+    alert_type: CostAlertType
+    provider: Id
+    current_cost: Money
+    threshold: Money
+    period: Id
+
+
+class PromptTarget(StrEnum):
+    """Which part of the prompt a block belongs to."""
+
+    SYSTEM = "system"
+    USER_CONTENT = "user_content"
+
+
+class PromptBlock(WireModel):
+    """A piece of a prompt; cacheable blocks come first and may be kept by the vendor for `ttl`."""
+
+    target: PromptTarget
+    content: Annotated[str, StringConstraints(min_length=1)]
+    cacheable: Flag = False
+    ttl: Literal["5m", "1h"] = "5m"
+
+
+class ComparisonRequest(WireModel):
+    """POST /api/v1/comparison. Where `prompt_blocks` are given they are the prompt, and `user_prompt` is its plain form."""
+
+    user_prompt: Annotated[str, StringConstraints(min_length=1)]
+    prompt_blocks: Annotated[tuple[PromptBlock, ...], Field(min_length=1)] | None = None
+    callback_topic: str | None = None
+    callback_url: str | None = None
+    llm_config_overrides: LLMConfigOverrides | None = None
+    correlation_id: UUID
+    user_id: str | None = None
+    metadata: JsonObject = Field(default_factory=dict)
+
+    def require_callback(self, allowed_topics: Collection[str]) -> None:
+        """Raise CallbackMissing or InvalidCallback unless the result has a place to go that is allowed."""
+        if self.callback_topic is None and self.callback_url is None:
+            raise CallbackMissing("name a callback_topic, a callback_url, or both: the result is sent there")
+        if self.callback_topic is not None and self.callback_topic not in allowed_topics:
+            raise InvalidCallback(f"callback_topic must be one of: {', '.join(sorted(allowed_topics))}")
+
+
+class ComparisonAccepted(WireModel):
+    """202: the comparison is in the queue, and one callback will follow."""
+
+    queue_id: UUID
+    status: Literal["queued"] = "queued"
+    message: str
+    estimated_wait_minutes: Seconds | None = None
+
+
+class ComparisonBatchItem(ComparisonRequest):
+    """One comparison of a call that brings several; its `idempotency_key` stands for the single call's header."""
+
+    idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
+
+
+class ComparisonBatchRequest(WireModel):
+    """POST /api/v1/comparisons: up to 500 comparisons in one call."""
+
+    comparisons: Annotated[
+        tuple[ComparisonBatchItem, ...], Field(min_length=1, max_length=MAX_COMPARISONS_PER_CALL)
+    ]
+
+
+class ComparisonItemAnswer(WireModel):
+    """The answer to one comparison of several: accepted, or the error that the single call would have got."""
+
+    accepted: ComparisonAccepted | None = None
+    error: ErrorDetail | None = None
+
+    @model_validator(mode="after")
+    def _accepted_or_error(self) -> Self:
+        if (self.accepted is None) == (self.error is None):
+            raise ValueError("needs exactly one of accepted and error")
+        return self
+
+
+class ComparisonBatchAnswer(WireModel):
+    """One answer an item, in the order of the request."""
+
+    items: tuple[ComparisonItemAnswer, ...]
+
+
+class RequestState(StrEnum):
+    """Where a judge request is; the last three are final."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
+class RequestStatus(WireModel):
+    """GET /api/v1/requests/{queue_id}."""
+
+    queue_id: UUID
+    status: RequestState
+    correlation_id: UUID
+    attempts: Count
+    requested_at: UtcDatetime
+    completed_at: UtcDatetime | None = None
+    provider: str | None = None
+    model: str | None = None
+    result: LLMComparisonResultV1 | None = None

@@ -1,0 +1,58 @@
+"""Structured logs: dotted event names with key-values, one JSON object a line (or colours for people)."""
+
+import logging
+import sys
+from typing import Literal
+
+import orjson
+import structlog
+
+
+def configure_logging(*, service: str, level: str = "info", fmt: Literal["json", "console"] = "json") -> None:
+    """Route structlog and the standard library's loggers to standard error in one format."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _service_name(service),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(processor=_renderer(fmt), foreign_pre_chain=shared)
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    _quieten_chatty_libraries()
+
+
+def _service_name(service: str) -> structlog.typing.Processor:
+    def add(
+        _logger: structlog.typing.WrappedLogger, _name: str, event: structlog.typing.EventDict
+    ) -> structlog.typing.EventDict:
+        event.setdefault("service", service)
+        return event
+
+    return add
+
+
+def _renderer(fmt: Literal["json", "console"]) -> structlog.typing.Processor:
+    if fmt == "console":
+        return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    return structlog.processors.JSONRenderer(serializer=_dumps)
+
+
+def _dumps(event: structlog.typing.EventDict, **_options: object) -> str:
+    return orjson.dumps(event, default=str).decode()
+
+
+def _quieten_chatty_libraries() -> None:
+    for name in ("aiokafka", "alembic", "hypercorn", "httpx2", "httpcore2", "stamina"):
+        logging.getLogger(name).setLevel(logging.WARNING)

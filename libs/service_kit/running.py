@@ -1,0 +1,106 @@
+"""Running a service: migrate, connect, serve and work until told to stop, then close in reverse order."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from quart import Quart
+
+from service_kit.database import Database, create_database_if_missing, migrate
+from service_kit.event_bus import EventBus
+from service_kit.wakeup import Worker
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """An assembled service, not yet started."""
+
+    name: str
+    app: Quart
+    host: str
+    port: int
+    database_url: str
+    migrations: Path
+    database: Database
+    bus: EventBus
+    workers: Sequence[Worker]
+    close: Callable[[], Awaitable[None]]
+
+
+async def run_services(
+    services: Sequence[Service], *, stop: asyncio.Event, started: asyncio.Event | None = None
+) -> None:
+    """Run the services until ``stop`` is set; ``started`` is set when all of them serve.
+
+    Several services may share one bus object (the embedded stack does): it is started and run once.
+    A worker's or server's unexpected end ends them all: better a restart than half a service.
+    """
+    for service in services:
+        await create_database_if_missing(service.database_url)
+        await migrate(service.database_url, service.migrations)
+    async with AsyncExitStack() as closing:
+        for service in services:
+            closing.push_async_callback(service.close)
+        for bus in {id(service.bus): service.bus for service in services}.values():
+            await bus.start()
+            closing.push_async_callback(bus.close)
+        await _run_until(stop, services, started)
+
+
+async def _run_until(
+    stop: asyncio.Event, services: Sequence[Service], started: asyncio.Event | None
+) -> None:
+    async with asyncio.TaskGroup() as group, _cancelled_at_exit() as tasks:
+        for service in services:
+            tasks.append(group.create_task(_serve_http(service, stop), name=f"{service.name}.http"))
+            tasks.extend(
+                group.create_task(worker.run(), name=f"{service.name}.{worker.name}")
+                for worker in service.workers
+            )
+            log.info("service.started", name=service.name, address=f"http://{service.host}:{service.port}")
+        for bus in {id(service.bus): service.bus for service in services}.values():
+            tasks.append(group.create_task(bus.run(), name="bus"))
+        if started is not None:
+            started.set()
+        await stop.wait()
+        log.info("service.stopping", names=[service.name for service in services])
+
+
+@asynccontextmanager
+async def _cancelled_at_exit() -> AsyncIterator[list[asyncio.Task[None]]]:
+    tasks: list[asyncio.Task[None]] = []
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def _serve_http(service: Service, stop: asyncio.Event) -> None:
+    config = Config()
+    config.bind = [f"{service.host}:{service.port}"]
+    config.graceful_timeout = 5
+    config.accesslog = None
+    config.errorlog = "-"
+    await serve(service.app, config, shutdown_trigger=stop.wait)
+
+
+def run_until_signalled(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:
+    """Run ``main(stop)``; SIGTERM and SIGINT set ``stop``."""
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        await main(stop)
+
+    asyncio.run(run())

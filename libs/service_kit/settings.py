@@ -1,0 +1,39 @@
+"""Settings that every service shares, read from the environment with the service's own prefix."""
+
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServiceSettings(BaseSettings):
+    """Base of each service's settings; a subclass sets ``env_prefix`` and adds its own fields."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    database_url: str = Field(description="SQLAlchemy URL of the service's own PostgreSQL database.")
+    database_pool_size: int = Field(default=10, gt=0, description="Connections kept open at most.")
+    event_bus: Literal["kafka", "memory"] = Field(
+        default="kafka", description="memory serves one process and survives a kill through the outbox."
+    )
+    kafka_bootstrap_servers: str | None = Field(default=None, description="host:port, comma separated.")
+    kafka_topic_prefix: str = Field(default="", description="Put before every topic and group name.")
+    kafka_instance_id: str | None = Field(
+        default=None, description="Stable name of this replica: static membership, no rebalance on restart."
+    )
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(gt=0, lt=65536)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["json", "console"] = "json"
+    callback_signing_secret: SecretStr = Field(
+        description="whsec_ + base64 of 24 to 64 bytes: signs and checks HTTP callbacks (Standard Webhooks)."
+    )
+    callback_allowed_hosts: tuple[str, ...] = Field(
+        default=(), description='Hosts that callbacks may go to: exact ("ras.internal") or "*.example.org".'
+    )
+
+    @model_validator(mode="after")
+    def _kafka_is_addressed(self) -> Self:
+        if self.event_bus == "kafka" and not self.kafka_bootstrap_servers:
+            raise ValueError("event_bus=kafka needs kafka_bootstrap_servers; or choose event_bus=memory")
+        return self
