@@ -1,4 +1,4 @@
-"""The wire of the suite, typed: envelope, events, HTTP payloads, errors, topics, grade scales, prompt hash."""
+"""The wire of the suite, typed: envelope, events, HTTP payloads, errors, topics, scales, prompt hash."""
 
 from event_contracts.assessment import (
     UNGRADED,
@@ -43,6 +43,23 @@ from event_contracts.base import (
     course_language,
     usd,
 )
+from event_contracts.cj_http import (
+    AnchorRegistration,
+    AnchorView,
+    AssessmentAccepted,
+    AssessmentState,
+    AssignmentAnchors,
+    BatchCost,
+    BatchProgress,
+    BatchResultsView,
+    BatchStatusView,
+    ComparisonPage,
+    ComparisonState,
+    ComparisonView,
+    ContentStored,
+    NonEmptyText,
+    ReliabilityView,
+)
 from event_contracts.conductor import (
     BatchPhases,
     ELSBatchPhaseOutcomeV1,
@@ -57,6 +74,7 @@ from event_contracts.envelope import (
     EnvelopeHints,
     EventEnvelope,
     SourceService,
+    envelope_type,
     parse_envelope,
 )
 from event_contracts.errors import (
@@ -84,6 +102,11 @@ from event_contracts.errors import (
     http_status,
     validation_reasons,
 )
+from event_contracts.grade_scales import (
+    GRADE_SCALES,
+    GradeScale,
+    grade_scale,
+)
 from event_contracts.judging import (
     ANSWER_SCHEMA,
     LABEL_A,
@@ -97,7 +120,6 @@ from event_contracts.judging import (
 )
 from event_contracts.llm import (
     MAX_COMPARISONS_PER_CALL,
-    MAX_JUSTIFICATION_CHARACTERS,
     ComparisonAccepted,
     ComparisonBatchAnswer,
     ComparisonBatchItem,
@@ -124,6 +146,15 @@ from event_contracts.llm import (
     TokenUsage,
     Winner,
 )
+from event_contracts.prompt_hash import (
+    canonical_json,
+    prompt_sha256,
+)
+from event_contracts.schemas import (
+    HTTP_PAYLOADS,
+    asyncapi_document,
+    json_schemas,
+)
 from event_contracts.topics import (
     ALL_TOPICS,
     CALLBACK_TOPICS,
@@ -140,17 +171,27 @@ __all__ = [
     "ALL_TOPICS",
     "ANSWER_SCHEMA",
     "CALLBACK_TOPICS",
+    "GRADE_SCALES",
+    "HTTP_PAYLOADS",
     "LABEL_A",
     "LABEL_B",
     "MAX_COMPARISONS_PER_CALL",
     "MAX_JUSTIFICATION",
-    "MAX_JUSTIFICATION_CHARACTERS",
     "UNGRADED",
+    "AnchorRegistration",
+    "AnchorView",
+    "AssessmentAccepted",
     "AssessmentMetadata",
     "AssessmentResultV1",
+    "AssessmentState",
+    "AssignmentAnchors",
     "BaseEventData",
+    "BatchCost",
     "BatchPhases",
+    "BatchProgress",
+    "BatchResultsView",
     "BatchStatus",
+    "BatchStatusView",
     "BtStats",
     "CJAssessmentCompletedV1",
     "CJAssessmentFailedV1",
@@ -160,11 +201,15 @@ __all__ = [
     "ComparisonBatchItem",
     "ComparisonBatchRequest",
     "ComparisonItemAnswer",
+    "ComparisonPage",
     "ComparisonRequest",
+    "ComparisonState",
+    "ComparisonView",
     "ConfidenceLabel",
     "ConfigurationError",
     "Conflict",
     "ContentServiceError",
+    "ContentStored",
     "ContentType",
     "CostAlertType",
     "Count",
@@ -184,6 +229,7 @@ __all__ = [
     "FencedPair",
     "Flag",
     "GradeProjectionSummary",
+    "GradeScale",
     "Id",
     "Int",
     "InvalidCallback",
@@ -202,6 +248,7 @@ __all__ = [
     "Language",
     "MalformedEvent",
     "Money",
+    "NonEmptyText",
     "NotAuthenticated",
     "NotAuthorized",
     "NotFound",
@@ -223,6 +270,7 @@ __all__ = [
     "QueueFull",
     "RateLimited",
     "ReasoningEffort",
+    "ReliabilityView",
     "RequestState",
     "RequestStatus",
     "RequestTimeout",
@@ -244,12 +292,18 @@ __all__ = [
     "UtcDatetime",
     "Winner",
     "WireModel",
+    "asyncapi_document",
+    "canonical_json",
     "course_language",
     "dead_letter_topic",
+    "envelope_type",
     "event_for",
     "fence_pair",
+    "grade_scale",
     "http_status",
+    "json_schemas",
     "parse_envelope",
+    "prompt_sha256",
     "read_fenced_pair",
     "text_sha256",
     "topic_of",

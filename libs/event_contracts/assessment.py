@@ -45,8 +45,8 @@ class EventName(StrEnum):
 class ELS_CJAssessmentRequestV1(BaseEventData):  # noqa: N801 - the platform's own name of this event
     """Assess these essays; `entity_id` is the batch id of the batch orchestrator.
 
-    What a batch must fulfil beyond its shape (two essays, no id twice, a scale with anchors) is checked when it
-    is started, so that a wrong batch ends in a failed event rather than on the dead-letter topic.
+    What a batch must fulfil beyond its shape (two essays, no id twice, a scale with anchors) is checked when
+    it is started, so that a wrong batch ends in a failed event rather than on the dead-letter topic.
     """
 
     system_metadata: SystemProcessingMetadata

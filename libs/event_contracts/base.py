@@ -1,9 +1,10 @@
-"""Building blocks that several contracts share: the frozen wire model, exact scalar types, references and metadata.
+"""Building blocks that several contracts share: the frozen wire model, exact scalars, references, metadata.
 
 Money is `Decimal` inside and a JSON number on the wire. JSON numbers travel through binary floats, so an
 amount is accepted only when a float carries it exactly (any amount of up to 15 significant digits, and
-whatever a peer sent as a float); anything longer is refused rather than rounded in silence. Round with `usd()`
-first where a division made more digits. An amount arriving as a JSON string is read too, never written.
+whatever a peer sent as a float); anything longer is refused rather than rounded in silence. Round with
+`usd()` first where a division made more digits. An amount arriving as a JSON string is read too, never
+written.
 """
 
 import math
@@ -75,7 +76,7 @@ Money: TypeAlias = Annotated[
 """US dollars, zero or more; see the module docstring for how they travel."""
 
 UtcDatetime: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_no_bare_numbers), AfterValidator(_as_utc)]
-"""A moment with its offset, kept in UTC; a naive one is refused, because guessing its zone would be a repair."""
+"""A moment with its offset, kept in UTC; a naive one is refused: guessing its zone would be a repair."""
 
 JsonObject: TypeAlias = Annotated[dict[str, JsonValue], AfterValidator(_finite_object)]
 """A free JSON object whose keys belong to whoever wrote it."""

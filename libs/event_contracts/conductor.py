@@ -83,7 +83,7 @@ class PipelineResolution(WireModel):
 
 
 class PhaseProgress(WireModel):
-    """One phase of a batch, counted in essays; `expected` is null until somebody has said how many there are."""
+    """One phase of a batch, counted in essays; `expected` is null while it is not known."""
 
     phase_name: PhaseName
     status: ProcessingStage

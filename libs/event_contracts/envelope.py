@@ -26,7 +26,7 @@ class SourceService(StrEnum):
 
 
 class EnvelopeHints(WireModel):
-    """Wishes about one batch that its sender put into the envelope's metadata; null means the service's default."""
+    """Wishes about one batch that its sender put into the metadata; null is the service's default."""
 
     max_comparisons: Annotated[Int, Field(gt=0)] | None = None
     max_cost_usd: Annotated[Money, Field(gt=0)] | None = None
@@ -66,8 +66,8 @@ class EventEnvelope(WireModel, Generic[DataT]):
         event_timestamp: datetime | None = None,
         event_id: UUID | None = None,
     ) -> "EventEnvelope[DataT]":
-        """Envelope a new event: its type is its topic, its id is new and its time is now unless they are given."""
-        return _envelope_type(type(data))(
+        """Envelope a new event: its type is its topic; its id is new and its time now unless given."""
+        return envelope_type(type(data))(
             event_id=event_id or uuid4(),
             event_type=topic_of(type(data)),
             event_timestamp=event_timestamp or datetime.now(UTC),
@@ -108,16 +108,21 @@ class EventEnvelope(WireModel, Generic[DataT]):
         return tuple((name, value.encode()) for name, value in named.items() if isinstance(value, str))
 
 
+def envelope_type(data_type: type[DataT]) -> type[EventEnvelope[DataT]]:
+    """The envelope of one event, for wherever a type is needed that is only known when the program runs."""
+    return cast("type[EventEnvelope[DataT]]", _parametrised(data_type))
+
+
 @cache
-def _envelope_type(data_type: type[DataT]) -> type[EventEnvelope[DataT]]:
-    return cast("type[EventEnvelope[DataT]]", EventEnvelope.__class_getitem__(data_type))
+def _parametrised(data_type: type[WireModel]) -> object:
+    return EventEnvelope.__class_getitem__(data_type)
 
 
 def parse_envelope(value: bytes, data_type: type[DataT]) -> EventEnvelope[DataT]:
     """Read a message value; MalformedEvent says which fields are wrong, without their values."""
     topic = topic_of(data_type)
     try:
-        envelope = _envelope_type(data_type).model_validate_json(value)
+        envelope = envelope_type(data_type).model_validate_json(value)
     except ValidationError as error:
         raise MalformedEvent(f"not a {topic} message", reasons=validation_reasons(error)) from error
     if envelope.event_type != topic:

@@ -1,24 +1,26 @@
 """Error codes, the body that carries them, and the errors that the suite raises.
 
 SuiteError
-├── InvalidRequest            VALIDATION_ERROR            422  what was sent is wrong; the message says what to do
+├── InvalidRequest            VALIDATION_ERROR            422  what was sent is wrong; says what to do
 │   ├── CallbackMissing       LLM_CALLBACK_TOPIC_MISSING  422
 │   ├── InvalidCallback       LLM_INVALID_CALLBACK_TOPIC  422
 │   └── InvalidLlmConfig      LLM_INVALID_CONFIG          422
 ├── MalformedEvent            PARSING_ERROR               422  a message that does not fit its contract
 ├── NotFound                  RESOURCE_NOT_FOUND          404
-├── Conflict                  INVALID_REQUEST             409  well formed, but not possible in the present state
+├── Conflict                  INVALID_REQUEST             409  well formed, but not possible as things are
 ├── NotAuthenticated          AUTHENTICATION_ERROR        401
 ├── NotAuthorized             AUTHORIZATION_ERROR         403
 ├── RateLimited               RATE_LIMIT                  429  carries retry_after
 ├── Unavailable               SERVICE_UNAVAILABLE         503  carries retry_after
 │   └── QueueFull             LLM_QUEUE_FULL              503
-├── ExternalServiceError      EXTERNAL_SERVICE_ERROR      502  another service answered with nonsense or an error
+├── ExternalServiceError      EXTERNAL_SERVICE_ERROR      502  another service failed
 │   └── ContentServiceError   CONTENT_SERVICE_ERROR       502
 ├── RequestTimeout            TIMEOUT                     504
 ├── ConfigurationError        CONFIGURATION_ERROR         500  this installation is set up wrongly
 └── ProcessingError           PROCESSING_ERROR            500
 """
+
+# ruff: noqa: N818 - the errors are named for what happened (NotFound, Conflict), as the contract speaks of them
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -148,7 +150,7 @@ def http_status(code: ErrorCode) -> int:
 
 
 class ErrorDetail(WireModel):
-    """What went wrong, where and under which correlation id; another service's code may be one we do not know."""
+    """What went wrong, where and under which correlation id; the code may be another service's own."""
 
     error_code: Id
     message: str

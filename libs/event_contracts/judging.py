@@ -49,7 +49,7 @@ def fence_pair(text_a: str, text_b: str) -> FencedPair:
 
 
 def read_fenced_pair(prompt: str) -> tuple[str, str]:
-    """The two texts of a prompt made with ``fence_pair``; raises ``ValueError`` when there are not exactly two."""
+    """The two texts of a prompt made with ``fence_pair``; raises ``ValueError`` unless both are there."""
     found = {match["slot"]: match["text"] for match in _FENCED.finditer(prompt)}
     if set(found) != {"a", "b"}:
         raise ValueError("the prompt does not hold two fenced essays")

@@ -21,9 +21,9 @@ from event_contracts.base import (
     WireModel,
 )
 from event_contracts.errors import CallbackMissing, ErrorDetail, InvalidCallback, InvalidRequest
+from event_contracts.judging import LABEL_A, LABEL_B, MAX_JUSTIFICATION
 
 MAX_COMPARISONS_PER_CALL: Final = 500
-MAX_JUSTIFICATION_CHARACTERS: Final = 500
 
 
 class LLMProvider(StrEnum):
@@ -78,8 +78,8 @@ class LLMConfigOverrides(WireModel):
 class Winner(StrEnum):
     """The essay that the judge preferred, by the label that it saw."""
 
-    ESSAY_A = "Essay A"
-    ESSAY_B = "Essay B"
+    ESSAY_A = LABEL_A
+    ESSAY_B = LABEL_B
 
 
 class TokenUsage(WireModel):
@@ -91,7 +91,7 @@ class TokenUsage(WireModel):
 
 
 class JudgementProvenance(WireModel):
-    """What `request_metadata` says about a result: which essays and batch, which prompt, which model answered."""
+    """What `request_metadata` says about a result: which essays, batch and prompt, which model answered."""
 
     essay_a_id: Id
     essay_b_id: Id
@@ -108,16 +108,16 @@ class _PromptDigest(WireModel):
 
 
 class LLMComparisonResultV1(WireModel):
-    """The one callback of a comparison request: a winner with its reasons, or an error, never both or neither.
+    """The one callback of a comparison request: a winner with its reasons or an error, never both or neither.
 
-    `request_metadata` is what the caller sent, verbatim, plus prompt_sha256, resolved_provider, resolved_model,
-    cache_read_tokens and cache_write_tokens.
+    `request_metadata` is what the caller sent, verbatim, plus prompt_sha256, resolved_provider,
+    resolved_model, cache_read_tokens and cache_write_tokens.
     """
 
     request_id: Id
     correlation_id: UUID
     winner: Winner | None = None
-    justification: Annotated[str, StringConstraints(max_length=MAX_JUSTIFICATION_CHARACTERS)] | None = None
+    justification: Annotated[str, StringConstraints(max_length=MAX_JUSTIFICATION)] | None = None
     confidence: Annotated[Number, Field(ge=1, le=5)] | None = None
     error_detail: ErrorDetail | None = None
     provider: Id
@@ -151,7 +151,7 @@ class LLMComparisonResultV1(WireModel):
         return self
 
     def provenance(self) -> JudgementProvenance:
-        """What the caller and the service wrote into `request_metadata`; InvalidRequest where it is not complete."""
+        """What caller and service wrote into `request_metadata`; InvalidRequest where it is not complete."""
         try:
             return JudgementProvenance.model_validate(self.request_metadata)
         except ValidationError as error:
@@ -247,7 +247,7 @@ class PromptBlock(WireModel):
 
 
 class ComparisonRequest(WireModel):
-    """POST /api/v1/comparison. Where `prompt_blocks` are given they are the prompt, and `user_prompt` is its plain form."""
+    """POST /api/v1/comparison; where `prompt_blocks` are given they are sent instead of `user_prompt`."""
 
     user_prompt: Annotated[str, StringConstraints(min_length=1)]
     prompt_blocks: Annotated[tuple[PromptBlock, ...], Field(min_length=1)] | None = None
@@ -276,7 +276,7 @@ class ComparisonAccepted(WireModel):
 
 
 class ComparisonBatchItem(ComparisonRequest):
-    """One comparison of a call that brings several; its `idempotency_key` stands for the single call's header."""
+    """One comparison of a call that brings several; `idempotency_key` stands for the single call's header."""
 
     idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 import httpx2
+from event_contracts import InvalidCallback
 
 from service_kit.outbox import OutgoingMessage
-from service_kit.webhooks import CallbackNotAllowed, CallbackPolicy, WebhookSigner
+from service_kit.webhooks import CallbackPolicy, WebhookSigner
 
 CONCURRENCY = 32
 TIMEOUT_SECONDS = 10.0
@@ -44,6 +45,6 @@ class HttpCarrier:
                     timeout=TIMEOUT_SECONDS,
                     follow_redirects=False,
                 )
-            except (httpx2.HTTPError, CallbackNotAllowed, OSError) as error:
+            except (httpx2.HTTPError, InvalidCallback, OSError) as error:
                 return repr(error)
         return None if answer.is_success else f"the receiver answered {answer.status_code}"

@@ -7,13 +7,7 @@ from typing import Any
 
 import structlog
 from event_contracts import (
-    DLQ_ERROR,
-    DLQ_FAILED_AT,
-    DLQ_ORIGINAL_OFFSET,
-    DLQ_ORIGINAL_PARTITION,
-    DLQ_ORIGINAL_TOPIC,
-    DLQ_REASON,
-    DLQ_SERVICE,
+    DeadLetterHeader,
     EventEnvelope,
     MalformedEvent,
     Unavailable,
@@ -113,16 +107,16 @@ class EventConsumer:
 
 def dead_letter_headers(record: Record, *, reason: str, error: Exception, service: str) -> Headers:
     """What the dead-letter topic adds to the original headers."""
-    added: Mapping[str, str] = {
-        DLQ_REASON: reason,
-        DLQ_ERROR: str(error)[:2000],
-        DLQ_SERVICE: service,
-        DLQ_ORIGINAL_TOPIC: record.topic,
-        DLQ_ORIGINAL_PARTITION: str(record.partition),
-        DLQ_ORIGINAL_OFFSET: str(record.offset),
-        DLQ_FAILED_AT: datetime.now(UTC).isoformat(),
+    added: Mapping[DeadLetterHeader, str] = {
+        DeadLetterHeader.REASON: reason,
+        DeadLetterHeader.ERROR: str(error)[:2000],
+        DeadLetterHeader.SERVICE: service,
+        DeadLetterHeader.ORIGINAL_TOPIC: record.topic,
+        DeadLetterHeader.ORIGINAL_PARTITION: str(record.partition),
+        DeadLetterHeader.ORIGINAL_OFFSET: str(record.offset),
+        DeadLetterHeader.FAILED_AT: datetime.now(UTC).isoformat(),
     }
-    return tuple((name, value.encode()) for name, value in added.items())
+    return tuple((str(name), value.encode()) for name, value in added.items())
 
 
 def is_transient(error: Exception) -> bool:

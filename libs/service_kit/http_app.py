@@ -126,14 +126,9 @@ def _add_error_answers(app: Quart, service: str) -> None:
 
 
 def _validation_error(error: Exception) -> InvalidRequest:
-    if not isinstance(error, ValidationError):
-        return InvalidRequest(str(error) or "the body is not valid JSON")
-    problems = [
-        {"field": ".".join(str(part) for part in problem["loc"]), "problem": problem["msg"]}
-        for problem in error.errors(include_url=False, include_input=False, include_context=False)
-    ]
-    summary = "; ".join(f"{problem['field'] or 'body'}: {problem['problem']}" for problem in problems[:5])
-    return InvalidRequest(summary, details={"problems": problems})
+    if isinstance(error, ValidationError):
+        return InvalidRequest.of(error)
+    return InvalidRequest(str(error) or "the body is not valid JSON")
 
 
 def error_body(detail: ErrorDetail) -> str:

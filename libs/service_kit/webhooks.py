@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from event_contracts import ErrorCode, SuiteError
+from event_contracts import InvalidCallback, NotAuthenticated
 
 ID_HEADER = "webhook-id"
 TIMESTAMP_HEADER = "webhook-timestamp"
@@ -20,16 +20,8 @@ TOLERANCE_SECONDS = 300
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the specification's marker, not a secret
 
 
-class WebhookRejected(SuiteError):
+class WebhookRejected(NotAuthenticated):
     """The request does not prove that it comes from the holder of the secret; nothing was read from it."""
-
-    code = ErrorCode.AUTHENTICATION_ERROR
-
-
-class CallbackNotAllowed(SuiteError):
-    """The callback URL points where callbacks may not go."""
-
-    code = ErrorCode.VALIDATION_ERROR
 
 
 class WebhookSigner:
@@ -86,12 +78,12 @@ class CallbackPolicy:
     allowed_hosts: tuple[str, ...]
 
     def check(self, url: str) -> None:
-        """Raise ``CallbackNotAllowed`` unless ``url`` may be called; looks at the name only, not at DNS."""
+        """Raise ``InvalidCallback`` unless ``url`` may be called; looks at the name only, not at DNS."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
-            raise CallbackNotAllowed("callback_url must be http(s)://host/… without user or password")
+            raise InvalidCallback("callback_url must be http(s)://host/… without user or password")
         if not (self._is_exact(parts.hostname) or self._is_below_wildcard(parts.hostname)):
-            raise CallbackNotAllowed(
+            raise InvalidCallback(
                 f"host {parts.hostname!r} is not in callback_allowed_hosts",
                 details={"allowed_hosts": list(self.allowed_hosts)},
             )
@@ -104,7 +96,7 @@ class CallbackPolicy:
             return
         refused = [address for address in _addresses(host) if not ipaddress.ip_address(address).is_global]
         if refused:
-            raise CallbackNotAllowed(
+            raise InvalidCallback(
                 f"host {host!r} has the non-public address {refused[0]}: name it exactly to allow it"
             )
 

@@ -1,0 +1,175 @@
+"""The CJ Assessment service's HTTP payloads: progress, results, comparisons, content and anchors."""
+
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from event_contracts.assessment import AssessmentResultV1, StopReason
+from event_contracts.base import (
+    Count,
+    CourseCode,
+    Id,
+    Int,
+    Money,
+    Number,
+    Sha256Hex,
+    Share,
+    UtcDatetime,
+    WireModel,
+)
+from event_contracts.errors import ErrorDetail
+from event_contracts.llm import Winner
+
+NonEmptyText = Annotated[str, StringConstraints(min_length=1)]
+
+
+class AssessmentState(StrEnum):
+    """Where a batch is in the CJ Assessment service; the last four are final."""
+
+    ACCEPTED = "accepted"
+    JUDGING = "judging"
+    COMPLETED = "completed"
+    COMPLETED_WITH_FAILURES = "completed_with_failures"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class ComparisonState(StrEnum):
+    """Where one comparison is; the last three are final."""
+
+    PENDING = "pending"
+    SUBMITTED = "submitted"
+    JUDGED = "judged"
+    FAILED = "failed"
+    ABANDONED = "abandoned"
+
+
+class AssessmentAccepted(WireModel):
+    """202: the batch is on record."""
+
+    batch_id: Id
+    cj_assessment_job_id: Id
+
+
+class BatchProgress(WireModel):
+    """A batch counted in essays and comparisons; `waiting` are pending or submitted."""
+
+    essays: Count
+    anchors: Count = 0
+    comparisons_waiting: Count
+    comparisons_judged: Count
+    comparisons_failed: Count
+    max_comparisons: Count | None = None
+
+
+class BatchCost(WireModel):
+    """US dollars spent so far and allowed; `prices_known` is false where some call had no price."""
+
+    cost_usd: Money
+    max_cost_usd: Money | None = None
+    prices_known: bool = True
+
+
+class ReliabilityView(WireModel):
+    """Reliability so far; null what cannot be computed yet. Decisions are taken on `eb`."""
+
+    eb: Number | None = None
+    ssr: Number | None = None
+    ssr_prime: Number | None = None
+    split_half: Number | None = None
+    target: Share | None = None
+
+
+class BatchStatusView(WireModel):
+    """GET /api/v1/batches/{id}."""
+
+    batch_id: Id
+    cj_assessment_job_id: Id
+    correlation_id: UUID
+    assignment_id: str | None = None
+    course_code: CourseCode
+    state: AssessmentState
+    stop_reason: StopReason | None = None
+    progress: BatchProgress
+    cost: BatchCost
+    reliability: ReliabilityView
+    created_at: UtcDatetime
+    updated_at: UtcDatetime
+    completed_at: UtcDatetime | None = None
+    deadline: UtcDatetime | None = None
+    error: ErrorDetail | None = None
+
+
+class BatchResultsView(WireModel):
+    """GET /api/v1/batches/{id}/results: the published event, with the state of its batch."""
+
+    batch_id: Id
+    cj_assessment_job_id: Id
+    state: AssessmentState
+    result: AssessmentResultV1
+
+
+class ComparisonView(WireModel):
+    """One comparison: who stood in which slot, who won, why, what it cost."""
+
+    comparison_id: Id
+    essay_a_id: Id
+    essay_b_id: Id
+    round: Annotated[Int, Field(ge=0)]
+    state: ComparisonState
+    winner: Winner | None = None
+    justification: str | None = None
+    confidence: Annotated[Number, Field(ge=1, le=5)] | None = None
+    provider: str | None = None
+    model: str | None = None
+    attempts: Count
+    cost_usd: Money
+    prompt_sha256: Sha256Hex | None = None
+    error_code: str | None = None
+    judged_at: UtcDatetime | None = None
+
+
+class ComparisonPage(WireModel):
+    """GET /api/v1/batches/{id}/comparisons; `next_cursor` asks for the next page, null on the last."""
+
+    batch_id: Id
+    total: Count
+    items: tuple[ComparisonView, ...]
+    next_cursor: str | None = None
+
+
+class ContentStored(WireModel):
+    """201: the text is kept under an id that its bytes determine."""
+
+    storage_id: Id
+
+
+class AnchorRegistration(WireModel):
+    """POST /api/v1/anchors/register; without `grade_scale` the assignment's own scale is meant."""
+
+    assignment_id: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    grade: Id
+    essay_text: NonEmptyText
+    anchor_label: Id
+    grade_scale: str | None = None
+
+
+class AnchorView(WireModel):
+    """One anchor essay on record."""
+
+    anchor_id: Id
+    assignment_id: Id
+    anchor_label: Id
+    grade: Id
+    grade_scale: Id
+    text_storage_id: Id
+    created_at: UtcDatetime
+
+
+class AssignmentAnchors(WireModel):
+    """GET /api/v1/anchors/assignment/{id}."""
+
+    assignment_id: Id
+    anchors: tuple[AnchorView, ...]

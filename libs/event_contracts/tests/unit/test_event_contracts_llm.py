@@ -1,0 +1,158 @@
+"""What a comparison may look like when it is asked for and when it is answered."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+from uuid import uuid4
+
+import pytest
+from event_contracts import (
+    CALLBACK_TOPICS,
+    MAX_COMPARISONS_PER_CALL,
+    CallbackMissing,
+    ComparisonBatchRequest,
+    ComparisonItemAnswer,
+    ComparisonRequest,
+    InvalidCallback,
+    InvalidRequest,
+    JudgementProvenance,
+    LLMComparisonResultV1,
+    LLMConfigOverrides,
+    Topic,
+)
+from pydantic import JsonValue, ValidationError
+
+NOTHING: Mapping[str, JsonValue] = {}
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def result(kind: str = "", changes: Mapping[str, JsonValue] = NOTHING) -> LLMComparisonResultV1:
+    path = GOLDEN / f"LLMComparisonResultV1{kind}.json"
+    data = json.loads(path.read_text(encoding="utf-8"))["data"]
+    return LLMComparisonResultV1.model_validate({**data, **changes})
+
+
+def request(**fields: JsonValue) -> dict[str, JsonValue]:
+    return {"user_prompt": "Which is better?", "correlation_id": str(uuid4()), **fields}
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("", {"winner": None, "justification": None, "confidence": None}),
+        (".error", {"winner": "Essay A", "justification": "A.", "confidence": 3}),
+        ("", {"justification": None}),
+        ("", {"confidence": None}),
+        (".error", {"justification": "A."}),
+        (".error", {"confidence": 3}),
+    ],
+)
+def test_a_result_is_a_reasoned_winner_or_an_error_never_both_or_neither(
+    kind: str, changes: Mapping[str, JsonValue]
+) -> None:
+    with pytest.raises(ValidationError):
+        result(kind, changes)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"winner": "essay a"},
+        {"winner": "tie"},
+        {"confidence": 0.5},
+        {"confidence": 6},
+        {"confidence": "4"},
+        {"justification": "x" * 501},
+        {"cost_estimate": -0.01},
+        {"response_time_ms": -1},
+        {"request_metadata": {"prompt_sha256": "F" * 64}},
+    ],
+)
+def test_a_result_outside_its_limits_is_refused(change: Mapping[str, JsonValue]) -> None:
+    with pytest.raises(ValidationError):
+        result(changes=change)
+
+
+@pytest.mark.parametrize("kind", ["", ".error"])
+def test_a_result_without_the_digest_of_its_prompt_is_refused_even_when_it_is_an_error(kind: str) -> None:
+    with pytest.raises(ValidationError, match="prompt_sha256"):
+        result(kind, {"request_metadata": {"essay_a_id": "a", "essay_b_id": "b", "bos_batch_id": "c"}})
+
+
+@pytest.mark.parametrize("kind", ["", ".error"])
+def test_a_result_says_which_essays_and_batch_it_is_about(kind: str) -> None:
+    provenance = result(kind).provenance()
+
+    assert isinstance(provenance, JudgementProvenance)
+    assert provenance.bos_batch_id == "batch-eng5-7b"
+
+
+def test_a_result_that_does_not_name_its_essays_says_so() -> None:
+    stray = result(
+        changes={"request_metadata": {"prompt_sha256": "0" * 64, "essay_a_id": "a", "bos_batch_id": "b"}}
+    )
+
+    with pytest.raises(InvalidRequest, match="essay_b_id"):
+        stray.provenance()
+
+
+def test_zero_is_a_temperature_and_null_is_the_default() -> None:
+    zero = LLMConfigOverrides.model_validate_json('{"temperature_override": 0.0}')
+    unset = LLMConfigOverrides.model_validate_json('{"temperature_override": null}')
+
+    assert zero.temperature_override == 0.0
+    assert unset.temperature_override is None
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        {"temperature_override": 2.1},
+        {"temperature_override": -0.1},
+        {"max_tokens_override": 0},
+        {"provider_override": "Anthropic"},
+        {"model_override": ""},
+        {"reasoning_effort": "extreme"},
+        {"output_verbosity": "none"},
+    ],
+)
+def test_an_override_outside_its_limits_is_refused(override: Mapping[str, JsonValue]) -> None:
+    with pytest.raises(ValidationError):
+        LLMConfigOverrides.model_validate(override)
+
+
+def test_a_request_without_a_place_for_its_result_is_refused() -> None:
+    homeless = ComparisonRequest.model_validate(request())
+
+    with pytest.raises(CallbackMissing):
+        homeless.require_callback(CALLBACK_TOPICS)
+
+
+@pytest.mark.parametrize("topic", ["", "somebody.elses.topic", Topic.LLM_COST_ALERT.value])
+def test_a_result_goes_to_no_topic_that_is_not_allowed(topic: str) -> None:
+    astray = ComparisonRequest.model_validate(request(callback_topic=topic, callback_url="https://a.example"))
+
+    with pytest.raises(InvalidCallback, match=Topic.LLM_COMPARISON_RESULT):
+        astray.require_callback(CALLBACK_TOPICS)
+
+
+@pytest.mark.parametrize(
+    "callback",
+    [{"callback_topic": Topic.LLM_COMPARISON_RESULT.value}, {"callback_url": "https://a.example/callback"}],
+)
+def test_a_topic_or_an_address_is_place_enough(callback: dict[str, JsonValue]) -> None:
+    ComparisonRequest.model_validate(request(**callback)).require_callback(CALLBACK_TOPICS)
+
+
+@pytest.mark.parametrize("count", [0, MAX_COMPARISONS_PER_CALL + 1])
+def test_one_call_brings_between_one_and_five_hundred_comparisons(count: int) -> None:
+    items = cast(JsonValue, [request()] * count)
+
+    with pytest.raises(ValidationError):
+        ComparisonBatchRequest.model_validate({"comparisons": items})
+
+
+def test_an_item_is_answered_with_acceptance_or_error() -> None:
+    with pytest.raises(ValidationError):
+        ComparisonItemAnswer()

@@ -1,0 +1,1 @@
+"""The outside world: PostgreSQL, the LLM Provider, content, HTTP and events."""

@@ -1,0 +1,213 @@
+"""The statements that do the service's work on many rows at once; the plans of the hot ones are guarded by tests."""
+
+from sqlalchemy import Double, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
+
+TAKE_ACCEPTED = text(
+    """
+    UPDATE assessment_batch SET check_at = now() + CAST(:lease AS interval)
+    WHERE id IN (
+        SELECT id FROM assessment_batch
+        WHERE ended_at IS NULL AND state = 'accepted' AND check_at <= now()
+        ORDER BY check_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+    RETURNING *
+    """
+)
+
+# A batch is due when the rounds that it waits for have no open comparison: nobody has to tell it.
+DUE_BATCHES = text(
+    """
+    SELECT id FROM assessment_batch AS batch
+    WHERE ended_at IS NULL AND state = 'judging'
+      AND (check_at <= now() OR NOT EXISTS (
+        SELECT 1 FROM comparison
+        WHERE comparison.batch = batch.id AND comparison.round <= batch.due_round
+          AND comparison.state IN ('pending', 'submitted')
+      ))
+    ORDER BY check_at LIMIT :limit
+    """
+)
+
+SPENDING = text(
+    """
+    SELECT coalesce(sum(cost_usd), 0) AS cost,
+           count(*) FILTER (WHERE outcome = 'answered') AS answered,
+           count(*) FILTER (WHERE outcome IS NULL) AS outstanding
+    FROM comparison_attempt WHERE batch = :job
+    """
+)
+
+PROGRESS = text(
+    """
+    SELECT count(*) FILTER (WHERE state = 'pending') AS pending,
+           count(*) FILTER (WHERE state = 'submitted') AS submitted,
+           count(*) FILTER (WHERE state = 'judged') AS judged,
+           count(*) FILTER (WHERE state = 'failed') AS failed,
+           count(*) FILTER (WHERE state = 'abandoned') AS abandoned,
+           max(judged_at) AS last_judged_at,
+           (SELECT coalesce(sum(cost_usd), 0) FROM comparison_attempt WHERE batch = :job) AS cost
+    FROM comparison WHERE batch = :job
+    """
+)
+
+ADD_SCORE = text(
+    """
+    INSERT INTO score_snapshot (batch, number, comparisons, theta, standard_error, tau, eb_reliability, ssr,
+                                position_bias, gates, decision)
+    SELECT :batch, coalesce(max(number), 0) + 1, :comparisons, :theta, :standard_error, :tau, :eb, :ssr,
+           CAST(:position_bias AS jsonb), CAST(:gates AS jsonb), :decision
+    FROM score_snapshot WHERE batch = :batch
+    """
+).bindparams(bindparam("theta", type_=ARRAY(Double)), bindparam("standard_error", type_=ARRAY(Double)))
+
+ABANDON = text(
+    "UPDATE comparison SET state = 'abandoned' WHERE batch = :job AND state IN ('pending', 'submitted')"
+)
+
+COMPARISONS_PAGE = text(
+    """
+    SELECT comparison.id, comparison.round, comparison.state, comparison.a_won, comparison.attempts,
+           comparison.judged_at, a.essay_id AS essay_a_id, b.essay_id AS essay_b_id,
+           last.justification, last.confidence, last.provider, last.model, last.prompt_sha256,
+           last.error_code,
+           (SELECT sum(cost_usd) FROM comparison_attempt WHERE comparison = comparison.id) AS cost
+    FROM comparison
+    JOIN batch_essay AS a ON a.batch = comparison.batch AND a.item = comparison.slot_a
+    JOIN batch_essay AS b ON b.batch = comparison.batch AND b.item = comparison.slot_b
+    LEFT JOIN LATERAL (
+        SELECT * FROM comparison_attempt AS attempt WHERE attempt.comparison = comparison.id
+        ORDER BY outcome = 'answered' DESC NULLS LAST, number DESC LIMIT 1
+    ) AS last ON true
+    WHERE comparison.batch = :job AND comparison.id > :after
+    ORDER BY comparison.id LIMIT :limit
+    """
+)
+
+# Batches take turns: the k-th waiting comparison of every batch comes before the (k+1)-th of any.
+TAKE_PENDING = text(
+    """
+    WITH waiting AS (
+        SELECT id, row_number() OVER (PARTITION BY batch ORDER BY id) AS turn
+        FROM comparison WHERE state = 'pending' AND not_before <= now()
+    ), chosen AS (
+        SELECT comparison.id FROM comparison JOIN waiting USING (id)
+        WHERE comparison.state = 'pending'
+        ORDER BY turn, comparison.id LIMIT :limit FOR UPDATE OF comparison SKIP LOCKED
+    )
+    UPDATE comparison SET state = 'submitted', attempts = attempts + 1
+    FROM chosen WHERE comparison.id = chosen.id
+    RETURNING comparison.id, comparison.batch, comparison.attempts
+    """
+)
+
+START_ATTEMPTS = text(
+    """
+    INSERT INTO comparison_attempt (id, comparison, batch, number, deadline)
+    SELECT id, comparison, batch, number, now() + CAST(:within AS interval)
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:comparisons AS bigint[]), CAST(:batches AS uuid[]),
+                CAST(:numbers AS int[])) AS attempt (id, comparison, batch, number)
+    """
+)
+
+TAKE_UNSENT = text(
+    """
+    WITH chosen AS (
+        SELECT attempt.id FROM comparison_attempt AS attempt
+        JOIN comparison ON comparison.id = attempt.comparison AND comparison.state = 'submitted'
+        WHERE attempt.outcome IS NULL AND attempt.request_id IS NULL AND attempt.send_after <= now()
+        ORDER BY attempt.send_after LIMIT :limit FOR UPDATE OF attempt SKIP LOCKED
+    ), taken AS (
+        UPDATE comparison_attempt SET send_after = now() + CAST(:lease AS interval)
+        FROM chosen WHERE comparison_attempt.id = chosen.id
+        RETURNING comparison_attempt.id, comparison_attempt.comparison
+    )
+    SELECT taken.id, batch.id AS job_id, batch.batch_id, comparison.slot_a, comparison.slot_b,
+           comparison.repetition
+    FROM taken JOIN comparison ON comparison.id = taken.comparison
+    JOIN assessment_batch AS batch ON batch.id = comparison.batch
+    ORDER BY comparison.id
+    """
+)
+
+MARK_SENT = text(
+    """
+    UPDATE comparison_attempt SET request_id = sent.request_id
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:request_ids AS text[])) AS sent (id, request_id)
+    WHERE comparison_attempt.id = sent.id
+    """
+)
+
+MARK_REFUSED = text(
+    """
+    WITH refused AS (
+        UPDATE comparison_attempt
+        SET outcome = 'refused', error_code = said.code, error_message = said.message, ended_at = now()
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:codes AS text[]), CAST(:messages AS text[]))
+             AS said (id, code, message)
+        WHERE comparison_attempt.id = said.id AND comparison_attempt.outcome IS NULL
+        RETURNING comparison
+    )
+    UPDATE comparison SET state = 'failed'
+    WHERE id IN (SELECT comparison FROM refused) AND state = 'submitted'
+    """
+)
+
+# An expired attempt may still be answered: it was paid for, and a late vote is a vote.
+RECORD_ANSWERS = text(
+    """
+    UPDATE comparison_attempt AS attempt SET
+        outcome = CASE WHEN answer.winner IS NULL THEN 'refused' ELSE 'answered' END,
+        winner = answer.winner, justification = answer.justification, confidence = answer.confidence,
+        error_code = answer.error_code, error_message = answer.error_message,
+        provider = answer.provider, model = answer.model,
+        prompt_tokens = answer.prompt_tokens, completion_tokens = answer.completion_tokens,
+        cost_usd = answer.cost, response_time_ms = answer.time, prompt_sha256 = answer.prompt,
+        ended_at = answer.ended
+    FROM unnest(
+        CAST(:ids AS uuid[]), CAST(:winners AS text[]), CAST(:justifications AS text[]),
+        CAST(:confidences AS float8[]), CAST(:error_codes AS text[]), CAST(:error_messages AS text[]),
+        CAST(:providers AS text[]), CAST(:models AS text[]), CAST(:prompt_tokens AS int[]),
+        CAST(:completion_tokens AS int[]), CAST(:costs AS numeric[]), CAST(:times AS int[]),
+        CAST(:prompts AS text[]), CAST(:ended AS timestamptz[])
+    ) AS answer (id, winner, justification, confidence, error_code, error_message, provider, model,
+                 prompt_tokens, completion_tokens, cost, time, prompt, ended)
+    WHERE attempt.id = answer.id AND (attempt.outcome IS NULL OR attempt.outcome = 'expired')
+    RETURNING attempt.id
+    """
+)
+
+SETTLE_JUDGED = text(
+    """
+    UPDATE comparison SET
+        state = 'judged', a_won = (attempt.winner = 'Essay A'), confidence = attempt.confidence,
+        judge = attempt.provider || '/' || attempt.model, judged_at = attempt.ended_at
+    FROM comparison_attempt AS attempt
+    WHERE attempt.id = ANY(CAST(:ids AS uuid[])) AND attempt.outcome = 'answered'
+      AND comparison.id = attempt.comparison AND comparison.state IN ('pending', 'submitted', 'failed')
+    """
+)
+
+# Only the newest attempt decides: an older one that fails late changes nothing.
+SETTLE_UNANSWERED = text(
+    """
+    UPDATE comparison SET
+        state = CASE WHEN comparison.attempts < :max_attempts THEN 'pending' ELSE 'failed' END,
+        not_before = now() + CAST(:pause AS interval) * power(2, comparison.attempts - 1)
+    FROM comparison_attempt AS attempt
+    WHERE attempt.id = ANY(CAST(:ids AS uuid[])) AND attempt.outcome IN ('refused', 'expired')
+      AND comparison.id = attempt.comparison AND attempt.number = comparison.attempts
+      AND comparison.state = 'submitted'
+    """
+)
+
+EXPIRE_ATTEMPTS = text(
+    """
+    UPDATE comparison_attempt SET outcome = 'expired', error_code = 'TIMEOUT', ended_at = now()
+    WHERE id IN (
+        SELECT id FROM comparison_attempt WHERE outcome IS NULL AND deadline <= now()
+        ORDER BY deadline LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+    RETURNING id
+    """
+)

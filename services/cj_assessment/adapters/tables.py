@@ -1,0 +1,227 @@
+"""The tables of the CJ Assessment database."""
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from service_kit.inbox import inbox_table
+from service_kit.outbox import outbox_table
+
+metadata = MetaData()
+
+
+def _now(name: str) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+content = Table(
+    "content",
+    metadata,
+    Column("storage_id", Text, primary_key=True, comment="SHA-256 of the bytes, hex"),
+    Column("body", LargeBinary, nullable=False),
+    _now("created_at"),
+)
+
+assessment_instruction = Table(
+    "assessment_instruction",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("assignment_id", Text, unique=True),
+    Column("course_id", Text, unique=True),
+    Column("instructions_text", Text, nullable=False),
+    Column("grade_scale", Text, nullable=False),
+    Column("context_origin", Text, nullable=False),
+    Column("student_prompt_storage_id", Text),
+    Column("judge_rubric_storage_id", Text),
+    _now("created_at"),
+    _now("updated_at"),
+    CheckConstraint(
+        "(assignment_id IS NULL) <> (course_id IS NULL)", name="assessment_instruction_one_owner"
+    ),
+)
+
+anchor_essay = Table(
+    "anchor_essay",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("assignment_id", Text, nullable=False),
+    Column("anchor_label", Text, nullable=False),
+    Column("grade_scale", Text, nullable=False),
+    Column("grade", Text, nullable=False),
+    Column("text_storage_id", Text, nullable=False),
+    _now("created_at"),
+    UniqueConstraint("assignment_id", "grade_scale", "anchor_label", name="anchor_essay_label"),
+)
+
+assessment_batch = Table(
+    "assessment_batch",
+    metadata,
+    Column("id", Uuid, primary_key=True, comment="cj_assessment_job_id"),
+    Column("batch_id", Text, nullable=False, unique=True, comment="the platform's batch id"),
+    Column("request_sha256", Text, nullable=False),
+    Column("correlation_id", Uuid, nullable=False),
+    Column("request", JSONB, nullable=False, comment="the event's data, as received"),
+    Column("max_comparisons", Integer),
+    Column("max_cost_usd", Numeric(18, 9)),
+    Column("target_reliability", Double, nullable=False),
+    Column("callback_url", Text),
+    Column("state", Text, nullable=False),
+    Column("assignment_id", Text),
+    Column("grade_scale", Text),
+    Column("provider", Text),
+    Column("model", Text),
+    Column("estimated_cost_usd", Numeric(18, 9), comment="of one comparison, before any is judged"),
+    Column("instructions", Text),
+    Column("rubric", Text),
+    Column("student_prompt", Text),
+    _now("received_at"),
+    Column("started_at", DateTime(timezone=True)),
+    Column("deadline", DateTime(timezone=True), nullable=False),
+    Column("last_round", Integer, nullable=False, server_default=text("0")),
+    Column("due_round", Integer, nullable=False, server_default=text("0")),
+    Column("check_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("cancelled_at", DateTime(timezone=True)),
+    Column("ended_at", DateTime(timezone=True)),
+    Column("stop_reason", Text),
+    Column("error", JSONB),
+    Column("result", JSONB, comment="the published AssessmentResultV1"),
+    CheckConstraint(
+        "state IN ('accepted', 'judging', 'completed', 'completed_with_failures', 'failed', 'cancelled')",
+        name="assessment_batch_state",
+    ),
+)
+Index(
+    "assessment_batch_open",
+    assessment_batch.c.check_at,
+    postgresql_where=text("ended_at IS NULL"),
+)
+
+batch_essay = Table(
+    "batch_essay",
+    metadata,
+    Column("batch", Uuid, ForeignKey("assessment_batch.id", ondelete="CASCADE"), primary_key=True),
+    Column("item", Integer, primary_key=True, comment="place in the batch, students first"),
+    Column("essay_id", Text, nullable=False),
+    Column("text_storage_id", Text, nullable=False),
+    Column("anchor_grade", Text, comment="null for a student's essay"),
+    Column("body", Text, comment="null until fetched, or when there is none"),
+    Column("problem", Text, comment="why the essay cannot be judged"),
+    UniqueConstraint("batch", "essay_id", name="batch_essay_id"),
+)
+
+comparison = Table(
+    "comparison",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("batch", Uuid, ForeignKey("assessment_batch.id", ondelete="CASCADE"), nullable=False),
+    Column("round", Integer, nullable=False),
+    Column("slot_a", Integer, nullable=False),
+    Column("slot_b", Integer, nullable=False),
+    Column("repetition", Integer, nullable=False, comment="how often this ordered pair was asked before"),
+    Column("chosen_by", Text, nullable=False, comment="why the pair was chosen"),
+    Column("state", Text, nullable=False, server_default="pending"),
+    Column("not_before", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
+    Column("a_won", Boolean),
+    Column("confidence", Double),
+    Column("judge", Text, comment="provider/model that answered"),
+    Column("judged_at", DateTime(timezone=True)),
+    ForeignKeyConstraint(["batch", "slot_a"], ["batch_essay.batch", "batch_essay.item"]),
+    ForeignKeyConstraint(["batch", "slot_b"], ["batch_essay.batch", "batch_essay.item"]),
+    UniqueConstraint("batch", "slot_a", "slot_b", "repetition", name="comparison_once"),
+    CheckConstraint("slot_a <> slot_b", name="comparison_two_essays"),
+    CheckConstraint(
+        "state IN ('pending', 'submitted', 'judged', 'failed', 'abandoned')", name="comparison_state"
+    ),
+    CheckConstraint("(state = 'judged') = (a_won IS NOT NULL)", name="comparison_judged_has_winner"),
+)
+_OPEN = text("state IN ('pending', 'submitted')")
+Index("comparison_open", comparison.c.batch, comparison.c.round, postgresql_where=_OPEN)
+Index(
+    "comparison_pending",
+    comparison.c.not_before,
+    comparison.c.id,
+    postgresql_where=text("state = 'pending'"),
+)
+
+comparison_attempt = Table(
+    "comparison_attempt",
+    metadata,
+    Column("id", Uuid, primary_key=True, comment="idempotency key at the LLM Provider"),
+    Column("comparison", BigInteger, ForeignKey("comparison.id", ondelete="CASCADE"), nullable=False),
+    Column("batch", Uuid, ForeignKey("assessment_batch.id", ondelete="CASCADE"), nullable=False),
+    Column("number", SmallInteger, nullable=False),
+    Column("request_id", Text, comment="the LLM Provider's queue id, once accepted"),
+    Column("send_after", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("deadline", DateTime(timezone=True), nullable=False),
+    _now("created_at"),
+    Column("outcome", Text),
+    Column("error_code", Text),
+    Column("error_message", Text),
+    Column("provider", Text),
+    Column("model", Text),
+    Column("prompt_tokens", Integer),
+    Column("completion_tokens", Integer),
+    Column("cost_usd", Numeric(18, 9), nullable=False, server_default=text("0")),
+    Column("response_time_ms", Integer),
+    Column("prompt_sha256", Text),
+    Column("winner", Text),
+    Column("justification", Text),
+    Column("confidence", Double),
+    Column("ended_at", DateTime(timezone=True)),
+    UniqueConstraint("comparison", "number", name="comparison_attempt_number"),
+    CheckConstraint("outcome IN ('answered', 'refused', 'expired')", name="comparison_attempt_outcome"),
+)
+Index("comparison_attempt_of_batch", comparison_attempt.c.batch)
+Index(
+    "comparison_attempt_unsent",
+    comparison_attempt.c.send_after,
+    postgresql_where=text("outcome IS NULL AND request_id IS NULL"),
+)
+Index(
+    "comparison_attempt_overdue",
+    comparison_attempt.c.deadline,
+    postgresql_where=text("outcome IS NULL"),
+)
+
+score_snapshot = Table(
+    "score_snapshot",
+    metadata,
+    Column("batch", Uuid, ForeignKey("assessment_batch.id", ondelete="CASCADE"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    _now("created_at"),
+    Column("comparisons", Integer, nullable=False),
+    Column("theta", ARRAY(Double), nullable=False),
+    Column("standard_error", ARRAY(Double), nullable=False),
+    Column("tau", Double, nullable=False),
+    Column("eb_reliability", Double, nullable=False),
+    Column("ssr", Double, nullable=False),
+    Column("position_bias", JSONB, nullable=False),
+    Column("gates", JSONB, nullable=False),
+    Column("decision", Text, nullable=False, comment="judge, wait or the stop reason"),
+)
+
+outbox = outbox_table(metadata)
+inbox = inbox_table(metadata)

@@ -1,0 +1,1 @@
+"""Rules and states of an assessment, as plain functions and frozen values."""

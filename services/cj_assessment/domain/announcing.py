@@ -1,0 +1,109 @@
+"""The events that tell others how a batch ended."""
+
+from datetime import UTC, datetime
+
+from event_contracts import (
+    AssessmentResultV1,
+    BatchStatus,
+    CJAssessmentCompletedV1,
+    CJAssessmentFailedV1,
+    EventEnvelope,
+    EventName,
+    JsonObject,
+    ProcessingStage,
+    ProcessingSummary,
+    ResourceConsumptionV1,
+    SourceService,
+    SuiteError,
+    SystemProcessingMetadata,
+)
+
+from cj_assessment.domain.batch import Batch, Essay
+
+SERVICE = SourceService.CJ_ASSESSMENT
+ENTITY_TYPE = "batch"
+
+
+def completed_event(
+    batch: Batch, essays: tuple[Essay, ...], *, now: datetime
+) -> EventEnvelope[CJAssessmentCompletedV1]:
+    """State only: which essays were ranked and which could not be."""
+    students = [essay for essay in essays if not essay.is_anchor]
+    failed = tuple(essay.essay_id for essay in students if not essay.is_usable)
+    successful = tuple(essay.essay_id for essay in students if essay.is_usable)
+    data = CJAssessmentCompletedV1(
+        event_name=EventName.CJ_ASSESSMENT_COMPLETED,
+        entity_id=batch.batch_id,
+        entity_type=ENTITY_TYPE,
+        timestamp=now,
+        status=BatchStatus.COMPLETED_WITH_FAILURES if failed else BatchStatus.COMPLETED_SUCCESSFULLY,
+        system_metadata=_metadata(batch, stage=ProcessingStage.COMPLETED, now=now),
+        cj_assessment_job_id=str(batch.job_id),
+        processing_summary=ProcessingSummary(
+            total_essays=len(students),
+            successful=len(successful),
+            failed=len(failed),
+            successful_essay_ids=successful,
+            failed_essay_ids=failed,
+            processing_time_seconds=(now - batch.received_at).total_seconds(),
+        ),
+    )
+    return EventEnvelope.wrap(data, source_service=SERVICE, correlation_id=batch.correlation_id)
+
+
+def failed_event(
+    batch: Batch, error: SuiteError, *, operation: str
+) -> EventEnvelope[CJAssessmentFailedV1]:
+    """Why there is no ranking."""
+    now = datetime.now(UTC)
+    detail = error.detail(service=SERVICE, operation=operation, correlation_id=batch.correlation_id)
+    data = CJAssessmentFailedV1(
+        event_name=EventName.CJ_ASSESSMENT_FAILED,
+        entity_id=batch.batch_id,
+        entity_type=ENTITY_TYPE,
+        timestamp=now,
+        status=BatchStatus.FAILED_CRITICALLY,
+        system_metadata=_metadata(
+            batch, stage=ProcessingStage.FAILED, now=now, error_info=detail.model_dump(mode="json")
+        ),
+        cj_assessment_job_id=str(batch.job_id),
+    )
+    return EventEnvelope.wrap(data, source_service=SERVICE, correlation_id=batch.correlation_id)
+
+
+def result_event(batch: Batch, result: AssessmentResultV1) -> EventEnvelope[AssessmentResultV1]:
+    """The ranking and the grades."""
+    return EventEnvelope.wrap(result, source_service=SERVICE, correlation_id=batch.correlation_id)
+
+
+def consumption_event(
+    batch: Batch, *, quantity: int, now: datetime
+) -> EventEnvelope[ResourceConsumptionV1]:
+    """Comparisons that were judged and paid for, whatever came of the batch."""
+    data = ResourceConsumptionV1(
+        event_name=EventName.RESOURCE_CONSUMPTION_REPORTED,
+        entity_id=batch.batch_id,
+        entity_type=ENTITY_TYPE,
+        timestamp=now,
+        user_id=batch.request.user_id,
+        org_id=batch.request.org_id,
+        quantity=quantity,
+        service_name=SERVICE,
+        processing_id=str(batch.job_id),
+        consumed_at=now,
+    )
+    return EventEnvelope.wrap(data, source_service=SERVICE, correlation_id=batch.correlation_id)
+
+
+def _metadata(
+    batch: Batch, *, stage: ProcessingStage, now: datetime, error_info: JsonObject | None = None
+) -> SystemProcessingMetadata:
+    return SystemProcessingMetadata(
+        entity_id=batch.batch_id,
+        entity_type=ENTITY_TYPE,
+        timestamp=now,
+        processing_stage=stage,
+        started_at=batch.received_at,
+        completed_at=now,
+        error_info=error_info or {},
+    )

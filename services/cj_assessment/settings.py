@@ -1,0 +1,50 @@
+"""Settings of the CJ Assessment service (environment: CJ_ASSESSMENT_…)."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from service_kit.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Every setting has a reader; what a batch may override is a default here."""
+
+    model_config = SettingsConfigDict(env_prefix="CJ_ASSESSMENT_", frozen=True, extra="ignore")
+
+    http_port: int = Field(default=8101, gt=0, lt=65536)
+    llm_provider_url: str = Field(description="Base URL of the LLM Provider service.")
+    callback_transport: Literal["bus", "http"] = Field(
+        default="bus", description="How comparison results come back."
+    )
+    callback_base_url: str | None = Field(
+        default=None, description="This service's own base URL as the LLM Provider sees it; for http."
+    )
+    content_service_url: str | None = Field(
+        default=None, description="An external content service; without it, texts are kept here."
+    )
+    default_provider: str = Field(description="Provider that judges when a request names none.")
+    default_model: str | None = Field(default=None, description="Its model; the provider's default if unset.")
+    target_reliability: float = Field(default=0.90, gt=0, lt=1)
+    comparisons_per_essay: int = Field(
+        default=30, gt=0, description="Budget where a request names none: this times the essays, halved."
+    )
+    min_comparisons_per_essay: int = Field(default=4, gt=0)
+    batch_deadline: timedelta = timedelta(hours=24)
+    max_attempts: int = Field(default=3, gt=0, description="Attempts at one comparison.")
+    answer_within: timedelta = Field(
+        default=timedelta(minutes=15), description="Longer than the LLM Provider may take."
+    )
+    straggler_patience: timedelta = Field(
+        default=timedelta(seconds=60), description="How long a round waits for its last answers."
+    )
+    max_failed_share: float = Field(
+        default=0.5, gt=0, lt=1, description="Failed comparisons beyond this share end the batch."
+    )
+    max_essay_characters: int = Field(default=60_000, gt=0)
+
+
+MIGRATIONS = Path(__file__).parent / "migrations"

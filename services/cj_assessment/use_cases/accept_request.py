@@ -1,0 +1,124 @@
+"""Accept a request to assess a batch: from an event, or from an HTTP call."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import structlog
+from event_contracts import AssessmentState, Conflict, InvalidRequest, StopReason
+
+from cj_assessment.domain.announcing import failed_event
+from cj_assessment.domain.batch import (
+    Batch,
+    Defaults,
+    Essay,
+    JobId,
+    RequestEnvelope,
+    check_essays,
+    new_batch,
+)
+from cj_assessment.ports import CallbackRules, JudgeCatalogue, Store, Transaction
+
+log = structlog.get_logger()
+
+CONSUMER = "cj_assessment.accept_request"
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceptRequest:
+    """Stores a batch for judging; the same request twice is one batch."""
+
+    store: Store
+    judges: JudgeCatalogue
+    callbacks: CallbackRules
+    defaults: Defaults
+
+    async def __call__(self, envelope: RequestEnvelope) -> Batch:
+        """Accept a request that waits for an answer.
+
+        Raises ``InvalidRequest`` when it cannot be assessed, and ``Conflict`` when its batch id is taken by
+        another request; nothing is stored then.
+        """
+        batch = self._checked(envelope)
+        async with self.store.transaction() as transaction:
+            if await transaction.add_batch(batch, requested_essays(batch)):
+                _log_accepted(batch)
+                return batch
+            known = await transaction.batch(batch.batch_id)
+        if known is None or known.request_sha256 != batch.request_sha256:
+            raise Conflict(f"batch {batch.batch_id!r} is on record with another request: use a new batch id")
+        return known
+
+    async def from_events(self, envelopes: Sequence[RequestEnvelope]) -> None:
+        """Accept requests that nobody waits for: one that cannot be assessed ends in a failed event."""
+        async with self.store.transaction() as transaction:
+            new = await transaction.claim_events(
+                consumer=CONSUMER, event_ids=[envelope.event_id for envelope in envelopes]
+            )
+            for envelope in envelopes:
+                if envelope.event_id in new:
+                    new.discard(envelope.event_id)
+                    await self._accept_event(transaction, envelope)
+
+    async def _accept_event(self, transaction: Transaction, envelope: RequestEnvelope) -> None:
+        try:
+            batch = self._checked(envelope)
+        except InvalidRequest as error:
+            await _record_refused(transaction, envelope, error)
+            return
+        if await transaction.add_batch(batch, requested_essays(batch)):
+            _log_accepted(batch)
+        else:
+            log.info("batch.request_repeated", batch_id=batch.batch_id)
+
+    def _checked(self, envelope: RequestEnvelope) -> Batch:
+        check_essays(envelope.data)
+        batch = _unchecked(envelope, self.defaults)
+        if batch.callback_url is not None:
+            self.callbacks.check(batch.callback_url)
+        return replace(batch, judge=self.judges.resolve(envelope.data.llm_config_overrides))
+
+
+def _unchecked(envelope: RequestEnvelope, defaults: Defaults) -> Batch:
+    return new_batch(envelope, job_id=JobId(uuid4()), now=datetime.now(UTC), defaults=defaults)
+
+
+def requested_essays(batch: Batch) -> Sequence[Essay]:
+    """The students' essays of a request, in its order."""
+    return [
+        Essay(item=place, essay_id=essay.essay_id, text_storage_id=essay.text_storage_id)
+        for place, essay in enumerate(batch.request.essays_for_cj)
+    ]
+
+
+async def _record_refused(
+    transaction: Transaction, envelope: RequestEnvelope, error: InvalidRequest
+) -> None:
+    """Keep the batch as failed and say so: the sender of an event sees no other answer."""
+    plain = envelope.model_copy(update={"metadata": None})
+    batch = _unchecked(plain, Defaults.of_a_refused_batch())
+    if not await transaction.add_batch(batch, ()):
+        log.warning("batch.invalid_request_repeated", batch_id=batch.batch_id, reason=str(error))
+        return
+    failed = failed_event(batch, error, operation="accept_request")
+    await transaction.end_batch(
+        batch.job_id,
+        state=AssessmentState.FAILED,
+        stop_reason=StopReason.FAILED,
+        result=None,
+        error=failed.data.error_detail(),
+    )
+    await transaction.announce([failed])
+    log.warning("batch.refused", batch_id=batch.batch_id, error_code=error.code, reason=str(error))
+
+
+def _log_accepted(batch: Batch) -> None:
+    log.info(
+        "batch.accepted",
+        batch_id=batch.batch_id,
+        correlation_id=str(batch.correlation_id),
+        essays=len(batch.request.essays_for_cj),
+        provider=batch.judge.provider if batch.judge else None,
+        model=batch.judge.model if batch.judge else None,
+    )

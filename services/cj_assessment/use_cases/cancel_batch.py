@@ -1,0 +1,28 @@
+"""Cancel a batch: nothing more is judged, and what was judged is not published."""
+
+from dataclasses import dataclass
+
+from event_contracts import Conflict, NotFound
+
+from cj_assessment.domain.batch import Batch, BatchId
+from cj_assessment.ports import Store, Wake
+
+
+@dataclass(frozen=True, kw_only=True)
+class CancelBatch:
+    """Asks for a batch's end; cancelling twice is the same as once."""
+
+    store: Store
+    wake_advance: Wake
+
+    async def __call__(self, batch_id: BatchId) -> Batch:
+        """Raises ``NotFound``, and ``Conflict`` when the batch has ended otherwise."""
+        async with self.store.transaction() as transaction:
+            cancelled = await transaction.cancel(batch_id)
+            batch = await transaction.batch(batch_id)
+        if batch is None:
+            raise NotFound(f"there is no batch {batch_id!r}")
+        if not cancelled and batch.cancelled_at is None:
+            raise Conflict(f"batch {batch_id!r} has already ended as {batch.state}")
+        self.wake_advance()
+        return batch

@@ -1,0 +1,106 @@
+"""Read how a batch stands: its state, its results, its comparisons."""
+
+from dataclasses import dataclass
+
+from event_contracts import (
+    AssessmentState,
+    BatchCost,
+    BatchProgress,
+    BatchResultsView,
+    BatchStatusView,
+    ComparisonPage,
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    ReliabilityView,
+    StopReason,
+)
+
+from cj_assessment.domain.batch import Batch, BatchId, Essay
+from cj_assessment.domain.deciding import DecisionRules, comparison_budget
+from cj_assessment.ports import Progress, Score, Store, Transaction
+
+MAX_PAGE = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadBatch:
+    """All views of a batch; every one raises ``NotFound`` for an unknown batch id."""
+
+    store: Store
+    rules: DecisionRules
+
+    async def status(self, batch_id: BatchId) -> BatchStatusView:
+        """State, progress, cost and reliability so far."""
+        async with self.store.transaction() as transaction:
+            batch = await _known(transaction, batch_id)
+            essays = await transaction.essays(batch.job_id)
+            progress = await transaction.progress(batch.job_id)
+            score = await transaction.latest_score(batch.job_id)
+        return _status_view(batch, essays, progress, score, self.rules)
+
+    async def results(self, batch_id: BatchId) -> BatchResultsView:
+        """The published result; raises ``Conflict`` while there is none."""
+        async with self.store.transaction() as transaction:
+            batch = await _known(transaction, batch_id)
+            result = await transaction.result(batch.job_id)
+        if result is None:
+            raise Conflict(f"batch {batch_id!r} is {batch.state}: it has no results")
+        return BatchResultsView(
+            batch_id=batch.batch_id, cj_assessment_job_id=str(batch.job_id), state=batch.state, result=result
+        )
+
+    async def comparisons(self, batch_id: BatchId, *, cursor: str | None, limit: int) -> ComparisonPage:
+        """One page; raises ``InvalidRequest`` for a cursor that did not come from here."""
+        if not 1 <= limit <= MAX_PAGE:
+            raise InvalidRequest(f"limit must be 1 to {MAX_PAGE}")
+        if cursor is not None and not cursor.isdecimal():
+            raise InvalidRequest("cursor must be the next_cursor of the page before")
+        async with self.store.transaction() as transaction:
+            batch = await _known(transaction, batch_id)
+            return await transaction.comparisons_page(batch, after=int(cursor or 0), limit=limit)
+
+
+async def _known(transaction: Transaction, batch_id: BatchId) -> Batch:
+    batch = await transaction.batch(batch_id)
+    if batch is None:
+        raise NotFound(f"there is no batch {batch_id!r}")
+    return batch
+
+
+def _status_view(
+    batch: Batch,
+    essays: tuple[Essay, ...],
+    progress: Progress,
+    score: Score | None,
+    rules: DecisionRules,
+) -> BatchStatusView:
+    usable = sum(essay.is_usable for essay in essays)
+    return BatchStatusView(
+        batch_id=batch.batch_id,
+        cj_assessment_job_id=str(batch.job_id),
+        correlation_id=batch.correlation_id,
+        assignment_id=batch.request.assignment_id,
+        course_code=batch.request.course_code,
+        state=AssessmentState(batch.state),
+        stop_reason=None if batch.stop_reason is None else StopReason(batch.stop_reason),
+        progress=BatchProgress(
+            essays=sum(not essay.is_anchor for essay in essays),
+            anchors=sum(essay.is_anchor for essay in essays),
+            comparisons_waiting=progress.pending + progress.submitted,
+            comparisons_judged=progress.judged,
+            comparisons_failed=progress.failed,
+            max_comparisons=comparison_budget(batch.limits, essays=usable, rules=rules) if usable else None,
+        ),
+        cost=BatchCost(cost_usd=progress.cost_usd, max_cost_usd=batch.limits.max_cost_usd),
+        reliability=ReliabilityView(
+            eb=score.eb_reliability if score else None,
+            ssr=score.ssr if score else None,
+            target=batch.limits.target_reliability,
+        ),
+        created_at=batch.received_at,
+        updated_at=batch.ended_at or progress.last_judged_at or batch.received_at,
+        completed_at=batch.ended_at,
+        deadline=batch.limits.deadline,
+        error=batch.error,
+    )

@@ -1,0 +1,41 @@
+"""Record what judges answered: the effect of each result happens once, however it arrives and however often."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+from event_contracts import EventEnvelope, LLMComparisonResultV1
+
+from cj_assessment.domain.comparison import AttemptPolicy, read_answer
+from cj_assessment.ports import Store, Wake
+
+log = structlog.get_logger()
+
+CONSUMER = "cj_assessment.record_results"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordResults:
+    """Stores a batch of results in one commit and lets the batches concerned be looked at."""
+
+    store: Store
+    policy: AttemptPolicy
+    wake_advance: Wake
+
+    async def __call__(self, envelopes: Sequence[EventEnvelope[LLMComparisonResultV1]]) -> None:
+        """Raises ``InvalidRequest`` for a result that is not an answer to one of our attempts."""
+        answers = [read_answer(envelope.data, event_id=envelope.event_id) for envelope in envelopes]
+        async with self.store.transaction() as transaction:
+            new = await transaction.claim_events(
+                consumer=CONSUMER, event_ids=[answer.event_id for answer in answers]
+            )
+            fresh = {answer.attempt_id: answer for answer in answers if answer.event_id in new}
+            in_order = [fresh[attempt] for attempt in sorted(fresh)]
+            recorded = await transaction.record_answers(in_order, policy=self.policy)
+        self.wake_advance()
+        log.debug(
+            "comparison.results_recorded",
+            received=len(envelopes),
+            recorded=recorded,
+            refused=sum(answer.winner is None for answer in answers),
+        )
