@@ -487,6 +487,7 @@ def _batch(row: Row[Any]) -> Batch:
         ended_at=row.ended_at,
         cancelled_at=row.cancelled_at,
         last_round=row.last_round,
+        check_at=row.check_at,
         stop_reason=row.stop_reason,
         error=None if row.error is None else ErrorDetail.model_validate(row.error),
     )

@@ -66,6 +66,7 @@ class Batch:
     ended_at: datetime | None = None
     cancelled_at: datetime | None = None
     last_round: int = 0
+    check_at: datetime | None = None
     stop_reason: str | None = None
     error: ErrorDetail | None = None
 

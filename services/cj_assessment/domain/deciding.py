@@ -127,3 +127,104 @@ class Fail:
 
 
 Decision = Wait | JudgeMore | Finish | Fail
+
+
+def comparison_budget(limits: Limits, *, essays: int, rules: DecisionRules) -> int:
+    """How many comparisons may be judged: what the request says, else this installation's share an essay."""
+    if limits.max_comparisons is not None:
+        return limits.max_comparisons
+    return max(1, rules.comparisons_per_essay * essays // 2)
+
+
+def decide(snapshot: Snapshot) -> Decision:
+    """What to do now; asked twice of the same snapshot it says the same twice."""
+    if snapshot.is_cancelled:
+        return Fail(reason=StopReason.CANCELLED, message="the batch was cancelled")
+    early = _too_many_failures(snapshot) or _still_awaited(snapshot)
+    if early is not None:
+        return early
+    return _decide_on(snapshot, _evidence(snapshot))
+
+
+def _too_many_failures(snapshot: Snapshot) -> Fail | None:
+    states = Counter(asked.state for asked in snapshot.asked)
+    failed, judged = states[ComparisonState.FAILED], states[ComparisonState.JUDGED]
+    if failed + judged < len(snapshot.essays) or failed <= snapshot.rules.max_failed_share * (failed + judged):
+        return None
+    return Fail(
+        reason=StopReason.FAILED,
+        message=f"{failed} of {failed + judged} comparisons could not be judged: see their error codes",
+    )
+
+
+def _still_awaited(snapshot: Snapshot) -> Wait | None:
+    """Wait while a round before the last one has open comparisons, unless its time is over."""
+    if snapshot.is_overdue or snapshot.now >= snapshot.limits.deadline:
+        return None
+    awaited = snapshot.last_round - 1
+    if any(asked.state in OPEN and asked.round <= awaited for asked in snapshot.asked):
+        return Wait(due_round=awaited, check_at=_patience_ends(snapshot))
+    return None
+
+
+def _patience_ends(snapshot: Snapshot) -> datetime:
+    return min(snapshot.now + snapshot.rules.straggler_patience, snapshot.limits.deadline)
+
+
+def _open(snapshot: Snapshot) -> int:
+    return sum(asked.state in OPEN for asked in snapshot.asked)
+
+
+def _evidence(snapshot: Snapshot) -> list[Asked]:
+    """The answers that this decision may depend on: all, or those before the round still being judged."""
+    everything = _open(snapshot) == 0 or snapshot.is_overdue
+    last = snapshot.last_round if everything else snapshot.last_round - 1
+    return [
+        asked
+        for asked in snapshot.asked
+        if asked.state == ComparisonState.JUDGED and asked.round <= last
+    ]
+
+
+def _decide_on(snapshot: Snapshot, evidence: Sequence[Asked]) -> Decision:
+    fitted = fit_evidence(snapshot.essays, evidence) if evidence else None
+    verdict = stop_verdict(snapshot, evidence, fitted)
+    measured = None if fitted is None else _measured(fitted, evidence, verdict)
+    waits = _open(snapshot) > 0 and snapshot.now < snapshot.limits.deadline and not snapshot.is_overdue
+    if not verdict.stop:
+        pairs = _next_round(snapshot, fitted)
+        if pairs:
+            return JudgeMore(pairs=pairs, measured=measured, check_at=_patience_ends(snapshot))
+    if waits:
+        # What is being judged is paid for: it counts before the last word is said.
+        return Wait(due_round=snapshot.last_round, check_at=_patience_ends(snapshot))
+    if fitted is None or measured is None:
+        return Fail(
+            reason=StopReason.FAILED,
+            message="no comparable ranking: too few comparisons were judged to connect all essays",
+        )
+    return Finish(reason=verdict.reason or StopReason.EXHAUSTED, measured=measured, fit=fitted)
+
+
+def _next_round(snapshot: Snapshot, fitted: Fit | None) -> tuple[PlannedComparison, ...]:
+    """Half as many pairs as essays (at first twice that), as far as the budgets go."""
+    essays = len(snapshot.essays)
+    wanted = essays if snapshot.last_round == 0 else max(1, essays // 2)
+    count = min(wanted, _affordable(snapshot))
+    if count <= 0:
+        return ()
+    return plan_round(snapshot, fitted, count=count)
+
+
+def _affordable(snapshot: Snapshot) -> int:
+    """How many more comparisons the budgets allow."""
+    budget = comparison_budget(snapshot.limits, essays=len(snapshot.essays), rules=snapshot.rules)
+    failed = sum(asked.state == ComparisonState.FAILED for asked in snapshot.asked)
+    left = budget - (len(snapshot.asked) - failed)
+    if snapshot.limits.max_cost_usd is None:
+        return left
+    each = snapshot.spending.per_comparison(snapshot.estimated_cost_usd)
+    if each == 0:
+        return left
+    money = snapshot.limits.max_cost_usd - snapshot.spending.committed(snapshot.estimated_cost_usd)
+    return min(left, int(money / each))

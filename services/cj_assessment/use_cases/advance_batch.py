@@ -1,0 +1,172 @@
+"""Advance a batch: look at what is known, ask what to do, do it; at any time, any number of times."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import structlog
+from event_contracts import AssessmentState, ErrorCode, StopReason, SuiteError
+
+from cj_assessment.domain.announcing import completed_event, consumption_event, failed_event, result_event
+from cj_assessment.domain.batch import Batch, Essay, JobId, content_seed
+from cj_assessment.domain.deciding import (
+    Decision,
+    DecisionRules,
+    Fail,
+    Finish,
+    JudgeMore,
+    Measured,
+    Snapshot,
+    Wait,
+    decide,
+)
+from cj_assessment.domain.ranking import assessment_result
+from cj_assessment.ports import Store, Transaction, Wake
+
+log = structlog.get_logger()
+
+BATCHES_AT_ONCE = 20
+
+
+class AssessmentFailed(SuiteError):
+    """Judging ended without a ranking."""
+
+    code = ErrorCode.CJ_ASSESSMENT_SERVICE_ERROR
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdvanceBatches:
+    """One step of the advancing worker; each batch is one transaction, under the lock of its row."""
+
+    store: Store
+    rules: DecisionRules
+    wake_submit: Wake
+
+    async def __call__(self) -> bool:
+        """Advance the batches that are due; True when one of them made a step."""
+        async with self.store.transaction() as transaction:
+            due = await transaction.due_batches(limit=BATCHES_AT_ONCE)
+        stepped = [await self.advance(job_id) for job_id in due]
+        return any(stepped)
+
+    async def advance(self, job_id: JobId) -> bool:
+        """Decide on one batch and carry that out; False when there was nothing to do but wait."""
+        async with self.store.transaction() as transaction:
+            batch = await transaction.lock_batch(job_id)
+            if batch is None or batch.state is not AssessmentState.JUDGING:
+                return False
+            snapshot = await self._snapshot(transaction, batch)
+            # A fit takes milliseconds to seconds: not on the event loop.
+            decision = await asyncio.to_thread(decide, snapshot)
+            await self._carry_out(transaction, batch, snapshot, decision)
+        self.wake_submit()
+        return not isinstance(decision, Wait)
+
+    async def _snapshot(self, transaction: Transaction, batch: Batch) -> Snapshot:
+        assert batch.judge is not None, "a batch without a judge is never judged"
+        essays = await transaction.essays(batch.job_id)
+        usable = tuple(essay for essay in essays if essay.is_usable)
+        now = datetime.now(UTC)
+        return Snapshot(
+            essays=usable,
+            asked=await transaction.asked(batch.job_id),
+            spending=await transaction.spending(batch.job_id),
+            limits=batch.limits,
+            estimated_cost_usd=batch.judge.estimated_cost_usd,
+            last_round=batch.last_round,
+            is_cancelled=batch.cancelled_at is not None,
+            is_overdue=batch.last_round > 0 and batch.check_at is not None and now >= batch.check_at,
+            seed=content_seed(usable),
+            now=now,
+            rules=self.rules,
+        )
+
+    async def _carry_out(
+        self, transaction: Transaction, batch: Batch, snapshot: Snapshot, decision: Decision
+    ) -> None:
+        match decision:
+            case Wait():
+                await transaction.wait_for_round(
+                    batch.job_id,
+                    last_round=batch.last_round,
+                    due_round=decision.due_round,
+                    check_at=decision.check_at,
+                )
+            case JudgeMore():
+                await _judge_more(transaction, batch, decision)
+            case Finish():
+                await _finish(transaction, batch, snapshot, decision)
+            case Fail():
+                await _fail(transaction, batch, snapshot, decision)
+
+
+async def _judge_more(transaction: Transaction, batch: Batch, decision: JudgeMore) -> None:
+    number = batch.last_round + 1
+    await transaction.add_round(batch.job_id, number=number, pairs=decision.pairs)
+    await transaction.wait_for_round(
+        batch.job_id, last_round=number, due_round=number - 1, check_at=decision.check_at
+    )
+    if decision.measured is not None:
+        await transaction.add_score(batch.job_id, decision.measured, decision="judge_more")
+    _log_decision(batch, "judge_more", decision.measured, pairs=len(decision.pairs), round=number)
+
+
+async def _finish(transaction: Transaction, batch: Batch, snapshot: Snapshot, decision: Finish) -> None:
+    now = datetime.now(UTC)
+    essays = await transaction.essays(batch.job_id)
+    result = await asyncio.to_thread(
+        assessment_result, batch, snapshot, decision, cost_usd=snapshot.spending.cost_usd, now=now
+    )
+    completed = completed_event(batch, essays, now=now)
+    await transaction.add_score(batch.job_id, decision.measured, decision=decision.reason)
+    await transaction.end_batch(
+        batch.job_id,
+        state=_completed_state(essays),
+        stop_reason=decision.reason,
+        result=result,
+        error=None,
+    )
+    await transaction.announce(
+        [result_event(batch, result), completed], callback_url=batch.callback_url
+    )
+    await _charge(transaction, batch, snapshot, now)
+    _log_decision(batch, str(decision.reason), decision.measured, cost_usd=str(snapshot.spending.cost_usd))
+
+
+async def _fail(transaction: Transaction, batch: Batch, snapshot: Snapshot, decision: Fail) -> None:
+    cancelled = decision.reason is StopReason.CANCELLED
+    failed = failed_event(batch, AssessmentFailed(decision.message), operation="advance_batch")
+    await transaction.end_batch(
+        batch.job_id,
+        state=AssessmentState.CANCELLED if cancelled else AssessmentState.FAILED,
+        stop_reason=decision.reason,
+        result=None,
+        error=failed.data.error_detail(),
+    )
+    await transaction.announce([failed], callback_url=batch.callback_url)
+    await _charge(transaction, batch, snapshot, datetime.now(UTC))
+    _log_decision(batch, str(decision.reason), None, message=decision.message)
+
+
+async def _charge(transaction: Transaction, batch: Batch, snapshot: Snapshot, now: datetime) -> None:
+    if snapshot.spending.answered:
+        charged = consumption_event(batch, quantity=snapshot.spending.answered, now=now)
+        await transaction.announce([charged])
+
+
+def _completed_state(essays: tuple[Essay, ...]) -> AssessmentState:
+    if any(not essay.is_usable for essay in essays):
+        return AssessmentState.COMPLETED_WITH_FAILURES
+    return AssessmentState.COMPLETED
+
+
+def _log_decision(batch: Batch, decision: str, measured: Measured | None, **more: object) -> None:
+    log.info(
+        "batch.decided",
+        batch_id=batch.batch_id,
+        correlation_id=str(batch.correlation_id),
+        decision=decision,
+        comparisons=measured.comparisons if measured else 0,
+        eb_reliability=round(measured.eb_reliability, 4) if measured else None,
+        **more,
+    )
