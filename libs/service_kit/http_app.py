@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import structlog
-from event_contracts import ErrorCode, ErrorDetail, InvalidRequest, SuiteError, Unavailable, http_status
+from event_contracts import ErrorDetail, InvalidRequest, NotFound, SuiteError, Unavailable
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import ValidationError
 from quart import Blueprint, Quart, Response, g, request
 from quart_schema import Info, QuartSchema, RequestSchemaValidationError, hide
+from quart_schema.typing import PydanticDumpOptions
 from werkzeug.exceptions import HTTPException
 
 from service_kit.metrics import ServiceMetrics
@@ -48,7 +49,7 @@ def create_app(service: HttpService) -> Quart:
         redoc_ui_path=None,
         scalar_ui_path=None,
         conversion_preference="pydantic",
-        pydantic_dump_options={"mode": "json"},
+        pydantic_dump_options=PydanticDumpOptions(mode="json"),
     )
     _add_correlation(app)
     _add_request_metrics(app, service.metrics)
@@ -97,7 +98,7 @@ def _add_error_answers(app: Quart, service: str) -> None:
             correlation_id=g.get("correlation_id") or uuid4(),
         )
         response = Response(
-            error_body(detail), status or http_status(detail.error_code), content_type="application/json"
+            error_body(detail), status or error.http_status, content_type="application/json"
         )
         if isinstance(error, Unavailable) and error.retry_after is not None:
             response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
@@ -114,10 +115,8 @@ def _add_error_answers(app: Quart, service: str) -> None:
 
     @app.errorhandler(HTTPException)
     async def http_error(error: HTTPException) -> Response:
-        code = ErrorCode.RESOURCE_NOT_FOUND if error.code == 404 else ErrorCode.INVALID_REQUEST
-        failure = InvalidRequest(error.description or error.name)
-        failure.code = code
-        return answer(failure, status=error.code)
+        kind = NotFound if error.code == 404 else InvalidRequest
+        return answer(kind(error.description or error.name), status=error.code)
 
     @app.errorhandler(Exception)
     async def unexpected(error: Exception) -> Response:

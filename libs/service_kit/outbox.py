@@ -237,9 +237,7 @@ class OutboxRelay:
         The rows stay locked while they are sent: a relay that dies gives them back at once.
         """
         async with self.database.transaction() as connection:
-            rows = (
-                await connection.execute(_TAKE, {"transport": self.transport, "limit": self.limit})
-            ).all()
+            rows = (await connection.execute(_TAKE, {"transport": self.transport, "limit": self.limit})).all()
             if not rows:
                 return False
             refused = await self.carrier.deliver([_outgoing(row) for row in rows])

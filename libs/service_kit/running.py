@@ -55,9 +55,7 @@ async def run_services(
         await _run_until(stop, services, started)
 
 
-async def _run_until(
-    stop: asyncio.Event, services: Sequence[Service], started: asyncio.Event | None
-) -> None:
+async def _run_until(stop: asyncio.Event, services: Sequence[Service], started: asyncio.Event | None) -> None:
     async with asyncio.TaskGroup() as group, _cancelled_at_exit() as tasks:
         for service in services:
             tasks.append(group.create_task(_serve_http(service, stop), name=f"{service.name}.http"))

@@ -17,7 +17,7 @@ ID_HEADER = "webhook-id"
 TIMESTAMP_HEADER = "webhook-timestamp"
 SIGNATURE_HEADER = "webhook-signature"
 TOLERANCE_SECONDS = 300
-SECRET_PREFIX = "whsec_"  # noqa: S105 - the specification's marker, not a secret
+SECRET_PREFIX = "whsec_"
 
 
 class WebhookRejected(NotAuthenticated):

@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from event_contracts import (
@@ -82,7 +82,7 @@ class Transaction(Protocol):
         ...
 
     async def announce(
-        self, events: Sequence[EventEnvelope[WireModel]], *, callback_url: str | None = None
+        self, events: Sequence[EventEnvelope[Any]], *, callback_url: str | None = None
     ) -> None:
         """Send the events to their topics, and to ``callback_url`` as well, after the commit."""
         ...

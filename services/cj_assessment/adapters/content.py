@@ -34,9 +34,7 @@ class ExternalContent:
     async def fetch(self, storage_ids: Sequence[str]) -> Mapping[str, bytes]:
         wanted = list(dict.fromkeys(storage_ids))
         bodies = await asyncio.gather(*(self._fetch_one(storage_id) for storage_id in wanted))
-        return {
-            storage_id: body for storage_id, body in zip(wanted, bodies, strict=True) if body is not None
-        }
+        return {storage_id: body for storage_id, body in zip(wanted, bodies, strict=True) if body is not None}
 
     async def _fetch_one(self, storage_id: str) -> bytes | None:
         url = f"{self._base_url}/v1/content/{storage_id}"

@@ -21,7 +21,13 @@ from event_contracts import (
 )
 from pydantic import BaseModel
 from quart import Blueprint, Response, request
-from quart_schema import document_request, document_response, validate_querystring, validate_request
+from quart_schema import (
+    document_request,
+    document_response,
+    validate_querystring,
+    validate_request,
+    validate_response,
+)
 from service_kit.webhooks import WebhookSigner
 
 from cj_assessment.domain.batch import Anchor, Batch, BatchId, RequestEnvelope
@@ -58,7 +64,7 @@ def assessments_api(actions: Actions) -> Blueprint:
 
     @blueprint.post("/assessments")
     @validate_request(EventEnvelope[ELS_CJAssessmentRequestV1])
-    @document_response(AssessmentAccepted, 202)
+    @validate_response(AssessmentAccepted, 202)
     @document_response(ErrorBody, 409)
     @document_response(ErrorBody, 422)
     async def accept(data: RequestEnvelope) -> tuple[AssessmentAccepted, int]:
@@ -67,14 +73,14 @@ def assessments_api(actions: Actions) -> Blueprint:
         return AssessmentAccepted(batch_id=batch.batch_id, cj_assessment_job_id=str(batch.job_id)), 202
 
     @blueprint.get("/batches/<batch_id>")
-    @document_response(BatchStatusView)
+    @validate_response(BatchStatusView)
     @document_response(ErrorBody, 404)
     async def status(batch_id: str) -> BatchStatusView:
         """State, progress, cost and reliability so far."""
         return await actions.status(BatchId(batch_id))
 
     @blueprint.get("/batches/<batch_id>/results")
-    @document_response(BatchResultsView)
+    @validate_response(BatchResultsView)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 409)
     async def results(batch_id: str) -> BatchResultsView:
@@ -83,16 +89,14 @@ def assessments_api(actions: Actions) -> Blueprint:
 
     @blueprint.get("/batches/<batch_id>/comparisons")
     @validate_querystring(PageQuery)
-    @document_response(ComparisonPage)
+    @validate_response(ComparisonPage)
     @document_response(ErrorBody, 404)
     async def comparisons(batch_id: str, query_args: PageQuery) -> ComparisonPage:
         """Every comparison of a batch, in the order they were planned."""
-        return await actions.comparisons(
-            BatchId(batch_id), cursor=query_args.cursor, limit=query_args.limit
-        )
+        return await actions.comparisons(BatchId(batch_id), cursor=query_args.cursor, limit=query_args.limit)
 
     @blueprint.post("/batches/<batch_id>/cancel")
-    @document_response(AssessmentAccepted, 202)
+    @validate_response(AssessmentAccepted, 202)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 409)
     async def cancel(batch_id: str) -> tuple[AssessmentAccepted, int]:
@@ -109,7 +113,7 @@ def anchors_api(actions: Actions) -> Blueprint:
 
     @blueprint.post("/register")
     @validate_request(AnchorRegistration)
-    @document_response(AnchorView, 201)
+    @validate_response(AnchorView, 201)
     @document_response(ErrorBody, 422)
     async def register(data: AnchorRegistration) -> tuple[AnchorView, int]:
         """Register an essay with a known grade, or replace the one of that label."""
@@ -117,7 +121,7 @@ def anchors_api(actions: Actions) -> Blueprint:
         return _anchor_view(anchor, data.assignment_id), 201
 
     @blueprint.get("/assignment/<assignment_id>")
-    @document_response(AssignmentAnchors)
+    @validate_response(AssignmentAnchors)
     async def of_assignment(assignment_id: str) -> AssignmentAnchors:
         """The anchors of an assignment, by label."""
         anchors = await actions.list_anchors(assignment_id)
@@ -132,11 +136,11 @@ def content_api(actions: Actions) -> Blueprint:
     blueprint = Blueprint("content", __name__, url_prefix="/v1/content")
 
     @blueprint.post("")
-    @document_response(ContentStored, 201)
+    @validate_response(ContentStored, 201)
     @document_response(ErrorBody, 422)
     async def store() -> tuple[ContentStored, int]:
         """Keep the body (text/plain or octet-stream); the same bytes have the same id."""
-        return ContentStored(storage_id=await actions.store_content(await request.get_data())), 201
+        return ContentStored(storage_id=await actions.store_content(await request.get_data(as_text=False))), 201
 
     @blueprint.get("/<storage_id>")
     @document_response(ErrorBody, 404)
@@ -157,7 +161,7 @@ def callbacks_api(actions: Actions, *, signer: WebhookSigner) -> Blueprint:
     @document_response(ErrorBody, 422)
     async def comparison_results() -> tuple[dict[str, Any], int]:
         """One result, signed as the Standard Webhooks specification says; a repeat changes nothing."""
-        body = await request.get_data()
+        body = await request.get_data(as_text=False)
         signer.verify(dict(request.headers), body)
         await actions.record_results([parse_envelope(body, LLMComparisonResultV1)])
         return {}, 202

@@ -1,6 +1,6 @@
 """The service's database: every query of the use cases, set-based, one commit a unit of work."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -24,7 +24,6 @@ from event_contracts import (
 from service_kit.database import Database
 from service_kit.inbox import claim_events
 from service_kit.outbox import bus_message, callback_message, enqueue
-from service_kit.wakeup import Wakeup
 from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -66,11 +65,11 @@ from cj_assessment.ports import Progress, Refusal, Score
 
 
 class PostgresStore:
-    """Opens transactions; ``outbox_wakeup`` is woken after each commit that announced something."""
+    """Opens transactions; the relays are woken after each commit that announced something."""
 
-    def __init__(self, database: Database, *, outbox_wakeup: Wakeup) -> None:
+    def __init__(self, database: Database, *, wake_relays: Callable[[], None]) -> None:
         self._database = database
-        self._outbox_wakeup = outbox_wakeup
+        self._wake_relays = wake_relays
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator["PostgresTransaction"]:
@@ -78,7 +77,7 @@ class PostgresStore:
             transaction = PostgresTransaction(connection)
             yield transaction
         if transaction.has_announced:
-            self._outbox_wakeup.wake()
+            self._wake_relays()
 
 
 class PostgresTransaction:
@@ -92,7 +91,7 @@ class PostgresTransaction:
         return await claim_events(self._connection, consumer=consumer, event_ids=event_ids)
 
     async def announce(
-        self, events: Sequence[EventEnvelope[WireModel]], *, callback_url: str | None = None
+        self, events: Sequence[EventEnvelope[Any]], *, callback_url: str | None = None
     ) -> None:
         messages = [bus_message(event, key=event.key) for event in events]
         if callback_url is not None:
@@ -122,12 +121,12 @@ class PostgresTransaction:
         }
         statement = upsert(anchor_essay).values(row)
         replaced = {name: statement.excluded[name] for name in ("grade", "text_storage_id")}
-        number = await self._connection.scalar(
+        numbers = await self._connection.execute(
             statement.on_conflict_do_update(constraint="anchor_essay_label", set_=replaced).returning(
                 anchor_essay.c.id
             )
         )
-        return int(number)
+        return int(numbers.scalar_one())
 
     async def anchors(self, assignment_id: str) -> Sequence[Anchor]:
         rows = await self._connection.execute(

@@ -1,5 +1,9 @@
 """The tables of the CJ Assessment database."""
 
+from datetime import datetime
+
+from service_kit.inbox import inbox_table
+from service_kit.outbox import outbox_table
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -26,13 +30,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from service_kit.inbox import inbox_table
-from service_kit.outbox import outbox_table
-
 metadata = MetaData()
 
 
-def _now(name: str) -> Column[object]:
+def _now(name: str) -> Column[datetime]:
     return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
 
 

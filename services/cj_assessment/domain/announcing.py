@@ -51,9 +51,7 @@ def completed_event(
     return EventEnvelope.wrap(data, source_service=SERVICE, correlation_id=batch.correlation_id)
 
 
-def failed_event(
-    batch: Batch, error: SuiteError, *, operation: str
-) -> EventEnvelope[CJAssessmentFailedV1]:
+def failed_event(batch: Batch, error: SuiteError, *, operation: str) -> EventEnvelope[CJAssessmentFailedV1]:
     """Why there is no ranking."""
     now = datetime.now(UTC)
     detail = error.detail(service=SERVICE, operation=operation, correlation_id=batch.correlation_id)
@@ -76,9 +74,7 @@ def result_event(batch: Batch, result: AssessmentResultV1) -> EventEnvelope[Asse
     return EventEnvelope.wrap(result, source_service=SERVICE, correlation_id=batch.correlation_id)
 
 
-def consumption_event(
-    batch: Batch, *, quantity: int, now: datetime
-) -> EventEnvelope[ResourceConsumptionV1]:
+def consumption_event(batch: Batch, *, quantity: int, now: datetime) -> EventEnvelope[ResourceConsumptionV1]:
     """Comparisons that were judged and paid for, whatever came of the batch."""
     data = ResourceConsumptionV1(
         event_name=EventName.RESOURCE_CONSUMPTION_REPORTED,

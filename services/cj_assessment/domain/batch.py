@@ -16,6 +16,7 @@ from event_contracts import (
     ErrorDetail,
     EventEnvelope,
     InvalidRequest,
+    JsonObject,
     LLMConfigOverrides,
 )
 from event_contracts.judging import text_sha256
@@ -226,7 +227,7 @@ def _read(body: bytes | None, rules: TextRules) -> tuple[str | None, str | None]
 def too_few_essays(essays: tuple[Essay, ...]) -> InvalidRequest | None:
     """The error of a batch that cannot be compared at all, or None."""
     usable = [essay for essay in essays if essay.is_usable]
-    problems = {essay.essay_id: essay.problem for essay in essays if essay.problem}
+    problems: JsonObject = {essay.essay_id: essay.problem for essay in essays if essay.problem}
     if len(usable) >= 2 and any(not essay.is_anchor for essay in usable):
         return None
     return InvalidRequest(

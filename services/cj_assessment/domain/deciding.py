@@ -6,7 +6,6 @@ the same batch with the same answers takes the same course. A round whose last a
 ``DecisionRules.straggler_patience`` is planned without them; they count when they come.
 """
 
-import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -149,7 +148,9 @@ def decide(snapshot: Snapshot) -> Decision:
 def _too_many_failures(snapshot: Snapshot) -> Fail | None:
     states = Counter(asked.state for asked in snapshot.asked)
     failed, judged = states[ComparisonState.FAILED], states[ComparisonState.JUDGED]
-    if failed + judged < len(snapshot.essays) or failed <= snapshot.rules.max_failed_share * (failed + judged):
+    if failed + judged < len(snapshot.essays) or failed <= snapshot.rules.max_failed_share * (
+        failed + judged
+    ):
         return None
     return Fail(
         reason=StopReason.FAILED,
@@ -180,9 +181,7 @@ def _evidence(snapshot: Snapshot) -> list[Asked]:
     everything = _open(snapshot) == 0 or snapshot.is_overdue
     last = snapshot.last_round if everything else snapshot.last_round - 1
     return [
-        asked
-        for asked in snapshot.asked
-        if asked.state == ComparisonState.JUDGED and asked.round <= last
+        asked for asked in snapshot.asked if asked.state == ComparisonState.JUDGED and asked.round <= last
     ]
 
 

@@ -92,9 +92,7 @@ def requested_essays(batch: Batch) -> Sequence[Essay]:
     ]
 
 
-async def _record_refused(
-    transaction: Transaction, envelope: RequestEnvelope, error: InvalidRequest
-) -> None:
+async def _record_refused(transaction: Transaction, envelope: RequestEnvelope, error: InvalidRequest) -> None:
     """Keep the batch as failed and say so: the sender of an event sees no other answer."""
     plain = envelope.model_copy(update={"metadata": None})
     batch = _unchecked(plain, Defaults.of_a_refused_batch())

@@ -126,9 +126,7 @@ async def _finish(transaction: Transaction, batch: Batch, snapshot: Snapshot, de
         result=result,
         error=None,
     )
-    await transaction.announce(
-        [result_event(batch, result), completed], callback_url=batch.callback_url
-    )
+    await transaction.announce([result_event(batch, result), completed], callback_url=batch.callback_url)
     await _charge(transaction, batch, snapshot, now)
     _log_decision(batch, str(decision.reason), decision.measured, cost_usd=str(snapshot.spending.cost_usd))
 

@@ -14,7 +14,7 @@ AT_ONCE = 500
 
 @dataclass(frozen=True, kw_only=True)
 class ExpireAttempts:
-    """One step of the expiring worker: an overdue attempt is tried again or fails; its late answer still counts."""
+    """One step of the expiring worker; an overdue attempt's late answer still counts."""
 
     store: Store
     policy: AttemptPolicy

@@ -1,4 +1,4 @@
-"""Prepare an accepted batch: fetch its texts, its anchors and what the judges are told, then let it be judged."""
+"""Prepare an accepted batch: gather its texts, its anchors and what the judges are told."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -128,8 +128,8 @@ def usable_anchors(
         scale: str | None = grade_scale(instruction.grade_scale).id
     elif len(scales) > 1:
         raise InvalidRequest(
-            f"the assignment has anchors on several scales ({', '.join(scales)}) and no instruction that names"
-            " one: add an instruction for the assignment"
+            f"the assignment has anchors on several scales ({', '.join(scales)}) and no instruction that"
+            " names one: add an instruction for the assignment"
         )
     else:
         scale = grade_scale(scales[0]).id if scales else None

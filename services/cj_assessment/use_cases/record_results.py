@@ -1,4 +1,4 @@
-"""Record what judges answered: the effect of each result happens once, however it arrives and however often."""
+"""Record what judges answered: each result has its effect once, however and however often it arrives."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Submit planned comparisons to the LLM Provider, batches in turn; a crash at any point submits nothing twice."""
+"""Submit planned comparisons to the LLM Provider, batches in turn; a crash submits nothing twice."""
 
 from dataclasses import dataclass, field
 
@@ -73,9 +73,7 @@ class SubmitComparisons:
             batch_id=attempt.batch_id,
             essay_a_id=essay_a.essay_id,
             essay_b_id=essay_b.essay_id,
-            blocks=comparison_blocks(
-                material.context, text_a=essay_a.text or "", text_b=essay_b.text or ""
-            ),
+            blocks=comparison_blocks(material.context, text_a=essay_a.text or "", text_b=essay_b.text or ""),
             overrides=material.batch.judge_overrides,
             correlation_id=material.batch.correlation_id,
             user_id=material.batch.request.user_id,

@@ -1,0 +1,255 @@
+"""Which adapter serves which port: the one place that knows the concrete types."""
+
+import httpx2
+from dishka import AsyncContainer, Provider, Scope, make_async_container, provide
+from event_contracts import Topic
+from quart import Quart
+from service_kit.consuming import EventConsumer
+from service_kit.database import Database
+from service_kit.event_bus import EventBus
+from service_kit.http_app import HttpService, create_app
+from service_kit.metrics import ServiceMetrics
+from service_kit.providers import Housekeeping, InfrastructureProvider, Relays
+from service_kit.running import Service
+from service_kit.wakeup import Wakeup, Worker
+from service_kit.webhooks import CallbackPolicy, WebhookSigner
+
+from cj_assessment.adapters import http_api
+from cj_assessment.adapters.content import ExternalContent, OwnContent
+from cj_assessment.adapters.events_in import routes
+from cj_assessment.adapters.judge_catalogue import ManifestJudges
+from cj_assessment.adapters.llm_provider_client import LlmProviderClient
+from cj_assessment.adapters.postgres import PostgresStore
+from cj_assessment.domain.batch import Defaults, TextRules
+from cj_assessment.domain.comparison import AttemptPolicy
+from cj_assessment.domain.deciding import DecisionRules
+from cj_assessment.ports import CallbackRules, ContentStore, JudgeCatalogue, LlmProvider, Store
+from cj_assessment.settings import MIGRATIONS, Settings
+from cj_assessment.use_cases.accept_request import AcceptRequest
+from cj_assessment.use_cases.advance_batch import AdvanceBatches
+from cj_assessment.use_cases.cancel_batch import CancelBatch
+from cj_assessment.use_cases.expire_attempts import ExpireAttempts
+from cj_assessment.use_cases.prepare_batch import PrepareBatch
+from cj_assessment.use_cases.read_batch import ReadBatch
+from cj_assessment.use_cases.record_results import RecordResults
+from cj_assessment.use_cases.register_anchor import ListAnchors, RegisterAnchor
+from cj_assessment.use_cases.store_content import ReadContent, StoreContent
+from cj_assessment.use_cases.submit_comparisons import SubmitComparisons
+
+NAME = "cj_assessment_service"
+CALLBACK_PATH = "/api/v1/callbacks/comparison-results"
+EXPIRY_SECONDS = 1.0
+
+
+class AdvanceWakeup(Wakeup):
+    """Wakes the advancing worker."""
+
+
+class SubmitWakeup(Wakeup):
+    """Wakes the submitting worker."""
+
+
+class PrepareWakeup(Wakeup):
+    """Wakes the preparing worker."""
+
+
+class AdapterProvider(Provider):
+    """Adapters, and the rules that the settings make."""
+
+    scope = Scope.APP
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+
+    advance_wakeup = provide(AdvanceWakeup)
+    submit_wakeup = provide(SubmitWakeup)
+    prepare_wakeup = provide(PrepareWakeup)
+
+    @provide
+    def store(self, database: Database, relays: Relays) -> Store:
+        return PostgresStore(database, wake_relays=relays.wake)
+
+    @provide
+    def content(self, store: Store, client: httpx2.AsyncClient) -> ContentStore:
+        if self._settings.content_service_url is None:
+            return OwnContent(store)
+        return ExternalContent(client, base_url=self._settings.content_service_url)
+
+    @provide
+    def judges(self) -> JudgeCatalogue:
+        return ManifestJudges(
+            default_provider=self._settings.default_provider, default_model=self._settings.default_model
+        )
+
+    @provide
+    def callbacks(self, policy: CallbackPolicy) -> CallbackRules:
+        return policy
+
+    @provide
+    def llm_provider(self, client: httpx2.AsyncClient) -> LlmProvider:
+        over_http = self._settings.callback_transport == "http"
+        base_url = self._settings.callback_base_url
+        return LlmProviderClient(
+            client,
+            base_url=self._settings.llm_provider_url,
+            callback_topic=None if over_http else Topic.LLM_COMPARISON_RESULT,
+            callback_url=f"{base_url}{CALLBACK_PATH}" if over_http else None,
+        )
+
+    @provide
+    def text_rules(self) -> TextRules:
+        return TextRules(max_characters=self._settings.max_essay_characters)
+
+    @provide
+    def decision_rules(self) -> DecisionRules:
+        return DecisionRules(
+            comparisons_per_essay=self._settings.comparisons_per_essay,
+            min_comparisons_per_essay=self._settings.min_comparisons_per_essay,
+            straggler_patience=self._settings.straggler_patience,
+            max_failed_share=self._settings.max_failed_share,
+        )
+
+    @provide
+    def attempt_policy(self) -> AttemptPolicy:
+        return AttemptPolicy(
+            max_attempts=self._settings.max_attempts, answer_within=self._settings.answer_within
+        )
+
+    @provide
+    def defaults(self) -> Defaults:
+        return Defaults(
+            target_reliability=self._settings.target_reliability, deadline=self._settings.batch_deadline
+        )
+
+
+class UseCaseProvider(Provider):
+    """The verbs of the service."""
+
+    scope = Scope.APP
+
+    accept = provide(AcceptRequest)
+    read = provide(ReadBatch)
+    register_anchor = provide(RegisterAnchor)
+    list_anchors = provide(ListAnchors)
+    store_content = provide(StoreContent)
+    read_content = provide(ReadContent)
+
+    @provide
+    def advance(self, store: Store, rules: DecisionRules, submit: SubmitWakeup) -> AdvanceBatches:
+        return AdvanceBatches(store=store, rules=rules, wake_submit=submit.wake)
+
+    @provide
+    def submit(
+        self, store: Store, llm_provider: LlmProvider, policy: AttemptPolicy, advance: AdvanceWakeup
+    ) -> SubmitComparisons:
+        return SubmitComparisons(
+            store=store, llm_provider=llm_provider, policy=policy, wake_advance=advance.wake
+        )
+
+    @provide
+    def prepare(
+        self, store: Store, content: ContentStore, rules: TextRules, advance: AdvanceWakeup
+    ) -> PrepareBatch:
+        return PrepareBatch(store=store, content=content, rules=rules, wake_advance=advance.wake)
+
+    @provide
+    def record(self, store: Store, policy: AttemptPolicy, advance: AdvanceWakeup) -> RecordResults:
+        return RecordResults(store=store, policy=policy, wake_advance=advance.wake)
+
+    @provide
+    def expire(self, store: Store, policy: AttemptPolicy, advance: AdvanceWakeup) -> ExpireAttempts:
+        return ExpireAttempts(store=store, policy=policy, wake_advance=advance.wake)
+
+    @provide
+    def cancel(self, store: Store, advance: AdvanceWakeup) -> CancelBatch:
+        return CancelBatch(store=store, wake_advance=advance.wake)
+
+
+async def build_service(settings: Settings, *, bus: EventBus | None) -> Service:
+    """Assemble everything; nothing is connected yet."""
+    container = make_async_container(
+        InfrastructureProvider(settings, service=NAME, bus=bus), AdapterProvider(settings), UseCaseProvider()
+    )
+    event_bus = await container.get(EventBus)
+    await _subscribe(container, event_bus)
+    return Service(
+        name=NAME,
+        app=await _app(container, event_bus),
+        host=settings.http_host,
+        port=settings.http_port,
+        database_url=settings.database_url,
+        migrations=MIGRATIONS,
+        database=await container.get(Database),
+        bus=event_bus,
+        workers=await _workers(container),
+        close=container.close,
+    )
+
+
+async def _subscribe(container: AsyncContainer, bus: EventBus) -> None:
+    accept = await container.get(AcceptRequest)
+    record = await container.get(RecordResults)
+    EventConsumer(
+        bus=bus,
+        service=NAME,
+        routes=routes(accept_requests=accept.from_events, record_results=record),
+        metrics=await container.get(ServiceMetrics),
+    ).subscribe()
+
+
+async def _app(container: AsyncContainer, bus: EventBus) -> Quart:
+    read = await container.get(ReadBatch)
+    actions = http_api.Actions(
+        accept=await container.get(AcceptRequest),
+        cancel=await container.get(CancelBatch),
+        status=read.status,
+        results=read.results,
+        comparisons=read.comparisons,
+        record_results=await container.get(RecordResults),
+        store_content=await container.get(StoreContent),
+        read_content=await container.get(ReadContent),
+        register_anchor=await container.get(RegisterAnchor),
+        list_anchors=await container.get(ListAnchors),
+    )
+    database = await container.get(Database)
+    return create_app(
+        HttpService(
+            name=NAME,
+            title="CJ Assessment",
+            version="1",
+            blueprints=[
+                http_api.assessments_api(actions),
+                http_api.anchors_api(actions),
+                http_api.content_api(actions),
+                http_api.callbacks_api(actions, signer=await container.get(WebhookSigner)),
+            ],
+            checks={"database": database.ping, "event_bus": bus.ping},
+            metrics=await container.get(ServiceMetrics),
+        )
+    )
+
+
+async def _workers(container: AsyncContainer) -> tuple[Worker, ...]:
+    relays = await container.get(Relays)
+    housekeeping = await container.get(Housekeeping)
+    return (
+        Worker(
+            name="prepare",
+            step=await container.get(PrepareBatch),
+            wakeup=await container.get(PrepareWakeup),
+        ),
+        Worker(
+            name="advance",
+            step=await container.get(AdvanceBatches),
+            wakeup=await container.get(AdvanceWakeup),
+        ),
+        Worker(
+            name="submit",
+            step=await container.get(SubmitComparisons),
+            wakeup=await container.get(SubmitWakeup),
+        ),
+        Worker(name="expire", step=await container.get(ExpireAttempts), idle_seconds=EXPIRY_SECONDS),
+        *relays.workers(),
+        housekeeping.worker(),
+    )
