@@ -1,0 +1,1 @@
+"""cj-run: assess a folder of essays, and analyse comparative judgement data."""

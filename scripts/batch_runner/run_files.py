@@ -1,0 +1,106 @@
+"""The files of a run: the request, the results, the ranking and every comparison."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from event_contracts import EssayResultV1, Winner
+
+from batch_runner.execution import FinishedRun
+
+RANKING_COLUMNS = (
+    "rank",
+    "essay_id",
+    "is_anchor",
+    "grade",
+    "probability",
+    "confidence",
+    "score",
+    "standard_error",
+    "normalized_score",
+)
+COMPARISON_COLUMNS = (
+    "comparison_id",
+    "round",
+    "essay_a_id",
+    "essay_b_id",
+    "state",
+    "judge",
+    "candidate_chosen",
+    "candidate_not_chosen",
+    "confidence",
+    "justification",
+    "cost_usd",
+    "prompt_sha256",
+    "error_code",
+)
+
+
+def write_run_files(run: FinishedRun, folder: Path) -> tuple[Path, ...]:
+    """Write the run's files into ``folder``; returns their paths. ``comparisons.csv`` can be analysed again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [_write(folder / "request.json", run.request.to_json())]
+    paths.append(_write(folder / "status.json", run.status.model_dump_json(indent=2).encode()))
+    if run.results is not None:
+        paths.append(_write(folder / "result.json", run.results.result.model_dump_json(indent=2).encode()))
+        paths.append(_write_csv(folder / "ranking.csv", RANKING_COLUMNS, _ranking_rows(run)))
+    paths.append(_write_csv(folder / "comparisons.csv", COMPARISON_COLUMNS, _comparison_rows(run)))
+    return tuple(paths)
+
+
+def _write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(rows)
+    return path
+
+
+def _ranking_rows(run: FinishedRun) -> Iterable[Sequence[object]]:
+    assert run.results is not None, "written only for a run with results"
+    result = run.results.result
+    stats = result.assessment_metadata.grade_projections.bt_stats
+    for essay in result.essay_results:
+        yield _ranking_row(essay, standard_error=stats[essay.essay_id].bt_se)
+
+
+def _ranking_row(essay: EssayResultV1, *, standard_error: float) -> Sequence[object]:
+    return (
+        essay.rank,
+        essay.essay_id,
+        essay.is_anchor,
+        essay.letter_grade,
+        round(essay.confidence_score, 4),
+        essay.confidence_label,
+        round(essay.bt_score, 6),
+        round(standard_error, 6),
+        round(essay.normalized_score, 4),
+    )
+
+
+def _comparison_rows(run: FinishedRun) -> Iterable[Sequence[object]]:
+    for row in run.comparisons:
+        first_won = row.winner is Winner.ESSAY_A
+        pair = (row.essay_a_id, row.essay_b_id) if first_won else (row.essay_b_id, row.essay_a_id)
+        chosen, other = pair if row.winner is not None else ("", "")
+        judge = f"{row.provider}/{row.model}" if row.provider else ""
+        yield (
+            row.comparison_id,
+            row.round,
+            row.essay_a_id,
+            row.essay_b_id,
+            row.state,
+            judge,
+            chosen,
+            other,
+            row.confidence,
+            row.justification,
+            row.cost_usd,
+            row.prompt_sha256,
+            row.error_code,
+        )
