@@ -2,14 +2,20 @@
 
 import logging
 import sys
-from typing import Literal
+from typing import Literal, TextIO
 
 import orjson
 import structlog
 
 
-def configure_logging(*, service: str, level: str = "info", fmt: Literal["json", "console"] = "json") -> None:
-    """Route structlog and the standard library's loggers to standard error in one format."""
+def configure_logging(
+    *,
+    service: str,
+    level: str = "info",
+    fmt: Literal["json", "console"] = "json",
+    stream: TextIO = sys.stderr,
+) -> None:
+    """Route structlog and the standard library's loggers to ``stream`` in one format."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -23,7 +29,7 @@ def configure_logging(*, service: str, level: str = "info", fmt: Literal["json",
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(processor=_renderer(fmt), foreign_pre_chain=shared)
     )

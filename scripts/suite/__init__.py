@@ -1,0 +1,1 @@
+"""cj-suite: the whole suite on one machine, and what is generated from it."""
