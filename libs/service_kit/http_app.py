@@ -97,9 +97,7 @@ def _add_error_answers(app: Quart, service: str) -> None:
             operation=f"{request.method} {request.path}",
             correlation_id=g.get("correlation_id") or uuid4(),
         )
-        response = Response(
-            error_body(detail), status or error.http_status, content_type="application/json"
-        )
+        response = Response(error_body(detail), status or error.http_status, content_type="application/json")
         if isinstance(error, Unavailable) and error.retry_after is not None:
             response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
         return response

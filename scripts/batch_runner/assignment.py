@@ -102,8 +102,7 @@ def _load_plain(folder: Path, course: CourseCode) -> Assignment:
             course_code=course,
             language="sv" if course.startswith("SV") else "en",
             essays=tuple(
-                StudentEssay(essay_id=name, text=text)
-                for (name, _), text in zip(entries, texts, strict=True)
+                StudentEssay(essay_id=name, text=text) for (name, _), text in zip(entries, texts, strict=True)
             ),
         ),
         folder,

@@ -42,9 +42,7 @@ Temperature = Annotated[float | None, typer.Option(min=0, max=2)]
 MaxComparisons = Annotated[int | None, typer.Option(min=1, help="Stop after this many comparisons.")]
 MaxCost = Annotated[float | None, typer.Option("--max-cost-usd", min=0, help="Stop before this is spent.")]
 Target = Annotated[float | None, typer.Option("--target-reliability", help="Stop when this is reached.")]
-Url = Annotated[
-    str, typer.Option(envvar="CJ_ASSESSMENT_URL", help="Base URL of the CJ Assessment service.")
-]
+Url = Annotated[str, typer.Option(envvar="CJ_ASSESSMENT_URL", help="Base URL of the CJ Assessment service.")]
 Out = Annotated[Path, typer.Option(help="Where the run's files go, in a folder of the batch's name.")]
 DEFAULT_URL = "http://127.0.0.1:8101"
 DEFAULT_OUT = Path("runs")
@@ -139,7 +137,9 @@ def execute(
 
 @app.command()
 def analyse(
-    decisions: Annotated[Path, typer.Argument(help="CSV with judge, candidate_chosen, candidate_not_chosen.")],
+    decisions: Annotated[
+        Path, typer.Argument(help="CSV with judge, candidate_chosen, candidate_not_chosen.")
+    ],
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Fit comparative judgement data of any origin and report its reliability."""

@@ -54,9 +54,7 @@ class AssessmentClient:
 
     async def start(self, envelope: EventEnvelope[ELS_CJAssessmentRequestV1]) -> AssessmentAccepted:
         """Ask for an assessment."""
-        return await self._send(
-            AssessmentAccepted, "POST", "/api/v1/assessments", content=envelope.to_json()
-        )
+        return await self._send(AssessmentAccepted, "POST", "/api/v1/assessments", content=envelope.to_json())
 
     async def status(self, batch_id: str) -> BatchStatusView:
         """How the batch stands."""

@@ -94,9 +94,7 @@ async def _store_all(client: AssessmentClient, texts: Sequence[str]) -> list[str
     return list(await asyncio.gather(*(store(text) for text in texts)))
 
 
-def assessment_request(
-    assignment: Assignment, texts: RequestTexts, options: RunOptions
-) -> RequestEnvelope:
+def assessment_request(assignment: Assignment, texts: RequestTexts, options: RunOptions) -> RequestEnvelope:
     """The event that starts the assessment."""
     now = datetime.now(UTC)
     data = ELS_CJAssessmentRequestV1(

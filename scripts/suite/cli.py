@@ -48,9 +48,7 @@ async def _demo(data: Path) -> None:
     options = StackOptions(data=data, ports=Ports.free(), quality_file=SAMPLE / "hidden_quality.toml")
     async with embedded_stack(options) as addresses, httpx2.AsyncClient() as http:
         client = AssessmentClient(http=http, base_url=addresses.cj_assessment)
-        run = await run_assignment(
-            client, assignment, RunOptions(batch_id=new_batch_id()), console=console
-        )
+        run = await run_assignment(client, assignment, RunOptions(batch_id=new_batch_id()), console=console)
     report_run(run, out=data / "runs", console=console)
     console.print(str(log), highlight=False, soft_wrap=True)
 
@@ -61,7 +59,9 @@ def up(
     provider: Annotated[str, typer.Option(help="Who judges where a request names nobody.")] = "mock",
     cj_port: Annotated[int, typer.Option(help="Port of CJ Assessment.")] = Ports().cj_assessment,
     llm_port: Annotated[int, typer.Option(help="Port of the LLM Provider.")] = Ports().llm_provider,
-    conductor_port: Annotated[int, typer.Option(help="Port of the Batch Conductor.")] = Ports().batch_conductor,
+    conductor_port: Annotated[
+        int, typer.Option(help="Port of the Batch Conductor.")
+    ] = Ports().batch_conductor,
 ) -> None:
     """Run the three services until Ctrl-C; then, elsewhere: cj-run execute FOLDER."""
     ports = Ports(cj_assessment=cj_port, llm_provider=llm_port, batch_conductor=conductor_port)
@@ -81,7 +81,9 @@ async def _up(data: Path, provider: str, ports: Ports) -> None:
 
 @app.command()
 def generate(
-    check: Annotated[bool, typer.Option("--check", help="Only say what is out of date (exit code 1).")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say what is out of date (exit code 1).")
+    ] = False,
 ) -> None:
     """Write what is generated from the code: schemas, API documents, command help, settings reference."""
     if not check:

@@ -75,9 +75,7 @@ async def embedded_stack(options: StackOptions) -> AsyncIterator[Addresses]:
                 stop.set()
 
 
-async def _assemble(
-    options: StackOptions, postgres: PostgresServer, addresses: Addresses
-) -> list[Service]:
+async def _assemble(options: StackOptions, postgres: PostgresServer, addresses: Addresses) -> list[Service]:
     bus = MemoryEventBus()
     # The services of one process sign for each other: a secret that lives as long as they do is enough.
     secret = SecretStr("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())

@@ -31,12 +31,13 @@ from cj_assessment.domain.batch import (
 )
 from cj_assessment.domain.comparison import (
     Answer,
+    Asked,
     AttemptId,
     AttemptPolicy,
     PlannedComparison,
     UnsentAttempt,
 )
-from cj_assessment.domain.deciding import Asked, Measured, Spending
+from cj_assessment.domain.deciding import Measured, Spending
 from cj_assessment.domain.prompt import JudgeContext
 
 

@@ -140,7 +140,9 @@ def content_api(actions: Actions) -> Blueprint:
     @document_response(ErrorBody, 422)
     async def store() -> tuple[ContentStored, int]:
         """Keep the body (text/plain or octet-stream); the same bytes have the same id."""
-        return ContentStored(storage_id=await actions.store_content(await request.get_data(as_text=False))), 201
+        return ContentStored(
+            storage_id=await actions.store_content(await request.get_data(as_text=False))
+        ), 201
 
     @blueprint.get("/<storage_id>")
     @document_response(ErrorBody, 404)

@@ -52,6 +52,7 @@ from cj_assessment.domain.batch import (
 )
 from cj_assessment.domain.comparison import (
     Answer,
+    Asked,
     AttemptId,
     AttemptPolicy,
     ComparisonId,
@@ -59,7 +60,7 @@ from cj_assessment.domain.comparison import (
     UnsentAttempt,
     attempt_id,
 )
-from cj_assessment.domain.deciding import Asked, Measured, Spending
+from cj_assessment.domain.deciding import Measured, Spending
 from cj_assessment.domain.prompt import JudgeContext
 from cj_assessment.ports import Progress, Refusal, Score
 

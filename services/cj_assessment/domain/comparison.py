@@ -18,6 +18,18 @@ _ATTEMPTS = UUID("6e4b1a1e-58d4-4a4c-8f0a-8b1f5a3d2c90")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A comparison as it stands; slots are items of the batch."""
+
+    round: int
+    slot_a: int
+    slot_b: int
+    state: str
+    a_won: bool | None
+    judge: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedComparison:
     """A pair to be judged: ``repetition`` counts how often this ordered pair was asked before."""
 

@@ -12,25 +12,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-import cj_measurement as measurement
+from cj_measurement import Gate, StopInputs, StopVerdict, evaluate_stop
 from event_contracts import ComparisonState, JsonObject, StopReason
 
 from cj_assessment.domain.batch import Essay, Limits
-from cj_assessment.domain.comparison import PlannedComparison
+from cj_assessment.domain.comparison import Asked, PlannedComparison
+from cj_assessment.domain.measuring import (
+    Fitted,
+    fit_evidence,
+    largest_position_bias,
+    least_compared,
+    plan_round,
+    position_bias,
+    round_seed,
+)
 
 OPEN = frozenset({ComparisonState.PENDING, ComparisonState.SUBMITTED})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A comparison as it stands; slots are items of the batch."""
-
-    round: int
-    slot_a: int
-    slot_b: int
-    state: str
-    a_won: bool | None
-    judge: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +55,7 @@ class DecisionRules:
     min_comparisons_per_essay: int = 4
     straggler_patience: timedelta = timedelta(seconds=60)
     max_failed_share: float = 0.5
+    max_position_bias: float = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +112,7 @@ class Finish:
 
     reason: StopReason
     measured: Measured
-    fit: "measurement.Fit"
+    fitted: Fitted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,43 +185,84 @@ def _evidence(snapshot: Snapshot) -> list[Asked]:
 
 def _decide_on(snapshot: Snapshot, evidence: Sequence[Asked]) -> Decision:
     fitted = fit_evidence(snapshot.essays, evidence) if evidence else None
-    verdict = stop_verdict(snapshot, evidence, fitted)
+    verdict = evaluate_stop(_stop_inputs(snapshot, evidence, fitted))
     measured = None if fitted is None else _measured(fitted, evidence, verdict)
-    waits = _open(snapshot) > 0 and snapshot.now < snapshot.limits.deadline and not snapshot.is_overdue
     if not verdict.stop:
         pairs = _next_round(snapshot, fitted)
         if pairs:
             return JudgeMore(pairs=pairs, measured=measured, check_at=_patience_ends(snapshot))
-    if waits:
+    if _open(snapshot) and not snapshot.is_overdue and snapshot.now < snapshot.limits.deadline:
         # What is being judged is paid for: it counts before the last word is said.
         return Wait(due_round=snapshot.last_round, check_at=_patience_ends(snapshot))
     if fitted is None or measured is None:
         return Fail(
             reason=StopReason.FAILED,
-            message="no comparable ranking: too few comparisons were judged to connect all essays",
+            message="no ranking: too few comparisons were judged to link all essays to each other",
         )
-    return Finish(reason=verdict.reason or StopReason.EXHAUSTED, measured=measured, fit=fitted)
+    return Finish(reason=StopReason(verdict.reason or StopReason.EXHAUSTED), measured=measured, fitted=fitted)
 
 
-def _next_round(snapshot: Snapshot, fitted: Fit | None) -> tuple[PlannedComparison, ...]:
+def _stop_inputs(snapshot: Snapshot, evidence: Sequence[Asked], fitted: Fitted | None) -> StopInputs:
+    limits, rules, spending = snapshot.limits, snapshot.rules, snapshot.spending
+    return StopInputs(
+        eb_reliability=None if fitted is None else fitted.fit.eb_reliability,
+        target_reliability=limits.target_reliability,
+        least_compared=least_compared(snapshot.essays, evidence) if evidence else None,
+        min_comparisons_per_item=rules.min_comparisons_per_essay,
+        is_connected=fitted is not None,
+        position_bias=None if fitted is None else largest_position_bias(fitted),
+        max_position_bias=rules.max_position_bias,
+        comparisons=_asked_and_not_lost(snapshot),
+        max_comparisons=_budget(snapshot),
+        cost=spending.committed(snapshot.estimated_cost_usd),
+        next_cost=spending.per_comparison(snapshot.estimated_cost_usd),
+        max_cost=limits.max_cost_usd,
+        now=snapshot.now,
+        deadline=limits.deadline,
+    )
+
+
+def _measured(fitted: Fitted, evidence: Sequence[Asked], verdict: StopVerdict) -> Measured:
+    return Measured(
+        comparisons=len(evidence),
+        theta=tuple(float(ability) for ability in fitted.fit.theta),
+        standard_error=tuple(float(error) for error in fitted.fit.standard_errors),
+        tau=fitted.fit.tau,
+        eb_reliability=fitted.fit.eb_reliability,
+        ssr=fitted.ssr,
+        position_bias=position_bias(fitted),
+        gates={gate.name: _gate(gate) for gate in verdict.gates},
+    )
+
+
+def _gate(gate: Gate) -> JsonObject:
+    return {"status": gate.status, "value": gate.value, "limit": gate.limit}
+
+
+def _next_round(snapshot: Snapshot, fitted: Fitted | None) -> tuple[PlannedComparison, ...]:
     """Half as many pairs as essays (at first twice that), as far as the budgets go."""
     essays = len(snapshot.essays)
     wanted = essays if snapshot.last_round == 0 else max(1, essays // 2)
     count = min(wanted, _affordable(snapshot))
     if count <= 0:
         return ()
-    return plan_round(snapshot, fitted, count=count)
+    seed = round_seed(snapshot.seed, snapshot.last_round + 1)
+    return plan_round(snapshot.essays, snapshot.asked, fitted, count=count, seed=seed)
+
+
+def _budget(snapshot: Snapshot) -> int:
+    return comparison_budget(snapshot.limits, essays=len(snapshot.essays), rules=snapshot.rules)
+
+
+def _asked_and_not_lost(snapshot: Snapshot) -> int:
+    return sum(asked.state != ComparisonState.FAILED for asked in snapshot.asked)
 
 
 def _affordable(snapshot: Snapshot) -> int:
     """How many more comparisons the budgets allow."""
-    budget = comparison_budget(snapshot.limits, essays=len(snapshot.essays), rules=snapshot.rules)
-    failed = sum(asked.state == ComparisonState.FAILED for asked in snapshot.asked)
-    left = budget - (len(snapshot.asked) - failed)
-    if snapshot.limits.max_cost_usd is None:
-        return left
+    left = _budget(snapshot) - _asked_and_not_lost(snapshot)
     each = snapshot.spending.per_comparison(snapshot.estimated_cost_usd)
-    if each == 0:
+    if snapshot.limits.max_cost_usd is None or each == 0:
         return left
     money = snapshot.limits.max_cost_usd - snapshot.spending.committed(snapshot.estimated_cost_usd)
     return min(left, int(money / each))

@@ -13,7 +13,6 @@ from event_contracts import (
     EssayResultV1,
     EventName,
     GradeProjectionSummary,
-    GradeScale,
     JsonObject,
     grade_scale,
     usd,
@@ -35,7 +34,7 @@ def assessment_result(
     essays, measured = snapshot.essays, finish.measured
     scale = grade_scale(batch.grade_scale) if batch.grade_scale else None
     grading = grade_essays(essays, fitted=finish.fitted, scale=scale, seed=snapshot.seed)
-    projections = _projections(essays, measured, grading, scale)
+    projections = _projections(essays, measured, grading)
     return AssessmentResultV1(
         event_name=EventName.ASSESSMENT_RESULT_PUBLISHED,
         entity_id=batch.batch_id,
@@ -110,9 +109,7 @@ def _essay_result(essay: Essay, *, ability: float, rank: int, place: int, gradin
     )
 
 
-def _projections(
-    essays: tuple[Essay, ...], measured: Measured, grading: Grading, scale: GradeScale | None
-) -> GradeProjectionSummary:
+def _projections(essays: tuple[Essay, ...], measured: Measured, grading: Grading) -> GradeProjectionSummary:
     stats = {
         essay.essay_id: BtStats(bt_mean=ability, bt_se=error)
         for essay, ability, error in zip(essays, measured.theta, measured.standard_error, strict=True)

@@ -1,0 +1,190 @@
+"""The measurement library as an assessment uses it: items are essays, judges are models."""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cj_measurement as measurement
+from event_contracts import ConfidenceLabel, GradeScale, JsonObject
+
+from cj_assessment.domain.batch import Essay
+from cj_assessment.domain.comparison import Asked, PlannedComparison
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A fit and the judges that it tells apart, by their place."""
+
+    fit: measurement.Fit
+    judges: tuple[str, ...]
+
+    @property
+    def ssr(self) -> float:
+        """The classical reliability, shown beside the one that decides."""
+        return measurement.scale_separation_reliability(self.fit.theta, self.fit.standard_errors)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradedEssay:
+    """An essay's projected grade, and how probable each grade is."""
+
+    grade: str
+    confidence: float
+    label: ConfidenceLabel
+    normalized_score: float
+    probabilities: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grading:
+    """Grades by usable essay, empty when there are none; ``information`` says how, or why not."""
+
+    essays: tuple[GradedEssay, ...]
+    method: str | None
+    information: JsonObject
+
+
+METHOD = "smooth_monotone_anchor_centres"
+
+
+def fit_evidence(essays: Sequence[Essay], evidence: Sequence[Asked]) -> Fitted | None:
+    """Fit the judged comparisons; None while they do not connect all essays."""
+    place = _places(essays)
+    judges = tuple(sorted({asked.judge or "" for asked in evidence}))
+    number = {judge: index for index, judge in enumerate(judges)}
+    comparisons = measurement.Comparisons.of(
+        len(essays),
+        [place[asked.slot_a] for asked in evidence],
+        [place[asked.slot_b] for asked in evidence],
+        [bool(asked.a_won) for asked in evidence],
+        [number[asked.judge or ""] for asked in evidence],
+    )
+    try:
+        return Fitted(fit=measurement.fit(comparisons), judges=judges)
+    except measurement.GraphNotConnected:
+        return None
+
+
+def least_compared(essays: Sequence[Essay], evidence: Sequence[Asked]) -> int:
+    """Comparisons of the essay that has fewest."""
+    times = Counter(item for asked in evidence for item in (asked.slot_a, asked.slot_b))
+    return min(times[essay.item] for essay in essays)
+
+
+def plan_round(
+    essays: Sequence[Essay], asked: Sequence[Asked], fitted: Fitted | None, *, count: int, seed: int
+) -> tuple[PlannedComparison, ...]:
+    """The next pairs, with how often each ordered pair was asked before; the same seed gives the same pairs."""
+    place = _places(essays)
+    pairs = [(place[pair.slot_a], place[pair.slot_b]) for pair in asked]
+    state = measurement.PairingState.of(len(essays), pairs, fit=None if fitted is None else fitted.fit)
+    planned = measurement.plan_pairs(state, count=count, seed=seed)
+    times = Counter(pairs)
+    return tuple(
+        PlannedComparison(
+            slot_a=essays[pair.slot_a].item,
+            slot_b=essays[pair.slot_b].item,
+            repetition=times[pair.slot_a, pair.slot_b],
+            chosen_by=pair.reason,
+        )
+        for pair in planned
+    )
+
+
+def grade_essays(essays: Sequence[Essay], *, fitted: Fitted, scale: GradeScale | None, seed: int) -> Grading:
+    """Grades of all usable essays through those that are anchors."""
+    if scale is None:
+        return _no_grades("no anchors: nothing says what grade a score means")
+    anchors = [
+        measurement.Anchor(place, scale.index(essay.anchor_grade))
+        for place, essay in enumerate(essays)
+        if essay.anchor_grade is not None
+    ]
+    projection = measurement.project_grades(
+        theta=fitted.fit.theta,
+        covariance=fitted.fit.covariance,
+        anchors=anchors,
+        scale=measurement.ScaleShape(len(scale.grades), scale.below_lowest is not None),
+        seed=seed,
+    )
+    if isinstance(projection, measurement.NoProjection):
+        return _no_grades(projection.reason)
+    return Grading(
+        essays=tuple(_graded(projection, place, scale) for place in range(len(essays))),
+        method=METHOD,
+        information=_information(projection, essays, scale),
+    )
+
+
+def _no_grades(reason: str) -> Grading:
+    return Grading(essays=(), method=None, information={"reason": reason})
+
+
+def _grade_names(scale: GradeScale) -> tuple[str, ...]:
+    """The grades in the order of a projection's columns."""
+    return scale.grades if scale.below_lowest is None else (scale.below_lowest, *scale.grades)
+
+
+def _graded(projection: measurement.GradeProjection, place: int, scale: GradeScale) -> GradedEssay:
+    names = _grade_names(scale)
+    chances = [float(chance) for chance in projection.probabilities[place]]
+    confidence = max(chances)
+    return GradedEssay(
+        grade=names[chances.index(confidence)],
+        confidence=confidence,
+        label=ConfidenceLabel(measurement.confidence_label(confidence)),
+        normalized_score=float(projection.expected_grade[place]) / (len(scale.grades) - 1),
+        probabilities=dict(zip(names, chances, strict=True)),
+    )
+
+
+def _information(
+    projection: measurement.GradeProjection, essays: Sequence[Essay], scale: GradeScale
+) -> JsonObject:
+    names = _grade_names(scale)
+    return {
+        "method": METHOD,
+        "kendall_tau": projection.kendall_tau,
+        "boundaries": {
+            f"{lower}|{upper}": float(boundary)
+            for lower, upper, boundary in zip(names, names[1:], projection.boundaries, strict=False)
+        },
+        "displacement": {
+            essays[item].essay_id: distance for item, distance in projection.displacement.items()
+        },
+        "warnings": [_warning(warning, essays, scale) for warning in projection.warnings],
+    }
+
+
+def _warning(warning: measurement.GradeWarning, essays: Sequence[Essay], scale: GradeScale) -> str:
+    named = [essays[item].essay_id for item in warning.items]
+    named += [scale.grades[grade] for grade in warning.grades]
+    return f"{warning.message}: {', '.join(named)}" if named else warning.message
+
+
+def position_bias(fitted: Fitted) -> JsonObject:
+    """Each judge's preference for the first slot: b and its standard error in logits."""
+    return {
+        fitted.judges[bias.judge]: {
+            "b": bias.b,
+            "se": bias.standard_error,
+            "p_first_if_equal": bias.p_first_if_equal,
+            "comparisons": bias.n,
+        }
+        for bias in fitted.fit.position_bias
+    }
+
+
+def largest_position_bias(fitted: Fitted) -> float | None:
+    """The largest |b| of any judge in logits; None where none could be estimated."""
+    return max((abs(bias.b) for bias in fitted.fit.position_bias), default=None)
+
+
+def _places(essays: Sequence[Essay]) -> dict[int, int]:
+    return {essay.item: place for place, essay in enumerate(essays)}
+
+
+def round_seed(seed: int, number: int) -> int:
+    """A seed of its own for each round of a batch."""
+    return random.Random(f"{seed}:{number}").getrandbits(63)
