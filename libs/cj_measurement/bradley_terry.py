@@ -4,6 +4,7 @@ P(A wins) = σ(θ_A − θ_B + b_j), θ ~ N(0, τ²), and τ² is the value unde
 (marginal likelihood by Laplace's approximation). b_j is judge j's preference for the first slot, in logits.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -98,7 +99,7 @@ def fit(
         warm = mode.parameters
         return -model.log_evidence(mode, np.exp(log_tau))
 
-    best = minimize_scalar(cost, bounds=np.log(TAU_RANGE), method="bounded", options={"xatol": 1e-3})
+    best = minimize_scalar(cost, bounds=(math.log(TAU_RANGE[0]), math.log(TAU_RANGE[1])), method="bounded", options={"xatol": 1e-3})
     tau = float(np.exp(best.x))
     mode = model.mode(tau, warm)
     return model.result(mode, tau)

@@ -1,0 +1,1 @@
+"""Servers that run without a container: PostgreSQL from a wheel, Apache Kafka from its published jars."""
