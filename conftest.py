@@ -54,7 +54,8 @@ def _kafka_container() -> Iterator[str]:
 
     # A broker tells its clients its own address, so the port must be known before it starts.
     address = f"{DockerClient().host()}:{_free_port()}"
-    settings = BROKER_SETTINGS | {
+    settings = {
+        **BROKER_SETTINGS,
         "listeners": "PLAINTEXT://0.0.0.0:9092,CONTROLLER://127.0.0.1:9093",
         "advertised.listeners": f"PLAINTEXT://{address}",
         "controller.quorum.voters": "1@127.0.0.1:9093",
@@ -288,10 +289,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     servers = config.stash[SERVERS]
     if isinstance(servers, OwnedServers):
         for name, answer in servers.answers.items():
-            kind = KINDS[name]
-            terminalreporter.write_line(
-                f"used: {kind.label()}" if answer.address else f"{kind.name}: {answer.lacking or answer.failed}"
-            )
+            missing = f"{KINDS[name].name}: {answer.lacking or answer.failed}"
+            terminalreporter.write_line(f"used: {KINDS[name].label()}" if answer.address else missing)
 
 
 def _address(config: pytest.Config, kind: str) -> str:

@@ -99,7 +99,12 @@ def fit(
         warm = mode.parameters
         return -model.log_evidence(mode, np.exp(log_tau))
 
-    best = minimize_scalar(cost, bounds=(math.log(TAU_RANGE[0]), math.log(TAU_RANGE[1])), method="bounded", options={"xatol": 1e-3})
+    best = minimize_scalar(
+        cost,
+        bounds=(math.log(TAU_RANGE[0]), math.log(TAU_RANGE[1])),
+        method="bounded",
+        options={"xatol": 1e-3},
+    )
     tau = float(np.exp(best.x))
     mode = model.mode(tau, warm)
     return model.result(mode, tau)

@@ -20,7 +20,7 @@ SuiteError
 └── ProcessingError           PROCESSING_ERROR            500
 """
 
-# ruff: noqa: N818 - the errors are named for what happened (NotFound, Conflict), as the contract speaks of them
+
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -8,7 +8,13 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal, Self
 
-from event_contracts import ConfigurationError, InvalidLlmConfig, LLMProvider, OutputVerbosity, ReasoningEffort
+from event_contracts import (
+    ConfigurationError,
+    InvalidLlmConfig,
+    LLMProvider,
+    OutputVerbosity,
+    ReasoningEffort,
+)
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 ANY_MODEL = "*"
@@ -146,4 +152,6 @@ def _check_unique(models: Iterable[Model]) -> None:
     for provider in {model.provider for model in models}:
         defaults = [model for model in models if model.provider == provider and model.default]
         if len(defaults) != 1 or defaults[0].deprecated:
-            raise ConfigurationError(f"models.toml: {provider} needs exactly one default that is not deprecated")
+            raise ConfigurationError(
+                f"models.toml: {provider} needs exactly one default that is not deprecated"
+            )

@@ -66,6 +66,12 @@ def correlation_id() -> UUID:
     return found
 
 
+async def request_body() -> bytes:
+    """The bytes of the request being answered, exactly as they came."""
+    body = await request.get_data(as_text=False)
+    return body if isinstance(body, bytes) else body.encode()
+
+
 def _add_correlation(app: Quart) -> None:
     @app.before_request
     async def bind() -> None:

@@ -6,17 +6,30 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from quart import Quart
 
-from service_kit.database import Database, create_database_if_missing, migrate
+from service_kit.database import create_database_if_missing, migrate
 from service_kit.event_bus import EventBus
-from service_kit.wakeup import Worker
 
 log = structlog.get_logger()
+
+
+class BackgroundLoop(Protocol):
+    """Something that works until it is cancelled, such as a ``Worker``."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in the logs."""
+        ...
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +42,8 @@ class Service:
     port: int
     database_url: str
     migrations: Path
-    database: Database
     bus: EventBus
-    workers: Sequence[Worker]
+    workers: Sequence[BackgroundLoop]
     close: Callable[[], Awaitable[None]]
 
 

@@ -180,7 +180,6 @@ async def build_service(settings: Settings, *, bus: EventBus | None) -> Service:
         port=settings.http_port,
         database_url=settings.database_url,
         migrations=MIGRATIONS,
-        database=await container.get(Database),
         bus=event_bus,
         workers=await _workers(container),
         close=container.close,

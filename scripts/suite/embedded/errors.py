@@ -10,7 +10,7 @@ ConfigurationError
     └── KafkaNotStarted         the broker did not come up; its log says why
 """
 
-# ruff: noqa: N818 - named for what happened, like the rest of the suite's errors
+
 
 from event_contracts import ConfigurationError
 

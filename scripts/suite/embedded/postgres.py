@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import psutil  # type: ignore[import-untyped]  # publishes no types
+import psutil
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 LONGEST_SOCKET_FOLDER: Final = 80
 """Bytes; a Unix socket's whole path may have 103 (macOS) or 107 (Linux)."""
+SPLITS_HOSTS: Final = frozenset(',:"')
+"""Characters that PostgreSQL or SQLAlchemy take for the end of one host or folder of several."""
+NOBODY: Final = 2**31 - 1
+"""A pid beyond any that a system gives."""
 COMMAND_TIMEOUT_SECONDS: Final = 60
 DATABASE_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
@@ -161,11 +165,26 @@ def _stop_if_running(cluster: "Cluster") -> None:
     pid = _recorded_pid(cluster.pgdata)
     if pid is None or not psutil.pid_exists(pid):
         return
-    if str(cluster.pgdata) in psutil.Process(pid).cmdline():
+    if _is_server(pid, cluster.pgdata):
         _pg_ctl(cluster, "stop", "-m", "fast")
     else:
-        # The number now belongs to a stranger, whom PostgreSQL would mistake for a running server.
-        (cluster.pgdata / "postmaster.pid").unlink()
+        _forget_pid(cluster.pgdata)
+
+
+def _is_server(pid: int, data_dir: Path) -> bool:
+    try:
+        return str(data_dir) in psutil.Process(pid).cmdline()
+    except psutil.NoSuchProcess:  # or dead and not yet reaped
+        return False
+
+
+def _forget_pid(data_dir: Path) -> None:
+    # The number belongs to a stranger or a zombie now, which PostgreSQL would take for a running server.
+    # What follows it stays: by that, PostgreSQL makes sure that no backend of a dead server is left.
+    record = data_dir / "postmaster.pid"
+    _, rest = record.read_text().split("\n", 1)
+    record.write_text(f"{NOBODY}\n{rest}")
+    (data_dir / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
 
 
 def _recorded_pid(data_dir: Path) -> int | None:
@@ -177,8 +196,9 @@ def _recorded_pid(data_dir: Path) -> int | None:
 
 @contextmanager
 def _socket_folder(cluster: "Cluster") -> Iterator[Path]:
-    """The data folder, which only the server's user may enter, or a short private one if its path is long."""
-    if len(os.fsencode(cluster.pgdata)) <= LONGEST_SOCKET_FOLDER:
+    """The data folder, which only the server's user may enter; else a short private one."""
+    path = str(cluster.pgdata)
+    if len(os.fsencode(path)) <= LONGEST_SOCKET_FOLDER and SPLITS_HOSTS.isdisjoint(path):
         yield cluster.pgdata
         return
     with tempfile.TemporaryDirectory(prefix="cj-socket-") as folder:

@@ -28,6 +28,7 @@ from quart_schema import (
     validate_request,
     validate_response,
 )
+from service_kit.http_app import request_body
 from service_kit.webhooks import WebhookSigner
 
 from cj_assessment.domain.batch import Anchor, Batch, BatchId, RequestEnvelope
@@ -141,7 +142,7 @@ def content_api(actions: Actions) -> Blueprint:
     async def store() -> tuple[ContentStored, int]:
         """Keep the body (text/plain or octet-stream); the same bytes have the same id."""
         return ContentStored(
-            storage_id=await actions.store_content(await request.get_data(as_text=False))
+            storage_id=await actions.store_content(await request_body())
         ), 201
 
     @blueprint.get("/<storage_id>")
@@ -163,7 +164,7 @@ def callbacks_api(actions: Actions, *, signer: WebhookSigner) -> Blueprint:
     @document_response(ErrorBody, 422)
     async def comparison_results() -> tuple[dict[str, Any], int]:
         """One result, signed as the Standard Webhooks specification says; a repeat changes nothing."""
-        body = await request.get_data(as_text=False)
+        body = await request_body()
         signer.verify(dict(request.headers), body)
         await actions.record_results([parse_envelope(body, LLMComparisonResultV1)])
         return {}, 202

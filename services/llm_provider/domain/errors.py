@@ -1,0 +1,80 @@
+"""How a call to a judge can fail.
+
+JudgeError
+├── JudgeBusy          LLM_PROVIDER_RATE_LIMIT   try again, after what the vendor says
+├── JudgeUnavailable   LLM_PROVIDER_UNAVAILABLE  try again
+├── JudgeTimeout       LLM_PROVIDER_TIMEOUT      try again
+├── JudgeRefused       LLM_PROVIDER_API_ERROR    final: the vendor does not accept the request
+├── PromptTooLong      LLM_CONTENT_TOO_LONG      final
+└── JudgeForbidden     INVALID_API_KEY           final: the key is missing or wrong
+RequestExpired         TIMEOUT                   final: not answered before its deadline
+"""
+
+from datetime import timedelta
+from typing import ClassVar
+
+from event_contracts import ErrorCode, SuiteError
+
+from llm_provider.domain.answer import UnreadableAnswer
+
+
+class JudgeError(SuiteError):
+    """A call that gave no answer."""
+
+    code = ErrorCode.LLM_PROVIDER_API_ERROR
+    is_final: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class JudgeBusy(JudgeError):
+    """The vendor's rate limit was reached."""
+
+    code = ErrorCode.LLM_PROVIDER_RATE_LIMIT
+
+
+class JudgeUnavailable(JudgeError):
+    """The vendor failed or could not be reached."""
+
+    code = ErrorCode.LLM_PROVIDER_UNAVAILABLE
+
+
+class JudgeTimeout(JudgeError):
+    """The vendor did not answer in time."""
+
+    code = ErrorCode.LLM_PROVIDER_TIMEOUT
+
+
+class JudgeRefused(JudgeError):
+    """The vendor does not accept the request."""
+
+    is_final = True
+
+
+class PromptTooLong(JudgeError):
+    """The prompt is longer than the model reads."""
+
+    code = ErrorCode.LLM_CONTENT_TOO_LONG
+    is_final = True
+
+
+class JudgeForbidden(JudgeError):
+    """The vendor does not accept the key."""
+
+    code = ErrorCode.INVALID_API_KEY
+    is_final = True
+
+
+class RequestExpired(SuiteError):
+    """Nobody answered before the deadline."""
+
+    code = ErrorCode.TIMEOUT
+
+
+def may_be_retried(error: SuiteError) -> bool:
+    """True when the same call may well succeed later; an unreadable answer is such a failure, never a vote."""
+    if isinstance(error, UnreadableAnswer):
+        return True
+    return isinstance(error, JudgeError) and not error.is_final
