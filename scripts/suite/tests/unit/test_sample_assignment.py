@@ -19,7 +19,7 @@ FOLDER = Path(suite.__file__).parent / "sample_assignment"
 NOT_FOR_THE_RUNNER = {"assignment.toml", "hidden_quality.toml", "README.md"}
 TEXT_FILES = sorted((*FOLDER.glob("anchors/*"), *FOLDER.glob("essays/*")))
 SCALE = grade_scale("eng5_np_legacy_9_step")
-TELLTALE = re.compile(r"\banchor|\bgrades?\b|\bstudent-\d|\bess?ay id\b|[0-9a-f]{64}|\b[A-F][+-]", re.I)
+TELLTALE = re.compile(r"(?i:\banchor|\bgrad(?:e|ing)|\bstudent-\d|\.txt)|[0-9a-f]{64}|\b[A-F][+-]")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,8 @@ def assignment() -> Assignment:
 
 @pytest.fixture(scope="module")
 def quality() -> dict[str, float]:
-    return tomllib.loads((FOLDER / "hidden_quality.toml").read_text("utf-8"))
+    table: dict[str, float] = tomllib.loads((FOLDER / "hidden_quality.toml").read_text("utf-8"))["quality"]
+    return table
 
 
 def read(path: Path) -> str:
@@ -60,11 +61,11 @@ def test_the_sample_is_an_eng5_assignment_of_24_essays(assignment: Assignment) -
 
 def test_every_named_file_exists_and_no_file_is_unnamed(manifest: AssignmentFile) -> None:
     parts = {manifest.student_prompt, manifest.instructions, manifest.rubric}
-    named = parts | {entry.file for entry in chain(manifest.anchors, manifest.essays)}
+    texts = {anchor.file for anchor in manifest.anchors} | {essay.file for essay in manifest.essays}
 
     present = {path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*") if path.is_file()}
 
-    assert present == named | NOT_FOR_THE_RUNNER
+    assert present == parts | texts | NOT_FOR_THE_RUNNER
 
 
 def test_twelve_anchors_cover_the_nine_grades_and_three_have_two(assignment: Assignment) -> None:
