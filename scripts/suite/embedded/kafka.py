@@ -1,154 +1,236 @@
-"""An Apache Kafka broker (KRaft, one process) from Maven Central, started on loopback; needs Java 17 and Maven."""
+"""Apache Kafka (KRaft, one process) from its jars in Maven Central, on loopback, for tests and benchmarks."""
 
-import fcntl
 import os
+import re
 import shutil
+import signal
 import socket
 import subprocess
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
+from typing import Final
 
-VERSION = "4.1.0"
-CLUSTER_ID = "Y2otc3VpdGUtZW1iZWRkZQ"
-START_TIMEOUT_SECONDS = 60.0
-JAVA_OPTIONS = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+from suite.embedded.errors import KafkaNotAvailable, KafkaNotStarted
+from suite.embedded.guarding import ended_if_we_are_killed, one_at_a_time
 
-_POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+KAFKA_VERSION: Final = "4.1.0"
+OLDEST_JAVA: Final = 17
+HOST: Final = "127.0.0.1"
+CLUSTER_ID: Final = "Y2pzdWl0ZS1icm9rZXItMQ"
+FETCH_TIMEOUT_SECONDS: Final = 600
+START_TIMEOUT_SECONDS: Final = 60
+WHAT_TO_DO: Final = "install Java 17 and Maven, or set KAFKA_BOOTSTRAP_SERVERS, or start Docker"
+
+BROKER_SETTINGS: Final[Mapping[str, str]] = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "auto.create.topics.enable": "false",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    "message.max.bytes": "10485760",
+}
+"""What any one-node broker for this suite is given: topics are created by those who own them."""
+
+_JVM: Final = ("-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+_LOGGING: Final = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
+_COPY_DEPENDENCIES: Final = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
+_POM: Final = Template("""\
+<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
-  <groupId>embedded</groupId><artifactId>broker</artifactId><version>1</version>
-  <dependencies><dependency>
-    <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>{VERSION}</version>
-  </dependency></dependencies>
+  <groupId>local</groupId>
+  <artifactId>broker</artifactId>
+  <version>1</version>
+  <packaging>pom</packaging>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId>
+      <artifactId>kafka_2.13</artifactId>
+      <version>$kafka</version>
+    </dependency>
+    <dependency>
+      <groupId>org.slf4j</groupId>
+      <artifactId>slf4j-simple</artifactId>
+      <version>1.7.36</version>
+    </dependency>
+  </dependencies>
 </project>
-"""
+""")
 
 
-class KafkaNotAvailable(RuntimeError):
-    """There is no way to have a broker on this machine; the message says what to install."""
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KafkaBroker:
-    """A running broker."""
+    """A running broker: its address (host:port), its version and its process."""
 
-    bootstrap_servers: str
+    bootstrap: str
+    version: str
     pid: int
-
-
-def missing_programs() -> tuple[str, ...]:
-    """What an embedded broker needs and this machine does not have."""
-    needed = ["java"] if any(_jars().glob("kafka_2.13-*.jar")) else ["java", "mvn"]
-    return tuple(name for name in needed if shutil.which(name) is None)
 
 
 @contextmanager
 def embedded_kafka(folder: Path) -> Iterator[KafkaBroker]:
-    """Start a broker with its log in ``folder`` and stop it at the end; raises ``KafkaNotAvailable``."""
-    missing = missing_programs()
-    if missing:
-        raise KafkaNotAvailable(
-            f"{' and '.join(missing)} not found: install Java 17 and Maven, or start Docker,"
-            " or set KAFKA_BOOTSTRAP_SERVERS"
-        )
-    jars = _download()
+    """Run a fresh broker whose data and ``broker.log`` are in ``folder``, until the context ends.
+
+    The first call on a machine fetches 43 MB of jars into the cache folder. The broker is ended by its
+    pid, and ends also when this process is killed. Raises KafkaNotAvailable, KafkaNotStarted.
+    """
+    java = _java()
+    jars = fetch_jars()
     folder.mkdir(parents=True, exist_ok=True)
-    port, controller = _free_ports(2)
-    settings = _write_settings(folder, port, controller)
-    _java(jars, folder, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(settings))
+    port, controller_port = _free_ports()
+    settings = _write_settings(folder, port, controller_port)
+    command = [java, *_JVM, _LOGGING, "-cp", f"{jars}/*"]
     with (folder / "broker.log").open("wb") as log:
+        _format(command, settings)
         process = subprocess.Popen(
-            _command(jars, "kafka.Kafka", str(settings)), stdout=log, stderr=log, cwd=folder
+            [*command, "kafka.Kafka", str(settings)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         try:
-            _wait_until_listening(process, port, folder)
-            yield KafkaBroker(f"127.0.0.1:{port}", process.pid)
+            with ended_if_we_are_killed(process.pid, signal.SIGKILL):
+                _wait_until_listening(process, port, Path(log.name))
+                yield KafkaBroker(bootstrap=f"{HOST}:{port}", version=KAFKA_VERSION, pid=process.pid)
         finally:
-            process.terminate()
-            process.wait(timeout=30)
+            # Nothing to save: a broker's data never outlives it.
+            process.kill()
+            process.wait()
 
 
-def _cache() -> Path:
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "cj-suite" / f"kafka-{VERSION}"
+@contextmanager
+def throwaway_kafka() -> Iterator[KafkaBroker]:
+    """Run a fresh broker whose data is removed afterwards: for tests."""
+    with (
+        tempfile.TemporaryDirectory(prefix="cj-kafka-", ignore_cleanup_errors=True) as folder,
+        embedded_kafka(Path(folder)) as broker,
+    ):
+        yield broker
 
 
-def _jars() -> Path:
-    return _cache() / "jars"
+def why_not_available() -> str | None:
+    """What is missing here for an embedded broker, in a sentence; None if it can run. Fetches nothing."""
+    try:
+        _java()
+        if not _jar_folder().is_dir():
+            _maven()
+    except KafkaNotAvailable as error:
+        return error.message
+    return None
 
 
-def _download() -> Path:
-    """The broker's jars, downloaded once; two sessions that start together wait for each other."""
-    cache, jars = _cache(), _jars()
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (cache / "complete").exists():
-            (cache / "pom.xml").write_text(_POM)
-            command = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={jars}"]
-            done = subprocess.run(command, cwd=cache, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                raise KafkaNotAvailable(f"Maven could not fetch Kafka {VERSION}: {done.stdout[-500:]}")
-            (cache / "complete").touch()
+def fetch_jars() -> Path:
+    """The folder of Kafka's jars: fetched with Maven by the first of many processes, found by the others."""
+    jars = _jar_folder()
+    with one_at_a_time(jars.with_suffix(".lock")):
+        if not jars.is_dir():
+            with tempfile.TemporaryDirectory(dir=jars.parent, prefix="fetching-") as folder:
+                _copy_dependencies(Path(folder)).rename(jars)
     return jars
 
 
-def _write_settings(folder: Path, port: int, controller: int) -> Path:
+def _copy_dependencies(folder: Path) -> Path:
+    pom, jars = folder / "pom.xml", folder / "jars"
+    pom.write_text(_POM.substitute(kafka=KAFKA_VERSION), encoding="utf-8")
+    command = [_maven(), "-q", "-B", "-f", str(pom), _COPY_DEPENDENCIES]
+    options = ["-DincludeScope=runtime", f"-DoutputDirectory={jars}"]
+    try:
+        subprocess.run(
+            [*command, *options], check=True, capture_output=True, text=True, timeout=FETCH_TIMEOUT_SECONDS
+        )
+    except subprocess.CalledProcessError as error:
+        raise KafkaNotAvailable(
+            f"Maven could not fetch Kafka {KAFKA_VERSION}: {_first_error(error)}"
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise KafkaNotAvailable(
+            f"Maven took over {FETCH_TIMEOUT_SECONDS} s to fetch Kafka: {WHAT_TO_DO}"
+        ) from error
+    return jars
+
+
+def _first_error(error: subprocess.CalledProcessError) -> str:
+    lines = [line for line in f"{error.stdout}{error.stderr}".splitlines() if "ERROR" in line]
+    return lines[0] if lines else f"exit code {error.returncode}"
+
+
+def _jar_folder() -> Path:
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "comparative-judgement-suite"
+    return Path(os.environ.get("CJ_CACHE_DIR") or default).absolute() / f"kafka-{KAFKA_VERSION}"
+
+
+def _java() -> str:
+    home = os.environ.get("JAVA_HOME")
+    java = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
+    if java is None:
+        raise KafkaNotAvailable(f"there is no Java here: {WHAT_TO_DO}")
+    told = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=False).stderr
+    version = re.search(r'version "(\d+)', told)
+    if version is None or int(version[1]) < OLDEST_JAVA:
+        raise KafkaNotAvailable(f"Java here is older than {OLDEST_JAVA}: {WHAT_TO_DO}")
+    return java
+
+
+def _maven() -> str:
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise KafkaNotAvailable(f"Kafka is not in the cache and there is no Maven to fetch it: {WHAT_TO_DO}")
+    return maven
+
+
+def _free_ports() -> tuple[int, int]:
+    with socket.socket() as one, socket.socket() as other:
+        one.bind((HOST, 0))
+        other.bind((HOST, 0))
+        return one.getsockname()[1], other.getsockname()[1]
+
+
+def _write_settings(folder: Path, port: int, controller_port: int) -> Path:
     settings = {
-        "process.roles": "broker,controller",
-        "node.id": "1",
-        "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-        "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
-        "controller.listener.names": "CONTROLLER",
+        **BROKER_SETTINGS,
+        "listeners": f"PLAINTEXT://{HOST}:{port},CONTROLLER://{HOST}:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
+        "controller.quorum.voters": f"1@{HOST}:{controller_port}",
         "log.dirs": str(folder / "data"),
-        "offsets.topic.replication.factor": "1",
-        "offsets.topic.num.partitions": "4",
-        "transaction.state.log.replication.factor": "1",
-        "transaction.state.log.min.isr": "1",
-        "group.initial.rebalance.delay.ms": "0",
-        "auto.create.topics.enable": "false",
-        "message.max.bytes": str(8 * 1024 * 1024),
-        "num.partitions": "3",
+        # The default takes 128 MB of the heap at once.
+        "log.cleaner.dedupe.buffer.size": "4194304",
     }
     path = folder / "server.properties"
-    path.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+    path.write_text("".join(f"{key}={value}\n" for key, value in settings.items()), encoding="utf-8")
     return path
 
 
-def _command(jars: Path, *arguments: str) -> list[str]:
-    return ["java", *JAVA_OPTIONS, "-cp", f"{jars}/*", *arguments]
-
-
-def _java(jars: Path, folder: Path, *arguments: str) -> None:
-    done = subprocess.run(
-        _command(jars, *arguments), capture_output=True, text=True, cwd=folder, check=False
+def _format(command: list[str], settings: Path) -> None:
+    tool = [*command, "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(settings)]
+    formatted = subprocess.run(
+        tool, capture_output=True, text=True, timeout=START_TIMEOUT_SECONDS, check=False
     )
-    if done.returncode != 0:
-        raise KafkaNotAvailable(f"{arguments[0]} failed: {done.stderr[-500:]}")
+    if formatted.returncode != 0:
+        raise KafkaNotStarted(f"Kafka could not format its data folder: {formatted.stderr.strip()[-500:]}")
 
 
-def _wait_until_listening(process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
+def _wait_until_listening(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    # The broker opens its port last: once it accepts a connection, it serves.
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            raise KafkaNotAvailable(f"the broker ended at once: see {folder / 'broker.log'}")
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    process.terminate()
-    raise KafkaNotAvailable(f"the broker did not listen within {START_TIMEOUT_SECONDS:g} s")
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection((HOST, port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    last = log.read_text("utf-8", errors="replace").splitlines()[-5:]
+    raise KafkaNotStarted("\n".join(["Kafka did not start:", *last]))
