@@ -26,7 +26,7 @@ $(READY): pyproject.toml pdm.lock | $(PDM)
 	@echo "installing the locked dependencies into .venv ..."
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@PDM_CHECK_UPDATE=0 PDM_IGNORE_ACTIVE_VENV=1 $(PDM) use --quiet --first .venv/bin/python
-	@PDM_CHECK_UPDATE=0 $(PDM) sync --quiet --prod --group embedded --group dev --group bench
+	@PDM_CHECK_UPDATE=0 $(PDM) sync --quiet --group embedded
 	@touch $@
 
 demo: $(READY)  ## assess the sample assignment with the simulated judge: no Docker, no keys

@@ -20,8 +20,6 @@ SuiteError
 └── ProcessingError           PROCESSING_ERROR            500
 """
 
-
-
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum

@@ -9,11 +9,13 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from event_contracts.base import JsonObject
+
 LABEL_A: Final = "Essay A"
 LABEL_B: Final = "Essay B"
 MAX_JUSTIFICATION: Final = 500
 
-ANSWER_SCHEMA: Final = {
+ANSWER_SCHEMA: Final[JsonObject] = {
     "type": "object",
     "properties": {
         "winner": {"type": "string", "enum": [LABEL_A, LABEL_B]},

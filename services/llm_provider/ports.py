@@ -1,14 +1,22 @@
 """What the use cases need from outside, one Protocol each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, Protocol
 
-from event_contracts import EventEnvelope, LLMComparisonResultV1, LLMConfigOverrides, RequestStatus
+from event_contracts import (
+    EventEnvelope,
+    LLMComparisonResultV1,
+    LLMConfigOverrides,
+    RequestStatus,
+    SuiteError,
+)
 
+from llm_provider.domain.limits import LimitReading
 from llm_provider.domain.request import Call, JudgeParameters, JudgeRequest, Prompt, QueueId, Usage
 
 
@@ -120,13 +128,24 @@ class JudgeCall:
     attempt: int
 
 
+class Ending(StrEnum):
+    """Why a model stopped writing."""
+
+    COMPLETE = "complete"
+    CUT_OFF = "cut_off"
+    REFUSAL = "refusal"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeReply:
-    """What a judge sent back, not yet read."""
+    """What a judge sent back, not yet read; it is billed whatever it says."""
 
     text: str
     model: str
     usage: Usage
+    ending: Ending = Ending.COMPLETE
+    limits: tuple[LimitReading, ...] = ()
+    vendor_request_id: str | None = None
 
 
 class Judge(Protocol):
@@ -137,6 +156,59 @@ class Judge(Protocol):
 
     async def judge(self, call: JudgeCall) -> JudgeReply:
         """Put the prompt to the model."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchItem:
+    """One call of a vendor's batch job; ``custom_id`` (64 characters at most) comes back with its outcome."""
+
+    custom_id: str
+    call: JudgeCall
+
+
+class BatchJobState(StrEnum):
+    """Where a vendor's batch job is."""
+
+    RUNNING = "running"
+    ENDED = "ended"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchJobView:
+    """What a vendor says of a batch job; ``reason`` only where it failed as a whole."""
+
+    state: BatchJobState
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOutcome:
+    """How one item of a job ended: a reply, or the error that kept it from one (``JudgeTimeout`` if it expired)."""
+
+    custom_id: str
+    reply: JudgeReply | None
+    error: SuiteError | None
+
+
+class BatchJudge(Protocol):
+    """A vendor's batch API: cheaper, and slower. Raises ``JudgeError`` as ``Judge`` does."""
+
+    async def submit(self, items: Sequence[BatchItem]) -> str:
+        """Send a job; returns the vendor's id of it."""
+        ...
+
+    async def view(self, job_id: str) -> BatchJobView:
+        """Ask how a job stands."""
+        ...
+
+    def outcomes(self, job_id: str) -> AsyncIterator[BatchOutcome]:
+        """The outcomes of a job that has ended, one for each item that the vendor answers for."""
+        ...
+
+    async def cancel(self, job_id: str) -> None:
+        """Ask the vendor to stop a job; what it has answered is still billed and can be read."""
         ...
 
 

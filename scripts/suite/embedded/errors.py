@@ -10,8 +10,6 @@ ConfigurationError
     └── KafkaNotStarted         the broker did not come up; its log says why
 """
 
-
-
 from event_contracts import ConfigurationError
 
 

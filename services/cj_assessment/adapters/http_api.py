@@ -141,9 +141,7 @@ def content_api(actions: Actions) -> Blueprint:
     @document_response(ErrorBody, 422)
     async def store() -> tuple[ContentStored, int]:
         """Keep the body (text/plain or octet-stream); the same bytes have the same id."""
-        return ContentStored(
-            storage_id=await actions.store_content(await request_body())
-        ), 201
+        return ContentStored(storage_id=await actions.store_content(await request_body())), 201
 
     @blueprint.get("/<storage_id>")
     @document_response(ErrorBody, 404)

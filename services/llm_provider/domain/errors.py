@@ -16,6 +16,7 @@ from typing import ClassVar
 from event_contracts import ErrorCode, SuiteError
 
 from llm_provider.domain.answer import UnreadableAnswer
+from llm_provider.domain.limits import LimitReading
 
 
 class JudgeError(SuiteError):
@@ -24,9 +25,16 @@ class JudgeError(SuiteError):
     code = ErrorCode.LLM_PROVIDER_API_ERROR
     is_final: ClassVar[bool] = False
 
-    def __init__(self, message: str, *, retry_after: timedelta | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: timedelta | None = None,
+        limits: tuple[LimitReading, ...] = (),
+    ) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.limits = limits
 
 
 class JudgeBusy(JudgeError):

@@ -116,12 +116,19 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """Tokens of one call; ``input`` counts those read from and written to a cache as well."""
+    """Tokens of one call.
+
+    ``input`` counts all that was read: fresh, read from a cache and written to one. ``cache_write`` counts what
+    was written for five minutes or for an hour, ``cache_write_1h`` the part that was written for an hour.
+    ``output`` counts all that was written, ``reasoning`` the part that was thought and not shown.
+    """
 
     input: int = 0
     output: int = 0
     cache_read: int = 0
     cache_write: int = 0
+    cache_write_1h: int = 0
+    reasoning: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
