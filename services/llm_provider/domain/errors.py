@@ -6,7 +6,8 @@ JudgeError
 ├── JudgeTimeout       LLM_PROVIDER_TIMEOUT      try again
 ├── JudgeRefused       LLM_PROVIDER_API_ERROR    final: the vendor does not accept the request
 ├── PromptTooLong      LLM_CONTENT_TOO_LONG      final
-└── JudgeForbidden     INVALID_API_KEY           final: the key is missing or wrong
+├── JudgeForbidden     INVALID_API_KEY           final: the key is missing or wrong
+└── JudgeOutOfCredit   QUOTA_EXCEEDED            final: the account has no credit left
 RequestExpired         TIMEOUT                   final: not answered before its deadline
 """
 
@@ -72,6 +73,13 @@ class JudgeForbidden(JudgeError):
     """The vendor does not accept the key."""
 
     code = ErrorCode.INVALID_API_KEY
+    is_final = True
+
+
+class JudgeOutOfCredit(JudgeError):
+    """The account at the vendor is spent or at its spending limit: waiting does not help, paying does."""
+
+    code = ErrorCode.QUOTA_EXCEEDED
     is_final = True
 
 

@@ -33,7 +33,11 @@ SERVICE = SourceService.LLM_PROVIDER
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeParameters:
-    """The model that will judge and what it is called with; None is the model's own default."""
+    """The model that will judge and what it is called with; None is the model's own default.
+
+    ``cache_breakpoints``: the model bills what it writes to its cache, and must be told where the part of a
+    prompt ends that other calls share; without it such a model writes, and bills, every whole prompt.
+    """
 
     provider: str
     model: str
@@ -42,6 +46,7 @@ class JudgeParameters:
     reasoning_effort: str | None
     output_verbosity: str | None
     structured_output: str
+    cache_breakpoints: bool = False
 
     def as_json(self) -> JsonObject:
         """The parameters that determine a judgement, besides provider and model."""
