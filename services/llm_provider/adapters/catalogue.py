@@ -40,7 +40,7 @@ class ManifestCatalogue:
             raise InvalidLlmConfig(
                 f"{resolved.provider} is not set up here: set its key or address (see the settings"
                 f" reference), or use one of {', '.join(sorted(self._configured))}",
-                details={"configured_providers": sorted(self._configured)},
+                details={"configured_providers": [*sorted(self._configured)]},
             )
         return JudgeParameters(
             provider=resolved.provider,

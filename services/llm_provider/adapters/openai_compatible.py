@@ -7,7 +7,7 @@ from datetime import timedelta
 import httpx2
 from event_contracts import JsonObject
 from event_contracts.judging import ANSWER_SCHEMA
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 
 from llm_provider.domain.errors import (
     JudgeBusy,
@@ -18,7 +18,7 @@ from llm_provider.domain.errors import (
     JudgeUnavailable,
     PromptTooLong,
 )
-from llm_provider.domain.request import Usage
+from llm_provider.domain.request import Prompt, Usage
 from llm_provider.ports import JudgeCall, JudgeReply
 
 
@@ -74,16 +74,19 @@ def request_body(call: JudgeCall) -> JsonObject:
     parameters = call.parameters
     body: JsonObject = {
         "model": parameters.model,
-        "messages": [
-            *([{"role": "system", "content": call.prompt.system}] if call.prompt.system else []),
-            {"role": "user", "content": call.prompt.user},
-        ],
+        "messages": _messages(call.prompt),
         "max_tokens": parameters.max_tokens,
         **_response_format(parameters.structured_output),
     }
     if parameters.temperature is not None:
         body["temperature"] = parameters.temperature
     return body
+
+
+def _messages(prompt: Prompt) -> list[JsonValue]:
+    user: JsonObject = {"role": "user", "content": prompt.user}
+    system: JsonObject = {"role": "system", "content": prompt.system}
+    return [system, user] if prompt.system else [user]
 
 
 def _response_format(mode: str) -> JsonObject:

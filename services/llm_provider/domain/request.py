@@ -29,6 +29,7 @@ from llm_provider.domain.answer import Verdict
 QueueId = NewType("QueueId", UUID)
 
 SERVICE = SourceService.LLM_PROVIDER
+MAX_DOUBLINGS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +117,7 @@ class RetryPolicy:
 
     def pause(self, attempt: int) -> timedelta:
         """Pause after the n-th attempt (from 1), without a word from the vendor."""
-        return min(self.first_pause * 2 ** (attempt - 1), self.longest_pause)
+        return min(self.first_pause * (1 << min(attempt - 1, MAX_DOUBLINGS)), self.longest_pause)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

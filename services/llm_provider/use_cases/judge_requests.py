@@ -16,7 +16,7 @@ from event_contracts import (
     usd,
 )
 
-from llm_provider.domain.answer import read_verdict
+from llm_provider.domain.answer import Verdict, read_verdict
 from llm_provider.domain.errors import JudgeError, JudgeTimeout, JudgeUnavailable, may_be_retried
 from llm_provider.domain.request import SERVICE, Call, JudgeRequest, RetryPolicy, Usage, result_of
 from llm_provider.ports import (
@@ -107,18 +107,7 @@ class JudgeRequests:
     async def call(self, request: JudgeRequest) -> Call:
         """Make one call; whatever comes of it is a ``Call``."""
         started = datetime.now(UTC)
-        reply: JudgeReply | None = None
-        try:
-            async with asyncio.timeout(self.call_timeout.total_seconds()):
-                reply = await self.judge.judge(_judge_call(request))
-            verdict, error = read_verdict(reply.text), None
-        except TimeoutError:
-            verdict, error = None, JudgeTimeout(f"no answer within {self.call_timeout.total_seconds():g} s")
-        except SuiteError as failure:
-            verdict, error = None, failure
-        except Exception as failure:  # a bug of an adapter must not stop the worker, nor pass for a vote
-            log.exception("judge.call_failed", provider=self.provider)
-            verdict, error = None, JudgeUnavailable(f"the call failed: {type(failure).__name__}")
+        reply, verdict, error = await self._ask(request)
         usage = reply.usage if reply else Usage()
         model = reply.model if reply else request.parameters.model
         cost, price_list = self._cost(request, usage)
@@ -134,6 +123,22 @@ class JudgeRequests:
             error=error,
             retry_after=error.retry_after if isinstance(error, JudgeError) else None,
         )
+
+    async def _ask(
+        self, request: JudgeRequest
+    ) -> tuple[JudgeReply | None, Verdict | None, SuiteError | None]:
+        reply: JudgeReply | None = None
+        try:
+            async with asyncio.timeout(self.call_timeout.total_seconds()):
+                reply = await self.judge.judge(_judge_call(request))
+            return reply, read_verdict(reply.text), None
+        except TimeoutError:
+            return None, None, JudgeTimeout(f"no answer within {self.call_timeout.total_seconds():g} s")
+        except SuiteError as failure:
+            return reply, None, failure
+        except Exception as failure:  # a bug of an adapter must not stop the worker, nor pass for a vote
+            log.exception("judge.call_failed", provider=self.provider)
+            return reply, None, JudgeUnavailable(f"the call failed: {type(failure).__name__}")
 
     def _cost(self, request: JudgeRequest, usage: Usage) -> tuple[Decimal, str]:
         return self.catalogue.cost(provider=self.provider, model=request.parameters.model, usage=usage)
