@@ -1,0 +1,1 @@
+"""Batch Conductor: decides which phases a batch may go through, and which it has behind it."""

@@ -1,0 +1,131 @@
+"""The service's database: every query of the use cases, set-based, one commit a unit of work."""
+
+from collections.abc import AsyncIterator, Callable, Sequence, Set
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from event_contracts import EventEnvelope, PhaseName, PhaseProgress, ProcessingStage
+from service_kit.database import Database
+from service_kit.inbox import claim_events
+from service_kit.outbox import bus_message, enqueue
+from sqlalchemy import Row, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from batch_conductor.adapters import sql
+from batch_conductor.adapters.tables import batch_phase, outbox, phase_skip, pipeline_plan
+from batch_conductor.domain.outcome import EssayReport, PhaseReport
+from batch_conductor.domain.pipeline import BatchId
+from batch_conductor.domain.plan import Plan
+
+
+class PostgresStore:
+    """Opens transactions; the relays are woken after each commit that announced something."""
+
+    def __init__(self, database: Database, *, wake_relays: Callable[[], None]) -> None:
+        self._database = database
+        self._wake_relays = wake_relays
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator["PostgresTransaction"]:
+        async with self._database.transaction() as connection:
+            transaction = PostgresTransaction(connection)
+            yield transaction
+        if transaction.has_announced:
+            self._wake_relays()
+
+
+class PostgresTransaction:
+    """Implements ``ports.Transaction`` on one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self.has_announced = False
+
+    async def claim_events(self, *, consumer: str, event_ids: Sequence[UUID]) -> set[UUID]:
+        return await claim_events(self._connection, consumer=consumer, event_ids=event_ids)
+
+    async def announce(self, events: Sequence[EventEnvelope[Any]]) -> None:
+        await enqueue(self._connection, outbox, [bus_message(event, key=event.key) for event in events])
+        self.has_announced = self.has_announced or bool(events)
+
+    async def record_phases(self, reports: Sequence[PhaseReport]) -> None:
+        if not reports:
+            return
+        await self._connection.execute(
+            sql.RECORD_PHASES,
+            {
+                "batches": [report.batch_id for report in reports],
+                "phases": [report.phase for report in reports],
+                "stages": [report.stage for report in reports],
+                "essays": [report.essays for report in reports],
+                "times": [report.reported_at for report in reports],
+            },
+        )
+
+    async def record_essays(self, reports: Sequence[EssayReport]) -> None:
+        if not reports:
+            return
+        await self._connection.execute(
+            sql.RECORD_ESSAYS,
+            {
+                "batches": [report.batch_id for report in reports],
+                "phases": [report.phase for report in reports],
+                "essays": [report.essay_id for report in reports],
+                "outcomes": [report.outcome for report in reports],
+                "times": [report.reported_at for report in reports],
+            },
+        )
+
+    async def completed_phases(self, batch_id: BatchId) -> Set[PhaseName]:
+        phases = await self._connection.scalars(
+            select(batch_phase.c.phase).where(
+                batch_phase.c.batch_id == batch_id, batch_phase.c.stage == ProcessingStage.COMPLETED
+            )
+        )
+        return {PhaseName(phase) for phase in phases}
+
+    async def phases(self, batch_id: BatchId) -> Sequence[PhaseProgress]:
+        rows = await self._connection.execute(sql.PHASES, {"batch_id": batch_id})
+        found = {PhaseName(row.phase): _progress(row) for row in rows}
+        return [found[phase] for phase in PhaseName if phase in found]
+
+    async def add_plan(self, plan: Plan) -> None:
+        await self._connection.execute(insert(pipeline_plan), _plan_columns(plan))
+
+    async def first_skips(self, plan: Plan) -> Sequence[PhaseName]:
+        if not plan.pipeline.skipped:
+            return []
+        # In the order of the rules: two replicas that answer at once wait for each other instead of deadlocking.
+        rows = [
+            {"batch_id": plan.batch_id, "correlation_id": plan.correlation_id, "phase": phase}
+            for phase in plan.pipeline.skipped
+        ]
+        statement = upsert(phase_skip).values(rows).on_conflict_do_nothing().returning(phase_skip.c.phase)
+        return [PhaseName(phase) for phase in await self._connection.scalars(statement)]
+
+
+def _progress(row: Row[Any]) -> PhaseProgress:
+    return PhaseProgress(
+        phase_name=row.phase,
+        status=row.stage,
+        expected=row.expected,
+        succeeded=row.succeeded,
+        failed=row.failed,
+        skipped=row.skipped,
+        updated_at=row.reported_at,
+    )
+
+
+def _plan_columns(plan: Plan) -> dict[str, object]:
+    return {
+        "batch_id": plan.batch_id,
+        "correlation_id": plan.request.correlation_id,
+        "requested": plan.pipeline.requested,
+        "batch_metadata": plan.request.batch_metadata,
+        "phases": list(plan.pipeline.phases),
+        "skipped": list(plan.pipeline.skipped),
+        "obstacles": [asdict(obstacle) for obstacle in plan.obstacles],
+    }

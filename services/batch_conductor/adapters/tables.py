@@ -1,0 +1,70 @@
+"""The tables of the Batch Conductor database."""
+
+from service_kit.inbox import inbox_table
+from service_kit.outbox import outbox_table
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    func,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+metadata = MetaData()
+
+batch_phase = Table(
+    "batch_phase",
+    metadata,
+    Column("batch_id", Text, primary_key=True),
+    Column("phase", Text, primary_key=True),
+    Column("stage", Text, nullable=False),
+    Column("essays", Integer, nullable=False, comment="how many the newest report speaks of"),
+    Column("reported_at", DateTime(timezone=True), nullable=False, comment="when it happened, by its sender"),
+    CheckConstraint("stage IN ('processing', 'completed', 'failed', 'cancelled')", name="batch_phase_stage"),
+)
+
+phase_essay = Table(
+    "phase_essay",
+    metadata,
+    Column("batch_id", Text, primary_key=True),
+    Column("phase", Text, primary_key=True),
+    Column("essay_id", Text, primary_key=True),
+    Column("outcome", Text, nullable=False),
+    Column("reported_at", DateTime(timezone=True), nullable=False, comment="when it happened, by its sender"),
+    CheckConstraint("outcome IN ('succeeded', 'failed', 'skipped')", name="phase_essay_outcome"),
+)
+
+pipeline_plan = Table(
+    "pipeline_plan",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("batch_id", Text, nullable=False),
+    Column("correlation_id", Text, nullable=False, comment="the caller's own"),
+    Column("requested", Text, nullable=False),
+    Column("batch_metadata", JSONB(none_as_null=True)),
+    Column("phases", ARRAY(Text), nullable=False, comment="still to be run, in order"),
+    Column("skipped", ARRAY(Text), nullable=False),
+    Column("obstacles", JSONB, nullable=False, comment="why it may not be run; empty where it may"),
+    Column("asked_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+Index("pipeline_plan_of_batch", pipeline_plan.c.batch_id)
+
+phase_skip = Table(
+    "phase_skip",
+    metadata,
+    Column("batch_id", Text, primary_key=True),
+    Column("correlation_id", Uuid, primary_key=True),
+    Column("phase", Text, primary_key=True),
+    Column("announced_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+outbox = outbox_table(metadata)
+inbox = inbox_table(metadata)

@@ -1,0 +1,1 @@
+"""Rules of pipelines and outcomes of phases, as plain functions and frozen values."""

@@ -1,0 +1,88 @@
+"""Which adapter serves which port: the one place that knows the concrete types."""
+
+from dishka import AsyncContainer, Provider, Scope, make_async_container, provide
+from event_contracts import SourceService
+from quart import Quart
+from service_kit.consuming import EventConsumer
+from service_kit.database import Database
+from service_kit.event_bus import EventBus
+from service_kit.http_app import HttpService, create_app
+from service_kit.metrics import ServiceMetrics
+from service_kit.providers import Housekeeping, InfrastructureProvider, Relays
+from service_kit.running import Service
+
+from batch_conductor.adapters import http_api
+from batch_conductor.adapters.events_in import routes
+from batch_conductor.adapters.postgres import PostgresStore
+from batch_conductor.domain.gates import GATES
+from batch_conductor.domain.pipeline import PHASE_NEEDS, PipelineRules
+from batch_conductor.ports import Store
+from batch_conductor.settings import MIGRATIONS, Settings
+from batch_conductor.use_cases.define_pipeline import DefinePipeline
+from batch_conductor.use_cases.read_phases import ReadPhases
+from batch_conductor.use_cases.record_outcomes import RecordOutcomes
+
+NAME = SourceService.BATCH_CONDUCTOR.value
+
+
+class ConductorProvider(Provider):
+    """The adapter of the database, the rules, and the verbs of the service."""
+
+    scope = Scope.APP
+
+    record = provide(RecordOutcomes)
+    read = provide(ReadPhases)
+
+    @provide
+    def store(self, database: Database, relays: Relays) -> Store:
+        return PostgresStore(database, wake_relays=relays.wake)
+
+    @provide
+    def define(self, store: Store) -> DefinePipeline:
+        return DefinePipeline(store=store, rules=PipelineRules(PHASE_NEEDS), gates=GATES)
+
+
+async def build_service(settings: Settings, *, bus: EventBus | None) -> Service:
+    """Assemble everything; nothing is connected yet."""
+    container = make_async_container(
+        InfrastructureProvider(settings, service=NAME, bus=bus), ConductorProvider()
+    )
+    await _subscribe(container)
+    relays, housekeeping = await container.get(Relays), await container.get(Housekeeping)
+    return Service(
+        name=NAME,
+        app=await _app(container),
+        host=settings.http_host,
+        port=settings.http_port,
+        database_url=settings.database_url,
+        migrations=MIGRATIONS,
+        bus=await container.get(EventBus),
+        workers=(*relays.workers(), housekeeping.worker()),
+        close=container.close,
+    )
+
+
+async def _subscribe(container: AsyncContainer) -> None:
+    EventConsumer(
+        bus=await container.get(EventBus),
+        service=NAME,
+        routes=routes(record_outcomes=await container.get(RecordOutcomes)),
+        metrics=await container.get(ServiceMetrics),
+    ).subscribe()
+
+
+async def _app(container: AsyncContainer) -> Quart:
+    database, bus = await container.get(Database), await container.get(EventBus)
+    actions = http_api.Actions(
+        define=await container.get(DefinePipeline), phases=await container.get(ReadPhases)
+    )
+    return create_app(
+        HttpService(
+            name=NAME,
+            title="Batch Conductor",
+            version="1",
+            blueprints=[http_api.pipelines_api(actions)],
+            checks={"database": database.ping, "event_bus": bus.ping},
+            metrics=await container.get(ServiceMetrics),
+        )
+    )
