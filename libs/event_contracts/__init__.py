@@ -73,6 +73,7 @@ from event_contracts.conductor import (
 from event_contracts.envelope import (
     EnvelopeHints,
     EventEnvelope,
+    PanelJudge,
     SourceService,
     envelope_type,
     parse_envelope,
@@ -254,6 +255,7 @@ __all__ = [
     "NotFound",
     "Number",
     "OutputVerbosity",
+    "PanelJudge",
     "Party",
     "PhaseName",
     "PhaseProgress",

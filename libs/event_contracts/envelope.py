@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
-from typing import Annotated, Generic, Self, TypeVar, cast
+from typing import Annotated, Final, Generic, Self, TypeVar, cast
 from uuid import UUID, uuid4
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError, field_validator
 
 from event_contracts.base import BaseEventData, Id, Int, JsonObject, Money, Number, UtcDatetime, WireModel
 from event_contracts.errors import InvalidRequest, MalformedEvent, validation_reasons
@@ -25,6 +25,17 @@ class SourceService(StrEnum):
     BATCH_RUNNER = "batch_runner"
 
 
+SHARES_TOLERANCE: Final = 1e-6
+
+
+class PanelJudge(WireModel):
+    """One judge of a panel, and the share of the comparisons that it gets."""
+
+    provider: Id
+    model: Id
+    share: Annotated[Number, Field(gt=0, le=1)]
+
+
 class EnvelopeHints(WireModel):
     """Wishes about one batch that its sender put into the metadata; null is the service's default."""
 
@@ -32,6 +43,17 @@ class EnvelopeHints(WireModel):
     max_cost_usd: Annotated[Money, Field(gt=0)] | None = None
     target_reliability: Annotated[Number, Field(gt=0, lt=1)] | None = None
     callback_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+")] | None = None
+    judge_panel: Annotated[tuple[PanelJudge, ...], Field(min_length=2, max_length=8)] | None = None
+
+    @field_validator("judge_panel")
+    @classmethod
+    def _is_a_panel(cls, panel: tuple[PanelJudge, ...] | None) -> tuple[PanelJudge, ...] | None:
+        if panel is not None:
+            if abs(sum(judge.share for judge in panel) - 1) > SHARES_TOLERANCE:
+                raise ValueError("the shares of a panel must add up to 1")
+            if len({(judge.provider, judge.model) for judge in panel}) < len(panel):
+                raise ValueError("names a judge twice: give it one share")
+        return panel
 
     @classmethod
     def of(cls, metadata: JsonObject | None) -> Self:

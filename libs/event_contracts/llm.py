@@ -247,7 +247,11 @@ class PromptBlock(WireModel):
 
 
 class ComparisonRequest(WireModel):
-    """POST /api/v1/comparison; where `prompt_blocks` are given they are sent instead of `user_prompt`."""
+    """POST /api/v1/comparison; where `prompt_blocks` are given they are sent instead of `user_prompt`.
+
+    `max_cost_usd` caps what all calls for this request may cost together: a call that might go beyond it is not
+    made, and the request ends with LLM_COST_LIMIT_EXCEEDED.
+    """
 
     user_prompt: Annotated[str, StringConstraints(min_length=1)]
     prompt_blocks: Annotated[tuple[PromptBlock, ...], Field(min_length=1)] | None = None
@@ -256,6 +260,7 @@ class ComparisonRequest(WireModel):
     llm_config_overrides: LLMConfigOverrides | None = None
     correlation_id: UUID
     user_id: str | None = None
+    max_cost_usd: Money | None = None
     metadata: JsonObject = Field(default_factory=dict)
 
     def require_callback(self, allowed_topics: Collection[str]) -> None:
