@@ -97,14 +97,15 @@ class PostgresTransaction:
 
     async def first_skips(self, plan: Plan) -> Sequence[PhaseName]:
         if not plan.pipeline.skipped:
-            return []
-        # In the order of the rules: two replicas that answer at once wait for each other instead of deadlocking.
+            return ()
+        # In the order of the rules: replicas that answer at once wait for each other instead of deadlocking.
         rows = [
             {"batch_id": plan.batch_id, "correlation_id": plan.correlation_id, "phase": phase}
             for phase in plan.pipeline.skipped
         ]
         statement = upsert(phase_skip).values(rows).on_conflict_do_nothing().returning(phase_skip.c.phase)
-        return [PhaseName(phase) for phase in await self._connection.scalars(statement)]
+        new = set(await self._connection.scalars(statement))
+        return [phase for phase in plan.pipeline.skipped if phase in new]
 
 
 def _progress(row: Row[Any]) -> PhaseProgress:

@@ -20,7 +20,11 @@ from event_contracts import (
 
 from batch_conductor.domain.pipeline import BatchId
 
-OutcomeEvent = ELSBatchPhaseOutcomeV1 | SpellcheckPhaseCompletedV1 | CJAssessmentCompletedV1
+OutcomeEvent = (
+    EventEnvelope[ELSBatchPhaseOutcomeV1]
+    | EventEnvelope[SpellcheckPhaseCompletedV1]
+    | EventEnvelope[CJAssessmentCompletedV1]
+)
 
 
 class EssayOutcome(StrEnum):
@@ -84,15 +88,15 @@ def stage_of(status: BatchStatus) -> ProcessingStage:
     return _ENDS.get(status, ProcessingStage.PROCESSING)
 
 
-def read_report(envelope: EventEnvelope[OutcomeEvent]) -> Report:
+def read_report(event: OutcomeEvent) -> Report:
     """What the event says; raises ``InvalidRequest`` when it contradicts itself."""
-    match envelope.data:
+    match event.data:
         case ELSBatchPhaseOutcomeV1() as outcome:
-            return _phase_outcome(outcome, at=envelope.event_timestamp)
+            return _phase_outcome(outcome, at=event.event_timestamp)
         case SpellcheckPhaseCompletedV1() as spelling:
-            return _spelling(spelling, at=envelope.event_timestamp)
+            return _spelling(spelling, at=event.event_timestamp)
         case CJAssessmentCompletedV1() as assessment:
-            return _assessment(assessment, at=envelope.event_timestamp)
+            return _assessment(assessment, at=event.event_timestamp)
 
 
 def _phase_outcome(outcome: ELSBatchPhaseOutcomeV1, *, at: datetime) -> Report:

@@ -28,11 +28,15 @@ PHASE_NEEDS: Final[Needs] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """The way to one phase: ``phases`` are still to be run, in order; ``skipped`` have their results already."""
+    """The way to one phase: ``phases`` are still to be run, in order; ``skipped`` have their results already.
+
+    ``needs`` says for each of ``phases`` why it comes where it comes.
+    """
 
     requested: PhaseName
     phases: tuple[PhaseName, ...]
     skipped: tuple[PhaseName, ...]
+    needs: Needs
 
 
 class PipelineRules:
@@ -52,15 +56,13 @@ class PipelineRules:
             raise UnresolvableDependency(f"no rule says what phase {requested} needs")
         leading = self._leading_to(requested, done=frozenset())
         remaining = self._leading_to(requested, done=completed)
+        phases = tuple(phase for phase in self._order if phase in remaining)
         return Pipeline(
             requested=requested,
-            phases=tuple(phase for phase in self._order if phase in remaining),
+            phases=phases,
             skipped=tuple(phase for phase in self._order if phase in leading and phase in completed),
+            needs={phase: self._needs[phase] for phase in phases},
         )
-
-    def needs_of(self, phase: PhaseName) -> tuple[PhaseName, ...]:
-        """The phases whose results ``phase`` reads."""
-        return tuple(self._needs[phase])
 
     def _leading_to(self, phase: PhaseName, *, done: Set[PhaseName]) -> frozenset[PhaseName]:
         if phase in done:

@@ -51,6 +51,7 @@ class Plan:
             final_pipeline=self.pipeline.phases,
             analysis_summary={
                 "requested_pipeline": self.pipeline.requested,
+                "needs": {phase: list(needs) for phase, needs in self.pipeline.needs.items()},
                 "skipped_phases": [
                     {"phase_name": phase, "reason": SKIP_REASON} for phase in self.pipeline.skipped
                 ],
@@ -64,7 +65,7 @@ class Plan:
         )
         return PipelineBlocked(
             f"{self.request.requested_pipeline} is blocked: {reasons}",
-            details={"obstacles": [{**asdict(obstacle)} for obstacle in self.obstacles]},
+            details={"obstacles": [asdict(obstacle) for obstacle in self.obstacles]},
         )
 
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
-from event_contracts import EventEnvelope
 
 from batch_conductor.domain.outcome import OutcomeEvent, read_report
 from batch_conductor.ports import Store
@@ -20,12 +19,12 @@ class RecordOutcomes:
 
     store: Store
 
-    async def __call__(self, envelopes: Sequence[EventEnvelope[OutcomeEvent]]) -> None:
+    async def __call__(self, events: Sequence[OutcomeEvent]) -> None:
         """Raises ``InvalidRequest`` for an event that contradicts itself."""
-        reports = {envelope.event_id: read_report(envelope) for envelope in envelopes}
+        reports = {event.event_id: read_report(event) for event in events}
         async with self.store.transaction() as transaction:
             new = await transaction.claim_events(consumer=CONSUMER, event_ids=list(reports))
             fresh = [report for event_id, report in reports.items() if event_id in new]
             await transaction.record_phases([report.phase for report in fresh if report.phase is not None])
             await transaction.record_essays([essay for report in fresh for essay in report.essays])
-        log.debug("phase.outcomes_recorded", received=len(envelopes), new=len(fresh))
+        log.debug("phase.outcomes_recorded", received=len(events), new=len(fresh))
