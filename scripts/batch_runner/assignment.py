@@ -80,7 +80,8 @@ class Assignment:
     @property
     def words(self) -> int:
         """Words in all texts."""
-        return sum(len(text.text.split()) for text in (*self.essays, *self.anchors))
+        texts = [*(essay.text for essay in self.essays), *(anchor.text for anchor in self.anchors)]
+        return sum(len(text.split()) for text in texts)
 
 
 def load_assignment(folder: Path, *, course: CourseCode = CourseCode.ENG5) -> Assignment:
