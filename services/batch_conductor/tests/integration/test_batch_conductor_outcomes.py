@@ -1,0 +1,167 @@
+"""From the bus into the database: the newest report counts, in whatever order and however often reports come."""
+
+import random
+from collections.abc import Sequence
+
+import pytest
+from batch_conductor.tests.events import assessment, at_second, outcome, spelling
+from batch_conductor.tests.serving import Conductor, deliver, message
+from event_contracts import (
+    BatchStatus,
+    PhaseName,
+    PhaseProgress,
+    ProcessingStage,
+    Topic,
+    dead_letter_topic,
+)
+from service_kit.event_bus import MemoryEventBus, Message, Record
+
+SPELLCHECK, NLP, CJ_ASSESSMENT, AI_FEEDBACK, STUDENT_MATCHING = PhaseName
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def a_batchs_story(batch_id: str) -> list[Message]:
+    """Spelling fails as a whole, is tried again and succeeds but for one essay; the others are ranked."""
+    return [
+        message(event)
+        for event in (
+            spelling(batch_id, "e1", status=ProcessingStage.FAILED, second=1),
+            spelling(batch_id, "e2", status=ProcessingStage.FAILED, second=2),
+            outcome(
+                batch_id,
+                SPELLCHECK,
+                status=BatchStatus.FAILED_CRITICALLY,
+                processed=[],
+                failed=["e1", "e2"],
+                second=3,
+            ),
+            spelling(batch_id, "e1", second=11),
+            spelling(batch_id, "e2", status=ProcessingStage.FAILED, second=12),
+            spelling(batch_id, "e3", second=13),
+            spelling(batch_id, "e4", status=ProcessingStage.CANCELLED, second=14),
+            outcome(
+                batch_id,
+                SPELLCHECK,
+                status=BatchStatus.COMPLETED_WITH_FAILURES,
+                processed=["e1", "e3"],
+                failed=["e2"],
+                second=15,
+            ),
+            assessment(batch_id, successful=["e1", "e3"], second=20),
+        )
+    ]
+
+
+def end_of_story() -> dict[PhaseName, PhaseProgress]:
+    return {
+        SPELLCHECK: PhaseProgress(
+            phase_name=SPELLCHECK,
+            status=ProcessingStage.COMPLETED,
+            expected=4,
+            succeeded=2,
+            failed=1,
+            skipped=1,
+            updated_at=at_second(15),
+        ),
+        CJ_ASSESSMENT: PhaseProgress(
+            phase_name=CJ_ASSESSMENT,
+            status=ProcessingStage.COMPLETED,
+            expected=2,
+            succeeded=2,
+            updated_at=at_second(20),
+        ),
+    }
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_reports_in_any_order_and_repeated_give_one_state(
+    conductor: Conductor, bus: MemoryEventBus, batch_id: str, seed: int
+) -> None:
+    shuffle = random.Random(seed)
+    messages = a_batchs_story(batch_id) * 3
+    shuffle.shuffle(messages)
+
+    while messages:
+        size = shuffle.randint(1, len(messages))
+        await bus.publish(messages[:size])
+        messages = messages[size:]
+    phases = await conductor.phases(batch_id)
+
+    assert phases == end_of_story()
+
+
+async def test_an_essay_at_a_time_a_phase_is_under_way_and_its_size_unknown(
+    conductor: Conductor, bus: MemoryEventBus, batch_id: str
+) -> None:
+    await deliver(bus, spelling(batch_id, "e1", second=1))
+    phases = await conductor.phases(batch_id)
+    answer = await conductor.pipeline(batch_id, NLP)
+
+    assert (phases[SPELLCHECK].status, phases[SPELLCHECK].expected) == (ProcessingStage.PROCESSING, None)
+    assert phases[SPELLCHECK].succeeded == 1
+    assert SPELLCHECK in answer.final_pipeline
+
+
+async def test_an_old_failure_that_arrives_late_undoes_nothing(
+    conductor: Conductor, bus: MemoryEventBus, batch_id: str
+) -> None:
+    failed = outcome(batch_id, NLP, status=BatchStatus.FAILED_CRITICALLY, second=1)
+    completed = outcome(batch_id, NLP, second=2)
+
+    await deliver(bus, completed)
+    await deliver(bus, failed)
+    phases = await conductor.phases(batch_id)
+
+    assert phases[NLP].status == ProcessingStage.COMPLETED
+
+
+async def test_a_newer_failure_takes_the_completion_back(
+    conductor: Conductor, bus: MemoryEventBus, batch_id: str
+) -> None:
+    await deliver(bus, outcome(batch_id, NLP, second=1))
+    await deliver(bus, outcome(batch_id, NLP, status=BatchStatus.FAILED_CRITICALLY, processed=[], second=2))
+    answer = await conductor.pipeline(batch_id, NLP)
+
+    assert answer.final_pipeline == (SPELLCHECK, NLP)
+
+
+async def test_events_that_cannot_be_handled_are_set_aside_and_the_others_count(
+    conductor: Conductor, bus: MemoryEventBus, batch_id: str
+) -> None:
+    topic = Topic.ELS_BATCH_PHASE_OUTCOME
+    malformed = Message(topic=topic, key=batch_id, value=b'{"event_type": "nonsense"}')
+    contradictory = message(outcome(batch_id, AI_FEEDBACK, processed=["e1"], failed=["e1"]))
+    set_aside: list[Record] = []
+
+    async def keep(records: Sequence[Record]) -> None:
+        set_aside.extend(records)
+
+    bus.subscribe([dead_letter_topic(topic)], group="operator", handler=keep)
+
+    await bus.publish(
+        [
+            message(outcome(batch_id, SPELLCHECK)),
+            malformed,
+            contradictory,
+            message(outcome(batch_id, NLP)),
+        ]
+    )
+    phases = await conductor.phases(batch_id)
+
+    assert phases.keys() == {SPELLCHECK, NLP}
+    assert [record.value for record in set_aside] == [malformed.value, contradictory.value]
+    reasons = [dict(record.headers)["dlq-reason"] for record in set_aside]
+    assert reasons == [b"malformed", b"not_handled"]
+
+
+async def test_a_full_delivery_of_whole_classes_is_recorded(
+    conductor: Conductor, bus: MemoryEventBus, batch_id: str
+) -> None:
+    essays = [f"e{number}" for number in range(30)]
+    events = [outcome(f"{batch_id}-{number}", NLP, processed=essays) for number in range(500)]
+
+    await deliver(bus, *events)
+    last = await conductor.phases(f"{batch_id}-499")
+
+    assert (last[NLP].expected, last[NLP].succeeded) == (30, 30)
