@@ -19,10 +19,10 @@ from service_kit.webhooks import CallbackPolicy
 from llm_provider.adapters import http_api
 from llm_provider.adapters.call_metrics import CallMetrics
 from llm_provider.adapters.catalogue import ManifestCatalogue, SimulatedPrice
-from llm_provider.adapters.openai_compatible import OpenAiCompatibleJudge
 from llm_provider.adapters.postgres import PostgresStore
 from llm_provider.adapters.replay import ReplayJudge, read_decisions
 from llm_provider.adapters.simulated import SimulatedJudge, SimulatedSettings, read_qualities
+from llm_provider.adapters.vendors import OpenAiCompatibleJudge
 from llm_provider.domain.request import RetryPolicy
 from llm_provider.ports import CallbackRules, CallWatcher, Catalogue, Judge, Store
 from llm_provider.settings import MIGRATIONS, Settings

@@ -1,0 +1,108 @@
+"""Anthropic: Message Batches, at half the price, answered within a day.
+
+As https://platform.claude.com/docs/en/build-with-claude/batch-processing gives them.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Final, Literal
+
+import httpx2
+from event_contracts import JsonObject
+from pydantic import BaseModel, Field
+
+from llm_provider.adapters.vendors.anthropic import URL, VENDOR, Message, anthropic_connection, message_body
+from llm_provider.adapters.vendors.batch_items import never_judged, require_size
+from llm_provider.adapters.vendors.connection import JOB_SECONDS
+from llm_provider.adapters.vendors.failures import ErrorObject, error_of, failure
+from llm_provider.domain.errors import JudgeError
+from llm_provider.ports import BatchItem, BatchJobState, BatchJobView, BatchOutcome
+
+MAX_ITEMS: Final = 100_000
+
+_STATUS_OF_TYPE: Final = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
+
+
+class _Batch(BaseModel):
+    id: str
+    processing_status: Literal["in_progress", "canceling", "ended"]
+
+
+class _Succeeded(BaseModel):
+    type: Literal["succeeded"]
+    message: Message
+
+
+class _ErrorResponse(BaseModel):
+    error: ErrorObject
+    request_id: str | None = None
+
+
+class _Errored(BaseModel):
+    type: Literal["errored"]
+    error: _ErrorResponse
+
+
+class _NeverJudged(BaseModel):
+    type: Literal["canceled", "expired"]
+
+
+class _Line(BaseModel):
+    custom_id: str
+    result: Annotated[_Succeeded | _Errored | _NeverJudged, Field(discriminator="type")]
+
+
+class AnthropicBatches:
+    """Batch jobs of Anthropic's: one request submits a job, and its results are one file."""
+
+    def __init__(self, client: httpx2.AsyncClient, *, api_key: str, base_url: str = URL) -> None:
+        self._connection = anthropic_connection(
+            client, api_key=api_key, base_url=base_url, silence=JOB_SECONDS
+        )
+
+    async def submit(self, items: Sequence[BatchItem]) -> str:
+        require_size(VENDOR, items, at_most=MAX_ITEMS)
+        requests: JsonObject = {
+            "requests": [{"custom_id": item.custom_id, "params": message_body(item.call)} for item in items]
+        }
+        answer = await self._connection.post("/v1/messages/batches", requests)
+        return self._connection.parse(answer.content, _Batch).id
+
+    async def view(self, job_id: str) -> BatchJobView:
+        answer = await self._connection.get(f"/v1/messages/batches/{job_id}")
+        ended = self._connection.parse(answer.content, _Batch).processing_status == "ended"
+        return BatchJobView(state=BatchJobState.ENDED if ended else BatchJobState.RUNNING)
+
+    async def outcomes(self, job_id: str) -> AsyncIterator[BatchOutcome]:
+        async for line in self._connection.lines(f"/v1/messages/batches/{job_id}/results"):
+            yield _outcome(self._connection.parse(line, _Line))
+
+    async def cancel(self, job_id: str) -> None:
+        await self._connection.post(f"/v1/messages/batches/{job_id}/cancel")
+
+
+def _outcome(line: _Line) -> BatchOutcome:
+    match line.result:
+        case _Succeeded(message=message):
+            return BatchOutcome(custom_id=line.custom_id, reply=message.reply(), error=None)
+        case _Errored(error=response):
+            return BatchOutcome(custom_id=line.custom_id, reply=None, error=_failure(response))
+        case _NeverJudged(type=why):
+            return BatchOutcome(
+                custom_id=line.custom_id, reply=None, error=never_judged(VENDOR, expired=why == "expired")
+            )
+
+
+def _failure(response: _ErrorResponse) -> JudgeError:
+    status = _STATUS_OF_TYPE.get(response.error.type or "", 500)
+    return failure(VENDOR, status, error_of(response.error))
