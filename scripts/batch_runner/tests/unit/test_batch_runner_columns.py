@@ -1,0 +1,78 @@
+"""Recognising the columns of a decisions file."""
+
+import pytest
+from batch_runner.columns import Role, as_told, recognise
+from event_contracts import InvalidRequest
+
+
+@pytest.mark.parametrize(
+    ("header", "slots", "verdict"),
+    [
+        pytest.param("judge,candidate_chosen,candidate_not_chosen", False, Role.WINNER, id="no-more-marking"),
+        pytest.param("Judge,Candidate Chosen,CandidateNotChosen", False, Role.WINNER, id="spelt-otherwise"),
+        pytest.param("item1,item2,result", True, Role.RESULT, id="sirt"),
+        pytest.param("ID1,ID2,better_id", True, Role.WINNER, id="pairwisellm"),
+        pytest.param("winner,loser", False, Role.WINNER, id="winner-loser"),
+        pytest.param("item1,item2,winner,time_taken", True, Role.WINNER, id="with-other-columns"),
+        pytest.param(
+            "comparison_id,essay_a_id,essay_b_id,state,judge,candidate_chosen,candidate_not_chosen",
+            True,
+            Role.WINNER,
+            id="a-run-of-ours",
+        ),
+    ],
+)
+def test_known_kinds_of_file_need_no_settings(header: str, slots: bool, verdict: Role) -> None:
+    layout = recognise(header.split(","))
+
+    assert layout.has_slots is slots
+    assert verdict in layout.column
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("name,score", "do not say who won"),
+        ("judge,winner", "do not say who won"),
+        ("item1,item2,judge", "do not say who won"),
+        ("item1,winner,loser", "there is a slot_a, but not the other slot"),
+        ("item1,item2,winner,result", "both a result and a winner"),
+        ("winner,candidate_chosen,loser", "'winner', 'candidate_chosen' could each be the winner"),
+        ("judge,model,winner,loser", "'judge', 'model' could each be the judge"),
+    ],
+)
+def test_columns_that_say_too_little_or_two_things_are_refused(header: str, reason: str) -> None:
+    with pytest.raises(InvalidRequest, match=reason) as caught:
+        recognise(header.split(","))
+
+    assert all(repr(name) in caught.value.message for name in header.split(","))
+    assert "--columns role=column" in caught.value.message
+
+
+def test_a_mapping_replaces_recognition() -> None:
+    header = ["winner", "candidate_chosen", "loser", "judge"]
+
+    layout = as_told(header, ["winner=candidate_chosen", "loser=loser"])
+
+    assert layout.column == {Role.WINNER: "candidate_chosen", Role.LOSER: "loser"}
+
+
+def test_a_column_name_may_hold_an_equals_sign() -> None:
+    layout = as_told(["a=b", "c"], ["winner=a=b", "loser=c"])
+
+    assert layout.column[Role.WINNER] == "a=b"
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        (["winner"], "write role=column, the role one of slot_a, slot_b, winner, loser, result, judge"),
+        (["best=w"], "write role=column"),
+        (["winner=x"], "there is no column 'x'"),
+        (["winner=w", "winner=l"], "winner is given twice"),
+        (["winner=w"], "do not say who won against whom"),
+    ],
+)
+def test_a_wrong_mapping_is_refused_with_what_to_write(told: list[str], reason: str) -> None:
+    with pytest.raises(InvalidRequest, match=reason):
+        as_told(["w", "l"], told)
