@@ -73,6 +73,10 @@ class Transaction(Protocol):
         """How many requests wait for their result, counted up to ``at_most``."""
         ...
 
+    async def known_keys(self, keys: Sequence[str]) -> Mapping[str, KnownKey]:
+        """What is on record for each of these idempotency keys, as far as they were used before."""
+        ...
+
     async def add_requests(self, requests: Sequence[JudgeRequest]) -> Mapping[str, KnownKey]:
         """Queue the requests; returns, by idempotency key, what is on record for each."""
         ...
@@ -138,7 +142,11 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeReply:
-    """What a judge sent back, not yet read; it is billed whatever it says."""
+    """What a judge sent back, not yet read; it is billed whatever it says.
+
+    ``enforces_length``: the vendor holds an answer to the schema's lengths, so that a longer text is an error and
+    not merely wordy.
+    """
 
     text: str
     model: str
@@ -146,6 +154,7 @@ class JudgeReply:
     ending: Ending = Ending.COMPLETE
     limits: tuple[LimitReading, ...] = ()
     vendor_request_id: str | None = None
+    enforces_length: bool = False
 
 
 class Judge(Protocol):

@@ -103,7 +103,9 @@ class AdapterProvider(Provider):
     @provide
     def retry_policy(self) -> RetryPolicy:
         return RetryPolicy(
-            max_attempts=self._settings.max_attempts, expires_after=self._settings.expires_after
+            max_attempts=self._settings.max_attempts,
+            first_pause=self._settings.first_pause,
+            expires_after=self._settings.expires_after,
         )
 
 

@@ -23,6 +23,9 @@ class Settings(ServiceSettings):
     concurrency: int = Field(default=64, gt=0, description="Calls at a time to one provider, at most.")
     call_timeout: timedelta = Field(default=timedelta(seconds=90), description="Patience with one call.")
     max_attempts: int = Field(default=5, gt=0, description="Calls for one request.")
+    first_pause: timedelta = Field(
+        default=timedelta(seconds=1), description="Pause after a first failed call; it doubles with each."
+    )
     expires_after: timedelta = Field(
         default=timedelta(minutes=12), description="After this a request ends with an error."
     )

@@ -98,7 +98,9 @@ class PostgresTransaction:
             upsert(judge_request).on_conflict_do_nothing(index_elements=["idempotency_key"]),
             [_columns(request) for request in requests],
         )
-        keys = [request.idempotency_key for request in requests]
+        return await self.known_keys([request.idempotency_key for request in requests])
+
+    async def known_keys(self, keys: Sequence[str]) -> Mapping[str, KnownKey]:
         rows = await self._connection.execute(
             select(judge_request.c.idempotency_key, judge_request.c.id, judge_request.c.body_sha256).where(
                 judge_request.c.idempotency_key.in_(keys)

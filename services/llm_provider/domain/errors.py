@@ -8,15 +8,17 @@ JudgeError
 ├── PromptTooLong      LLM_CONTENT_TOO_LONG      final
 ├── JudgeForbidden     INVALID_API_KEY           final: the key is missing or wrong
 └── JudgeOutOfCredit   QUOTA_EXCEEDED            final: the account has no credit left
+InvalidAnswer          LLM_INVALID_RESPONSE      try again, a few times; final where the model refused
 RequestExpired         TIMEOUT                   final: not answered before its deadline
+InvalidPrompt          LLM_INVALID_PROMPT        at the door: holds characters that cannot be kept
 """
 
 from datetime import timedelta
 from typing import ClassVar
 
-from event_contracts import ErrorCode, SuiteError
+from event_contracts import ErrorCode, InvalidRequest, SuiteError
 
-from llm_provider.domain.answer import UnreadableAnswer
+from llm_provider.domain.answer import Defect, InvalidAnswer
 from llm_provider.domain.limits import LimitReading
 
 
@@ -89,8 +91,14 @@ class RequestExpired(SuiteError):
     code = ErrorCode.TIMEOUT
 
 
+class InvalidPrompt(InvalidRequest):
+    """A request that cannot be kept, let alone be put to a model."""
+
+    code = ErrorCode.LLM_INVALID_PROMPT
+
+
 def may_be_retried(error: SuiteError) -> bool:
-    """True when the same call may well succeed later; an unreadable answer is such a failure, never a vote."""
-    if isinstance(error, UnreadableAnswer):
-        return True
+    """True when the same call may well succeed later; an answer that does not fit is such a failure, never a vote."""
+    if isinstance(error, InvalidAnswer):
+        return error.defect is not Defect.REFUSAL
     return isinstance(error, JudgeError) and not error.is_final

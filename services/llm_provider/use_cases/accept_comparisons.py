@@ -16,6 +16,7 @@ from event_contracts import (
     SuiteError,
 )
 
+from llm_provider.domain.errors import InvalidPrompt
 from llm_provider.domain.request import (
     SERVICE,
     JudgeParameters,
@@ -26,6 +27,7 @@ from llm_provider.domain.request import (
     digest,
     new_prompt,
 )
+from llm_provider.domain.storing import is_storable
 from llm_provider.ports import CallbackRules, Catalogue, KnownKey, Store, Wake
 
 log = structlog.get_logger()
@@ -72,6 +74,9 @@ class AcceptComparisons:
 
     async def _queue(self, requests: Sequence[JudgeRequest]) -> dict[str, KnownKey]:
         async with self.store.transaction() as transaction:
+            known = await transaction.known_keys([request.idempotency_key for request in requests])
+            if len(known) == len({request.idempotency_key for request in requests}):
+                return dict(known)
             if await transaction.waiting(at_most=self.max_waiting) >= self.max_waiting:
                 raise QueueFull(
                     f"{self.max_waiting} requests are waiting already", retry_after=FULL_RETRY_SECONDS
@@ -85,6 +90,7 @@ class AcceptComparisons:
         self, item: ComparisonBatchItem, resolved: dict[str, JudgeParameters], now: datetime
     ) -> JudgeRequest | SuiteError:
         try:
+            _require_storable(item)
             item.require_callback(TOPICS)
             if item.callback_url is not None:
                 self.callbacks.check(item.callback_url)
@@ -119,6 +125,11 @@ class AcceptComparisons:
             requested_at=now,
             expires_at=now + self.policy.expires_after,
         )
+
+
+def _require_storable(item: ComparisonBatchItem) -> None:
+    if not is_storable(item.model_dump(mode="json")):
+        raise InvalidPrompt("the request holds NUL characters or broken text: remove them")
 
 
 def _sample(item: ComparisonBatchItem) -> int:

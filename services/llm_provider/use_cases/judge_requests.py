@@ -16,13 +16,14 @@ from event_contracts import (
     usd,
 )
 
-from llm_provider.domain.answer import Verdict, read_verdict
+from llm_provider.domain.answer import Defect, InvalidAnswer, Verdict, read_verdict
 from llm_provider.domain.errors import JudgeError, JudgeTimeout, JudgeUnavailable, may_be_retried
 from llm_provider.domain.request import SERVICE, Call, JudgeRequest, RetryPolicy, Usage, result_of
 from llm_provider.ports import (
     CallRecord,
     CallWatcher,
     Catalogue,
+    Ending,
     Finished,
     Judge,
     JudgeCall,
@@ -131,7 +132,7 @@ class JudgeRequests:
         try:
             async with asyncio.timeout(self.call_timeout.total_seconds()):
                 reply = await self.judge.judge(_judge_call(request))
-            return reply, read_verdict(reply.text), None
+            return reply, _verdict(reply), None
         except TimeoutError:
             return None, None, JudgeTimeout(f"no answer within {self.call_timeout.total_seconds():g} s")
         except SuiteError as failure:
@@ -184,6 +185,14 @@ class JudgeRequests:
             callback_url=request.callback_url,
             announcements=_announcements(call) if self.announce_calls else (),
         )
+
+
+def _verdict(reply: JudgeReply) -> Verdict:
+    if reply.ending is Ending.REFUSAL:
+        raise InvalidAnswer("the model refused to judge", defect=Defect.REFUSAL)
+    if reply.ending is Ending.CUT_OFF:
+        raise InvalidAnswer("the answer was cut off before its end", defect=Defect.CUT_OFF)
+    return read_verdict(reply.text, may_cut=not reply.enforces_length)
 
 
 def _judge_call(request: JudgeRequest) -> JudgeCall:
