@@ -2,13 +2,15 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import structlog
+from event_contracts import ConfigurationError
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from quart import Quart
@@ -50,11 +52,14 @@ class Service:
 async def run_services(
     services: Sequence[Service], *, stop: asyncio.Event, started: asyncio.Event | None = None
 ) -> None:
-    """Run the services until ``stop`` is set; ``started`` is set when all of them serve.
+    """Run the services until ``stop`` is set; ``started`` is set when all of them accept connections.
+
+    Raises ``ConfigurationError`` when an address is taken.
 
     Several services may share one bus object (the embedded stack does): it is started and run once.
     A worker's or server's unexpected end ends them all: better a restart than half a service.
     """
+    listeners = {service.name: _listen(service) for service in services}
     for service in services:
         await create_database_if_missing(service.database_url)
         await migrate(service.database_url, service.migrations)
@@ -64,13 +69,29 @@ async def run_services(
         for bus in {id(service.bus): service.bus for service in services}.values():
             await bus.start()
             closing.push_async_callback(bus.close)
-        await _run_until(stop, services, started)
+        await _run_until(stop, services, listeners, started)
 
 
-async def _run_until(stop: asyncio.Event, services: Sequence[Service], started: asyncio.Event | None) -> None:
+def _listen(service: Service) -> socket.socket:
+    """Listen before anything else is done: a client that comes early waits instead of being refused."""
+    try:
+        return socket.create_server((service.host, service.port), backlog=1024)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{service.name} cannot listen on {service.host}:{service.port} ({error.strerror}): choose another port"
+        ) from error
+
+
+async def _run_until(
+    stop: asyncio.Event,
+    services: Sequence[Service],
+    listeners: Mapping[str, socket.socket],
+    started: asyncio.Event | None,
+) -> None:
     async with asyncio.TaskGroup() as group, _cancelled_at_exit() as tasks:
         for service in services:
-            tasks.append(group.create_task(_serve_http(service, stop), name=f"{service.name}.http"))
+            serving = _serve_http(service, listeners[service.name], stop)
+            tasks.append(group.create_task(serving, name=f"{service.name}.http"))
             tasks.extend(
                 group.create_task(worker.run(), name=f"{service.name}.{worker.name}")
                 for worker in service.workers
@@ -94,9 +115,9 @@ async def _cancelled_at_exit() -> AsyncIterator[list[asyncio.Task[None]]]:
             task.cancel()
 
 
-async def _serve_http(service: Service, stop: asyncio.Event) -> None:
+async def _serve_http(service: Service, listener: socket.socket, stop: asyncio.Event) -> None:
     config = Config()
-    config.bind = [f"{service.host}:{service.port}"]
+    config.bind = [f"fd://{listener.detach()}"]
     config.graceful_timeout = 5
     config.accesslog = None
     config.errorlog = "-"
