@@ -15,6 +15,7 @@ from event_contracts import (
     ErrorDetail,
     EventEnvelope,
     LLMConfigOverrides,
+    PanelJudge,
     PromptBlock,
     WireModel,
 )
@@ -24,6 +25,7 @@ from cj_assessment.domain.batch import (
     Batch,
     BatchId,
     Essay,
+    Fetched,
     Instruction,
     JobId,
     Judge,
@@ -60,7 +62,22 @@ class Progress:
     failed: int
     abandoned: int
     cost_usd: Decimal
+    prices_known: bool
     last_judged_at: datetime | None
+
+    @classmethod
+    def nothing_asked(cls) -> "Progress":
+        """The progress of a batch without a single comparison."""
+        return cls(
+            pending=0,
+            submitted=0,
+            judged=0,
+            failed=0,
+            abandoned=0,
+            cost_usd=Decimal(0),
+            prices_known=True,
+            last_judged_at=None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +90,20 @@ class Score:
     standard_error: tuple[float, ...]
     eb_reliability: float
     ssr: float
+    ssr_prime: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What became of a batch of answers: ``repeated`` had one already, ``unknown`` belong to no attempt.
+
+    ``late`` are recorded as paid for, but their batch was over: they change nothing else.
+    """
+
+    new: int
+    repeated: int
+    unknown: int
+    late: int
 
 
 class Transaction(Protocol):
@@ -148,8 +179,10 @@ class Transaction(Protocol):
         """Counts and cost for the status view."""
         ...
 
-    async def add_round(self, job_id: JobId, *, number: int, pairs: Sequence[PlannedComparison]) -> None:
-        """Plan a round of a locked batch."""
+    async def add_round(
+        self, job_id: JobId, *, number: int, pairs: Sequence[PlannedComparison], caps: Sequence[Decimal]
+    ) -> None:
+        """Plan a round of a locked batch; ``caps`` says what each judge of the panel may cost at most (US dollars)."""
         ...
 
     async def wait_for_round(
@@ -210,8 +243,8 @@ class Transaction(Protocol):
         """The LLM Provider refuses these attempts for good: their comparisons fail."""
         ...
 
-    async def record_answers(self, answers: Sequence[Answer], *, policy: AttemptPolicy) -> int:
-        """Store answers of attempts that had none and settle their comparisons; return how many were new."""
+    async def record_answers(self, answers: Sequence[Answer], *, policy: AttemptPolicy) -> Recorded:
+        """Store answers of attempts that had none and settle their comparisons; say what the others were."""
         ...
 
     async def expire_attempts(self, *, limit: int, policy: AttemptPolicy) -> int:
@@ -230,16 +263,22 @@ class Store(Protocol):
 class ContentStore(Protocol):
     """Where the texts of essays are kept: here, or in another service with the same two routes."""
 
-    async def fetch(self, storage_ids: Sequence[str]) -> Mapping[str, bytes]:
-        """The texts by id; unknown ids are absent. Raises ``ContentServiceError`` when it does not answer."""
+    async def fetch(self, storage_ids: Sequence[str]) -> Fetched:
+        """The texts by id; unknown ids are absent, and what cannot be had now has its reason."""
         ...
 
 
 class JudgeCatalogue(Protocol):
     """Which models can judge, and at what price."""
 
-    def resolve(self, overrides: LLMConfigOverrides | None) -> Judge:
-        """The judge that a request gets; raises ``InvalidRequest`` naming the valid choices."""
+    def resolve(
+        self, overrides: LLMConfigOverrides | None, *, panel: Sequence[PanelJudge] | None
+    ) -> tuple[Judge, ...]:
+        """The judges that a request gets; raises ``InvalidRequest`` naming the valid choices."""
+        ...
+
+    def capped(self, judge: Judge, overrides: LLMConfigOverrides, *, longest_prompt: int) -> Judge:
+        """The judge with what one comparison may cost at most; ``longest_prompt`` is in bytes."""
         ...
 
 
@@ -264,6 +303,7 @@ class ComparisonOrder:
     correlation_id: UUID
     user_id: str
     repetition: int
+    max_cost_usd: Decimal | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,6 +319,14 @@ class LlmProvider(Protocol):
 
     async def submit(self, orders: Sequence[ComparisonOrder]) -> Submitted:
         """Queue up to 500 comparisons; raises ``Unavailable`` or ``ExternalServiceError`` when it cannot now."""
+        ...
+
+
+class ResultWatcher(Protocol):
+    """Counts results, for the operators."""
+
+    def watch(self, recorded: Recorded) -> None:
+        """Count a batch of results."""
         ...
 
 

@@ -20,16 +20,24 @@ from cj_assessment.adapters.events_in import routes
 from cj_assessment.adapters.judge_catalogue import ManifestJudges
 from cj_assessment.adapters.llm_provider_client import LlmProviderClient
 from cj_assessment.adapters.postgres import PostgresStore
+from cj_assessment.adapters.result_metrics import ResultMetrics
 from cj_assessment.domain.batch import Defaults, TextRules
 from cj_assessment.domain.comparison import AttemptPolicy
 from cj_assessment.domain.deciding import DecisionRules
-from cj_assessment.ports import CallbackRules, ContentStore, JudgeCatalogue, LlmProvider, Store
+from cj_assessment.ports import (
+    CallbackRules,
+    ContentStore,
+    JudgeCatalogue,
+    LlmProvider,
+    ResultWatcher,
+    Store,
+)
 from cj_assessment.settings import MIGRATIONS, Settings
 from cj_assessment.use_cases.accept_request import AcceptRequest
 from cj_assessment.use_cases.advance_batch import AdvanceBatches
 from cj_assessment.use_cases.cancel_batch import CancelBatch
 from cj_assessment.use_cases.expire_attempts import ExpireAttempts
-from cj_assessment.use_cases.prepare_batch import PrepareBatch
+from cj_assessment.use_cases.prepare_batch import ContentPatience, PrepareBatch
 from cj_assessment.use_cases.read_batch import ReadBatch
 from cj_assessment.use_cases.record_results import RecordResults
 from cj_assessment.use_cases.register_anchor import ListAnchors, RegisterAnchor
@@ -98,6 +106,14 @@ class AdapterProvider(Provider):
         )
 
     @provide
+    def watcher(self, metrics: ServiceMetrics) -> ResultWatcher:
+        return ResultMetrics(metrics.registry)
+
+    @provide
+    def content_patience(self) -> ContentPatience:
+        return ContentPatience(longest=self._settings.content_patience)
+
+    @provide
     def text_rules(self) -> TextRules:
         return TextRules(max_characters=self._settings.max_essay_characters)
 
@@ -149,13 +165,28 @@ class UseCaseProvider(Provider):
 
     @provide
     def prepare(
-        self, store: Store, content: ContentStore, rules: TextRules, advance: AdvanceWakeup
+        self,
+        store: Store,
+        content: ContentStore,
+        judges: JudgeCatalogue,
+        rules: TextRules,
+        patience: ContentPatience,
+        advance: AdvanceWakeup,
     ) -> PrepareBatch:
-        return PrepareBatch(store=store, content=content, rules=rules, wake_advance=advance.wake)
+        return PrepareBatch(
+            store=store,
+            content=content,
+            judges=judges,
+            rules=rules,
+            patience=patience,
+            wake_advance=advance.wake,
+        )
 
     @provide
-    def record(self, store: Store, policy: AttemptPolicy, advance: AdvanceWakeup) -> RecordResults:
-        return RecordResults(store=store, policy=policy, wake_advance=advance.wake)
+    def record(
+        self, store: Store, policy: AttemptPolicy, watcher: ResultWatcher, advance: AdvanceWakeup
+    ) -> RecordResults:
+        return RecordResults(store=store, policy=policy, watcher=watcher, wake_advance=advance.wake)
 
     @provide
     def expire(self, store: Store, policy: AttemptPolicy, advance: AdvanceWakeup) -> ExpireAttempts:

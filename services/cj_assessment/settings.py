@@ -25,6 +25,9 @@ class Settings(ServiceSettings):
     content_service_url: str | None = Field(
         default=None, description="An external content service; without it, texts are kept here."
     )
+    content_patience: timedelta = Field(
+        default=timedelta(minutes=10), description="How long a batch waits for a content service."
+    )
     default_provider: str = Field(description="Provider that judges when a request names none.")
     default_model: str | None = Field(default=None, description="Its model; the provider's default if unset.")
     target_reliability: float = Field(default=0.90, gt=0, lt=1)
@@ -38,7 +41,7 @@ class Settings(ServiceSettings):
         default=timedelta(minutes=15), description="Longer than the LLM Provider may take."
     )
     straggler_patience: timedelta = Field(
-        default=timedelta(seconds=60), description="How long a round waits for its last answers."
+        default=timedelta(seconds=20), description="How long a round waits for its last answers."
     )
     max_failed_share: float = Field(
         default=0.5, gt=0, lt=1, description="Failed comparisons beyond this share end the batch."

@@ -1,15 +1,19 @@
 """Where essay texts come from: this service's own table, or an external content service with the same routes."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from urllib.parse import quote
 
 import httpx2
+import stamina
 from event_contracts import ContentServiceError
 
+from cj_assessment.domain.batch import Fetched
 from cj_assessment.ports import Store
 
 CONCURRENCY = 16
 TIMEOUT_SECONDS = 15.0
+ATTEMPTS = 3
 
 
 class OwnContent:
@@ -18,9 +22,9 @@ class OwnContent:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def fetch(self, storage_ids: Sequence[str]) -> Mapping[str, bytes]:
+    async def fetch(self, storage_ids: Sequence[str]) -> Fetched:
         async with self._store.transaction() as transaction:
-            return await transaction.contents(storage_ids)
+            return Fetched(bodies=await transaction.contents(storage_ids), failures={})
 
 
 class ExternalContent:
@@ -31,18 +35,31 @@ class ExternalContent:
         self._base_url = base_url.rstrip("/")
         self._slots = asyncio.Semaphore(CONCURRENCY)
 
-    async def fetch(self, storage_ids: Sequence[str]) -> Mapping[str, bytes]:
+    async def fetch(self, storage_ids: Sequence[str]) -> Fetched:
         wanted = list(dict.fromkeys(storage_ids))
-        bodies = await asyncio.gather(*(self._fetch_one(storage_id) for storage_id in wanted))
-        return {storage_id: body for storage_id, body in zip(wanted, bodies, strict=True) if body is not None}
+        found = await asyncio.gather(*(self._fetch_one(storage_id) for storage_id in wanted))
+        outcomes = dict(zip(wanted, found, strict=True))
+        return Fetched(
+            bodies={name: body for name, body in outcomes.items() if isinstance(body, bytes)},
+            failures={
+                name: str(error) for name, error in outcomes.items() if isinstance(error, ContentServiceError)
+            },
+        )
 
-    async def _fetch_one(self, storage_id: str) -> bytes | None:
-        url = f"{self._base_url}/v1/content/{storage_id}"
+    async def _fetch_one(self, storage_id: str) -> bytes | ContentServiceError | None:
+        url = f"{self._base_url}/v1/content/{quote(storage_id, safe='')}"
         async with self._slots:
             try:
-                answer = await self._client.get(url, timeout=TIMEOUT_SECONDS)
-            except httpx2.HTTPError as error:
-                raise ContentServiceError(f"the content service does not answer: {error!r}") from error
+                return await self._get(url)
+            except ContentServiceError as error:
+                return error
+
+    @stamina.retry(on=ContentServiceError, attempts=ATTEMPTS, wait_initial=0.2, timeout=None)
+    async def _get(self, url: str) -> bytes | None:
+        try:
+            answer = await self._client.get(url, timeout=TIMEOUT_SECONDS)
+        except httpx2.HTTPError as error:
+            raise ContentServiceError(f"the content service does not answer: {error!r}") from error
         if answer.status_code == 404:
             return None
         if not answer.is_success:

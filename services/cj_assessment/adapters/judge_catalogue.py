@@ -1,16 +1,20 @@
-"""Which models can judge and what a comparison will cost, from the model manifest."""
+"""Which models can judge and what a comparison may cost, from the model manifest."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
-from event_contracts import LLMConfigOverrides
-from model_manifest import TokenCounts, get_model, price, validate_llm_overrides
+from event_contracts import InvalidLlmConfig, LLMConfigOverrides, PanelJudge
+from model_manifest import ResolvedModel, TokenCounts, get_model, price, validate_llm_overrides
 
 from cj_assessment.domain.batch import Judge
 
-# A pair of essays of 400 words with task and rubric, and a short answer: enough for a first estimate, which
-# the mean of the real costs replaces as soon as there are any.
+# A pair of essays of 400 words with task and rubric, and a short answer: enough to say what a comparison will
+# probably cost before one was judged.
 EXPECTED_INPUT_TOKENS = 2_000
 EXPECTED_OUTPUT_TOKENS = 120
+FRAME_TOKENS = 2_000
+"""Tokens that a vendor adds to a prompt for the answer's schema, at most."""
 
 
 class ManifestJudges:
@@ -20,17 +24,42 @@ class ManifestJudges:
         self._default_provider = default_provider
         self._default_model = default_model
 
-    def resolve(self, overrides: LLMConfigOverrides | None) -> Judge:
-        resolved = validate_llm_overrides(
+    def resolve(
+        self, overrides: LLMConfigOverrides | None, *, panel: Sequence[PanelJudge] | None
+    ) -> tuple[Judge, ...]:
+        asked = overrides or LLMConfigOverrides()
+        if panel is None:
+            return (_judge(self._resolved(asked), share=1.0),)
+        if asked.provider_override is not None or asked.model_override is not None:
+            raise InvalidLlmConfig(
+                "name either a judge_panel or model_override and provider_override, not both"
+            )
+        return tuple(_judge(self._resolved(_named(asked, judge)), share=judge.share) for judge in panel)
+
+    def capped(self, judge: Judge, overrides: LLMConfigOverrides, *, longest_prompt: int) -> Judge:
+        read = longest_prompt + FRAME_TOKENS
+        usage = TokenCounts(input=read, cache_write=read, output=self._resolved(overrides).max_tokens)
+        return replace(judge, cap_usd=_price(judge.provider, judge.model, usage))
+
+    def _resolved(self, overrides: LLMConfigOverrides) -> ResolvedModel:
+        return validate_llm_overrides(
             overrides, default_provider=self._default_provider, default_model=self._default_model
         )
-        return Judge(
-            provider=resolved.provider,
-            model=resolved.model,
-            estimated_cost_usd=_expected_cost(resolved.provider, resolved.model),
-        )
 
 
-def _expected_cost(provider: str, model: str) -> Decimal:
+def _named(overrides: LLMConfigOverrides, judge: PanelJudge) -> LLMConfigOverrides:
+    return overrides.model_copy(update={"provider_override": judge.provider, "model_override": judge.model})
+
+
+def _judge(resolved: ResolvedModel, *, share: float) -> Judge:
     usage = TokenCounts(input=EXPECTED_INPUT_TOKENS, output=EXPECTED_OUTPUT_TOKENS)
+    return Judge(
+        provider=resolved.provider,
+        model=resolved.model,
+        share=share,
+        expected_cost_usd=_price(resolved.provider, resolved.model, usage),
+    )
+
+
+def _price(provider: str, model: str, usage: TokenCounts) -> Decimal | None:
     return price(get_model(provider, model), usage).amount

@@ -73,6 +73,7 @@ class LlmProviderClient:
             llm_config_overrides=order.overrides,
             correlation_id=order.correlation_id,
             user_id=order.user_id,
+            max_cost_usd=order.max_cost_usd,
             metadata={
                 "essay_a_id": order.essay_a_id,
                 "essay_b_id": order.essay_b_id,

@@ -21,6 +21,7 @@ from event_contracts import (
     Winner,
     WireModel,
 )
+from pydantic import TypeAdapter
 from service_kit.database import Database
 from service_kit.inbox import claim_events
 from service_kit.outbox import bus_message, callback_message, enqueue
@@ -43,6 +44,7 @@ from cj_assessment.domain.batch import (
     Anchor,
     Batch,
     BatchId,
+    ContextOrigin,
     Essay,
     Instruction,
     JobId,
@@ -62,7 +64,11 @@ from cj_assessment.domain.comparison import (
 )
 from cj_assessment.domain.deciding import Measured, Spending
 from cj_assessment.domain.prompt import JudgeContext
-from cj_assessment.ports import Progress, Refusal, Score
+from cj_assessment.domain.texts import Signal
+from cj_assessment.ports import Progress, Recorded, Refusal, Score
+
+_JUDGES = TypeAdapter(tuple[Judge, ...])
+_FOUND_IN_PREPARATION = ("anchor_grade", "body", "problem", "signals", "hidden_characters")
 
 
 class PostgresStore:
@@ -211,14 +217,15 @@ class PostgresTransaction:
                 started_at=func.now(),
                 check_at=func.now(),
                 grade_scale=preparation.grade_scale,
-                instructions=preparation.instructions,
-                rubric=preparation.rubric,
-                student_prompt=preparation.student_prompt,
+                instructions=preparation.context.instructions,
+                rubric=preparation.context.rubric,
+                student_prompt=preparation.context.student_prompt,
+                judges=_judge_rows(preparation.judges),
             )
         )
         rows = [_essay_columns(essay, job_id) for essay in preparation.essays]
         statement = upsert(batch_essay)
-        changed = {name: statement.excluded[name] for name in ("body", "problem")}
+        changed = {name: statement.excluded[name] for name in _FOUND_IN_PREPARATION}
         await self._connection.execute(
             statement.on_conflict_do_update(index_elements=["batch", "item"], set_=changed), rows
         )
@@ -236,21 +243,24 @@ class PostgresTransaction:
                 comparison.c.state,
                 comparison.c.a_won,
                 comparison.c.judge,
+                comparison.c.error_code,
+                comparison.c.assigned,
             )
             .where(comparison.c.batch == job_id)
             .order_by(comparison.c.id)
         )
-        return [
-            Asked(round=row[0], slot_a=row[1], slot_b=row[2], state=row[3], a_won=row[4], judge=row[5])
-            for row in rows
-        ]
+        return [Asked(**row) for row in rows.mappings()]
 
     async def spending(self, job_id: JobId) -> Spending:
         row = (await self._connection.execute(sql.SPENDING, {"job": job_id})).one()
-        return Spending(cost_usd=row.cost, answered=row.answered, outstanding=row.outstanding)
+        return Spending(
+            cost_usd=row.cost, reserved_usd=row.reserved, pending_usd=row.pending, answered=row.answered
+        )
 
     async def progress(self, job_id: JobId) -> Progress:
-        row = (await self._connection.execute(sql.PROGRESS, {"job": job_id})).one()
+        row = (await self._connection.execute(sql.PROGRESS, {"job": job_id})).first()
+        if row is None:
+            return Progress.nothing_asked()
         return Progress(
             pending=row.pending,
             submitted=row.submitted,
@@ -258,12 +268,19 @@ class PostgresTransaction:
             failed=row.failed,
             abandoned=row.abandoned,
             cost_usd=row.cost,
+            prices_known=row.prices_known,
             last_judged_at=row.last_judged_at,
         )
 
-    async def add_round(self, job_id: JobId, *, number: int, pairs: Sequence[PlannedComparison]) -> None:
+    async def add_round(
+        self, job_id: JobId, *, number: int, pairs: Sequence[PlannedComparison], caps: Sequence[Decimal]
+    ) -> None:
         await self._connection.execute(
-            insert(comparison), [{"batch": job_id, "round": number, **asdict(pair)} for pair in pairs]
+            insert(comparison),
+            [
+                {"batch": job_id, "round": number, "cap_usd": caps[pair.assigned], **asdict(pair)}
+                for pair in pairs
+            ],
         )
 
     async def wait_for_round(
@@ -286,6 +303,7 @@ class PostgresTransaction:
                 "tau": measured.tau,
                 "eb": measured.eb_reliability,
                 "ssr": measured.ssr,
+                "ssr_prime": measured.ssr_prime,
                 "position_bias": orjson.dumps(measured.position_bias).decode(),
                 "gates": orjson.dumps(measured.gates).decode(),
                 "decision": decision,
@@ -360,7 +378,10 @@ class PostgresTransaction:
     # comparisons
 
     async def start_attempts(self, *, limit: int, policy: AttemptPolicy) -> int:
-        pending = (await self._connection.execute(sql.TAKE_PENDING, {"limit": limit})).all()
+        held = (await self._connection.execute(sql.HOLD_CAPPED)).scalars().all()
+        pending = (
+            await self._connection.execute(sql.TAKE_PENDING, {"limit": limit, "held": list(held)})
+        ).all()
         if pending:
             await self._connection.execute(
                 sql.START_ATTEMPTS,
@@ -369,6 +390,7 @@ class PostgresTransaction:
                     "comparisons": [row.id for row in pending],
                     "batches": [row.batch for row in pending],
                     "numbers": [row.attempts for row in pending],
+                    "reserves": [row.cap_usd for row in pending],
                     "within": policy.answer_within,
                 },
             )
@@ -384,6 +406,7 @@ class PostgresTransaction:
                 item_a=row.slot_a,
                 item_b=row.slot_b,
                 repetition=row.repetition,
+                assigned=row.assigned,
             )
             for row in rows
         ]
@@ -403,13 +426,20 @@ class PostgresTransaction:
             },
         )
 
-    async def record_answers(self, answers: Sequence[Answer], *, policy: AttemptPolicy) -> int:
-        rows = await self._connection.execute(sql.RECORD_ANSWERS, _answer_arrays(answers))
-        recorded = [row.id for row in rows]
-        settled = {"ids": recorded, "max_attempts": policy.max_attempts, "pause": policy.first_pause}
-        await self._connection.execute(sql.SETTLE_JUDGED, {"ids": recorded})
+    async def record_answers(self, answers: Sequence[Answer], *, policy: AttemptPolicy) -> Recorded:
+        if not answers:
+            return Recorded(new=0, repeated=0, unknown=0, late=0)
+        rows = (await self._connection.execute(sql.RECORD_ANSWERS, _answer_arrays(answers))).all()
+        new = [row.id for row in rows if row.recorded]
+        settled = {"ids": new, "max_attempts": policy.max_attempts, "pause": policy.first_pause}
+        await self._connection.execute(sql.SETTLE_JUDGED, {"ids": new})
         await self._connection.execute(sql.SETTLE_UNANSWERED, settled)
-        return len(recorded)
+        return Recorded(
+            new=len(new),
+            repeated=sum(row.known and not row.recorded for row in rows),
+            unknown=sum(not row.known for row in rows),
+            late=sum(row.late for row in rows),
+        )
 
     async def expire_attempts(self, *, limit: int, policy: AttemptPolicy) -> int:
         rows = await self._connection.execute(sql.EXPIRE_ATTEMPTS, {"limit": limit})
@@ -434,6 +464,7 @@ def _answer_arrays(answers: Sequence[Answer]) -> dict[str, list[object]]:
         "prompt_tokens": [answer.prompt_tokens for answer in answers],
         "completion_tokens": [answer.completion_tokens for answer in answers],
         "costs": [answer.cost_usd for answer in answers],
+        "prices_known": [answer.price_known for answer in answers],
         "times": [answer.response_time_ms for answer in answers],
         "prompts": [answer.prompt_sha256 for answer in answers],
         "ended": [answer.ended_at for answer in answers],
@@ -441,7 +472,6 @@ def _answer_arrays(answers: Sequence[Answer]) -> dict[str, list[object]]:
 
 
 def _batch_columns(batch: Batch) -> dict[str, object]:
-    judge = batch.judge
     return {
         "id": batch.job_id,
         "batch_id": batch.batch_id,
@@ -455,17 +485,16 @@ def _batch_columns(batch: Batch) -> dict[str, object]:
         "callback_url": batch.callback_url,
         "state": batch.state,
         "assignment_id": batch.request.assignment_id,
-        "provider": judge.provider if judge else None,
-        "model": judge.model if judge else None,
-        "estimated_cost_usd": judge.estimated_cost_usd if judge else None,
+        "judges": _judge_rows(batch.judges),
         "received_at": batch.received_at,
     }
 
 
+def _judge_rows(judges: Sequence[Judge]) -> object:
+    return _JUDGES.dump_python(tuple(judges), mode="json")
+
+
 def _batch(row: Row[Any]) -> Batch:
-    judge = None
-    if row.provider is not None:
-        judge = Judge(provider=row.provider, model=row.model, estimated_cost_usd=row.estimated_cost_usd)
     return Batch(
         job_id=JobId(row.id),
         batch_id=BatchId(row.batch_id),
@@ -480,7 +509,7 @@ def _batch(row: Row[Any]) -> Batch:
         ),
         callback_url=row.callback_url,
         state=AssessmentState(row.state),
-        judge=judge,
+        judges=_JUDGES.validate_python(row.judges),
         grade_scale=row.grade_scale,
         received_at=row.received_at,
         started_at=row.started_at,
@@ -502,6 +531,8 @@ def _essay_columns(essay: Essay, job_id: JobId) -> dict[str, object]:
         "anchor_grade": essay.anchor_grade,
         "body": essay.text,
         "problem": essay.problem,
+        "signals": list(essay.signals),
+        "hidden_characters": essay.hidden_characters,
     }
 
 
@@ -513,6 +544,8 @@ def _essay(row: Row[Any]) -> Essay:
         anchor_grade=row.anchor_grade,
         text=row.body,
         problem=row.problem,
+        signals=tuple(Signal(signal) for signal in row.signals),
+        hidden_characters=row.hidden_characters,
     )
 
 
@@ -529,8 +562,10 @@ def _anchor(row: Row[Any]) -> Anchor:
 
 def _instruction(row: Row[Any]) -> Instruction:
     return Instruction(
+        assignment_id=row.assignment_id,
         instructions_text=row.instructions_text,
         grade_scale=row.grade_scale,
+        context_origin=ContextOrigin(row.context_origin),
         student_prompt_storage_id=row.student_prompt_storage_id,
         judge_rubric_storage_id=row.judge_rubric_storage_id,
     )
@@ -544,6 +579,7 @@ def _score(row: Row[Any]) -> Score:
         standard_error=tuple(row.standard_error),
         eb_reliability=row.eb_reliability,
         ssr=row.ssr,
+        ssr_prime=row.ssr_prime,
     )
 
 

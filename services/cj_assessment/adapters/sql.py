@@ -29,11 +29,13 @@ DUE_BATCHES = text(
     """
 )
 
+# What an expired attempt cost is not known until its answer comes: its money stays set aside.
 SPENDING = text(
     """
     SELECT coalesce(sum(cost_usd), 0) AS cost,
-           count(*) FILTER (WHERE outcome = 'answered') AS answered,
-           count(*) FILTER (WHERE outcome IS NULL) AS outstanding
+           coalesce(sum(reserved_usd) FILTER (WHERE outcome IS NULL OR outcome = 'expired'), 0) AS reserved,
+           (SELECT coalesce(sum(cap_usd), 0) FROM comparison WHERE batch = :job AND state = 'pending') AS pending,
+           count(*) FILTER (WHERE outcome = 'answered') AS answered
     FROM comparison_attempt WHERE batch = :job
     """
 )
@@ -45,18 +47,21 @@ PROGRESS = text(
            count(*) FILTER (WHERE state = 'judged') AS judged,
            count(*) FILTER (WHERE state = 'failed') AS failed,
            count(*) FILTER (WHERE state = 'abandoned') AS abandoned,
-           max(judged_at) AS last_judged_at,
-           (SELECT coalesce(sum(cost_usd), 0) FROM comparison_attempt WHERE batch = :job) AS cost
-    FROM comparison WHERE batch = :job
+           max(judged_at) AS last_judged_at, paid.cost, paid.prices_known
+    FROM comparison,
+         (SELECT coalesce(sum(cost_usd), 0) AS cost, coalesce(bool_and(price_known), true) AS prices_known
+          FROM comparison_attempt WHERE batch = :job) AS paid
+    WHERE comparison.batch = :job
+    GROUP BY paid.cost, paid.prices_known
     """
 )
 
 ADD_SCORE = text(
     """
     INSERT INTO score_snapshot (batch, number, comparisons, theta, standard_error, tau, eb_reliability, ssr,
-                                position_bias, gates, decision)
+                                ssr_prime, position_bias, gates, decision)
     SELECT :batch, coalesce(max(number), 0) + 1, :comparisons, :theta, :standard_error, :tau, :eb, :ssr,
-           CAST(:position_bias AS jsonb), CAST(:gates AS jsonb), :decision
+           :ssr_prime, CAST(:position_bias AS jsonb), CAST(:gates AS jsonb), :decision
     FROM score_snapshot WHERE batch = :batch
     """
 ).bindparams(bindparam("theta", type_=ARRAY(Double)), bindparam("standard_error", type_=ARRAY(Double)))
@@ -84,12 +89,41 @@ COMPARISONS_PAGE = text(
     """
 )
 
-# Batches take turns: the k-th waiting comparison of every batch comes before the (k+1)-th of any.
+# Money is given out by one replica at a time for each batch that has a cap. The lock is taken in a statement of its
+# own, so that the next one sees what the replica before has committed.
+HOLD_CAPPED = text(
+    """
+    SELECT id FROM assessment_batch
+    WHERE ended_at IS NULL AND state = 'judging' AND max_cost_usd IS NOT NULL
+      AND pg_try_advisory_xact_lock(hashtextextended(id::text, 0))
+    """
+)
+
+# Batches take turns: the k-th waiting comparison of every batch comes before the (k+1)-th of any. Of a batch with a
+# cap only as many are taken as the money that is neither spent nor set aside pays for, at their highest cost.
 TAKE_PENDING = text(
     """
-    WITH waiting AS (
-        SELECT id, row_number() OVER (PARTITION BY batch ORDER BY id) AS turn
-        FROM comparison WHERE state = 'pending' AND not_before <= now()
+    WITH lively AS (
+        SELECT batch.id, batch.max_cost_usd - committed.usd AS money
+        FROM assessment_batch AS batch
+        LEFT JOIN LATERAL (
+            SELECT coalesce(sum(cost_usd), 0) + coalesce(
+                sum(reserved_usd) FILTER (WHERE outcome IS NULL OR outcome = 'expired'), 0) AS usd
+            FROM comparison_attempt WHERE comparison_attempt.batch = batch.id
+        ) AS committed ON batch.max_cost_usd IS NOT NULL
+        WHERE batch.ended_at IS NULL AND batch.state = 'judging'
+          AND (batch.max_cost_usd IS NULL OR batch.id = ANY(CAST(:held AS uuid[])))
+    ), waiting AS (
+        SELECT next.id, next.turn
+        FROM lively CROSS JOIN LATERAL (
+            SELECT id, row_number() OVER (ORDER BY id) AS turn, sum(cap_usd) OVER (ORDER BY id) AS cost
+            FROM (
+                SELECT id, cap_usd FROM comparison
+                WHERE comparison.batch = lively.id AND state = 'pending' AND not_before <= now()
+                ORDER BY id LIMIT :limit
+            ) AS first
+        ) AS next
+        WHERE lively.money IS NULL OR next.cost <= lively.money
     ), chosen AS (
         SELECT comparison.id FROM comparison JOIN waiting USING (id)
         WHERE comparison.state = 'pending'
@@ -97,16 +131,17 @@ TAKE_PENDING = text(
     )
     UPDATE comparison SET state = 'submitted', attempts = attempts + 1
     FROM chosen WHERE comparison.id = chosen.id
-    RETURNING comparison.id, comparison.batch, comparison.attempts
+    RETURNING comparison.id, comparison.batch, comparison.attempts, comparison.cap_usd
     """
 )
 
 START_ATTEMPTS = text(
     """
-    INSERT INTO comparison_attempt (id, comparison, batch, number, deadline)
-    SELECT id, comparison, batch, number, now() + CAST(:within AS interval)
+    INSERT INTO comparison_attempt (id, comparison, batch, number, reserved_usd, deadline)
+    SELECT id, comparison, batch, number, reserved, now() + CAST(:within AS interval)
     FROM unnest(CAST(:ids AS uuid[]), CAST(:comparisons AS bigint[]), CAST(:batches AS uuid[]),
-                CAST(:numbers AS int[])) AS attempt (id, comparison, batch, number)
+                CAST(:numbers AS int[]), CAST(:reserves AS numeric[]))
+         AS attempt (id, comparison, batch, number, reserved)
     """
 )
 
@@ -123,7 +158,7 @@ TAKE_UNSENT = text(
         RETURNING comparison_attempt.id, comparison_attempt.comparison
     )
     SELECT taken.id, batch.id AS job_id, batch.batch_id, comparison.slot_a, comparison.slot_b,
-           comparison.repetition
+           comparison.repetition, comparison.assigned
     FROM taken JOIN comparison ON comparison.id = taken.comparison
     JOIN assessment_batch AS batch ON batch.id = comparison.batch
     ORDER BY comparison.id
@@ -146,34 +181,44 @@ MARK_REFUSED = text(
         FROM unnest(CAST(:ids AS uuid[]), CAST(:codes AS text[]), CAST(:messages AS text[]))
              AS said (id, code, message)
         WHERE comparison_attempt.id = said.id AND comparison_attempt.outcome IS NULL
-        RETURNING comparison
+        RETURNING comparison, error_code
     )
-    UPDATE comparison SET state = 'failed'
-    WHERE id IN (SELECT comparison FROM refused) AND state = 'submitted'
+    UPDATE comparison SET state = 'failed', error_code = refused.error_code
+    FROM refused WHERE comparison.id = refused.comparison AND comparison.state = 'submitted'
     """
 )
 
 # An expired attempt may still be answered: it was paid for, and a late vote is a vote.
 RECORD_ANSWERS = text(
     """
-    UPDATE comparison_attempt AS attempt SET
-        outcome = CASE WHEN answer.winner IS NULL THEN 'refused' ELSE 'answered' END,
-        winner = answer.winner, justification = answer.justification, confidence = answer.confidence,
-        error_code = answer.error_code, error_message = answer.error_message,
-        provider = answer.provider, model = answer.model,
-        prompt_tokens = answer.prompt_tokens, completion_tokens = answer.completion_tokens,
-        cost_usd = answer.cost, response_time_ms = answer.time, prompt_sha256 = answer.prompt,
-        ended_at = answer.ended
-    FROM unnest(
-        CAST(:ids AS uuid[]), CAST(:winners AS text[]), CAST(:justifications AS text[]),
-        CAST(:confidences AS float8[]), CAST(:error_codes AS text[]), CAST(:error_messages AS text[]),
-        CAST(:providers AS text[]), CAST(:models AS text[]), CAST(:prompt_tokens AS int[]),
-        CAST(:completion_tokens AS int[]), CAST(:costs AS numeric[]), CAST(:times AS int[]),
-        CAST(:prompts AS text[]), CAST(:ended AS timestamptz[])
-    ) AS answer (id, winner, justification, confidence, error_code, error_message, provider, model,
-                 prompt_tokens, completion_tokens, cost, time, prompt, ended)
-    WHERE attempt.id = answer.id AND (attempt.outcome IS NULL OR attempt.outcome = 'expired')
-    RETURNING attempt.id
+    WITH answer AS (
+        SELECT * FROM unnest(
+            CAST(:ids AS uuid[]), CAST(:winners AS text[]), CAST(:justifications AS text[]),
+            CAST(:confidences AS float8[]), CAST(:error_codes AS text[]), CAST(:error_messages AS text[]),
+            CAST(:providers AS text[]), CAST(:models AS text[]), CAST(:prompt_tokens AS int[]),
+            CAST(:completion_tokens AS int[]), CAST(:costs AS numeric[]), CAST(:prices_known AS bool[]),
+            CAST(:times AS int[]), CAST(:prompts AS text[]), CAST(:ended AS timestamptz[])
+        ) AS answer (id, winner, justification, confidence, error_code, error_message, provider, model,
+                     prompt_tokens, completion_tokens, cost, price_known, time, prompt, ended)
+    ), recorded AS (
+        UPDATE comparison_attempt AS attempt SET
+            outcome = CASE WHEN answer.winner IS NULL THEN 'refused' ELSE 'answered' END,
+            winner = answer.winner, justification = answer.justification, confidence = answer.confidence,
+            error_code = answer.error_code, error_message = answer.error_message,
+            provider = answer.provider, model = answer.model,
+            prompt_tokens = answer.prompt_tokens, completion_tokens = answer.completion_tokens,
+            cost_usd = answer.cost, price_known = answer.price_known, response_time_ms = answer.time,
+            prompt_sha256 = answer.prompt, ended_at = answer.ended
+        FROM answer
+        WHERE attempt.id = answer.id AND (attempt.outcome IS NULL OR attempt.outcome = 'expired')
+        RETURNING attempt.id
+    )
+    SELECT answer.id, attempt.id IS NOT NULL AS known, recorded.id IS NOT NULL AS recorded,
+           coalesce(comparison.state = 'abandoned', false) AS late
+    FROM answer
+    LEFT JOIN recorded ON recorded.id = answer.id
+    LEFT JOIN comparison_attempt AS attempt ON attempt.id = answer.id
+    LEFT JOIN comparison ON comparison.id = attempt.comparison
     """
 )
 
@@ -181,7 +226,7 @@ SETTLE_JUDGED = text(
     """
     UPDATE comparison SET
         state = 'judged', a_won = (attempt.winner = 'Essay A'), confidence = attempt.confidence,
-        judge = attempt.provider || '/' || attempt.model, judged_at = attempt.ended_at
+        judge = attempt.provider || '/' || attempt.model, judged_at = attempt.ended_at, error_code = NULL
     FROM comparison_attempt AS attempt
     WHERE attempt.id = ANY(CAST(:ids AS uuid[])) AND attempt.outcome = 'answered'
       AND comparison.id = attempt.comparison AND comparison.state IN ('pending', 'submitted', 'failed')
@@ -193,7 +238,8 @@ SETTLE_UNANSWERED = text(
     """
     UPDATE comparison SET
         state = CASE WHEN comparison.attempts < :max_attempts THEN 'pending' ELSE 'failed' END,
-        not_before = now() + CAST(:pause AS interval) * power(2, comparison.attempts - 1)
+        error_code = attempt.error_code,
+        not_before = now() + CAST(:pause AS interval) * power(2, comparison.attempts - 1) * (0.5 + random())
     FROM comparison_attempt AS attempt
     WHERE attempt.id = ANY(CAST(:ids AS uuid[])) AND attempt.outcome IN ('refused', 'expired')
       AND comparison.id = attempt.comparison AND attempt.number = comparison.attempts

@@ -1,5 +1,6 @@
 """The events that tell others how a batch ended."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from event_contracts import (
@@ -25,12 +26,12 @@ ENTITY_TYPE = "batch"
 
 
 def completed_event(
-    batch: Batch, essays: tuple[Essay, ...], *, now: datetime
+    batch: Batch, essays: tuple[Essay, ...], *, unranked: Collection[str], now: datetime
 ) -> EventEnvelope[CJAssessmentCompletedV1]:
     """State only: which essays were ranked and which could not be."""
     students = [essay for essay in essays if not essay.is_anchor]
-    failed = tuple(essay.essay_id for essay in students if not essay.is_usable)
-    successful = tuple(essay.essay_id for essay in students if essay.is_usable)
+    failed = tuple(essay.essay_id for essay in students if not essay.is_usable or essay.essay_id in unranked)
+    successful = tuple(essay.essay_id for essay in students if essay.essay_id not in failed)
     data = CJAssessmentCompletedV1(
         event_name=EventName.CJ_ASSESSMENT_COMPLETED,
         entity_id=batch.batch_id,

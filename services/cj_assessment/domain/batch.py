@@ -3,9 +3,11 @@
 import hashlib
 import json
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from typing import NewType
 from uuid import UUID
 
@@ -20,6 +22,9 @@ from event_contracts import (
     LLMConfigOverrides,
 )
 from event_contracts.judging import text_sha256
+
+from cj_assessment.domain.prompt import JudgeContext
+from cj_assessment.domain.texts import Signal, clean_text
 
 BatchId = NewType("BatchId", str)
 """The platform's id of a batch (``entity_id`` of the request)."""
@@ -41,11 +46,22 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judge:
-    """The model that will judge, and what one comparison is expected to cost (US dollars)."""
+    """A model that judges, and the share of a batch's comparisons that it gets.
+
+    ``expected_cost_usd`` is what one comparison will probably cost, ``cap_usd`` what it may cost at most: that
+    much is reserved for each. Both are None while they are not known or where the model has no known price.
+    """
 
     provider: str
     model: str
-    estimated_cost_usd: Decimal
+    share: float = 1.0
+    expected_cost_usd: Decimal | None = None
+    cap_usd: Decimal | None = None
+
+    @property
+    def name(self) -> str:
+        """What the judge is called in results and statistics."""
+        return f"{self.provider}/{self.model}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +76,7 @@ class Batch:
     limits: Limits
     callback_url: str | None
     state: AssessmentState
-    judge: Judge | None
+    judges: tuple[Judge, ...]
     grade_scale: str | None = None
     received_at: datetime
     started_at: datetime | None = None
@@ -77,15 +93,20 @@ class Batch:
         return self.request.llm_config_overrides or LLMConfigOverrides()
 
     @property
-    def judge_overrides(self) -> LLMConfigOverrides:
+    def leading_judge(self) -> Judge:
+        """The judge with the largest share, the first named of several."""
+        return max(self.judges, key=lambda judge: judge.share)
+
+    def overrides_for(self, judge: Judge) -> LLMConfigOverrides:
         """What the LLM Provider is told: the judge by name, and no prompt, which the blocks hold already."""
-        named = {} if self.judge is None else _named(self.judge)
-        prompt = {"system_prompt_override": None, "judge_rubric_override": None}
-        return self.overrides.model_copy(update={**named, **prompt})
-
-
-def _named(judge: Judge) -> dict[str, str]:
-    return {"provider_override": judge.provider, "model_override": judge.model}
+        return self.overrides.model_copy(
+            update={
+                "provider_override": judge.provider,
+                "model_override": judge.model,
+                "system_prompt_override": None,
+                "judge_rubric_override": None,
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +119,8 @@ class Essay:
     anchor_grade: str | None = None
     text: str | None = None
     problem: str | None = None
+    signals: tuple[Signal, ...] = ()
+    hidden_characters: int = 0
 
     @property
     def is_anchor(self) -> bool:
@@ -122,12 +145,21 @@ class Anchor:
     created_at: datetime | None = None
 
 
+class ContextOrigin(StrEnum):
+    """What an assignment is for: on a national one, nobody but its owner says how it is judged."""
+
+    RESEARCH_EXPERIMENT = "research_experiment"
+    CANONICAL_NATIONAL = "canonical_national"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
-    """What assessors of an assignment or a course are told."""
+    """What assessors of an assignment or, where ``assignment_id`` is None, of a course are told."""
 
+    assignment_id: str | None
     instructions_text: str
     grade_scale: str
+    context_origin: ContextOrigin
     student_prompt_storage_id: str | None = None
     judge_rubric_storage_id: str | None = None
 
@@ -146,7 +178,7 @@ class Defaults:
 
 
 def new_batch(envelope: RequestEnvelope, *, job_id: JobId, now: datetime, defaults: Defaults) -> Batch:
-    """The batch that a request asks for, in state accepted and without a judge; raises ``InvalidRequest``."""
+    """The batch that a request asks for, in state accepted and without judges; raises ``InvalidRequest``."""
     hints = envelope.hints()
     return Batch(
         job_id=job_id,
@@ -162,7 +194,7 @@ def new_batch(envelope: RequestEnvelope, *, job_id: JobId, now: datetime, defaul
         ),
         callback_url=hints.callback_url,
         state=AssessmentState.ACCEPTED,
-        judge=None,
+        judges=(),
         received_at=now,
     )
 
@@ -177,6 +209,26 @@ def check_essays(request: ELS_CJAssessmentRequestV1) -> None:
         raise InvalidRequest(
             f"essay ids must be unique within a batch; sent more than once: {', '.join(repeated[:10])}",
             details={"repeated_essay_ids": list(repeated)},
+        )
+
+
+def check_rubric(overrides: LLMConfigOverrides, instruction: Instruction | None) -> None:
+    """Raise ``InvalidRequest`` for a rubric of the requester's own where the assignment's is binding."""
+    national = instruction is not None and instruction.context_origin is ContextOrigin.CANONICAL_NATIONAL
+    if national and overrides.judge_rubric_override is not None:
+        raise InvalidRequest(
+            "judge_rubric_override is not allowed for a canonical_national assignment: its own rubric is"
+            " binding; leave the override out, or use an assignment for research_experiment"
+        )
+
+
+def check_cost_cap(limits: Limits, judges: tuple[Judge, ...]) -> None:
+    """Raise ``InvalidRequest`` when a cap in dollars could not be kept because a judge's price is not known."""
+    unknown = [judge.name for judge in judges if judge.expected_cost_usd is None]
+    if limits.max_cost_usd is not None and unknown:
+        raise InvalidRequest(
+            f"max_cost_usd cannot be kept: no price is known for {', '.join(unknown)}; name max_comparisons"
+            " instead, or a model with a known price"
         )
 
 
@@ -195,45 +247,88 @@ class TextRules:
     max_characters: int = 60_000
 
 
-def with_text(essay: Essay, body: bytes | None, *, rules: TextRules) -> Essay:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """Texts by storage id, and why others could not be fetched now; an id in neither is not known there."""
+
+    bodies: Mapping[str, bytes]
+    failures: Mapping[str, str]
+
+
+def with_text(essay: Essay, fetched: Fetched, *, rules: TextRules) -> Essay:
     """The essay with its text, or with the problem that keeps it from being judged."""
-    text, problem = _read(body, rules)
-    return Essay(
-        item=essay.item,
-        essay_id=essay.essay_id,
-        text_storage_id=essay.text_storage_id,
-        anchor_grade=essay.anchor_grade,
-        text=text,
-        problem=problem,
-    )
-
-
-def _read(body: bytes | None, rules: TextRules) -> tuple[str | None, str | None]:
+    if essay.text_storage_id in fetched.failures:
+        reason = fetched.failures[essay.text_storage_id]
+        return replace(essay, problem=f"{ErrorCode.CONTENT_SERVICE_ERROR}: {reason}")
+    body = fetched.bodies.get(essay.text_storage_id)
     if body is None:
-        return None, f"{ErrorCode.RESOURCE_NOT_FOUND}: no content is stored under its text_storage_id"
+        return replace(essay, problem=f"{ErrorCode.RESOURCE_NOT_FOUND}: nothing is stored under its id")
     try:
-        text = body.decode("utf-8")
+        raw = body.decode("utf-8")
     except UnicodeDecodeError:
-        return None, f"{ErrorCode.TEXT_EXTRACTION_FAILED}: the content is not UTF-8 text"
-    if "\x00" in text:
-        return None, f"{ErrorCode.TEXT_EXTRACTION_FAILED}: the content holds NUL characters; it is not text"
-    if not text.strip():
-        return None, f"{ErrorCode.EMPTY_CONTENT}: the essay has no text"
-    if len(text) > rules.max_characters:
-        return None, f"{ErrorCode.CONTENT_TOO_LONG}: over {rules.max_characters} characters"
-    return text, None
-
-
-def too_few_essays(essays: tuple[Essay, ...]) -> InvalidRequest | None:
-    """The error of a batch that cannot be compared at all, or None."""
-    usable = [essay for essay in essays if essay.is_usable]
-    problems: JsonObject = {essay.essay_id: essay.problem for essay in essays if essay.problem}
-    if len(usable) >= 2 and any(not essay.is_anchor for essay in usable):
-        return None
-    return InvalidRequest(
-        f"{len(usable)} essay(s) with text: a comparison needs two, at least one of them a student's",
-        details={"problems": problems},
+        return replace(essay, problem=f"{ErrorCode.TEXT_EXTRACTION_FAILED}: the content is not UTF-8 text")
+    cleaned = clean_text(raw)
+    problem = _problem(raw, cleaned.text, rules)
+    return replace(
+        essay,
+        text=None if problem else cleaned.text,
+        problem=problem,
+        signals=(*essay.signals, *cleaned.signals),
+        hidden_characters=cleaned.hidden,
     )
+
+
+def _problem(raw: str, text: str, rules: TextRules) -> str | None:
+    if "\x00" in raw:
+        return f"{ErrorCode.TEXT_EXTRACTION_FAILED}: the content holds NUL characters; it is not text"
+    if not text.strip():
+        return f"{ErrorCode.EMPTY_CONTENT}: the essay has no text"
+    if len(text) > rules.max_characters:
+        return f"{ErrorCode.CONTENT_TOO_LONG}: over {rules.max_characters} characters"
+    return None
+
+
+def with_anchors(essays: tuple[Essay, ...], anchors: Sequence[Anchor]) -> tuple[Essay, ...]:
+    """The essays and the anchors of their assignment, no text twice.
+
+    An essay that has an anchor's text stands for that anchor: it keeps its own id, has the anchor's grade, and a
+    person should look at it. Raises ``InvalidRequest`` when an essay has an anchor's name, but another text.
+    """
+    by_text = {anchor.text_storage_id: anchor for anchor in anchors}
+    students = tuple(_as_anchor(essay, by_text.get(essay.text_storage_id)) for essay in essays)
+    present = {essay.text_storage_id for essay in essays}
+    added = [anchor for anchor in by_text.values() if anchor.text_storage_id not in present]
+    taken = {essay.essay_id for essay in essays} & {anchor.label for anchor in added}
+    if taken:
+        raise InvalidRequest(
+            f"essays have the same id as anchors of the assignment: {', '.join(sorted(taken))}; rename them"
+        )
+    return (
+        *students,
+        *(
+            Essay(
+                item=len(essays) + place,
+                essay_id=anchor.label,
+                text_storage_id=anchor.text_storage_id,
+                anchor_grade=anchor.grade,
+            )
+            for place, anchor in enumerate(added)
+        ),
+    )
+
+
+def _as_anchor(essay: Essay, anchor: Anchor | None) -> Essay:
+    if anchor is None:
+        return essay
+    return replace(essay, anchor_grade=anchor.grade, signals=(Signal.ANCHOR_TEXT,))
+
+
+def nobody_to_judge(essays: tuple[Essay, ...]) -> InvalidRequest | None:
+    """The error of a batch in which no student's essay can be judged, or None."""
+    if any(essay.is_usable and not essay.is_anchor for essay in essays):
+        return None
+    problems: JsonObject = {essay.essay_id: essay.problem for essay in essays if essay.problem}
+    return InvalidRequest("none of the essays can be judged", details={"problems": problems})
 
 
 def content_seed(essays: tuple[Essay, ...]) -> int:
@@ -247,7 +342,6 @@ class Preparation:
     """What is known once the texts are there and the batch can be judged."""
 
     essays: tuple[Essay, ...]
+    judges: tuple[Judge, ...]
     grade_scale: str | None
-    instructions: str
-    rubric: str | None
-    student_prompt: str | None
+    context: JudgeContext

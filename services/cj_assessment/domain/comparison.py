@@ -27,16 +27,22 @@ class Asked:
     state: str
     a_won: bool | None
     judge: str | None
+    error_code: str | None = None
+    assigned: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedComparison:
-    """A pair to be judged: ``repetition`` counts how often this ordered pair was asked before."""
+    """A pair to be judged: ``repetition`` counts how often this ordered pair was asked before.
+
+    ``assigned`` is the place of its judge in the batch's panel.
+    """
 
     slot_a: int
     slot_b: int
     repetition: int
     chosen_by: str
+    assigned: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +65,7 @@ class UnsentAttempt:
     item_a: int
     item_b: int
     repetition: int
+    assigned: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +85,7 @@ class Answer:
     prompt_tokens: int
     completion_tokens: int
     cost_usd: Decimal
+    price_known: bool
     response_time_ms: int
     prompt_sha256: str
     ended_at: datetime
@@ -106,6 +114,7 @@ def read_answer(result: LLMComparisonResultV1, *, event_id: UUID) -> Answer:
         prompt_tokens=result.token_usage.prompt_tokens,
         completion_tokens=result.token_usage.completion_tokens,
         cost_usd=result.cost_estimate,
+        price_known=result.request_metadata.get("price_known") is not False,
         response_time_ms=result.response_time_ms,
         prompt_sha256=provenance.prompt_sha256,
         ended_at=result.completed_at,

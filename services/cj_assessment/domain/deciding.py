@@ -7,19 +7,22 @@ the same batch with the same answers takes the same course. A round whose last a
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cached_property
 
 from cj_measurement import Gate, StopInputs, StopVerdict, evaluate_stop
 from event_contracts import ComparisonState, JsonObject, StopReason
 
-from cj_assessment.domain.batch import Essay, Limits
+from cj_assessment.domain.batch import Essay, Judge, Limits
 from cj_assessment.domain.comparison import Asked, PlannedComparison
 from cj_assessment.domain.measuring import (
     Fitted,
+    among,
     fit_evidence,
+    largest_group,
     largest_position_bias,
     least_compared,
     plan_round,
@@ -32,33 +35,36 @@ OPEN = frozenset({ComparisonState.PENDING, ComparisonState.SUBMITTED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spending:
-    """What a batch has cost (US dollars): for how many answers, and how many more are outstanding."""
+    """What a batch has cost and may still cost, in US dollars.
+
+    ``reserved_usd`` is set aside for calls whose answers are outstanding, ``pending_usd`` for comparisons that
+    wait to be sent; ``answered`` counts the judgements that were paid for.
+    """
 
     cost_usd: Decimal
+    reserved_usd: Decimal
+    pending_usd: Decimal
     answered: int
-    outstanding: int
 
-    def per_comparison(self, estimate: Decimal) -> Decimal:
-        """What the next comparison is expected to cost: the mean so far, before that the estimate."""
-        return self.cost_usd / self.answered if self.answered else estimate
-
-    def committed(self, estimate: Decimal) -> Decimal:
-        """What is spent, and what the outstanding answers are expected to add."""
-        return self.cost_usd + self.outstanding * self.per_comparison(estimate)
+    @property
+    def committed_usd(self) -> Decimal:
+        """What the batch will cost at most if nothing more is planned."""
+        return self.cost_usd + self.reserved_usd + self.pending_usd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecisionRules:
-    """What holds for every batch of this installation."""
+    """What holds for every batch of this installation; an essay is dropped after that many vain comparisons."""
 
     comparisons_per_essay: int = 30
     min_comparisons_per_essay: int = 4
-    straggler_patience: timedelta = timedelta(seconds=60)
+    straggler_patience: timedelta = timedelta(seconds=20)
     max_failed_share: float = 0.5
     max_position_bias: float = 3.0
+    drop_after: int = 4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Snapshot:
     """All that a decision depends on; ``essays`` are the usable ones, in the order of their items."""
 
@@ -66,7 +72,7 @@ class Snapshot:
     asked: Sequence[Asked]
     spending: Spending
     limits: Limits
-    estimated_cost_usd: Decimal
+    judges: tuple[Judge, ...]
     last_round: int
     is_cancelled: bool
     is_overdue: bool
@@ -74,10 +80,70 @@ class Snapshot:
     now: datetime
     rules: DecisionRules
 
+    @cached_property
+    def states(self) -> Counter[str]:
+        """Comparisons by state."""
+        return Counter(asked.state for asked in self.asked)
+
+    @property
+    def open(self) -> int:
+        """Comparisons whose answers may still come."""
+        return sum(self.states[state] for state in OPEN)
+
+    @property
+    def time_is_over(self) -> bool:
+        """True from the batch's deadline on."""
+        return self.now >= self.limits.deadline
+
+    @cached_property
+    def dropped(self) -> Mapping[str, str]:
+        """Essays that no judge will judge, each with the reason: they take no further part."""
+        judged = _times(self.asked, ComparisonState.JUDGED)
+        failed = _times(self.asked, ComparisonState.FAILED)
+        return {
+            essay.essay_id: f"none of its {failed[essay.item]} comparisons could be judged"
+            for essay in self.essays
+            if judged[essay.item] == 0 and failed[essay.item] >= self.rules.drop_after
+        }
+
+    @cached_property
+    def active(self) -> tuple[Essay, ...]:
+        """Essays that take part."""
+        return tuple(essay for essay in self.essays if essay.essay_id not in self.dropped)
+
+    @cached_property
+    def budget(self) -> int:
+        """How many comparisons may be judged."""
+        return comparison_budget(self.limits, essays=len(self.essays), rules=self.rules)
+
+    @property
+    def asked_and_not_lost(self) -> int:
+        """Comparisons that were judged or may still be."""
+        return len(self.asked) - self.states[ComparisonState.FAILED]
+
+    @property
+    def next_cost_usd(self) -> Decimal:
+        """What one more comparison may cost at most, whichever judge gets it."""
+        return max((judge.cap_usd or Decimal(0) for judge in self.judges), default=Decimal(0))
+
+    @property
+    def is_stuck(self) -> bool:
+        """True when comparisons wait to be sent and there is no money to send one."""
+        if self.limits.max_cost_usd is None or self.states[ComparisonState.SUBMITTED] > 0:
+            return False
+        spent = self.spending.cost_usd + self.spending.reserved_usd
+        return (
+            self.states[ComparisonState.PENDING] > 0 and spent + self.next_cost_usd > self.limits.max_cost_usd
+        )
+
+
+def _times(asked: Sequence[Asked], state: ComparisonState) -> Counter[int]:
+    return Counter(item for pair in asked if pair.state == state for item in (pair.slot_a, pair.slot_b))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A fit as it is kept: abilities and errors in logits by usable essay, and how the gates stand."""
+    """A fit as it is kept: abilities and errors in logits by ranked essay, and how the gates stand."""
 
     comparisons: int
     theta: tuple[float, ...]
@@ -85,6 +151,7 @@ class Measured:
     tau: float
     eb_reliability: float
     ssr: float
+    ssr_prime: float
     position_bias: JsonObject
     gates: JsonObject
 
@@ -106,13 +173,26 @@ class JudgeMore:
     check_at: datetime
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """Essays on one scale, in the order of ``fitted``, and the comparisons that put them there."""
+
+    essays: tuple[Essay, ...]
+    evidence: tuple[Asked, ...]
+    fitted: Fitted
+    measured: Measured
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finish:
-    """Judging is over: grade and publish."""
+    """Judging is over: grade and publish. Without a ranking there was nothing to compare.
+
+    ``unranked`` says of every essay that was judged in vain why it has no rank.
+    """
 
     reason: StopReason
-    measured: Measured
-    fitted: Fitted
+    ranking: Ranking | None
+    unranked: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,28 +217,43 @@ def decide(snapshot: Snapshot) -> Decision:
     """What to do now; asked twice of the same snapshot it says the same twice."""
     if snapshot.is_cancelled:
         return Fail(reason=StopReason.CANCELLED, message="the batch was cancelled")
-    early = _too_many_failures(snapshot) or _still_awaited(snapshot)
+    early = _nothing_to_compare(snapshot) or _too_many_failures(snapshot) or _still_awaited(snapshot)
     if early is not None:
         return early
     return _decide_on(snapshot, _evidence(snapshot))
 
 
+def _nothing_to_compare(snapshot: Snapshot) -> Finish | None:
+    if len(snapshot.essays) >= 2:
+        return None
+    reason = "there is no other essay and no anchor to compare it with"
+    return Finish(
+        reason=StopReason.EXHAUSTED,
+        ranking=None,
+        unranked={essay.essay_id: reason for essay in snapshot.essays},
+    )
+
+
 def _too_many_failures(snapshot: Snapshot) -> Fail | None:
-    states = Counter(asked.state for asked in snapshot.asked)
-    failed, judged = states[ComparisonState.FAILED], states[ComparisonState.JUDGED]
-    if failed + judged < len(snapshot.essays) or failed <= snapshot.rules.max_failed_share * (
-        failed + judged
-    ):
+    failed = snapshot.states[ComparisonState.FAILED]
+    settled = failed + snapshot.states[ComparisonState.JUDGED]
+    if settled < len(snapshot.essays) or failed <= snapshot.rules.max_failed_share * settled:
         return None
     return Fail(
         reason=StopReason.FAILED,
-        message=f"{failed} of {failed + judged} comparisons could not be judged: see their error codes",
+        message=f"{failed} of {settled} comparisons could not be judged; {_commonest_error(snapshot)}",
     )
+
+
+def _commonest_error(snapshot: Snapshot) -> str:
+    codes = Counter(asked.error_code for asked in snapshot.asked if asked.error_code is not None)
+    code, times = codes.most_common(1)[0] if codes else ("no reason is on record", 0)
+    return f"most often ({times}): {code}"
 
 
 def _still_awaited(snapshot: Snapshot) -> Wait | None:
     """Wait while a round before the last one has open comparisons, unless its time is over."""
-    if snapshot.is_overdue or snapshot.now >= snapshot.limits.deadline:
+    if snapshot.is_overdue or snapshot.time_is_over or snapshot.is_stuck:
         return None
     awaited = snapshot.last_round - 1
     if any(asked.state in OPEN and asked.round <= awaited for asked in snapshot.asked):
@@ -170,52 +265,80 @@ def _patience_ends(snapshot: Snapshot) -> datetime:
     return min(snapshot.now + snapshot.rules.straggler_patience, snapshot.limits.deadline)
 
 
-def _open(snapshot: Snapshot) -> int:
-    return sum(asked.state in OPEN for asked in snapshot.asked)
-
-
-def _evidence(snapshot: Snapshot) -> list[Asked]:
+def _evidence(snapshot: Snapshot) -> tuple[Asked, ...]:
     """The answers that this decision may depend on: all, or those before the round still being judged."""
-    everything = _open(snapshot) == 0 or snapshot.is_overdue
+    everything = snapshot.open == 0 or snapshot.is_overdue or snapshot.time_is_over or snapshot.is_stuck
     last = snapshot.last_round if everything else snapshot.last_round - 1
-    return [
+    return tuple(
         asked for asked in snapshot.asked if asked.state == ComparisonState.JUDGED and asked.round <= last
-    ]
+    )
 
 
-def _decide_on(snapshot: Snapshot, evidence: Sequence[Asked]) -> Decision:
-    fitted = fit_evidence(snapshot.essays, evidence) if evidence else None
+def _decide_on(snapshot: Snapshot, evidence: tuple[Asked, ...]) -> Decision:
+    fitted = fit_evidence(snapshot.active, evidence)
     verdict = evaluate_stop(_stop_inputs(snapshot, evidence, fitted))
-    measured = None if fitted is None else _measured(fitted, evidence, verdict)
-    if not verdict.stop:
+    if not verdict.stop and not snapshot.is_stuck:
         pairs = _next_round(snapshot, fitted)
         if pairs:
+            measured = None if fitted is None else _measured(fitted, evidence, verdict)
             return JudgeMore(pairs=pairs, measured=measured, check_at=_patience_ends(snapshot))
-    if _open(snapshot) and not snapshot.is_overdue and snapshot.now < snapshot.limits.deadline:
+    if _worth_waiting(snapshot):
         # What is being judged is paid for: it counts before the last word is said.
         return Wait(due_round=snapshot.last_round, check_at=_patience_ends(snapshot))
-    if fitted is None or measured is None:
+    reason = StopReason.BUDGET_COST if snapshot.is_stuck else StopReason(verdict.reason or "exhausted")
+    return _finish(snapshot, evidence, fitted, verdict, reason)
+
+
+def _worth_waiting(snapshot: Snapshot) -> bool:
+    return snapshot.open > 0 and not (snapshot.is_overdue or snapshot.time_is_over or snapshot.is_stuck)
+
+
+def _finish(
+    snapshot: Snapshot,
+    evidence: tuple[Asked, ...],
+    fitted: Fitted | None,
+    verdict: StopVerdict,
+    reason: StopReason,
+) -> Finish | Fail:
+    """Rank all essays that the comparisons link to each other, and name the others."""
+    linked = snapshot.active
+    if fitted is None:
+        linked = largest_group(snapshot.active, evidence)
+        evidence = among(linked, evidence)
+        fitted = fit_evidence(linked, evidence)
+    if fitted is None:
         return Fail(
             reason=StopReason.FAILED,
-            message="no ranking: too few comparisons were judged to link all essays to each other",
+            message=f"no ranking: no two essays were compared; {_commonest_error(snapshot)}",
         )
-    return Finish(reason=StopReason(verdict.reason or StopReason.EXHAUSTED), measured=measured, fitted=fitted)
+    measured = _measured(fitted, evidence, verdict)
+    return Finish(
+        reason=reason,
+        ranking=Ranking(essays=linked, evidence=evidence, fitted=fitted, measured=measured),
+        unranked={**snapshot.dropped, **_apart(snapshot.active, linked)},
+    )
+
+
+def _apart(active: Sequence[Essay], linked: Sequence[Essay]) -> dict[str, str]:
+    inside = {essay.item for essay in linked}
+    reason = "too few of its comparisons were judged to link it to the others"
+    return {essay.essay_id: reason for essay in active if essay.item not in inside}
 
 
 def _stop_inputs(snapshot: Snapshot, evidence: Sequence[Asked], fitted: Fitted | None) -> StopInputs:
-    limits, rules, spending = snapshot.limits, snapshot.rules, snapshot.spending
+    limits, rules = snapshot.limits, snapshot.rules
     return StopInputs(
         eb_reliability=None if fitted is None else fitted.fit.eb_reliability,
         target_reliability=limits.target_reliability,
-        least_compared=least_compared(snapshot.essays, evidence) if evidence else None,
+        least_compared=least_compared(snapshot.active, evidence) if evidence else None,
         min_comparisons_per_item=rules.min_comparisons_per_essay,
         is_connected=fitted is not None,
         position_bias=None if fitted is None else largest_position_bias(fitted),
         max_position_bias=rules.max_position_bias,
-        comparisons=_asked_and_not_lost(snapshot),
-        max_comparisons=_budget(snapshot),
-        cost=spending.committed(snapshot.estimated_cost_usd),
-        next_cost=spending.per_comparison(snapshot.estimated_cost_usd),
+        comparisons=snapshot.asked_and_not_lost,
+        max_comparisons=snapshot.budget,
+        cost=snapshot.spending.committed_usd,
+        next_cost=snapshot.next_cost_usd,
         max_cost=limits.max_cost_usd,
         now=snapshot.now,
         deadline=limits.deadline,
@@ -230,6 +353,7 @@ def _measured(fitted: Fitted, evidence: Sequence[Asked], verdict: StopVerdict) -
         tau=fitted.fit.tau,
         eb_reliability=fitted.fit.eb_reliability,
         ssr=fitted.ssr,
+        ssr_prime=fitted.ssr_prime,
         position_bias=position_bias(fitted),
         gates={gate.name: _gate(gate) for gate in verdict.gates},
     )
@@ -241,28 +365,20 @@ def _gate(gate: Gate) -> JsonObject:
 
 def _next_round(snapshot: Snapshot, fitted: Fitted | None) -> tuple[PlannedComparison, ...]:
     """Half as many pairs as essays (at first twice that), as far as the budgets go."""
-    essays = len(snapshot.essays)
+    essays = len(snapshot.active)
     wanted = essays if snapshot.last_round == 0 else max(1, essays // 2)
     count = min(wanted, _affordable(snapshot))
-    if count <= 0:
+    if count <= 0 or essays < 2:
         return ()
     seed = round_seed(snapshot.seed, snapshot.last_round + 1)
-    return plan_round(snapshot.essays, snapshot.asked, fitted, count=count, seed=seed)
-
-
-def _budget(snapshot: Snapshot) -> int:
-    return comparison_budget(snapshot.limits, essays=len(snapshot.essays), rules=snapshot.rules)
-
-
-def _asked_and_not_lost(snapshot: Snapshot) -> int:
-    return sum(asked.state != ComparisonState.FAILED for asked in snapshot.asked)
+    return plan_round(snapshot.active, snapshot.asked, fitted, judges=snapshot.judges, count=count, seed=seed)
 
 
 def _affordable(snapshot: Snapshot) -> int:
     """How many more comparisons the budgets allow."""
-    left = _budget(snapshot) - _asked_and_not_lost(snapshot)
-    each = snapshot.spending.per_comparison(snapshot.estimated_cost_usd)
+    left = snapshot.budget - snapshot.asked_and_not_lost
+    each = snapshot.next_cost_usd
     if snapshot.limits.max_cost_usd is None or each == 0:
         return left
-    money = snapshot.limits.max_cost_usd - snapshot.spending.committed(snapshot.estimated_cost_usd)
+    money = snapshot.limits.max_cost_usd - snapshot.spending.committed_usd
     return min(left, int(money / each))

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cj_measurement as measurement
-from event_contracts import ConfidenceLabel, GradeScale, JsonObject
+from event_contracts import ComparisonState, ConfidenceLabel, GradeScale, JsonObject
 
-from cj_assessment.domain.batch import Essay
+from cj_assessment.domain.batch import Essay, Judge
 from cj_assessment.domain.comparison import Asked, PlannedComparison
 
 
@@ -23,6 +23,11 @@ class Fitted:
     def ssr(self) -> float:
         """The classical reliability, shown beside the one that decides."""
         return measurement.scale_separation_reliability(self.fit.theta, self.fit.standard_errors)
+
+    @property
+    def ssr_prime(self) -> float:
+        """V/(V + MSE), the form that recent guidance is given for."""
+        return measurement.kinnear_ssr_prime(self.fit.theta, self.fit.standard_errors)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,25 +50,52 @@ class Grading:
     information: JsonObject
 
 
+FAILED = ComparisonState.FAILED
 METHOD = "smooth_monotone_anchor_centres"
 
 
 def fit_evidence(essays: Sequence[Essay], evidence: Sequence[Asked]) -> Fitted | None:
-    """Fit the judged comparisons; None while they do not connect all essays."""
-    place = _places(essays)
-    judges = tuple(sorted({asked.judge or "" for asked in evidence}))
-    number = {judge: index for index, judge in enumerate(judges)}
-    comparisons = measurement.Comparisons.of(
-        len(essays),
-        [place[asked.slot_a] for asked in evidence],
-        [place[asked.slot_b] for asked in evidence],
-        [bool(asked.a_won) for asked in evidence],
-        [number[asked.judge or ""] for asked in evidence],
-    )
+    """Fit the judged comparisons of these essays; None while they do not connect all of them."""
+    comparisons, judges = _comparisons(essays, evidence)
+    if len(comparisons) == 0:
+        return None
     try:
         return Fitted(fit=measurement.fit(comparisons), judges=judges)
     except measurement.GraphNotConnected:
         return None
+
+
+def largest_group(essays: Sequence[Essay], evidence: Sequence[Asked]) -> tuple[Essay, ...]:
+    """The most essays that the comparisons link to each other."""
+    comparisons, _ = _comparisons(essays, evidence)
+    group = comparisons.components()
+    sizes = Counter(int(number) for number in group)
+    largest = max(sizes, key=lambda number: sizes[number])
+    return tuple(essay for essay, number in zip(essays, group, strict=True) if number == largest)
+
+
+def among(essays: Sequence[Essay], evidence: Sequence[Asked]) -> tuple[Asked, ...]:
+    """The comparisons of these essays with each other."""
+    items = {essay.item for essay in essays}
+    return tuple(asked for asked in evidence if asked.slot_a in items and asked.slot_b in items)
+
+
+def _comparisons(
+    essays: Sequence[Essay], evidence: Sequence[Asked]
+) -> tuple[measurement.Comparisons, tuple[str, ...]]:
+    """The comparisons among these essays as arrays, and the judges by their number."""
+    place = _places(essays)
+    inside = among(essays, evidence)
+    judges = tuple(sorted({asked.judge or "" for asked in inside}))
+    number = {judge: index for index, judge in enumerate(judges)}
+    comparisons = measurement.Comparisons.of(
+        len(essays),
+        [place[asked.slot_a] for asked in inside],
+        [place[asked.slot_b] for asked in inside],
+        [bool(asked.a_won) for asked in inside],
+        [number[asked.judge or ""] for asked in inside],
+    )
+    return comparisons, judges
 
 
 def least_compared(essays: Sequence[Essay], evidence: Sequence[Asked]) -> int:
@@ -73,23 +105,47 @@ def least_compared(essays: Sequence[Essay], evidence: Sequence[Asked]) -> int:
 
 
 def plan_round(
-    essays: Sequence[Essay], asked: Sequence[Asked], fitted: Fitted | None, *, count: int, seed: int
+    essays: Sequence[Essay],
+    asked: Sequence[Asked],
+    fitted: Fitted | None,
+    *,
+    judges: Sequence[Judge],
+    count: int,
+    seed: int,
 ) -> tuple[PlannedComparison, ...]:
-    """The next pairs, with how often each ordered pair was asked before; the same seed gives the same pairs."""
+    """The next pairs, each with its judge; the same seed gives the same pairs.
+
+    A pair that could not be judged may be asked again: only what was answered, or may still be, counts as asked.
+    """
     place = _places(essays)
-    pairs = [(place[pair.slot_a], place[pair.slot_b]) for pair in asked]
-    state = measurement.PairingState.of(len(essays), pairs, fit=None if fitted is None else fitted.fit)
+    known = among(essays, asked)
+    lively = [(place[pair.slot_a], place[pair.slot_b]) for pair in known if pair.state != FAILED]
+    state = measurement.PairingState.of(len(essays), lively, fit=None if fitted is None else fitted.fit)
     planned = measurement.plan_pairs(state, count=count, seed=seed)
-    times = Counter(pairs)
+    times = Counter((pair.slot_a, pair.slot_b) for pair in known)
+    assigned = assign_judges([judge.share for judge in judges], asked, count=len(planned))
     return tuple(
         PlannedComparison(
             slot_a=essays[pair.slot_a].item,
             slot_b=essays[pair.slot_b].item,
-            repetition=times[pair.slot_a, pair.slot_b],
+            repetition=times[essays[pair.slot_a].item, essays[pair.slot_b].item],
             chosen_by=pair.reason,
+            assigned=judge,
         )
-        for pair in planned
+        for pair, judge in zip(planned, assigned, strict=True)
     )
+
+
+def assign_judges(shares: Sequence[float], asked: Sequence[Asked], *, count: int) -> list[int]:
+    """A judge for each of ``count`` new pairs: whoever is furthest behind its share of all comparisons."""
+    done = Counter(pair.assigned for pair in asked)
+    assigned: list[int] = []
+    for total in range(len(asked) + 1, len(asked) + count + 1):
+        behind = [share * total - done[judge] for judge, share in enumerate(shares)]
+        chosen = behind.index(max(behind))
+        done[chosen] += 1
+        assigned.append(chosen)
+    return assigned
 
 
 def grade_essays(essays: Sequence[Essay], *, fitted: Fitted, scale: GradeScale | None, seed: int) -> Grading:
@@ -134,9 +190,16 @@ def _graded(projection: measurement.GradeProjection, place: int, scale: GradeSca
         grade=names[chances.index(confidence)],
         confidence=confidence,
         label=ConfidenceLabel(measurement.confidence_label(confidence)),
-        normalized_score=float(projection.expected_grade[place]) / (len(scale.grades) - 1),
+        normalized_score=_normalized(float(projection.expected_grade[place]), scale),
         probabilities=dict(zip(names, chances, strict=True)),
     )
+
+
+def _normalized(expected_grade: float, scale: GradeScale) -> float:
+    """0 for the scale's lowest grade, 1 for its highest; the grade below the lowest is a grade as well."""
+    lowest = 0 if scale.below_lowest is None else -1
+    share = (expected_grade - lowest) / (len(scale.grades) - 1 - lowest)
+    return min(1.0, max(0.0, share))
 
 
 def _information(

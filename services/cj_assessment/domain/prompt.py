@@ -1,5 +1,6 @@
 """The prompt of one comparison: what a judge is told, and the two texts as fenced data under neutral labels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,6 +66,13 @@ def _common_blocks(context: JudgeContext) -> tuple[PromptBlock, ...]:
         for heading, text in common
         if text
     )
+
+
+def longest_prompt(context: JudgeContext, texts: Sequence[str]) -> int:
+    """Bytes (UTF-8) of the longest prompt that these texts can make: a bound on its tokens for any model."""
+    sizes = sorted((len(text.encode()) for text in texts), reverse=True)
+    frame = comparison_blocks(context, text_a="", text_b="")
+    return sum(len(block.content.encode()) for block in frame) + sum(sizes[:2])
 
 
 def plain_prompt(blocks: tuple[PromptBlock, ...]) -> str:

@@ -1,18 +1,20 @@
 """From the last fit to the published result: ranks, grades, confidence, and how the ranking came about."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 
 from event_contracts import (
     UNGRADED,
     AssessmentMetadata,
     AssessmentResultV1,
     BtStats,
+    ComparisonState,
     ConfidenceLabel,
     EssayResultV1,
     EventName,
     GradeProjectionSummary,
+    GradeScale,
     JsonObject,
     grade_scale,
     usd,
@@ -20,21 +22,20 @@ from event_contracts import (
 
 from cj_assessment.domain.announcing import ENTITY_TYPE
 from cj_assessment.domain.batch import Batch, Essay
-from cj_assessment.domain.deciding import Finish, Measured, Snapshot
+from cj_assessment.domain.deciding import Finish, Ranking, Snapshot
 from cj_assessment.domain.measuring import Grading, grade_essays
 
 NO_SCALE = "none"
 
 
 def assessment_result(
-    batch: Batch, snapshot: Snapshot, finish: Finish, *, cost_usd: Decimal, now: datetime
+    batch: Batch, essays: Sequence[Essay], snapshot: Snapshot, finish: Finish, *, now: datetime
 ) -> AssessmentResultV1:
-    """The rich event of a finished batch."""
-    assert batch.judge is not None, "a finished batch was judged"
-    essays, measured = snapshot.essays, finish.measured
+    """The rich event of a finished batch; ``essays`` are all of them, those that could not be judged as well."""
+    ranking = finish.ranking
     scale = grade_scale(batch.grade_scale) if batch.grade_scale else None
-    grading = grade_essays(essays, fitted=finish.fitted, scale=scale, seed=snapshot.seed)
-    projections = _projections(essays, measured, grading)
+    grading = _grading(ranking, scale, seed=snapshot.seed)
+    judge = batch.leading_judge
     return AssessmentResultV1(
         event_name=EventName.ASSESSMENT_RESULT_PUBLISHED,
         entity_id=batch.batch_id,
@@ -43,80 +44,130 @@ def assessment_result(
         batch_id=batch.batch_id,
         cj_assessment_job_id=str(batch.job_id),
         assignment_id=batch.request.assignment_id,
-        model_used=batch.judge.model,
-        model_provider=batch.judge.provider,
-        essay_results=_essay_results(essays, measured, grading),
+        model_used=judge.model,
+        model_provider=judge.provider,
+        essay_results=() if ranking is None else _essay_results(ranking, grading),
         assessed_at=now,
         assessment_metadata=AssessmentMetadata(
             grade_scale=scale.id if scale else NO_SCALE,
-            anchor_essays_used=sum(essay.is_anchor for essay in essays),
+            anchor_essays_used=sum(essay.is_anchor for essay in snapshot.essays),
             anchor_grade_distribution=Counter(
-                essay.anchor_grade for essay in essays if essay.anchor_grade is not None
+                essay.anchor_grade for essay in snapshot.essays if essay.anchor_grade is not None
             ),
             calibration_method=grading.method,
-            comparison_count=measured.comparisons,
+            comparison_count=0 if ranking is None else ranking.measured.comparisons,
             processing_duration_seconds=(now - batch.received_at).total_seconds(),
             llm_temperature=batch.overrides.temperature_override,
             course_code=batch.request.course_code,
-            reliability=_reliability(batch, measured),
-            position_bias=measured.position_bias,
+            reliability=_reliability(batch, ranking),
+            position_bias={} if ranking is None else ranking.measured.position_bias,
             stop_reason=finish.reason,
-            cost_usd=usd(cost_usd),
-            grade_projections=projections,
+            cost_usd=usd(snapshot.spending.cost_usd),
+            grade_projections=_projections(ranking, grading),
+            **_notes(batch, essays, snapshot, finish),
         ),
     )
 
 
-def _reliability(batch: Batch, measured: Measured) -> JsonObject:
+def _grading(ranking: Ranking | None, scale: GradeScale | None, *, seed: int) -> Grading:
+    if ranking is None:
+        return Grading(essays=(), method=None, information={"reason": "nothing was compared"})
+    return grade_essays(ranking.essays, fitted=ranking.fitted, scale=scale, seed=seed)
+
+
+def _notes(batch: Batch, essays: Sequence[Essay], snapshot: Snapshot, finish: Finish) -> JsonObject:
+    """What a reader should know besides ranks and grades; additive to the contract's metadata."""
+    return {
+        "failed_essays": {essay.essay_id: essay.problem for essay in essays if essay.problem is not None},
+        "unranked_essays": dict(finish.unranked),
+        "failed_comparisons": _failed_comparisons(snapshot),
+        "look_at": {
+            essay.essay_id: {"signals": list(essay.signals), "hidden_characters": essay.hidden_characters}
+            for essay in essays
+            if essay.signals
+        },
+        "judges": {} if finish.ranking is None else _judges(batch, finish.ranking),
+    }
+
+
+def _failed_comparisons(snapshot: Snapshot) -> JsonObject:
+    failed = [asked for asked in snapshot.asked if asked.state == ComparisonState.FAILED]
+    names = {essay.item: essay.essay_id for essay in snapshot.essays}
+    by_essay = Counter(names[item] for asked in failed for item in (asked.slot_a, asked.slot_b))
+    return {
+        "total": len(failed),
+        "by_error_code": dict(Counter(asked.error_code or "UNKNOWN_ERROR" for asked in failed)),
+        "by_essay": dict(by_essay.most_common()),
+    }
+
+
+def _judges(batch: Batch, ranking: Ranking) -> JsonObject:
+    """Each judge's share of the comparisons, as asked for and as judged."""
+    judged = Counter(asked.assigned for asked in ranking.evidence)
+    return {
+        judge.name: {
+            "share": judge.share,
+            "comparisons": judged[place],
+            "share_judged": judged[place] / len(ranking.evidence),
+        }
+        for place, judge in enumerate(batch.judges)
+    }
+
+
+def _reliability(batch: Batch, ranking: Ranking | None) -> JsonObject:
+    target: JsonObject = {"target": batch.limits.target_reliability}
+    if ranking is None:
+        return {"eb": None, "ssr": None, **target}
+    measured = ranking.measured
     return {
         "eb": measured.eb_reliability,
         "ssr": measured.ssr,
+        "ssr_prime": measured.ssr_prime,
         "tau": measured.tau,
-        "target": batch.limits.target_reliability,
         "gates": measured.gates,
+        **target,
     }
 
 
 def ranks(theta: tuple[float, ...]) -> list[int]:
     """Rank 1 for the highest ability; equal abilities share the better rank."""
     in_order = sorted(theta, reverse=True)
-    return [in_order.index(ability) + 1 for ability in theta]
+    first_place = {ability: place for place, ability in reversed(list(enumerate(in_order, start=1)))}
+    return [first_place[ability] for ability in theta]
 
 
-def _essay_results(
-    essays: tuple[Essay, ...], measured: Measured, grading: Grading
-) -> tuple[EssayResultV1, ...]:
-    placed = zip(essays, measured.theta, ranks(measured.theta), strict=True)
+def _essay_results(ranking: Ranking, grading: Grading) -> tuple[EssayResultV1, ...]:
+    theta = ranking.measured.theta
     results = [
-        _essay_result(essay, ability=ability, rank=rank, place=place, grading=grading)
-        for place, (essay, ability, rank) in enumerate(placed)
+        _essay_result(place, ranking=ranking, rank=rank, grading=grading)
+        for place, rank in enumerate(ranks(theta))
     ]
     return tuple(sorted(results, key=lambda result: (result.rank, result.essay_id)))
 
 
-def _essay_result(essay: Essay, *, ability: float, rank: int, place: int, grading: Grading) -> EssayResultV1:
+def _essay_result(place: int, *, ranking: Ranking, rank: int, grading: Grading) -> EssayResultV1:
+    """Without grades the normalised score is the share of the other essays that are ranked below."""
+    essay, others = ranking.essays[place], len(ranking.essays) - 1
     graded = grading.essays[place] if grading.essays else None
     known = essay.anchor_grade is not None
     return EssayResultV1(
         essay_id=essay.essay_id,
-        normalized_score=graded.normalized_score if graded else 0.0,
+        normalized_score=graded.normalized_score if graded else (others + 1 - rank) / others,
         letter_grade=essay.anchor_grade or (graded.grade if graded else UNGRADED),
         confidence_score=1.0 if known else (graded.confidence if graded else 0.0),
         confidence_label=ConfidenceLabel.HIGH if known else (graded.label if graded else ConfidenceLabel.LOW),
-        bt_score=ability,
+        bt_score=ranking.measured.theta[place],
         rank=rank,
         is_anchor=known,
     )
 
 
-def _projections(essays: tuple[Essay, ...], measured: Measured, grading: Grading) -> GradeProjectionSummary:
-    stats = {
-        essay.essay_id: BtStats(bt_mean=ability, bt_se=error)
-        for essay, ability, error in zip(essays, measured.theta, measured.standard_error, strict=True)
-    }
-    graded = (
-        dict(zip((essay.essay_id for essay in essays), grading.essays, strict=True)) if grading.essays else {}
-    )
+def _projections(ranking: Ranking | None, grading: Grading) -> GradeProjectionSummary:
+    if ranking is None:
+        return GradeProjectionSummary(projections_available=False, calibration_info=grading.information)
+    names = [essay.essay_id for essay in ranking.essays]
+    measured = ranking.measured
+    graded = dict(zip(names, grading.essays, strict=True)) if grading.essays else {}
     return GradeProjectionSummary(
         projections_available=bool(grading.essays),
         primary_grades={name: grade.grade for name, grade in graded.items()},
@@ -124,5 +175,8 @@ def _projections(essays: tuple[Essay, ...], measured: Measured, grading: Grading
         confidence_scores={name: grade.confidence for name, grade in graded.items()},
         grade_probabilities={name: grade.probabilities for name, grade in graded.items()},
         calibration_info=grading.information,
-        bt_stats=stats,
+        bt_stats={
+            name: BtStats(bt_mean=ability, bt_se=error)
+            for name, ability, error in zip(names, measured.theta, measured.standard_error, strict=True)
+        },
     )

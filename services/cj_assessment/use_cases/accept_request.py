@@ -15,7 +15,9 @@ from cj_assessment.domain.batch import (
     Essay,
     JobId,
     RequestEnvelope,
+    check_cost_cap,
     check_essays,
+    check_rubric,
     new_batch,
 )
 from cj_assessment.ports import CallbackRules, JudgeCatalogue, Store, Transaction
@@ -40,8 +42,8 @@ class AcceptRequest:
         Raises ``InvalidRequest`` when it cannot be assessed, and ``Conflict`` when its batch id is taken by
         another request; nothing is stored then.
         """
-        batch = self._checked(envelope)
         async with self.store.transaction() as transaction:
+            batch = await self._checked(transaction, envelope)
             if await transaction.add_batch(batch, requested_essays(batch)):
                 _log_accepted(batch)
                 return batch
@@ -63,7 +65,7 @@ class AcceptRequest:
 
     async def _accept_event(self, transaction: Transaction, envelope: RequestEnvelope) -> None:
         try:
-            batch = self._checked(envelope)
+            batch = await self._checked(transaction, envelope)
         except InvalidRequest as error:
             await _record_refused(transaction, envelope, error)
             return
@@ -72,12 +74,19 @@ class AcceptRequest:
         else:
             log.info("batch.request_repeated", batch_id=batch.batch_id)
 
-    def _checked(self, envelope: RequestEnvelope) -> Batch:
+    async def _checked(self, transaction: Transaction, envelope: RequestEnvelope) -> Batch:
         check_essays(envelope.data)
         batch = _unchecked(envelope, self.defaults)
         if batch.callback_url is not None:
             self.callbacks.check(batch.callback_url)
-        return replace(batch, judge=self.judges.resolve(envelope.data.llm_config_overrides))
+        if envelope.data.assignment_id is not None:
+            instruction = await transaction.instruction(
+                assignment_id=envelope.data.assignment_id, course_id=envelope.data.course_code
+            )
+            check_rubric(batch.overrides, instruction)
+        judges = self.judges.resolve(envelope.data.llm_config_overrides, panel=envelope.hints().judge_panel)
+        check_cost_cap(batch.limits, judges)
+        return replace(batch, judges=judges)
 
 
 def _unchecked(envelope: RequestEnvelope, defaults: Defaults) -> Batch:
@@ -117,6 +126,5 @@ def _log_accepted(batch: Batch) -> None:
         batch_id=batch.batch_id,
         correlation_id=str(batch.correlation_id),
         essays=len(batch.request.essays_for_cj),
-        provider=batch.judge.provider if batch.judge else None,
-        model=batch.judge.model if batch.judge else None,
+        judges=[judge.name for judge in batch.judges],
     )

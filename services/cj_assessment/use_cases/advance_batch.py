@@ -1,14 +1,17 @@
 """Advance a batch: look at what is known, ask what to do, do it; at any time, any number of times."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
 
 import structlog
-from event_contracts import AssessmentState, ErrorCode, StopReason, SuiteError
+from event_contracts import AssessmentState, BatchStatus, ErrorCode, StopReason, SuiteError
 
 from cj_assessment.domain.announcing import completed_event, consumption_event, failed_event, result_event
-from cj_assessment.domain.batch import Batch, Essay, JobId, content_seed
+from cj_assessment.domain.batch import Batch, JobId, content_seed
 from cj_assessment.domain.deciding import (
     Decision,
     DecisionRules,
@@ -25,7 +28,14 @@ from cj_assessment.ports import Store, Transaction, Wake
 
 log = structlog.get_logger()
 
-BATCHES_AT_ONCE = 20
+DUE_AT_ONCE = 20
+FITS_AT_ONCE = 4
+"""Batches advanced side by side: each holds a connection and a thread while it is fitted."""
+
+_STATES: Final[Mapping[BatchStatus, AssessmentState]] = {
+    BatchStatus.COMPLETED_SUCCESSFULLY: AssessmentState.COMPLETED,
+    BatchStatus.COMPLETED_WITH_FAILURES: AssessmentState.COMPLETED_WITH_FAILURES,
+}
 
 
 class AssessmentFailed(SuiteError):
@@ -45,9 +55,14 @@ class AdvanceBatches:
     async def __call__(self) -> bool:
         """Advance the batches that are due; True when one of them made a step."""
         async with self.store.transaction() as transaction:
-            due = await transaction.due_batches(limit=BATCHES_AT_ONCE)
-        stepped = [await self.advance(job_id) for job_id in due]
-        return any(stepped)
+            due = await transaction.due_batches(limit=DUE_AT_ONCE)
+        slots = asyncio.Semaphore(FITS_AT_ONCE)
+
+        async def advance(job_id: JobId) -> bool:
+            async with slots:
+                return await self.advance(job_id)
+
+        return any(await asyncio.gather(*(advance(job_id) for job_id in due)))
 
     async def advance(self, job_id: JobId) -> bool:
         """Decide on one batch and carry that out; False when there was nothing to do but wait."""
@@ -63,7 +78,6 @@ class AdvanceBatches:
         return not isinstance(decision, Wait)
 
     async def _snapshot(self, transaction: Transaction, batch: Batch) -> Snapshot:
-        assert batch.judge is not None, "a batch without a judge is never judged"
         essays = await transaction.essays(batch.job_id)
         usable = tuple(essay for essay in essays if essay.is_usable)
         now = datetime.now(UTC)
@@ -72,7 +86,7 @@ class AdvanceBatches:
             asked=await transaction.asked(batch.job_id),
             spending=await transaction.spending(batch.job_id),
             limits=batch.limits,
-            estimated_cost_usd=batch.judge.estimated_cost_usd,
+            judges=batch.judges,
             last_round=batch.last_round,
             is_cancelled=batch.cancelled_at is not None,
             is_overdue=batch.last_round > 0 and batch.check_at is not None and now >= batch.check_at,
@@ -102,7 +116,8 @@ class AdvanceBatches:
 
 async def _judge_more(transaction: Transaction, batch: Batch, decision: JudgeMore) -> None:
     number = batch.last_round + 1
-    await transaction.add_round(batch.job_id, number=number, pairs=decision.pairs)
+    caps = [judge.cap_usd or Decimal(0) for judge in batch.judges]
+    await transaction.add_round(batch.job_id, number=number, pairs=decision.pairs, caps=caps)
     await transaction.wait_for_round(
         batch.job_id, last_round=number, due_round=number - 1, check_at=decision.check_at
     )
@@ -114,21 +129,21 @@ async def _judge_more(transaction: Transaction, batch: Batch, decision: JudgeMor
 async def _finish(transaction: Transaction, batch: Batch, snapshot: Snapshot, decision: Finish) -> None:
     now = datetime.now(UTC)
     essays = await transaction.essays(batch.job_id)
-    result = await asyncio.to_thread(
-        assessment_result, batch, snapshot, decision, cost_usd=snapshot.spending.cost_usd, now=now
-    )
-    completed = completed_event(batch, essays, now=now)
-    await transaction.add_score(batch.job_id, decision.measured, decision=decision.reason)
+    result = await asyncio.to_thread(assessment_result, batch, essays, snapshot, decision, now=now)
+    completed = completed_event(batch, essays, unranked=decision.unranked, now=now)
+    measured = decision.ranking.measured if decision.ranking else None
+    if measured is not None:
+        await transaction.add_score(batch.job_id, measured, decision=decision.reason)
     await transaction.end_batch(
         batch.job_id,
-        state=_completed_state(essays),
+        state=_STATES[completed.data.status],
         stop_reason=decision.reason,
         result=result,
         error=None,
     )
     await transaction.announce([result_event(batch, result), completed], callback_url=batch.callback_url)
     await _charge(transaction, batch, snapshot, now)
-    _log_decision(batch, str(decision.reason), decision.measured, cost_usd=str(snapshot.spending.cost_usd))
+    _log_decision(batch, decision.reason, measured, cost_usd=str(snapshot.spending.cost_usd))
 
 
 async def _fail(transaction: Transaction, batch: Batch, snapshot: Snapshot, decision: Fail) -> None:
@@ -143,19 +158,12 @@ async def _fail(transaction: Transaction, batch: Batch, snapshot: Snapshot, deci
     )
     await transaction.announce([failed], callback_url=batch.callback_url)
     await _charge(transaction, batch, snapshot, datetime.now(UTC))
-    _log_decision(batch, str(decision.reason), None, message=decision.message)
+    _log_decision(batch, decision.reason, None, message=decision.message)
 
 
 async def _charge(transaction: Transaction, batch: Batch, snapshot: Snapshot, now: datetime) -> None:
-    if snapshot.spending.answered:
-        charged = consumption_event(batch, quantity=snapshot.spending.answered, now=now)
-        await transaction.announce([charged])
-
-
-def _completed_state(essays: tuple[Essay, ...]) -> AssessmentState:
-    if any(not essay.is_usable for essay in essays):
-        return AssessmentState.COMPLETED_WITH_FAILURES
-    return AssessmentState.COMPLETED
+    """Say what was used; nothing is said of it as well, so that whoever counts can stop waiting."""
+    await transaction.announce([consumption_event(batch, quantity=snapshot.spending.answered, now=now)])
 
 
 def _log_decision(batch: Batch, decision: str, measured: Measured | None, **more: object) -> None:

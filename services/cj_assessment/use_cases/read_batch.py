@@ -92,10 +92,15 @@ def _status_view(
             comparisons_failed=progress.failed,
             max_comparisons=comparison_budget(batch.limits, essays=usable, rules=rules) if usable else None,
         ),
-        cost=BatchCost(cost_usd=progress.cost_usd, max_cost_usd=batch.limits.max_cost_usd),
+        cost=BatchCost(
+            cost_usd=progress.cost_usd,
+            max_cost_usd=batch.limits.max_cost_usd,
+            prices_known=progress.prices_known,
+        ),
         reliability=ReliabilityView(
             eb=score.eb_reliability if score else None,
             ssr=score.ssr if score else None,
+            ssr_prime=score.ssr_prime if score else None,
             target=batch.limits.target_reliability,
         ),
         created_at=batch.received_at,

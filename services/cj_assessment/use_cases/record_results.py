@@ -1,13 +1,13 @@
 """Record what judges answered: each result has its effect once, however and however often it arrives."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from event_contracts import EventEnvelope, LLMComparisonResultV1
 
 from cj_assessment.domain.comparison import AttemptPolicy, read_answer
-from cj_assessment.ports import Store, Wake
+from cj_assessment.ports import ResultWatcher, Store, Wake
 
 log = structlog.get_logger()
 
@@ -20,6 +20,7 @@ class RecordResults:
 
     store: Store
     policy: AttemptPolicy
+    watcher: ResultWatcher
     wake_advance: Wake
 
     async def __call__(self, envelopes: Sequence[EventEnvelope[LLMComparisonResultV1]]) -> None:
@@ -32,10 +33,15 @@ class RecordResults:
             fresh = {answer.attempt_id: answer for answer in answers if answer.event_id in new}
             in_order = [fresh[attempt] for attempt in sorted(fresh)]
             recorded = await transaction.record_answers(in_order, policy=self.policy)
+        repeated = recorded.repeated + len(answers) - len(fresh)
+        self.watcher.watch(replace(recorded, repeated=repeated))
         self.wake_advance()
         log.debug(
             "comparison.results_recorded",
             received=len(envelopes),
-            recorded=recorded,
+            recorded=recorded.new,
+            repeated=repeated,
+            unknown=recorded.unknown,
+            late=recorded.late,
             refused=sum(answer.winner is None for answer in answers),
         )

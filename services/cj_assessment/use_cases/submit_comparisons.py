@@ -67,6 +67,7 @@ class SubmitComparisons:
 
     async def _order(self, attempt: UnsentAttempt) -> ComparisonOrder:
         material = await self._material(attempt.job_id, attempt.batch_id)
+        judge = material.batch.judges[attempt.assigned]
         essay_a, essay_b = material.essays[attempt.item_a], material.essays[attempt.item_b]
         return ComparisonOrder(
             attempt_id=attempt.attempt_id,
@@ -74,10 +75,11 @@ class SubmitComparisons:
             essay_a_id=essay_a.essay_id,
             essay_b_id=essay_b.essay_id,
             blocks=comparison_blocks(material.context, text_a=essay_a.text or "", text_b=essay_b.text or ""),
-            overrides=material.batch.judge_overrides,
+            overrides=material.batch.overrides_for(judge),
             correlation_id=material.batch.correlation_id,
             user_id=material.batch.request.user_id,
             repetition=attempt.repetition,
+            max_cost_usd=judge.cap_usd if material.batch.limits.max_cost_usd is not None else None,
         )
 
     async def _material(self, job_id: JobId, batch_id: BatchId) -> JudgingMaterial:

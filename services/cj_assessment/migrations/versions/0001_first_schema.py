@@ -41,13 +41,11 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("assignment_id", sa.Text(), nullable=True),
         sa.Column("grade_scale", sa.Text(), nullable=True),
-        sa.Column("provider", sa.Text(), nullable=True),
-        sa.Column("model", sa.Text(), nullable=True),
         sa.Column(
-            "estimated_cost_usd",
-            sa.Numeric(precision=18, scale=9),
-            nullable=True,
-            comment="of one comparison, before any is judged",
+            "judges",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=False,
+            comment="provider, model, share, expected and highest cost",
         ),
         sa.Column("instructions", sa.Text(), nullable=True),
         sa.Column("rubric", sa.Text(), nullable=True),
@@ -159,6 +157,10 @@ def upgrade() -> None:
         sa.Column("anchor_grade", sa.Text(), nullable=True, comment="null for a student's essay"),
         sa.Column("body", sa.Text(), nullable=True, comment="null until fetched, or when there is none"),
         sa.Column("problem", sa.Text(), nullable=True, comment="why the essay cannot be judged"),
+        sa.Column(
+            "signals", sa.ARRAY(sa.Text()), server_default="{}", nullable=False, comment="why to look at it"
+        ),
+        sa.Column("hidden_characters", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.ForeignKeyConstraint(["batch"], ["assessment_batch.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("batch", "item"),
         sa.UniqueConstraint("batch", "essay_id", name="batch_essay_id"),
@@ -174,6 +176,7 @@ def upgrade() -> None:
         sa.Column("tau", sa.Double(), nullable=False),
         sa.Column("eb_reliability", sa.Double(), nullable=False),
         sa.Column("ssr", sa.Double(), nullable=False),
+        sa.Column("ssr_prime", sa.Double(), nullable=False),
         sa.Column("position_bias", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("gates", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("decision", sa.Text(), nullable=False, comment="judge, wait or the stop reason"),
@@ -191,12 +194,22 @@ def upgrade() -> None:
             "repetition", sa.Integer(), nullable=False, comment="how often this ordered pair was asked before"
         ),
         sa.Column("chosen_by", sa.Text(), nullable=False, comment="why the pair was chosen"),
+        sa.Column(
+            "assigned", sa.SmallInteger(), nullable=False, comment="place of its judge in the batch's panel"
+        ),
+        sa.Column(
+            "cap_usd",
+            sa.Numeric(precision=18, scale=9),
+            nullable=False,
+            comment="what its judgement may cost at most",
+        ),
         sa.Column("state", sa.Text(), server_default="pending", nullable=False),
         sa.Column("not_before", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("attempts", sa.SmallInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("a_won", sa.Boolean(), nullable=True),
         sa.Column("confidence", sa.Double(), nullable=True),
         sa.Column("judge", sa.Text(), nullable=True, comment="provider/model that answered"),
+        sa.Column("error_code", sa.Text(), nullable=True, comment="why it failed"),
         sa.Column("judged_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("(state = 'judged') = (a_won IS NOT NULL)", name="comparison_judged_has_winner"),
         sa.CheckConstraint(
@@ -225,7 +238,7 @@ def upgrade() -> None:
     op.create_index(
         "comparison_pending",
         "comparison",
-        ["not_before", "id"],
+        ["batch", "id"],
         unique=False,
         postgresql_where=sa.text("state = 'pending'"),
     )
@@ -248,7 +261,9 @@ def upgrade() -> None:
         sa.Column("model", sa.Text(), nullable=True),
         sa.Column("prompt_tokens", sa.Integer(), nullable=True),
         sa.Column("completion_tokens", sa.Integer(), nullable=True),
+        sa.Column("reserved_usd", sa.Numeric(precision=18, scale=9), nullable=False),
         sa.Column("cost_usd", sa.Numeric(precision=18, scale=9), server_default=sa.text("0"), nullable=False),
+        sa.Column("price_known", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.Column("response_time_ms", sa.Integer(), nullable=True),
         sa.Column("prompt_sha256", sa.Text(), nullable=True),
         sa.Column("winner", sa.Text(), nullable=True),
@@ -281,7 +296,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop the tables."""
     op.drop_table("comparison_attempt")
     op.drop_table("comparison")
     op.drop_table("score_snapshot")
