@@ -1,26 +1,32 @@
 """Which models may judge, with which parameters, at what price."""
 
 from model_manifest.manifest import (
-    Limits,
-    Model,
+    Retirement,
     default_model,
     get_model,
     list_models,
     list_providers,
+    retiring_within,
 )
+from model_manifest.model import ANY_MODEL, Limits, Model, NoReasoning, ReviewedPrice
 from model_manifest.pricing import Price, TokenCounts, price
 from model_manifest.resolving import ResolvedModel, validate_llm_overrides
 
 __all__ = [
+    "ANY_MODEL",
     "Limits",
     "Model",
+    "NoReasoning",
     "Price",
     "ResolvedModel",
+    "Retirement",
+    "ReviewedPrice",
     "TokenCounts",
     "default_model",
     "get_model",
     "list_models",
     "list_providers",
     "price",
+    "retiring_within",
     "validate_llm_overrides",
 ]

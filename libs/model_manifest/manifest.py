@@ -2,80 +2,60 @@
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
+from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
-from typing import Literal, Self
+from typing import Any
 
-from event_contracts import (
-    ConfigurationError,
-    InvalidLlmConfig,
-    LLMProvider,
-    OutputVerbosity,
-    ReasoningEffort,
-)
+from event_contracts import ConfigurationError, InvalidLlmConfig, LLMProvider
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-ANY_MODEL = "*"
+from model_manifest.families import Families, Family, Untracked
+from model_manifest.model import ANY_MODEL, Limits, Model
 
-StructuredOutput = Literal["json_schema", "tool", "json_object", "prompt"]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """Everything that ``models.toml`` says."""
+
+    models: tuple[Model, ...]
+    families: Families
 
 
-class Limits(BaseModel):
-    """What a vendor allows an ordinary account; the LLM Provider's settings may say otherwise."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retirement:
+    """A model that its vendor is going to refuse, in so many days."""
 
+    model: Model
+    retires: date
+    days_left: int
+
+
+class _Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    requests_per_minute: int = Field(gt=0)
-    input_tokens_per_minute: int = Field(gt=0)
-    output_tokens_per_minute: int = Field(gt=0)
-    concurrency: int = Field(gt=0)
+    models: tuple[Model, ...]
+    families: tuple[Family, ...] = ()
+    untracked: tuple[Untracked, ...] = ()
+    limits: dict[LLMProvider, Limits] = Field(default_factory=dict)
 
-
-class Model(BaseModel):
-    """One model: what it can do, until when, and under which id its price is found. Sizes are in tokens."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    provider: LLMProvider
-    id: str = Field(min_length=1)
-    family: str
-    name: str
-    default: bool = False
-    free: bool = False
-    price_id: str | None = None
-    context_window: int = Field(gt=0)
-    output_limit: int = Field(gt=0)
-    structured_output: StructuredOutput
-    temperature: tuple[float, float] | None = None
-    reasoning_efforts: tuple[ReasoningEffort, ...] = ()
-    verbosities: tuple[OutputVerbosity, ...] = ()
-    max_tokens_parameter: str = "max_tokens"
-    prompt_caching: bool = False
-    batch_api: bool = False
-    released: date | None = None
-    deprecated: bool = False
-    retires: date | None = None
-    successor: str | None = None
-    limits: Limits
-
-    @model_validator(mode="after")
-    def _dates_are_in_order(self) -> Self:
-        if self.released and self.retires and self.released >= self.retires:
-            raise ValueError(f"{self.id} retires before it is released")
-        if self.deprecated and self.successor is None:
-            raise ValueError(f"{self.id} is deprecated: name its successor")
-        return self
-
-    def is_retired(self, today: date) -> bool:
-        """True from the day on which the vendor refuses it."""
-        return self.retires is not None and today >= self.retires
+    @model_validator(mode="before")
+    @classmethod
+    def _limits_are_inherited(cls, document: Any) -> Any:  # TOML, not yet validated
+        limits = document.get("limits", {})
+        models = [
+            {"limits": limits.get(entry.get("provider")), **entry} for entry in document.get("models", ())
+        ]
+        return {**document, "models": models}
 
 
 def list_providers() -> tuple[LLMProvider, ...]:
     """Every provider that has a model."""
-    return tuple(dict.fromkeys(model.provider for model in _models()))
+    return tuple(dict.fromkeys(model.provider for model in manifest().models))
 
 
 def list_models(
@@ -85,8 +65,8 @@ def list_models(
 
     Raises ``InvalidLlmConfig`` for an unknown provider.
     """
-    wanted = _models() if provider is None else models_of(provider)
-    day = today or datetime.now(UTC).date()
+    wanted = manifest().models if provider is None else models_of(provider)
+    day = today or _today()
     return tuple(
         model for model in wanted if include_deprecated or not (model.deprecated or model.is_retired(day))
     )
@@ -94,7 +74,7 @@ def list_models(
 
 def models_of(provider: str) -> tuple[Model, ...]:
     """All models of a provider; raises ``InvalidLlmConfig`` naming the providers there are."""
-    found = tuple(model for model in _models() if model.provider == provider)
+    found = tuple(model for model in manifest().models if model.provider == provider)
     if not found:
         raise InvalidLlmConfig(
             f"unknown provider {provider!r}: use one of {', '.join(list_providers())}",
@@ -104,54 +84,107 @@ def models_of(provider: str) -> tuple[Model, ...]:
 
 
 def get_model(provider: str, model_id: str) -> Model:
-    """One model; raises ``InvalidLlmConfig`` naming the provider's models."""
+    """One model; raises ``InvalidLlmConfig`` naming the provider's models.
+
+    A self-hosted server has whatever model it was started with, so any id but none is one of its models.
+    """
     candidates = models_of(provider)
+    if any(model.id == ANY_MODEL for model in candidates):
+        return _self_hosted(candidates[0], model_id)
     for model in candidates:
         if model.id == model_id:
             return model
-    if candidates[0].id == ANY_MODEL:
-        return candidates[0].model_copy(update={"id": model_id})
-    names = [model.id for model in candidates]
-    raise InvalidLlmConfig(
-        f"{provider} has no model {model_id!r}: use one of {', '.join(names)}",
+    raise _unknown_model(provider, model_id, [model.id for model in candidates if not model.deprecated])
+
+
+def _self_hosted(entry: Model, model_id: str) -> Model:
+    if model_id.strip() in ("", ANY_MODEL):
+        raise InvalidLlmConfig(
+            f"{entry.provider} serves the model that it was started with: name it with model_override"
+        )
+    return entry.model_copy(update={"id": model_id})
+
+
+def _unknown_model(provider: str, model_id: str, names: Sequence[str]) -> InvalidLlmConfig:
+    near = get_close_matches(model_id, names, n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    return InvalidLlmConfig(
+        f"{provider} has no model {model_id!r}{hint}: use one of {', '.join(names)}",
         details={"valid_models": list(names)},
     )
 
 
 def default_model(provider: str) -> Model:
-    """The model that judges when only the provider is named."""
+    """The model that judges when only the provider is named; of a self-hosted server, the entry for any model."""
     return next(model for model in models_of(provider) if model.default)
 
 
 def providers_with(model_id: str) -> tuple[LLMProvider, ...]:
     """Providers that list a model of this id."""
-    return tuple(model.provider for model in _models() if model.id == model_id)
+    return tuple(model.provider for model in manifest().models if model.id == model_id)
+
+
+def retiring_within(days: int, *, today: date | None = None) -> tuple[Retirement, ...]:
+    """Models that can be used today and that their vendor refuses within so many days, the soonest first."""
+    day = today or _today()
+    coming = [
+        Retirement(model=model, retires=model.retires, days_left=(model.retires - day).days)
+        for model in manifest().models
+        if model.retires is not None and day < model.retires
+    ]
+    soon = [retirement for retirement in coming if retirement.days_left <= days]
+    return tuple(sorted(soon, key=lambda retirement: (retirement.days_left, retirement.model.full_name)))
 
 
 @cache
-def _models() -> tuple[Model, ...]:
+def manifest() -> Manifest:
+    """The manifest of this installation."""
     return read_manifest(files("model_manifest").joinpath("models.toml").read_text("utf-8"))
 
 
-def read_manifest(text: str) -> tuple[Model, ...]:
+def read_manifest(text: str) -> Manifest:
     """Read and check a manifest; raises ``ConfigurationError``."""
     try:
-        models = tuple(Model.model_validate(entry) for entry in tomllib.loads(text)["models"])
-    except (tomllib.TOMLDecodeError, KeyError, ValidationError) as error:
+        document = _Document.model_validate(tomllib.loads(text, parse_float=Decimal))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
         raise ConfigurationError(f"models.toml: {error}") from error
-    _check_unique(models)
-    return models
+    families = Families(tracked=document.families, untracked=document.untracked)
+    complaints = _complaints(document.models, families)
+    if complaints:
+        raise ConfigurationError(f"models.toml: {'; '.join(complaints)}")
+    return Manifest(models=document.models, families=families)
 
 
-def _check_unique(models: Iterable[Model]) -> None:
-    models = tuple(models)
-    ids = Counter((model.provider, model.id) for model in models)
-    repeated = [f"{provider}/{model}" for (provider, model), times in ids.items() if times > 1]
-    if repeated:
-        raise ConfigurationError(f"models.toml lists twice: {', '.join(repeated)}")
-    for provider in {model.provider for model in models}:
-        defaults = [model for model in models if model.provider == provider and model.default]
-        if len(defaults) != 1 or defaults[0].deprecated:
-            raise ConfigurationError(
-                f"models.toml: {provider} needs exactly one default that is not deprecated"
-            )
+def _complaints(models: Sequence[Model], families: Families) -> list[str]:
+    return [
+        *_repeated(models),
+        *(f"{name} needs exactly one default" for name in _providers_without_default(models)),
+        *(complaint for model in models for complaint in _complaints_about(model, models, families)),
+    ]
+
+
+def _repeated(models: Sequence[Model]) -> list[str]:
+    times = Counter(model.full_name for model in models)
+    return [f"{name} is listed twice" for name, count in times.items() if count > 1]
+
+
+def _providers_without_default(models: Sequence[Model]) -> list[str]:
+    defaults = Counter(model.provider for model in models if model.default and not model.deprecated)
+    return [name for name in dict.fromkeys(model.provider for model in models) if defaults[name] != 1]
+
+
+def _complaints_about(model: Model, models: Sequence[Model], families: Families) -> list[str]:
+    found = []
+    lasting = {other.id for other in models if other.provider == model.provider and not other.deprecated}
+    if model.successor is not None and model.successor not in lasting:
+        found.append(f"{model.full_name} is succeeded by {model.successor}, which is not there or deprecated")
+    tracked = families.of(model.provider).tracked
+    if tracked and not any(
+        family.name == model.family and family.version_of(model.id) is not None for family in tracked
+    ):
+        found.append(f"{model.full_name} does not fit the pattern of a family called {model.family}")
+    return found
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()

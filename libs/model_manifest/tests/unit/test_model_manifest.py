@@ -1,180 +1,162 @@
-"""The manifest's promises: a judge is resolved exactly, or refused with the valid choices."""
+"""The manifest's promises: it is read whole or not at all, and says what there is, until when."""
 
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import date
 
 import pytest
-from event_contracts import ConfigurationError, InvalidLlmConfig, LLMConfigOverrides
-from genai_prices import Usage, calc_price
+from event_contracts import ConfigurationError, InvalidLlmConfig
 from model_manifest import (
+    ANY_MODEL,
     Model,
-    TokenCounts,
     default_model,
     get_model,
     list_models,
     list_providers,
-    price,
-    validate_llm_overrides,
+    retiring_within,
 )
-from model_manifest.manifest import read_manifest
-from pydantic import ValidationError
+from model_manifest.manifest import manifest, read_manifest
 
 TODAY = date(2026, 11, 24)
 EVERY_MODEL = list_models(include_deprecated=True)
 
 
-def resolve(**overrides: object):
-    return validate_llm_overrides(
-        LLMConfigOverrides.model_validate(overrides), default_provider="mock", today=TODAY
-    )
-
-
-def test_nothing_asked_for_is_the_default_judge():
-    resolved = validate_llm_overrides(None, default_provider="mock", today=TODAY)
-
-    assert (resolved.provider, resolved.model, resolved.warnings) == ("mock", "simulated-judge-1", ())
-
-
-def test_a_provider_alone_means_its_default_model():
-    assert resolve(provider_override="anthropic").model == default_model("anthropic").id
-
-
-def test_a_model_alone_finds_its_only_provider():
-    assert resolve(model_override="gpt-6-luna").provider == "openai"
-
-
-def test_an_unknown_provider_is_refused_with_the_providers_there_are():
-    with pytest.raises(InvalidLlmConfig, match="anthropic, openai, google"):
-        resolve(provider_override="nobody")
-
-
-def test_an_upper_case_provider_is_refused():
-    with pytest.raises(ValidationError, match="lower case"):
-        resolve(provider_override="OpenAI")
-
-
-def test_an_unknown_model_is_refused_with_the_models_there_are():
-    with pytest.raises(InvalidLlmConfig, match="gemini-3.8-flash"):
-        resolve(provider_override="google", model_override="gemini-0")
-
-
-def test_a_self_hosted_server_may_have_any_model():
-    assert resolve(provider_override="openai_compatible", model_override="llama").model == "llama"
-
-
-def test_zero_is_a_temperature():
-    assert resolve(provider_override="mock", temperature_override=0.0).temperature == 0.0
-
-
-def test_a_temperature_is_refused_where_the_model_takes_none():
-    with pytest.raises(InvalidLlmConfig, match="takes no temperature"):
-        resolve(provider_override="openai", temperature_override=0.0)
-
-
-def test_a_temperature_outside_the_models_range_is_refused():
-    with pytest.raises(InvalidLlmConfig, match=r"from 0\.0 to 1\.0"):
-        resolve(model_override="claude-sonnet-4-5-20250929", temperature_override=1.5)
-
-
-def test_an_effort_that_the_model_does_not_know_is_refused_with_those_it_does():
-    with pytest.raises(InvalidLlmConfig, match="low, medium, high"):
-        resolve(provider_override="anthropic", reasoning_effort="none")
-
-
-def test_more_tokens_than_the_model_writes_are_refused():
-    with pytest.raises(InvalidLlmConfig, match="at most 16384"):
-        resolve(model_override="gpt-4o", max_tokens_override=16_385)
-
-
-def test_a_deprecated_model_is_a_warning_that_names_its_successor():
-    (warning,) = resolve(model_override="claude-sonnet-4-5-20250929").warnings
-
-    assert "claude-sonnet-5-5" in warning
-
-
-def test_a_deprecated_model_is_an_error_from_the_day_it_retires():
-    asked = LLMConfigOverrides(model_override="claude-sonnet-4-5-20250929")
-
-    with pytest.raises(InvalidLlmConfig, match="claude-sonnet-5-5"):
-        validate_llm_overrides(asked, default_provider="mock", today=date(2026, 11, 30))
-
-
-def test_a_retired_model_is_refused():
-    with pytest.raises(InvalidLlmConfig, match="retired on 2025-10-28"):
-        resolve(model_override="claude-3-5-sonnet-20241022")
-
-
-def test_deprecated_models_are_listed_only_when_asked_for():
+def test_deprecated_models_are_listed_only_when_asked_for() -> None:
     current = {model.id for model in list_models(provider="google", today=TODAY)}
 
     assert "gemini-3.8-flash" in current
     assert "gemini-2.5-flash" not in current
 
 
+def test_a_model_is_not_listed_from_the_day_it_retires() -> None:
+    before = {model.id for model in list_models(provider="google", today=date(2027, 5, 6))}
+    after = {model.id for model in list_models(provider="google", today=date(2027, 5, 7))}
+
+    assert before - after == {"gemini-3.1-flash-lite"}
+
+
+def test_an_unknown_provider_is_refused_with_the_providers_there_are() -> None:
+    with pytest.raises(InvalidLlmConfig, match="anthropic, openai, google, openrouter") as refusal:
+        list_models(provider="nobody")
+
+    assert refusal.value.details["valid_providers"] == [str(name) for name in list_providers()]
+
+
+def test_an_unknown_model_is_refused_with_the_models_that_last() -> None:
+    with pytest.raises(InvalidLlmConfig) as refusal:
+        get_model("google", "gemini-0")
+
+    assert "gemini-3.8-flash" in refusal.value.message
+    assert "gemini-2.0-flash" not in refusal.value.message
+
+
+def test_a_model_id_with_a_slip_is_answered_with_the_one_that_was_meant() -> None:
+    with pytest.raises(InvalidLlmConfig, match=r"did you mean claude-haiku-5-5\?"):
+        get_model("anthropic", "claude-haiku-5.5")
+
+
+def test_a_self_hosted_server_may_have_any_model_but_not_none() -> None:
+    assert get_model("openai_compatible", "qwen3-8b").id == "qwen3-8b"
+
+    for nothing in ("", " ", ANY_MODEL):
+        with pytest.raises(InvalidLlmConfig, match="name it with model_override"):
+            get_model("openai_compatible", nothing)
+
+
+def test_nothing_is_claimed_of_a_self_hosted_servers_sizes() -> None:
+    model = get_model("openai_compatible", "qwen3-8b")
+
+    assert (model.context_window, model.output_limit) == (None, None)
+
+
 @pytest.mark.parametrize("provider", list_providers())
-def test_every_provider_has_a_default_that_can_be_used(provider: str):
-    resolved = validate_llm_overrides(None, default_provider=provider, today=TODAY)
+def test_every_provider_has_a_default_that_lasts(provider: str) -> None:
+    model = default_model(provider)
 
-    assert resolved.warnings == ()
-
-
-@pytest.mark.parametrize("model", EVERY_MODEL, ids=lambda model: f"{model.provider}/{model.id}")
-def test_every_model_has_a_price_or_says_that_it_is_free(model: Model):
-    amount = price(model, TokenCounts(input=2_000, output=100)).amount
-
-    assert (amount == 0) == model.free
+    assert (model.deprecated, model.retires) == (False, None)
 
 
-def test_a_price_is_what_the_price_list_says_to_the_last_digit():
-    model = get_model("anthropic", "claude-haiku-5-5")
-    at = datetime(2026, 11, 24, tzinfo=UTC)
-
-    paid = price(model, TokenCounts(input=1_000, output=100, cache_read=500, cache_write=200), at=at)
-
-    listed = calc_price(
-        Usage(input_tokens=1_000, output_tokens=100, cache_read_tokens=500, cache_write_tokens=200),
-        "claude-haiku-5-5",
-        provider_id="anthropic",
-        genai_request_timestamp=at,
-    )
-    assert paid.amount == listed.total_price
-    assert isinstance(paid.amount, Decimal)
-    assert paid.price_list.startswith("genai-prices ")
+@pytest.mark.parametrize("model", EVERY_MODEL, ids=lambda model: model.full_name)
+def test_every_model_has_limits_to_start_from(model: Model) -> None:
+    assert model.limits.requests_per_minute > 0
 
 
-def test_a_model_without_a_price_is_an_error_not_zero():
-    unknown = get_model("openai", "gpt-6-luna").model_copy(update={"price_id": "no-such-model-anywhere"})
+@pytest.mark.parametrize("model", [m for m in EVERY_MODEL if not m.free], ids=lambda model: model.full_name)
+def test_every_vendors_model_says_its_sizes_and_belongs_to_a_family(model: Model) -> None:
+    family = manifest().families.of(model.provider).family_of(model.id)
 
-    with pytest.raises(ConfigurationError, match="no price"):
-        price(unknown, TokenCounts(input=1, output=1))
+    assert model.context_window
+    assert model.output_limit
+    assert family is not None
+    assert family.name == model.family
+
+
+def test_retirements_are_told_the_soonest_first_with_the_days_that_are_left() -> None:
+    coming = [(r.model.id, r.days_left) for r in retiring_within(30, today=TODAY)]
+
+    assert coming == [("claude-sonnet-4-5-20250929", 6), ("gemini-2.5-flash", 7)]
+
+
+def test_the_last_day_counts_and_a_retired_model_does_not() -> None:
+    eve = [r.model.id for r in retiring_within(1, today=date(2026, 11, 29))]
+    day = [r.model.id for r in retiring_within(0, today=date(2026, 11, 30))]
+
+    assert eve == ["claude-sonnet-4-5-20250929"]
+    assert day == []
 
 
 ENTRY = """
+[limits]
+mock = { requests_per_minute = 1, input_tokens_per_minute = 1, output_tokens_per_minute = 1, concurrency = 1 }
+
 [[models]]
 provider = "mock"
-id = "one"
+id = "one-1"
 family = "f"
 name = "n"
 default = true
-free = true
-context_window = 1
+context_window = 2
 output_limit = 1
 structured_output = "prompt"
-limits = { requests_per_minute = 1, input_tokens_per_minute = 1, output_tokens_per_minute = 1, concurrency = 1 }
 """
+ANOTHER = ENTRY[ENTRY.index("[[models]]") :].replace("default = true", "").replace("one-1", "one-2")
+FAMILY = '\n[[families]]\nprovider = "mock"\nname = "f"\npattern = "one-(?P<version>1)"\n'
+
+
+def test_a_model_without_limits_of_its_own_has_its_providers() -> None:
+    own = (
+        "limits = { requests_per_minute = 7, input_tokens_per_minute = 1, output_tokens_per_minute = 1,"
+        " concurrency = 1 }"
+    )
+
+    found = read_manifest(ENTRY + ANOTHER + own).models
+
+    assert [model.limits.requests_per_minute for model in found] == [1, 7]
 
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        (ENTRY + ENTRY, "twice"),
-        (ENTRY.replace("default = true", ""), "default"),
-        (ENTRY.replace("free = true", "deprecated = true"), "successor"),
-        (ENTRY + "released = 2026-01-02\nretires = 2026-01-01", "retires before"),
+        (ENTRY + ANOTHER.replace("one-2", "one-1"), "twice"),
+        (ENTRY.replace("default = true", ""), "exactly one default"),
+        (ENTRY + "deprecated = true", "successor"),
+        (ENTRY + 'successor = "two"\nreleased = 2026-01-02\nretires = 2026-01-01', "retires before"),
+        (ENTRY + ANOTHER + 'successor = "two"\ndeprecated = true', "succeeded by two"),
+        (ENTRY.replace("output_limit = 1", "output_limit = 3"), "more than its context"),
+        (ENTRY + "temperature = [2.0, 1.0]", "wrong way round"),
+        (ENTRY + 'reasoning_efforts = ["none"]', "need one another"),
+        (ENTRY + 'no_reasoning = "left_out"', "need one another"),
+        (ENTRY + 'reasoning_efforts = ["low"]\ndefault_effort = "high"', "default_effort"),
+        (ENTRY + "temperature_needs_no_reasoning = true", "needs a temperature"),
+        (ENTRY + "free = true\nreviewed_price = { input = 1, output = 1 }", "free"),
         (ENTRY + 'colour = "red"', "colour"),
+        (ENTRY[ENTRY.index("[[models]]") :], "limits"),
+        (ENTRY + FAMILY.replace("one-", "two-"), "does not fit the pattern"),
+        (ENTRY + FAMILY.replace("<version>1", "<version>"), "does not fit the pattern"),
+        (ENTRY + FAMILY.replace("?P<version>1", "1"), "no group called version"),
+        (ENTRY + FAMILY.replace("(?P", "((?P"), "not a regular expression"),
         ("colour = 1", "models"),
+        ("[[models", "models.toml"),
     ],
 )
-def test_a_manifest_that_contradicts_itself_is_refused(text: str, complaint: str):
+def test_a_manifest_that_contradicts_itself_is_refused(text: str, complaint: str) -> None:
     with pytest.raises(ConfigurationError, match=complaint):
         read_manifest(text)

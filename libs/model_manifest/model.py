@@ -1,0 +1,121 @@
+"""What the manifest says of one model: what it can do, how it is told, until when, and where its price is."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Literal, Self
+
+from event_contracts import LLMProvider, OutputVerbosity, ReasoningEffort
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+ANY_MODEL = "*"
+"""The id of an entry that stands for every model that a server may have been started with."""
+
+StructuredOutput = Literal["json_schema", "tool", "json_object", "prompt"]
+
+PromptCaching = Literal["breakpoints", "automatic"]
+"""How a vendor keeps the beginning of a prompt: up to where it is told to, billing what it writes, or by itself."""
+
+NoReasoning = Literal["effort_none", "thinking_disabled", "thinking_between_tools", "budget_zero", "left_out"]
+"""How a vendor is told not to reason at all.
+
+``effort_none``: the effort ``none``. ``thinking_disabled``, ``thinking_between_tools``: a ``thinking`` of that
+type. ``budget_zero``: a thinking budget of 0. ``left_out``: by sending nothing, as it only reasons when asked.
+"""
+
+
+class Limits(BaseModel):
+    """Where the LLM Provider starts before a vendor's headers have told it an account's real limits."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    requests_per_minute: int = Field(gt=0)
+    input_tokens_per_minute: int = Field(gt=0)
+    output_tokens_per_minute: int = Field(gt=0)
+    concurrency: int = Field(gt=0)
+
+
+class ReviewedPrice(BaseModel):
+    """US dollars a million tokens of a short prompt, as somebody last compared them with the vendor's page."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input: Decimal = Field(ge=0)
+    output: Decimal = Field(ge=0)
+
+
+class Model(BaseModel):
+    """One model. Sizes are in tokens; what a vendor does not say is left out.
+
+    ``default_effort`` is what the vendor takes where none is asked for. ``temperature`` is the range that is
+    accepted; with ``temperature_needs_no_reasoning`` it is accepted only together with the effort ``none``.
+    ``price_id`` names the price list's entry where its id is another one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    provider: LLMProvider
+    id: str = Field(min_length=1)
+    family: str
+    name: str
+    default: bool = False
+    free: bool = False
+    price_id: str | None = None
+    reviewed_price: ReviewedPrice | None = None
+    context_window: int | None = Field(default=None, gt=0)
+    output_limit: int | None = Field(default=None, gt=0)
+    structured_output: StructuredOutput
+    temperature: tuple[float, float] | None = None
+    temperature_needs_no_reasoning: bool = False
+    reasoning_efforts: tuple[ReasoningEffort, ...] = ()
+    default_effort: ReasoningEffort | None = None
+    no_reasoning: NoReasoning | None = None
+    verbosities: tuple[OutputVerbosity, ...] = ()
+    prompt_caching: PromptCaching | None = None
+    batch_api: bool = False
+    released: date | None = None
+    deprecated: bool = False
+    retires: date | None = None
+    successor: str | None = None
+    limits: Limits
+
+    @model_validator(mode="after")
+    def _life_is_in_order(self) -> Self:
+        if self.released and self.retires and self.released >= self.retires:
+            raise ValueError(f"{self.id} retires before it is released")
+        if (self.deprecated or self.retires) and self.successor is None:
+            raise ValueError(f"{self.id} is going to go: name its successor")
+        return self
+
+    @model_validator(mode="after")
+    def _sizes_fit(self) -> Self:
+        if self.context_window and self.output_limit and self.output_limit > self.context_window:
+            raise ValueError(f"{self.id} writes more than its context holds")
+        if self.temperature and self.temperature[0] > self.temperature[1]:
+            raise ValueError(f"{self.id}: the temperatures are the wrong way round")
+        return self
+
+    @model_validator(mode="after")
+    def _reasoning_is_told_how(self) -> Self:
+        silent = ReasoningEffort.NONE in self.reasoning_efforts
+        if silent != (self.no_reasoning is not None):
+            raise ValueError(f"{self.id}: the effort none and no_reasoning need one another")
+        if self.default_effort is not None and self.default_effort not in self.reasoning_efforts:
+            raise ValueError(f"{self.id}: its default_effort is not among its reasoning_efforts")
+        if self.temperature_needs_no_reasoning and not (silent and self.temperature):
+            raise ValueError(f"{self.id}: temperature_needs_no_reasoning needs a temperature and none")
+        return self
+
+    @model_validator(mode="after")
+    def _price_is_said_once(self) -> Self:
+        if self.free and (self.price_id or self.reviewed_price):
+            raise ValueError(f"{self.id} is free: it has no price")
+        return self
+
+    @property
+    def full_name(self) -> str:
+        """Provider and id, as they are named on the command line."""
+        return f"{self.provider}/{self.id}"
+
+    def is_retired(self, today: date) -> bool:
+        """True from the day on which the vendor refuses it."""
+        return self.retires is not None and today >= self.retires

@@ -1,0 +1,139 @@
+"""The price list, genai-prices, asked for exactly the entry that the manifest names.
+
+The list itself would match an id that merely looks alike; a price is either this model's or unknown.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from functools import cache
+from importlib.metadata import version
+from typing import Final
+
+from event_contracts import LLMProvider
+from genai_prices import Usage
+from genai_prices.data_snapshot import get_snapshot
+from genai_prices.types import (
+    ConditionalPrice,
+    ModelInfo,
+    Provider,
+    StartDateConstraint,
+    TieredPrices,
+)
+
+from model_manifest.model import Model
+
+PRICE_LIST: Final = f"genai-prices {version('genai-prices')}"
+BATCH: Final = {"processing": "batch"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """US dollars a million tokens of a short prompt; above ``long_prompt`` input tokens the list has others."""
+
+    input: Decimal
+    output: Decimal
+    cache_read: Decimal | None
+    cache_write: Decimal | None
+    cache_write_1h: Decimal | None
+    long_prompt: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceListEntry:
+    """What the price list has under one id."""
+
+    vendor: Provider
+    listed: ModelInfo
+
+    @property
+    def context_window(self) -> int | None:
+        """Tokens that the list says a prompt may have."""
+        return self.listed.context_window
+
+    @property
+    def deprecated(self) -> bool:
+        """True where the list says so."""
+        return bool(self.listed.deprecated)
+
+    def rates(self, at: datetime, *, batch: bool = False) -> Rates | None:
+        """The rates of a day; None where it has none for input and output, or no batch rates when asked for them."""
+        if batch and not self.has_batch_rates(at):
+            return None
+        prices = self.listed.get_prices(at, BATCH if batch else None)
+        read, written = _base(prices.input_mtok), _base(prices.output_mtok)
+        if read is None or written is None:
+            return None
+        return Rates(
+            input=read,
+            output=written,
+            cache_read=_base(prices.cache_read_mtok),
+            cache_write=_base(prices.cache_write_mtok),
+            cache_write_1h=_base(prices.cache_write_1h_mtok),
+            long_prompt=_first_tier(prices.input_mtok),
+        )
+
+    def has_batch_rates(self, at: datetime) -> bool:
+        """True where the list has, for that day, what the vendor's batch API costs."""
+        return any(
+            variant.when == BATCH and (variant.constraint is None or variant.constraint.active(at))
+            for variant in self.listed.price_variants or ()
+        )
+
+    def amount(self, usage: Usage, at: datetime, *, batch: bool) -> Decimal:
+        """The price of a call; raises ``ValueError`` where the parts of ``usage`` exceed the whole."""
+        found = self.listed.calc_price(
+            usage,
+            self.vendor,
+            genai_request_timestamp=at,
+            price_context=BATCH if batch else None,
+        )
+        return found.total_price
+
+    def next_change(self, after: date) -> date | None:
+        """The first day after ``after`` on which other prices hold."""
+        prices = self.listed.prices
+        if not isinstance(prices, list):
+            return None
+        return min(
+            (start for start in map(_start, prices) if start is not None and start > after), default=None
+        )
+
+
+def price_list_entry(model: Model) -> PriceListEntry | None:
+    """The entry under the model's price id, else under its own; None where the list has no such id."""
+    vendor = _vendor(model.provider)
+    listed = None if vendor is None else _entries(model.provider).get(model.price_id or model.id)
+    return None if vendor is None or listed is None else PriceListEntry(vendor=vendor, listed=listed)
+
+
+def listed_ids(provider: LLMProvider) -> tuple[str, ...]:
+    """Every id that the price list has of a provider."""
+    return tuple(_entries(provider))
+
+
+def noon(day: date) -> datetime:
+    """A moment of a day, for a price list that changes at midnight UTC."""
+    return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+
+
+def _vendor(provider: LLMProvider) -> Provider | None:
+    return next((vendor for vendor in get_snapshot().providers if vendor.id == provider), None)
+
+
+@cache
+def _entries(provider: LLMProvider) -> dict[str, ModelInfo]:
+    vendor = _vendor(provider)
+    return {} if vendor is None else {listed.id: listed for listed in vendor.models}
+
+
+def _base(price: Decimal | TieredPrices | None) -> Decimal | None:
+    return price.base if isinstance(price, TieredPrices) else price
+
+
+def _first_tier(price: Decimal | TieredPrices | None) -> int | None:
+    return price.tiers[0].start if isinstance(price, TieredPrices) and price.tiers else None
+
+
+def _start(price: ConditionalPrice) -> date | None:
+    return price.constraint.start_date if isinstance(price.constraint, StartDateConstraint) else None
