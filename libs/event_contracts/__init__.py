@@ -44,6 +44,7 @@ from event_contracts.base import (
     usd,
 )
 from event_contracts.cj_http import (
+    FINAL_STATES,
     AnchorRegistration,
     AnchorView,
     AssessmentAccepted,
@@ -59,6 +60,13 @@ from event_contracts.cj_http import (
     ContentStored,
     NonEmptyText,
     ReliabilityView,
+)
+from event_contracts.comparison_csv import (
+    COMPARISON_COLUMNS,
+    comparison_row,
+    csv_text,
+    guarded,
+    unguarded,
 )
 from event_contracts.conductor import (
     BatchPhases,
@@ -172,6 +180,8 @@ __all__ = [
     "ALL_TOPICS",
     "ANSWER_SCHEMA",
     "CALLBACK_TOPICS",
+    "COMPARISON_COLUMNS",
+    "FINAL_STATES",
     "GRADE_SCALES",
     "HTTP_PAYLOADS",
     "LABEL_A",
@@ -296,12 +306,15 @@ __all__ = [
     "WireModel",
     "asyncapi_document",
     "canonical_json",
+    "comparison_row",
     "course_language",
+    "csv_text",
     "dead_letter_topic",
     "envelope_type",
     "event_for",
     "fence_pair",
     "grade_scale",
+    "guarded",
     "http_status",
     "json_schemas",
     "parse_envelope",
@@ -309,6 +322,7 @@ __all__ = [
     "read_fenced_pair",
     "text_sha256",
     "topic_of",
+    "unguarded",
     "unified",
     "usd",
     "validation_reasons",

@@ -1,7 +1,7 @@
 """The CJ Assessment service's HTTP payloads: progress, results, comparisons, content and anchors."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from pydantic import Field, StringConstraints
@@ -34,6 +34,16 @@ class AssessmentState(StrEnum):
     COMPLETED_WITH_FAILURES = "completed_with_failures"
     FAILED = "failed"
     CANCELLED = "cancelled"
+
+
+FINAL_STATES: Final = frozenset(
+    {
+        AssessmentState.COMPLETED,
+        AssessmentState.COMPLETED_WITH_FAILURES,
+        AssessmentState.FAILED,
+        AssessmentState.CANCELLED,
+    }
+)
 
 
 class ComparisonState(StrEnum):

@@ -1,10 +1,14 @@
 """The service's HTTP routes."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 from event_contracts import (
+    COMPARISON_COLUMNS,
+    FINAL_STATES,
     AnchorRegistration,
     AnchorView,
     AssessmentAccepted,
@@ -17,6 +21,8 @@ from event_contracts import (
     ErrorBody,
     EventEnvelope,
     LLMComparisonResultV1,
+    comparison_row,
+    csv_text,
     parse_envelope,
 )
 from pydantic import BaseModel
@@ -32,6 +38,10 @@ from service_kit.http_app import request_body
 from service_kit.webhooks import WebhookSigner
 
 from cj_assessment.domain.batch import Anchor, Batch, BatchId, RequestEnvelope
+
+CSV_PAGE = 1000
+EVENTS_EVERY_SECONDS = 0.5
+COMMENT_AFTER_SECONDS = 15.0
 
 HandleResults = Callable[[Sequence[EventEnvelope[LLMComparisonResultV1]]], Awaitable[None]]
 
@@ -96,6 +106,23 @@ def assessments_api(actions: Actions) -> Blueprint:
         """Every comparison of a batch, in the order they were planned."""
         return await actions.comparisons(BatchId(batch_id), cursor=query_args.cursor, limit=query_args.limit)
 
+    @blueprint.get("/batches/<batch_id>/comparisons.csv")
+    @document_response(ErrorBody, 404)
+    async def comparisons_csv(batch_id: str) -> Response:
+        """Every comparison of a batch as a CSV file, which `cj-run analyse` and spreadsheet programs read."""
+        first = await actions.comparisons(BatchId(batch_id), cursor=None, limit=CSV_PAGE)
+        return Response(_csv_pages(actions, first), content_type="text/csv; charset=utf-8")
+
+    @blueprint.get("/batches/<batch_id>/events")
+    @document_response(ErrorBody, 404)
+    async def events(batch_id: str) -> Response:
+        """Server-sent events: `progress` with the batch's status whenever it has changed, until it is final."""
+        first = await actions.status(BatchId(batch_id))
+        response = Response(_progress_events(actions, first), content_type="text/event-stream")
+        response.timeout = None  # as long as the batch takes
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
     @blueprint.post("/batches/<batch_id>/cancel")
     @validate_response(AssessmentAccepted, 202)
     @document_response(ErrorBody, 404)
@@ -106,6 +133,35 @@ def assessments_api(actions: Actions) -> Blueprint:
         return AssessmentAccepted(batch_id=batch.batch_id, cj_assessment_job_id=str(batch.job_id)), 202
 
     return blueprint
+
+
+async def _csv_pages(actions: Actions, page: ComparisonPage) -> AsyncIterator[str]:
+    yield csv_text([COMPARISON_COLUMNS])
+    while True:
+        yield csv_text(comparison_row(view) for view in page.items)
+        if page.next_cursor is None:
+            return
+        page = await actions.comparisons(BatchId(page.batch_id), cursor=page.next_cursor, limit=CSV_PAGE)
+
+
+async def _progress_events(actions: Actions, status: BatchStatusView) -> AsyncIterator[str]:
+    """A comment is sent while nothing changes, so that whoever reads knows that the line is open."""
+    yield _progress_event(status)
+    silent_since = monotonic()
+    while status.state not in FINAL_STATES:
+        await asyncio.sleep(EVENTS_EVERY_SECONDS)
+        newest = await actions.status(BatchId(status.batch_id))
+        if newest != status:
+            yield _progress_event(newest)
+        elif monotonic() - silent_since >= COMMENT_AFTER_SECONDS:
+            yield ": still there\n\n"
+        else:
+            continue
+        status, silent_since = newest, monotonic()
+
+
+def _progress_event(status: BatchStatusView) -> str:
+    return f"event: progress\ndata: {status.model_dump_json()}\n\n"
 
 
 def anchors_api(actions: Actions) -> Blueprint:

@@ -1,14 +1,15 @@
 """What to do next with a batch: one pure function of what is known, so that it may be asked at any time.
 
-Rounds overlap by one: round k+1 is planned from all answers of rounds up to k-1, while k is being judged. So
-judges are never idle, and yet the next pairs depend on what was answered only, not on which answer came first:
-the same batch with the same answers takes the same course. A round whose last answers are late for longer than
+Rounds overlap by one: round k+1 is planned as of round k-1, from what became of all comparisons up to there, while
+k is being judged. So judges are never idle, and yet the next pairs depend on what was answered only, not on which
+answer came first: the same batch with the same answers takes the same course. Where round k-1 says that it is time
+to stop, the last answers are waited for, and they have the last word. A round whose answers are late for longer than
 ``DecisionRules.straggler_patience`` is planned without them; they count when they come.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -84,6 +85,11 @@ class Snapshot:
     def states(self) -> Counter[str]:
         """Comparisons by state."""
         return Counter(asked.state for asked in self.asked)
+
+    @cached_property
+    def judged(self) -> tuple[Asked, ...]:
+        """Comparisons with a winner."""
+        return tuple(asked for asked in self.asked if asked.state == ComparisonState.JUDGED)
 
     @property
     def open(self) -> int:
@@ -220,7 +226,7 @@ def decide(snapshot: Snapshot) -> Decision:
     early = _nothing_to_compare(snapshot) or _too_many_failures(snapshot) or _still_awaited(snapshot)
     if early is not None:
         return early
-    return _decide_on(snapshot, _evidence(snapshot))
+    return _decide_on(snapshot)
 
 
 def _nothing_to_compare(snapshot: Snapshot) -> Finish | None:
@@ -253,7 +259,7 @@ def _commonest_error(snapshot: Snapshot) -> str:
 
 def _still_awaited(snapshot: Snapshot) -> Wait | None:
     """Wait while a round before the last one has open comparisons, unless its time is over."""
-    if snapshot.is_overdue or snapshot.time_is_over or snapshot.is_stuck:
+    if _must_say_now(snapshot):
         return None
     awaited = snapshot.last_round - 1
     if any(asked.state in OPEN and asked.round <= awaited for asked in snapshot.asked):
@@ -265,45 +271,52 @@ def _patience_ends(snapshot: Snapshot) -> datetime:
     return min(snapshot.now + snapshot.rules.straggler_patience, snapshot.limits.deadline)
 
 
-def _evidence(snapshot: Snapshot) -> tuple[Asked, ...]:
-    """The answers that this decision may depend on: all, or those before the round still being judged."""
-    everything = snapshot.open == 0 or snapshot.is_overdue or snapshot.time_is_over or snapshot.is_stuck
-    last = snapshot.last_round if everything else snapshot.last_round - 1
-    return tuple(
-        asked for asked in snapshot.asked if asked.state == ComparisonState.JUDGED and asked.round <= last
+def _decide_on(snapshot: Snapshot) -> Decision:
+    if not _must_say_now(snapshot):
+        decision = _go_on(as_of(snapshot, round_number=snapshot.last_round - 1))
+        if decision is not None:
+            return decision
+        if snapshot.open:
+            # What is being judged is paid for: it counts before the last word is said.
+            return Wait(due_round=snapshot.last_round, check_at=_patience_ends(snapshot))
+    return _go_on(snapshot) or _finish(snapshot)
+
+
+def _must_say_now(snapshot: Snapshot) -> bool:
+    return snapshot.is_overdue or snapshot.time_is_over or snapshot.is_stuck
+
+
+def as_of(snapshot: Snapshot, *, round_number: int) -> Snapshot:
+    """What was known when that round and those before it were settled, and nothing later."""
+    return replace(
+        snapshot,
+        asked=tuple(
+            asked
+            if asked.round <= round_number
+            else replace(asked, state=ComparisonState.SUBMITTED, a_won=None, judge=None, error_code=None)
+            for asked in snapshot.asked
+        ),
     )
 
 
-def _decide_on(snapshot: Snapshot, evidence: tuple[Asked, ...]) -> Decision:
-    fitted = fit_evidence(snapshot.active, evidence)
-    verdict = evaluate_stop(_stop_inputs(snapshot, evidence, fitted))
-    if not verdict.stop and not snapshot.is_stuck:
-        pairs = _next_round(snapshot, fitted)
-        if pairs:
-            measured = None if fitted is None else _measured(fitted, evidence, verdict)
-            return JudgeMore(pairs=pairs, measured=measured, check_at=_patience_ends(snapshot))
-    if _worth_waiting(snapshot):
-        # What is being judged is paid for: it counts before the last word is said.
-        return Wait(due_round=snapshot.last_round, check_at=_patience_ends(snapshot))
-    reason = StopReason.BUDGET_COST if snapshot.is_stuck else StopReason(verdict.reason or "exhausted")
-    return _finish(snapshot, evidence, fitted, verdict, reason)
+def _go_on(snapshot: Snapshot) -> JudgeMore | None:
+    """The next round; None where it is time to stop, or where nothing is left to ask or to pay with."""
+    fitted = fit_evidence(snapshot.active, snapshot.judged)
+    verdict = _verdict(snapshot, fitted)
+    pairs = () if verdict.stop or snapshot.is_stuck else _next_round(snapshot, fitted)
+    if not pairs:
+        return None
+    measured = None if fitted is None else _measured(fitted, snapshot.judged, verdict)
+    return JudgeMore(pairs=pairs, measured=measured, check_at=_patience_ends(snapshot))
 
 
-def _worth_waiting(snapshot: Snapshot) -> bool:
-    return snapshot.open > 0 and not (snapshot.is_overdue or snapshot.time_is_over or snapshot.is_stuck)
-
-
-def _finish(
-    snapshot: Snapshot,
-    evidence: tuple[Asked, ...],
-    fitted: Fitted | None,
-    verdict: StopVerdict,
-    reason: StopReason,
-) -> Finish | Fail:
+def _finish(snapshot: Snapshot) -> Finish | Fail:
     """Rank all essays that the comparisons link to each other, and name the others."""
-    linked = snapshot.active
+    linked, evidence = snapshot.active, snapshot.judged
+    fitted = fit_evidence(linked, evidence)
+    verdict = _verdict(snapshot, fitted)
     if fitted is None:
-        linked = largest_group(snapshot.active, evidence)
+        linked = largest_group(linked, evidence)
         evidence = among(linked, evidence)
         fitted = fit_evidence(linked, evidence)
     if fitted is None:
@@ -313,7 +326,7 @@ def _finish(
         )
     measured = _measured(fitted, evidence, verdict)
     return Finish(
-        reason=reason,
+        reason=StopReason.BUDGET_COST if snapshot.is_stuck else StopReason(verdict.reason or "exhausted"),
         ranking=Ranking(essays=linked, evidence=evidence, fitted=fitted, measured=measured),
         unranked={**snapshot.dropped, **_apart(snapshot.active, linked)},
     )
@@ -325,23 +338,25 @@ def _apart(active: Sequence[Essay], linked: Sequence[Essay]) -> dict[str, str]:
     return {essay.essay_id: reason for essay in active if essay.item not in inside}
 
 
-def _stop_inputs(snapshot: Snapshot, evidence: Sequence[Asked], fitted: Fitted | None) -> StopInputs:
-    limits, rules = snapshot.limits, snapshot.rules
-    return StopInputs(
-        eb_reliability=None if fitted is None else fitted.fit.eb_reliability,
-        target_reliability=limits.target_reliability,
-        least_compared=least_compared(snapshot.active, evidence) if evidence else None,
-        min_comparisons_per_item=rules.min_comparisons_per_essay,
-        is_connected=fitted is not None,
-        position_bias=None if fitted is None else largest_position_bias(fitted),
-        max_position_bias=rules.max_position_bias,
-        comparisons=snapshot.asked_and_not_lost,
-        max_comparisons=snapshot.budget,
-        cost=snapshot.spending.committed_usd,
-        next_cost=snapshot.next_cost_usd,
-        max_cost=limits.max_cost_usd,
-        now=snapshot.now,
-        deadline=limits.deadline,
+def _verdict(snapshot: Snapshot, fitted: Fitted | None) -> StopVerdict:
+    limits, rules, evidence = snapshot.limits, snapshot.rules, snapshot.judged
+    return evaluate_stop(
+        StopInputs(
+            eb_reliability=None if fitted is None else fitted.fit.eb_reliability,
+            target_reliability=limits.target_reliability,
+            least_compared=least_compared(snapshot.active, evidence) if evidence else None,
+            min_comparisons_per_item=rules.min_comparisons_per_essay,
+            is_connected=fitted is not None,
+            position_bias=None if fitted is None else largest_position_bias(fitted),
+            max_position_bias=rules.max_position_bias,
+            comparisons=snapshot.asked_and_not_lost,
+            max_comparisons=snapshot.budget,
+            cost=snapshot.spending.committed_usd,
+            next_cost=snapshot.next_cost_usd,
+            max_cost=limits.max_cost_usd,
+            now=snapshot.now,
+            deadline=limits.deadline,
+        )
     )
 
 

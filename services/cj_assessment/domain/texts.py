@@ -38,10 +38,12 @@ _VARIATION_SUPPLEMENT: Final = range(0xE0100, 0xE01F0)
 
 _ADDRESSES = re.compile(
     r"""
-    \b(?:ignore|disregard|forget|ignorera|bortse\s+från|glöm)\b[^.!?\n]{0,40}
-        \b(?:instructions?|prompts?|rules|criteria|rubric|instruktion\w*|regler\w*|kriteri\w*)\b
+    \b(?:ignore|disregard|forget|ignorera|bortse\s+från|glöm)
+        (?:\s+(?:all|any|of|the|your|my|these|previous|prior|earlier|above|given|alla|de|dina|tidigare|föregående
+            |ovanstående)){0,5}
+        \s+(?:instructions?|prompts?|rules|criteria|rubric|instruktion\w*|regler\w*|kriteri\w*)\b
     | \b(?:you\s+are|act\s+as|du\s+är|agera\s+som)\s+(?:an?\s+|the\s+|en\s+|ett\s+)?
-        (?:\w+\s+)?(?:grader|judge|examiner|evaluator|assessor|language\s+model|ai|llm|bedömare|språkmodell)\b
+        (?:\w+\s+)?(?:grader|judge|examiner|evaluator|assessor|language\s+model|ai|llm|bedömare|språkmodell)\b(?!\s+(?:of|av)\b)
     | \b(?:dear|hello|hi|attention|to\s+the|kära|bäste|hej)\s+
         (?:grader|judge|examiner|evaluator|assessor|llm|ai|bedömare|examinator)\b
     | \b(?:choose|pick|select|prefer|vote\s+for|välj|rösta\s+på)\s+

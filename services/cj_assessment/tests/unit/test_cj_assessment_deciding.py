@@ -1,0 +1,344 @@
+"""decide() always says something, says the same twice, keeps every budget, and every batch ends."""
+
+import hashlib
+import math
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from cj_assessment.domain.batch import Essay, Judge
+from cj_assessment.domain.comparison import Asked
+from cj_assessment.domain.deciding import (
+    Decision,
+    DecisionRules,
+    Fail,
+    Finish,
+    JudgeMore,
+    Spending,
+    Wait,
+    decide,
+)
+from cj_assessment.tests.building import NOW, asked, essays, nothing_spent, snapshot
+from event_contracts import ComparisonState, StopReason
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+JUDGED, FAILED, PENDING, SUBMITTED = (
+    ComparisonState.JUDGED,
+    ComparisonState.FAILED,
+    ComparisonState.PENDING,
+    ComparisonState.SUBMITTED,
+)
+Judgement = Callable[[Asked], Asked]
+
+
+def luck(pair: Asked, salt: str = "") -> float:
+    """A number from 0 to 1 that depends on the pair alone, not on when it is judged."""
+    digest = hashlib.sha256(f"{salt}{pair.slot_a}:{pair.slot_b}:{pair.round}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def sharp_judge(pair: Asked) -> Asked:
+    """Prefers the lower item, the more surely the further apart."""
+    chance = 1 / (1 + math.exp(0.5 * (pair.slot_a - pair.slot_b)))
+    return replace(pair, state=JUDGED, a_won=luck(pair) < chance, judge="mock/simulated")
+
+
+def failing(share: float) -> Judgement:
+    """A judge who fails on a share of the pairs."""
+
+    def judge(pair: Asked) -> Asked:
+        if luck(pair, "fail") < share:
+            return replace(pair, state=FAILED, error_code="LLM_PROVIDER_API_ERROR")
+        return sharp_judge(pair)
+
+    return judge
+
+
+class Batch:
+    """A batch played to its end: answers arrive in any order, a decision is asked for whenever one came."""
+
+    def __init__(self, essays: tuple[Essay, ...], judge: Judgement, *, order: int, **limits: object) -> None:
+        self.essays, self.judge, self.limits = essays, judge, limits
+        self.asked: list[Asked] = []
+        self.order = random.Random(order)
+        self.last_round = 0
+        self.most_open = 0
+
+    def look(self) -> Decision:
+        return decide(snapshot(self.essays, self.asked, last_round=self.last_round, **self.limits))  # type: ignore[arg-type]  # the builder's own keywords
+
+    def play(self) -> Finish | Fail:
+        for _ in range(20_000):
+            decision = self.look()
+            if isinstance(decision, Finish | Fail):
+                return decision
+            if isinstance(decision, JudgeMore):
+                self.last_round += 1
+                self.asked += [
+                    asked(pair.slot_a, pair.slot_b, PENDING, number=self.last_round, assigned=pair.assigned)
+                    for pair in decision.pairs
+                ]
+                self.most_open = max(self.most_open, len(self.open()))
+            else:
+                self.answer_one()
+        raise AssertionError("the batch does not end")
+
+    def open(self) -> list[int]:
+        return [place for place, pair in enumerate(self.asked) if pair.state == PENDING]
+
+    def answer_one(self) -> None:
+        place = self.order.choice(self.open())
+        self.asked[place] = self.judge(self.asked[place])
+
+
+def ranking(decision: Decision) -> tuple[float, ...]:
+    assert isinstance(decision, Finish)
+    assert decision.ranking is not None
+    return decision.ranking.measured.theta
+
+
+@settings(max_examples=25)
+@given(count=st.integers(2, 24), order=st.integers(0, 1000), share=st.sampled_from([0.0, 0.1, 0.3]))
+def test_every_batch_ends_within_its_budget(count: int, order: int, share: float) -> None:
+    batch = Batch(essays(count), failing(share), order=order, max_comparisons=10 * count)
+
+    end = batch.play()
+
+    judged = sum(pair.state == JUDGED for pair in batch.asked)
+    assert isinstance(end, Finish | Fail)
+    assert judged <= 10 * count
+
+
+@settings(max_examples=10)
+@given(order=st.integers(0, 1000))
+def test_the_order_of_the_answers_does_not_change_the_course(order: int) -> None:
+    one = Batch(essays(12), sharp_judge, order=0)
+    other = Batch(essays(12), sharp_judge, order=order)
+
+    theta, theta_other = ranking(one.play()), ranking(other.play())
+
+    assert theta == theta_other
+    assert one.asked == other.asked
+
+
+@settings(max_examples=15)
+@given(order=st.integers(0, 1000), steps=st.integers(0, 200))
+def test_asked_twice_it_says_the_same_twice(order: int, steps: int) -> None:
+    batch = Batch(essays(9), failing(0.2), order=order)
+    for _ in range(steps):
+        decision = batch.look()
+        if isinstance(decision, JudgeMore):
+            batch.last_round += 1
+            batch.asked += [
+                asked(p.slot_a, p.slot_b, PENDING, number=batch.last_round) for p in decision.pairs
+            ]
+        elif isinstance(decision, Wait):
+            batch.answer_one()
+
+    first, second = batch.look(), batch.look()
+
+    assert type(first) is type(second)
+    if isinstance(first, JudgeMore) and isinstance(second, JudgeMore):
+        assert first == second
+
+
+def test_a_sharp_judge_reaches_the_target_before_the_budget() -> None:
+    batch = Batch(essays(30), sharp_judge, order=1)
+
+    end = batch.play()
+
+    assert isinstance(end, Finish)
+    assert end.reason is StopReason.TARGET_REACHED
+    theta = ranking(end)
+    assert sorted(theta, reverse=True)[:3] == pytest.approx(sorted(theta[:6], reverse=True)[:3])
+
+
+def test_rounds_overlap_so_that_judges_are_never_idle() -> None:
+    batch = Batch(essays(20), sharp_judge, order=1)
+
+    batch.play()
+
+    assert batch.most_open >= 20
+
+
+def test_a_judge_who_fails_on_a_third_does_not_keep_a_batch_from_its_end() -> None:
+    batch = Batch(essays(20), failing(0.3), order=2)
+
+    end = batch.play()
+
+    assert isinstance(end, Finish)
+    assert end.unranked == {}
+
+
+def test_a_judge_who_always_fails_ends_the_batch_with_the_reason_and_asks_for_no_more() -> None:
+    batch = Batch(essays(20), failing(1.0), order=3)
+
+    end = batch.play()
+
+    assert isinstance(end, Fail)
+    assert "LLM_PROVIDER_API_ERROR" in end.message
+    assert len(batch.asked) <= 2 * 20
+
+
+def test_an_essay_that_no_judge_will_judge_is_dropped_and_the_others_are_ranked() -> None:
+    def refusing(pair: Asked) -> Asked:
+        refused = 5 in (pair.slot_a, pair.slot_b)
+        return (
+            replace(pair, state=FAILED, error_code="LLM_INVALID_RESPONSE") if refused else sharp_judge(pair)
+        )
+
+    end = Batch(essays(12), refusing, order=4).play()
+
+    assert isinstance(end, Finish)
+    assert set(end.unranked) == {"e5"}
+    assert len(ranking(end)) == 11
+
+
+def test_a_pair_that_could_not_be_judged_may_be_asked_again() -> None:
+    pairs = [asked(0, 1, FAILED), asked(1, 2), asked(2, 0)]
+
+    decision = decide(snapshot(essays(3), pairs))
+
+    assert isinstance(decision, JudgeMore)
+    assert {frozenset((pair.slot_a, pair.slot_b)) for pair in decision.pairs} == {frozenset((0, 1))}
+    again = decision.pairs[0]
+    assert again.repetition == (1 if (again.slot_a, again.slot_b) == (0, 1) else 0)
+
+
+def test_one_essay_alone_is_a_result_without_a_rank_and_with_the_reason() -> None:
+    decision = decide(snapshot(essays(1)))
+
+    assert isinstance(decision, Finish)
+    assert decision.ranking is None
+    assert "compare" in decision.unranked["e0"]
+
+
+def test_a_cancelled_batch_ends_whatever_else_is_known() -> None:
+    decision = decide(snapshot(essays(5), [asked(0, 1)], is_cancelled=True))
+
+    assert isinstance(decision, Fail)
+    assert decision.reason is StopReason.CANCELLED
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 7])
+def test_a_small_batch_asks_every_pair_before_any_pair_again(count: int) -> None:
+    batch = Batch(essays(count), sharp_judge, order=5, target_reliability=0.999)
+
+    batch.play()
+
+    everyone = count * (count - 1) // 2
+    first = [frozenset((pair.slot_a, pair.slot_b)) for pair in batch.asked[:everyone]]
+    assert len(set(first)) == everyone
+
+
+def test_both_orders_are_asked_before_either_is_repeated_in_a_small_batch() -> None:
+    batch = Batch(essays(4), sharp_judge, order=5, target_reliability=0.999)
+
+    batch.play()
+
+    ordered = [(pair.slot_a, pair.slot_b) for pair in batch.asked[:12]]
+    assert max(Counter(ordered).values()) == 1
+
+
+def test_the_deadline_ends_a_batch_with_what_was_judged() -> None:
+    pairs = [asked(0, 1), asked(1, 2), asked(2, 0, SUBMITTED)]
+
+    decision = decide(snapshot(essays(3), pairs, now=NOW, deadline=NOW))
+
+    assert isinstance(decision, Finish)
+    assert decision.reason is StopReason.DEADLINE
+
+
+def test_a_straggler_is_waited_for_no_longer_than_patience_lasts() -> None:
+    pairs = [asked(0, 1, SUBMITTED), asked(1, 2), asked(2, 3), asked(3, 0), asked(0, 2, number=2)]
+
+    patient = decide(snapshot(essays(4), pairs, last_round=2))
+    overdue = decide(snapshot(essays(4), pairs, last_round=2, is_overdue=True))
+
+    assert isinstance(patient, Wait)
+    assert patient.check_at == NOW + DecisionRules().straggler_patience
+    assert isinstance(overdue, JudgeMore)
+
+
+def test_essays_that_no_comparison_links_are_named_and_the_larger_group_is_ranked() -> None:
+    pairs = [asked(0, 1), asked(1, 2), asked(2, 0), asked(3, 4)]
+
+    decision = decide(snapshot(essays(5), pairs, max_comparisons=4))
+
+    assert isinstance(decision, Finish)
+    assert decision.reason is StopReason.BUDGET_COMPARISONS
+    assert set(decision.unranked) == {"e3", "e4"}
+
+
+PRICED = (Judge(provider="openai", model="m", expected_cost_usd=Decimal("0.01"), cap_usd=Decimal("0.10")),)
+
+
+def spent(cost: str, reserved: str = "0", pending: str = "0") -> Spending:
+    return replace(
+        nothing_spent(),
+        cost_usd=Decimal(cost),
+        reserved_usd=Decimal(reserved),
+        pending_usd=Decimal(pending),
+    )
+
+
+def test_no_more_pairs_are_planned_than_the_money_left_pays_for_at_their_highest_cost() -> None:
+    pairs = [asked(item, (item + 1) % 20) for item in range(20)]
+    money = spent("0.30", reserved="0.20", pending="0.15")
+
+    decision = decide(
+        snapshot(essays(20), pairs, judges=PRICED, spending=money, max_cost_usd=Decimal("1.00"))
+    )
+
+    assert isinstance(decision, JudgeMore)
+    assert len(decision.pairs) == 3
+
+
+def test_a_batch_whose_money_is_gone_ends_with_what_was_judged() -> None:
+    pairs = [asked(0, 1), asked(1, 2), asked(2, 0)]
+
+    decision = decide(
+        snapshot(essays(3), pairs, judges=PRICED, spending=spent("0.95"), max_cost_usd=Decimal("1.00"))
+    )
+
+    assert isinstance(decision, Finish)
+    assert decision.reason is StopReason.BUDGET_COST
+
+
+def test_comparisons_that_nobody_can_pay_for_do_not_keep_a_batch_waiting() -> None:
+    pairs = [asked(0, 1), asked(1, 2), asked(2, 0), asked(0, 2, PENDING, number=2)]
+    money = spent("0.95", pending="0.10")
+
+    decision = decide(snapshot(essays(3), pairs, judges=PRICED, spending=money, max_cost_usd=Decimal("1.00")))
+
+    assert isinstance(decision, Finish)
+    assert decision.reason is StopReason.BUDGET_COST
+
+
+def test_a_panel_gets_the_shares_that_were_asked_for() -> None:
+    panel = tuple(
+        Judge(provider="mock", model=name, share=share)
+        for name, share in [("a", 0.5), ("b", 0.3), ("c", 0.2)]
+    )
+    batch = Batch(
+        essays(20), sharp_judge, order=6, judges=panel, max_comparisons=200, target_reliability=0.999
+    )
+
+    batch.play()
+
+    times = Counter(pair.assigned for pair in batch.asked)
+    assert [times[place] / len(batch.asked) for place in range(3)] == pytest.approx([0.5, 0.3, 0.2], abs=0.02)
+
+
+def test_patience_never_goes_beyond_the_deadline() -> None:
+    pairs = [asked(0, 1, SUBMITTED), asked(1, 2), asked(2, 0), asked(0, 2, number=2)]
+
+    decision = decide(snapshot(essays(3), pairs, deadline=NOW + timedelta(seconds=1)))
+
+    assert isinstance(decision, Wait)
+    assert decision.check_at == NOW + timedelta(seconds=1)
