@@ -38,6 +38,7 @@ class JudgeParameters:
 
     ``cache_breakpoints``: the model bills what it writes to its cache, and must be told where the part of a
     prompt ends that other calls share; without it such a model writes, and bills, every whole prompt.
+    ``no_reasoning``: how the manifest says this model is told not to reason, where the effort is ``none``.
     """
 
     provider: str
@@ -48,6 +49,7 @@ class JudgeParameters:
     output_verbosity: str | None
     structured_output: str
     cache_breakpoints: bool = False
+    no_reasoning: str | None = None
 
     def as_json(self) -> JsonObject:
         """The parameters that determine a judgement, besides provider and model."""
