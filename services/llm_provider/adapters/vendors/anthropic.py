@@ -133,8 +133,11 @@ def _blocks(section: Section) -> list[JsonValue]:
 
 
 def _thinking(parameters: JudgeParameters) -> JsonObject:
-    """Models think as much as they find right unless told; effort is part of the output's configuration."""
-    return {"thinking": {"type": "disabled"}} if parameters.reasoning_effort == "none" else {}
+    """Models think as much as they find right unless told; each generation is told in its own way not to."""
+    if parameters.reasoning_effort != "none" or parameters.no_reasoning == "left_out":
+        return {}
+    between_tools = parameters.no_reasoning == "thinking_between_tools"
+    return {"thinking": {"type": "between_tools" if between_tools else "disabled"}}
 
 
 def _output(parameters: JudgeParameters) -> JsonObject:

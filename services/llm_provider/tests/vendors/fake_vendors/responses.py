@@ -1,0 +1,57 @@
+"""Answers over HTTP: whole, in pieces, or broken off."""
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
+
+import orjson
+from event_contracts import JsonObject
+from llm_provider.tests.vendors.fake_vendors.dialect import Dialect
+from llm_provider.tests.vendors.fake_vendors.scenario import Failure, Received
+from quart import Blueprint, Response, request
+
+_JSON: Final = "application/json"
+_PIECE: Final = 64
+
+
+def json_response(
+    body: JsonObject, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A JSON answer."""
+    return Response(orjson.dumps(body), status=status, headers={"content-type": _JSON, **(headers or {})})
+
+
+def in_pieces(content: bytes) -> Response:
+    """A file that comes in many small pieces, which end anywhere."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(content), _PIECE):
+            yield content[start : start + _PIECE]
+
+    return Response(pieces(), headers={"content-type": "application/octet-stream"})
+
+
+def broken_off(content: bytes) -> Response:
+    """Half of an answer whose length was announced: the connection is closed after it."""
+    headers = {"content-type": _JSON, "content-length": str(len(content))}
+    return Response(content[: len(content) // 2], headers=headers)
+
+
+def require_key(routes: Blueprint, dialect: Dialect) -> None:
+    """Refuse all who do not show the key."""
+
+    @routes.before_request
+    async def refuse() -> Response | None:
+        if dialect.accepts(lower_headers()):
+            return None
+        nobody = Received(vendor=dialect.vendor, path=request.path, headers={}, body={}, size=0)
+        return json_response(dialect.error(nobody, Failure(status=401)), status=401)
+
+
+def lower_headers() -> dict[str, str]:
+    """The present request's headers, their names in lower case."""
+    return {name.lower(): value for name, value in request.headers.items()}
+
+
+def json_lines(lines: list[JsonObject]) -> bytes:
+    """JSON Lines."""
+    return b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
