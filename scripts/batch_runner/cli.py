@@ -4,48 +4,58 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import uuid4
 
 import httpx2
+import stamina
 import typer
 from event_contracts import AssessmentState, CourseCode, LLMConfigOverrides, SuiteError
 from model_manifest import validate_llm_overrides
 from rich.console import Console
 
-from batch_runner.analysis import analyse_file
 from batch_runner.assignment import Assignment, load_assignment
-from batch_runner.client import AssessmentClient
+from batch_runner.client import AssessmentClient, ServiceRefused
 from batch_runner.execution import FinishedRun, RunOptions, assessment_request, collect, follow, upload
+from batch_runner.interrupting import run_until_interrupted
 from batch_runner.presentation import LiveProgress, problems, ranking_table, totals_line
 from batch_runner.run_files import write_run_files
 
-EXIT_FAILED = 1
-EXIT_INVALID = 2
+EXIT_FAILED: Final = 1
+EXIT_INVALID: Final = 2
+EXIT_INTERRUPTED: Final = 130
+NOT_FOUND: Final = 404
 
 app = typer.Typer(
     name="cj-run",
     no_args_is_help=True,
     add_completion=False,
-    help="Assess a folder of essays by comparative judgement.",
+    help="Assess a folder of essays by comparative judgement, and analyse judgement data of any origin.",
 )
 console = Console()
 errors = Console(stderr=True)
 
 Folder = Annotated[
-    Path, typer.Argument(help="Folder of .txt, .md, .docx or .pdf essays, or with an assignment.toml.")
+    Path,
+    typer.Argument(
+        help="A folder of .txt, .md, .docx or .pdf essays; with an assignment.toml in it, also of anchors,"
+        " task, rubric and instructions."
+    ),
 ]
 Course = Annotated[CourseCode, typer.Option(help="Course of a folder without assignment.toml.")]
 Provider = Annotated[str | None, typer.Option(help="Who judges: anthropic, openai, mock …")]
 Model = Annotated[str | None, typer.Option(help="Which of its models.")]
-Temperature = Annotated[float | None, typer.Option(min=0, max=2)]
+Temperature = Annotated[float | None, typer.Option(min=0, max=2, help="For models that take one.")]
 MaxComparisons = Annotated[int | None, typer.Option(min=1, help="Stop after this many comparisons.")]
 MaxCost = Annotated[float | None, typer.Option("--max-cost-usd", min=0, help="Stop before this is spent.")]
-Target = Annotated[float | None, typer.Option("--target-reliability", help="Stop when this is reached.")]
+Target = Annotated[
+    float | None,
+    typer.Option("--target-reliability", min=0.01, max=0.999, help="Stop when this is reached."),
+]
 Url = Annotated[str, typer.Option(envvar="CJ_ASSESSMENT_URL", help="Base URL of the CJ Assessment service.")]
 Out = Annotated[Path, typer.Option(help="Where the run's files go, in a folder of the batch's name.")]
-DEFAULT_URL = "http://127.0.0.1:8101"
-DEFAULT_OUT = Path("runs")
+DEFAULT_URL: Final = "http://127.0.0.1:8101"
+DEFAULT_OUT: Final = Path("runs")
 
 
 def reporting_errors(work: Callable[[], None]) -> None:
@@ -53,7 +63,9 @@ def reporting_errors(work: Callable[[], None]) -> None:
     try:
         work()
     except SuiteError as error:
-        errors.print(f"[red]{error.code}[/red] {error.message}", highlight=False, soft_wrap=True)
+        code = error.service_code if isinstance(error, ServiceRefused) else None
+        errors.out(code or error.code, style="red", end=" ")
+        errors.out(error.message, highlight=False)
         raise typer.Exit(EXIT_INVALID if error.http_status < 500 else EXIT_FAILED) from error
 
 
@@ -66,16 +78,21 @@ def plan(
 
 
 def _plan(assignment: Assignment, provider: str | None, model: str | None) -> None:
-    everyone = len(assignment.essays) + len(assignment.anchors)
-    console.print(f"[bold]{assignment.title}[/bold] ({assignment.course_code}, {assignment.language})")
-    console.print(f"{len(assignment.essays)} essays, {len(assignment.anchors)} anchors", highlight=False)
-    console.print(f"{assignment.words} words, {assignment.words // everyone} a text", highlight=False)
-    console.print(f"grades: {assignment.grade_scale or 'none (no anchors)'}", highlight=False)
-    console.print(f"all pairs would be {everyone * (everyone - 1) // 2} comparisons", highlight=False)
+    texts = len(assignment.texts)
+    console.out(assignment.title, style="bold", highlight=False)
+    for line in (
+        f"{assignment.course_code}, {assignment.language}",
+        f"{len(assignment.essays)} essays, {len(assignment.anchors)} anchors",
+        *([f"left out, being no essays: {', '.join(assignment.left_out)}"] if assignment.left_out else []),
+        f"{assignment.words} words, {assignment.words // texts} a text",
+        f"grades: {assignment.grade_scale if assignment.anchors else 'none (no anchors)'}",
+        f"all pairs would be {texts * (texts - 1) // 2} comparisons",
+    ):
+        console.out(line, highlight=False)
     if provider is not None or model is not None:
         overrides = LLMConfigOverrides(provider_override=provider, model_override=model)
         resolved = validate_llm_overrides(overrides, default_provider=provider or "mock")
-        console.print(f"judge: {resolved.provider}/{resolved.model}", highlight=False)
+        console.out(f"judge: {resolved.provider}/{resolved.model}", highlight=False)
 
 
 @app.command("dry-run")
@@ -95,10 +112,10 @@ def dry_run(
         texts = await upload(client, assignment)
         options = RunOptions(batch_id=new_batch_id(), provider=provider, model=model)
         request = assessment_request(assignment, texts, options)
-        console.print(f"{len(texts.essay_storage_ids)} essays uploaded, {url} is ready", highlight=False)
-        console.print(f"the request would have {len(request.to_json())} bytes", highlight=False)
+        console.out(f"{len(texts.essay_storage_ids)} essays uploaded, {url} is ready", highlight=False)
+        console.out(f"the request would have {len(request.to_json())} bytes", highlight=False)
 
-    reporting_errors(lambda: asyncio.run(_with_client(url, work)))
+    _talking_to(url, work)
 
 
 @app.command()
@@ -113,9 +130,14 @@ def execute(
     max_comparisons: MaxComparisons = None,
     max_cost_usd: MaxCost = None,
     target_reliability: Target = None,
-    batch_id: Annotated[str | None, typer.Option(help="Take up or repeat this batch.")] = None,
+    batch_id: Annotated[
+        str | None, typer.Option(help="Name of the batch; an earlier one is followed to its end.")
+    ] = None,
 ) -> None:
-    """Assess a folder of essays: live progress, then the ranking, then the paths of the run's files."""
+    """Assess a folder of essays: live progress, then the ranking, then the paths of the run's files.
+
+    Ctrl-C cancels the batch: what is being judged is paid for, nothing more is asked.
+    """
     options = RunOptions(
         batch_id=batch_id or new_batch_id(),
         provider=provider,
@@ -132,7 +154,7 @@ def execute(
         run = await run_assignment(client, assignment, options, console=console)
         report_run(run, out=out, console=console)
 
-    reporting_errors(lambda: asyncio.run(_with_client(url, work)))
+    _talking_to(url, work)
 
 
 @app.command()
@@ -143,6 +165,9 @@ def analyse(
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Fit comparative judgement data of any origin and report its reliability."""
+    # Imported here: numpy and scipy take a second, and the commands that talk to a service do not need them.
+    from batch_runner.analysis import analyse_file
+
     reporting_errors(lambda: analyse_file(decisions, as_json=json, console=console))
 
 
@@ -157,15 +182,24 @@ async def run_assignment(
     """Start a batch, follow it to its end and collect its results; an interrupt cancels the batch."""
     texts = await upload(client, assignment)
     request = assessment_request(assignment, texts, options)
-    await client.start(request)
     try:
+        await client.start(request)
         with LiveProgress(console) as live:
             async for status in follow(client, options.batch_id):
                 live.show(status)
     except asyncio.CancelledError:
-        await client.cancel(options.batch_id)
+        await _cancel(client, options.batch_id, console=console)
         raise
     return await collect(client, assignment, request, status)
+
+
+async def _cancel(client: AssessmentClient, batch_id: str, *, console: Console) -> None:
+    try:
+        await client.cancel(batch_id)
+    except ServiceRefused as refusal:
+        if refusal.status != NOT_FOUND:  # the interrupt came before the batch was on record
+            raise
+    console.out(f"cancelled {batch_id}: nothing more is judged", highlight=False)
 
 
 def report_run(run: FinishedRun, *, out: Path, console: Console) -> None:
@@ -173,14 +207,31 @@ def report_run(run: FinishedRun, *, out: Path, console: Console) -> None:
     if run.results is not None:
         console.print(ranking_table(run))
     for problem in problems(run):
-        console.print(f"[yellow]note[/yellow] {problem}", highlight=False, soft_wrap=True)
-    console.print(totals_line(run), highlight=False, soft_wrap=True)
+        console.out("note", style="yellow", end=" ")
+        console.out(problem, highlight=False)
+    console.out(totals_line(run), highlight=False)
     for path in write_run_files(run, out / run.status.batch_id):
-        console.print(str(path), highlight=False, soft_wrap=True)
+        console.out(str(path), highlight=False)
     if run.status.state in (AssessmentState.FAILED, AssessmentState.CANCELLED):
+        reason = run.status.error.message if run.status.error else f"the batch was {run.status.state}"
+        errors.out("no ranking:", style="red", end=" ")
+        errors.out(reason, highlight=False)
         raise typer.Exit(EXIT_FAILED)
 
 
-async def _with_client(url: str, work: Callable[[AssessmentClient], Coroutine[Any, Any, None]]) -> None:
-    async with httpx2.AsyncClient() as http:
-        await work(AssessmentClient(http=http, base_url=url.rstrip("/")))
+def _talking_to(url: str, work: Callable[[AssessmentClient], Coroutine[Any, Any, None]]) -> None:
+    stamina.instrumentation.set_on_retry_hooks([_say_that_it_waits])
+
+    async def run() -> None:
+        async with httpx2.AsyncClient() as http:
+            await work(AssessmentClient(http=http, base_url=url.rstrip("/")))
+
+    def until_interrupted() -> None:
+        if run_until_interrupted(run):
+            raise typer.Exit(EXIT_INTERRUPTED)
+
+    reporting_errors(until_interrupted)
+
+
+def _say_that_it_waits(details: stamina.instrumentation.RetryDetails) -> None:
+    errors.out(f"waiting: {details.caused_by}", style="dim", highlight=False)

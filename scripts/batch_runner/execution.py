@@ -1,7 +1,7 @@
 """A run: upload the texts, register the anchors, ask for the assessment, follow it to its end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -71,17 +71,21 @@ async def upload(client: AssessmentClient, assignment: Assignment) -> RequestTex
     prompt = None
     if assignment.student_prompt is not None:
         prompt = await client.store_text(assignment.student_prompt)
-    for anchor in assignment.anchors:
-        await client.register_anchor(
-            AnchorRegistration(
-                assignment_id=assignment.assignment_id or assignment.title,
-                grade=anchor.grade,
-                essay_text=anchor.text,
-                anchor_label=anchor.label,
-                grade_scale=assignment.grade_scale,
-            )
-        )
+    for registration in _anchors(assignment):
+        await client.register_anchor(registration)
     return RequestTexts(essay_storage_ids=tuple(ids), prompt_storage_id=prompt)
+
+
+def _anchors(assignment: Assignment) -> Iterator[AnchorRegistration]:
+    for anchor in assignment.anchors:
+        assert assignment.assignment_id is not None, "anchors stand in an assignment.toml, which has an id"
+        yield AnchorRegistration(
+            assignment_id=assignment.assignment_id,
+            grade=anchor.grade,
+            essay_text=anchor.text,
+            anchor_label=anchor.label,
+            grade_scale=assignment.grade_scale,
+        )
 
 
 async def _store_all(client: AssessmentClient, texts: Sequence[str]) -> list[str]:
@@ -176,18 +180,20 @@ async def collect(
     """Fetch the results and all comparisons of a batch that has ended."""
     done = status.state in (AssessmentState.COMPLETED, AssessmentState.COMPLETED_WITH_FAILURES)
     results = await client.results(status.batch_id) if done else None
-    comparisons: list[ComparisonView] = []
-    cursor: str | None = None
-    while True:
-        page = await client.comparisons(status.batch_id, cursor=cursor)
-        comparisons.extend(page.items)
-        cursor = page.next_cursor
-        if cursor is None:
-            break
     return FinishedRun(
         assignment=assignment,
         request=request,
         status=status,
         results=results,
-        comparisons=tuple(comparisons),
+        comparisons=tuple([row async for row in _all_comparisons(client, status.batch_id)]),
     )
+
+
+async def _all_comparisons(client: AssessmentClient, batch_id: str) -> AsyncIterator[ComparisonView]:
+    page = await client.comparisons(batch_id)
+    while True:
+        for row in page.items:
+            yield row
+        if page.next_cursor is None:
+            return
+        page = await client.comparisons(batch_id, cursor=page.next_cursor)

@@ -1,15 +1,25 @@
-"""What a run looks like on the terminal: live progress, the ranking, and one line of totals."""
+"""What a run looks like on the terminal: live progress, the ranking, what to know about it, the totals."""
 
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
-from event_contracts import UNGRADED, AssessmentState, BatchStatusView, EssayResultV1
+from event_contracts import (
+    UNGRADED,
+    AssessmentResultV1,
+    AssessmentState,
+    BatchStatusView,
+    EssayResultV1,
+    WireModel,
+)
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from batch_runner.execution import FinishedRun
 
-STATE_NAMES = {
+STATE_NAMES: Final = {
     AssessmentState.ACCEPTED: "preparing",
     AssessmentState.JUDGING: "judging",
     AssessmentState.COMPLETED: "done",
@@ -17,10 +27,13 @@ STATE_NAMES = {
     AssessmentState.FAILED: "failed",
     AssessmentState.CANCELLED: "cancelled",
 }
+INFLATED: Final = 0.1
+"""By so much the classical reliability may exceed EB reliability before a reader is warned."""
+NOTES_SHOWN: Final = 10
 
 
 class LiveProgress:
-    """One line that follows a batch; where there is no terminal, a plain line now and then."""
+    """Two lines that follow a batch; where there is no terminal, a plain line now and then."""
 
     PLAIN_EVERY = timedelta(seconds=5)
 
@@ -29,7 +42,7 @@ class LiveProgress:
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=10),
             TextColumn("{task.fields[facts]}"),
             console=console,
             transient=True,
@@ -55,25 +68,33 @@ class LiveProgress:
                 description=STATE_NAMES[status.state],
                 completed=status.progress.comparisons_judged,
                 total=status.progress.max_comparisons,
-                facts=progress_line(status),
+                facts="\n".join(progress_lines(status)),
             )
         elif datetime.now(UTC) - self._printed >= self.PLAIN_EVERY:
             self._printed = datetime.now(UTC)
-            self._console.print(f"{STATE_NAMES[status.state]}: {progress_line(status)}", highlight=False)
+            self._console.out(
+                f"{STATE_NAMES[status.state]}: {' · '.join(progress_lines(status))}", highlight=False
+            )
 
 
-def progress_line(status: BatchStatusView) -> str:
-    """Comparisons, reliability so far, dollars, time left."""
+def progress_lines(status: BatchStatusView) -> tuple[str, str]:
+    """Comparisons; then reliability so far, dollars, time left. Each fits beside the bar in 80 columns."""
     progress, reliability = status.progress, status.reliability
     judged = f"{progress.comparisons_judged} of at most {progress.max_comparisons or '?'} comparisons"
-    reached = "–" if reliability.eb is None else f"{reliability.eb:.3f}"
-    target = f"{reliability.target:.2f}" if reliability.target is not None else "–"
-    facts = [judged, f"reliability {reached} (target {target})", f"${status.cost.cost_usd:.4f}"]
     if progress.comparisons_failed:
-        facts.append(f"{progress.comparisons_failed} failed")
+        judged += f", {progress.comparisons_failed} failed"
+    target = "" if reliability.target is None else f" (target {reliability.target:.2f})"
     left = time_left(status)
-    facts.append("time left –" if left is None else f"at most {_short(left)} left")
-    return " · ".join(facts)
+    facts = (
+        f"reliability {_reliability(status)}{target}",
+        f"${status.cost.cost_usd:.4f}",
+        "time left –" if left is None else f"≤ {_short(left)} left",
+    )
+    return judged, " · ".join(facts)
+
+
+def _reliability(status: BatchStatusView) -> str:
+    return "–" if status.reliability.eb is None else f"{status.reliability.eb:.3f}"
 
 
 def time_left(status: BatchStatusView) -> timedelta | None:
@@ -98,12 +119,12 @@ def ranking_table(run: FinishedRun) -> Table:
     assert run.results is not None, "only a run with results has a ranking"
     result = run.results.result
     stats = result.assessment_metadata.grade_projections.bt_stats
-    table = Table(title=run.assignment.title, title_justify="left", header_style="bold", box=None)
+    table = Table(title=Text(run.assignment.title), title_justify="left", header_style="bold", box=None)
     for name in ("rank", "essay", "grade", "P(grade)", "score ± error"):
-        table.add_column(name, justify="left" if name == "essay" else "right")
+        table.add_column(name, justify="left" if name == "essay" else "right", overflow="fold")
     for essay in result.essay_results:
         cells = _ranking_cells(essay, standard_error=stats[essay.essay_id].bt_se)
-        table.add_row(*cells, style="dim" if essay.is_anchor else None)
+        table.add_row(*map(Text, cells), style="dim" if essay.is_anchor else None)
     return table
 
 
@@ -124,23 +145,71 @@ def totals_line(run: FinishedRun) -> str:
     """One line: comparisons, reliability, cost, time and why judging stopped."""
     status = run.status
     seconds = ((status.completed_at or datetime.now(UTC)) - status.created_at).total_seconds()
-    reliability = "–" if status.reliability.eb is None else f"{status.reliability.eb:.3f}"
     return (
         f"{status.progress.essays} essays and {status.progress.anchors} anchors,"
-        f" {status.progress.comparisons_judged} comparisons, reliability {reliability},"
+        f" {status.progress.comparisons_judged} comparisons, reliability {_reliability(status)},"
         f" ${status.cost.cost_usd:.4f}, {seconds:.1f} s, stopped: {status.stop_reason or '–'}"
     )
+
+
+class _FailedComparisons(WireModel):
+    total: int = 0
+    by_error_code: Mapping[str, int] = {}
+
+
+class _LookAt(WireModel):
+    signals: tuple[str, ...] = ()
+
+
+class _Notes(WireModel):
+    """What the service adds to a result's metadata."""
+
+    failed_essays: Mapping[str, str] = {}
+    unranked_essays: Mapping[str, str] = {}
+    failed_comparisons: _FailedComparisons = _FailedComparisons()
+    look_at: Mapping[str, _LookAt] = {}
 
 
 def problems(run: FinishedRun) -> list[str]:
     """What a reader should know besides the ranking."""
     found = []
-    if run.status.error is not None:
-        found.append(run.status.error.message)
+    if not run.status.cost.prices_known:
+        found.append("the cost is too low: some calls have no known price")
+    if run.assignment.left_out:
+        found.append(f"left out, being no essays: {', '.join(run.assignment.left_out)}")
     if run.results is not None:
-        information = run.results.result.assessment_metadata.grade_projections.calibration_info
-        warnings = information.get("warnings")
-        found += [str(warning) for warning in warnings] if isinstance(warnings, list) else []
-        if reason := information.get("reason"):
-            found.append(f"no grades: {reason}")
+        found += _notes_on(run.results.result)
     return found
+
+
+def _notes_on(result: AssessmentResultV1) -> Iterator[str]:
+    metadata = result.assessment_metadata
+    notes = _Notes.model_validate(metadata.model_extra or {})
+    yield from _first(f"{name} was not judged: {why}" for name, why in notes.failed_essays.items())
+    yield from _first(f"{name} has no rank: {why}" for name, why in notes.unranked_essays.items())
+    yield from _first(
+        f"read {name} yourself: {', '.join(seen.signals)}" for name, seen in notes.look_at.items()
+    )
+    if notes.failed_comparisons.total:
+        reasons = ", ".join(
+            f"{times} × {code}" for code, times in notes.failed_comparisons.by_error_code.items()
+        )
+        yield f"{notes.failed_comparisons.total} comparisons failed: {reasons}"
+    ssr, eb = metadata.reliability.get("ssr"), metadata.reliability.get("eb")
+    if isinstance(ssr, float) and isinstance(eb, float) and ssr - eb > INFLATED:
+        yield f"do not quote the classical reliability {ssr:.3f}: choosing pairs by score inflates it"
+    yield from _grading_notes(metadata.grade_projections.calibration_info)
+
+
+def _grading_notes(information: Mapping[str, object]) -> Iterator[str]:
+    warnings = information.get("warnings")
+    yield from (str(warning) for warning in warnings) if isinstance(warnings, list) else ()
+    if reason := information.get("reason"):
+        yield f"no grades: {reason}"
+
+
+def _first(notes: Iterator[str]) -> Iterator[str]:
+    shown = list(notes)
+    yield from shown[:NOTES_SHOWN]
+    if len(shown) > NOTES_SHOWN:
+        yield f"and {len(shown) - NOTES_SHOWN} more of that kind: see result.json"

@@ -1,12 +1,12 @@
 """The files of a run: the request, the results, the ranking and every comparison."""
 
-import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from event_contracts import EssayResultV1, Winner
 
 from batch_runner.execution import FinishedRun
+from batch_runner.spreadsheets import write_table
 
 RANKING_COLUMNS = (
     "rank",
@@ -43,21 +43,13 @@ def write_run_files(run: FinishedRun, folder: Path) -> tuple[Path, ...]:
     paths.append(_write(folder / "status.json", run.status.model_dump_json(indent=2).encode()))
     if run.results is not None:
         paths.append(_write(folder / "result.json", run.results.result.model_dump_json(indent=2).encode()))
-        paths.append(_write_csv(folder / "ranking.csv", RANKING_COLUMNS, _ranking_rows(run)))
-    paths.append(_write_csv(folder / "comparisons.csv", COMPARISON_COLUMNS, _comparison_rows(run)))
+        paths.append(write_table(folder / "ranking.csv", RANKING_COLUMNS, _ranking_rows(run)))
+    paths.append(write_table(folder / "comparisons.csv", COMPARISON_COLUMNS, _comparison_rows(run)))
     return tuple(paths)
 
 
 def _write(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
-    return path
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(rows)
     return path
 
 

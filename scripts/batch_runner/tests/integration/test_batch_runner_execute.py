@@ -1,0 +1,200 @@
+"""cj-run as a program: its exit codes, its words, its files, and what Ctrl-C does."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import stamina
+from batch_runner.cli import app
+from batch_runner.tests.building import BATCH, folder_of
+from batch_runner.tests.stub_service import Answer, Assessing, StubService, serving
+from batch_runner.tests.unit.test_batch_runner_assignment import FILES, MANIFEST
+from event_contracts import AssessmentState
+from typer.testing import CliRunner, Result
+
+ESSAYS = {"a.txt": "The text of a.", "b.txt": "The text of b."}
+PATIENCE_SECONDS = 60
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+@contextmanager
+def interrupting(service: StubService, number: signal.Signals) -> Iterator[None]:
+    """Send this process a signal as soon as the batch is followed."""
+
+    def send() -> None:
+        if service.started.wait(PATIENCE_SECONDS):
+            os.kill(os.getpid(), number)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    yield
+    thread.join()
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    yield
+    stamina.instrumentation.set_on_retry_hooks(None)
+
+
+def execute(essays: Path, service: StubService, *options: str) -> Result:
+    return run("execute", str(essays), "--url", service.url, *options)
+
+
+def test_a_run_ends_with_ranking_totals_and_the_paths_of_its_files(tmp_path: Path) -> None:
+    essays = folder_of(tmp_path / "essays", ESSAYS)
+
+    with serving(Assessing()) as service:
+        ended = execute(essays, service, "--batch-id", BATCH)
+
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    lines = ended.stdout.splitlines()
+    assert any(line.split()[:3] == ["1", "a", "(anchor)"] for line in lines)
+    assert any(line.startswith("3 essays and 0 anchors, 10 comparisons") for line in lines)
+    files = [tmp_path / line for line in lines if line.startswith("runs/")]
+    assert [path.name for path in files] == [
+        "request.json",
+        "status.json",
+        "result.json",
+        "ranking.csv",
+        "comparisons.csv",
+    ]
+    assert all(path.is_file() for path in files)
+
+
+def test_texts_and_anchors_are_uploaded_before_the_batch_is_asked_for(tmp_path: Path) -> None:
+    essays = folder_of(tmp_path / "essays", {**FILES, "assignment.toml": MANIFEST})
+
+    with serving(Assessing()) as service:
+        execute(essays, service)
+
+    asked = [path for method, path in service.asked if method == "POST"]
+    assert asked == ["/v1/content", "/v1/content", "/api/v1/anchors/register", "/api/v1/assessments"]
+
+
+@pytest.mark.parametrize("state", [AssessmentState.FAILED, AssessmentState.CANCELLED])
+def test_a_batch_without_a_ranking_is_exit_code_1_with_the_reason(
+    tmp_path: Path, state: AssessmentState
+) -> None:
+    essays = folder_of(tmp_path / "essays", ESSAYS)
+
+    with serving(Assessing(state, error="too few answers")) as service:
+        ended = execute(essays, service)
+
+    assert ended.exit_code == 1
+    assert ended.stderr == "no ranking: too few answers\n"
+    assert "comparisons.csv" in ended.stdout
+
+
+def test_a_wrong_folder_is_exit_code_2_in_one_line_before_anything_is_sent(tmp_path: Path) -> None:
+    essays = folder_of(tmp_path / "essays", {"a.txt": "text", "b.txt": ""})
+
+    with serving(Assessing()) as service:
+        ended = execute(essays, service)
+
+    assert ended.exit_code == 2
+    assert ended.stderr == "EMPTY_CONTENT b.txt: there is no text in it\n"
+    assert service.asked == []
+
+
+def test_a_refusal_is_exit_code_2_with_the_services_code(tmp_path: Path) -> None:
+    essays = folder_of(tmp_path / "essays", ESSAYS)
+
+    def refusing(method: str, path: str) -> Answer:
+        if path == "/api/v1/assessments":
+            return Answer(
+                409,
+                b'{"error": {"error_code": "INVALID_REQUEST", "message": "another [batch]",'
+                b' "correlation_id": "00000000-0000-0000-0000-000000000001",'
+                b' "timestamp": "2026-01-01T00:00:00Z", "service": "cj", "operation": "start"}}',
+            )
+        return Assessing()(method, path)
+
+    with serving(refusing) as service:
+        ended = execute(essays, service)
+
+    assert (ended.exit_code, ended.stderr) == (2, "INVALID_REQUEST another [batch]\n")
+
+
+def test_a_service_that_is_away_is_exit_code_1_and_says_how_to_start_it(tmp_path: Path) -> None:
+    essays = folder_of(tmp_path / "essays", ESSAYS)
+
+    ended = run("execute", str(essays), "--url", "http://127.0.0.1:9")
+
+    assert ended.exit_code == 1
+    assert ended.stderr.startswith("EXTERNAL_SERVICE_ERROR no answer from http://127.0.0.1:9")
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_cancels_the_batch(tmp_path: Path, number: signal.Signals) -> None:
+    essays = folder_of(tmp_path / "essays", ESSAYS)
+
+    with serving(Assessing(AssessmentState.JUDGING)) as service, interrupting(service, number):
+        ended = execute(essays, service, "--batch-id", BATCH)
+
+    assert service.times("POST", f"/api/v1/batches/{BATCH}/cancel") == 1
+    assert ended.stdout.endswith(f"cancelled {BATCH}: nothing more is judged\n")
+    assert (ended.exit_code, ended.stderr) == (130, "")
+
+
+def test_an_interrupt_of_a_batch_that_has_ended_says_so(tmp_path: Path) -> None:
+    essays = folder_of(tmp_path / "essays", ESSAYS)
+
+    def too_late(method: str, path: str) -> Answer:
+        if path.endswith("/cancel"):
+            return Answer(409, b"it has ended")
+        return Assessing(AssessmentState.JUDGING)(method, path)
+
+    with serving(too_late) as service, interrupting(service, signal.SIGINT):
+        ended = execute(essays, service)
+
+    assert ended.exit_code == 2
+    assert "it has ended" in ended.stderr
+
+
+def test_ctrl_c_in_a_terminal_ends_the_program_with_130(tmp_path: Path) -> None:
+    essays = folder_of(tmp_path / "essays", ESSAYS)
+    program = f"import sys; sys.path[:0] = {sys.path!r}; from batch_runner.cli import app; app()"
+
+    with serving(Assessing(AssessmentState.JUDGING)) as service:
+        command = [sys.executable, "-c", program, "execute", str(essays), "--url", service.url]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert service.started.wait(PATIENCE_SECONDS)
+        process.send_signal(signal.SIGINT)
+        out, errors = process.communicate(timeout=PATIENCE_SECONDS)
+
+    assert (process.returncode, errors) == (130, "")
+    assert out.endswith("nothing more is judged\n")
+
+
+def test_a_rehearsal_uploads_and_asks_for_nothing(tmp_path: Path) -> None:
+    essays = folder_of(tmp_path / "essays", ESSAYS)
+
+    with serving(Assessing()) as service:
+        ended = run("dry-run", str(essays), "--url", service.url)
+
+    assert ended.exit_code == 0
+    assert f"2 essays uploaded, {service.url} is ready" in ended.stdout
+    assert service.times("POST", "/v1/content") == 2
+    assert service.times("POST", "/api/v1/assessments") == 0
+
+
+def test_the_address_may_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    essays = folder_of(tmp_path / "essays", ESSAYS)
+
+    with serving(Assessing()) as service:
+        monkeypatch.setenv("CJ_ASSESSMENT_URL", service.url)
+        ended = run("dry-run", str(essays))
+
+    assert ended.exit_code == 0
