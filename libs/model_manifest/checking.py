@@ -11,7 +11,7 @@ from event_contracts import LLMProvider, ReasoningEffort
 from model_manifest.families import Families, Version
 from model_manifest.manifest import Manifest, retiring_within
 from model_manifest.model import ANY_MODEL, Model
-from model_manifest.price_list import PRICE_LIST, PriceListEntry, listed_ids, noon, price_list_entry
+from model_manifest.price_list import PRICE_LIST, PriceListEntry, listed_ids, price_list_entry, rates_on
 from model_manifest.resolving import RETIREMENT_NOTICE_DAYS
 from model_manifest.vendor_lists import ListedModel
 
@@ -80,7 +80,7 @@ def _against_entry(model: Model, today: date) -> Iterator[Finding]:
         yield _without_entry(model)
         return
     yield from _price_findings(model, entry, today)
-    yield from _batch_findings(model, entry, today)
+    yield from _batch_findings(model, today)
     if entry.deprecated and not model.deprecated:
         yield _breaking(model, f"{PRICE_LIST} calls it deprecated, the manifest does not")
     if _differs(model.context_window, entry.context_window):
@@ -91,14 +91,14 @@ def _against_entry(model: Model, today: date) -> Iterator[Finding]:
 
 def _without_entry(model: Model) -> Finding:
     if model.reviewed_price is None:
-        return _notice(model, f"{PRICE_LIST} does not have it: what it costs is not counted")
+        return _notice(model, f"not in {PRICE_LIST}: what it costs is not counted")
     return _breaking(
         model, f"{PRICE_LIST} has no entry called {model.price_id or model.id}: name its price_id"
     )
 
 
 def _price_findings(model: Model, entry: PriceListEntry, today: date) -> Iterator[Finding]:
-    rates, reviewed = entry.rates(noon(today)), model.reviewed_price
+    rates, reviewed = rates_on(model, today), model.reviewed_price
     if rates is None:
         yield _breaking(model, f"{PRICE_LIST} has no price of it")
         return
@@ -110,13 +110,13 @@ def _price_findings(model: Model, entry: PriceListEntry, today: date) -> Iterato
             f"price: reviewed at {reviewed.input} / {reviewed.output}, in {PRICE_LIST} {rates.input} / {rates.output}",
         )
     change = entry.next_change(today)
-    after = None if change is None else entry.rates(noon(change))
+    after = None if change is None else rates_on(model, change)
     if change is not None and after is not None:
         yield _notice(model, f"costs {after.input} / {after.output} from {change} on")
 
 
-def _batch_findings(model: Model, entry: PriceListEntry, today: date) -> Iterator[Finding]:
-    direct, batch = entry.rates(noon(today)), entry.rates(noon(today), batch=True)
+def _batch_findings(model: Model, today: date) -> Iterator[Finding]:
+    direct, batch = rates_on(model, today), rates_on(model, today, batch=True)
     if batch is None and model.batch_api:
         yield _breaking(model, f"has a batch API here, but {PRICE_LIST} has no batch price of it")
     if batch is not None and not model.batch_api:
@@ -173,8 +173,7 @@ def _capability_findings(model: Model, listed: ListedModel) -> Iterator[Finding]
 
 
 def _vendor_price_findings(model: Model, listed: ListedModel, today: date) -> Iterator[Finding]:
-    entry = price_list_entry(model)
-    rates = None if entry is None else entry.rates(noon(today))
+    rates = rates_on(model, today)
     theirs = (listed.input_price, listed.output_price)
     if rates is not None and None not in theirs and theirs != (rates.input, rates.output):
         yield _breaking(

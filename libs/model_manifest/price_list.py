@@ -107,14 +107,15 @@ def price_list_entry(model: Model) -> PriceListEntry | None:
     return None if vendor is None or listed is None else PriceListEntry(vendor=vendor, listed=listed)
 
 
+def rates_on(model: Model, day: date, *, batch: bool = False) -> Rates | None:
+    """What a model costs on a day; None for a judge that costs nothing, and where the list does not say."""
+    entry = None if model.free else price_list_entry(model)
+    return None if entry is None else entry.rates(_noon(day), batch=batch)
+
+
 def listed_ids(provider: LLMProvider) -> tuple[str, ...]:
     """Every id that the price list has of a provider."""
     return tuple(_entries(provider))
-
-
-def noon(day: date) -> datetime:
-    """A moment of a day, for a price list that changes at midnight UTC."""
-    return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
 
 
 def _vendor(provider: LLMProvider) -> Provider | None:
@@ -137,3 +138,8 @@ def _first_tier(price: Decimal | TieredPrices | None) -> int | None:
 
 def _start(price: ConditionalPrice) -> date | None:
     return price.constraint.start_date if isinstance(price.constraint, StartDateConstraint) else None
+
+
+def _noon(day: date) -> datetime:
+    """A moment of the day: prices change at midnight UTC."""
+    return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
