@@ -1,9 +1,11 @@
 """Anthropic: the Messages API.
 
-Request and answer as https://platform.claude.com/docs/en/api/messages gives them (version 2023-06-01).
+Request and answer as https://platform.claude.com/docs/en/api/messages gives them. The version of 2026-10-21 takes
+no temperature any more; a model that still has one is called with the version before it.
 """
 
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -22,7 +24,8 @@ from llm_provider.ports import Ending, JudgeCall, JudgeReply
 
 VENDOR: Final = "Anthropic"
 URL: Final = "https://api.anthropic.com"
-VERSION: Final = "2023-06-01"
+VERSION: Final = "2026-10-21"
+VERSION_WITH_TEMPERATURE: Final = "2023-06-01"
 
 _TOOL: Final = "record_comparison"
 _ENDINGS: Final = {
@@ -81,7 +84,9 @@ class AnthropicJudge:
         self._connection = anthropic_connection(client, api_key=api_key, base_url=base_url)
 
     async def judge(self, call: JudgeCall) -> JudgeReply:
-        answer = await self._connection.post("/v1/messages", message_body(call))
+        answer = await self._connection.post(
+            "/v1/messages", message_body(call), headers=version_for([call.parameters])
+        )
         message = self._connection.parse(answer.content, Message)
         return replace(
             message.reply(),
@@ -102,6 +107,12 @@ def anthropic_connection(
         silence=silence,
         read_limits=anthropic_limits,
     )
+
+
+def version_for(calls: Iterable[JudgeParameters]) -> dict[str, str]:
+    """The header that names the version which takes all of these calls."""
+    warm = any(parameters.temperature is not None for parameters in calls)
+    return {"anthropic-version": VERSION_WITH_TEMPERATURE if warm else VERSION}
 
 
 def message_body(call: JudgeCall) -> JsonObject:

@@ -10,7 +10,14 @@ import httpx2
 from event_contracts import JsonObject
 from pydantic import BaseModel, Field
 
-from llm_provider.adapters.vendors.anthropic import URL, VENDOR, Message, anthropic_connection, message_body
+from llm_provider.adapters.vendors.anthropic import (
+    URL,
+    VENDOR,
+    Message,
+    anthropic_connection,
+    message_body,
+    version_for,
+)
 from llm_provider.adapters.vendors.batch_items import never_judged, require_size
 from llm_provider.adapters.vendors.connection import JOB_SECONDS
 from llm_provider.adapters.vendors.failures import ErrorObject, error_of, failure
@@ -75,7 +82,8 @@ class AnthropicBatches:
         requests: JsonObject = {
             "requests": [{"custom_id": item.custom_id, "params": message_body(item.call)} for item in items]
         }
-        answer = await self._connection.post("/v1/messages/batches", requests)
+        version = version_for(item.call.parameters for item in items)
+        answer = await self._connection.post("/v1/messages/batches", requests, headers=version)
         return self._connection.parse(answer.content, _Batch).id
 
     async def view(self, job_id: str) -> BatchJobView:

@@ -52,9 +52,11 @@ class Connection:
         """GET; raises ``JudgeError`` unless the answer is a success."""
         return await self.send("GET", path)
 
-    async def post(self, path: str, body: JsonObject | None = None) -> httpx2.Response:
+    async def post(
+        self, path: str, body: JsonObject | None = None, *, headers: Mapping[str, str] | None = None
+    ) -> httpx2.Response:
         """POST a JSON body; raises ``JudgeError`` unless the answer is a success."""
-        return await self.send("POST", path, json=body)
+        return await self.send("POST", path, json=body, headers=headers)
 
     async def send(
         self,

@@ -1,6 +1,6 @@
 """Google: generateContent of the Gemini API.
 
-Request and answer as https://ai.google.dev/api/generate-content gives them (version v1beta). ``store`` is false: what
+Request and answer as https://ai.google.dev/api/generate-content gives them (version v1). ``store`` is false: what
 students write is kept in no log of the vendor's that a project may have switched on.
 """
 
@@ -90,7 +90,7 @@ class GoogleJudge:
 
     async def judge(self, call: JudgeCall) -> JudgeReply:
         model = call.parameters.model
-        answer = await self._connection.post(f"/v1beta/models/{model}:generateContent", generate_body(call))
+        answer = await self._connection.post(f"/v1/models/{model}:generateContent", generate_body(call))
         return self._connection.parse(answer.content, Generated).reply(model=model)
 
 

@@ -96,7 +96,7 @@ class GoogleBatches:
         ]
         source: JsonObject = {"fileName": await self._upload(json_lines(requests))}
         job: JsonObject = {"batch": {"displayName": f"{len(items)} comparisons", "inputConfig": source}}
-        answer = await self._connection.post(f"/v1beta/models/{model}:batchGenerateContent", job)
+        answer = await self._connection.post(f"/v1/models/{model}:batchGenerateContent", job)
         return self._connection.parse(answer.content, _Job).name
 
     async def view(self, job_id: str) -> BatchJobView:
@@ -108,21 +108,21 @@ class GoogleBatches:
         job = await self._job(job_id)
         file, model = job.metadata.output.responses_file, job.metadata.model.removeprefix("models/")
         if file is not None:
-            async for line in self._connection.lines(f"/download/v1beta/{file}:download?alt=media"):
+            async for line in self._connection.lines(f"/v1/{file}:download?alt=media"):
                 yield _outcome(self._connection.parse(line, _Line), model=model)
 
     async def cancel(self, job_id: str) -> None:
-        await self._connection.post(f"/v1beta/{job_id}:cancel")
+        await self._connection.post(f"/v1/{job_id}:cancel")
 
     async def _job(self, job_id: str) -> _Job:
-        answer = await self._connection.get(f"/v1beta/{job_id}")
+        answer = await self._connection.get(f"/v1/{job_id}")
         return self._connection.parse(answer.content, _Job)
 
     async def _upload(self, requests: bytes) -> str:
         """Google's resumable upload, in one piece: ask where to, then send."""
         place = await self._connection.send(
             "POST",
-            "/upload/v1beta/files",
+            "/upload/v1/files",
             json={"file": {"displayName": "comparisons"}},
             headers={
                 "x-goog-upload-protocol": "resumable",

@@ -294,6 +294,18 @@ async def test_each_model_of_anthropics_is_told_in_its_own_way_not_to_think(
     REQUESTS["anthropic"](body)
 
 
+@pytest.mark.parametrize(
+    ("changes", "version"), [({}, "2026-10-21"), ({"temperature": 0.0}, "2023-06-01")], ids=["plain", "warm"]
+)
+async def test_anthropics_last_version_with_a_temperature_is_named_only_where_there_is_one(
+    changes: dict[str, Any], version: str
+) -> None:
+    async with asking("anthropic") as asked:
+        await asked.judge.judge(call("anthropic", **changes))
+
+        assert asked.vendors.received[-1].headers["anthropic-version"] == version
+
+
 async def test_openai_stores_nothing() -> None:
     assert (await sent_to("openai"))["store"] is False
 

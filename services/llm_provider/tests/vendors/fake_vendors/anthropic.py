@@ -13,6 +13,7 @@ from llm_provider.tests.vendors.fake_vendors.dialect import new_id, now, quoting
 from llm_provider.tests.vendors.fake_vendors.scenario import KEY, Answer, Failure, Received
 from pydantic import JsonValue
 
+_VERSIONS: Final = ("2023-06-01", "2026-10-21")
 _TYPES: Final = {
     400: "invalid_request_error",
     401: "authentication_error",
@@ -33,7 +34,11 @@ class Anthropic:
     vendor = "anthropic"
 
     def accepts(self, headers: Mapping[str, str]) -> bool:
-        return headers.get("x-api-key") == KEY and headers.get("anthropic-version") == "2023-06-01"
+        shown = KEY in (headers.get("x-api-key"), headers.get("authorization", "").removeprefix("Bearer "))
+        return shown and headers.get("anthropic-version") in _VERSIONS
+
+    def objects(self, received: Received) -> bool:
+        return "temperature" in received.body and received.headers.get("anthropic-version") == _VERSIONS[1]
 
     def answer(self, received: Received, answer: Answer) -> JsonObject:
         usage = answer.usage_of(received)

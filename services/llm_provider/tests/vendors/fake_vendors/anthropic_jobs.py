@@ -1,5 +1,6 @@
 """Anthropic's Message Batches."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import orjson
@@ -11,6 +12,7 @@ from llm_provider.tests.vendors.fake_vendors.responses import (
     in_pieces,
     json_lines,
     json_response,
+    lower_headers,
     require_key,
 )
 from llm_provider.tests.vendors.fake_vendors.scenario import Answer, Behaviour, Failure, Received
@@ -28,7 +30,8 @@ def anthropic_jobs(vendors: FakeVendors) -> Blueprint:
     @routes.post("")
     async def create() -> Response:
         requests = orjson.loads(await request.get_data())["requests"]
-        items = [(item["custom_id"], _received(item["params"])) for item in requests]
+        headers = lower_headers()
+        items = [(item["custom_id"], _received(item["params"], headers)) for item in requests]
         return json_response(_view(vendors.new_job(new_id("msgbatch_"), items)))
 
     @routes.get("/<job_id>")
@@ -48,10 +51,14 @@ def anthropic_jobs(vendors: FakeVendors) -> Blueprint:
     return routes
 
 
-def _received(params: JsonObject) -> Received:
-    size = len(orjson.dumps(params))
+def _received(params: JsonObject, headers: Mapping[str, str]) -> Received:
     return Received(
-        vendor="anthropic", path="/v1/messages", headers={}, body=params, size=size, in_batch=True
+        vendor="anthropic",
+        path="/v1/messages",
+        headers=headers,
+        body=params,
+        size=len(orjson.dumps(params)),
+        in_batch=True,
     )
 
 
@@ -96,6 +103,8 @@ def _line(key: str, result: JsonObject) -> JsonObject:
 
 
 def _result(item: Received, behaviour: Behaviour) -> JsonObject:
+    if _DIALECT.objects(item):
+        behaviour = Failure(status=400)
     match behaviour:
         case Answer():
             return {"type": "succeeded", "message": _DIALECT.answer(item, behaviour)}

@@ -22,6 +22,10 @@ class Dialect(Protocol):
         """True if the headers (names in lower case) hold the key, where this vendor wants it."""
         ...
 
+    def objects(self, received: Received) -> bool:
+        """True for a request that the vendor refuses whatever the scenario says."""
+        ...
+
     def answer(self, received: Received, answer: Answer) -> JsonObject:
         """The body of an answer."""
         ...

@@ -25,32 +25,32 @@ def google_jobs(vendors: FakeVendors) -> Blueprint:
     routes = Blueprint("google_jobs", __name__, url_prefix=PREFIXES["google"])
     require_key(routes, _DIALECT)
 
-    @routes.post("/upload/v1beta/files")
+    @routes.post("/upload/v1/files")
     async def upload() -> Response:
         if request.headers.get("x-goog-upload-command") == "start":
-            place = f"{vendors.url('google')}/upload/v1beta/files?upload_id={new_id('')}"
+            place = f"{vendors.url('google')}/upload/v1/files?upload_id={new_id('')}"
             return json_response({}, headers={"x-goog-upload-url": place, "x-goog-upload-status": "active"})
         content: bytes = await request.get_data()  # type: ignore[assignment] # it is only text if asked to be
         file: JsonObject = {"file": _file(vendors.keep_file("files/", content), len(content))}
         return json_response(file, headers={"x-goog-upload-status": "final"})
 
-    @routes.get("/download/v1beta/files/<file_id>:download")
+    @routes.get("/v1/files/<file_id>:download")
     async def download(file_id: str) -> Response:
         content = vendors.files[f"files/{file_id}"]
         return in_pieces(content[:-40] if vendors.breaks_off_files else content)
 
-    @routes.post("/v1beta/models/<model>:batchGenerateContent")
+    @routes.post("/v1/models/<model>:batchGenerateContent")
     async def create(model: str) -> Response:
         source = orjson.loads(await request.get_data())["batch"]["inputConfig"]["fileName"]
         lines = [orjson.loads(line) for line in vendors.files[source].splitlines()]
         items = [(line["key"], _received(model, line["request"])) for line in lines]
         return json_response(_view(vendors, vendors.new_job(new_id("batches/"), items)))
 
-    @routes.get("/v1beta/batches/<job_id>")
+    @routes.get("/v1/batches/<job_id>")
     async def view(job_id: str) -> Response:
         return json_response(_view(vendors, vendors.look_at(f"batches/{job_id}")))
 
-    @routes.post("/v1beta/batches/<job_id>:cancel")
+    @routes.post("/v1/batches/<job_id>:cancel")
     async def cancel(job_id: str) -> Response:
         vendors.jobs[f"batches/{job_id}"].cancelled = True
         return json_response({})
@@ -59,7 +59,7 @@ def google_jobs(vendors: FakeVendors) -> Blueprint:
 
 
 def _received(model: str, body: JsonObject) -> Received:
-    path = f"/v1beta/models/{model}:generateContent"
+    path = f"/v1/models/{model}:generateContent"
     size = len(orjson.dumps(body))
     return Received(vendor="google", path=path, headers={}, body=body, size=size, in_batch=True)
 
@@ -82,7 +82,7 @@ def _view(vendors: FakeVendors, job: Job) -> JsonObject:
     metadata: JsonObject = {
         "@type": f"{_TYPE}.GenerateContentBatch",
         "name": job.id,
-        "model": job.items[0][1].path.removeprefix("/v1beta/").partition(":")[0],
+        "model": job.items[0][1].path.removeprefix("/v1/").partition(":")[0],
         "displayName": "comparisons",
         "state": f"BATCH_STATE_{_state(job)}",
         "createTime": now().isoformat(),

@@ -31,17 +31,21 @@ def in_pieces(content: bytes) -> Response:
 
 
 def broken_off(content: bytes) -> Response:
-    """Half of an answer whose length was announced: the connection is closed after it."""
-    headers = {"content-type": _JSON, "content-length": str(len(content))}
-    return Response(content[: len(content) // 2], headers=headers)
+    """Half of an answer: the connection is closed after it."""
+
+    async def half() -> AsyncIterator[bytes]:
+        yield content[: len(content) // 2]
+        raise ConnectionAbortedError
+
+    return Response(half(), headers={"content-type": _JSON})
 
 
 def require_key(routes: Blueprint, dialect: Dialect) -> None:
-    """Refuse all who do not show the key."""
+    """Refuse all who do not show the key; the address that Google gives for an upload is a key by itself."""
 
     @routes.before_request
     async def refuse() -> Response | None:
-        if dialect.accepts(lower_headers()):
+        if dialect.accepts(lower_headers()) or "upload_id" in request.args:
             return None
         nobody = Received(vendor=dialect.vendor, path=request.path, headers={}, body={}, size=0)
         return json_response(dialect.error(nobody, Failure(status=401)), status=401)

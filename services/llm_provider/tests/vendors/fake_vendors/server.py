@@ -36,7 +36,7 @@ _HOST: Final = "127.0.0.1"
 _CALLS: Final[tuple[tuple[Dialect, str], ...]] = (
     (Anthropic(), "/v1/messages"),
     (OpenAi(), "/v1/responses"),
-    (Google(), "/v1beta/models/<model>:generateContent"),
+    (Google(), "/v1/models/<model>:generateContent"),
     (OpenRouter(), "/chat/completions"),
     (SelfHosted(), "/chat/completions"),
 )
@@ -51,12 +51,13 @@ async def fake_vendors(scenario: Scenario = always(Answer())) -> AsyncIterator[F
     config.bind = [f"fd://{listener.detach()}"]
     config.accesslog = config.errorlog = None
     config.graceful_timeout = 0.1
-    async with asyncio.TaskGroup() as group:
-        group.create_task(serve(application(vendors), config, shutdown_trigger=stop.wait))
-        try:
-            yield vendors
-        finally:
-            stop.set()
+    # No task group: it would wrap what a test raises into a group of errors.
+    serving = asyncio.create_task(serve(application(vendors), config, shutdown_trigger=stop.wait))
+    try:
+        yield vendors
+    finally:
+        stop.set()
+        await serving
 
 
 def application(vendors: FakeVendors) -> Quart:
@@ -77,7 +78,7 @@ def _add(app: Quart, vendors: FakeVendors, dialect: Dialect, path: str) -> None:
         if not dialect.accepts(received.headers):
             return _render(dialect, received, Failure(status=401))
         vendors.received.append(received)
-        behaviour = vendors.scenario(received)
+        behaviour = Failure(status=400) if dialect.objects(received) else vendors.scenario(received)
         if behaviour.delay:
             await asyncio.sleep(behaviour.delay)
         return _render(dialect, received, behaviour)
