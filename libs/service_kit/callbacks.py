@@ -1,50 +1,161 @@
-"""Carries outbox messages to HTTP endpoints as signed callbacks."""
+"""Sends what the outbox holds for HTTP endpoints as signed callbacks, each on its own, fairly between hosts."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from uuid import UUID
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import Any
 
 import httpx2
+import structlog
 from event_contracts import InvalidCallback
+from sqlalchemy import Row, text
 
-from service_kit.outbox import OutgoingMessage
-from service_kit.webhooks import CallbackPolicy, WebhookSigner
+from service_kit.database import Database
+from service_kit.event_bus import Refusal
+from service_kit.metrics import ServiceMetrics
+from service_kit.outbox import DEFAULT_PATIENCE, OutgoingMessage, Patience, mark_refused, mark_sent, outgoing
+from service_kit.relaying import report_refused
+from service_kit.wakeup import Wakeup, Worker
+from service_kit.webhooks import WebhookSigner
+
+log = structlog.get_logger()
+
+TIMEOUT_SECONDS = 10.0
+LEASE = timedelta(seconds=30)
+"""Longer than a delivery and its mark take; a relay that is killed leaves its callbacks alone for that long."""
 
 CONCURRENCY = 32
-TIMEOUT_SECONDS = 10.0
+CONCURRENCY_PER_HOST = 8
+_LOOKED_AT = 500
+
+# Leased instead of locked: a transaction that stays open for as long as a receiver likes would hold its
+# connection, and keep the vacuum from the whole database.
+CLAIM = text(
+    f"""
+    WITH due AS (
+        SELECT id, key, row_number() OVER (PARTITION BY key ORDER BY not_before, id) AS turn
+        FROM (
+            SELECT id, key, not_before FROM outbox
+            WHERE transport = 'http' AND sent_at IS NULL AND given_up_at IS NULL AND not_before <= now()
+              AND key <> ALL(CAST(:full_hosts AS text[]))
+            ORDER BY not_before LIMIT {_LOOKED_AT}
+        ) AS oldest
+    ), chosen AS (
+        SELECT outbox.id FROM outbox JOIN due USING (id)
+        LEFT JOIN unnest(CAST(:hosts AS text[]), CAST(:counts AS int[])) AS busy (host, callbacks)
+               ON busy.host = due.key
+        WHERE due.turn + coalesce(busy.callbacks, 0) <= :per_host
+          AND sent_at IS NULL AND given_up_at IS NULL AND not_before <= now()
+        ORDER BY due.turn, outbox.id LIMIT :slots FOR UPDATE OF outbox SKIP LOCKED
+    )
+    UPDATE outbox SET not_before = now() + CAST(:lease AS interval) FROM chosen
+    WHERE outbox.id = chosen.id
+    RETURNING outbox.id, event_id, transport, destination, key, header_names, header_values, value
+    """
+)
 
 
-class HttpCarrier:
-    """Posts the stored bytes; only a 2xx answer counts as delivered, and redirects are not followed."""
+class CallbackSender:
+    """Posts the stored bytes; only a 2xx answer counts as delivered, and redirects are not followed.
 
-    def __init__(self, client: httpx2.AsyncClient, *, signer: WebhookSigner, policy: CallbackPolicy) -> None:
+    ``client`` must be one that connects where ``CallbackPolicy`` allows: see ``callback_client``.
+    """
+
+    def __init__(self, client: httpx2.AsyncClient, *, signer: WebhookSigner) -> None:
         self._client = client
         self._signer = signer
-        self._policy = policy
-        self._slots = asyncio.Semaphore(CONCURRENCY)
 
-    async def deliver(self, messages: Sequence[OutgoingMessage]) -> Mapping[UUID, str]:
-        reasons = await asyncio.gather(*(self._post(message) for message in messages))
-        return {
-            message.event_id: reason
-            for message, reason in zip(messages, reasons, strict=True)
-            if reason is not None
+    async def post(self, message: OutgoingMessage) -> Refusal | None:
+        """None when it was delivered, else why not; takes ``TIMEOUT_SECONDS`` at most."""
+        try:
+            # Around everything: a receiver that answers byte by byte never exceeds a timeout of one read.
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                status = await self._status(message)
+        except TimeoutError:
+            return Refusal(reason=f"no answer within {TIMEOUT_SECONDS:g} s")
+        except InvalidCallback as error:
+            return Refusal(reason=error.message)
+        except (httpx2.HTTPError, OSError) as error:
+            return Refusal(reason=repr(error))
+        if 200 <= status < 300:
+            return None
+        return Refusal(reason=f"the receiver answered {status}", final=status == httpx2.codes.GONE)
+
+    async def _status(self, message: OutgoingMessage) -> int:
+        signature = self._signer.headers(message_id=str(message.event_id), body=message.value)
+        headers = {"content-type": "application/json", **signature}
+        # Streamed, and the body left unread: it says nothing, and it may have no end.
+        async with self._client.stream(
+            "POST", message.destination, content=message.value, headers=headers, follow_redirects=False
+        ) as answer:
+            return answer.status_code
+
+
+@dataclass(frozen=True, kw_only=True)
+class CallbackRelay:
+    """Keeps up to ``CONCURRENCY`` callbacks under way; a slow receiver takes no more than its host's share."""
+
+    database: Database
+    sender: CallbackSender
+    metrics: ServiceMetrics
+    wakeup: Wakeup
+    lease: timedelta = LEASE
+    patience: Patience = DEFAULT_PATIENCE
+    _under_way: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def name(self) -> str:
+        """What it is called in the logs."""
+        return "outbox-http"
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        async with asyncio.TaskGroup() as deliveries:
+            step = partial(self._start_due, deliveries)
+            await Worker(name=self.name, step=step, wakeup=self.wakeup).run()
+
+    async def _start_due(self, deliveries: asyncio.TaskGroup) -> bool:
+        """Start what is due and fits in; True when something was started."""
+        slots = CONCURRENCY - self._under_way.total()
+        rows = await self._claim(slots) if slots > 0 else []
+        for row in rows:
+            self._under_way[row.key] += 1
+            deliveries.create_task(self._deliver(row))
+        return bool(rows)
+
+    async def _claim(self, slots: int) -> Sequence[Row[Any]]:
+        busy = +self._under_way
+        parameters = {
+            "slots": slots,
+            "lease": self.lease,
+            "per_host": CONCURRENCY_PER_HOST,
+            "hosts": list(busy.keys()),
+            "counts": list(busy.values()),
+            "full_hosts": [host for host, callbacks in busy.items() if callbacks >= CONCURRENCY_PER_HOST],
         }
+        async with self.database.transaction() as connection:
+            return (await connection.execute(CLAIM, parameters)).all()
 
-    async def _post(self, message: OutgoingMessage) -> str | None:
-        async with self._slots:
-            try:
-                await asyncio.to_thread(self._policy.check_addresses, message.destination)
-                answer = await self._client.post(
-                    message.destination,
-                    content=message.value,
-                    headers={
-                        "content-type": "application/json",
-                        **self._signer.headers(message_id=str(message.event_id), body=message.value),
-                    },
-                    timeout=TIMEOUT_SECONDS,
-                    follow_redirects=False,
-                )
-            except (httpx2.HTTPError, InvalidCallback, OSError) as error:
-                return repr(error)
-        return None if answer.is_success else f"the receiver answered {answer.status_code}"
+    async def _deliver(self, row: Row[Any]) -> None:
+        try:
+            await self._record(row, await self.sender.post(outgoing(row)))
+        except (
+            Exception
+        ):  # the outermost frame of a delivery: the row's lease runs out, and it is tried again
+            log.exception("callback.not_recorded", event_id=str(row.event_id), host=row.key)
+        finally:
+            self._under_way[row.key] -= 1
+            self.wakeup.wake()
+
+    async def _record(self, row: Row[Any], refusal: Refusal | None) -> None:
+        async with self.database.transaction() as connection:
+            if refusal is None:
+                await mark_sent(connection, [row.id])
+                outcomes: Sequence[Row[Any]] = ()
+            else:
+                outcomes = await mark_refused(connection, {row.id: refusal}, patience=self.patience)
+        self.metrics.outbox_sent.labels("http").inc(refusal is None)
+        report_refused(outcomes, transport="http", metrics=self.metrics)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from event_contracts import (
@@ -16,15 +16,20 @@ from event_contracts import (
     parse_envelope,
     topic_of,
 )
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from service_kit import database
 from service_kit.event_bus import EventBus, Headers, Message, Record
 from service_kit.metrics import ServiceMetrics
 
 log = structlog.get_logger()
 
+MAX_ERROR_BYTES = 2000
+
 HandleEvents = Callable[[Sequence[EventEnvelope[Any]]], Awaitable[None]]
-"""Handles a batch in one transaction; it claims the events in the inbox itself."""
+"""Handles a batch in one transaction; it claims the events in the inbox itself. No event id comes twice in a batch."""
+
+Reason = Literal["malformed", "not_handled"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +40,27 @@ class Route:
     handle: HandleEvents
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Parsed:
+    record: Record
+    event: EventEnvelope[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _DeadLetter:
+    record: Record
+    reason: Reason
+    error: Exception
+    event: EventEnvelope[Any] | None = None
+
+
 @dataclass(frozen=True, kw_only=True)
 class EventConsumer:
-    """Subscribes a service's routes under one group and keeps one bad record from stopping the others."""
+    """Subscribes a service's routes, each under its own group, and keeps one bad record from stopping the others.
+
+    What fails for a reason outside the event is raised, and the bus delivers the whole batch again. Dead
+    letters are therefore published last: a batch that comes again has not left any yet.
+    """
 
     bus: EventBus
     service: str
@@ -46,89 +69,107 @@ class EventConsumer:
 
     def subscribe(self) -> None:
         """Register with the bus; call once, before it runs."""
-        by_topic = {str(topic_of(route.event)): route for route in self.routes}
-        for topic, route in by_topic.items():
+        for route in self.routes:
 
             async def handle(records: Sequence[Record], route: Route = route) -> None:
                 await self._handle(route, records)
 
-            self.bus.subscribe([topic], group=f"{self.service}.{route.event.__name__}", handler=handle)
+            group = f"{self.service}.{route.event.__name__}"
+            self.bus.subscribe([str(topic_of(route.event))], group=group, handler=handle)
 
     async def _handle(self, route: Route, records: Sequence[Record]) -> None:
-        parsed: list[tuple[Record, EventEnvelope[Any]]] = []
-        for record in records:
-            try:
-                parsed.append((record, parse_envelope(record.value, route.event)))
-            except MalformedEvent as error:
-                await self._dead_letter(record, reason="malformed", error=error)
+        parsed, dead = _parse(route, records)
         if parsed:
-            await self._handle_isolating(route, parsed)
-        self.metrics.events_handled.labels(records[0].topic).inc(len(parsed))
+            dead += await _handle_isolating(route, parsed)
+        if dead:
+            await self._publish_dead_letters(dead)
+        topic = str(topic_of(route.event))
+        self.metrics.events_handled.labels(topic).inc(len(records) - len(dead))
 
-    async def _handle_isolating(
-        self, route: Route, parsed: Sequence[tuple[Record, EventEnvelope[Any]]]
-    ) -> None:
-        """Handle all at once; when that fails for a reason that lies in an event, find it by halving."""
+    async def _publish_dead_letters(self, dead: Sequence[_DeadLetter]) -> None:
+        messages = [
+            Message(
+                topic=dead_letter_topic(one.record.topic),
+                key=one.record.key,
+                value=one.record.value,
+                headers=one.record.headers + dead_letter_headers(one, service=self.service),
+            )
+            for one in dead
+        ]
+        await self.bus.publish(messages)
+        for one in dead:
+            _log(one)
+            self.metrics.dead_letters.labels(one.record.topic, one.reason).inc()
+
+
+def _parse(route: Route, records: Sequence[Record]) -> tuple[list[_Parsed], list[_DeadLetter]]:
+    parsed: list[_Parsed] = []
+    dead: list[_DeadLetter] = []
+    for record in records:
         try:
-            await route.handle([event for _, event in parsed])
-        except Exception as error:  # told apart below: the world's fault is raised, the event's is recorded
-            if is_transient(error):
-                raise
-            if len(parsed) == 1:
-                await self._dead_letter(parsed[0][0], reason="not_handled", error=error)
-                return
-            middle = len(parsed) // 2
-            await self._handle_isolating(route, parsed[:middle])
-            await self._handle_isolating(route, parsed[middle:])
-
-    async def _dead_letter(self, record: Record, *, reason: str, error: Exception) -> None:
-        log.error(
-            "event.dead_lettered",
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            reason=reason,
-            error=str(error),
-            exc_info=None if isinstance(error, MalformedEvent) else error,
-        )
-        self.metrics.dead_letters.labels(record.topic, reason).inc()
-        added = dead_letter_headers(record, reason=reason, error=error, service=self.service)
-        await self.bus.publish(
-            [
-                Message(
-                    topic=dead_letter_topic(record.topic),
-                    key=(record.key or b"").decode(errors="replace"),
-                    value=record.value,
-                    headers=record.headers + added,
-                )
-            ]
-        )
+            event = parse_envelope(record.value or b"", route.event)
+        except MalformedEvent as error:
+            dead.append(_DeadLetter(record=record, reason="malformed", error=error))
+        else:
+            parsed.append(_Parsed(record=record, event=event))
+    return parsed, dead
 
 
-def dead_letter_headers(record: Record, *, reason: str, error: Exception, service: str) -> Headers:
+async def _handle_isolating(route: Route, parsed: Sequence[_Parsed]) -> list[_DeadLetter]:
+    """Handle all at once; when that fails for a reason that lies in an event, find it by halving."""
+    try:
+        await route.handle(list({one.event.event_id: one.event for one in parsed}.values()))
+    except Exception as error:  # told apart here: the world's fault is raised, the event's is recorded
+        if is_transient(error):
+            raise
+        if len(parsed) == 1:
+            one = parsed[0]
+            return [_DeadLetter(record=one.record, reason="not_handled", error=error, event=one.event)]
+    else:
+        return []
+    middle = len(parsed) // 2
+    return [
+        *await _handle_isolating(route, parsed[:middle]),
+        *await _handle_isolating(route, parsed[middle:]),
+    ]
+
+
+def dead_letter_headers(dead: _DeadLetter, *, service: str) -> Headers:
     """What the dead-letter topic adds to the original headers."""
+    record = dead.record
     added: Mapping[DeadLetterHeader, str] = {
-        DeadLetterHeader.REASON: reason,
-        DeadLetterHeader.ERROR: str(error)[:2000],
+        DeadLetterHeader.REASON: dead.reason,
+        DeadLetterHeader.ERROR: f"{type(dead.error).__name__}: {dead.error}",
         DeadLetterHeader.SERVICE: service,
         DeadLetterHeader.ORIGINAL_TOPIC: record.topic,
         DeadLetterHeader.ORIGINAL_PARTITION: str(record.partition),
         DeadLetterHeader.ORIGINAL_OFFSET: str(record.offset),
         DeadLetterHeader.FAILED_AT: datetime.now(UTC).isoformat(),
     }
-    return tuple((str(name), value.encode()) for name, value in added.items())
+    return tuple((str(name), _header_value(value)) for name, value in added.items())
+
+
+def _header_value(text: str) -> bytes:
+    """UTF-8 of a bounded length, whatever the text holds: a dead letter must not fail for its own label."""
+    cut = text.encode(errors="backslashreplace")[:MAX_ERROR_BYTES]
+    return cut.decode(errors="ignore").encode()
+
+
+def _log(dead: _DeadLetter) -> None:
+    log.error(
+        "event.dead_lettered",
+        topic=dead.record.topic,
+        partition=dead.record.partition,
+        offset=dead.record.offset,
+        reason=dead.reason,
+        error=str(dead.error),
+        exc_info=None if dead.reason == "malformed" else dead.error,
+        **({} if dead.event is None else {"correlation_id": str(dead.event.correlation_id)}),
+    )
 
 
 def is_transient(error: Exception) -> bool:
     """True when the same event may well be handled later: the database or another service is away."""
-    if isinstance(error, DBAPIError) and (
-        error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
-    ):
+    if isinstance(error, OSError | TimeoutError | PoolTimeoutError | Unavailable):
         return True
-    return isinstance(error, OSError | TimeoutError | Unavailable) or _is_serialization_failure(error)
-
-
-def _is_serialization_failure(error: Exception) -> bool:
-    """Deadlocks and serialization failures: the server asks to try again (SQLSTATE class 40)."""
-    state = getattr(getattr(error, "orig", None), "sqlstate", None)
-    return isinstance(state, str) and state.startswith("40")
+    return database.is_transient(error)

@@ -2,13 +2,19 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 
+import asyncpg
 import orjson
 import structlog
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, make_url, text
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from event_contracts import Unavailable
+from sqlalchemy import Connection, ExceptionContext, event, make_url, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -16,6 +22,24 @@ log = structlog.get_logger()
 
 MIGRATION_LOCK = 4_100_923_517
 """Advisory lock that one replica holds while it migrates; any constant does, as each service has a database."""
+
+CONNECT_TIMEOUT_SECONDS = 10
+COMMAND_TIMEOUT_SECONDS = 60
+POOL_TIMEOUT_SECONDS = 10
+RETRY_AFTER_SECONDS = 5.0
+
+SESSION_SETTINGS = {
+    # A client machine that vanished must not hold row locks for the two hours that TCP would give it.
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+    "idle_in_transaction_session_timeout": "120s",
+}
+
+NO_SUCH_DATABASE = "3D000"
+DUPLICATE_DATABASE = "42P04"
+DATA_EXCEPTIONS = "22"
+"""The class of SQLSTATE whose messages quote the value that was wrong."""
 
 
 class Database:
@@ -26,11 +50,18 @@ class Database:
             url,
             pool_size=pool_size,
             max_overflow=0,
+            pool_timeout=POOL_TIMEOUT_SECONDS,
             pool_pre_ping=True,
+            hide_parameters=True,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
-            connect_args={"server_settings": {"application_name": application_name}, "timeout": 10},
+            connect_args={
+                "timeout": CONNECT_TIMEOUT_SECONDS,
+                "command_timeout": COMMAND_TIMEOUT_SECONDS,
+                "server_settings": {"application_name": application_name, **SESSION_SETTINGS},
+            },
         )
+        event.listen(self._engine.sync_engine, "handle_error", _withhold_values)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -43,33 +74,86 @@ class Database:
         async with self._engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
+    async def check_schema(self, migrations: Path) -> None:
+        """Raise ``Unavailable`` unless the schema is what this version of the service was written for."""
+        wanted = _head(migrations)
+        async with self._engine.connect() as connection:
+            found = await connection.run_sync(_revision)
+        if found != wanted:
+            raise Unavailable(
+                f"the schema is at revision {found}, this version of the service needs {wanted}",
+                retry_after=RETRY_AFTER_SECONDS,
+            )
+
     async def close(self) -> None:
         """Give all connections back to the server."""
         await self._engine.dispose()
 
 
+def _withhold_values(context: ExceptionContext) -> None:
+    """Take the values out of a server's error: its DETAIL quotes whole rows, and rows hold essays."""
+    translated = context.original_exception
+    original = translated.__cause__
+    if not isinstance(original, asyncpg.PostgresError):
+        return
+    state = original.sqlstate or ""
+    said = "the value is withheld" if state.startswith(DATA_EXCEPTIONS) else str(original.args[0])
+    original.args, original.detail, original.__cause__ = (said,), None, None
+    for error in (translated, context.sqlalchemy_exception):
+        if error is not None:
+            error.args = (f"{type(original).__name__}: {said} (SQLSTATE {state})",)
+
+
+@cache
+def _head(migrations: Path) -> str | None:
+    return ScriptDirectory(str(migrations)).get_current_head()
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
 async def create_database_if_missing(url: str) -> None:
-    """Create the database that ``url`` names, through the server's ``postgres`` database."""
-    target = make_url(url)
-    engine = create_async_engine(
-        target.set(database="postgres"), poolclass=NullPool, isolation_level="AUTOCOMMIT"
-    )
+    """Create the database that ``url`` names, through the server's ``postgres`` database.
+
+    A database that is there is only connected to: in an installation that makes its databases by other
+    means the service needs no right to create any.
+    """
+    engine = create_async_engine(url, poolclass=NullPool)
     try:
-        async with engine.connect() as connection:
-            # Two replicas may both see it missing: the lock makes the second one look again.
-            await connection.execute(text("SELECT pg_advisory_lock(:id)"), {"id": MIGRATION_LOCK})
-            found = await connection.execute(
-                text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": target.database}
-            )
-            if found.first() is None:
-                await connection.execute(text(f'CREATE DATABASE "{target.database}"'))
+        async with engine.connect():
+            return
+    except Exception as error:  # asyncpg's own errors come through unwrapped while connecting
+        if _sqlstate(error) != NO_SUCH_DATABASE:
+            raise
     finally:
         await engine.dispose()
+    await _create_database(url)
+
+
+async def _create_database(url: str) -> None:
+    target = make_url(url)
+    server = target.set(database="postgres")
+    engine = create_async_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    quoted = engine.dialect.identifier_preparer.quote_identifier(target.database or "")
+    try:
+        async with engine.connect() as connection:
+            await connection.execute(text(f"CREATE DATABASE {quoted}"))
+    except DBAPIError as error:
+        if _sqlstate(error) != DUPLICATE_DATABASE:
+            raise
+        # Another replica was faster.
+    finally:
+        await engine.dispose()
+    log.info("database.created", name=target.database)
 
 
 async def migrate(url: str, migrations: Path, *, revision: str = "head") -> None:
-    """Bring the schema to ``revision``; replicas that start together wait for the first and find nothing to do."""
-    engine = create_async_engine(url, poolclass=NullPool)
+    """Bring the schema to ``revision``; replicas that start together wait for the first and find nothing to do.
+
+    ``base`` and relative steps such as ``-1`` go down, everything else goes up.
+    """
+    engine = create_async_engine(url, poolclass=NullPool, hide_parameters=True)
     try:
         async with engine.connect() as connection:
             await connection.execute(text("SELECT pg_advisory_lock(:id)"), {"id": MIGRATION_LOCK})
@@ -83,7 +167,35 @@ async def migrate(url: str, migrations: Path, *, revision: str = "head") -> None
 
 def _run_alembic(connection: Connection, migrations: Path, revision: str) -> None:
     config = Config()
-    config.set_main_option("script_location", str(migrations))
+    # ConfigParser reads a percent sign as the start of an interpolation.
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
     config.attributes["connection"] = connection
-    step = command.downgrade if revision in ("base",) or revision.startswith("-") else command.upgrade
-    step(config, revision)
+    goes_down = revision == "base" or revision.startswith("-")
+    (command.downgrade if goes_down else command.upgrade)(config, revision)
+
+
+def is_transient(error: BaseException) -> bool:
+    """True when the same statement may well succeed later: the database is away, full, or asks to try again."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    state = _sqlstate(error)
+    return state is not None and (state[:2] in _TRANSIENT_CLASSES or state in _TRANSIENT_STATES)
+
+
+_TRANSIENT_CLASSES = {
+    "08",  # connection exceptions
+    "40",  # serialization failures and deadlocks
+    "53",  # insufficient resources: connections, disk, memory
+    "57",  # operator intervention: shutdown, restart, cancelled by timeout
+    "58",  # system errors: input and output
+}
+_TRANSIENT_STATES = {"55P03", "25P03"}
+"""Lock not available; idle in transaction for too long."""
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    for candidate in (error, getattr(error, "orig", None), error.__cause__):
+        state = getattr(candidate, "sqlstate", None)
+        if isinstance(state, str):
+            return state
+    return None

@@ -7,14 +7,23 @@ from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 import structlog
-from event_contracts import ErrorDetail, InvalidRequest, NotFound, SuiteError, Unavailable
+from event_contracts import (
+    ErrorBody,
+    ErrorDetail,
+    InvalidRequest,
+    NotFound,
+    RateLimited,
+    SuiteError,
+    Unavailable,
+)
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import ValidationError
-from quart import Blueprint, Quart, Response, g, request
+from quart import Blueprint, Quart, Response, current_app, g, request
 from quart_schema import Info, QuartSchema, RequestSchemaValidationError, hide
 from quart_schema.typing import PydanticDumpOptions
 from werkzeug.exceptions import HTTPException
 
+from service_kit.docs_page import docs_page
 from service_kit.metrics import ServiceMetrics
 
 log = structlog.get_logger()
@@ -22,6 +31,10 @@ log = structlog.get_logger()
 CORRELATION_HEADER = "x-correlation-id"
 MAX_BODY_BYTES = 32 * 1024 * 1024
 CHECK_TIMEOUT_SECONDS = 3.0
+RETRY_AFTER_SECONDS = 5.0
+
+NO_ROUTE = "unknown"
+"""What requests to no route are counted under: a path or method made up by a client makes no time series."""
 
 Check = Callable[[], Awaitable[None]]
 """A readiness check: returns when all is well, raises otherwise."""
@@ -43,13 +56,16 @@ def create_app(service: HttpService) -> Quart:
     """Build the application; it owns no resources and can be served by any ASGI server."""
     app = Quart(service.name)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    # The documentation pages of quart-schema load their scripts from other hosts: ours is in _operations.
     QuartSchema(
         app,
         info=Info(title=service.title, version=service.version),
+        swagger_ui_path=None,
         redoc_ui_path=None,
         scalar_ui_path=None,
         conversion_preference="pydantic",
-        pydantic_dump_options=PydanticDumpOptions(mode="json"),
+        # Handed on to model_dump as it is: only in this mode is money a JSON number and a moment ISO 8601.
+        pydantic_dump_options=PydanticDumpOptions(mode="json"),  # type: ignore[typeddict-unknown-key]  # see above
     )
     _add_correlation(app)
     _add_request_metrics(app, service.metrics)
@@ -82,6 +98,11 @@ def _add_correlation(app: Quart) -> None:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(correlation_id=str(g.correlation_id))
 
+    @app.after_request
+    async def tell(response: Response) -> Response:
+        response.headers[CORRELATION_HEADER] = str(g.correlation_id)
+        return response
+
 
 def _add_request_metrics(app: Quart, metrics: ServiceMetrics) -> None:
     @app.before_request
@@ -90,53 +111,66 @@ def _add_request_metrics(app: Quart, metrics: ServiceMetrics) -> None:
 
     @app.after_request
     async def observe(response: Response) -> Response:
-        route = request.url_rule.rule if request.url_rule else "unknown"
         seconds = time.perf_counter() - g.get("started", time.perf_counter())
-        metrics.http_requests.labels(route, request.method, str(response.status_code)).observe(seconds)
+        route, method = (request.url_rule.rule, request.method) if request.url_rule else (NO_ROUTE, NO_ROUTE)
+        metrics.http_requests.labels(route, method, str(response.status_code)).observe(seconds)
         return response
 
 
 def _add_error_answers(app: Quart, service: str) -> None:
-    def answer(error: SuiteError, *, status: int | None = None) -> Response:
-        detail = error.detail(
-            service=service,
-            operation=f"{request.method} {request.path}",
-            correlation_id=g.get("correlation_id") or uuid4(),
-        )
-        response = Response(error_body(detail), status or error.http_status, content_type="application/json")
-        if isinstance(error, Unavailable) and error.retry_after is not None:
-            response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
-        return response
-
     @app.errorhandler(SuiteError)
     async def suite_error(error: SuiteError) -> Response:
         log.info("http.rejected", error_code=str(error.code), reason=str(error), path=request.path)
-        return answer(error)
+        return _answer(error, service=service)
 
     @app.errorhandler(RequestSchemaValidationError)
     async def body_does_not_fit(error: RequestSchemaValidationError) -> Response:
-        return answer(_validation_error(error.validation_error))
+        return _answer(_invalid(error.validation_error), service=service)
 
     @app.errorhandler(HTTPException)
     async def http_error(error: HTTPException) -> Response:
-        kind = NotFound if error.code == 404 else InvalidRequest
-        return answer(kind(error.description or error.name), status=error.code)
+        # quart answers 400 to a body that is not JSON: it is as unfit as one whose fields are wrong.
+        status = 422 if error.code == 400 and request.url_rule else error.code
+        kind = NotFound if status == 404 else InvalidRequest
+        answer = _answer(kind(error.description or error.name), service=service, status=status)
+        if allowed := getattr(error, "valid_methods", None):
+            answer.headers["Allow"] = ", ".join(allowed)
+        return answer
+
+    @app.errorhandler(UnicodeDecodeError)
+    async def not_utf8(error: UnicodeDecodeError) -> Response:
+        return _answer(InvalidRequest(f"the body is not UTF-8: {error.reason}"), service=service)
 
     @app.errorhandler(Exception)
     async def unexpected(error: Exception) -> Response:
         log.exception("http.failed", path=request.path, exc_info=error)
-        return answer(SuiteError("the service failed; the logs hold the reason under this correlation_id"))
+        vague = SuiteError("the service failed; its logs hold the reason under this correlation_id")
+        return _answer(vague, service=service)
 
 
-def _validation_error(error: Exception) -> InvalidRequest:
+def _answer(error: SuiteError, *, service: str, status: int | None = None) -> Response:
+    route = request.url_rule.rule if request.url_rule else NO_ROUTE
+    detail = error.detail(
+        service=service,
+        operation=f"{request.method} {route}" if request.url_rule else NO_ROUTE,
+        correlation_id=g.get("correlation_id") or uuid4(),
+    )
+    response = Response(error_body(detail), status or error.http_status, content_type="application/json")
+    if isinstance(error, Unavailable | RateLimited):
+        response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    return response
+
+
+def _invalid(error: Exception) -> InvalidRequest:
+    """The complaint without the value: it may be essay text."""
     if isinstance(error, ValidationError):
         return InvalidRequest.of(error)
-    return InvalidRequest(str(error) or "the body is not valid JSON")
+    return InvalidRequest("the request does not fit the schema of this route: see /openapi.json")
 
 
 def error_body(detail: ErrorDetail) -> str:
     """The body of every non-2xx answer."""
-    return f'{{"error":{detail.model_dump_json()}}}'
+    return ErrorBody(error=detail).model_dump_json()
 
 
 def _operations(service: HttpService) -> Blueprint:
@@ -149,28 +183,40 @@ def _operations(service: HttpService) -> Blueprint:
 
     @blueprint.get("/readyz")
     @hide
-    async def readyz() -> tuple[dict[str, object], int]:
-        problems = await _failed_checks(service.checks)
-        status: dict[str, object] = {"status": "ready" if not problems else "not ready", "problems": problems}
-        return status, 503 if problems else 200
+    async def readyz() -> dict[str, str]:
+        if problems := await _failed_checks(service.checks):
+            raise Unavailable(
+                f"not ready: {', '.join(problems)}",
+                retry_after=RETRY_AFTER_SECONDS,
+                details={"problems": {**problems}},
+            )
+        return {"status": "ready", "service": service.name, "version": service.version}
 
     @blueprint.get("/metrics")
     @hide
     async def metrics() -> Response:
         return Response(generate_latest(service.metrics.registry), content_type=CONTENT_TYPE_LATEST)
 
+    @blueprint.get("/docs")
+    @hide
+    async def docs() -> Response:
+        document = current_app.extensions["QUART_SCHEMA"].openapi_provider.schema()
+        return Response(docs_page(document), content_type="text/html; charset=utf-8")
+
     return blueprint
 
 
 async def _failed_checks(checks: Mapping[str, Check]) -> dict[str, str]:
-    outcomes = await asyncio.gather(*(_outcome(check) for check in checks.values()))
+    """By name, what kind of failure it was: the log has it in full, the outside does not need it."""
+    outcomes = await asyncio.gather(*(_outcome(name, check) for name, check in checks.items()))
     return {name: outcome for name, outcome in zip(checks, outcomes, strict=True) if outcome is not None}
 
 
-async def _outcome(check: Check) -> str | None:
+async def _outcome(name: str, check: Check) -> str | None:
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
             await check()
     except Exception as error:  # whatever a check raises is the answer
-        return repr(error)
+        log.warning("service.not_ready", check=name, reason=repr(error))
+        return type(error).__name__
     return None

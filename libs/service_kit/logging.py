@@ -56,9 +56,16 @@ def _renderer(fmt: Literal["json", "console"]) -> structlog.typing.Processor:
 
 
 def _dumps(event: structlog.typing.EventDict, **_options: object) -> str:
-    return orjson.dumps(event, default=str).decode()
+    return orjson.dumps(event, default=_text, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _text(value: object) -> str:
+    """What is not JSON, as text; bytes only by their number: they may be anybody's essay."""
+    return f"{len(value)} bytes" if isinstance(value, bytes | bytearray | memoryview) else str(value)
 
 
 def _quieten_chatty_libraries() -> None:
-    for name in ("aiokafka", "alembic", "hypercorn", "httpx2", "httpcore2", "stamina"):
+    for name in ("aiokafka", "alembic", "hypercorn", "httpx2", "httpcore2"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It says ten times a second that a topic is missing; the bus says it once.
+    logging.getLogger("aiokafka.cluster").setLevel(logging.ERROR)

@@ -1,6 +1,7 @@
 """Prometheus metrics that every service has; a service adds its own to the same registry."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.process_collector import ProcessCollector
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -10,6 +11,7 @@ class ServiceMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        ProcessCollector(registry=registry)
         self.http_requests = Histogram(
             "http_request_seconds",
             "Time to answer an HTTP request.",
@@ -17,27 +19,27 @@ class ServiceMetrics:
             buckets=LATENCY_BUCKETS,
             registry=registry,
         )
-        self.outbox_sent = Counter(
-            "outbox_messages_sent_total", "Messages sent from the outbox.", ("transport",), registry=registry
+        self.outbox_sent = self._counter(
+            "outbox_messages_sent", "Messages sent from the outbox.", "transport"
         )
-        self.outbox_refused = Counter(
-            "outbox_messages_refused_total",
-            "Attempts to send a message that failed.",
-            ("transport",),
-            registry=registry,
+        self.outbox_refused = self._counter(
+            "outbox_messages_refused", "Attempts to send a message that failed.", "transport"
         )
-        self.outbox_backlog = Gauge(
-            "outbox_backlog_messages", "Messages that wait in the outbox.", ("transport",), registry=registry
+        self.outbox_given_up = self._counter(
+            "outbox_messages_given_up", "Messages that are not tried again.", "transport"
         )
-        self.outbox_oldest = Gauge(
-            "outbox_oldest_seconds", "Age of the oldest unsent message.", ("transport",), registry=registry
+        self.outbox_backlog = self._gauge("outbox_backlog_messages", "Messages that wait in the outbox.")
+        self.outbox_oldest = self._gauge("outbox_oldest_seconds", "Age of the oldest unsent message.")
+        self.outbox_abandoned = self._gauge(
+            "outbox_given_up_messages", "Messages in the outbox that were given up."
         )
-        self.events_handled = Counter(
-            "events_handled_total", "Events handled, by topic.", ("topic",), registry=registry
+        self.events_handled = self._counter("events_handled", "Events handled, by topic.", "topic")
+        self.dead_letters = self._counter(
+            "events_dead_lettered", "Events sent to a dead-letter topic.", "topic", "reason"
         )
-        self.dead_letters = Counter(
-            "events_dead_lettered_total",
-            "Events sent to a dead-letter topic.",
-            ("topic", "reason"),
-            registry=registry,
-        )
+
+    def _counter(self, name: str, description: str, *labels: str) -> Counter:
+        return Counter(name, description, labels, registry=self.registry)
+
+    def _gauge(self, name: str, description: str) -> Gauge:
+        return Gauge(name, description, ("transport",), registry=self.registry)

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 from uuid import UUID
 
-import structlog
+import httpx2
 from event_contracts import EventEnvelope
 from sqlalchemy import (
     Column,
@@ -28,12 +28,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import BigInteger
 
-from service_kit.database import Database
-from service_kit.event_bus import EventBus, Headers, Message
-from service_kit.metrics import ServiceMetrics
-from service_kit.wakeup import Wakeup, Worker
+from service_kit.event_bus import Headers, Refusal
 
-log = structlog.get_logger()
+_UNSENT = "sent_at IS NULL AND given_up_at IS NULL"
 
 Transport = Literal["bus", "http"]
 
@@ -42,7 +39,8 @@ Transport = Literal["bus", "http"]
 class OutgoingMessage:
     """A message as it is stored: ``value`` holds the bytes that are sent, however often that takes.
 
-    ``destination`` is a topic or a URL. Messages of one ``key`` and transport leave in the order they were written.
+    ``destination`` is a topic or a URL. On the bus, messages of one topic and key leave in the order in which
+    they were written; callbacks are sent independently, and their ``key``, the host, shares the slots fairly.
     """
 
     event_id: UUID
@@ -66,19 +64,23 @@ def bus_message(envelope: EventEnvelope[Any], *, key: str, topic: str | None = N
 
 
 def callback_message(envelope: EventEnvelope[Any], *, url: str) -> OutgoingMessage:
-    """An event for a signed HTTP callback; each is sent independently of the others."""
+    """An event for a signed HTTP callback to a URL that ``CallbackPolicy.check`` has let through."""
     return OutgoingMessage(
         event_id=envelope.event_id,
         transport="http",
         destination=url,
-        key=str(envelope.event_id),
+        key=httpx2.URL(url).host,
         headers=envelope.headers(),
         value=envelope.to_json(),
     )
 
 
 def outbox_table(metadata: MetaData) -> Table:
-    """Table ``outbox``: a row is unsent until ``sent_at`` or ``given_up_at`` is set."""
+    """Table ``outbox``: a row is unsent until ``sent_at`` or ``given_up_at`` is set.
+
+    It is due when ``not_before`` has passed: that is the time of its next attempt, and of a callback on its way
+    the end of its lease.
+    """
     table = Table(
         "outbox",
         metadata,
@@ -97,10 +99,11 @@ def outbox_table(metadata: MetaData) -> Table:
         Column("sent_at", DateTime(timezone=True)),
         Column("given_up_at", DateTime(timezone=True)),
     )
-    unsent = text("sent_at IS NULL AND given_up_at IS NULL")
-    Index("outbox_unsent", table.c.transport, table.c.id, postgresql_where=unsent)
-    Index("outbox_unsent_by_key", table.c.transport, table.c.key, table.c.id, postgresql_where=unsent)
+    # Of one column: the planner knows that of these, and of these alone, the order is that of the table.
+    Index("outbox_unsent", table.c.id, postgresql_where=text(f"{_UNSENT} AND transport = 'bus'"))
+    Index("outbox_due", table.c.transport, table.c.not_before, postgresql_where=text(_UNSENT))
     Index("outbox_sent", table.c.sent_at, postgresql_where=text("sent_at IS NOT NULL"))
+    Index("outbox_given_up", table.c.given_up_at, postgresql_where=text("given_up_at IS NOT NULL"))
     return table
 
 
@@ -122,163 +125,8 @@ def _columns(message: OutgoingMessage) -> dict[str, object]:
     }
 
 
-class Carrier(Protocol):
-    """Carries messages of one transport."""
-
-    async def deliver(self, messages: Sequence[OutgoingMessage]) -> Mapping[UUID, str]:
-        """Return the reason for each event_id that was not delivered; the others were."""
-        ...
-
-
-class BusCarrier:
-    """Publishes on the event bus."""
-
-    def __init__(self, bus: EventBus) -> None:
-        self._bus = bus
-
-    async def deliver(self, messages: Sequence[OutgoingMessage]) -> Mapping[UUID, str]:
-        by_key: dict[str, list[OutgoingMessage]] = {}
-        try:
-            await self._bus.publish([_message(message) for message in messages])
-        except Exception as error:  # any failure of the broker or of one message: find out which, key by key
-            log.warning("outbox.batch_refused", messages=len(messages), reason=repr(error))
-        else:
-            return {}
-        for message in messages:
-            by_key.setdefault(message.key, []).append(message)
-        refused: dict[UUID, str] = {}
-        for chain in by_key.values():
-            refused |= await self._deliver_in_order(chain)
-        return refused
-
-    async def _deliver_in_order(self, chain: Sequence[OutgoingMessage]) -> dict[UUID, str]:
-        for place, message in enumerate(chain):
-            try:
-                await self._bus.publish([_message(message)])
-            except Exception as error:  # reported on the row, with every later one of the key
-                return {later.event_id: repr(error) for later in chain[place:]}
-        return {}
-
-
-def _message(message: OutgoingMessage) -> Message:
-    return Message(topic=message.destination, key=message.key, value=message.value, headers=message.headers)
-
-
-# A row is taken only when no earlier unsent row of its key is left outside the batch: order per key holds
-# although several relays take rows side by side, and although a row may be waiting for its next attempt.
-_TAKE = text(
-    """
-    WITH candidate AS (
-        SELECT id, key FROM outbox
-        WHERE transport = :transport AND sent_at IS NULL AND given_up_at IS NULL AND not_before <= now()
-        ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
-    )
-    SELECT outbox.id, event_id, transport, destination, outbox.key, header_names, header_values, value,
-           created_at, attempts
-    FROM outbox JOIN candidate USING (id)
-    WHERE NOT EXISTS (
-        SELECT 1 FROM outbox AS earlier
-        WHERE earlier.transport = :transport AND earlier.key = candidate.key AND earlier.id < candidate.id
-          AND earlier.sent_at IS NULL AND earlier.given_up_at IS NULL
-          AND earlier.id NOT IN (SELECT id FROM candidate)
-    )
-    ORDER BY outbox.id
-    """
-)
-_SENT = text("UPDATE outbox SET sent_at = now(), attempts = attempts + 1 WHERE id = ANY(:ids)")
-_REFUSED = text(
-    """
-    UPDATE outbox SET
-        attempts = attempts + 1,
-        last_error = :reason,
-        not_before = now() + least(
-            make_interval(secs => 0.5 * power(2, least(attempts, 20))), CAST(:longest AS interval)
-        ) * (0.75 + 0.5 * random()),
-        given_up_at = CASE WHEN created_at < now() - CAST(:patience AS interval) THEN now() END
-    WHERE id = ANY(:ids)
-    RETURNING given_up_at IS NOT NULL
-    """
-)
-_PRUNE = text("DELETE FROM outbox WHERE sent_at < now() - CAST(:age AS interval)")
-_BACKLOG = text(
-    "SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0)"
-    " FROM outbox WHERE transport = :transport AND sent_at IS NULL AND given_up_at IS NULL"
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backlog:
-    """Unsent messages: how many, and how long the oldest has waited."""
-
-    messages: int
-    oldest_seconds: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class OutboxRelay:
-    """Sends what the outbox holds for one transport; any number of replicas may run one each."""
-
-    database: Database
-    transport: Transport
-    carrier: Carrier
-    metrics: ServiceMetrics
-    wakeup: Wakeup
-    limit: int = 500
-    longest_pause: timedelta = timedelta(minutes=15)
-    patience: timedelta = timedelta(hours=24)
-
-    def worker(self) -> Worker:
-        """The loop that runs this relay."""
-        return Worker(name=f"outbox-{self.transport}", step=self.relay_once, wakeup=self.wakeup)
-
-    async def relay_once(self) -> bool:
-        """Send one batch; True when something was sent.
-
-        The rows stay locked while they are sent: a relay that dies gives them back at once.
-        """
-        async with self.database.transaction() as connection:
-            rows = (await connection.execute(_TAKE, {"transport": self.transport, "limit": self.limit})).all()
-            if not rows:
-                return False
-            refused = await self.carrier.deliver([_outgoing(row) for row in rows])
-            await self._mark(connection, rows, refused)
-        return len(refused) < len(rows)
-
-    async def _mark(
-        self, connection: AsyncConnection, rows: Sequence[Row[Any]], refused: Mapping[UUID, str]
-    ) -> None:
-        sent = [row.id for row in rows if row.event_id not in refused]
-        await connection.execute(_SENT, {"ids": sent})
-        self.metrics.outbox_sent.labels(self.transport).inc(len(sent))
-        for reason in set(refused.values()):
-            ids = [row.id for row in rows if refused.get(row.event_id) == reason]
-            given_up = await connection.execute(
-                _REFUSED,
-                {"ids": ids, "reason": reason, "longest": self.longest_pause, "patience": self.patience},
-            )
-            lost_patience = sum(given_up.scalars())
-            self.metrics.outbox_refused.labels(self.transport).inc(len(ids))
-            log.warning(
-                "outbox.not_delivered",
-                transport=self.transport,
-                messages=len(ids),
-                given_up=lost_patience,
-                reason=reason,
-            )
-
-    async def backlog(self) -> Backlog:
-        """What is waiting now."""
-        async with self.database.transaction() as connection:
-            row = (await connection.execute(_BACKLOG, {"transport": self.transport})).one()
-        return Backlog(messages=row[0], oldest_seconds=float(row[1]))
-
-    async def prune(self, *, older_than: timedelta) -> int:
-        """Forget messages sent that long ago; returns the number of rows deleted."""
-        async with self.database.transaction() as connection:
-            return (await connection.execute(_PRUNE, {"age": older_than})).rowcount
-
-
-def _outgoing(row: Row[Any]) -> OutgoingMessage:
+def outgoing(row: Row[Any]) -> OutgoingMessage:
+    """The message of a row, byte for byte as it was written."""
     return OutgoingMessage(
         event_id=row.event_id,
         transport=row.transport,
@@ -287,3 +135,94 @@ def _outgoing(row: Row[Any]) -> OutgoingMessage:
         headers=tuple(zip(row.header_names, row.header_values, strict=True)),
         value=row.value,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How a refused message is tried again: pauses double from half a second, and end after ``give_up_after``."""
+
+    longest_pause: timedelta = timedelta(minutes=15)
+    give_up_after: timedelta = timedelta(hours=24)
+
+
+DEFAULT_PATIENCE = Patience()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """Unsent messages: how many, and how long the oldest has waited; and how many were given up."""
+
+    messages: int
+    oldest_seconds: float
+    given_up: int
+
+
+# Both marks leave alone a row that another relay has marked since: a lease may have run out on the way. Their
+# time is the clock's: the transaction's own began before the delivery, which may have taken long.
+_SENT = text(
+    "UPDATE outbox SET sent_at = clock_timestamp(), attempts = attempts + 1 WHERE id = ANY(:ids) AND sent_at IS NULL"
+)
+_REFUSED = text(
+    """
+    UPDATE outbox SET
+        attempts = attempts + 1,
+        last_error = refused.reason,
+        not_before = clock_timestamp() + (0.75 + 0.5 * random()) * least(
+            make_interval(secs => 0.5 * power(2, least(attempts, 20))), CAST(:longest AS interval)
+        ),
+        given_up_at = CASE
+            WHEN refused.final OR created_at < clock_timestamp() - CAST(:give_up_after AS interval) THEN clock_timestamp()
+        END
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:reasons AS text[]), CAST(:finals AS boolean[]))
+         AS refused (id, reason, final)
+    WHERE outbox.id = refused.id AND sent_at IS NULL
+    RETURNING event_id, transport, key, attempts, last_error, given_up_at IS NOT NULL AS given_up
+    """
+)
+_PRUNE = text(
+    "DELETE FROM outbox WHERE sent_at < now() - CAST(:sent AS interval)"
+    " OR given_up_at < now() - CAST(:given_up AS interval)"
+)
+_BACKLOG = text(
+    """
+    SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0),
+           (SELECT count(*) FROM outbox WHERE transport = :transport AND given_up_at IS NOT NULL)
+    FROM outbox WHERE transport = :transport AND sent_at IS NULL AND given_up_at IS NULL
+    """
+)
+
+
+async def mark_sent(connection: AsyncConnection, ids: Sequence[int]) -> None:
+    """The messages were delivered."""
+    await connection.execute(_SENT, {"ids": list(ids)})
+
+
+async def mark_refused(
+    connection: AsyncConnection, refusals: Mapping[int, Refusal], *, patience: Patience
+) -> Sequence[Row[Any]]:
+    """Try these again later, or give them up; returns what became of each (see ``_REFUSED``)."""
+    result = await connection.execute(
+        _REFUSED,
+        {
+            "ids": list(refusals),
+            "reasons": [refusal.reason for refusal in refusals.values()],
+            "finals": [refusal.final for refusal in refusals.values()],
+            "longest": patience.longest_pause,
+            "give_up_after": patience.give_up_after,
+        },
+    )
+    return result.all()
+
+
+async def measure_backlog(connection: AsyncConnection, *, transport: Transport) -> Backlog:
+    """What is waiting now."""
+    row = (await connection.execute(_BACKLOG, {"transport": transport})).one()
+    return Backlog(messages=row[0], oldest_seconds=float(row[1]), given_up=row[2])
+
+
+async def prune_outbox(
+    connection: AsyncConnection, *, sent_before: timedelta, given_up_before: timedelta
+) -> int:
+    """Forget messages sent or given up that long ago; returns the number of rows deleted."""
+    parameters = {"sent": sent_before, "given_up": given_up_before}
+    return (await connection.execute(_PRUNE, parameters)).rowcount

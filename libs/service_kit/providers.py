@@ -1,29 +1,45 @@
 """Dishka provider of what every service is built on; a service adds its own adapters and use cases to it."""
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 import httpx2
 from dishka import Provider, Scope, provide
-from event_contracts import ALL_TOPICS, dead_letter_topic
+from event_contracts import ALL_TOPICS, ConfigurationError, dead_letter_topic
 from prometheus_client import CollectorRegistry
 
-from service_kit.callbacks import HttpCarrier
+from service_kit.callback_policy import callback_client
+from service_kit.callbacks import CallbackRelay, CallbackSender
 from service_kit.database import Database
 from service_kit.event_bus import EventBus, KafkaEventBus
+from service_kit.http_app import Check
 from service_kit.inbox import prune_inbox
 from service_kit.metrics import ServiceMetrics
-from service_kit.outbox import BusCarrier, OutboxRelay
+from service_kit.outbox import measure_backlog, prune_outbox
+from service_kit.relaying import OutboxRelay
+from service_kit.running import BackgroundLoop
 from service_kit.settings import ServiceSettings
 from service_kit.wakeup import Wakeup, Worker
 from service_kit.webhooks import CallbackPolicy, WebhookSigner
 
-HTTP_CALLBACKS_AT_ONCE = 64
 HOUSEKEEPING_SECONDS = 15.0
+PRUNING_SECONDS = 600.0
 KEEP_SENT_MESSAGES = timedelta(days=3)
+KEEP_GIVEN_UP_MESSAGES = timedelta(days=30)
 KEEP_INBOX = timedelta(days=14)
 """Longer than the broker keeps messages: an event that can be delivered again is still remembered."""
+
+
+def readiness_checks(*, database: Database, bus: EventBus, migrations: Path) -> Mapping[str, Check]:
+    """What a service needs to do its work: its database, the bus, and the schema it was written for."""
+
+    async def schema() -> None:
+        await database.check_schema(migrations)
+
+    return {"database": database.ping, "event_bus": bus.ping, "migrations": schema}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,25 +47,25 @@ class Relays:
     """The outbox relays of a service."""
 
     bus: OutboxRelay
-    http: OutboxRelay
+    http: CallbackRelay
 
     def wake(self) -> None:
         """Let both look at once."""
         self.bus.wakeup.wake()
         self.http.wakeup.wake()
 
-    def workers(self) -> tuple[Worker, ...]:
+    def workers(self) -> tuple[BackgroundLoop, ...]:
         """The loops that run them."""
-        return (self.bus.worker(), self.http.worker())
+        return (self.bus.worker(), self.http)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass
 class Housekeeping:
-    """Measures the outbox and forgets what is old."""
+    """Measures the outbox, and now and then forgets what is old."""
 
     database: Database
-    relays: Relays
     metrics: ServiceMetrics
+    _prune_at: float = field(default=0.0, init=False)
 
     def worker(self) -> Worker:
         """The loop that runs this."""
@@ -57,14 +73,27 @@ class Housekeeping:
 
     async def tidy(self) -> bool:
         """One round."""
-        for relay in (self.relays.bus, self.relays.http):
-            backlog = await relay.backlog()
-            self.metrics.outbox_backlog.labels(relay.transport).set(backlog.messages)
-            self.metrics.outbox_oldest.labels(relay.transport).set(backlog.oldest_seconds)
-        await self.relays.bus.prune(older_than=KEEP_SENT_MESSAGES)
-        async with self.database.transaction() as connection:
-            await prune_inbox(connection, older_than=KEEP_INBOX)
+        await self._measure()
+        if time.monotonic() >= self._prune_at:
+            await self._prune()
+            self._prune_at = time.monotonic() + PRUNING_SECONDS
         return False
+
+    async def _measure(self) -> None:
+        async with self.database.transaction() as connection:
+            bus = await measure_backlog(connection, transport="bus")
+            http = await measure_backlog(connection, transport="http")
+        for transport, backlog in (("bus", bus), ("http", http)):
+            self.metrics.outbox_backlog.labels(transport).set(backlog.messages)
+            self.metrics.outbox_oldest.labels(transport).set(backlog.oldest_seconds)
+            self.metrics.outbox_abandoned.labels(transport).set(backlog.given_up)
+
+    async def _prune(self) -> None:
+        async with self.database.transaction() as connection:
+            await prune_outbox(
+                connection, sent_before=KEEP_SENT_MESSAGES, given_up_before=KEEP_GIVEN_UP_MESSAGES
+            )
+            await prune_inbox(connection, older_than=KEEP_INBOX)
 
 
 class InfrastructureProvider(Provider):
@@ -113,7 +142,10 @@ class InfrastructureProvider(Provider):
         if self._bus is not None:
             return self._bus
         if self._settings.kafka_bootstrap_servers is None:
-            raise ValueError(f"{self._service}: event_bus=memory is shared by services in one process only")
+            raise ConfigurationError(
+                f"{self._service}: event_bus=memory joins services that run in one process; a service that "
+                "runs alone needs event_bus=kafka"
+            )
         topics = [str(spec.topic) for spec in ALL_TOPICS]
         return KafkaEventBus(
             self._settings.kafka_bootstrap_servers,
@@ -124,30 +156,21 @@ class InfrastructureProvider(Provider):
         )
 
     @provide
+    async def callback_sender(
+        self, policy: CallbackPolicy, signer: WebhookSigner
+    ) -> AsyncIterator[CallbackSender]:
+        async with callback_client(policy) as client:
+            yield CallbackSender(client, signer=signer)
+
+    @provide
     def relays(
-        self,
-        database: Database,
-        bus: EventBus,
-        client: httpx2.AsyncClient,
-        signer: WebhookSigner,
-        policy: CallbackPolicy,
-        metrics: ServiceMetrics,
+        self, database: Database, bus: EventBus, sender: CallbackSender, metrics: ServiceMetrics
     ) -> Relays:
-        http = HttpCarrier(client, signer=signer, policy=policy)
         return Relays(
-            bus=OutboxRelay(
-                database=database, transport="bus", carrier=BusCarrier(bus), metrics=metrics, wakeup=Wakeup()
-            ),
-            http=OutboxRelay(
-                database=database,
-                transport="http",
-                carrier=http,
-                metrics=metrics,
-                wakeup=Wakeup(),
-                limit=HTTP_CALLBACKS_AT_ONCE,
-            ),
+            bus=OutboxRelay(database=database, bus=bus, metrics=metrics, wakeup=Wakeup()),
+            http=CallbackRelay(database=database, sender=sender, metrics=metrics, wakeup=Wakeup()),
         )
 
     @provide
-    def housekeeping(self, database: Database, relays: Relays, metrics: ServiceMetrics) -> Housekeeping:
-        return Housekeeping(database=database, relays=relays, metrics=metrics)
+    def housekeeping(self, database: Database, metrics: ServiceMetrics) -> Housekeeping:
+        return Housekeeping(database=database, metrics=metrics)

@@ -1,16 +1,19 @@
 """Running a service: migrate, connect, serve and work until told to stop, then close in reverse order."""
 
 import asyncio
+import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import asyncpg
+import stamina
 import structlog
-from event_contracts import ConfigurationError
+from event_contracts import ConfigurationError, Unavailable
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from quart import Quart
@@ -19,6 +22,14 @@ from service_kit.database import create_database_if_missing, migrate
 from service_kit.event_bus import EventBus
 
 log = structlog.get_logger()
+
+GRACE_SECONDS = 10.0
+"""How long requests may take to end once the service was told to stop."""
+
+CONNECT_PATIENCE_SECONDS = 60.0
+"""How long a starting service waits for its database and broker, which may be starting too."""
+
+NOT_THERE_YET = (OSError, Unavailable, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError)
 
 
 class BackgroundLoop(Protocol):
@@ -32,6 +43,10 @@ class BackgroundLoop(Protocol):
     async def run(self) -> None:
         """Work until cancelled."""
         ...
+
+
+class EndedUnexpectedly(RuntimeError):
+    """Part of a service ended although nobody had told it to stop."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,55 +69,92 @@ async def run_services(
 ) -> None:
     """Run the services until ``stop`` is set; ``started`` is set when all of them accept connections.
 
-    Raises ``ConfigurationError`` when an address is taken.
-
     Several services may share one bus object (the embedded stack does): it is started and run once.
-    A worker's or server's unexpected end ends them all: better a restart than half a service.
+    A worker's or server's unexpected end ends them all: better a restart than half a service. Raises
+    ``ConfigurationError`` when an address is taken, and what the database or the broker said when one of
+    them does not come up.
     """
-    listeners = {service.name: _listen(service) for service in services}
-    for service in services:
-        await create_database_if_missing(service.database_url)
-        await migrate(service.database_url, service.migrations)
     async with AsyncExitStack() as closing:
+        listening = [closing.enter_context(_listen(service)) for service in services]
         for service in services:
             closing.push_async_callback(service.close)
-        for bus in {id(service.bus): service.bus for service in services}.values():
-            await bus.start()
+        for service in services:
+            await _prepare_database(service)
+        buses = list({id(service.bus): service.bus for service in services}.values())
+        for bus in buses:
             closing.push_async_callback(bus.close)
-        await _run_until(stop, services, listeners, started)
+            await _start_bus(bus)
+        await _run_until(stop, started, _parts(services, listening, buses, stop))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """One thing that runs; one that ``drains`` ends by itself when told to stop, the others are cancelled."""
+
+    name: str
+    run: Callable[[], Awaitable[None]]
+    drains: bool = False
+
+
+async def _prepare_database(service: Service) -> None:
+    async for attempt in stamina.retry_context(
+        on=NOT_THERE_YET, attempts=None, timeout=CONNECT_PATIENCE_SECONDS
+    ):
+        with attempt:
+            await create_database_if_missing(service.database_url)
+    await migrate(service.database_url, service.migrations)
+
+
+async def _start_bus(bus: EventBus) -> None:
+    async for attempt in stamina.retry_context(
+        on=NOT_THERE_YET, attempts=None, timeout=CONNECT_PATIENCE_SECONDS
+    ):
+        with attempt:
+            await bus.start()
 
 
 def _listen(service: Service) -> socket.socket:
     """Listen before anything else is done: a client that comes early waits instead of being refused."""
+    family = socket.AF_INET6 if ":" in service.host else socket.AF_INET
     try:
-        return socket.create_server((service.host, service.port), backlog=1024)
+        return socket.create_server((service.host, service.port), family=family, backlog=1024)
     except OSError as error:
         raise ConfigurationError(
             f"{service.name} cannot listen on {service.host}:{service.port} ({error.strerror}): choose another port"
         ) from error
 
 
-async def _run_until(
-    stop: asyncio.Event,
+def _parts(
     services: Sequence[Service],
-    listeners: Mapping[str, socket.socket],
-    started: asyncio.Event | None,
-) -> None:
-    async with asyncio.TaskGroup() as group, _cancelled_at_exit() as tasks:
-        for service in services:
-            serving = _serve_http(service, listeners[service.name], stop)
-            tasks.append(group.create_task(serving, name=f"{service.name}.http"))
-            tasks.extend(
-                group.create_task(worker.run(), name=f"{service.name}.{worker.name}")
-                for worker in service.workers
-            )
-            log.info("service.started", name=service.name, address=f"http://{service.host}:{service.port}")
-        for bus in {id(service.bus): service.bus for service in services}.values():
-            tasks.append(group.create_task(bus.run(), name="bus"))
+    listening: Sequence[socket.socket],
+    buses: Sequence[EventBus],
+    stop: asyncio.Event,
+) -> list[_Part]:
+    parts = [_Part(name=f"bus-{number}", run=bus.run) for number, bus in enumerate(buses)]
+    for service, where in zip(services, listening, strict=True):
+        parts.append(_Part(name=f"{service.name}.http", run=_http(service, where, stop), drains=True))
+        parts += [_Part(name=f"{service.name}.{worker.name}", run=worker.run) for worker in service.workers]
+        log.info("service.started", name=service.name, address=f"http://{service.host}:{service.port}")
+    return parts
+
+
+async def _run_until(stop: asyncio.Event, started: asyncio.Event | None, parts: Sequence[_Part]) -> None:
+    async with asyncio.TaskGroup() as group, _cancelled_at_exit() as cancelled:
+        tasks = {part.name: group.create_task(_run(part, stop), name=part.name) for part in parts}
+        draining = [tasks[part.name] for part in parts if part.drains]
+        cancelled += tasks.values()
         if started is not None:
             started.set()
         await stop.wait()
-        log.info("service.stopping", names=[service.name for service in services])
+        log.info("service.stopping", parts=len(parts))
+        # Requests under way still find everything at work.
+        await asyncio.wait(draining, timeout=GRACE_SECONDS + 1)
+
+
+async def _run(part: _Part, stop: asyncio.Event) -> None:
+    await part.run()
+    if not stop.is_set():
+        raise EndedUnexpectedly(part.name)
 
 
 @asynccontextmanager
@@ -115,13 +167,16 @@ async def _cancelled_at_exit() -> AsyncIterator[list[asyncio.Task[None]]]:
             task.cancel()
 
 
-async def _serve_http(service: Service, listener: socket.socket, stop: asyncio.Event) -> None:
-    config = Config()
-    config.bind = [f"fd://{listener.detach()}"]
-    config.graceful_timeout = 5
-    config.accesslog = None
-    config.errorlog = "-"
-    await serve(service.app, config, shutdown_trigger=stop.wait)
+def _http(service: Service, where: socket.socket, stop: asyncio.Event) -> Callable[[], Awaitable[None]]:
+    async def run() -> None:
+        config = Config()
+        config.bind = [f"fd://{where.detach()}"]
+        config.graceful_timeout = GRACE_SECONDS
+        config.accesslog = None
+        config.errorlog = logging.getLogger("hypercorn.error")
+        await serve(service.app, config, shutdown_trigger=stop.wait)
+
+    return run
 
 
 def run_until_signalled(main: Callable[[asyncio.Event], Awaitable[None]]) -> None:

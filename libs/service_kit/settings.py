@@ -2,16 +2,23 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service_kit.webhooks import CallbackPolicy, WebhookSigner
 
 
 class ServiceSettings(BaseSettings):
-    """Base of each service's settings; a subclass sets ``env_prefix`` and adds its own fields."""
+    """Base of each service's settings; a subclass sets ``env_prefix`` and adds its own fields.
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    A wrong setting is named without its value, and no secret is in the settings' text: both reach logs.
+    """
 
-    database_url: str = Field(description="SQLAlchemy URL of the service's own PostgreSQL database.")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    database_url: str = Field(
+        repr=False, description="SQLAlchemy URL of the service's own PostgreSQL database."
+    )
     database_pool_size: int = Field(default=10, gt=0, description="Connections kept open at most.")
     event_bus: Literal["kafka", "memory"] = Field(
         default="kafka", description="memory serves one process and survives a kill through the outbox."
@@ -29,8 +36,21 @@ class ServiceSettings(BaseSettings):
         description="whsec_ + base64 of 24 to 64 bytes: signs and checks HTTP callbacks (Standard Webhooks)."
     )
     callback_allowed_hosts: tuple[str, ...] = Field(
-        default=(), description='Hosts that callbacks may go to: exact ("ras.internal") or "*.example.org".'
+        default=(),
+        description='Hosts that callbacks may go to: exact ("ras.internal", "10.0.0.7:8443") or "*.example.org".',
     )
+
+    @field_validator("callback_signing_secret")
+    @classmethod
+    def _signs(cls, secret: SecretStr) -> SecretStr:
+        WebhookSigner(secret.get_secret_value())
+        return secret
+
+    @field_validator("callback_allowed_hosts")
+    @classmethod
+    def _are_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        CallbackPolicy(allowed_hosts=hosts)
+        return hosts
 
     @model_validator(mode="after")
     def _kafka_is_addressed(self) -> Self:

@@ -1,6 +1,7 @@
 """Worker loops: work while there is work, then sleep until woken or until the idle time is over."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -11,7 +12,8 @@ log = structlog.get_logger()
 Step = Callable[[], Awaitable[bool]]
 """One unit of work; True means that more may be waiting."""
 
-MAX_BACKOFF_SECONDS = 10.0
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 10.0
 
 
 class Wakeup:
@@ -45,15 +47,15 @@ class Worker:
 
     async def run(self) -> None:
         """Run until cancelled."""
-        failures = 0
+        pause = FIRST_PAUSE_SECONDS
         while True:
             try:
                 more = await self.step()
-                failures = 0
             except Exception:  # the outermost loop of a worker: nothing above it could go on
-                failures += 1
-                log.exception("worker.step_failed", worker=self.name, failures=failures)
-                await asyncio.sleep(min(0.1 * 2**failures, MAX_BACKOFF_SECONDS))
+                log.exception("worker.step_failed", worker=self.name, retry_in_seconds=pause)
+                await asyncio.sleep(pause * random.uniform(0.75, 1.25))
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                 continue
+            pause = FIRST_PAUSE_SECONDS
             if not more:
                 await self.wakeup.wait(self.idle_seconds)

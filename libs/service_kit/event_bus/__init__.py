@@ -2,15 +2,30 @@
 
 from service_kit.event_bus.kafka import KafkaEventBus
 from service_kit.event_bus.memory import MemoryEventBus
-from service_kit.event_bus.port import MAX_BATCH, EventBus, Handler, Headers, Message, Record
+from service_kit.event_bus.port import (
+    MAX_BATCH,
+    MAX_MESSAGE_BYTES,
+    BusUnavailable,
+    EventBus,
+    Handler,
+    Headers,
+    Message,
+    NotPublished,
+    Record,
+    Refusal,
+)
 
 __all__ = [
     "MAX_BATCH",
+    "MAX_MESSAGE_BYTES",
+    "BusUnavailable",
     "EventBus",
     "Handler",
     "Headers",
     "KafkaEventBus",
     "MemoryEventBus",
     "Message",
+    "NotPublished",
     "Record",
+    "Refusal",
 ]

@@ -1,38 +1,25 @@
 """The event bus on Apache Kafka, through aiokafka."""
 
 import asyncio
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import CommitFailedError, IllegalGenerationError, KafkaError, UnknownMemberIdError
+from aiokafka.errors import KafkaError
 
-from service_kit.event_bus.port import MAX_BATCH, Handler, Message, Record
-from service_kit.event_bus.retrying import handle_until_done
+from service_kit.event_bus.kafka_consuming import ConsumerOptions, GroupConsumer, Subscription
+from service_kit.event_bus.kafka_publishing import RETRY_AFTER_SECONDS, KafkaPublisher
+from service_kit.event_bus.kafka_topics import BROKERS_DEFAULT, NewTopics, create_missing_topics
+from service_kit.event_bus.port import BusUnavailable, Handler, Message
 
-log = structlog.get_logger()
-
-POLL_MS = 250
+START_TIMEOUT_SECONDS = 30.0
 STALLED_AFTER_SECONDS = 60.0
-REBUILD_PAUSE_SECONDS = 1.0
-MAX_MESSAGE_BYTES = 8 * 1024 * 1024
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Subscription:
-    topics: tuple[str, ...]
-    group: str
-    handler: Handler
 
 
 class KafkaEventBus:
     """Idempotent producer with acks=all; consumers commit by hand what their handler has dealt with.
 
-    ``topic_prefix`` separates installations on one broker. ``instance_id`` names this replica for
-    static membership: a restart within the session timeout causes no rebalance.
+    ``topic_prefix`` separates installations on one broker. ``instance_id`` names this replica for static
+    membership, in every group: a restart within the session timeout causes no rebalance. Two replicas must
+    not share it.
     """
 
     def __init__(
@@ -44,149 +31,52 @@ class KafkaEventBus:
         instance_id: str | None = None,
         topics: Sequence[str] = (),
         partitions: int = 6,
-        replication: int = -1,
+        replication: int = BROKERS_DEFAULT,
+        stalled_after_seconds: float = STALLED_AFTER_SECONDS,
     ) -> None:
         self._bootstrap = bootstrap_servers
-        self._client_id = client_id
         self._prefix = topic_prefix
-        self._instance_id = instance_id
-        self._topics = tuple(topics)
-        self._partitions = partitions
-        self._replication = replication
-        self._subscriptions: list[_Subscription] = []
-        self._producer: AIOKafkaProducer | None = None
+        names = tuple(topic_prefix + topic for topic in topics)
+        self._topics = NewTopics(names=names, partitions=partitions, replication=replication)
+        self._subscriptions: dict[str, Subscription] = {}
+        self._publisher = KafkaPublisher(bootstrap_servers, client_id=client_id, topic_prefix=topic_prefix)
+        self._options = ConsumerOptions(
+            bootstrap_servers=bootstrap_servers,
+            client_id=client_id,
+            topic_prefix=topic_prefix,
+            instance_id=instance_id,
+            stalled_after_seconds=stalled_after_seconds,
+        )
 
     def subscribe(self, topics: Sequence[str], *, group: str, handler: Handler) -> None:
+        if group in self._subscriptions:
+            raise ValueError(f"group {group!r} has subscribed already: one process is one member of a group")
         names = tuple(self._prefix + topic for topic in topics)
-        self._subscriptions.append(_Subscription(topics=names, group=self._prefix + group, handler=handler))
+        self._subscriptions[group] = Subscription(topics=names, group=self._prefix + group, handler=handler)
 
     async def start(self) -> None:
         """Create the topics that are missing and start the producer."""
-        await self._create_missing_topics()
-        self._producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
-            client_id=self._client_id,
-            acks="all",
-            enable_idempotence=True,
-            linger_ms=2,
-            max_batch_size=256 * 1024,
-            max_request_size=MAX_MESSAGE_BYTES,
-        )
-        await self._producer.start()
+        try:
+            async with asyncio.timeout(START_TIMEOUT_SECONDS):
+                await create_missing_topics(self._bootstrap, self._topics)
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise BusUnavailable(
+                f"Kafka at {self._bootstrap} does not answer: {error!r}", retry_after=RETRY_AFTER_SECONDS
+            ) from error
+        await self._publisher.start()
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        producer = self._started()
-        sent = [
-            await producer.send(
-                self._prefix + message.topic,
-                value=message.value,
-                key=message.key.encode(),
-                headers=list(message.headers),
-            )
-            for message in messages
-        ]
-        for acknowledged in sent:
-            await acknowledged
+        await self._publisher.publish(messages)
 
     async def run(self) -> None:
+        """Each group has its own consumer and task: a slow handler of one delays no other."""
         async with asyncio.TaskGroup() as group:
-            for subscription in self._subscriptions:
-                group.create_task(self._keep_consuming(subscription))
+            for subscription in self._subscriptions.values():
+                group.create_task(GroupConsumer(subscription, self._options).run(), name=subscription.group)
             group.create_task(asyncio.Event().wait())
 
     async def ping(self) -> None:
-        await self._started().client.fetch_all_metadata()
+        await self._publisher.ping()
 
     async def close(self) -> None:
-        if self._producer is not None:
-            await self._producer.stop()
-
-    def _started(self) -> AIOKafkaProducer:
-        if self._producer is None:
-            raise RuntimeError("the bus is not started: call start() first")
-        return self._producer
-
-    async def _create_missing_topics(self) -> None:
-        if not self._topics:
-            return
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, client_id=self._client_id)
-        await admin.start()
-        try:
-            existing = set(await admin.list_topics())
-            wanted = [self._prefix + topic for topic in self._topics]
-            await admin.create_topics(
-                [
-                    NewTopic(name, num_partitions=self._partitions, replication_factor=self._replication)
-                    for name in wanted
-                    if name not in existing
-                ]
-            )
-        finally:
-            await admin.close()
-
-    async def _keep_consuming(self, subscription: _Subscription) -> None:
-        """Consume for ever: a consumer that fails or stops polling is thrown away and rebuilt."""
-        while True:
-            try:
-                await self._consume(subscription)
-            except (KafkaError, OSError, TimeoutError) as error:
-                log.warning("bus.consumer_rebuilt", group=subscription.group, reason=repr(error))
-                await asyncio.sleep(REBUILD_PAUSE_SECONDS)
-
-    async def _consume(self, subscription: _Subscription) -> None:
-        consumer = AIOKafkaConsumer(
-            *subscription.topics,
-            bootstrap_servers=self._bootstrap,
-            client_id=self._client_id,
-            group_id=subscription.group,
-            group_instance_id=self._instance_id,
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_poll_records=MAX_BATCH,
-            session_timeout_ms=30_000,
-            heartbeat_interval_ms=3_000,
-        )
-        async with asyncio.timeout(STALLED_AFTER_SECONDS):
-            await consumer.start()
-        try:
-            while True:
-                await self._consume_once(consumer, subscription)
-        finally:
-            await consumer.stop()
-
-    async def _consume_once(self, consumer: AIOKafkaConsumer, subscription: _Subscription) -> None:
-        # A poll returns after POLL_MS even when nothing arrived: one that does not has stalled.
-        async with asyncio.timeout(STALLED_AFTER_SECONDS):
-            polled: Mapping[TopicPartition, list[ConsumerRecord[bytes, bytes]]] = await consumer.getmany(
-                timeout_ms=POLL_MS, max_records=MAX_BATCH
-            )
-        records = [self._record(record) for batch in polled.values() for record in batch]
-        if not records:
-            return
-        started = time.monotonic()
-        await handle_until_done(subscription.handler, records, group=subscription.group)
-        log.debug(
-            "bus.batch_handled",
-            group=subscription.group,
-            records=len(records),
-            seconds=round(time.monotonic() - started, 4),
-        )
-        await _commit(consumer, {place: batch[-1].offset + 1 for place, batch in polled.items() if batch})
-
-    def _record(self, record: "ConsumerRecord[bytes, bytes]") -> Record:
-        return Record(
-            topic=record.topic.removeprefix(self._prefix),
-            key=record.key,
-            value=record.value or b"",
-            headers=tuple(record.headers),
-            partition=record.partition,
-            offset=record.offset,
-        )
-
-
-async def _commit(consumer: AIOKafkaConsumer, offsets: dict[TopicPartition, int]) -> None:
-    try:
-        await consumer.commit(offsets)
-    except (CommitFailedError, IllegalGenerationError, UnknownMemberIdError) as error:
-        # The partition went to another member, which will see the records again; the inbox makes that harmless.
-        log.warning("bus.commit_refused", reason=repr(error))
+        await self._publisher.close()

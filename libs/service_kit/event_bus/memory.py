@@ -3,45 +3,82 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import count
 
-from service_kit.event_bus.port import MAX_BATCH, Handler, Message, Record
-from service_kit.event_bus.retrying import handle_until_done
+import structlog
+
+from service_kit.event_bus.handling import handle_in_time
+from service_kit.event_bus.port import (
+    MAX_BATCH,
+    Handler,
+    Message,
+    NotPublished,
+    Record,
+    Refusal,
+    refuse_too_large,
+)
+
+log = structlog.get_logger()
 
 
-@dataclass
 class _Subscriber:
-    group: str
-    handler: Handler
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    def __init__(self, topics: Sequence[str], group: str, handler: Handler) -> None:
+        self.topics = frozenset(topics)
+        self.group = group
+        self._handler = handler
+        self._turn = asyncio.Lock()
+
+    async def handle(self, records: dict[int, Record]) -> dict[int, Refusal]:
+        """Handle in order, in batches; the first batch that fails, and all after it, are refused."""
+        places = list(records)
+        async with self._turn:
+            for start in range(0, len(places), MAX_BATCH):
+                batch = [records[place] for place in places[start : start + MAX_BATCH]]
+                try:
+                    await handle_in_time(self._handler, batch)
+                except Exception as error:  # whatever it was, the publisher still holds the messages
+                    log.exception("bus.handler_failed", group=self.group, records=len(batch))
+                    refusal = Refusal(reason=f"{self.group}: {error!r}")
+                    return dict.fromkeys(places[start:], refusal)
+        return {}
 
 
 class MemoryEventBus:
-    """``publish`` returns when every subscriber has handled the messages.
+    """``publish`` returns when every subscriber has handled the messages, and refuses what one could not.
 
-    Nothing is stored here: the sender's outbox row is marked only afterwards, so a crash loses nothing.
+    Nothing is stored here: the sender's outbox row is marked only afterwards, so a crash loses nothing, and
+    it is the sender that tries again. A message that nobody subscribes to, such as a dead letter, is gone.
     """
 
     def __init__(self) -> None:
-        self._subscribers: dict[str, list[_Subscriber]] = defaultdict(list)
+        self._subscribers: list[_Subscriber] = []
         self._offsets: dict[str, count[int]] = defaultdict(count)
 
     def subscribe(self, topics: Sequence[str], *, group: str, handler: Handler) -> None:
-        subscriber = _Subscriber(group, handler)
-        for topic in topics:
-            if any(other.group == group for other in self._subscribers[topic]):
-                raise ValueError(f"group {group!r} already reads {topic!r}: one process is one member")
-            self._subscribers[topic].append(subscriber)
+        if any(other.group == group for other in self._subscribers):
+            raise ValueError(f"group {group!r} has subscribed already: one process is one member of a group")
+        self._subscribers.append(_Subscriber(topics, group, handler))
 
     async def start(self) -> None:
         return
 
     async def publish(self, messages: Sequence[Message]) -> None:
-        for topic in dict.fromkeys(message.topic for message in messages):
-            records = [self._record(message) for message in messages if message.topic == topic]
-            for subscriber in self._subscribers[topic]:
-                await self._deliver(subscriber, records)
+        refusals = refuse_too_large(messages)
+        records = {
+            place: self._record(message) for place, message in enumerate(messages) if place not in refusals
+        }
+        outcomes = await asyncio.gather(
+            *(
+                subscriber.handle(
+                    {place: one for place, one in records.items() if one.topic in subscriber.topics}
+                )
+                for subscriber in self._subscribers
+            )
+        )
+        for outcome in outcomes:
+            refusals |= outcome
+        if refusals:
+            raise NotPublished(refusals)
 
     async def run(self) -> None:
         await asyncio.Event().wait()
@@ -55,15 +92,9 @@ class MemoryEventBus:
     def _record(self, message: Message) -> Record:
         return Record(
             topic=message.topic,
-            key=message.key.encode(),
+            key=message.key,
             value=message.value,
             headers=message.headers,
             partition=0,
             offset=next(self._offsets[message.topic]),
         )
-
-    async def _deliver(self, subscriber: _Subscriber, records: Sequence[Record]) -> None:
-        async with subscriber.turn:
-            for start in range(0, len(records), MAX_BATCH):
-                chunk = records[start : start + MAX_BATCH]
-                await handle_until_done(subscriber.handler, chunk, group=subscriber.group)

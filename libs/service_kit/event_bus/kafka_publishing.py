@@ -1,0 +1,194 @@
+"""Publishing to Kafka: an idempotent producer, acks=all, and a new producer after a batch that failed."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOrPartitionError
+from aiokafka.structs import RecordMetadata
+
+from service_kit.event_bus.kafka_topics import FRAMING_BYTES
+from service_kit.event_bus.port import (
+    DEAD_LETTER_ROOM,
+    MAX_MESSAGE_BYTES,
+    BusUnavailable,
+    Message,
+    NotPublished,
+    Refusal,
+    refuse_too_large,
+)
+from service_kit.event_bus.stopping import stop_in_time
+
+log = structlog.get_logger()
+
+REQUEST_TIMEOUT_MS = 10_000
+PUBLISH_TIMEOUT_SECONDS = 15.0
+"""Longer than one request, so that the broker's own reason is heard first."""
+
+PING_TIMEOUT_SECONDS = 3.0
+RETRY_AFTER_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """What has become of messages so far, by their places: under way or acknowledged, or not even accepted."""
+
+    under_way: dict[int, asyncio.Future[RecordMetadata]] = field(default_factory=dict)
+    not_accepted: dict[int, Exception] = field(default_factory=dict)
+
+    def failures(self, places: Iterable[int]) -> dict[int, BaseException]:
+        """Why each of them is not safe; those that are safe are left out."""
+        found = {place: self._failure(place) for place in places}
+        return {place: error for place, error in found.items() if error is not None}
+
+    def broke_the_producer(self) -> bool:
+        """True when a batch that was under way failed."""
+        return any(one.done() and one.exception() for one in self.under_way.values())
+
+    def _failure(self, place: int) -> BaseException | None:
+        late = TimeoutError(f"not acknowledged within {PUBLISH_TIMEOUT_SECONDS:g} s")
+        if place in self.under_way:
+            outcome = self.under_way[place]
+            return outcome.exception() if outcome.done() else late
+        return self.not_accepted.get(place, late)
+
+
+class KafkaPublisher:
+    """Publishes in the order given, and knows of each message whether it is safe."""
+
+    def __init__(self, bootstrap_servers: str, *, client_id: str, topic_prefix: str) -> None:
+        self._bootstrap = bootstrap_servers
+        self._client_id = client_id
+        self._prefix = topic_prefix
+        self._producer: AIOKafkaProducer | None = None
+        self._retiring: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        self._producer = await self._new_producer()
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        producer = self._started()
+        refusals = refuse_too_large(messages)
+        wanted = {place: one for place, one in enumerate(messages) if place not in refusals}
+        sending = await self._send(producer, wanted)
+        failures = sending.failures(wanted)
+        if sending.broke_the_producer():
+            await self._replace(producer)
+        if failures and len(failures) == len(messages) and all(map(_is_the_worlds_fault, failures.values())):
+            reason = repr(failures[min(failures)])
+            raise BusUnavailable(f"Kafka took no message: {reason}", retry_after=RETRY_AFTER_SECONDS)
+        refusals |= {place: _refusal(error) for place, error in failures.items()}
+        if refusals:
+            raise NotPublished(refusals)
+
+    async def ping(self) -> None:
+        try:
+            async with asyncio.timeout(PING_TIMEOUT_SECONDS):
+                await self._started().client.fetch_all_metadata()
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise BusUnavailable(
+                f"Kafka does not answer: {error!r}", retry_after=RETRY_AFTER_SECONDS
+            ) from error
+
+    async def close(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await self._stop(producer)
+        await asyncio.gather(*self._retiring)
+
+    async def _send(self, producer: AIOKafkaProducer, messages: Mapping[int, Message]) -> _Sending:
+        """Send topic beside topic (one that is missing delays no other) and wait for the acknowledgements."""
+        sending = _Sending()
+        by_topic: dict[str, dict[int, Message]] = defaultdict(dict)
+        for place, message in messages.items():
+            by_topic[message.topic][place] = message
+        try:
+            async with asyncio.timeout(PUBLISH_TIMEOUT_SECONDS):
+                async with asyncio.TaskGroup() as group:
+                    for chain in by_topic.values():
+                        group.create_task(self._send_in_order(producer, chain, sending))
+                if sending.under_way:
+                    await asyncio.wait(sending.under_way.values())
+        except TimeoutError:
+            log.warning("bus.publish_timed_out", messages=len(messages), seconds=PUBLISH_TIMEOUT_SECONDS)
+        return sending
+
+    async def _send_in_order(
+        self, producer: AIOKafkaProducer, chain: Mapping[int, Message], sending: _Sending
+    ) -> None:
+        for place, message in chain.items():
+            try:
+                under_way = await producer.send(
+                    self._prefix + message.topic,
+                    value=message.value,
+                    key=message.key,
+                    headers=list(message.headers),
+                )
+            except KafkaError as error:
+                sending.not_accepted.update({later: error for later in chain if later >= place})
+                return
+            under_way.add_done_callback(_look_at_exception)
+            sending.under_way[place] = under_way
+
+    async def _replace(self, producer: AIOKafkaProducer) -> None:
+        """Leave a producer whose batch failed: its sequence has a hole, and the broker would refuse all later ones."""
+        if self._producer is not producer:
+            return
+        try:
+            self._producer = await self._new_producer()
+        except BusUnavailable as error:
+            log.warning("bus.producer_kept", reason=error.message)
+            return
+        log.warning("bus.producer_replaced")
+        task = asyncio.create_task(self._stop(producer))
+        self._retiring.add(task)
+        task.add_done_callback(self._retiring.discard)
+
+    async def _new_producer(self) -> AIOKafkaProducer:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self._bootstrap,
+            client_id=self._client_id,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=2,
+            max_batch_size=256 * 1024,
+            max_request_size=MAX_MESSAGE_BYTES + DEAD_LETTER_ROOM + FRAMING_BYTES,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
+        )
+        try:
+            async with asyncio.timeout(PUBLISH_TIMEOUT_SECONDS):
+                await producer.start()
+        except (KafkaError, OSError, TimeoutError) as error:
+            await self._stop(producer)
+            raise BusUnavailable(
+                f"Kafka at {self._bootstrap} does not answer: {error!r}", retry_after=RETRY_AFTER_SECONDS
+            ) from error
+        return producer
+
+    async def _stop(self, producer: AIOKafkaProducer) -> None:
+        # What it still holds was never acknowledged, so whoever published it knows that it is not safe.
+        await stop_in_time(producer.stop(), client=self._client_id)
+
+    def _started(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            raise RuntimeError("the bus is not started: call start() first")
+        return self._producer
+
+
+def _look_at_exception(under_way: "asyncio.Future[RecordMetadata]") -> None:
+    """A failure that comes after its publisher has gone is in the producer's log already."""
+    if not under_way.cancelled():
+        under_way.exception()
+
+
+def _refusal(error: BaseException) -> Refusal:
+    return Refusal(reason=repr(error), final=isinstance(error, MessageSizeTooLargeError))
+
+
+def _is_the_worlds_fault(error: BaseException) -> bool:
+    if isinstance(error, UnknownTopicOrPartitionError):
+        return False
+    return isinstance(error, TimeoutError) or bool(getattr(error, "retriable", False))

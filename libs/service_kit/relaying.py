@@ -1,0 +1,135 @@
+"""Relays what the outbox holds for the event bus, in order for each topic and key, several relays side by side."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from service_kit.database import Database
+from service_kit.event_bus import MAX_BATCH, EventBus, Message, NotPublished, Refusal
+from service_kit.metrics import ServiceMetrics
+from service_kit.outbox import (
+    DEFAULT_PATIENCE,
+    OutgoingMessage,
+    Patience,
+    Transport,
+    mark_refused,
+    mark_sent,
+    outgoing,
+)
+from service_kit.wakeup import Wakeup, Worker
+
+log = structlog.get_logger()
+
+# A lane is a topic and key. Whoever holds the lock on a lane's first unsent row has the lane: the others skip
+# that row, and with it the lane. A lane whose first row waits for its next attempt waits as a whole; such lanes
+# are looked up once, so the cost does not grow with the number of rows that wait behind.
+TAKE = text(
+    """
+    WITH waiting AS MATERIALIZED (
+        SELECT destination, key, min(id) AS id FROM outbox
+        WHERE transport = 'bus' AND sent_at IS NULL AND given_up_at IS NULL AND not_before > now()
+        GROUP BY destination, key
+    ), ready AS MATERIALIZED (
+        SELECT id, destination, key FROM outbox AS candidate
+        WHERE transport = 'bus' AND sent_at IS NULL AND given_up_at IS NULL AND not_before <= now()
+          AND NOT EXISTS (
+              SELECT 1 FROM waiting
+              WHERE waiting.destination = candidate.destination AND waiting.key = candidate.key
+                AND waiting.id < candidate.id
+          )
+        ORDER BY id LIMIT :limit
+    ), lane AS MATERIALIZED (
+        SELECT destination, key FROM outbox
+        WHERE id = ANY(ARRAY(SELECT min(id) FROM ready GROUP BY destination, key))
+          AND sent_at IS NULL AND given_up_at IS NULL
+        FOR UPDATE SKIP LOCKED
+    )
+    SELECT id, event_id, transport, destination, key, header_names, header_values, value
+    FROM outbox
+    WHERE id = ANY(ARRAY(SELECT ready.id FROM ready JOIN lane USING (destination, key)))
+    ORDER BY id
+    """
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutboxRelay:
+    """Publishes unsent messages; the rows stay locked meanwhile, so a relay that dies gives them back at once.
+
+    A broker that is away is no message's fault: nothing is marked, and the worker pauses.
+    """
+
+    database: Database
+    bus: EventBus
+    metrics: ServiceMetrics
+    wakeup: Wakeup
+    limit: int = MAX_BATCH
+    patience: Patience = DEFAULT_PATIENCE
+
+    def worker(self) -> Worker:
+        """The loop that runs this relay."""
+        return Worker(name="outbox-bus", step=self.relay_once, wakeup=self.wakeup)
+
+    async def relay_once(self) -> bool:
+        """Send one batch; True when there was one. Raises ``BusUnavailable``."""
+        async with self.database.transaction() as connection:
+            rows = (await connection.execute(TAKE, {"limit": self.limit})).all()
+            if not rows:
+                return False
+            refusals = await self._publish([outgoing(row) for row in rows])
+            await self._mark(connection, rows, refusals)
+        return True
+
+    async def _publish(self, messages: Sequence[OutgoingMessage]) -> Mapping[int, Refusal]:
+        try:
+            await self.bus.publish([_message(message) for message in messages])
+        except NotPublished as error:
+            return error.refusals
+        return {}
+
+    async def _mark(
+        self, connection: AsyncConnection, rows: Sequence[Row[Any]], refusals: Mapping[int, Refusal]
+    ) -> None:
+        sent = [row.id for place, row in enumerate(rows) if place not in refusals]
+        await mark_sent(connection, sent)
+        self.metrics.outbox_sent.labels("bus").inc(len(sent))
+        refused = {rows[place].id: refusal for place, refusal in _to_mark(rows, refusals).items()}
+        if refused:
+            outcomes = await mark_refused(connection, refused, patience=self.patience)
+            report_refused(outcomes, transport="bus", metrics=self.metrics)
+
+
+def _to_mark(rows: Sequence[Row[Any]], refusals: Mapping[int, Refusal]) -> dict[int, Refusal]:
+    """Of each lane the first that was refused, which holds up the others, and every final refusal."""
+    marked: dict[int, Refusal] = {}
+    held_up: set[tuple[str, str]] = set()
+    for place in sorted(refusals):
+        lane = (rows[place].destination, rows[place].key)
+        if refusals[place].final:
+            marked[place] = refusals[place]
+        elif lane not in held_up:
+            held_up.add(lane)
+            marked[place] = refusals[place]
+    return marked
+
+
+def report_refused(outcomes: Sequence[Row[Any]], *, transport: Transport, metrics: ServiceMetrics) -> None:
+    """Say what became of refused messages, in the log and in the metrics; giving one up is an error."""
+    for outcome in outcomes:
+        metrics.outbox_refused.labels(transport).inc()
+        event = {"transport": transport, "event_id": str(outcome.event_id), "key": outcome.key}
+        if outcome.given_up:
+            metrics.outbox_given_up.labels(transport).inc()
+            log.error("outbox.given_up", **event, attempts=outcome.attempts, reason=outcome.last_error)
+        else:
+            log.warning("outbox.not_delivered", **event, attempts=outcome.attempts, reason=outcome.last_error)
+
+
+def _message(message: OutgoingMessage) -> Message:
+    return Message(
+        topic=message.destination, key=message.key.encode(), value=message.value, headers=message.headers
+    )
