@@ -10,7 +10,7 @@ from service_kit.event_bus import EventBus
 from service_kit.http_app import HttpService, create_app
 from service_kit.metrics import ServiceMetrics
 from service_kit.providers import Housekeeping, InfrastructureProvider, Relays
-from service_kit.running import Service
+from service_kit.running import BackgroundLoop, Service
 from service_kit.wakeup import Wakeup, Worker
 from service_kit.webhooks import CallbackPolicy, WebhookSigner
 
@@ -260,7 +260,7 @@ async def _app(container: AsyncContainer, bus: EventBus) -> Quart:
     )
 
 
-async def _workers(container: AsyncContainer) -> tuple[Worker, ...]:
+async def _workers(container: AsyncContainer) -> tuple[BackgroundLoop, ...]:
     relays = await container.get(Relays)
     housekeeping = await container.get(Housekeeping)
     return (

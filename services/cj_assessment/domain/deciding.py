@@ -3,8 +3,8 @@
 Rounds overlap by one: round k+1 is planned as of round k-1, from what became of all comparisons up to there, while
 k is being judged. So judges are never idle, and yet the next pairs depend on what was answered only, not on which
 answer came first: the same batch with the same answers takes the same course. Where round k-1 says that it is time
-to stop, the last answers are waited for, and they have the last word. A round whose answers are late for longer than
-``DecisionRules.straggler_patience`` is planned without them; they count when they come.
+to stop, the last answers are waited for, and they have the last word. A few answers that are late for longer than
+``DecisionRules.straggler_patience`` are not waited for; they count when they come.
 """
 
 from collections import Counter
@@ -95,6 +95,19 @@ class Snapshot:
     def open(self) -> int:
         """Comparisons whose answers may still come."""
         return sum(self.states[state] for state in OPEN)
+
+    @property
+    def round_size(self) -> int:
+        """Comparisons of one round: every essay takes part once."""
+        return max(1, len(self.active) // 2)
+
+    @property
+    def only_stragglers_are_open(self) -> bool:
+        """True when patience is over and few answers are missing; a judge who is slow with all of them is no reason.
+
+        Without the second condition a slow judge would be sent the whole budget before it has said anything.
+        """
+        return self.is_overdue and self.open <= max(1, self.round_size // 2)
 
     @property
     def time_is_over(self) -> bool:
@@ -283,7 +296,7 @@ def _decide_on(snapshot: Snapshot) -> Decision:
 
 
 def _must_say_now(snapshot: Snapshot) -> bool:
-    return snapshot.is_overdue or snapshot.time_is_over or snapshot.is_stuck
+    return snapshot.only_stragglers_are_open or snapshot.time_is_over or snapshot.is_stuck
 
 
 def as_of(snapshot: Snapshot, *, round_number: int) -> Snapshot:
@@ -381,7 +394,7 @@ def _gate(gate: Gate) -> JsonObject:
 def _next_round(snapshot: Snapshot, fitted: Fitted | None) -> tuple[PlannedComparison, ...]:
     """Half as many pairs as essays (at first twice that), as far as the budgets go."""
     essays = len(snapshot.active)
-    wanted = essays if snapshot.last_round == 0 else max(1, essays // 2)
+    wanted = essays if snapshot.last_round == 0 else snapshot.round_size
     count = min(wanted, _affordable(snapshot))
     if count <= 0 or essays < 2:
         return ()

@@ -265,6 +265,14 @@ def test_a_straggler_is_waited_for_no_longer_than_patience_lasts() -> None:
     assert isinstance(overdue, JudgeMore)
 
 
+def test_a_judge_who_is_slow_with_everything_is_waited_for_however_long_it_takes() -> None:
+    pairs = [asked(item, (item + 1) % 8, SUBMITTED) for item in range(8)]
+
+    decision = decide(snapshot(essays(8), pairs, last_round=2, is_overdue=True))
+
+    assert isinstance(decision, Wait)
+
+
 def test_essays_that_no_comparison_links_are_named_and_the_larger_group_is_ranked() -> None:
     pairs = [asked(0, 1), asked(1, 2), asked(2, 0), asked(3, 4)]
 
