@@ -14,7 +14,7 @@ from event_contracts import JsonObject
 from pydantic import BaseModel, JsonValue
 
 from llm_provider.adapters.vendors.answer_schema import PORTABLE_SCHEMA
-from llm_provider.adapters.vendors.connection import Connection
+from llm_provider.adapters.vendors.connection import Connection, require_key
 from llm_provider.adapters.vendors.limit_headers import anthropic_limits
 from llm_provider.adapters.vendors.sections import Section, sections
 from llm_provider.adapters.vendors.tokens import Tokens
@@ -103,7 +103,7 @@ def anthropic_connection(
         vendor=VENDOR,
         client=client,
         base_url=base_url,
-        headers={"x-api-key": api_key, "anthropic-version": VERSION},
+        headers={"x-api-key": require_key(VENDOR, api_key), "anthropic-version": VERSION},
         silence=silence,
         read_limits=anthropic_limits,
     )

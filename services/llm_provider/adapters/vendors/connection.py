@@ -1,5 +1,6 @@
 """How an adapter reaches its vendor: one HTTP client, no retries, every failure a ``JudgeError``."""
 
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -17,18 +18,28 @@ CONNECT_SECONDS: Final = 10.0
 JOB_SECONDS: Final = 60.0
 """For a batch job's requests, which are answered at once; a download may pause this long, not last this long."""
 
+_KEY: Final = re.compile(r"[!-~]+")
+
 File = tuple[str, bytes, str]
 """A file's name, its bytes and its media type."""
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
 
+def require_key(vendor: str, key: str) -> str:
+    """The key; raises ``ConfigurationError``, which does not show it, for one that no header can carry."""
+    if not _KEY.fullmatch(key):
+        raise ConfigurationError(
+            f"the key for {vendor} is empty or holds characters that no key has: look for a line end after it"
+        )
+    return key
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """A vendor's API and the key to it, which is in the headers and so in no repr.
 
-    ``base_url`` is an http(s) address, ``vendor`` what it is called in errors. Raises ``ConfigurationError`` for
-    an address that is none and for a key that no header can carry.
+    ``base_url`` is an http(s) address (``ConfigurationError`` if not), ``vendor`` what it is called in errors.
     ``silence`` is how many seconds the vendor may say nothing. A model may think for minutes, so for a call it is
     None: the worker that makes the call ends it.
     """
@@ -43,10 +54,6 @@ class Connection:
     def __post_init__(self) -> None:
         if not self.base_url.startswith(("http://", "https://")):
             raise ConfigurationError(f"the address of {self.vendor} must start with http:// or https://")
-        if not all(value.isascii() and value.isprintable() for value in self.headers.values()):
-            raise ConfigurationError(
-                f"the key for {self.vendor} holds characters that no key has: look for a line end at its end"
-            )
 
     async def get(self, path: str) -> httpx2.Response:
         """GET; raises ``JudgeError`` unless the answer is a success."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from pydantic.alias_generators import to_camel
 
 from llm_provider.adapters.vendors.answer_schema import PORTABLE_SCHEMA
-from llm_provider.adapters.vendors.connection import Connection
+from llm_provider.adapters.vendors.connection import Connection, require_key
 from llm_provider.adapters.vendors.tokens import Tokens
 from llm_provider.adapters.vendors.unsupported import no_such_output, refuse_verbosity
 from llm_provider.domain.request import JudgeParameters, Usage
@@ -102,7 +102,7 @@ def google_connection(
         vendor=VENDOR,
         client=client,
         base_url=base_url,
-        headers={"x-goog-api-key": api_key},
+        headers={"x-goog-api-key": require_key(VENDOR, api_key)},
         silence=silence,
     )
 

@@ -13,7 +13,7 @@ from event_contracts import JsonObject
 from pydantic import BaseModel, JsonValue
 
 from llm_provider.adapters.vendors.answer_schema import PORTABLE_SCHEMA
-from llm_provider.adapters.vendors.connection import Connection
+from llm_provider.adapters.vendors.connection import Connection, require_key
 from llm_provider.adapters.vendors.failures import VendorError, failure
 from llm_provider.adapters.vendors.limit_headers import openai_limits
 from llm_provider.adapters.vendors.sections import Section, sections
@@ -119,7 +119,7 @@ def openai_connection(
         vendor=VENDOR,
         client=client,
         base_url=base_url,
-        headers={"authorization": f"Bearer {api_key}"},
+        headers={"authorization": f"Bearer {require_key(VENDOR, api_key)}"},
         silence=silence,
         read_limits=openai_limits,
     )

@@ -11,7 +11,7 @@ from event_contracts import JsonObject
 from event_contracts.judging import ANSWER_SCHEMA
 
 from llm_provider.adapters.vendors.chat_completions import Completion, messages, response_format
-from llm_provider.adapters.vendors.connection import Connection
+from llm_provider.adapters.vendors.connection import Connection, require_key
 from llm_provider.adapters.vendors.limit_headers import openai_limits
 from llm_provider.adapters.vendors.unsupported import refuse_verbosity
 from llm_provider.ports import JudgeCall, JudgeReply
@@ -27,7 +27,7 @@ class OpenAiCompatibleJudge:
             vendor=VENDOR,
             client=client,
             base_url=base_url,
-            headers={} if api_key is None else {"authorization": f"Bearer {api_key}"},
+            headers={} if api_key is None else {"authorization": f"Bearer {require_key(VENDOR, api_key)}"},
             read_limits=openai_limits,
         )
 

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from llm_provider.adapters.vendors.answer_schema import PORTABLE_SCHEMA
 from llm_provider.adapters.vendors.chat_completions import Completion, messages, response_format
-from llm_provider.adapters.vendors.connection import Connection
+from llm_provider.adapters.vendors.connection import Connection, require_key
 from llm_provider.adapters.vendors.limit_headers import openai_limits
 from llm_provider.adapters.vendors.sections import Section, sections
 from llm_provider.domain.request import Prompt
@@ -33,7 +33,7 @@ class OpenRouterJudge:
             vendor=VENDOR,
             client=client,
             base_url=base_url,
-            headers={"authorization": f"Bearer {api_key}"},
+            headers={"authorization": f"Bearer {require_key(VENDOR, api_key)}"},
             read_limits=openai_limits,
         )
 
