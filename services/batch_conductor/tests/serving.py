@@ -3,12 +3,11 @@
 import asyncio
 import base64
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx2
-import stamina
 from batch_conductor.main import assemble
 from batch_conductor.settings import Settings
 from event_contracts import (
@@ -32,8 +31,7 @@ SECRET = SecretStr("whsec_" + base64.b64encode(bytes(32)).decode())
 WITH_PROMPT: JsonObject = {"prompt_attached": True}
 
 
-class StillWaiting(Exception):
-    """What a test waits for has not happened yet."""
+T = TypeVar("T")
 
 
 class Listener:
@@ -44,7 +42,7 @@ class Listener:
 
     async def __call__(self, records: Sequence[Record]) -> None:
         """Hear."""
-        self._heard.extend(parse_envelope(record.value, PhaseSkippedV1) for record in records)
+        self._heard.extend(parse_envelope(record.value or b"", PhaseSkippedV1) for record in records)
 
     def heard_of(self, batch_id: str) -> list[EventEnvelope[PhaseSkippedV1]]:
         """What it has heard of one batch."""
@@ -95,28 +93,26 @@ class Conductor:
 async def running(settings: Settings, *, bus: EventBus | None = None) -> AsyncIterator[Conductor]:
     """Serve until the context ends."""
     service = await assemble(settings, bus=bus)
-    stop = asyncio.Event()
-    serving = asyncio.create_task(run_services([service], stop=stop))
+    stop, started = asyncio.Event(), asyncio.Event()
+    serving = asyncio.create_task(run_services([service], stop=stop, started=started))
+    starting = asyncio.create_task(started.wait())
     try:
-        async with httpx2.AsyncClient(base_url=f"http://{service.host}:{service.port}") as http:
-            await _until_it_listens(http)
+        await asyncio.wait((serving, starting), return_when=asyncio.FIRST_COMPLETED)
+        async with httpx2.AsyncClient(base_url=f"http://{service.host}:{service.port}", timeout=30) as http:
             yield Conductor(http, settings=settings)
     finally:
+        starting.cancel()
         stop.set()
         await serving
-
-
-@stamina.retry(
-    on=httpx2.ConnectError, attempts=None, timeout=10, wait_initial=0.02, wait_max=0.2, wait_jitter=0.02
-)
-async def _until_it_listens(http: httpx2.AsyncClient) -> None:
-    (await http.get("/healthz")).raise_for_status()
 
 
 def message(envelope: EventEnvelope[Any]) -> Message:
     """The event as it travels."""
     return Message(
-        topic=envelope.event_type, key=envelope.key, value=envelope.to_json(), headers=envelope.headers()
+        topic=envelope.event_type,
+        key=envelope.key.encode(),
+        value=envelope.to_json(),
+        headers=envelope.headers(),
     )
 
 
@@ -143,8 +139,16 @@ async def rows(settings: Settings, statement: str, **values: object) -> list[tup
         await engine.dispose()
 
 
-@stamina.retry(on=StillWaiting, attempts=None, timeout=10, wait_initial=0.02, wait_max=0.2, wait_jitter=0.02)
 async def all_sent(settings: Settings) -> None:
     """Return when the outbox has nothing left to send."""
-    if await rows(settings, "SELECT event_id FROM outbox WHERE sent_at IS NULL"):
-        raise StillWaiting
+    unsent = "SELECT event_id FROM outbox WHERE sent_at IS NULL"
+    await until(lambda: rows(settings, unsent), holds=lambda found: not found)
+
+
+async def until(read: Callable[[], Awaitable[T]], *, holds: Callable[[T], bool]) -> None:
+    """Return when what is read is as it should be; it has a minute."""
+    async with asyncio.timeout(60):
+        while True:
+            if holds(await read()):
+                return
+            await asyncio.sleep(0.02)

@@ -34,6 +34,7 @@ def upgrade() -> None:
         sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("consumer", "event_id"),
     )
+    op.create_index("inbox_received", "inbox", ["received_at"], unique=False, postgresql_using="brin")
     op.create_table(
         "outbox",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -53,21 +54,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(
+        "outbox_due",
+        "outbox",
+        ["transport", "not_before"],
+        unique=False,
+        postgresql_where=sa.text("sent_at IS NULL AND given_up_at IS NULL"),
+    )
+    op.create_index(
+        "outbox_given_up",
+        "outbox",
+        ["given_up_at"],
+        unique=False,
+        postgresql_where=sa.text("given_up_at IS NOT NULL"),
+    )
+    op.create_index(
         "outbox_sent", "outbox", ["sent_at"], unique=False, postgresql_where=sa.text("sent_at IS NOT NULL")
     )
     op.create_index(
         "outbox_unsent",
         "outbox",
-        ["transport", "id"],
+        ["id"],
         unique=False,
-        postgresql_where=sa.text("sent_at IS NULL AND given_up_at IS NULL"),
-    )
-    op.create_index(
-        "outbox_unsent_by_key",
-        "outbox",
-        ["transport", "key", "id"],
-        unique=False,
-        postgresql_where=sa.text("sent_at IS NULL AND given_up_at IS NULL"),
+        postgresql_where=sa.text("sent_at IS NULL AND given_up_at IS NULL AND transport = 'bus'"),
     )
     op.create_table(
         "phase_essay",

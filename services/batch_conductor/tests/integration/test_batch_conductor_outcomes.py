@@ -4,8 +4,17 @@ import random
 from collections.abc import Sequence
 
 import pytest
-from batch_conductor.tests.events import assessment, at_second, outcome, spelling
-from batch_conductor.tests.serving import Conductor, deliver, message
+from batch_conductor.tests.building import (
+    AI_FEEDBACK,
+    CJ_ASSESSMENT,
+    NLP,
+    SPELLCHECK,
+    assessment,
+    at_second,
+    outcome,
+    spelling,
+)
+from batch_conductor.tests.serving import Conductor, deliver, message, rows
 from event_contracts import (
     BatchStatus,
     PhaseName,
@@ -15,8 +24,6 @@ from event_contracts import (
     dead_letter_topic,
 )
 from service_kit.event_bus import MemoryEventBus, Message, Record
-
-SPELLCHECK, NLP, CJ_ASSESSMENT, AI_FEEDBACK, STUDENT_MATCHING = PhaseName
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -91,6 +98,20 @@ async def test_reports_in_any_order_and_repeated_give_one_state(
     assert phases == end_of_story()
 
 
+async def test_an_event_is_on_record_once_however_often_it_comes(
+    conductor: Conductor, bus: MemoryEventBus, batch_id: str
+) -> None:
+    event = outcome(batch_id, NLP)
+
+    await deliver(bus, event, event)
+    await deliver(bus, event)
+
+    statement = "SELECT consumer FROM inbox WHERE event_id = :event_id"
+    assert await rows(conductor.settings, statement, event_id=event.event_id) == [
+        ("batch_conductor.record_outcomes",)
+    ]
+
+
 async def test_an_essay_at_a_time_a_phase_is_under_way_and_its_size_unknown(
     conductor: Conductor, bus: MemoryEventBus, batch_id: str
 ) -> None:
@@ -130,7 +151,7 @@ async def test_events_that_cannot_be_handled_are_set_aside_and_the_others_count(
     conductor: Conductor, bus: MemoryEventBus, batch_id: str
 ) -> None:
     topic = Topic.ELS_BATCH_PHASE_OUTCOME
-    malformed = Message(topic=topic, key=batch_id, value=b'{"event_type": "nonsense"}')
+    malformed = Message(topic=topic, key=batch_id.encode(), value=b'{"event_type": "nonsense"}')
     contradictory = message(outcome(batch_id, AI_FEEDBACK, processed=["e1"], failed=["e1"]))
     set_aside: list[Record] = []
 

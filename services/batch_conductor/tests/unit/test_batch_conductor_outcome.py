@@ -2,7 +2,7 @@
 
 import pytest
 from batch_conductor.domain.outcome import EssayOutcome, OutcomeEvent, Report, read_report, stage_of
-from batch_conductor.tests.events import assessment, at_second, outcome, spelling
+from batch_conductor.tests.building import assessment, at_second, outcome, spelling
 from event_contracts import BatchStatus, InvalidRequest, PhaseName, ProcessingStage
 
 

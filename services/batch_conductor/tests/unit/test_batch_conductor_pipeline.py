@@ -6,11 +6,11 @@ from itertools import pairwise
 import pytest
 from batch_conductor.domain.errors import DependencyCycle, UnresolvableDependency
 from batch_conductor.domain.pipeline import PHASE_NEEDS, PipelineRules
+from batch_conductor.tests.building import AI_FEEDBACK, CJ_ASSESSMENT, NLP, SPELLCHECK, STUDENT_MATCHING
 from event_contracts import ErrorCode, PhaseName
 from hypothesis import given
 from hypothesis import strategies as st
 
-SPELLCHECK, NLP, CJ_ASSESSMENT, AI_FEEDBACK, STUDENT_MATCHING = PhaseName
 RULES = PipelineRules(PHASE_NEEDS)
 
 PHASES = st.sampled_from(PhaseName)

@@ -6,7 +6,7 @@ import pytest
 from batch_conductor.domain.gates import GATES, BatchFacts
 from batch_conductor.domain.pipeline import PHASE_NEEDS, PipelineRules
 from batch_conductor.domain.plan import Plan, event_correlation_id, make_plan, skipped_event
-from batch_conductor.tests.events import CORRELATION, MORNING
+from batch_conductor.tests.building import CORRELATION, MORNING
 from event_contracts import PhaseName, PhaseSkippedV1, PipelineRequest, parse_envelope
 from hypothesis import given
 from hypothesis import strategies as st

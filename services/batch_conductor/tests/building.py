@@ -1,4 +1,4 @@
-"""Builds the events that the conductor reads."""
+"""Names the phases shortly, and builds the events that the conductor reads."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -17,6 +17,12 @@ from event_contracts import (
     SpellcheckPhaseCompletedV1,
     SystemProcessingMetadata,
 )
+
+SPELLCHECK = PhaseName.SPELLCHECK
+NLP = PhaseName.NLP
+CJ_ASSESSMENT = PhaseName.CJ_ASSESSMENT
+AI_FEEDBACK = PhaseName.AI_FEEDBACK
+STUDENT_MATCHING = PhaseName.STUDENT_MATCHING
 
 CORRELATION = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
 MORNING = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)

@@ -1,0 +1,201 @@
+"""Over Kafka: outcomes come in, skipped phases go out, once each, whatever replicas and restarts do."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from batch_conductor.settings import Settings
+from batch_conductor.tests.building import (
+    AI_FEEDBACK,
+    CJ_ASSESSMENT,
+    NLP,
+    SPELLCHECK,
+    assessment,
+    outcome,
+    spelling,
+)
+from batch_conductor.tests.serving import (
+    SECRET,
+    Conductor,
+    all_sent,
+    free_port,
+    running,
+    until,
+)
+from event_contracts import (
+    EventEnvelope,
+    PhaseName,
+    PhaseSkippedV1,
+    ProcessingStage,
+    Topic,
+    dead_letter_topic,
+    parse_envelope,
+)
+from prometheus_client.parser import text_string_to_metric_families
+from service_kit.event_bus import Headers
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.fixture(scope="module")
+def settings(database_url: str, kafka_bootstrap: str, topic_prefix: str) -> Settings:
+    """Settings of a conductor on Kafka."""
+    return Settings(
+        database_url=database_url,
+        kafka_bootstrap_servers=kafka_bootstrap,
+        kafka_topic_prefix=topic_prefix,
+        http_port=free_port(),
+        callback_signing_secret=SECRET,
+    )
+
+
+class Platform:
+    """The platform's other services: they publish events, and read what is published."""
+
+    def __init__(self, producer: AIOKafkaProducer, *, settings: Settings) -> None:
+        self._producer = producer
+        self._settings = settings
+
+    async def publish(self, *events: EventEnvelope[Any]) -> None:
+        """Publish events as the contract says."""
+        for event in events:
+            await self.send(event.event_type, key=event.key, value=event.to_json(), headers=event.headers())
+
+    async def send(self, topic: str, *, key: str, value: bytes, headers: Headers = ()) -> None:
+        """Publish anything."""
+        await self._producer.send_and_wait(
+            self._settings.kafka_topic_prefix + topic, key=key.encode(), value=value, headers=list(headers)
+        )
+
+    async def everything_on(self, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
+        """All records of a topic."""
+        consumer = AIOKafkaConsumer(
+            self._settings.kafka_topic_prefix + topic,
+            bootstrap_servers=self._settings.kafka_bootstrap_servers,
+            auto_offset_reset="earliest",
+        )
+        found: list[ConsumerRecord[bytes, bytes]] = []
+        async with consumer:
+            ends = await consumer.end_offsets(consumer.assignment())
+            while len(found) < sum(ends.values()):
+                polled = await consumer.getmany(timeout_ms=200)
+                found.extend(record for records in polled.values() for record in records)
+        return found
+
+    async def skipped_phases(self, batch_id: str) -> list[PhaseName]:
+        """What is heard about a batch, once everything is sent."""
+        await all_sent(self._settings)
+        records = await self.everything_on(Topic.PHASE_SKIPPED)
+        return [
+            parse_envelope(record.value or b"", PhaseSkippedV1).data.phase_name
+            for record in records
+            if record.key == batch_id.encode()
+        ]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def platform(settings: Settings) -> AsyncIterator[Platform]:
+    """The platform around the conductor."""
+    async with AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers) as producer:
+        yield Platform(producer, settings=settings)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def conductors(settings: Settings) -> AsyncIterator[list[Conductor]]:
+    """Two replicas on one database and one broker."""
+    other = settings.model_copy(update={"http_port": free_port()})
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(running(replica)) for replica in (settings, other)]
+
+
+async def handled(conductors: Sequence[Conductor]) -> float:
+    """Events that the replicas have dealt with, repeated ones included."""
+    pages = [await conductor.http.get("/metrics") for conductor in conductors]
+    families = (family for page in pages for family in text_string_to_metric_families(page.text))
+    return sum(
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == "events_handled_total"
+    )
+
+
+async def test_a_restart_forgets_nothing_and_what_came_meanwhile_is_handled(
+    settings: Settings, platform: Platform, batch_id: str
+) -> None:
+    async with running(settings) as conductor:
+        await platform.publish(outcome(batch_id, SPELLCHECK))
+        await until(lambda: conductor.phases(batch_id), holds=lambda phases: SPELLCHECK in phases)
+        await conductor.pipeline(batch_id, AI_FEEDBACK)
+    await platform.publish(outcome(batch_id, NLP))
+
+    async with running(settings) as conductor:
+        await until(
+            lambda: conductor.phases(batch_id),
+            holds=lambda phases: phases[NLP].status == ProcessingStage.COMPLETED,
+        )
+        answer = await conductor.pipeline(batch_id, AI_FEEDBACK)
+
+        assert answer.final_pipeline == (CJ_ASSESSMENT, AI_FEEDBACK)
+        assert await platform.skipped_phases(batch_id) == [SPELLCHECK, NLP]
+
+
+async def test_an_outcome_comes_in_and_a_skipped_phase_goes_out(
+    conductors: list[Conductor], platform: Platform, batch_id: str
+) -> None:
+    conductor = conductors[0]
+    await platform.publish(outcome(batch_id, SPELLCHECK))
+    await until(lambda: conductor.phases(batch_id), holds=lambda phases: SPELLCHECK in phases)
+
+    answer = await conductor.pipeline(batch_id, CJ_ASSESSMENT)
+
+    assert answer.final_pipeline == (CJ_ASSESSMENT,)
+    assert await platform.skipped_phases(batch_id) == [SPELLCHECK]
+
+
+async def test_two_replicas_and_repeated_deliveries_have_one_effect(
+    conductors: list[Conductor], platform: Platform, batch_id: str
+) -> None:
+    essays = [f"e{number}" for number in range(20)]
+    events: list[EventEnvelope[Any]] = [
+        *(spelling(batch_id, essay_id, second=1) for essay_id in essays),
+        outcome(batch_id, SPELLCHECK, processed=essays, second=2),
+        assessment(batch_id, successful=essays[1:], failed=essays[:1], second=3),
+    ]
+    repeated = events * 3
+    random.Random(3).shuffle(repeated)
+    before = await handled(conductors)
+
+    await platform.publish(*repeated)
+    await until(lambda: handled(conductors), holds=lambda count: count >= before + len(repeated))
+    answers = await asyncio.gather(
+        *(conductor.pipeline(batch_id, AI_FEEDBACK) for conductor in conductors for _ in range(10))
+    )
+
+    phases = await conductors[0].phases(batch_id)
+    assert {answer.final_pipeline for answer in answers} == {(NLP, AI_FEEDBACK)}
+    assert await platform.skipped_phases(batch_id) == [SPELLCHECK, CJ_ASSESSMENT]
+    assert (phases[SPELLCHECK].succeeded, phases[SPELLCHECK].expected) == (20, 20)
+    assert (phases[CJ_ASSESSMENT].succeeded, phases[CJ_ASSESSMENT].failed) == (19, 1)
+
+
+async def test_a_malformed_message_is_set_aside_untouched_and_stops_nothing(
+    conductors: list[Conductor], platform: Platform, batch_id: str
+) -> None:
+    topic = Topic.ELS_BATCH_PHASE_OUTCOME
+
+    await platform.send(topic, key=batch_id, value=b"no JSON", headers=(("from", b"els"),))
+    await platform.publish(outcome(batch_id, NLP))
+
+    await until(lambda: conductors[0].phases(batch_id), holds=lambda phases: NLP in phases)
+    (record,) = await platform.everything_on(dead_letter_topic(topic))
+    assert (record.key, record.value) == (batch_id.encode(), b"no JSON")
+    headers = dict(record.headers)
+    assert (headers["from"], headers["dlq-reason"]) == (b"els", b"malformed")
+    assert headers["dlq-service"] == b"batch_conductor_service"
+    assert headers["dlq-original-topic"] == str(topic).encode()
