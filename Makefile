@@ -8,10 +8,10 @@ PDM := .cache/pdm/bin/pdm
 READY := .venv/.ready
 WORKERS ?= 2
 
-.PHONY: help setup demo test check generate up down clean
+.PHONY: help setup demo test check generate up down clean bench-measurement bench-pipeline bench-provider chaos test-local-llm
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 setup: $(READY)  ## create .venv with everything that is locked (demo, test and check do it themselves)
 
@@ -46,7 +46,24 @@ check: $(READY)  ## lint, types, architecture rules, dependencies, freshness of 
 generate: $(READY)  ## write schemas, API documents and reference pages anew
 	@.venv/bin/cj-suite generate
 
-up:  ## start the services, Kafka and PostgreSQL with Docker Compose
+.env:
+	@$(PYTHON) -c 'import base64, secrets; print("POSTGRES_PASSWORD=" + secrets.token_urlsafe(24)); \
+		print("CALLBACK_SIGNING_SECRET=whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())' > $@
+	@chmod 600 $@
+
+bench-measurement: $(READY)  ## time and accuracy of the fit beside choix, evalica and scikit-learn
+	@.venv/bin/python -m suite.benchmarks.measurement
+
+bench-pipeline: $(READY)  ## comparisons a second through both services, Kafka and PostgreSQL, beside the bare floor
+	@.venv/bin/python -m suite.benchmarks.pipeline
+
+bench-provider: $(READY)  ## use of a vendor's rate limits, and the gateway's overhead
+	@.venv/bin/python -m suite.benchmarks.provider
+
+chaos: $(READY)  ## kill -9 the services again and again: nothing lost, nothing counted twice
+	@.venv/bin/python -m suite.chaos
+
+up: .env  ## start the services, Kafka and PostgreSQL with Docker Compose
 	docker compose up --build --wait
 
 down:  ## stop what `make up` started

@@ -1,9 +1,6 @@
 """The embedded stack: three services in one process on real ports, one memory bus, one embedded PostgreSQL."""
 
 import asyncio
-import base64
-import secrets
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +17,7 @@ from service_kit.event_bus import MemoryEventBus
 from service_kit.running import Service, run_services
 
 from suite.embedded.postgres import PostgresServer, embedded_postgres
+from suite.processes import free_port, new_secret
 
 HOST = "127.0.0.1"
 
@@ -35,7 +33,7 @@ class Ports:
     @classmethod
     def free(cls) -> "Ports":
         """Three ports that nobody uses now."""
-        return cls(cj_assessment=_free_port(), llm_provider=_free_port(), batch_conductor=_free_port())
+        return cls(cj_assessment=free_port(), llm_provider=free_port(), batch_conductor=free_port())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +76,7 @@ async def embedded_stack(options: StackOptions) -> AsyncIterator[Addresses]:
 async def _assemble(options: StackOptions, postgres: PostgresServer, addresses: Addresses) -> list[Service]:
     bus = MemoryEventBus()
     # The services of one process sign for each other: a secret that lives as long as they do is enough.
-    secret = SecretStr("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())
+    secret = SecretStr(new_secret())
     conductor = batch_conductor.settings.Settings(
         database_url=postgres.url_for("batch_conductor"),
         event_bus="memory",
@@ -113,10 +111,3 @@ def _addresses(ports: Ports) -> Addresses:
         llm_provider=f"http://{HOST}:{ports.llm_provider}",
         batch_conductor=f"http://{HOST}:{ports.batch_conductor}",
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -1,0 +1,139 @@
+"""Comparisons a second through both services, Kafka and PostgreSQL, beside the bare floor, in one run.
+
+The floor is what the same brokers and databases do when nobody thinks: as many messages as the run sent, of their
+mean size, through bare aiokafka (produced and consumed), and as many rows as it wrote, inserted through bare asyncpg,
+500 to a transaction, both at once.
+"""
+
+import asyncio
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from batch_runner.execution import RunOptions
+from sqlalchemy import make_url
+
+from suite.embedded.kafka import throwaway_kafka
+from suite.embedded.postgres import PostgresServer, throwaway_postgres
+from suite.rehearsal import Rehearsal, generated_essays, rehearsal, run_batch, running, write_qualities
+
+ESSAYS = 300
+COMPARISONS_AN_ESSAY = 10
+COMPARISONS = ESSAYS * COMPARISONS_AN_ESSAY
+AT_ONCE = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traffic:
+    """What a run sent and wrote: messages with their mean size in bytes, and rows inserted or updated."""
+
+    messages: int
+    message_bytes: int
+    rows: int
+
+
+async def measure(folder: Path) -> tuple[float, float, Traffic]:
+    """Comparisons a second of the services and of the floor, and the traffic of the run."""
+    assignment = generated_essays(ESSAYS)
+    qualities = write_qualities(assignment, folder / "qualities.toml")
+    with throwaway_postgres() as postgres, throwaway_kafka() as kafka:
+        stage = rehearsal(
+            postgres,
+            kafka.bootstrap,
+            name="bench",
+            folder=folder,
+            qualities=qualities,
+            provider={"concurrency": "256"},
+        )
+        async with running(stage):
+            options = RunOptions(
+                batch_id=f"bench-{uuid4()}", max_comparisons=COMPARISONS, target_reliability=0.9999
+            )
+            started = time.perf_counter()
+            status = await run_batch(stage.assessment.url, assignment, options)
+            seconds = time.perf_counter() - started
+        judged = status.progress.comparisons_judged
+        traffic = await _traffic(stage)
+        floor = await _floor_seconds(postgres, kafka.bootstrap, traffic)
+    return judged / seconds, judged / floor, traffic
+
+
+async def _traffic(stage: Rehearsal) -> Traffic:
+    messages, size, rows = 0, 0, 0
+    for service in (stage.assessment, stage.provider):
+        async with stage.books(service) as books:
+            sent = await books.fetchval("SELECT count(*) FROM outbox")
+            sent_bytes = await books.fetchval("SELECT coalesce(sum(length(value)), 0) FROM outbox")
+            written = await books.fetchval("SELECT sum(n_tup_ins + n_tup_upd) FROM pg_stat_user_tables")
+        messages, size, rows = messages + sent, size + int(sent_bytes), rows + int(written)
+    return Traffic(messages=messages, message_bytes=size // max(1, messages), rows=rows)
+
+
+async def _floor_seconds(postgres: PostgresServer, bootstrap: str, traffic: Traffic) -> float:
+    started = time.perf_counter()
+    await asyncio.gather(_bare_kafka(bootstrap, traffic), _bare_postgres(postgres, traffic))
+    return time.perf_counter() - started
+
+
+async def _bare_kafka(bootstrap: str, traffic: Traffic) -> None:
+    topic = f"floor-{uuid4()}"
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    await admin.create_topics([NewTopic(topic, num_partitions=6, replication_factor=1)])
+    await admin.close()
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, max_batch_size=256 * 1024
+    )
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    await producer.start()
+    await consumer.start()
+    value = b"x" * traffic.message_bytes
+    reading = asyncio.create_task(_read(consumer, traffic.messages))
+    for start in range(0, traffic.messages, AT_ONCE):
+        count = min(AT_ONCE, traffic.messages - start)
+        for acknowledged in [await producer.send(topic, value, key=b"%d" % n) for n in range(count)]:
+            await acknowledged
+    await reading
+    await producer.stop()
+    await consumer.stop()
+
+
+async def _read(consumer: AIOKafkaConsumer, messages: int) -> None:
+    read = 0
+    while read < messages:
+        polled = await consumer.getmany(timeout_ms=250, max_records=AT_ONCE)
+        read += sum(len(records) for records in polled.values())
+
+
+async def _bare_postgres(postgres: PostgresServer, traffic: Traffic) -> None:
+    url = make_url(postgres.url).set(drivername="postgresql")
+    connection = await asyncpg.connect(url.render_as_string(hide_password=False))
+    await connection.execute("CREATE TABLE floor (id uuid PRIMARY KEY, number int, body bytea)")
+    body = b"x" * 500
+    for start in range(0, traffic.rows, AT_ONCE):
+        count = min(AT_ONCE, traffic.rows - start)
+        async with connection.transaction():
+            await connection.executemany(
+                "INSERT INTO floor VALUES ($1, $2, $3)", [(uuid4(), start + n, body) for n in range(count)]
+            )
+    await connection.close()
+
+
+def main() -> None:
+    """Measure and print; the last line has the figures."""
+    with tempfile.TemporaryDirectory(prefix="cj-bench-") as folder:
+        services, floor, traffic = asyncio.run(measure(Path(folder)))
+    print(
+        f"{ESSAYS} essays, {COMPARISONS} comparisons: {traffic.messages} messages of {traffic.message_bytes} bytes,"
+        f" {traffic.rows} rows written"
+    )
+    print(f"comparisons_per_second={services:.0f} floor_per_second={floor:.0f} ratio={floor / services:.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""Services as processes of their own, as they run in a cluster: started, watched, killed, started again."""
+
+import asyncio
+import base64
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+
+READY_SECONDS = 60.0
+HOST = "127.0.0.1"
+
+
+def free_port() -> int:
+    """A port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def new_secret() -> str:
+    """A secret that signs callbacks, for one run."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+class ServiceEnded(RuntimeError):
+    """A process ended before it was ready."""
+
+
+@dataclass
+class ServiceProcess:
+    """One replica of a service: ``python -m {package}.main`` with its settings in the environment.
+
+    ``settings`` are named as in the service's settings reference, without its prefix. What it logs goes to ``log``.
+    """
+
+    package: str
+    port: int
+    settings: Mapping[str, str]
+    log: Path
+    starts: int = 0
+    _process: asyncio.subprocess.Process | None = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        """Its base URL."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """Its process id; only while it runs."""
+        assert self._process is not None, "start the process first"
+        return self._process.pid
+
+    async def start(self) -> None:
+        """Start it and wait until it can do its work; raises ``ServiceEnded``."""
+        await self.launch()
+        await self.until_ready()
+
+    async def launch(self) -> None:
+        """Start it and do not wait."""
+        prefix = self.package.upper()
+        settings = {"http_port": str(self.port), **self.settings}
+        named = {f"{prefix}_{name.upper()}": value for name, value in settings.items()}
+        self.starts += 1
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                f"{self.package}.main",
+                env={**os.environ, **named},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    async def until_ready(self) -> None:
+        """Wait until it says that it is ready."""
+        async with httpx2.AsyncClient(timeout=5) as http, asyncio.timeout(READY_SECONDS):
+            while not await self._is_ready(http):  # noqa: ASYNC110 - another process becomes ready, not a task
+                await asyncio.sleep(0.05)
+
+    async def _is_ready(self, http: httpx2.AsyncClient) -> bool:
+        assert self._process is not None, "start the process first"
+        if self._process.returncode is not None:
+            raise ServiceEnded(f"{self.package} ended with {self._process.returncode}: see {self.log}")
+        try:
+            return (await http.get(f"{self.url}/readyz")).is_success
+        except httpx2.HTTPError:
+            return False
+
+    async def kill(self) -> None:
+        """End it as a power cut would, and wait until it is gone."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> None:
+        """Ask it to end, and wait until it has."""
+        await self._end(signal.SIGTERM)
+
+    async def _end(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)
+            await self._process.wait()
