@@ -213,6 +213,14 @@ def test_check_without_keys_compares_with_the_price_list_and_says_so() -> None:
     assert set(checked["vendors"].values()) == {"no_key"}
 
 
+def test_check_announces_what_is_going_to_retire() -> None:
+    checked = run_json("check", "--provider", "anthropic", "--on", TODAY)
+
+    (notice,) = checked["findings"]
+    assert (notice["severity"], notice["model"]) == ("notice", "claude-sonnet-4-5-20250929")
+    assert "retires in 6 days" in notice["message"]
+
+
 def test_check_tells_a_price_that_has_changed() -> None:
     checked = run("check", "--provider", "google", "--on", "2026-12-01")
 
