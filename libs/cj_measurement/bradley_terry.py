@@ -1,41 +1,61 @@
-"""The Bradley–Terry model with a position effect and an estimated prior (empirical Bayes).
+"""The Bradley–Terry model with judges' parameters and an estimated prior (empirical Bayes).
 
-P(A wins) = σ(θ_A − θ_B + b_j), θ ~ N(0, τ²), and τ² is the value under which the data are most probable
-(marginal likelihood by Laplace's approximation). b_j is judge j's preference for the first slot, in logits.
+P(A wins) = σ(a_j (θ_A − θ_B) + b_j), θ ~ N(0, τ²), and τ² is the value under which the data are most probable
+(marginal likelihood by Laplace's approximation). b_j is judge j's preference for the first slot, in logits; a_j is
+how sharply the judge tells items apart, 1 for all unless it is asked for, then with a geometric mean of 1.
 """
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
-from scipy.optimize import minimize_scalar
-from scipy.special import expit, log_expit
+import numpy.typing as npt
+from scipy.special import expit
 
 from cj_measurement.comparisons import Comparisons, FloatArray, IntArray
-from cj_measurement.errors import GraphNotConnected, NotConverged
+from cj_measurement.errors import (
+    GraphNotConnected,
+    InvalidArgument,
+    InvalidComparisons,
+    NotConverged,
+    TooLarge,
+)
+from cj_measurement.information import DENSE_LIMIT
+from cj_measurement.posterior import FixedAbilities, Mode, Posterior
+from cj_measurement.reliability import eb_reliability_of
 
-TOLERANCE = 1e-8
-MAX_ITERATIONS = 100
 TAU_RANGE = (0.02, 20.0)
 """Bounds of τ in logits: below, everything is noise; above, the data are separated."""
-POSITION_PRIOR_SD = 2.0
-"""A weak prior on b_j keeps it finite for a judge who always prefers one slot."""
+TAU_TOLERANCE = 1e-3
+"""The search ends when log τ would move by less; τ itself is known to a tenth or worse."""
+MAX_EVALUATIONS = 40
 MIN_SLOT_USES = 10
-"""b_j is estimated for judges with at least this many comparisons won by either slot or lost, together."""
+"""b_j is estimated when the judge's items stood this often in a slot after as often in the other."""
+COVARIANCE_LIMIT = 5_000
+"""Items up to which the covariance is given in full (200 MB)."""
+VARIANCE_DRAWS = 50
+"""Draws behind the standard errors beyond ``DENSE_LIMIT`` items: these are then known to about 1 %."""
+DRAW_SEED = 411
 
 PositionEffects = Literal["auto", "none"]
+Discriminations = Literal["equal", "per_judge"]
 
 
 @dataclass(frozen=True)
 class PositionBias:
-    """A judge's preference for the first slot: ``b`` and its standard error in logits, from ``n`` comparisons."""
+    """A judge's preference for the first slot: ``b`` and its standard error in logits, from ``n`` comparisons.
+
+    ``one_sided`` flags a judge for whom one slot always won: b is then what the prior allows, no measurement.
+    """
 
     judge: int
     b: float
     standard_error: float
     n: int
+    one_sided: bool = False
 
     @property
     def p_first_if_equal(self) -> float:
@@ -43,187 +63,298 @@ class PositionBias:
         return float(expit(self.b))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
+class Discrimination:
+    """How sharply a judge tells items apart: ``a``, and the standard error of log a."""
+
+    judge: int
+    a: float
+    log_standard_error: float
+    n: int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Fit:
-    """Abilities in logits, sum-to-zero; ``covariance`` is the posterior's, shape (n, n), given τ."""
+    """Abilities ``theta`` (n,) in logits and the posterior around them, given ``tau``.
+
+    Abilities sum to zero, unless some were known beforehand: then they are on the scale of those. ``effects``
+    and ``slopes`` (judges,) are every judge's b and a, 0 and 1 where they were not estimated.
+    """
 
     theta: FloatArray
-    covariance: FloatArray
     tau: float
     position_bias: tuple[PositionBias, ...]
-    log_evidence: float
+    discrimination: tuple[Discrimination, ...]
+    effects: FloatArray
+    slopes: FloatArray
     iterations: int
+    posterior: Posterior = field(repr=False)
+    mode: Mode = field(repr=False)
+
+    @property
+    def comparisons(self) -> Comparisons:
+        """What was fitted."""
+        return self.posterior.data
+
+    @property
+    def n_items(self) -> int:
+        """Number of items."""
+        return len(self.theta)
+
+    @cached_property
+    def covariance(self) -> FloatArray:
+        """C, the abilities' block of H⁻¹, shape (n, n); raises ``TooLarge`` beyond ``COVARIANCE_LIMIT`` items."""
+        if self.n_items > COVARIANCE_LIMIT:
+            raise TooLarge(
+                f"the covariance of {self.n_items} items: use standard_errors or draws() beyond {COVARIANCE_LIMIT}"
+            )
+        inverse = self.mode.information.inverse()[: self.n_items, : self.n_items]
+        free = self.posterior.free
+        return inverse if free is None else np.where(np.outer(free, free), inverse, 0.0)
+
+    @cached_property
+    def variances(self) -> FloatArray:
+        """diag C, shape (n,); beyond ``DENSE_LIMIT`` items from draws, to about 2 %.
+
+        Each draw gives the conditional mean of every ability given all the others: C_ii is the conditional
+        variance 1/H_ii plus the variance of that mean (Sidén, Lindgren, Bolin & Villani 2018, eq. 7).
+        """
+        if self.n_items <= DENSE_LIMIT:
+            return np.diag(self.covariance).copy()
+        draws = self.posterior.draws(self.mode, VARIANCE_DRAWS, np.random.default_rng(DRAW_SEED))
+        information = self.mode.information
+        own = information.own_precision[:, None]
+        means = draws - information.times(draws) / own
+        variances = (1 / own[:, 0] + np.mean(means**2, axis=1))[: self.n_items]
+        return variances if self.posterior.free is None else np.where(self.posterior.free, variances, 0.0)
 
     @property
     def standard_errors(self) -> FloatArray:
-        """sqrt(diag C), shape (n,)."""
-        return np.sqrt(np.diag(self.covariance))
+        """sqrt(diag C), shape (n,); 0 for abilities known beforehand."""
+        return np.sqrt(self.variances)
+
+    @cached_property
+    def mean_covariance(self) -> float:
+        """The mean of all elements of C: the variance of the mean ability."""
+        sums = np.zeros(self.mode.information.size)
+        sums[: self.n_items] = 1.0 if self.posterior.free is None else self.posterior.free
+        return float(sums @ self.mode.information.solve(sums)) / self.n_items**2
+
+    @cached_property
+    def log_evidence(self) -> float:
+        """log m(τ²), up to a constant that is the same for all τ."""
+        return self.posterior.log_evidence(self.mode)
 
     @property
     def eb_reliability(self) -> float:
         """See ``reliability.eb_reliability``."""
-        from cj_measurement.reliability import eb_reliability
+        return eb_reliability_of(self.theta, float(self.variances.mean()) - self.mean_covariance)
 
-        return eb_reliability(self.theta, self.covariance)
+    def draws(self, count: int, *, seed: int) -> FloatArray:
+        """``count`` draws of all abilities from their joint posterior, shape (count, n), for any number of items."""
+        deviations = self.posterior.draws(self.mode, count, np.random.default_rng(seed))
+        return self.theta + deviations[: self.n_items].T
 
-
-@dataclass(frozen=True, eq=False)
-class _Mode:
-    parameters: FloatArray
-    factor: tuple[FloatArray, bool]
-    log_posterior: float
-    iterations: int
+    def probability(
+        self, slot_a: npt.ArrayLike, slot_b: npt.ArrayLike, judge: npt.ArrayLike | None = None
+    ) -> FloatArray:
+        """P(A wins) for each pair, as the judges given would decide; without ``judge``, for a typical unbiased one."""
+        difference = self.theta[np.asarray(slot_a)] - self.theta[np.asarray(slot_b)]
+        if judge is None:
+            return np.asarray(expit(difference), dtype=np.float64)
+        j = np.asarray(judge)
+        return np.asarray(expit(self.slopes[j] * difference + self.effects[j]), dtype=np.float64)
 
 
 def fit(
     comparisons: Comparisons,
     *,
-    start: FloatArray | None = None,
+    start: "FloatArray | Fit | None" = None,
     position_effects: PositionEffects = "auto",
+    discrimination: Discriminations = "equal",
+    tau: float | Sequence[float] | None = None,
+    known: FixedAbilities | None = None,
     allow_disconnected: bool = False,
 ) -> Fit:
-    """Fit abilities, position effects and τ.
+    """Fit abilities, judges' parameters and τ.
 
-    Raises ``GraphNotConnected`` unless every item is linked to every other or ``allow_disconnected`` is set,
-    and ``NotConverged``. ``start`` (n,) is an earlier θ.
+    ``start`` is an earlier θ (n,) or fit of the same items. ``tau`` fixes τ, or names the values of which the best
+    is taken; without it τ is searched for. Abilities in ``known`` are kept, and put the others on their scale.
+
+    Raises ``GraphNotConnected`` unless every item is linked to every other (or to a known one) or
+    ``allow_disconnected`` is set; ``InvalidComparisons`` where there are none; ``InvalidArgument``; ``NotConverged``.
     """
-    if not allow_disconnected and len(np.unique(comparisons.components())) > 1:
-        raise GraphNotConnected("some items were never compared with the others: judge pairs that link them")
-    judges = _biased_judges(comparisons) if position_effects == "auto" else np.empty(0, np.int64)
-    model = _Model(comparisons, judges)
-    warm = model.initial(start)
-
-    def cost(log_tau: float) -> float:
-        nonlocal warm
-        mode = model.mode(np.exp(log_tau), warm)
-        warm = mode.parameters
-        return -model.log_evidence(mode, np.exp(log_tau))
-
-    best = minimize_scalar(
-        cost,
-        bounds=(math.log(TAU_RANGE[0]), math.log(TAU_RANGE[1])),
-        method="bounded",
-        options={"xatol": 1e-3},
+    _check_arguments(comparisons, start, tau, known)
+    if not allow_disconnected:
+        _check_connected(comparisons, known)
+    posterior = Posterior(
+        comparisons,
+        position_judges=_biased_judges(comparisons) if position_effects == "auto" else np.empty(0, np.int64),
+        discrimination=discrimination == "per_judge" and comparisons.n_judges > 1,
+        fixed=known,
     )
-    tau = float(np.exp(best.x))
-    mode = model.mode(tau, warm)
-    return model.result(mode, tau)
+    profile = _Profile(posterior, start)
+    return _result(posterior, profile.mode(_log_tau(profile, tau, start)))
+
+
+def _check_arguments(
+    comparisons: Comparisons,
+    start: "FloatArray | Fit | None",
+    tau: float | Sequence[float] | None,
+    known: FixedAbilities | None,
+) -> None:
+    if len(comparisons) == 0:
+        raise InvalidComparisons("nothing was compared: there is no scale to find")
+    theta = start.theta if isinstance(start, Fit) else start
+    if theta is not None and (np.shape(theta) != (comparisons.n_items,) or not np.isfinite(theta).all()):
+        raise InvalidArgument(f"start must hold {comparisons.n_items} finite abilities")
+    if tau is not None and not (np.size(tau) and np.isfinite(tau).all() and np.min(tau) > 0):
+        raise InvalidArgument("tau must be finite and positive")
+    if known is not None:
+        _check_known(comparisons, known)
+
+
+def _check_known(comparisons: Comparisons, known: FixedAbilities) -> None:
+    shape = (comparisons.n_items,)
+    if known.known.shape != shape or known.theta.shape != shape:
+        raise InvalidArgument(
+            f"known abilities are given for {comparisons.n_items} items: a mark and a value each"
+        )
+    if not known.known.any() or not np.isfinite(known.theta[known.known]).all():
+        raise InvalidArgument("known abilities must be finite, and at least one")
+    if np.count_nonzero(~known.known) < 2:
+        raise InvalidArgument("at least two abilities must be left to estimate")
+
+
+def _check_connected(comparisons: Comparisons, known: FixedAbilities | None) -> None:
+    part = comparisons.components()
+    if part.max() == 0:
+        return
+    if known is not None and np.isin(part, part[known.known]).all():
+        return
+    raise GraphNotConnected("some items were never compared with the others: judge pairs that link them")
 
 
 def _biased_judges(comparisons: Comparisons) -> IntArray:
-    uses = np.bincount(comparisons.judge, minlength=comparisons.n_judges)
-    return np.flatnonzero(uses >= MIN_SLOT_USES)
+    """Judges who saw enough items in either slot, so that their preference for one is not the items' doing."""
+    cells, shape = comparisons.n_judges * comparisons.n_items, (comparisons.n_judges, comparisons.n_items)
+    row = comparisons.judge * comparisons.n_items
+    in_a = np.bincount(row + comparisons.slot_a, minlength=cells).reshape(shape)
+    in_b = np.bincount(row + comparisons.slot_b, minlength=cells).reshape(shape)
+    return np.flatnonzero(np.minimum(in_a, in_b).sum(1) >= MIN_SLOT_USES)
 
 
-class _Model:
-    """Log posterior of (θ, b) given τ, its gradient and Hessian."""
+class _Profile:
+    """The log evidence as a function of log τ; every mode starts from the one before."""
 
-    def __init__(self, comparisons: Comparisons, judges: IntArray) -> None:
-        self.data = comparisons
-        self.judges = judges
-        self.n = comparisons.n_items
-        place = np.full(comparisons.n_judges, -1)
-        place[judges] = np.arange(len(judges))
-        self.effect = place[comparisons.judge]
-        self.has_effect = self.effect >= 0
-        self.sign = np.where(comparisons.a_won, 1.0, -1.0)
+    def __init__(self, posterior: Posterior, start: "FloatArray | Fit | None") -> None:
+        self.posterior = posterior
+        self._values: dict[float, float] = {}
+        self._warm = posterior.start(start.theta if isinstance(start, Fit) else start)
+        if isinstance(start, Fit) and start.mode.information.size == posterior.size:
+            self._warm[posterior.n :] = start.mode.parameters[posterior.n :]
 
-    def initial(self, start: FloatArray | None) -> FloatArray:
-        parameters = np.zeros(self.n + len(self.judges))
-        if start is not None:
-            parameters[: self.n] = start
-        return parameters
+    def mode(self, log_tau: float) -> Mode:
+        mode = self.posterior.mode(math.exp(log_tau), self._warm)
+        self._warm = mode.parameters
+        return mode
 
-    def mode(self, tau: float, start: FloatArray) -> _Mode:
-        """The mode by Newton's method with step halving."""
-        parameters, value = start, self.log_posterior(start, tau)
-        for iteration in range(1, MAX_ITERATIONS + 1):
-            gradient, hessian = self.derivatives(parameters, tau)
-            factor = cho_factor(hessian, lower=True)
-            if np.abs(gradient).max(initial=0.0) < TOLERANCE:
-                return _Mode(parameters, factor, value, iteration)
-            parameters, value = self._step(parameters, value, cho_solve(factor, gradient), tau)
-        raise NotConverged(f"no mode after {MAX_ITERATIONS} Newton steps at tau={tau:.3g}")
+    def __call__(self, log_tau: float) -> float:
+        if log_tau not in self._values:
+            self._values[log_tau] = self.posterior.log_evidence(self.mode(log_tau))
+        return self._values[log_tau]
 
-    def _step(
-        self, parameters: FloatArray, value: float, step: FloatArray, tau: float
-    ) -> tuple[FloatArray, float]:
-        scale = 1.0
-        while scale > 1e-10:
-            moved = parameters + scale * step
-            reached = self.log_posterior(moved, tau)
-            if reached >= value - 1e-12 * abs(value):
-                return moved, reached
-            scale /= 2
-        raise NotConverged("no Newton step improves the posterior")
 
-    def _eta(self, parameters: FloatArray) -> FloatArray:
-        theta, effects = parameters[: self.n], parameters[self.n :]
-        eta = theta[self.data.slot_a] - theta[self.data.slot_b]
-        if len(effects):
-            eta = eta + np.where(self.has_effect, effects[self.effect], 0.0)
-        return eta
+def _log_tau(
+    profile: _Profile, tau: float | Sequence[float] | None, start: "FloatArray | Fit | None"
+) -> float:
+    if tau is None:
+        guess, step = (math.log(start.tau), 0.05) if isinstance(start, Fit) else (0.0, 0.5)
+        return _maximise(profile, guess, step=step, bounds=(math.log(TAU_RANGE[0]), math.log(TAU_RANGE[1])))
+    if isinstance(tau, int | float):
+        return math.log(tau)
+    return max((math.log(value) for value in tau), key=profile)
 
-    def log_posterior(self, parameters: FloatArray, tau: float) -> float:
-        theta, effects = parameters[: self.n], parameters[self.n :]
-        likelihood = log_expit(self.sign * self._eta(parameters)).sum()
-        return float(
-            likelihood - theta @ theta / (2 * tau**2) - effects @ effects / (2 * POSITION_PRIOR_SD**2)
+
+def _maximise(
+    value: Callable[[float], float], guess: float, *, step: float, bounds: tuple[float, float]
+) -> float:
+    """The place of the maximum, by parabolas through the best three places; an end of ``bounds`` if it lies there."""
+    start = min(max(guess, bounds[0] + step), bounds[1] - step)
+    values = {place: value(place) for place in (start, start - step, start + step)}
+    for _ in range(MAX_EVALUATIONS):
+        best = max(values, key=values.__getitem__)
+        place = _next_place(values, best, bounds)
+        if abs(place - best) < TAU_TOLERANCE:
+            return place
+        values[place] = value(place)
+    raise NotConverged(f"no best tau after {MAX_EVALUATIONS} evaluations of the evidence")
+
+
+def _next_place(values: dict[float, float], best: float, bounds: tuple[float, float]) -> float:
+    """Outwards while the best place is the outermost, else between its neighbours, where a parabola has its top."""
+    below = max((place for place in values if place < best), default=None)
+    above = min((place for place in values if place > best), default=None)
+    if below is None or above is None:
+        inner = above if below is None else below
+        outwards = best if inner is None else best + 2 * (best - inner)
+        return min(max(outwards, bounds[0]), bounds[1])
+    vertex = _vertex(*sorted(values, key=values.__getitem__)[-3:], values=values)
+    if below < vertex < above:
+        return vertex
+    return (best + (above if above - best > best - below else below)) / 2
+
+
+def _vertex(left: float, middle: float, right: float, *, values: dict[float, float]) -> float:
+    """Where the parabola through three places has its turning point; the middle one where they lie on a line."""
+    rise = (middle - left) * (values[middle] - values[right])
+    fall = (middle - right) * (values[middle] - values[left])
+    if rise == fall:
+        return middle
+    return middle - ((middle - left) * rise - (middle - right) * fall) / (2 * (rise - fall))
+
+
+def _result(posterior: Posterior, mode: Mode) -> Fit:
+    theta, effects, slopes = posterior.split(mode.parameters)
+    judges = posterior.data.n_judges
+    every_effect = np.zeros(judges)
+    every_effect[posterior.judges] = effects
+    covariance = mode.information.border_covariance()
+    return Fit(
+        theta=theta if posterior.fixed is not None else theta - theta.mean(),
+        tau=mode.tau,
+        position_bias=_position_bias(posterior, effects, covariance),
+        discrimination=_discrimination(posterior, slopes, covariance),
+        effects=every_effect,
+        slopes=slopes if len(slopes) else np.ones(judges),
+        iterations=mode.iterations,
+        posterior=posterior,
+        mode=mode,
+    )
+
+
+def _position_bias(
+    posterior: Posterior, effects: FloatArray, covariance: FloatArray
+) -> tuple[PositionBias, ...]:
+    data = posterior.data
+    errors = np.sqrt(np.diag(covariance))
+    uses, first = data.judge_counts, np.bincount(data.judge, data.a_won, data.n_judges)
+    return tuple(
+        PositionBias(
+            int(judge), float(b), float(error), int(uses[judge]), bool(first[judge] in (0, uses[judge]))
         )
+        for judge, b, error in zip(posterior.judges, effects, errors, strict=False)
+    )
 
-    def derivatives(self, parameters: FloatArray, tau: float) -> tuple[FloatArray, FloatArray]:
-        p = expit(self._eta(parameters))
-        residual, weight = self.data.a_won - p, p * (1 - p)
-        return self._gradient(parameters, residual, tau), self._hessian(weight, tau)
 
-    def _gradient(self, parameters: FloatArray, residual: FloatArray, tau: float) -> FloatArray:
-        gradient = np.empty_like(parameters)
-        gradient[: self.n] = (
-            np.bincount(self.data.slot_a, residual, self.n)
-            - np.bincount(self.data.slot_b, residual, self.n)
-            - parameters[: self.n] / tau**2
-        )
-        gradient[self.n :] = (
-            np.bincount(self.effect[self.has_effect], residual[self.has_effect], len(self.judges))
-            - parameters[self.n :] / POSITION_PRIOR_SD**2
-        )
-        return gradient
-
-    def _hessian(self, weight: FloatArray, tau: float) -> FloatArray:
-        n, size = self.n, self.n + len(self.judges)
-        a, b = self.data.slot_a, self.data.slot_b
-        flat = np.bincount(a * size + b, weight, size * size).reshape(size, size)
-        hessian = -(flat + flat.T)
-        degree = np.bincount(a, weight, n) + np.bincount(b, weight, n)
-        hessian[np.arange(n), np.arange(n)] = degree + 1 / tau**2
-        used, effect = self.has_effect, self.effect
-        cross = np.zeros((n, len(self.judges)))
-        np.add.at(cross, (a[used], effect[used]), weight[used])
-        np.subtract.at(cross, (b[used], effect[used]), weight[used])
-        hessian[:n, n:], hessian[n:, :n] = cross, cross.T
-        places = np.arange(n, size)
-        hessian[places, places] = (
-            np.bincount(effect[used], weight[used], len(self.judges)) + 1 / POSITION_PRIOR_SD**2
-        )
-        return hessian
-
-    def log_evidence(self, mode: _Mode, tau: float) -> float:
-        log_determinant = 2 * np.log(np.diag(mode.factor[0])).sum()
-        return float(mode.log_posterior - self.n * np.log(tau) - log_determinant / 2)
-
-    def result(self, mode: _Mode, tau: float) -> Fit:
-        covariance = cho_solve(mode.factor, np.eye(len(mode.parameters)))
-        effects = mode.parameters[self.n :]
-        errors = np.sqrt(np.diag(covariance)[self.n :])
-        uses = np.bincount(self.data.judge, minlength=self.data.n_judges)
-        return Fit(
-            theta=mode.parameters[: self.n] - mode.parameters[: self.n].mean(),
-            covariance=covariance[: self.n, : self.n],
-            tau=tau,
-            position_bias=tuple(
-                PositionBias(int(judge), float(b), float(error), int(uses[judge]))
-                for judge, b, error in zip(self.judges, effects, errors, strict=True)
-            ),
-            log_evidence=self.log_evidence(mode, tau),
-            iterations=mode.iterations,
-        )
+def _discrimination(
+    posterior: Posterior, slopes: FloatArray, covariance: FloatArray
+) -> tuple[Discrimination, ...]:
+    if posterior.basis is None:
+        return ()
+    coordinates = covariance[posterior.n_effects :, posterior.n_effects :]
+    errors = np.sqrt(np.einsum("ij,ik,kj->j", posterior.basis, coordinates, posterior.basis))
+    return tuple(
+        Discrimination(judge, float(slopes[judge]), float(errors[judge]), int(n))
+        for judge, n in enumerate(posterior.data.judge_counts)
+    )

@@ -1,10 +1,12 @@
-"""Comparisons as arrays: who stood in which slot, who won, who judged."""
+"""Comparisons as arrays: who stood in which slot, who won, who judged, and how much it counts."""
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from cj_measurement.errors import InvalidComparisons
@@ -15,8 +17,48 @@ FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
+class Links:
+    """The comparison graph by rows: item i's partners are ``partner[start[i]:start[i+1]]``.
+
+    Each comparison is there twice, once for either item; ``comparison`` says which one a link is, shape (2m,).
+    """
+
+    start: npt.NDArray[np.int32]
+    partner: npt.NDArray[np.int32]
+    comparison: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, n_items: int, slot_a: IntArray, slot_b: IntArray) -> "Links":
+        """Sort the ends of all comparisons by item."""
+        m = len(slot_a)
+        own = np.concatenate([slot_a, slot_b]).astype(np.int32)
+        other = np.concatenate([slot_b, slot_a]).astype(np.int32)
+        ones, rows = np.ones(2 * m, np.int8), np.arange(2 * m + 1, dtype=np.int32)
+        ends = csr_array((ones, own, rows), shape=(2 * m, n_items)).tocsc()
+        return cls(ends.indptr, other[ends.indices], ends.indices % max(m, 1))
+
+    @cached_property
+    def _pattern(self) -> "csr_array[np.float64, tuple[int, int]]":
+        n = len(self.start) - 1
+        return csr_array((np.ones(len(self.partner)), self.partner, self.start), shape=(n, n))
+
+    def matrix(self, weight: FloatArray) -> "csr_array[np.float64, tuple[int, int]]":
+        """The symmetric matrix (n, n) of links weighted by ``weight`` (m,); several links of a pair stay apart."""
+        matrix = copy(self._pattern)
+        matrix.data = weight.take(self.comparison)
+        return matrix
+
+    def components(self) -> IntArray:
+        """The part of the graph that each item belongs to, numbered from 0, shape (n,)."""
+        return np.asarray(connected_components(self._pattern, directed=False)[1], dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
 class Comparisons:
-    """``m`` comparisons of ``n_items`` items by ``n_judges`` judges; every array has shape (m,)."""
+    """``m`` comparisons of ``n_items`` items by ``n_judges`` judges; every array has shape (m,).
+
+    A comparison of weight w counts like w comparisons with the same outcome.
+    """
 
     n_items: int
     slot_a: IntArray
@@ -24,6 +66,7 @@ class Comparisons:
     a_won: BoolArray
     judge: IntArray
     n_judges: int
+    weight: FloatArray
 
     @classmethod
     def of(
@@ -33,16 +76,21 @@ class Comparisons:
         slot_b: npt.ArrayLike,
         a_won: npt.ArrayLike,
         judge: npt.ArrayLike | None = None,
+        *,
+        weight: npt.ArrayLike | None = None,
     ) -> "Comparisons":
-        """Check and freeze; raises ``InvalidComparisons``. Without ``judge`` one judge made them all."""
-        first = np.asarray(slot_a, dtype=np.int64).reshape(-1)
-        second = np.asarray(slot_b, dtype=np.int64).reshape(-1)
-        won = np.asarray(a_won, dtype=np.bool_).reshape(-1)
-        judges = np.zeros(len(first), np.int64) if judge is None else np.asarray(judge, np.int64).reshape(-1)
-        _check(n_items, first, second, won, judges)
-        for array in (first, second, won, judges):
+        """Check and freeze; raises ``InvalidComparisons``.
+
+        Without ``judge`` one judge made them all; without ``weight`` each counts once.
+        """
+        first, second = _whole_numbers(slot_a, "slot_a"), _whole_numbers(slot_b, "slot_b")
+        won = _outcomes(a_won)
+        judges = np.zeros(len(first), np.int64) if judge is None else _whole_numbers(judge, "judge")
+        weights = np.ones(len(first)) if weight is None else np.array(weight, np.float64).reshape(-1)
+        _check(n_items, first, second, won, judges, weights)
+        for array in (first, second, won, judges, weights):
             array.setflags(write=False)
-        return cls(n_items, first, second, won, judges, int(judges.max(initial=0)) + 1)
+        return cls(n_items, first, second, won, judges, int(judges.max(initial=0)) + 1, weights)
 
     def __len__(self) -> int:
         return len(self.slot_a)
@@ -69,34 +117,77 @@ class Comparisons:
         """Wins of each item, shape (n,)."""
         return np.bincount(self.winners, minlength=self.n_items)
 
+    @property
+    def judge_counts(self) -> IntArray:
+        """Comparisons of each judge, shape (judges,)."""
+        return np.bincount(self.judge, minlength=self.n_judges)
+
+    @cached_property
+    def links(self) -> Links:
+        """The comparison graph, by item."""
+        return Links.of(self.n_items, self.slot_a, self.slot_b)
+
     def components(self) -> IntArray:
-        """The part of the comparison graph that each item belongs to, shape (n,)."""
-        links = coo_array(
-            (np.ones(len(self)), (self.slot_a, self.slot_b)), shape=(self.n_items, self.n_items)
-        )
-        return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
+        """The part of the comparison graph that each item belongs to, numbered from 0, shape (n,)."""
+        return self.links.components()
 
     def where(self, chosen: npt.ArrayLike) -> "Comparisons":
         """The chosen comparisons only (mask or places), of the same items and judges."""
         keep = np.asarray(chosen)
-        return Comparisons(
-            self.n_items,
-            self.slot_a[keep],
-            self.slot_b[keep],
-            self.a_won[keep],
-            self.judge[keep],
-            self.n_judges,
+        return replace(
+            self,
+            slot_a=self.slot_a[keep],
+            slot_b=self.slot_b[keep],
+            a_won=self.a_won[keep],
+            judge=self.judge[keep],
+            weight=self.weight[keep],
         )
 
+    def swapped(self) -> "Comparisons":
+        """The same decisions with the slots of every pair exchanged."""
+        return replace(self, slot_a=self.slot_b, slot_b=self.slot_a, a_won=~self.a_won)
 
-def _check(n_items: int, first: IntArray, second: IntArray, won: BoolArray, judges: IntArray) -> None:
-    if len({len(first), len(second), len(won), len(judges)}) != 1:
-        raise InvalidComparisons("slot_a, slot_b, a_won and judge must have one length")
+
+def _whole_numbers(values: npt.ArrayLike, name: str) -> IntArray:
+    given = np.asarray(values).reshape(-1)
+    if given.dtype.kind not in "iu" and not np.array_equal(given, np.floor(given)):
+        raise InvalidComparisons(f"{name} must hold whole numbers: the places of items or judges")
+    return given.astype(np.int64)
+
+
+def _outcomes(values: npt.ArrayLike) -> BoolArray:
+    given = np.asarray(values).reshape(-1)
+    if given.dtype.kind != "b" and not np.isin(given, (0, 1)).all():
+        raise InvalidComparisons("a_won must hold true or false: there are no ties and no missing outcomes")
+    return given.astype(np.bool_)
+
+
+def _check(
+    n_items: int, first: IntArray, second: IntArray, won: BoolArray, judges: IntArray, weights: FloatArray
+) -> None:
+    if n_items < 2:
+        raise InvalidComparisons(f"{n_items} items cannot be compared: there must be at least two")
+    if len({len(first), len(second), len(won), len(judges), len(weights)}) != 1:
+        raise InvalidComparisons("slot_a, slot_b, a_won, judge and weight must have one length")
     if len(first) == 0:
         return
-    if min(first.min(), second.min()) < 0 or max(first.max(), second.max()) >= n_items:
-        raise InvalidComparisons(f"items are numbered 0 to {n_items - 1}")
-    if np.any(first == second):
-        raise InvalidComparisons("an item was compared with itself: drop such rows")
+    _check_items(n_items, first, second)
     if judges.min() < 0:
         raise InvalidComparisons("judges are numbered from 0")
+    if not (np.isfinite(weights).all() and weights.min() > 0):
+        raise InvalidComparisons("weights must be finite and positive: leave out what should not count")
+
+
+def _check_items(n_items: int, first: IntArray, second: IntArray) -> None:
+    unknown = np.union1d(first, second)
+    unknown = unknown[(unknown < 0) | (unknown >= n_items)]
+    if len(unknown):
+        raise InvalidComparisons(f"items are numbered 0 to {n_items - 1}: there is no {_few(unknown)}")
+    itself = first[first == second]
+    if len(itself):
+        raise InvalidComparisons(f"compared with itself: item {_few(itself)}; drop such rows")
+
+
+def _few(items: IntArray) -> str:
+    shown = ", ".join(str(item) for item in items[:5])
+    return f"{shown}, ..." if len(items) > 5 else shown
