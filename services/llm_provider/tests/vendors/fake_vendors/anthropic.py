@@ -58,11 +58,10 @@ class Anthropic:
         }
 
     def error(self, received: Received, failure: Failure) -> JsonObject:
-        details: JsonValue = None if failure.code is None else {"error_code": failure.code}
         error: JsonObject = {
             "type": _TYPES.get(failure.status, "api_error"),
             "message": quoting(received),
-            "details": details,
+            **({} if failure.code is None else {"details": {"error_code": failure.code}}),
         }
         return {"type": "error", "error": error, "request_id": new_id("req_")}
 

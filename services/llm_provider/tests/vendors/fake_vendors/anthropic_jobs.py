@@ -46,7 +46,7 @@ def anthropic_jobs(vendors: FakeVendors) -> Blueprint:
     @routes.get("/<job_id>/results")
     async def results(job_id: str) -> Response:
         content = json_lines(_results(vendors.look_at(job_id)))
-        return in_pieces(content[:-40] if vendors.breaks_off_files else content)
+        return in_pieces(content, breaks_off=vendors.breaks_off_files)
 
     return routes
 

@@ -37,7 +37,7 @@ def google_jobs(vendors: FakeVendors) -> Blueprint:
     @routes.get("/v1/files/<file_id>:download")
     async def download(file_id: str) -> Response:
         content = vendors.files[f"files/{file_id}"]
-        return in_pieces(content[:-40] if vendors.breaks_off_files else content)
+        return in_pieces(content, breaks_off=vendors.breaks_off_files)
 
     @routes.post("/v1/models/<model>:batchGenerateContent")
     async def create(model: str) -> Response:

@@ -34,7 +34,7 @@ def openai_jobs(vendors: FakeVendors) -> Blueprint:
     @routes.get("/files/<file_id>/content")
     async def download(file_id: str) -> Response:
         content = vendors.files[file_id]
-        return in_pieces(content[:-40] if vendors.breaks_off_files else content)
+        return in_pieces(content, breaks_off=vendors.breaks_off_files)
 
     @routes.post("/batches")
     async def create() -> Response:

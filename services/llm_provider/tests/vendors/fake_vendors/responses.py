@@ -20,11 +20,13 @@ def json_response(
     return Response(orjson.dumps(body), status=status, headers={"content-type": _JSON, **(headers or {})})
 
 
-def in_pieces(content: bytes) -> Response:
-    """A file that comes in many small pieces, which end anywhere."""
+def in_pieces(content: bytes, *, breaks_off: bool = False) -> Response:
+    """A file that comes in many small pieces, which end anywhere; all of them, or most of them."""
 
     async def pieces() -> AsyncIterator[bytes]:
         for start in range(0, len(content), _PIECE):
+            if breaks_off and start + _PIECE >= len(content):
+                raise ConnectionAbortedError
             yield content[start : start + _PIECE]
 
     return Response(pieces(), headers={"content-type": "application/octet-stream"})

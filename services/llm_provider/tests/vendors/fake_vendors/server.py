@@ -64,11 +64,17 @@ def application(vendors: FakeVendors) -> Quart:
     """The vendors as an application, for those who serve it themselves."""
     app = Quart("fake_vendors")
     app.config["MAX_CONTENT_LENGTH"] = None
+    app.register_error_handler(KeyError, _unknown)
     for dialect, path in _CALLS:
         _add(app, vendors, dialect, path)
     for jobs in (anthropic_jobs, openai_jobs, google_jobs):
         app.register_blueprint(jobs(vendors))
     return app
+
+
+async def _unknown(_: Exception) -> tuple[str, int]:
+    """A job or a file that there is not."""
+    return "not found", 404
 
 
 def _add(app: Quart, vendors: FakeVendors, dialect: Dialect, path: str) -> None:

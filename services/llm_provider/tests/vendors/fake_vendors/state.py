@@ -21,8 +21,8 @@ PREFIXES: Final = {
 class FakeVendors:
     """All vendors at one address. ``scenario`` may be changed at any time; ``received`` holds the latest calls.
 
-    A batch job ends after ``views_before_end`` looks at it, as ``job_end`` says. With ``breaks_off_files`` a file
-    of results ends in the middle.
+    A batch job ends after ``views_before_end`` looks at it, as ``job_end`` says. With ``breaks_off_files`` the
+    connection is closed before a file of results has come to its end.
     """
 
     def __init__(self, address: str, scenario: Scenario) -> None:
