@@ -9,7 +9,7 @@ from model_manifest.manifest import (
     retiring_within,
 )
 from model_manifest.model import ANY_MODEL, Limits, Model, NoReasoning, ReviewedPrice
-from model_manifest.pricing import Price, TokenCounts, price
+from model_manifest.pricing import Price, TokenCounts, preload, price
 from model_manifest.resolving import ResolvedModel, validate_llm_overrides
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "get_model",
     "list_models",
     "list_providers",
+    "preload",
     "price",
     "retiring_within",
     "validate_llm_overrides",

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from genai_prices import Usage
 
+from model_manifest.manifest import manifest
 from model_manifest.model import Model
 from model_manifest.price_list import PRICE_LIST, PriceListEntry, price_list_entry
 
@@ -34,6 +35,12 @@ class Price:
     amount: Decimal | None
     price_list: str
     warning: str | None = None
+
+
+def preload() -> None:
+    """Read the manifest and the price list now: it takes up to a second, which no request should wait for."""
+    for model in manifest().models:
+        price(model, TokenCounts(input=1, output=1))
 
 
 def price(model: Model, usage: TokenCounts, *, at: datetime | None = None, batch: bool = False) -> Price:

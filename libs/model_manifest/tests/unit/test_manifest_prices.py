@@ -1,5 +1,7 @@
 """The promises of a price: exact, of the day of the call, or not known; golden figures were computed by hand."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -149,6 +151,18 @@ def test_usage_that_contradicts_itself_has_no_price() -> None:
     assert paid.amount is None
     assert paid.warning is not None
     assert "cache_read_tokens" in paid.warning
+
+
+def test_after_preloading_a_price_is_read_from_memory() -> None:
+    code = (
+        "import sys, model_manifest as m; m.preload(); loaded = set(sys.modules);"
+        "m.price(m.default_model('openai'), m.TokenCounts(input=1, output=1));"
+        "sys.exit(bool(set(sys.modules) - loaded))"
+    )
+
+    finished = subprocess.run([sys.executable, "-c", code], check=False)
+
+    assert finished.returncode == 0
 
 
 @st.composite
