@@ -51,7 +51,7 @@ class CallbackPolicy:
         """Resolve the host to the addresses that may be connected to; ``InvalidCallback`` if one is not public."""
         is_exact = self._check(url)
         found = await _resolve(_host(url), _port(url))
-        refused = [address for address in found if not _is_public(address)]
+        refused = [address for address in found if not is_public(address)]
         if refused and not is_exact:
             raise InvalidCallback(
                 f"host {_host(url)!r} has the non-public address {refused[0]}: name it exactly to allow it"
@@ -120,7 +120,8 @@ def _parse(url: str) -> httpx2.URL:
         parsed = httpx2.URL(url)
     except (httpx2.InvalidURL, TypeError) as error:
         raise InvalidCallback(f"callback_url is not a URL: {error}") from error
-    if parsed.scheme not in DEFAULT_PORTS or not parsed.host or parsed.userinfo or parsed.port == 0:
+    is_plain = parsed.scheme in DEFAULT_PORTS and parsed.host and not parsed.userinfo
+    if not is_plain or not 0 < _port(parsed) < 65536:
         raise InvalidCallback("callback_url must be http(s)://host[:port]/… without user or password")
     return parsed
 
@@ -138,7 +139,7 @@ def _canonical(host: str) -> str:
 
 
 def _port(url: httpx2.URL) -> int:
-    return url.port or DEFAULT_PORTS.get(url.scheme, 0)
+    return DEFAULT_PORTS.get(url.scheme, 0) if url.port is None else url.port
 
 
 @cache
@@ -173,11 +174,11 @@ async def _resolve(host: str, port: int) -> list[Address]:
     return list(dict.fromkeys(ipaddress.ip_address(entry[4][0]) for entry in found))
 
 
-def _is_public(address: Address) -> bool:
+def is_public(address: Address) -> bool:
     """Global and unicast, and so is the IPv4 address that an IPv6 one may lead to."""
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or _behind_nat64(address)
-        if inner is not None and not _is_public(inner):
+        if inner is not None and not is_public(inner):
             return False
     return address.is_global and not address.is_multicast
 

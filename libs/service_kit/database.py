@@ -37,7 +37,6 @@ SESSION_SETTINGS = {
 }
 
 NO_SUCH_DATABASE = "3D000"
-DUPLICATE_DATABASE = "42P04"
 DATA_EXCEPTIONS = "22"
 """The class of SQLSTATE whose messages quote the value that was wrong."""
 
@@ -136,16 +135,16 @@ async def _create_database(url: str) -> None:
     server = target.set(database="postgres")
     engine = create_async_engine(server, poolclass=NullPool, isolation_level="AUTOCOMMIT")
     quoted = engine.dialect.identifier_preparer.quote_identifier(target.database or "")
+    find = text("SELECT 1 FROM pg_database WHERE datname = :name")
     try:
         async with engine.connect() as connection:
-            await connection.execute(text(f"CREATE DATABASE {quoted}"))
-    except DBAPIError as error:
-        if _sqlstate(error) != DUPLICATE_DATABASE:
-            raise
-        # Another replica was faster.
+            # Several replicas may have seen it missing: the lock makes all but the first look again.
+            await connection.execute(text("SELECT pg_advisory_lock(:id)"), {"id": MIGRATION_LOCK})
+            if (await connection.execute(find, {"name": target.database})).first() is None:
+                await connection.execute(text(f"CREATE DATABASE {quoted}"))
+                log.info("database.created", name=target.database)
     finally:
         await engine.dispose()
-    log.info("database.created", name=target.database)
 
 
 async def migrate(url: str, migrations: Path, *, revision: str = "head") -> None:

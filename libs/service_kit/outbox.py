@@ -171,7 +171,8 @@ _REFUSED = text(
             make_interval(secs => 0.5 * power(2, least(attempts, 20))), CAST(:longest AS interval)
         ),
         given_up_at = CASE
-            WHEN refused.final OR created_at < clock_timestamp() - CAST(:give_up_after AS interval) THEN clock_timestamp()
+            WHEN refused.final OR created_at < clock_timestamp() - CAST(:give_up_after AS interval)
+            THEN clock_timestamp()
         END
     FROM unnest(CAST(:ids AS bigint[]), CAST(:reasons AS text[]), CAST(:finals AS boolean[]))
          AS refused (id, reason, final)
