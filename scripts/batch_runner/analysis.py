@@ -1,56 +1,285 @@
-"""cj-run analyse: fit decisions of any origin and report how far their ranking can be trusted."""
+"""What decisions say: scores, their reliability, their fit, their judges, and what to be careful about."""
 
-import json
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
 
 import numpy as np
-from cj_measurement import Fit, MeasurementError, fit
-from event_contracts import InvalidRequest
-from rich.console import Console
-from rich.table import Table
+from cj_measurement import (
+    ClassicalFit,
+    Comparisons,
+    Fit,
+    MeasurementError,
+    NotConverged,
+    PositionBias,
+    Reliability,
+    SplitHalf,
+    circular_triads,
+    close_calls,
+    fit,
+    fit_classical,
+    graph_shape,
+    item_fit,
+    judge_fit,
+    losses,
+    split_half,
+    swap_consistency,
+)
+from event_contracts import InvalidRequest, ProcessingError
 
-from batch_runner.decisions import Decisions, read_decisions
+from batch_runner.decisions import Decisions
+from batch_runner.findings import (
+    Analysis,
+    ClassicalItem,
+    ClassicalView,
+    GraphView,
+    JudgeView,
+    ModelItem,
+    ModelView,
+    PositionBiasView,
+)
+
+SEED: Final = 20_250_101
+"""Of the random halves: the same file gives the same figures."""
+REMARKABLE: Final = 10
+"""Decisions from which on it is remarkable that the first item won every one."""
+NAMES_SHOWN: Final = 5
 
 
-def analyse_file(path: Path, *, as_json: bool, console: Console) -> None:
-    """Print the analysis of a decisions CSV: tables, or JSON for another program."""
-    decisions = read_decisions(path)
+def analyse(decisions: Decisions, *, allow_disconnected: bool = False) -> Analysis:
+    """Fit the decisions and look at them from every side.
+
+    Raises ``InvalidRequest`` where items fall into parts that were never compared with each other, unless that is
+    allowed, and ``ProcessingError`` where no fit is found.
+    """
+    if not allow_disconnected:
+        _check_connected(decisions)
+    with measuring():
+        return _Fitted(decisions).analysis()
+
+
+@contextmanager
+def measuring() -> Iterator[None]:
+    """Translate what the measurement cannot compute into an error of the suite."""
     try:
-        fitted = fit(decisions.comparisons, position_effects="none")
+        yield
+    except NotConverged as error:
+        raise ProcessingError(str(error)) from error
     except MeasurementError as error:
-        raise InvalidRequest(f"{path.name}: {error}") from error
-    if as_json:
-        print(json.dumps(_document(decisions, fitted)))
-    else:
-        console.print(_table(decisions, fitted))
+        raise InvalidRequest(str(error)) from error
 
 
-def _document(decisions: Decisions, fitted: Fit) -> dict[str, object]:
-    return {
-        "comparisons": len(decisions.comparisons),
-        "judges": len(decisions.judges),
-        "self_comparisons": decisions.self_comparisons,
-        "model": {
-            "eb_reliability": fitted.eb_reliability,
-            "tau": fitted.tau,
-            "position_bias": None,
-            "items": [
-                {"item": decisions.items[place], "theta": fitted.theta[place], "se": error, "rank": rank}
-                for rank, (place, error) in enumerate(_ranked(fitted), start=1)
-            ],
-        },
-    }
+def fit_decisions(decisions: Decisions, comparisons: Comparisons, *, start: Fit | None = None) -> Fit:
+    """The model of these decisions, or of a part of them: with position effects where the slots are known."""
+    return fit(
+        comparisons,
+        position_effects="auto" if decisions.slots_known else "none",
+        start=start,
+        allow_disconnected=True,
+    )
 
 
-def _ranked(fitted: Fit) -> list[tuple[int, float]]:
-    order = np.argsort(-fitted.theta, kind="stable")
-    return [(int(place), float(fitted.standard_errors[place])) for place in order]
+def _check_connected(decisions: Decisions) -> None:
+    part = decisions.comparisons.components()
+    sizes = np.bincount(part)
+    if len(sizes) == 1:
+        return
+    outside = [decisions.items[place] for place in np.flatnonzero(part != sizes.argmax())]
+    raise InvalidRequest(
+        f"the items fall into {len(sizes)} parts that were never compared with each other, so there is no common"
+        f" scale: {sizes.max()} in the largest, outside it {named(outside)}. Judge pairs that link them, or say"
+        " --allow-disconnected to see the parts side by side"
+    )
 
 
-def _table(decisions: Decisions, fitted: Fit) -> Table:
-    table = Table(title=f"EB reliability {fitted.eb_reliability:.3f}", title_justify="left", box=None)
-    for name in ("rank", "item", "score ± error"):
-        table.add_column(name)
-    for rank, (place, error) in enumerate(_ranked(fitted), start=1):
-        table.add_row(str(rank), decisions.items[place], f"{fitted.theta[place]:+.2f} ± {error:.2f}")
-    return table
+def named(names: Sequence[str]) -> str:
+    """The first few names, and how many more there are."""
+    more = len(names) - NAMES_SHOWN
+    return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+class _Fitted:
+    """The fits of a file's decisions, and what is read off them."""
+
+    def __init__(self, decisions: Decisions) -> None:
+        self.decisions = decisions
+        self.data = decisions.comparisons
+        self.fit = fit_decisions(decisions, self.data)
+        self.classical = _classical_fit(decisions)
+        self.order: list[int] = np.argsort(-self.fit.theta, kind="stable").tolist()
+
+    def analysis(self) -> Analysis:
+        halves = split_half(self.data, seed=SEED)
+        judges = tuple(self.judges())
+        model, graph = self.model(), self.graph()
+        return Analysis(
+            comparisons=len(self.data),
+            judges=len(self.decisions.judges),
+            self_comparisons=self.decisions.self_comparisons,
+            ties=self.decisions.ties,
+            without_vote=self.decisions.without_vote,
+            split_half=None if halves is None else halves.median,
+            split_half_stepped_up=None if halves is None else halves.stepped_up,
+            classical=self.classical_view(),
+            model=model,
+            judge_table=judges,
+            graph=graph,
+            close_calls=tuple(
+                tuple(self.decisions.items[place] for place in group) for group in close_calls(self.fit)
+            ),
+            inflated=self.is_inflated(halves),
+            warnings=(
+                *_about_file(self.decisions),
+                *_about_fit(model, judges, graph),
+                *self.about_classical(),
+            ),
+        )
+
+    def is_inflated(self, halves: SplitHalf | None) -> bool:
+        if self.classical is None:
+            return False
+        return Reliability(
+            eb=self.fit.eb_reliability,
+            ssr=self.classical.ssr,
+            ssr_prime=self.classical.ssr_prime,
+            split_half=halves,
+        ).is_inflated
+
+    def about_classical(self) -> Iterator[str]:
+        if self.classical is None:
+            yield "the classical fit does not settle on these decisions: there is no SSR"
+
+    def classical_view(self) -> ClassicalView | None:
+        classical = self.classical
+        if classical is None:
+            return None
+        return ClassicalView(
+            ssr=classical.ssr,
+            ssr_prime=classical.ssr_prime,
+            items=tuple(
+                ClassicalItem(
+                    item=self.decisions.items[place],
+                    theta=classical.theta[place],
+                    se=classical.standard_errors[place],
+                    infit=classical.infit[place],
+                    outfit=classical.outfit[place],
+                )
+                for place in self.order
+            ),
+        )
+
+    def model(self) -> ModelView:
+        return ModelView(
+            eb_reliability=self.fit.eb_reliability,
+            tau=self.fit.tau,
+            position_bias=self.common_position_bias(),
+            items=tuple(self.items()),
+        )
+
+    def items(self) -> Iterator[ModelItem]:
+        squares, errors = item_fit(self.fit), self.fit.standard_errors
+        misfits, losing = squares.misfits, self.losing_answers()
+        counts, wins = self.data.counts, self.data.scores
+        for rank, place in enumerate(self.order, start=1):
+            flags = {
+                "misfit": misfits[place],
+                "won all": wins[place] == counts[place],
+                "won none": wins[place] == 0,
+                "answers lost": losing[place],
+            }
+            yield ModelItem(
+                item=self.decisions.items[place],
+                theta=self.fit.theta[place],
+                se=errors[place],
+                rank=rank,
+                comparisons=counts[place],
+                wins=wins[place],
+                infit=squares.infit[place],
+                outfit=squares.outfit[place],
+                flags=tuple(name for name, applies in flags.items() if applies),
+            )
+
+    def losing_answers(self) -> Sequence[bool]:
+        pairs = np.column_stack([self.data.slot_a, self.data.slot_b])
+        lost = losses(self.data.n_items, judged=pairs, missing=self.decisions.lost_pairs)
+        clustered: list[bool] = lost.clustered.tolist()
+        return clustered
+
+    def judges(self) -> Iterator[JudgeView]:
+        squares, swaps = judge_fit(self.fit), swap_consistency(self.data)
+        misfits = squares.misfits
+        bias = {effect.judge: effect for effect in self.fit.position_bias}
+        for place in np.argsort(-squares.n, kind="stable").tolist():
+            effect, swap = bias.get(place), swaps[place]
+            flags = {"misfit": misfits[place], "one side only": effect is not None and effect.one_sided}
+            yield JudgeView(
+                judge=self.decisions.judges[place],
+                comparisons=squares.n[place],
+                infit=squares.infit[place],
+                outfit=squares.outfit[place],
+                position_bias=None if effect is None else _bias_view(effect),
+                swapped_pairs=swap.pairs if self.decisions.slots_known else 0,
+                same_winner_share=swap.same_winner_share if self.decisions.slots_known else None,
+                flags=tuple(name for name, applies in flags.items() if applies),
+            )
+
+    def common_position_bias(self) -> PositionBiasView | None:
+        """Of the one judge, or of all judges together as if they were one."""
+        if not self.decisions.slots_known:
+            return None
+        together = self.fit
+        if self.data.n_judges > 1:
+            one_judge = Comparisons.of(self.data.n_items, self.data.slot_a, self.data.slot_b, self.data.a_won)
+            together = fit_decisions(self.decisions, one_judge, start=self.fit)
+        return _bias_view(together.position_bias[0]) if together.position_bias else None
+
+    def graph(self) -> GraphView:
+        shape, triads = graph_shape(self.data), circular_triads(self.data)
+        return GraphView(
+            components=shape.components,
+            win_graph_connected=shape.win_graph_connected,
+            degree_min=shape.degree_min,
+            degree_median=shape.degree_median,
+            degree_max=shape.degree_max,
+            algebraic_connectivity=shape.algebraic_connectivity,
+            closed_triads=triads.closed,
+            circular_share=triads.circular_share,
+        )
+
+
+def _classical_fit(decisions: Decisions) -> ClassicalFit | None:
+    """None where its steps, those of the published figures, do not come to an end; the model's always do."""
+    try:
+        return fit_classical(
+            decisions.comparisons, self_comparisons=decisions.self_compared, allow_disconnected=True
+        )
+    except NotConverged:
+        return None
+
+
+def _bias_view(effect: PositionBias) -> PositionBiasView:
+    return PositionBiasView(b=effect.b, se=effect.standard_error, p_first_if_equal=effect.p_first_if_equal)
+
+
+def _about_file(decisions: Decisions) -> Iterator[str]:
+    if decisions.left_out_items:
+        yield f"not ranked, as no decision about them can be fitted: {named(decisions.left_out_items)}"
+    if not decisions.judges_known:
+        yield "the file names no judges: agreement between them is not known"
+    data = decisions.comparisons
+    if decisions.slots_known and len(data) >= REMARKABLE and data.a_won.all():
+        yield (
+            "the first item won every decision: if the file lists winners first, say so with"
+            " --columns winner=… --columns loser=…; else these decisions say nothing about the items"
+        )
+
+
+def _about_fit(model: ModelView, judges: Sequence[JudgeView], graph: GraphView) -> Iterator[str]:
+    if graph.components > 1:
+        yield f"{graph.components} parts were never compared: ranks hold within a part only"
+    one_sided = [judge.judge for judge in judges if "one side only" in judge.flags]
+    if one_sided:
+        yield f"always chose the same side: {named(one_sided)}"
+    lost = [item.item for item in model.items if "answers lost" in item.flags]
+    if lost:
+        yield f"more answers are missing than chance explains about: {named(lost)}"

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from uuid import uuid4
 
 import httpx2
@@ -160,15 +160,51 @@ def execute(
 @app.command()
 def analyse(
     decisions: Annotated[
-        Path, typer.Argument(help="CSV with judge, candidate_chosen, candidate_not_chosen.")
+        Path,
+        typer.Argument(
+            help="A CSV of decisions: the comparisons.csv of a run, a No More Marking export, winner and loser,"
+            " item1/item2/result (R sirt), ID1/ID2/better_id (pairwiseLLM)."
+        ),
     ],
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")] = False,
+    items_csv: Annotated[
+        Path | None, typer.Option(help="Write a row for each item to this CSV file.")
+    ] = None,
+    plots: Annotated[
+        Path | None,
+        typer.Option(help="Draw scores, fit, position effects and convergence into this folder."),
+    ] = None,
+    plot_format: Annotated[Literal["svg", "png"], typer.Option("--format", help="Of the plots.")] = "svg",
+    columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROLE=COLUMN",
+            help="Which column is which, where the names do not tell; once for each. Roles: slot_a, slot_b,"
+            " winner, loser, result, judge.",
+        ),
+    ] = None,
+    allow_disconnected: Annotated[
+        bool, typer.Option("--allow-disconnected", help="Also where parts were never compared.")
+    ] = False,
+    all_rows: Annotated[bool, typer.Option("--all", help="Show every item and judge.")] = False,
 ) -> None:
-    """Fit comparative judgement data of any origin and report its reliability."""
-    # Imported here: numpy and scipy take a second, and the commands that talk to a service do not need them.
-    from batch_runner.analysis import analyse_file
+    """Fit judgement data of any origin: scores, four reliabilities, misfit, judges, position effects.
 
-    reporting_errors(lambda: analyse_file(decisions, as_json=json, console=console))
+    Ties, self-comparisons and rows without a vote are counted and left out.
+    """
+    # Imported here: numpy and scipy take a second, and the commands that talk to a service do not need them.
+    from batch_runner.analysing import AnalysisOptions, analyse_file
+
+    options = AnalysisOptions(
+        columns=columns or (),
+        allow_disconnected=allow_disconnected,
+        as_json=json,
+        all_rows=all_rows,
+        items_csv=items_csv,
+        plots=plots,
+        plot_format=plot_format,
+    )
+    reporting_errors(lambda: analyse_file(decisions, options, console=console))
 
 
 def new_batch_id() -> str:

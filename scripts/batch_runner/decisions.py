@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 from cj_measurement import Comparisons
 from event_contracts import InvalidRequest
 
@@ -22,6 +23,7 @@ PROBLEMS_SHOWN: Final = 5
 _MISSING: Final = ("", "NA")
 _TIES: Final = ("tie", "draw", "equal")
 
+IntArray = npt.NDArray[np.int64]
 Row = tuple[int, Mapping[str, str]]
 """The number of a line in its file, and its cells by column."""
 
@@ -50,7 +52,9 @@ class Decisions:
     """What can be fitted, by name, and how many rows say something else.
 
     ``comparisons`` number the items and judges by their places in ``items`` and ``judges``. Where ``slots_known``
-    is false, slot A holds the winner and says nothing about the order.
+    is false, slot A holds the winner and says nothing about the order. ``self_compared`` (s,) are the items of the
+    self-comparisons, ``lost_pairs`` (k, 2) those of the rows without a vote; ``left_out_items`` stand in the file,
+    but in no decision that can be fitted, so they have no place.
     """
 
     items: tuple[str, ...]
@@ -61,8 +65,9 @@ class Decisions:
     self_comparisons: int
     ties: int
     without_vote: int
+    self_compared: IntArray
+    lost_pairs: IntArray
     left_out_items: tuple[str, ...]
-    """Items that stand in the file, but in no decision that can be fitted."""
 
 
 def read_decisions(path: Path, *, columns: Sequence[str] = ()) -> Decisions:
@@ -209,8 +214,19 @@ def _decisions(judgements: Sequence[Judgement], layout: Layout) -> Decisions:
         self_comparisons=len(voted) - len(pairs),
         ties=len(pairs) - len(fitted),
         without_vote=len(judgements) - len(voted),
+        self_compared=_places(items, [(row.first,) for row in voted if row.first == row.second]).reshape(-1),
+        lost_pairs=_places(
+            items, [(row.first, row.second) for row in judgements if row.outcome is Outcome.NO_VOTE]
+        ),
         left_out_items=tuple(sorted(set(_names(judgements)) - set(items) - set(_MISSING))),
     )
+
+
+def _places(items: Sequence[str], groups: Iterable[tuple[str, ...]]) -> IntArray:
+    """The places of groups of items, as far as all of a group have one."""
+    place = {name: number for number, name in enumerate(items)}
+    known = [[place[name] for name in group] for group in groups if all(name in place for name in group)]
+    return np.array(known, dtype=np.int64).reshape(len(known), -1) if known else np.empty((0, 2), np.int64)
 
 
 def _names(judgements: Sequence[Judgement]) -> list[str]:

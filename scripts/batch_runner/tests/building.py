@@ -6,8 +6,10 @@ from decimal import Decimal
 from pathlib import Path
 from uuid import UUID
 
+import numpy as np
 from batch_runner.assignment import Assignment, StudentEssay
 from batch_runner.execution import FinishedRun, RequestTexts, RunOptions, assessment_request
+from batch_runner.spreadsheets import write_table
 from event_contracts import (
     AssessmentMetadata,
     AssessmentResultV1,
@@ -199,3 +201,24 @@ def finished(
         else None,
         comparisons=tuple(comparisons),
     )
+
+
+def decisions_csv(
+    path: Path,
+    *,
+    items: int = 12,
+    comparisons: int = 400,
+    sd: float = 1.5,
+    preference: Mapping[str, float] | None = None,
+    seed: int = 1,
+) -> Path:
+    """Decisions of judges who see true scores i1 > i2 > …, spread by ``sd``, and prefer the first by so many logits."""
+    judges = preference or {"j1": 0.0}
+    rng = np.random.default_rng(seed)
+    theta = np.linspace(1, -1, items) * sd * np.sqrt(3)
+    rows = []
+    for judge in rng.choice(list(judges), comparisons):
+        first, second = rng.choice(items, 2, replace=False)
+        wins = rng.random() < 1 / (1 + np.exp(theta[second] - theta[first] - judges[judge]))
+        rows.append((judge, f"i{first + 1}", f"i{second + 1}", f"i{(first if wins else second) + 1}"))
+    return write_table(path, ("judge", "item1", "item2", "winner"), rows)

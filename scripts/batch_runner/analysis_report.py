@@ -1,0 +1,176 @@
+"""An analysis on the screen: how reliable, who ranks where, which judges differ, what to be careful about."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeVar
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from batch_runner.findings import Analysis, GraphView, JudgeView, ModelItem, PositionBiasView
+
+ITEMS_SHOWN: Final = 40
+LAST_SHOWN: Final = 10
+"""Of a long ranking the best are shown, and so many of the last."""
+JUDGES_SHOWN: Final = 15
+
+_RED_FLAG: Final = Text.assemble(
+    ("RED FLAG ", "bold red"), "SSR is more than 0.1 above EB: adaptive pairing inflates it, do not quote it"
+)
+
+RowT = TypeVar("RowT")
+
+
+def print_analysis(analysis: Analysis, *, name: str, console: Console, all_rows: bool) -> None:
+    """Print tables that fit 80 columns; a long ranking is cut in its middle unless ``all_rows`` is asked for."""
+    console.out(counts_line(analysis, name=name), highlight=False)
+    console.print(_reliability_table(analysis))
+    if analysis.inflated:
+        console.print(_RED_FLAG)
+    console.print(_items_table(analysis.model.items, all_rows=all_rows))
+    if len(analysis.judge_table) > 1 or analysis.model.position_bias is not None:
+        console.print(_judges_table(analysis, all_rows=all_rows))
+    for line in _remarks(analysis):
+        console.print(Text(line), highlight=False)
+    for warning in analysis.warnings:
+        console.print(Text.assemble(("note ", "yellow"), warning), highlight=False)
+
+
+def counts_line(analysis: Analysis, *, name: str) -> str:
+    """What was in the file, and what of it could not be fitted."""
+    left_out = {
+        "self-comparisons": analysis.self_comparisons,
+        "ties": analysis.ties,
+        "without a vote": analysis.without_vote,
+    }
+    told = ", ".join(f"{count} {what}" for what, count in left_out.items() if count)
+    line = (
+        f"{name}: {analysis.comparisons} comparisons of {len(analysis.model.items)} items"
+        f" by {_counted(analysis.judges, 'judge')}"
+    )
+    return f"{line}; left out: {told}" if told else line
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _reliability_table(analysis: Analysis) -> Table:
+    table = _table("Reliability")
+    table.add_column("")
+    table.add_column("", justify="right")
+    table.add_column("")
+    classical = analysis.classical
+    for name, value, meaning in (
+        ("EB", analysis.model.eb_reliability, "decide on this one: adaptive pairing does not inflate it"),
+        ("SSR", classical and classical.ssr, "what most programs print; inflated by adaptive pairing"),
+        (
+            "SSR′",
+            classical and classical.ssr_prime,
+            "Kinnear, Jones & Davies 2025; pure noise reads about 0.5",
+        ),
+        ("split-half", analysis.split_half, "agreement of the scores of two random halves"),
+        ("  stepped up", analysis.split_half_stepped_up, "the same for all judgements together, 2r/(1+r)"),
+    ):
+        table.add_row(name, "–" if value is None else f"{value:.3f}", Text(meaning, style="dim"))
+    return table
+
+
+def _items_table(items: Sequence[ModelItem], *, all_rows: bool) -> Table:
+    table = _table("Items", "rank", "item", "score ± error", "won", "infit", "outfit", "")
+    for item in _cut(items, len(items) if all_rows else ITEMS_SHOWN):
+        if item is None:
+            table.add_row("…", Text(f"{len(items) - ITEMS_SHOWN} more: --all", style="dim"))
+        else:
+            table.add_row(*map(Text, _item_cells(item)))
+    return table
+
+
+def _cut(rows: Sequence[RowT], limit: int) -> Iterator[RowT | None]:
+    """All rows, or the first and the last of them with None between."""
+    if len(rows) <= limit:
+        yield from rows
+        return
+    yield from rows[: limit - LAST_SHOWN]
+    yield None
+    yield from rows[-LAST_SHOWN:]
+
+
+def _item_cells(item: ModelItem) -> tuple[str, ...]:
+    return (
+        str(item.rank),
+        item.item,
+        f"{item.theta:+.2f} ± {item.se:.2f}",
+        f"{item.wins}/{item.comparisons}",
+        f"{item.infit:.2f}",
+        f"{item.outfit:.2f}",
+        ", ".join(item.flags),
+    )
+
+
+def _judges_table(analysis: Analysis, *, all_rows: bool) -> Table:
+    judges = analysis.judge_table
+    slots_known = analysis.model.position_bias is not None
+    slots = ("prefers first", "same if swapped") if slots_known else ()
+    table = _table("Judges", "judge", "judged", "infit", "outfit", *slots, "")
+    shown = judges if all_rows else judges[:JUDGES_SHOWN]
+    for judge in shown:
+        cells = _slot_cells(judge) if slots_known else ()
+        table.add_row(*map(Text, (*_judge_cells(judge), *cells, ", ".join(judge.flags))))
+    if len(shown) < len(judges):
+        flagged = sum(bool(judge.flags) for judge in judges[len(shown) :])
+        table.caption = f"… {len(judges) - len(shown)} more, {flagged} of them flagged: --all"
+    return table
+
+
+def _judge_cells(judge: JudgeView) -> tuple[str, ...]:
+    return judge.judge, str(judge.comparisons), f"{judge.infit:.2f}", f"{judge.outfit:.2f}"
+
+
+def _slot_cells(judge: JudgeView) -> tuple[str, ...]:
+    share = judge.same_winner_share
+    swapped = "–" if share is None else f"{share:.0%} of {judge.swapped_pairs}"
+    return _bias(judge.position_bias), swapped
+
+
+def _bias(bias: PositionBiasView | None) -> str:
+    return "–" if bias is None else f"{bias.b:+.2f} ± {bias.se:.2f}"
+
+
+def _remarks(analysis: Analysis) -> Iterator[str]:
+    bias = analysis.model.position_bias
+    if bias is not None:
+        yield f"Position: of two equal items the first wins {bias.p_first_if_equal:.0%} (b {_bias(bias)})"
+    yield _graph_line(analysis.graph)
+    if analysis.close_calls:
+        close = sum(map(len, analysis.close_calls))
+        yield f"Too close to call: {close} items in {_counted(len(analysis.close_calls), 'group')} of neighbours"
+
+
+def _graph_line(graph: GraphView) -> str:
+    facts = [
+        _counted(graph.components, "part"),
+        f"{graph.degree_min} to {graph.degree_max} comparisons an item (median {graph.degree_median:g})",
+        f"connectivity {graph.algebraic_connectivity:.2f}",
+    ]
+    if graph.circular_share is not None:
+        facts.append(f"circular triads {graph.circular_share:.1%} (random: 25 %)")
+    if not graph.win_graph_connected:
+        facts.append("some items are not linked by wins both ways")
+    return f"Graph: {', '.join(facts)}"
+
+
+def _table(title: str, *columns: str) -> Table:
+    table = Table(
+        title=f"\n{title}",
+        title_justify="left",
+        title_style="bold",
+        caption_justify="left",
+        header_style="bold",
+        box=None,
+    )
+    for name in columns:
+        words = name in ("item", "judge", "")
+        table.add_column(name, justify="left" if words else "right", overflow="fold")
+    table.show_header = bool(columns)
+    return table

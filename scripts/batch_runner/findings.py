@@ -1,0 +1,101 @@
+"""What an analysis finds, as ``cj-run analyse --json`` prints it; items stand best first, scores are in logits."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class _View(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class ClassicalItem(_View):
+    """An item as the classical fit sees it."""
+
+    item: str
+    theta: float
+    se: float
+    infit: float
+    outfit: float
+
+
+class ClassicalView(_View):
+    """The classical fit of the field, without prior and position effects."""
+
+    ssr: float
+    ssr_prime: float
+    items: tuple[ClassicalItem, ...]
+
+
+class ModelItem(_View):
+    """An item's score in logits, its rank, how well its decisions fit the model, and what is remarkable."""
+
+    item: str
+    theta: float
+    se: float
+    rank: int
+    comparisons: int
+    wins: int
+    infit: float
+    outfit: float
+    flags: tuple[str, ...]
+
+
+class PositionBiasView(_View):
+    """Preference for the first slot in logits, its standard error, and P(the first of two equal items wins)."""
+
+    b: float
+    se: float
+    p_first_if_equal: float
+
+
+class ModelView(_View):
+    """The fit with an estimated prior; ``tau`` is the prior's standard deviation."""
+
+    eb_reliability: float
+    tau: float
+    position_bias: PositionBiasView | None
+    items: tuple[ModelItem, ...]
+
+
+class JudgeView(_View):
+    """A judge: how well its decisions fit, its position effect, and how often both orders had the same winner."""
+
+    judge: str
+    comparisons: int
+    infit: float
+    outfit: float
+    position_bias: PositionBiasView | None
+    swapped_pairs: int
+    same_winner_share: float | None
+    flags: tuple[str, ...]
+
+
+class GraphView(_View):
+    """How the comparisons hang together."""
+
+    components: int
+    win_graph_connected: bool
+    degree_min: int
+    degree_median: float
+    degree_max: int
+    algebraic_connectivity: float
+    closed_triads: int
+    circular_share: float | None
+
+
+class Analysis(_View):
+    """Everything that ``cj-run analyse`` tells; items stand best first."""
+
+    comparisons: int
+    judges: int
+    self_comparisons: int
+    ties: int
+    without_vote: int
+    split_half: float | None
+    split_half_stepped_up: float | None
+    classical: ClassicalView | None
+    model: ModelView
+    judge_table: tuple[JudgeView, ...]
+    graph: GraphView
+    close_calls: tuple[tuple[str, ...], ...]
+    inflated: bool
+    warnings: tuple[str, ...]
