@@ -10,7 +10,7 @@ from typing import Final
 from llm_provider.domain.limits import Allowance, LimitReading
 
 _UNIT_SECONDS: Final = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|us|ns|d|h|m|s)")
+_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|us|ns|d|h|m|s)")
 _DURATION: Final = re.compile(rf"(?:{_PART.pattern})+")
 _LONGEST: Final = timedelta(days=365)
 
@@ -90,7 +90,7 @@ def _reading(
 
 
 def _whole(text: str | None) -> int | None:
-    return int(text) if text is not None and re.fullmatch(r"\d{1,18}", text, re.ASCII) else None
+    return int(text) if text is not None and re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 def _seconds(text: str) -> timedelta | None:
