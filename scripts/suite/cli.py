@@ -16,6 +16,7 @@ from rich.console import Console
 from service_kit.logging import configure_logging
 
 from suite.generating import check_generated, write_generated
+from suite.models import models_app
 from suite.stack import Ports, StackOptions, embedded_stack
 
 SAMPLE = Path(__file__).parent / "sample_assignment"
@@ -29,6 +30,7 @@ app = typer.Typer(
     add_completion=False,
     help="The comparative judgement suite on one machine: no Docker, no keys.",
 )
+app.add_typer(models_app, name="models")
 console = Console()
 errors = Console(stderr=True)
 
