@@ -129,6 +129,7 @@ from event_contracts.judging import (
 )
 from event_contracts.llm import (
     MAX_COMPARISONS_PER_CALL,
+    BatchExpiry,
     ComparisonAccepted,
     ComparisonBatchAnswer,
     ComparisonBatchItem,
@@ -137,6 +138,7 @@ from event_contracts.llm import (
     ComparisonRequest,
     CostAlertType,
     JudgementProvenance,
+    Latency,
     LLMComparisonResultV1,
     LLMConfigOverrides,
     LLMCostAlertV1,
@@ -198,6 +200,7 @@ __all__ = [
     "AssignmentAnchors",
     "BaseEventData",
     "BatchCost",
+    "BatchExpiry",
     "BatchPhases",
     "BatchProgress",
     "BatchResultsView",
@@ -257,6 +260,7 @@ __all__ = [
     "LLMRequestCompletedV1",
     "LLMRequestStartedV1",
     "Language",
+    "Latency",
     "MalformedEvent",
     "Money",
     "NonEmptyText",

@@ -246,8 +246,26 @@ class PromptBlock(WireModel):
     ttl: Literal["5m", "1h"] = "5m"
 
 
+class Latency(StrEnum):
+    """How soon a caller wants its result: as soon as it can be had, or within a day at the batch price."""
+
+    LIVE = "live"
+    RELAXED = "relaxed"
+
+
+class BatchExpiry(StrEnum):
+    """What becomes of a relaxed request that the vendor did not get round to: a live call, or an error."""
+
+    RETRY_LIVE = "retry_live"
+    REPORT = "report"
+
+
 class ComparisonRequest(WireModel):
     """POST /api/v1/comparison; where `prompt_blocks` are given they are sent instead of `user_prompt`.
+
+    Requests of a higher `priority` are judged first. None is judged before `not_before`, and one that has no result
+    at `expires_at` ends with an error. A `relaxed` request goes through the vendor's batch API where its model has
+    one; elsewhere it is judged like a live one.
 
     `max_cost_usd` caps what all calls for this request may cost together: a call that might go beyond it is not
     made, and the request ends with LLM_COST_LIMIT_EXCEEDED.
@@ -261,6 +279,11 @@ class ComparisonRequest(WireModel):
     correlation_id: UUID
     user_id: str | None = None
     max_cost_usd: Money | None = None
+    priority: Annotated[Int, Field(ge=0, le=9)] = 0
+    not_before: UtcDatetime | None = None
+    expires_at: UtcDatetime | None = None
+    latency: Latency = Latency.LIVE
+    on_batch_expiry: BatchExpiry = BatchExpiry.RETRY_LIVE
     metadata: JsonObject = Field(default_factory=dict)
 
     def require_callback(self, allowed_topics: Collection[str]) -> None:
@@ -314,13 +337,14 @@ class ComparisonBatchAnswer(WireModel):
 
 
 class RequestState(StrEnum):
-    """Where a judge request is; the last three are final."""
+    """Where a judge request is; the last four are final."""
 
     QUEUED = "queued"
     PROCESSING = "processing"
     COMPLETED = "completed"
     FAILED = "failed"
     EXPIRED = "expired"
+    CANCELLED = "cancelled"
 
 
 class RequestStatus(WireModel):

@@ -1,42 +1,91 @@
 """Which adapter serves which port: the one place that knows the concrete types."""
 
-from collections.abc import Mapping
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NewType
 
 import httpx2
 from dishka import AsyncContainer, Provider, Scope, make_async_container, provide
 from event_contracts import LLMProvider
-from model_manifest import default_model
+from model_manifest import default_model, list_providers, preload
+from pydantic import SecretStr
 from quart import Quart
 from service_kit.database import Database
 from service_kit.event_bus import EventBus
 from service_kit.http_app import HttpService, create_app
 from service_kit.metrics import ServiceMetrics
-from service_kit.providers import Housekeeping, InfrastructureProvider, Relays
+from service_kit.providers import Housekeeping, InfrastructureProvider, Relays, readiness_checks
 from service_kit.running import Service
 from service_kit.wakeup import Wakeup, Worker
 from service_kit.webhooks import CallbackPolicy
 
-from llm_provider.adapters import http_api
-from llm_provider.adapters.call_metrics import CallMetrics
+from llm_provider.adapters import http_api, http_operations
+from llm_provider.adapters.call_metrics import CallMetrics, StateMetrics
 from llm_provider.adapters.catalogue import ManifestCatalogue, SimulatedPrice
 from llm_provider.adapters.postgres import PostgresStore
+from llm_provider.adapters.postgres_meters import MeterRules
 from llm_provider.adapters.replay import ReplayJudge, read_decisions
 from llm_provider.adapters.simulated import SimulatedJudge, SimulatedSettings, read_qualities
-from llm_provider.adapters.vendors import OpenAiCompatibleJudge
-from llm_provider.domain.request import RetryPolicy
-from llm_provider.ports import CallbackRules, CallWatcher, Catalogue, Judge, Store
+from llm_provider.adapters.vendors import (
+    AnthropicBatches,
+    AnthropicJudge,
+    GoogleBatches,
+    GoogleJudge,
+    OpenAiBatches,
+    OpenAiCompatibleJudge,
+    OpenAiJudge,
+    OpenRouterJudge,
+    anthropic,
+    google,
+    openai,
+    openrouter,
+)
+from llm_provider.domain.jobs import JobPolicy
+from llm_provider.domain.limits import BreakerPolicy, Limits, Pacing
+from llm_provider.domain.money import CostLimits
+from llm_provider.domain.retrying import RetryPolicy
+from llm_provider.ports import BatchJudge, CallbackRules, CallWatcher, Catalogue, Judge, StateWatcher, Store
 from llm_provider.settings import MIGRATIONS, Settings
 from llm_provider.use_cases.accept_comparisons import AcceptComparisons
+from llm_provider.use_cases.alert_on_spending import AlertOnSpending
+from llm_provider.use_cases.cancel_request import CancelRequest
+from llm_provider.use_cases.collect_jobs import CollectJobs
 from llm_provider.use_cases.expire_requests import ExpireRequests
+from llm_provider.use_cases.forget_prompts import ForgetPrompts
 from llm_provider.use_cases.judge_requests import JudgeRequests
-from llm_provider.use_cases.read_request import ForgetPrompts, ReadRequest
+from llm_provider.use_cases.make_call import MakeCall
+from llm_provider.use_cases.measure_state import MeasureState
+from llm_provider.use_cases.open_meters import OpenMeters
+from llm_provider.use_cases.pause_provider import PauseProvider
+from llm_provider.use_cases.read_costs import ReadCosts
+from llm_provider.use_cases.read_providers import ReadProviders
+from llm_provider.use_cases.read_request import ReadRequest
+from llm_provider.use_cases.record_calls import RecordCalls
+from llm_provider.use_cases.return_requests import ReturnRequests
+from llm_provider.use_cases.run_jobs import RunJobs
 
 NAME = "llm_provider_service"
 EXPIRY_SECONDS = 1.0
+JOBS_SECONDS = 1.0
+SPENDING_SECONDS = 5.0
+MEASURING_SECONDS = 15.0
 FORGETTING_SECONDS = 600.0
+KEEP_CONNECTIONS_SECONDS = 60.0
 
-Judges = Mapping[str, Judge]
-"""The judges that this installation can reach, by provider."""
+
+VendorClient = NewType("VendorClient", httpx2.AsyncClient)
+"""Keeps a connection for every call that is made at a time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judges:
+    """The judges that this installation can reach, by provider; ``keys`` tells their accounts apart."""
+
+    live: Mapping[str, Judge]
+    batch: Mapping[str, BatchJudge] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
 
 
 class JudgeWakeups(dict[str, Wakeup]):
@@ -46,6 +95,60 @@ class JudgeWakeups(dict[str, Wakeup]):
         """Wake all of them."""
         for wakeup in self.values():
             wakeup.wake()
+
+
+class JudgeProvider(Provider):
+    """The judges. To add a provider: write its adapter, and name it here."""
+
+    scope = Scope.APP
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+
+    @provide
+    async def client(self) -> AsyncIterator[VendorClient]:
+        limits = httpx2.Limits(
+            max_connections=None,
+            max_keepalive_connections=self._settings.concurrency,
+            keepalive_expiry=KEEP_CONNECTIONS_SECONDS,
+        )
+        async with httpx2.AsyncClient(limits=limits) as client:
+            yield VendorClient(client)
+
+    @provide
+    def judges(self, client: VendorClient) -> Judges:
+        settings = self._settings
+        live: dict[str, Judge] = {LLMProvider.MOCK: _simulated(settings)}
+        if settings.replay_file is not None:
+            live[LLMProvider.REPLAY] = ReplayJudge(read_decisions(settings.replay_file))
+        if settings.openai_compatible_url is not None:
+            live[LLMProvider.OPENAI_COMPATIBLE] = OpenAiCompatibleJudge(
+                client,
+                base_url=settings.openai_compatible_url,
+                api_key=_secret(settings.openai_compatible_key),
+            )
+        batch: dict[str, BatchJudge] = {}
+        if key := _secret(settings.anthropic_api_key):
+            url = settings.anthropic_url or anthropic.URL
+            live[LLMProvider.ANTHROPIC] = AnthropicJudge(client, api_key=key, base_url=url)
+            batch[LLMProvider.ANTHROPIC] = AnthropicBatches(client, api_key=key, base_url=url)
+        if key := _secret(settings.openai_api_key):
+            url = settings.openai_url or openai.URL
+            live[LLMProvider.OPENAI] = OpenAiJudge(client, api_key=key, base_url=url)
+            batch[LLMProvider.OPENAI] = OpenAiBatches(client, api_key=key, base_url=url)
+        if key := _secret(settings.google_api_key):
+            url = settings.google_url or google.URL
+            live[LLMProvider.GOOGLE] = GoogleJudge(client, api_key=key, base_url=url)
+            batch[LLMProvider.GOOGLE] = GoogleBatches(client, api_key=key, base_url=url)
+        if key := _secret(settings.openrouter_api_key):
+            url = settings.openrouter_url or openrouter.URL
+            live[LLMProvider.OPENROUTER] = OpenRouterJudge(client, api_key=key, base_url=url)
+        return Judges(live=live, batch=batch, keys={name: _fingerprint(settings, name) for name in live})
+
+    @provide
+    def wakeups(self, judges: Judges) -> JudgeWakeups:
+        return JudgeWakeups({provider: Wakeup() for provider in judges.live})
 
 
 class AdapterProvider(Provider):
@@ -58,38 +161,28 @@ class AdapterProvider(Provider):
         self._settings = settings
 
     @provide
-    def store(self, database: Database, relays: Relays) -> Store:
-        return PostgresStore(database, wake_relays=relays.wake)
-
-    @provide
-    def judges(self, client: httpx2.AsyncClient) -> Judges:
-        """To add a provider: write its adapter, and name it here."""
+    def store(self, database: Database, relays: Relays, judges: Judges) -> Store:
         settings = self._settings
-        judges: dict[str, Judge] = {LLMProvider.MOCK: _simulated(settings)}
-        if settings.replay_file is not None:
-            judges[LLMProvider.REPLAY] = ReplayJudge(read_decisions(settings.replay_file))
-        if settings.openai_compatible_url is not None:
-            key = settings.openai_compatible_key
-            judges[LLMProvider.OPENAI_COMPATIBLE] = OpenAiCompatibleJudge(
-                client,
-                base_url=settings.openai_compatible_url,
-                api_key=None if key is None else key.get_secret_value(),
-            )
-        return judges
-
-    @provide
-    def wakeups(self, judges: Judges) -> JudgeWakeups:
-        return JudgeWakeups({provider: Wakeup() for provider in judges})
+        rules = MeterRules(
+            keys=judges.keys,
+            ceilings=_own_limits(settings),
+            pacing=Pacing(share=settings.limit_share),
+            breaker=BreakerPolicy(failures=settings.breaker_failures, pause=settings.breaker_pause),
+            lease=settings.lease,
+        )
+        return PostgresStore(database, rules=rules, wake_relays=relays.wake)
 
     @provide
     def catalogue(self, judges: Judges) -> Catalogue:
-        simulated_price = SimulatedPrice(
-            input=self._settings.simulated_input_price, output=self._settings.simulated_output_price
-        )
+        settings = self._settings
         return ManifestCatalogue(
-            default_provider=self._settings.default_provider,
-            configured=[str(provider) for provider in judges],
-            simulated_price=simulated_price,
+            default_provider=settings.default_provider,
+            configured=[str(provider) for provider in judges.live],
+            batch_providers=[str(provider) for provider in judges.batch],
+            simulated_price=SimulatedPrice(
+                input=settings.simulated_input_price, output=settings.simulated_output_price
+            ),
+            own_limits=_own_limits(settings),
         )
 
     @provide
@@ -97,16 +190,36 @@ class AdapterProvider(Provider):
         return policy
 
     @provide
-    def watcher(self, metrics: ServiceMetrics) -> CallWatcher:
+    def call_watcher(self, metrics: ServiceMetrics) -> CallWatcher:
         return CallMetrics(metrics.registry)
 
     @provide
+    def state_watcher(self, metrics: ServiceMetrics) -> StateWatcher:
+        return StateMetrics(metrics.registry)
+
+    @provide
     def retry_policy(self) -> RetryPolicy:
+        settings = self._settings
         return RetryPolicy(
-            max_attempts=self._settings.max_attempts,
-            first_pause=self._settings.first_pause,
-            expires_after=self._settings.expires_after,
+            max_failures=settings.max_attempts,
+            first_pause=settings.first_pause,
+            expires_after=settings.expires_after,
+            relaxed_expires_after=settings.relaxed_expires_after,
         )
+
+    @provide
+    def job_policy(self) -> JobPolicy:
+        settings = self._settings
+        return JobPolicy(
+            most_items=settings.batch_size,
+            collect_for=settings.batch_collect_for,
+            poll_every=settings.batch_poll_every,
+        )
+
+    @provide
+    def cost_limits(self) -> CostLimits:
+        settings = self._settings
+        return CostLimits(daily=settings.daily_cost_limit_usd, monthly=settings.monthly_cost_limit_usd)
 
 
 class UseCaseProvider(Provider):
@@ -119,11 +232,31 @@ class UseCaseProvider(Provider):
         self._settings = settings
 
     read = provide(ReadRequest)
+    cancel = provide(CancelRequest)
     expire = provide(ExpireRequests)
+    costs = provide(ReadCosts)
+    alert = provide(AlertOnSpending)
+    measure = provide(MeasureState)
 
     @provide
     def forget(self, store: Store) -> ForgetPrompts:
         return ForgetPrompts(store=store, keep=self._settings.keep_prompts)
+
+    @provide
+    def providers(self, store: Store, judges: Judges) -> ReadProviders:
+        return ReadProviders(store=store, known=_known(), configured=_configured(judges))
+
+    @provide
+    def pause(self, store: Store, wakeups: JudgeWakeups) -> PauseProvider:
+        return PauseProvider(store=store, known=_known(), wake_judges=wakeups.wake)
+
+    @provide
+    def return_requests(self, store: Store, wakeups: JudgeWakeups) -> ReturnRequests:
+        return ReturnRequests(store=store, wake_judges=wakeups.wake)
+
+    @provide
+    def open_meters(self, store: Store, catalogue: Catalogue, judges: Judges) -> OpenMeters:
+        return OpenMeters(store=store, catalogue=catalogue, configured=_configured(judges))
 
     @provide
     def accept(
@@ -144,29 +277,54 @@ class UseCaseProvider(Provider):
         )
 
     @provide
+    def record(
+        self, store: Store, catalogue: Catalogue, policy: RetryPolicy, watcher: CallWatcher
+    ) -> RecordCalls:
+        return RecordCalls(
+            store=store,
+            catalogue=catalogue,
+            policy=policy,
+            watcher=watcher,
+            announce_calls=self._settings.announce_calls,
+        )
+
+    @provide
+    def collect_jobs(self, store: Store, judges: Judges, policy: JobPolicy) -> CollectJobs:
+        return CollectJobs(store=store, providers=tuple(judges.batch), policy=policy)
+
+    @provide
+    def run_jobs(
+        self, store: Store, judges: Judges, catalogue: Catalogue, record: RecordCalls, policy: JobPolicy
+    ) -> RunJobs:
+        return RunJobs(store=store, judges=judges.batch, catalogue=catalogue, record=record, policy=policy)
+
+    @provide
     def judge_workers(
         self,
         judges: Judges,
         store: Store,
         catalogue: Catalogue,
+        record: RecordCalls,
         policy: RetryPolicy,
-        watcher: CallWatcher,
         wakeups: JudgeWakeups,
+        open_meters: OpenMeters,
     ) -> tuple[JudgeRequests, ...]:
+        settings = self._settings
         return tuple(
             JudgeRequests(
                 provider=provider,
-                judge=judge,
+                prepare=open_meters,
+                make_call=MakeCall(judge=judge, catalogue=catalogue, patience=settings.call_timeout),
+                record=record,
                 store=store,
-                catalogue=catalogue,
-                policy=policy,
-                watcher=watcher,
-                concurrency=min(self._settings.concurrency, default_model(provider).limits.concurrency),
-                call_timeout=self._settings.call_timeout,
-                announce_calls=self._settings.announce_calls,
+                concurrency=settings.concurrency,
+                lease=settings.lease,
+                drain=settings.drain,
+                busy_pause=policy.pause(1),
+                announce_calls=settings.announce_calls,
                 pause=wakeups[provider],
             )
-            for provider, judge in judges.items()
+            for provider, judge in judges.live.items()
         )
 
 
@@ -186,13 +344,47 @@ def _simulated(settings: Settings) -> SimulatedJudge:
     )
 
 
-async def build_service(settings: Settings, *, bus: EventBus | None) -> Service:
-    """Assemble everything; nothing is connected yet."""
+def _secret(key: SecretStr | None) -> str | None:
+    return None if key is None else key.get_secret_value()
+
+
+def _fingerprint(settings: Settings, provider: str) -> str:
+    """Tells accounts apart without saying anything about the key."""
+    keys = {
+        LLMProvider.ANTHROPIC: settings.anthropic_api_key,
+        LLMProvider.OPENAI: settings.openai_api_key,
+        LLMProvider.GOOGLE: settings.google_api_key,
+        LLMProvider.OPENROUTER: settings.openrouter_api_key,
+        LLMProvider.OPENAI_COMPATIBLE: settings.openai_compatible_key,
+    }
+    key = _secret(keys.get(LLMProvider(provider)))
+    return "" if key is None else hashlib.sha256(key.encode()).hexdigest()[:12]
+
+
+def _own_limits(settings: Settings) -> Mapping[str, Limits]:
+    return {name: Limits(**own.model_dump()) for name, own in settings.limits.items()}
+
+
+def _known() -> Sequence[str]:
+    return [str(provider) for provider in list_providers()]
+
+
+def _configured(judges: Judges) -> frozenset[str]:
+    return frozenset(str(provider) for provider in judges.live)
+
+
+async def build_service(
+    settings: Settings, *, bus: EventBus | None, overrides: Sequence[Provider] = ()
+) -> Service:
+    """Assemble everything; nothing is connected yet. ``overrides`` take the place of what is provided here."""
     container = make_async_container(
         InfrastructureProvider(settings, service=NAME, bus=bus),
+        JudgeProvider(settings),
         AdapterProvider(settings),
         UseCaseProvider(settings),
+        *overrides,
     )
+    await _preload_prices(await container.get(Judges))
     relays, housekeeping = await container.get(Relays), await container.get(Housekeeping)
     return Service(
         name=NAME,
@@ -204,8 +396,7 @@ async def build_service(settings: Settings, *, bus: EventBus | None) -> Service:
         bus=await container.get(EventBus),
         workers=(
             *await container.get(tuple[JudgeRequests, ...]),
-            Worker(name="expire", step=await container.get(ExpireRequests), idle_seconds=EXPIRY_SECONDS),
-            Worker(name="forget", step=await container.get(ForgetPrompts), idle_seconds=FORGETTING_SECONDS),
+            *await _workers(container),
             *relays.workers(),
             housekeeping.worker(),
         ),
@@ -213,18 +404,43 @@ async def build_service(settings: Settings, *, bus: EventBus | None) -> Service:
     )
 
 
+async def _preload_prices(judges: Judges) -> None:
+    """No request should wait for the price list; where every judge is free it is not needed at all."""
+    if not all(default_model(provider).free for provider in judges.live):
+        await asyncio.to_thread(preload)
+
+
+async def _workers(container: AsyncContainer) -> Sequence[Worker]:
+    return (
+        Worker(name="return", step=await container.get(ReturnRequests)),
+        Worker(name="expire", step=await container.get(ExpireRequests), idle_seconds=EXPIRY_SECONDS),
+        Worker(name="collect-jobs", step=await container.get(CollectJobs), idle_seconds=JOBS_SECONDS),
+        Worker(name="run-jobs", step=await container.get(RunJobs), idle_seconds=JOBS_SECONDS),
+        Worker(name="spending", step=await container.get(AlertOnSpending), idle_seconds=SPENDING_SECONDS),
+        Worker(name="measure", step=await container.get(MeasureState), idle_seconds=MEASURING_SECONDS),
+        Worker(name="forget", step=await container.get(ForgetPrompts), idle_seconds=FORGETTING_SECONDS),
+    )
+
+
 async def _app(container: AsyncContainer) -> Quart:
-    accept, read = await container.get(AcceptComparisons), await container.get(ReadRequest)
+    accept = await container.get(AcceptComparisons)
     database, bus = await container.get(Database), await container.get(EventBus)
-    actions = http_api.Actions(accept_one=accept.one, accept_many=accept.many, read=read)
-    configured = [str(provider) for provider in await container.get(Judges)]
+    comparisons = http_api.Actions(
+        accept_one=accept.one,
+        accept_many=accept.many,
+        read=await container.get(ReadRequest),
+        cancel=await container.get(CancelRequest),
+    )
+    operations = http_operations.OperatorActions(
+        providers=await container.get(ReadProviders), costs=await container.get(ReadCosts)
+    )
     return create_app(
         HttpService(
             name=NAME,
             title="LLM Provider",
             version="1",
-            blueprints=[http_api.comparisons_api(actions), http_api.models_api(configured=configured)],
-            checks={"database": database.ping, "event_bus": bus.ping},
+            blueprints=[http_api.comparisons_api(comparisons), http_operations.operations_api(operations)],
+            checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS),
             metrics=await container.get(ServiceMetrics),
         )
     )

@@ -5,9 +5,21 @@ from decimal import Decimal
 from pathlib import Path
 
 from event_contracts import LLMProvider
-from pydantic import Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 from service_kit.settings import ServiceSettings
+
+
+class OwnLimits(BaseModel):
+    """Limits of an account at a vendor; what is left out is the manifest's, and then what the vendor says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    input_tokens_per_minute: float | None = Field(default=None, gt=0)
+    output_tokens_per_minute: float | None = Field(default=None, gt=0)
+    tokens_per_minute: float | None = Field(default=None, gt=0, description="Input and output together.")
+    concurrency: int | None = Field(default=None, gt=0)
 
 
 class Settings(ServiceSettings):
@@ -20,20 +32,67 @@ class Settings(ServiceSettings):
         default=LLMProvider.MOCK, description="Who judges when a request names nobody."
     )
     max_waiting: int = Field(default=50_000, gt=0, description="Requests in the queue before it is full.")
-    concurrency: int = Field(default=64, gt=0, description="Calls at a time to one provider, at most.")
+    concurrency: int = Field(
+        default=64, gt=0, description="Calls at a time that one replica makes to one provider, at most."
+    )
     call_timeout: timedelta = Field(default=timedelta(seconds=90), description="Patience with one call.")
-    max_attempts: int = Field(default=5, gt=0, description="Calls for one request.")
+    max_attempts: int = Field(default=5, gt=0, description="Calls for one request that may fail.")
     first_pause: timedelta = Field(
         default=timedelta(seconds=1), description="Pause after a first failed call; it doubles with each."
     )
+    lease: timedelta = Field(
+        default=timedelta(seconds=30),
+        gt=timedelta(0),
+        description="A worker silent for so long is taken for dead, and its requests are judged by others.",
+    )
+    drain: timedelta = Field(
+        default=timedelta(seconds=5), description="How long a stop waits for calls that are being made."
+    )
     expires_after: timedelta = Field(
         default=timedelta(minutes=12), description="After this a request ends with an error."
+    )
+    relaxed_expires_after: timedelta = Field(
+        default=timedelta(hours=26), description="The same for relaxed requests; vendors take a day."
     )
     keep_prompts: timedelta = Field(
         default=timedelta(days=7), description="How long prompts are kept after their request has ended."
     )
     announce_calls: bool = Field(
-        default=True, description="Publish request-completed and cost-tracking events."
+        default=True, description="Publish request-started, -completed, failure and cost-tracking events."
+    )
+    limits: dict[str, OwnLimits] = Field(
+        default_factory=dict,
+        description='Your own limits by provider or provider/model: {"openai": {"requests_per_minute": 500}}.',
+    )
+    limit_share: float = Field(
+        default=0.975, gt=0, le=1, description="Share of a vendor's limits that is aimed at."
+    )
+    breaker_failures: int = Field(
+        default=5, gt=0, description="Failures of a vendor in a row after which it is left alone for a while."
+    )
+    breaker_pause: timedelta = Field(
+        default=timedelta(seconds=5), description="For how long; it doubles until the vendor answers."
+    )
+    daily_cost_limit_usd: Decimal | None = Field(
+        default=None, gt=0, description="Spending at one provider in a day (UTC) that raises an alert."
+    )
+    monthly_cost_limit_usd: Decimal | None = Field(default=None, gt=0, description="The same in a month.")
+    batch_size: int = Field(default=2_000, gt=0, description="Relaxed requests in one batch job, at most.")
+    batch_collect_for: timedelta = Field(
+        default=timedelta(minutes=1), description="A smaller batch job is submitted after this."
+    )
+    batch_poll_every: timedelta = Field(
+        default=timedelta(minutes=1), description="How often a vendor is asked about a batch job."
+    )
+    anthropic_api_key: SecretStr | None = None
+    anthropic_url: str | None = Field(default=None, description="Another address than the vendor's: a proxy.")
+    openai_api_key: SecretStr | None = None
+    openai_url: str | None = Field(default=None, description="Another address than the vendor's: a proxy.")
+    google_api_key: SecretStr | None = None
+    google_url: str | None = Field(default=None, description="Another address than the vendor's: a proxy.")
+    openrouter_api_key: SecretStr | None = None
+    openrouter_url: str | None = Field(
+        default=None, description="Another address than the vendor's: a proxy."
     )
     openai_compatible_url: str | None = Field(
         default=None, description="Base URL of a self-hosted server, up to and including /v1."

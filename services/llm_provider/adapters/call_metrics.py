@@ -1,8 +1,15 @@
-"""Counts calls to judges for Prometheus."""
+"""Calls to judges, and how the service stands, for Prometheus."""
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from collections.abc import Sequence
 
-from llm_provider.domain.request import Call
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from llm_provider.domain.calls import Call
+from llm_provider.domain.limits import BreakerState
+from llm_provider.domain.spending import MeterView
+from llm_provider.ports import PlaceCount, RetiringModel
+
+_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 90)
 
 
 class CallMetrics:
@@ -12,15 +19,71 @@ class CallMetrics:
         names = ("provider", "model")
         self._calls = Counter("judge_calls_total", "Calls to judges.", (*names, "outcome"), registry=registry)
         self._cost = Counter("judge_cost_usd_total", "US dollars spent on calls.", names, registry=registry)
+        self._unpriced = Counter(
+            "judge_calls_without_price_total", "Calls whose price nobody knows.", names, registry=registry
+        )
         self._tokens = Counter(
             "judge_tokens_total", "Tokens of calls.", (*names, "direction"), registry=registry
         )
-        self._seconds = Histogram("judge_call_seconds", "Time that calls took.", names, registry=registry)
+        self._seconds = Histogram(
+            "judge_call_seconds", "Time that live calls took.", names, registry=registry, buckets=_SECONDS
+        )
 
     def watch(self, call: Call) -> None:
-        labels = (call.request.parameters.provider, call.request.parameters.model)
-        self._calls.labels(*labels, "answered" if call.error is None else call.error.code).inc()
-        self._cost.labels(*labels).inc(float(call.cost_usd))
-        self._tokens.labels(*labels, "input").inc(call.usage.input)
-        self._tokens.labels(*labels, "output").inc(call.usage.output)
-        self._seconds.labels(*labels).observe(call.response_time_ms / 1000)
+        labels = (call.provider, call.taken.request.parameters.model)
+        self._calls.labels(*labels, call.outcome).inc()
+        self._cost.labels(*labels).inc(float(call.cost.known_usd))
+        if not call.cost.is_known:
+            self._unpriced.labels(*labels).inc()
+        self._tokens.labels(*labels, "input").inc(call.tokens.input)
+        self._tokens.labels(*labels, "output").inc(call.tokens.output)
+        if not call.in_batch:
+            self._seconds.labels(*labels).observe(call.response_time_ms / 1000)
+
+
+class StateMetrics:
+    """Implements ``ports.StateWatcher``."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        names = ("provider", "model")
+        self._queue = Gauge(
+            "judge_queue_requests", "Requests that have not ended.", ("provider", "place"), registry=registry
+        )
+        self._breaker = Gauge(
+            "judge_breaker_open",
+            "1 while nothing is sent, 0.5 while it is tried again.",
+            names,
+            registry=registry,
+        )
+        self._concurrency = Gauge(
+            "judge_concurrency_limit",
+            "Calls at a time that the vendor seems to take.",
+            names,
+            registry=registry,
+        )
+        self._retiring = Gauge(
+            "judge_model_retires_in_days",
+            "Days until the vendor refuses a model; only of models with 30 days or fewer left.",
+            names,
+            registry=registry,
+        )
+
+    def watch(
+        self,
+        *,
+        counts: Sequence[PlaceCount],
+        meters: Sequence[MeterView],
+        retiring: Sequence[RetiringModel],
+    ) -> None:
+        for gauge in (self._queue, self._breaker, self._concurrency, self._retiring):
+            gauge.clear()
+        for count in counts:
+            self._queue.labels(count.provider, count.place).set(count.requests)
+        for meter in meters:
+            self._breaker.labels(meter.provider, meter.model).set(_OPENNESS[meter.breaker])
+            self._concurrency.labels(meter.provider, meter.model).set(meter.concurrency)
+        for model in retiring:
+            self._retiring.labels(model.provider, model.model).set(model.days_left)
+
+
+_OPENNESS = {BreakerState.CLOSED: 0.0, BreakerState.HALF_OPEN: 0.5, BreakerState.OPEN: 1.0}

@@ -1,6 +1,6 @@
-"""The service's HTTP routes."""
+"""The service's HTTP routes for requests to judge."""
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,12 +13,9 @@ from event_contracts import (
     ComparisonRequest,
     ErrorBody,
     RequestStatus,
-    WireModel,
 )
-from model_manifest import Model, list_models, list_providers
-from pydantic import BaseModel
 from quart import Blueprint, request
-from quart_schema import document_response, validate_querystring, validate_request, validate_response
+from quart_schema import document_response, validate_request, validate_response
 
 from llm_provider.domain.request import QueueId
 
@@ -32,32 +29,7 @@ class Actions:
     accept_one: Callable[[ComparisonBatchItem], Awaitable[ComparisonAccepted]]
     accept_many: Callable[[Sequence[ComparisonBatchItem]], Awaitable[Sequence[ComparisonItemAnswer]]]
     read: Callable[[QueueId], Awaitable[RequestStatus]]
-
-
-class ModelsQuery(BaseModel):
-    """Which models to list."""
-
-    provider: str | None = None
-    include_deprecated: bool = False
-
-
-class ModelList(WireModel):
-    """Models that may judge."""
-
-    models: tuple[Model, ...]
-
-
-class ProviderView(WireModel):
-    """A provider, and whether this installation can reach it."""
-
-    provider: str
-    configured: bool
-
-
-class ProviderList(WireModel):
-    """All providers."""
-
-    providers: tuple[ProviderView, ...]
+    cancel: Callable[[QueueId], Awaitable[RequestStatus]]
 
 
 def comparisons_api(actions: Actions) -> Blueprint:
@@ -91,27 +63,11 @@ def comparisons_api(actions: Actions) -> Blueprint:
         """How a request stands and, once it has ended, its result."""
         return await actions.read(QueueId(queue_id))
 
-    return blueprint
-
-
-def models_api(*, configured: Collection[str]) -> Blueprint:
-    """What may judge."""
-    blueprint = Blueprint("models", __name__, url_prefix="/api/v1")
-
-    @blueprint.get("/models")
-    @validate_querystring(ModelsQuery)
-    @validate_response(ModelList)
-    @document_response(ErrorBody, 422)
-    async def models(query_args: ModelsQuery) -> ModelList:
-        """The models of the manifest."""
-        found = list_models(provider=query_args.provider, include_deprecated=query_args.include_deprecated)
-        return ModelList(models=found)
-
-    @blueprint.get("/providers")
-    @validate_response(ProviderList)
-    async def providers() -> ProviderList:
-        """All providers, and which of them this installation can reach."""
-        views = tuple(ProviderView(provider=name, configured=name in configured) for name in list_providers())
-        return ProviderList(providers=views)
+    @blueprint.post("/requests/<uuid:queue_id>/cancel")
+    @validate_response(RequestStatus)
+    @document_response(ErrorBody, 404)
+    async def cancel(queue_id: UUID) -> RequestStatus:
+        """Take a request back: it ends with an error callback; one that has ended stays as it is."""
+        return await actions.cancel(QueueId(queue_id))
 
     return blueprint

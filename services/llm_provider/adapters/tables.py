@@ -4,9 +4,12 @@ from service_kit.inbox import inbox_table
 from service_kit.outbox import outbox_table
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -23,10 +26,42 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
 
+MONEY = Numeric(18, 9)
+MOMENT = DateTime(timezone=True)
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, server_default=text("0"))
+
+
+provider_batch = Table(
+    "provider_batch",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("provider", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("state", Text, nullable=False, comment="collected, submitting, running, ended or failed"),
+    Column("vendor_job_id", Text),
+    Column("items", Integer, nullable=False),
+    Column("submissions", SmallInteger, nullable=False, server_default=text("0")),
+    Column("created_at", MOMENT, nullable=False, server_default=text("now()")),
+    Column(
+        "due_at",
+        MOMENT,
+        nullable=False,
+        server_default=text("now()"),
+        comment="next step; while at it: the lease",
+    ),
+    Column("ended_at", MOMENT),
+    Column("reason", Text, comment="why it failed as a whole"),
+)
+Index("provider_batch_due", provider_batch.c.due_at, postgresql_where=text("ended_at IS NULL"))
+
 judge_request = Table(
     "judge_request",
     metadata,
     Column("id", Uuid, primary_key=True, comment="queue_id"),
+    Column("seq", BigInteger, Identity(always=True), nullable=False, comment="order of acceptance"),
     Column("idempotency_key", Text, nullable=False, unique=True),
     Column("body_sha256", Text, nullable=False),
     Column("provider", Text, nullable=False),
@@ -36,31 +71,121 @@ judge_request = Table(
     Column("blocks", JSONB, comment="null once the prompt is forgotten"),
     Column("prompt_sha256", Text, nullable=False),
     Column("sample", Integer, nullable=False),
+    Column("estimated_input", Integer, nullable=False, comment="tokens, by the prompt's length"),
     Column("callback_topic", Text),
     Column("callback_url", Text),
     Column("correlation_id", Uuid, nullable=False),
     Column("user_id", Text),
+    Column("batch_id", Text, comment="the caller's"),
     Column("metadata", JSONB, nullable=False),
-    Column("requested_at", DateTime(timezone=True), nullable=False),
-    Column("expires_at", DateTime(timezone=True), nullable=False),
-    Column("due_at", DateTime(timezone=True), nullable=False, comment="not before; while judged: the lease"),
-    Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
-    Column("spent_usd", Numeric(18, 9), nullable=False, server_default=text("0")),
+    Column("requested_at", MOMENT, nullable=False),
+    Column("not_before", MOMENT, nullable=False),
+    Column("expires_at", MOMENT, nullable=False),
+    Column("is_relaxed", Boolean, nullable=False),
+    Column("reports_batch_expiry", Boolean, nullable=False),
+    Column("max_cost_usd", MONEY),
+    Column("state", Text, nullable=False),
+    Column(
+        "due_at",
+        MOMENT,
+        nullable=False,
+        comment="later: when it may wait for its turn; calling: end of the lease",
+    ),
+    Column("priority", SmallInteger, nullable=False),
+    Column("lane", Text, nullable=False, comment="whose turn it is: the batch, else the user, else itself"),
+    Column("turn", BigInteger, comment="place in the fair order while it waits"),
+    Column("provider_batch", Uuid, ForeignKey("provider_batch.id")),
+    Column("leased_by", Uuid),
+    Column("reserved_input", Integer, nullable=False, server_default=text("0")),
+    Column("reserved_output", Integer, nullable=False, server_default=text("0")),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("failures", Integer, nullable=False, server_default=text("0"), comment="those that count"),
+    Column("spent_usd", MONEY, nullable=False, server_default=text("0")),
+    Column("price_known", Boolean, nullable=False, server_default=text("true")),
     Column("last_error_code", Text),
-    Column("completed_at", DateTime(timezone=True)),
+    Column("ended_at", MOMENT),
     Column("result", JSONB),
     CheckConstraint(
         "callback_topic IS NOT NULL OR callback_url IS NOT NULL", name="judge_request_has_callback"
     ),
-    CheckConstraint("(completed_at IS NULL) = (result IS NULL)", name="judge_request_completed_has_result"),
+    CheckConstraint("(ended_at IS NULL) = (result IS NULL)", name="judge_request_ended_has_result"),
+    CheckConstraint(
+        "(ended_at IS NULL) = (state IN ('waiting', 'later', 'calling', 'relaxed', 'batched'))",
+        name="judge_request_state_fits",
+    ),
+    CheckConstraint("state <> 'waiting' OR turn IS NOT NULL", name="judge_request_waiting_has_turn"),
 )
-_OPEN = text("completed_at IS NULL")
-Index("judge_request_due", judge_request.c.provider, judge_request.c.due_at, postgresql_where=_OPEN)
-Index("judge_request_expiring", judge_request.c.expires_at, postgresql_where=_OPEN)
+_WAITING = text("state = 'waiting'")
+_column = judge_request.c
+Index(
+    "judge_request_waiting",
+    _column.provider,
+    _column.model,
+    _column.priority.desc(),
+    _column.turn,
+    _column.seq,
+    postgresql_where=_WAITING,
+)
+Index(
+    "judge_request_lane",
+    _column.provider,
+    _column.model,
+    _column.priority,
+    _column.lane,
+    _column.turn,
+    postgresql_where=_WAITING,
+)
+Index("judge_request_due", _column.due_at, postgresql_where=text("state IN ('later', 'calling')"))
+Index("judge_request_calling", _column.provider, _column.model, postgresql_where=text("state = 'calling'"))
+Index(
+    "judge_request_relaxed",
+    _column.provider,
+    _column.model,
+    _column.seq,
+    postgresql_where=text("state = 'relaxed'"),
+)
+Index("judge_request_batched", _column.provider_batch, postgresql_where=text("state = 'batched'"))
+Index("judge_request_expiring", _column.expires_at, postgresql_where=text("ended_at IS NULL"))
 Index(
     "judge_request_with_prompt",
-    judge_request.c.completed_at,
-    postgresql_where=text("completed_at IS NOT NULL AND blocks IS NOT NULL"),
+    _column.ended_at,
+    postgresql_where=text("ended_at IS NOT NULL AND blocks IS NOT NULL"),
+)
+
+meter = Table(
+    "meter",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("key", Text, primary_key=True, comment="fingerprint of the key: limits belong to an account"),
+    Column("model", Text, primary_key=True),
+    Column("requests_per_minute", Double),
+    Column("input_per_minute", Double),
+    Column("output_per_minute", Double),
+    Column("tokens_per_minute", Double),
+    Column("requests_until", MOMENT, nullable=False, server_default=text("'epoch'")),
+    Column("input_until", MOMENT, nullable=False, server_default=text("'epoch'")),
+    Column("output_until", MOMENT, nullable=False, server_default=text("'epoch'")),
+    Column("tokens_until", MOMENT, nullable=False, server_default=text("'epoch'")),
+    Column(
+        "input_ratio", Double, nullable=False, server_default=text("1"), comment="real tokens to estimated"
+    ),
+    Column("output_mean", Double, nullable=False, comment="tokens of an answer"),
+    Column("max_concurrency", Double, nullable=False),
+    Column("concurrency", Double, nullable=False),
+    Column("cut_at", MOMENT, nullable=False, server_default=text("'epoch'")),
+    Column("held_until", MOMENT, nullable=False, server_default=text("'epoch'"), comment="Retry-After"),
+    Column("failures", Integer, nullable=False, server_default=text("0"), comment="of the vendor, in a row"),
+    Column("openings", Integer, nullable=False, server_default=text("0"), comment="of the breaker, in a row"),
+    Column("open_until", MOMENT, comment="null while the breaker is closed"),
+)
+
+provider_pause = Table(
+    "provider_pause",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("paused_at", MOMENT, nullable=False, server_default=text("now()")),
+    Column("paused_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
 )
 
 provider_call = Table(
@@ -68,20 +193,52 @@ provider_call = Table(
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
     Column("request", Uuid, ForeignKey("judge_request.id", ondelete="CASCADE"), nullable=False),
-    Column("attempt", SmallInteger, nullable=False),
+    Column("attempt", Integer, nullable=False),
     Column("provider", Text, nullable=False),
     Column("model", Text, nullable=False),
-    Column("started_at", DateTime(timezone=True), nullable=False),
-    Column("ended_at", DateTime(timezone=True), nullable=False),
+    Column("started_at", MOMENT, nullable=False),
+    Column("ended_at", MOMENT, nullable=False),
     Column("outcome", Text, nullable=False, comment="answered, or the error code"),
-    Column("input_tokens", Integer, nullable=False),
-    Column("output_tokens", Integer, nullable=False),
-    Column("cache_read_tokens", Integer, nullable=False),
-    Column("cache_write_tokens", Integer, nullable=False),
-    Column("cost_usd", Numeric(18, 9), nullable=False),
+    Column("in_batch", Boolean, nullable=False),
+    Column("vendor_request_id", Text),
+    _count("input_tokens"),
+    _count("output_tokens"),
+    _count("cache_read_tokens"),
+    _count("cache_write_tokens"),
+    _count("cache_write_1h_tokens"),
+    _count("reasoning_tokens"),
+    Column("cost_usd", MONEY, comment="null: no price is known"),
     Column("price_list", Text, nullable=False),
 )
-Index("provider_call_of_request", provider_call.c.request)
+Index("provider_call_once", provider_call.c.request, provider_call.c.attempt, unique=True)
+
+spending = Table(
+    "spending",
+    metadata,
+    Column("day", Date, primary_key=True, comment="UTC"),
+    Column("provider", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("user_id", Text, primary_key=True, comment="empty: the caller named none"),
+    Column("batch_id", Text, primary_key=True, comment="empty: the caller named none"),
+    _count("calls"),
+    _count("answered"),
+    _count("unpriced_calls"),
+    _count("input_tokens"),
+    _count("output_tokens"),
+    Column("cost_usd", MONEY, nullable=False, server_default=text("0")),
+    comment="Sums over provider_call, kept in the same transactions.",
+)
+Index("spending_of_user", spending.c.user_id, spending.c.day)
+Index("spending_of_batch", spending.c.batch_id)
+
+cost_alert = Table(
+    "cost_alert",
+    metadata,
+    Column("provider", Text, primary_key=True),
+    Column("alert_type", Text, primary_key=True),
+    Column("period", Text, primary_key=True),
+    Column("raised_at", MOMENT, nullable=False, server_default=text("now()")),
+)
 
 outbox = outbox_table(metadata)
 inbox = inbox_table(metadata)

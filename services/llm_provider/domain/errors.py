@@ -1,4 +1,4 @@
-"""How a call to a judge can fail.
+"""How a call to a judge can fail, and how a request can end without one.
 
 JudgeError
 ├── JudgeBusy          LLM_PROVIDER_RATE_LIMIT   try again, after what the vendor says
@@ -10,13 +10,15 @@ JudgeError
 └── JudgeOutOfCredit   QUOTA_EXCEEDED            final: the account has no credit left
 InvalidAnswer          LLM_INVALID_RESPONSE      try again, a few times; final where the model refused
 RequestExpired         TIMEOUT                   final: not answered before its deadline
+RequestCancelled       PROCESSING_ERROR          final: its caller does not want the answer any more
+CostLimitExceeded      LLM_COST_LIMIT_EXCEEDED   at the door, or final: one more call might cost too much
 InvalidPrompt          LLM_INVALID_PROMPT        at the door: holds characters that cannot be kept
 """
 
 from datetime import timedelta
 from typing import ClassVar
 
-from event_contracts import ErrorCode, InvalidRequest, SuiteError
+from event_contracts import ErrorCode, InvalidRequest, ProviderFailureType, SuiteError
 
 from llm_provider.domain.answer import Defect, InvalidAnswer
 from llm_provider.domain.limits import LimitReading
@@ -91,6 +93,21 @@ class RequestExpired(SuiteError):
     code = ErrorCode.TIMEOUT
 
 
+class RequestCancelled(SuiteError):
+    """The caller took the request back."""
+
+    code = ErrorCode.PROCESSING_ERROR
+
+    def __init__(self) -> None:
+        super().__init__("cancelled by its caller", details={"reason": "cancelled"})
+
+
+class CostLimitExceeded(InvalidRequest):
+    """One more call might cost more than the caller allows for the request."""
+
+    code = ErrorCode.LLM_COST_LIMIT_EXCEEDED
+
+
 class InvalidPrompt(InvalidRequest):
     """A request that cannot be kept, let alone be put to a model."""
 
@@ -102,3 +119,21 @@ def may_be_retried(error: SuiteError) -> bool:
     if isinstance(error, InvalidAnswer):
         return error.defect is not Defect.REFUSAL
     return isinstance(error, JudgeError) and not error.is_final
+
+
+def is_vendor_failure(error: SuiteError) -> bool:
+    """True for what says that the vendor is not well, whatever it was asked."""
+    return isinstance(error, JudgeUnavailable | JudgeTimeout)
+
+
+def failure_type(error: SuiteError) -> ProviderFailureType | None:
+    """The platform's name for a vendor's failure; None for what is no failure of the vendor's."""
+    match error:
+        case JudgeBusy():
+            return ProviderFailureType.RATE_LIMIT
+        case JudgeTimeout():
+            return ProviderFailureType.TIMEOUT
+        case JudgeUnavailable():
+            return ProviderFailureType.SERVICE_UNAVAILABLE
+        case _:
+            return None

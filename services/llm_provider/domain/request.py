@@ -1,35 +1,34 @@
-"""A request to judge one pair: its prompt, its judge, where its result goes, and how it ends."""
+"""A request to judge one pair: its prompt, its judge, its place in the queue, and where its result goes."""
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import NewType
 from uuid import UUID
 
 from event_contracts import (
     ComparisonRequest,
-    ErrorDetail,
     JsonObject,
-    LLMComparisonResultV1,
     PromptBlock,
     PromptTarget,
     SourceService,
-    SuiteError,
-    TokenUsage,
     prompt_sha256,
-    usd,
 )
 from event_contracts.judging import ANSWER_SCHEMA
 
-from llm_provider.domain.answer import Verdict
+from llm_provider.domain.fairness import Lane
 
 QueueId = NewType("QueueId", UUID)
 
 SERVICE = SourceService.LLM_PROVIDER
-MAX_DOUBLINGS = 20
+CHARACTERS_PER_TOKEN = 4
+FEWEST_CHARACTERS_PER_TOKEN = 2
+"""Of whole essays, in any language that is written in letters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,47 +78,16 @@ class Prompt:
         """The blocks that are not system text."""
         return tuple(block for block in self.blocks if block.target is PromptTarget.USER_CONTENT)
 
+    @property
+    def characters(self) -> int:
+        """The length of all that the judge reads."""
+        return len(self.system) + len(self.user)
+
     @classmethod
     def of(cls, blocks: Sequence[PromptBlock], *, system_override: str | None = None) -> "Prompt":
         """From blocks; ``system_override`` replaces what they say to the system."""
         said = "\n\n".join(block.content for block in blocks if block.target is PromptTarget.SYSTEM)
         return cls(system=system_override or said, blocks=tuple(blocks))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeRequest:
-    """A request in the queue. ``sample`` tells repetitions of one prompt apart."""
-
-    queue_id: QueueId
-    idempotency_key: str
-    body_sha256: str
-    prompt: Prompt
-    prompt_sha256: str
-    parameters: JudgeParameters
-    sample: int
-    callback_topic: str | None
-    callback_url: str | None
-    correlation_id: UUID
-    user_id: str | None
-    metadata: JsonObject
-    requested_at: datetime
-    expires_at: datetime
-    attempts: int = 0
-    spent_usd: Decimal = Decimal(0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
-    """How often and how soon a failed call is tried again, and how long a request may live."""
-
-    max_attempts: int = 5
-    first_pause: timedelta = timedelta(seconds=1)
-    longest_pause: timedelta = timedelta(minutes=2)
-    expires_after: timedelta = timedelta(minutes=12)
-
-    def pause(self, attempt: int) -> timedelta:
-        """Pause after the n-th attempt (from 1), without a word from the vendor."""
-        return min(self.first_pause * (1 << min(attempt - 1, MAX_DOUBLINGS)), self.longest_pause)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,26 +106,103 @@ class Usage:
     cache_write_1h: int = 0
     reasoning: int = 0
 
+    def __post_init__(self) -> None:
+        if min(asdict(self).values()) < 0:
+            raise ValueError(f"tokens cannot be negative: {self}")
+
+
+class Place(StrEnum):
+    """Where a request is: the first five are open, the others are how it ended."""
+
+    WAITING = "waiting"
+    LATER = "later"
+    CALLING = "calling"
+    RELAXED = "relaxed"
+    BATCHED = "batched"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """One real call to a judge and how it ended: a verdict or an error."""
+class JudgeRequest:
+    """A request as it was accepted. ``sample`` tells repetitions of one prompt apart.
 
-    request: JudgeRequest
-    started_at: datetime
-    ended_at: datetime
-    model: str
-    usage: Usage
-    cost_usd: Decimal
-    price_list: str
-    verdict: Verdict | None
-    error: SuiteError | None
-    retry_after: timedelta | None = None
+    ``is_relaxed``: it waits for the vendor's batch API; ``reports_batch_expiry``: what the vendor does not get round
+    to there ends with an error, instead of being judged live.
+    """
+
+    queue_id: QueueId
+    idempotency_key: str
+    body_sha256: str
+    prompt: Prompt
+    prompt_sha256: str
+    parameters: JudgeParameters
+    sample: int
+    callback_topic: str | None
+    callback_url: str | None
+    correlation_id: UUID
+    user_id: str | None
+    batch_id: str | None
+    metadata: JsonObject
+    priority: int
+    requested_at: datetime
+    not_before: datetime
+    expires_at: datetime
+    is_relaxed: bool
+    reports_batch_expiry: bool
+    max_cost_usd: Decimal | None
 
     @property
-    def response_time_ms(self) -> int:
-        """Time that the call took."""
-        return max(0, round((self.ended_at - self.started_at).total_seconds() * 1000))
+    def lane(self) -> Lane:
+        """Whose turn it takes: its batch's, else its user's, else its own."""
+        return Lane(
+            provider=self.parameters.provider,
+            model=self.parameters.model,
+            priority=self.priority,
+            caller=self.batch_id or self.user_id or str(self.queue_id),
+        )
+
+    @property
+    def estimated_input(self) -> int:
+        """Tokens that the prompt is likely to have."""
+        return math.ceil(self.prompt.characters / CHARACTERS_PER_TOKEN)
+
+    @property
+    def most_usage(self) -> Usage:
+        """Tokens that one call may use at most, all of them written to a cache where the model bills that."""
+        most = math.ceil(self.prompt.characters / FEWEST_CHARACTERS_PER_TOKEN)
+        written = most if self.parameters.cache_breakpoints else 0
+        for_an_hour = any(block.ttl == "1h" for block in self.prompt.blocks)
+        return Usage(
+            input=most,
+            output=self.parameters.max_tokens,
+            cache_write=written,
+            cache_write_1h=written if for_an_hour else 0,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A request that a worker has taken: what was tried before, and what its next call has been granted.
+
+    ``attempts`` counts calls, this one included; ``failures`` those that count against the request.
+    """
+
+    request: JudgeRequest
+    attempts: int
+    failures: int = 0
+    spent_usd: Decimal = Decimal(0)
+    price_known: bool = True
+    last_error_code: str | None = None
+    reserved_input: int = 0
+    reserved_output: int = 0
+
+    @property
+    def queue_id(self) -> QueueId:
+        """The request's id."""
+        return self.request.queue_id
 
 
 def new_prompt(request: ComparisonRequest) -> Prompt:
@@ -182,79 +227,10 @@ def digest(prompt: Prompt, parameters: JudgeParameters) -> str:
 
 
 def body_sha256(request: ComparisonRequest) -> str:
-    """Identity of a request's body: the same key with another body is a mistake of the caller."""
-    body = request.model_dump(mode="json", exclude={"idempotency_key"})
+    """Identity of a request's body: the same key with another body is a mistake of the caller.
+
+    What is at its default is left out, so that a field that is added to the contract changes no identity.
+    """
+    body = request.model_dump(mode="json", exclude={"idempotency_key"}, exclude_defaults=True)
     canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def result_of(call: Call, *, now: datetime) -> LLMComparisonResultV1:
-    """The one callback of a request whose last call this was; its cost is that of all its calls."""
-    return _result(
-        call.request,
-        now=now,
-        model=call.model,
-        verdict=call.verdict,
-        error=None if call.error is None else _detail(call.request, call.error),
-        usage=call.usage,
-        cost_usd=call.request.spent_usd + call.cost_usd,
-        response_time_ms=call.response_time_ms,
-    )
-
-
-def expiry_of(request: JudgeRequest, error: SuiteError, *, now: datetime) -> LLMComparisonResultV1:
-    """The callback of a request that was not answered in time."""
-    return _result(
-        request,
-        now=now,
-        model=request.parameters.model,
-        verdict=None,
-        error=_detail(request, error),
-        usage=Usage(),
-        cost_usd=request.spent_usd,
-        response_time_ms=0,
-    )
-
-
-def _detail(request: JudgeRequest, error: SuiteError) -> ErrorDetail:
-    return error.detail(service=SERVICE, operation="judge", correlation_id=request.correlation_id)
-
-
-def _result(
-    request: JudgeRequest,
-    *,
-    now: datetime,
-    model: str,
-    verdict: Verdict | None,
-    error: ErrorDetail | None,
-    usage: Usage,
-    cost_usd: Decimal,
-    response_time_ms: int,
-) -> LLMComparisonResultV1:
-    return LLMComparisonResultV1(
-        request_id=str(request.queue_id),
-        correlation_id=request.correlation_id,
-        winner=verdict.winner if verdict else None,
-        justification=verdict.justification if verdict else None,
-        confidence=verdict.confidence if verdict else None,
-        error_detail=error,
-        provider=request.parameters.provider,
-        model=model,
-        response_time_ms=response_time_ms,
-        token_usage=TokenUsage(
-            prompt_tokens=usage.input,
-            completion_tokens=usage.output,
-            total_tokens=usage.input + usage.output,
-        ),
-        cost_estimate=usd(cost_usd),
-        requested_at=request.requested_at,
-        completed_at=now,
-        request_metadata={
-            **request.metadata,
-            "prompt_sha256": request.prompt_sha256,
-            "resolved_provider": request.parameters.provider,
-            "resolved_model": request.parameters.model,
-            "cache_read_tokens": usage.cache_read,
-            "cache_write_tokens": usage.cache_write,
-        },
-    )

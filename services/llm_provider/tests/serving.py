@@ -5,6 +5,7 @@ import base64
 import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import httpx2
 from event_contracts import (
@@ -44,6 +45,7 @@ def settings_for(database_url: str, **changes: object) -> Settings:
         "http_port": free_port(),
         "callback_signing_secret": SecretStr(SECRET),
         "callback_allowed_hosts": (HOST,),
+        "drain": timedelta(0),
     }
     return Settings.model_validate({**defaults, **changes})
 
@@ -101,7 +103,9 @@ class Results:
         bus.subscribe([RESULTS], group="results", handler=self._handle)
 
     async def _handle(self, records: Sequence[Record]) -> None:
-        self.received += [parse_envelope(record.value, LLMComparisonResultV1).data for record in records]
+        self.received += [
+            parse_envelope(record.value or b"", LLMComparisonResultV1).data for record in records
+        ]
         self._arrived.set()
 
     async def waits_for(self, count: int) -> list[LLMComparisonResultV1]:

@@ -1,6 +1,6 @@
 """Accept requests to judge a pair: checked at the door, queued once, however often they are sent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -8,27 +8,29 @@ from uuid import uuid4
 import structlog
 from event_contracts import (
     CALLBACK_TOPICS,
+    BatchExpiry,
     ComparisonAccepted,
     ComparisonBatchItem,
     ComparisonItemAnswer,
     InvalidRequest,
+    Latency,
     QueueFull,
     SuiteError,
 )
 
-from llm_provider.domain.errors import InvalidPrompt
+from llm_provider.domain.errors import CostLimitExceeded, InvalidPrompt
 from llm_provider.domain.request import (
     SERVICE,
     JudgeParameters,
     JudgeRequest,
     QueueId,
-    RetryPolicy,
     body_sha256,
     digest,
     new_prompt,
 )
+from llm_provider.domain.retrying import RetryPolicy
 from llm_provider.domain.storing import is_storable
-from llm_provider.ports import CallbackRules, Catalogue, KnownKey, Store, Wake
+from llm_provider.ports import CallbackRules, Catalogue, KnownKey, QueueDepth, Store, Transaction, Wake
 
 log = structlog.get_logger()
 
@@ -52,39 +54,59 @@ class AcceptComparisons:
         (outcome,) = await self._accept([item])
         if isinstance(outcome, SuiteError):
             raise outcome
-        return _accepted(outcome)
+        return outcome
 
     async def many(self, items: Sequence[ComparisonBatchItem]) -> Sequence[ComparisonItemAnswer]:
         """Queue up to 500 requests; raises ``QueueFull`` for all of them together."""
         outcomes = await self._accept(items)
         return [_answer(item, outcome) for item, outcome in zip(items, outcomes, strict=True)]
 
-    async def _accept(self, items: Sequence[ComparisonBatchItem]) -> list[QueueId | SuiteError]:
+    async def _accept(
+        self, items: Sequence[ComparisonBatchItem]
+    ) -> Sequence[ComparisonAccepted | SuiteError]:
         now = datetime.now(UTC)
         resolved: dict[str, JudgeParameters] = {}
         checked = [self._checked(item, resolved, now) for item in items]
         requests = [request for request in checked if isinstance(request, JudgeRequest)]
-        known = await self._queue(requests) if requests else {}
+        known, wait = await self._queue(requests) if requests else ({}, None)
         return [
-            _outcome(request, known[request.idempotency_key])
+            _outcome(request, known[request.idempotency_key], wait)
             if isinstance(request, JudgeRequest)
             else request
             for request in checked
         ]
 
-    async def _queue(self, requests: Sequence[JudgeRequest]) -> dict[str, KnownKey]:
+    async def _queue(self, requests: Sequence[JudgeRequest]) -> tuple[Mapping[str, KnownKey], float | None]:
+        """What is on record for each key now, and the minutes that a new request is likely to wait."""
+        models = list({(one.parameters.provider, one.parameters.model): None for one in requests})
         async with self.store.transaction() as transaction:
-            known = await transaction.known_keys([request.idempotency_key for request in requests])
-            if len(known) == len({request.idempotency_key for request in requests}):
-                return dict(known)
-            if await transaction.waiting(at_most=self.max_waiting) >= self.max_waiting:
-                raise QueueFull(
-                    f"{self.max_waiting} requests are waiting already", retry_after=FULL_RETRY_SECONDS
-                )
-            known = dict(await transaction.add_requests(requests))
+            depth = await transaction.queue.depth(at_most=self.max_waiting, models=models)
+            known = await transaction.queue.known_keys([request.idempotency_key for request in requests])
+            new = [request for request in requests if request.idempotency_key not in known]
+            if new:
+                self._require_room(depth)
+                known = {**known, **await self._add(transaction, new)}
         self.wake_judges()
-        log.debug("request.queued", requests=len(requests))
-        return known
+        log.debug("request.queued", requests=len(new), repeated=len(requests) - len(new))
+        return known, _wait_minutes(depth)
+
+    def _require_room(self, depth: QueueDepth) -> None:
+        if depth.open >= self.max_waiting:
+            raise QueueFull(
+                f"{self.max_waiting} requests are waiting already", retry_after=FULL_RETRY_SECONDS
+            )
+
+    async def _add(
+        self, transaction: Transaction, requests: Sequence[JudgeRequest]
+    ) -> Mapping[str, KnownKey]:
+        models = {(one.parameters.provider, one.parameters.model) for one in requests}
+        await transaction.meters.add_missing(
+            {
+                (provider, model): self.catalogue.limits(provider=provider, model=model)
+                for provider, model in sorted(models)
+            }
+        )
+        return await transaction.queue.add(requests)
 
     def _checked(
         self, item: ComparisonBatchItem, resolved: dict[str, JudgeParameters], now: datetime
@@ -94,9 +116,12 @@ class AcceptComparisons:
             item.require_callback(TOPICS)
             if item.callback_url is not None:
                 self.callbacks.check(item.callback_url)
-            return self._request(item, self._parameters(item, resolved), now)
+            request = self._request(item, self._parameters(item, resolved), now)
+            _require_time(request)
+            self._require_cap(request)
         except InvalidRequest as error:
             return error
+        return request
 
     def _parameters(self, item: ComparisonBatchItem, resolved: dict[str, JudgeParameters]) -> JudgeParameters:
         """One batch's items mostly ask for one judge: it is resolved once."""
@@ -107,8 +132,10 @@ class AcceptComparisons:
         return resolved[key]
 
     def _request(self, item: ComparisonBatchItem, parameters: JudgeParameters, now: datetime) -> JudgeRequest:
-        prompt = new_prompt(item)
-        queue_id = QueueId(uuid4())
+        prompt, queue_id = new_prompt(item), QueueId(uuid4())
+        not_before = max(now, item.not_before or now)
+        is_relaxed = self._is_relaxed(item, parameters)
+        patience = self.policy.relaxed_expires_after if is_relaxed else self.policy.expires_after
         return JudgeRequest(
             queue_id=queue_id,
             idempotency_key=item.idempotency_key or str(queue_id),
@@ -121,10 +148,39 @@ class AcceptComparisons:
             callback_url=item.callback_url,
             correlation_id=item.correlation_id,
             user_id=item.user_id,
+            batch_id=_batch_id(item),
             metadata=item.metadata,
+            priority=item.priority,
             requested_at=now,
-            expires_at=now + self.policy.expires_after,
+            not_before=not_before,
+            expires_at=item.expires_at or not_before + patience,
+            is_relaxed=is_relaxed,
+            reports_batch_expiry=item.on_batch_expiry is BatchExpiry.REPORT,
+            max_cost_usd=item.max_cost_usd,
         )
+
+    def _is_relaxed(self, item: ComparisonBatchItem, parameters: JudgeParameters) -> bool:
+        return item.latency is Latency.RELAXED and self.catalogue.has_batch_api(
+            provider=parameters.provider, model=parameters.model
+        )
+
+    def _require_cap(self, request: JudgeRequest) -> None:
+        """A request whose first call might already go beyond its cap is refused."""
+        if request.max_cost_usd is None:
+            return
+        parameters = request.parameters
+        most = self.catalogue.cost(
+            provider=parameters.provider,
+            model=parameters.model,
+            usage=request.most_usage,
+            at=request.requested_at,
+        )
+        if most.usd is None:
+            raise CostLimitExceeded(f"max_cost_usd cannot be kept: {most.warning}")
+        if most.usd > request.max_cost_usd:
+            raise CostLimitExceeded(
+                f"one call may cost up to {most.usd:f} US dollars: raise max_cost_usd, or lower max_tokens"
+            )
 
 
 def _require_storable(item: ComparisonBatchItem) -> None:
@@ -132,26 +188,44 @@ def _require_storable(item: ComparisonBatchItem) -> None:
         raise InvalidPrompt("the request holds NUL characters or broken text: remove them")
 
 
+def _require_time(request: JudgeRequest) -> None:
+    if request.expires_at <= request.not_before:
+        raise InvalidRequest("expires_at leaves no time to judge: it must be after now and after not_before")
+
+
+def _batch_id(item: ComparisonBatchItem) -> str | None:
+    batch_id = item.metadata.get("bos_batch_id")
+    return batch_id if isinstance(batch_id, str) else None
+
+
 def _sample(item: ComparisonBatchItem) -> int:
     """How often the caller has asked this very prompt before, as far as it says so."""
     repetition = item.metadata.get("repetition")
-    return repetition if isinstance(repetition, int) else 0
+    return repetition if isinstance(repetition, int) and 0 <= repetition < 2**31 else 0
 
 
-def _outcome(request: JudgeRequest, known: KnownKey) -> QueueId | SuiteError:
+def _wait_minutes(depth: QueueDepth) -> float | None:
+    if not depth.requests_per_minute:
+        return None
+    return round(depth.open / depth.requests_per_minute, 2)
+
+
+def _outcome(
+    request: JudgeRequest, known: KnownKey, wait_minutes: float | None
+) -> ComparisonAccepted | SuiteError:
     if known.body_sha256 != request.body_sha256:
         return InvalidRequest("this idempotency key was used with another body: use a new key")
-    return known.queue_id
+    return ComparisonAccepted(
+        queue_id=known.queue_id,
+        message="queued; one callback will follow",
+        estimated_wait_minutes=wait_minutes,
+    )
 
 
-def _accepted(queue_id: QueueId) -> ComparisonAccepted:
-    return ComparisonAccepted(queue_id=queue_id, message="queued; one callback will follow")
-
-
-def _answer(item: ComparisonBatchItem, outcome: QueueId | SuiteError) -> ComparisonItemAnswer:
+def _answer(item: ComparisonBatchItem, outcome: ComparisonAccepted | SuiteError) -> ComparisonItemAnswer:
     if isinstance(outcome, SuiteError):
         detail = outcome.detail(
             service=SERVICE, operation="accept_comparison", correlation_id=item.correlation_id
         )
         return ComparisonItemAnswer(error=detail)
-    return ComparisonItemAnswer(accepted=_accepted(outcome))
+    return ComparisonItemAnswer(accepted=outcome)

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
-from event_contracts import EventEnvelope
 
+from llm_provider.domain.calls import Ended, ended_without_call
 from llm_provider.domain.errors import RequestExpired
-from llm_provider.domain.request import SERVICE, JudgeRequest, expiry_of
-from llm_provider.ports import Finished, Store
+from llm_provider.domain.request import Place, Taken
+from llm_provider.ports import Store
 
 log = structlog.get_logger()
 
@@ -23,25 +23,17 @@ class ExpireRequests:
 
     async def __call__(self) -> bool:
         """Expire some requests; True when there may be more."""
+        now = datetime.now(UTC)
         async with self.store.transaction() as transaction:
-            expired = await transaction.take_expired(limit=AT_ONCE)
-            await transaction.finish([_finished(request) for request in expired])
+            expired = await transaction.queue.take_expired(limit=AT_ONCE)
+            await transaction.queue.end([_ended(taken, now) for taken in expired])
         if expired:
             log.warning("request.expired", count=len(expired))
         return len(expired) == AT_ONCE
 
 
-def _finished(request: JudgeRequest) -> Finished:
-    waited = (request.expires_at - request.requested_at).total_seconds()
-    result = expiry_of(
-        request,
-        RequestExpired(f"not answered within {waited:g} s, after {request.attempts} attempts"),
-        now=datetime.now(UTC),
-    )
-    return Finished(
-        queue_id=request.queue_id,
-        result=result,
-        callback=EventEnvelope.wrap(result, source_service=SERVICE, correlation_id=request.correlation_id),
-        callback_topic=request.callback_topic,
-        callback_url=request.callback_url,
-    )
+def _ended(taken: Taken, now: datetime) -> Ended:
+    waited = (taken.request.expires_at - taken.request.requested_at).total_seconds()
+    last = f", the last of which ended with {taken.last_error_code}" if taken.last_error_code else ""
+    error = RequestExpired(f"not answered within {waited:g} s, after {taken.attempts} attempts{last}")
+    return ended_without_call(taken, error, place=Place.EXPIRED, now=now)

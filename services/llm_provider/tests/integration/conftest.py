@@ -1,11 +1,28 @@
-"""A database for every single test: what one test leaves in the queue must not be judged in the next."""
+"""An empty database for every test: what one test leaves in the queue must not be judged in the next."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 import pytest
+from llm_provider.adapters.tables import metadata
+from llm_provider.settings import MIGRATIONS
+from service_kit.database import migrate
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+
+@pytest.fixture(scope="module")
+def module_database(make_database: Callable[[str], str]) -> str:
+    """URL of a database that the tests of a module share."""
+    return make_database("llm_provider")
 
 
 @pytest.fixture
-def database_url(make_database: Callable[[str], str]) -> str:
-    """URL of an empty database."""
-    return make_database("llm_provider")
+async def database_url(module_database: str) -> AsyncIterator[str]:
+    """URL of a database with the service's tables and nothing in them."""
+    await migrate(module_database, MIGRATIONS)
+    yield module_database
+    engine = create_async_engine(module_database, poolclass=NullPool)
+    async with engine.begin() as connection:
+        await connection.execute(text(f"TRUNCATE {', '.join(metadata.tables)}"))
+    await engine.dispose()

@@ -96,7 +96,7 @@ async def test_a_result_on_kafka_has_the_callers_words_and_the_batch_as_its_key(
     await reader.close()
 
     (record,) = records
-    event = parse_envelope(record.value, LLMComparisonResultV1)
+    event = parse_envelope(record.value or b"", LLMComparisonResultV1)
     assert record.key == b"batch-7"
     assert event.event_type == Topic.LLM_COMPARISON_RESULT
     assert event.correlation_id == event.data.correlation_id == item.correlation_id

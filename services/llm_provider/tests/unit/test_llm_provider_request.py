@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from llm_provider.domain.request import (
     JudgeParameters,
     Prompt,
-    RetryPolicy,
     body_sha256,
     digest,
     new_prompt,
 )
+from llm_provider.domain.retrying import RetryPolicy
 from llm_provider.tests.building import blocks, comparison, parameters
 
 PROMPT = Prompt.of(blocks("one", "two"))

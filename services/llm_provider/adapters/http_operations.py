@@ -1,0 +1,185 @@
+"""The service's HTTP routes for operators and accountants: models, providers, costs."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from event_contracts import Count, ErrorBody, Flag, Money, UtcDatetime, WireModel, usd
+from model_manifest import Model, list_models
+from pydantic import BaseModel
+from quart import Blueprint
+from quart_schema import document_response, validate_querystring, validate_response
+
+from llm_provider.domain.limits import BreakerState
+from llm_provider.domain.spending import CostGroup, CostQuery, MeterView, PauseView, Total
+from llm_provider.use_cases.read_providers import ProviderStatus
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperatorActions:
+    """What the routes call."""
+
+    providers: Callable[[], Awaitable[Sequence[ProviderStatus]]]
+    costs: Callable[[CostQuery], Awaitable[Sequence[Total]]]
+
+
+class ModelsQuery(BaseModel):
+    """Which models to list."""
+
+    provider: str | None = None
+    include_deprecated: bool = False
+
+
+class ModelList(WireModel):
+    """Models that may judge."""
+
+    models: tuple[Model, ...]
+
+
+class CostView(WireModel):
+    """Calls and what they cost; `unpriced_calls` may have cost something that nobody knows."""
+
+    calls: Count
+    answered: Count
+    unpriced_calls: Count
+    input_tokens: Count
+    output_tokens: Count
+    cost_usd: Money
+
+
+class ModelMeterView(WireModel):
+    """How one model may be called now; null is no limit, or no wait."""
+
+    model: str
+    requests_per_minute: float | None
+    input_tokens_per_minute: float | None
+    output_tokens_per_minute: float | None
+    tokens_per_minute: float | None
+    concurrency: Count
+    breaker: BreakerState
+    held_until: UtcDatetime | None
+
+
+class ProviderPause(WireModel):
+    """Who paused a provider, when and why."""
+
+    paused_at: UtcDatetime
+    paused_by: str
+    reason: str
+
+
+class ProviderView(WireModel):
+    """A provider: `configured` here, and `enabled` if it is not paused either."""
+
+    provider: str
+    configured: Flag
+    enabled: Flag
+    pause: ProviderPause | None
+    models: tuple[ModelMeterView, ...]
+    today: CostView
+
+
+class ProviderList(WireModel):
+    """All providers."""
+
+    providers: tuple[ProviderView, ...]
+
+
+class CostsQuery(BaseModel):
+    """Which calls to sum up, and by what; days are UTC, both included."""
+
+    by: CostGroup = CostGroup.MODEL
+    provider: str | None = None
+    user_id: str | None = None
+    batch_id: str | None = None
+    since: date | None = None
+    until: date | None = None
+
+
+class CostRow(CostView):
+    """The sum of one group."""
+
+    group: str
+
+
+class CostReport(WireModel):
+    """Sums by group, the dearest first, and the sum of all."""
+
+    by: CostGroup
+    rows: tuple[CostRow, ...]
+    total: CostView
+
+
+def operations_api(actions: OperatorActions) -> Blueprint:
+    """What may judge, how it stands, and what it has cost."""
+    blueprint = Blueprint("operators", __name__, url_prefix="/api/v1")
+
+    @blueprint.get("/models")
+    @validate_querystring(ModelsQuery)
+    @validate_response(ModelList)
+    @document_response(ErrorBody, 422)
+    async def models(query_args: ModelsQuery) -> ModelList:
+        """The models of the manifest."""
+        found = list_models(provider=query_args.provider, include_deprecated=query_args.include_deprecated)
+        return ModelList(models=found)
+
+    @blueprint.get("/providers")
+    @validate_response(ProviderList)
+    async def providers() -> ProviderList:
+        """All providers: set up here or not, paused, limits, breakers, calls and costs of today (UTC)."""
+        return ProviderList(providers=tuple(_provider(status) for status in await actions.providers()))
+
+    @blueprint.get("/costs")
+    @validate_querystring(CostsQuery)
+    @validate_response(CostReport)
+    @document_response(ErrorBody, 422)
+    async def costs(query_args: CostsQuery) -> CostReport:
+        """What was called and paid: by model, provider, user, batch or day."""
+        totals = await actions.costs(CostQuery(**query_args.model_dump()))
+        return CostReport(by=query_args.by, rows=tuple(_row(total) for total in totals), total=_sum(totals))
+
+    return blueprint
+
+
+def _provider(status: ProviderStatus) -> ProviderView:
+    return ProviderView(
+        provider=status.provider,
+        configured=status.is_configured,
+        enabled=status.is_configured and status.pause is None,
+        pause=None if status.pause is None else _pause(status.pause),
+        models=tuple(_meter(meter) for meter in status.meters),
+        today=_sum([status.today] if status.today else []),
+    )
+
+
+def _pause(pause: PauseView) -> ProviderPause:
+    return ProviderPause(paused_at=pause.paused_at, paused_by=pause.paused_by, reason=pause.reason)
+
+
+def _meter(meter: MeterView) -> ModelMeterView:
+    return ModelMeterView(
+        model=meter.model,
+        requests_per_minute=meter.requests_per_minute,
+        input_tokens_per_minute=meter.input_tokens_per_minute,
+        output_tokens_per_minute=meter.output_tokens_per_minute,
+        tokens_per_minute=meter.tokens_per_minute,
+        concurrency=meter.concurrency,
+        breaker=meter.breaker,
+        held_until=meter.held_until,
+    )
+
+
+def _row(total: Total) -> CostRow:
+    return CostRow(group=total.group, **_sum([total]).model_dump())
+
+
+def _sum(totals: Sequence[Total]) -> CostView:
+    return CostView(
+        calls=sum(total.calls for total in totals),
+        answered=sum(total.answered for total in totals),
+        unpriced_calls=sum(total.unpriced_calls for total in totals),
+        input_tokens=sum(total.input_tokens for total in totals),
+        output_tokens=sum(total.output_tokens for total in totals),
+        cost_usd=usd(sum((total.cost_usd for total in totals), Decimal(0))),
+    )

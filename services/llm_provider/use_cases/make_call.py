@@ -1,0 +1,119 @@
+"""Make one call to a judge; whatever comes of it is a ``Call``."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from event_contracts import SuiteError
+
+from llm_provider.domain.answer import Defect, InvalidAnswer, Verdict, read_verdict
+from llm_provider.domain.calls import NO_COST, Call
+from llm_provider.domain.errors import JudgeError, JudgeTimeout, JudgeUnavailable
+from llm_provider.domain.request import Taken
+from llm_provider.domain.storing import is_storable
+from llm_provider.ports import Catalogue, Ending, Judge, JudgeCall, JudgeReply
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MakeCall:
+    """Calls one provider's judge."""
+
+    judge: Judge
+    catalogue: Catalogue
+    patience: timedelta
+
+    async def __call__(self, taken: Taken) -> Call:
+        """Call; only cancellation interrupts it."""
+        started = datetime.now(UTC)
+        try:
+            async with asyncio.timeout(self.patience.total_seconds()):
+                reply = await self.judge.judge(judge_call(taken))
+        except TimeoutError:
+            failure: SuiteError = JudgeTimeout(f"no answer within {self.patience.total_seconds():g} s")
+        except SuiteError as error:
+            failure = error
+        except Exception as error:  # a bug of an adapter must not stop the worker, nor pass for a vote
+            log.exception("judge.call_failed", provider=taken.request.parameters.provider)
+            failure = JudgeUnavailable(f"the call failed: {type(error).__name__}")
+        else:
+            return answered_call(taken, reply, catalogue=self.catalogue, started_at=started)
+        return failed_call(taken, failure, started_at=started)
+
+
+def judge_call(taken: Taken) -> JudgeCall:
+    """What the judge gets to see of a request."""
+    request = taken.request
+    return JudgeCall(
+        prompt=request.prompt,
+        prompt_sha256=request.prompt_sha256,
+        parameters=request.parameters,
+        sample=request.sample,
+        attempt=taken.attempts,
+    )
+
+
+def answered_call(
+    taken: Taken, reply: JudgeReply, *, catalogue: Catalogue, started_at: datetime, in_batch: bool = False
+) -> Call:
+    """A call that brought a reply: a verdict, or an error for a reply that is none; it is billed either way."""
+    parameters = taken.request.parameters
+    cost = catalogue.cost(
+        provider=parameters.provider,
+        model=parameters.model,
+        usage=reply.usage,
+        at=started_at,
+        in_batch=in_batch,
+    )
+    if cost.warning is not None:
+        log.warning(
+            "call.price_unknown", provider=parameters.provider, model=parameters.model, reason=cost.warning
+        )
+    verdict, error = _read(reply)
+    return Call(
+        taken=taken,
+        started_at=started_at,
+        ended_at=datetime.now(UTC),
+        model=reply.model if reply.model and is_storable(reply.model) else parameters.model,
+        usage=reply.usage,
+        cost=cost,
+        verdict=verdict,
+        error=error,
+        limits=reply.limits,
+        vendor_request_id=reply.vendor_request_id,
+        in_batch=in_batch,
+    )
+
+
+def failed_call(taken: Taken, error: SuiteError, *, started_at: datetime, in_batch: bool = False) -> Call:
+    """A call that brought no reply."""
+    return Call(
+        taken=taken,
+        started_at=started_at,
+        ended_at=datetime.now(UTC),
+        model=taken.request.parameters.model,
+        usage=None,
+        cost=NO_COST,
+        verdict=None,
+        error=error,
+        retry_after=error.retry_after if isinstance(error, JudgeError) else None,
+        limits=error.limits if isinstance(error, JudgeError) else (),
+        in_batch=in_batch,
+    )
+
+
+def _read(reply: JudgeReply) -> tuple[Verdict | None, InvalidAnswer | None]:
+    try:
+        return _verdict(reply), None
+    except InvalidAnswer as error:
+        return None, error
+
+
+def _verdict(reply: JudgeReply) -> Verdict:
+    if reply.ending is Ending.REFUSAL:
+        raise InvalidAnswer("the model refused to judge", defect=Defect.REFUSAL)
+    if reply.ending is Ending.CUT_OFF:
+        raise InvalidAnswer("the answer was cut off before its end", defect=Defect.CUT_OFF)
+    return read_verdict(reply.text, may_cut=not reply.enforces_length)

@@ -1,0 +1,105 @@
+"""Write calls down: meters, results with their callbacks, what is tried again, and the books."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
+
+import structlog
+from event_contracts import SuiteError
+
+from llm_provider.domain.announcing import Announcement, call_ended
+from llm_provider.domain.calls import Call, ended_by
+from llm_provider.domain.errors import CostLimitExceeded, is_vendor_failure
+from llm_provider.domain.metering import settlements
+from llm_provider.domain.retrying import Again, RetryPolicy, exceeds_cap, next_call
+from llm_provider.ports import CallWatcher, Catalogue, Postponed, Store
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Decided:
+    """A call and what becomes of its request: ``again``, or its end with ``error`` (None: with the verdict)."""
+
+    call: Call
+    again: Again | None
+    error: SuiteError | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordCalls:
+    """Writes down calls of one provider in one transaction; safe to repeat."""
+
+    store: Store
+    catalogue: Catalogue
+    policy: RetryPolicy
+    watcher: CallWatcher
+    announce_calls: bool
+
+    async def __call__(self, calls: Sequence[Call], *, provider: str, worker: UUID | None) -> None:
+        """Record; ``worker`` holds the leases of the calls' requests, None: they come from a batch job."""
+        live = [call for call in calls if not call.in_batch]
+        breakers = await self._settle(live, provider) if live else {}
+        decided = [self._decide(call, breakers) for call in calls]
+        async with self.store.transaction() as transaction:
+            await transaction.queue.end(
+                [ended_by(one.call, error=one.error) for one in decided if one.again is None]
+            )
+            await transaction.queue.postpone(
+                [_postponed(one.call, one.again) for one in decided if one.again is not None],
+                worker=worker,
+            )
+            await transaction.outbox.announce(self._announcements(calls, breakers))
+            await transaction.books.record(calls)
+        for call in calls:
+            self.watcher.watch(call)
+
+    async def _settle(self, calls: Sequence[Call], provider: str) -> Mapping[str, bool]:
+        """In a transaction of its own: every worker waits for the meters, and they must not wait for the rest."""
+        async with self.store.transaction() as transaction:
+            breakers = await transaction.meters.settle(
+                provider=provider, settlements=settlements(calls, now=datetime.now(UTC))
+            )
+        for model in (model for model, has_opened in breakers.items() if has_opened):
+            log.warning("breaker.opened", provider=provider, model=model)
+        return breakers
+
+    def _decide(self, call: Call, breakers: Mapping[str, bool]) -> _Decided:
+        is_open = call.taken.request.parameters.model in breakers
+        again = next_call(call, policy=self.policy, breaker_is_open=is_open)
+        if again is not None and exceeds_cap(call, next_call_usd=self._most(call)):
+            error = CostLimitExceeded(
+                f"another call, after {call.outcome}, might cost more than max_cost_usd"
+            )
+            return _Decided(call=call, again=None, error=error)
+        return _Decided(call=call, again=again, error=call.error)
+
+    def _most(self, call: Call) -> Decimal | None:
+        request = call.taken.request
+        most = self.catalogue.cost(
+            provider=call.provider,
+            model=request.parameters.model,
+            usage=request.most_usage,
+            at=call.ended_at,
+        )
+        return most.usd
+
+    def _announcements(self, calls: Sequence[Call], breakers: Mapping[str, bool]) -> Sequence[Announcement]:
+        if not self.announce_calls:
+            return ()
+        return [
+            event for call in calls for event in call_ended(call, opened_breaker=_has_opened(call, breakers))
+        ]
+
+
+def _has_opened(call: Call, breakers: Mapping[str, bool]) -> bool:
+    is_failure = call.error is not None and is_vendor_failure(call.error)
+    return is_failure and breakers.get(call.taken.request.parameters.model, False)
+
+
+def _postponed(call: Call, again: Again) -> Postponed:
+    return Postponed(
+        taken=call.taken, pause=again.pause, cost=call.cost, counts=again.counts, error_code=call.outcome
+    )
