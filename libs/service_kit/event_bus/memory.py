@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from itertools import count
 
 import structlog
@@ -67,18 +67,18 @@ class MemoryEventBus:
         records = {
             place: self._record(message) for place, message in enumerate(messages) if place not in refusals
         }
-        outcomes = await asyncio.gather(
-            *(
-                subscriber.handle(
-                    {place: one for place, one in records.items() if one.topic in subscriber.topics}
-                )
-                for subscriber in self._subscribers
-            )
-        )
+        outcomes = await asyncio.gather(*self._deliveries(records))
         for outcome in outcomes:
             refusals |= outcome
         if refusals:
             raise NotPublished(refusals)
+
+    def _deliveries(self, records: dict[int, Record]) -> Iterator[Awaitable[dict[int, Refusal]]]:
+        for subscriber in self._subscribers:
+            wanted = {place: one for place, one in records.items() if one.topic in subscriber.topics}
+            # Not even its turn is waited for otherwise: a handler may publish dead letters in its own turn.
+            if wanted:
+                yield subscriber.handle(wanted)
 
     async def run(self) -> None:
         await asyncio.Event().wait()
