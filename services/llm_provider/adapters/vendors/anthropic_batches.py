@@ -18,11 +18,10 @@ from llm_provider.adapters.vendors.anthropic import (
     message_body,
     version_for,
 )
-from llm_provider.adapters.vendors.batch_items import never_judged, require_size
+from llm_provider.adapters.vendors.batch_items import never_judged, read_outcomes, require_size
 from llm_provider.adapters.vendors.connection import JOB_SECONDS
 from llm_provider.adapters.vendors.failures import ErrorObject, error_of, failure
-from llm_provider.domain.errors import JudgeError
-from llm_provider.ports import BatchItem, BatchJobState, BatchJobView, BatchOutcome
+from llm_provider.ports import BatchItem, BatchJobState, BatchJobView, BatchOutcome, JudgeReply
 
 MAX_ITEMS: Final = 100_000
 
@@ -52,7 +51,6 @@ class _Succeeded(BaseModel):
 
 class _ErrorResponse(BaseModel):
     error: ErrorObject
-    request_id: str | None = None
 
 
 class _Errored(BaseModel):
@@ -65,7 +63,6 @@ class _NeverJudged(BaseModel):
 
 
 class _Line(BaseModel):
-    custom_id: str
     result: Annotated[_Succeeded | _Errored | _NeverJudged, Field(discriminator="type")]
 
 
@@ -91,26 +88,19 @@ class AnthropicBatches:
         ended = self._connection.parse(answer.content, _Batch).processing_status == "ended"
         return BatchJobView(state=BatchJobState.ENDED if ended else BatchJobState.RUNNING)
 
-    async def outcomes(self, job_id: str) -> AsyncIterator[BatchOutcome]:
-        async for line in self._connection.lines(f"/v1/messages/batches/{job_id}/results"):
-            yield _outcome(self._connection.parse(line, _Line))
+    def outcomes(self, job_id: str) -> AsyncIterator[BatchOutcome]:
+        return read_outcomes(self._connection, f"/v1/messages/batches/{job_id}/results", _Line, _reply)
 
     async def cancel(self, job_id: str) -> None:
         await self._connection.post(f"/v1/messages/batches/{job_id}/cancel")
 
 
-def _outcome(line: _Line) -> BatchOutcome:
+def _reply(line: _Line) -> JudgeReply:
     match line.result:
         case _Succeeded(message=message):
-            return BatchOutcome(custom_id=line.custom_id, reply=message.reply(), error=None)
+            return message.reply()
         case _Errored(error=response):
-            return BatchOutcome(custom_id=line.custom_id, reply=None, error=_failure(response))
+            status = _STATUS_OF_TYPE.get(response.error.type or "", 500)
+            raise failure(VENDOR, status, error_of(response.error))
         case _NeverJudged(type=why):
-            return BatchOutcome(
-                custom_id=line.custom_id, reply=None, error=never_judged(VENDOR, expired=why == "expired")
-            )
-
-
-def _failure(response: _ErrorResponse) -> JudgeError:
-    status = _STATUS_OF_TYPE.get(response.error.type or "", 500)
-    return failure(VENDOR, status, error_of(response.error))
+            raise never_judged(VENDOR, expired=why == "expired")

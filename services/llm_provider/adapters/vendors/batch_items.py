@@ -1,12 +1,18 @@
 """What the vendors' batch jobs have in common."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import orjson
 from event_contracts import JsonObject
+from pydantic import AliasChoices, BaseModel, Field
 
+from llm_provider.adapters.vendors.connection import Connection, Shape
 from llm_provider.domain.errors import JudgeError, JudgeRefused, JudgeTimeout, JudgeUnavailable
-from llm_provider.ports import BatchItem
+from llm_provider.ports import BatchItem, BatchOutcome, JudgeReply
+
+
+class _Keyed(BaseModel):
+    custom_id: str = Field(validation_alias=AliasChoices("custom_id", "key"))
 
 
 def require_size(vendor: str, items: Sequence[BatchItem], *, at_most: int) -> None:
@@ -33,3 +39,21 @@ def never_judged(vendor: str, *, expired: bool) -> JudgeError:
     if expired:
         return JudgeTimeout(f"{vendor} did not get to it before the batch job expired")
     return JudgeUnavailable(f"{vendor} was told to cancel the batch job before it got to it")
+
+
+async def read_outcomes(
+    connection: Connection, path: str, line: type[Shape], reply_of: Callable[[Shape], JudgeReply]
+) -> AsyncIterator[BatchOutcome]:
+    """The outcomes in a file of results; ``reply_of`` raises ``JudgeError`` for an item that has no reply.
+
+    A line that fits nothing is the error of its item alone. One that does not even name its item raises
+    ``JudgeUnavailable``, as does a file that breaks off.
+    """
+    async for content in connection.lines(path):
+        key = connection.parse(content, _Keyed).custom_id
+        try:
+            reply = reply_of(connection.parse(content, line))
+        except JudgeError as error:
+            yield BatchOutcome(custom_id=key, reply=None, error=error)
+        else:
+            yield BatchOutcome(custom_id=key, reply=reply, error=None)

@@ -94,7 +94,7 @@ class Connection:
         return answer
 
     async def lines(self, path: str) -> AsyncIterator[bytes]:
-        """The lines of a JSON Lines file while it is read; raises ``JudgeError``, also half-way.
+        """The lines of a JSON Lines file, without empty ones, while it is read; raises ``JudgeError``, also half-way.
 
         A line ends at a line feed alone: texts in JSON may hold characters that other readers of lines end at.
         """
@@ -109,11 +109,11 @@ class Connection:
                 async for chunk in answer.aiter_bytes():
                     *complete, rest = (pending + chunk).split(b"\n")
                     pending = bytearray(rest)
-                    for line in complete:
-                        yield bytes(line)
+                    for line in filter(bytes.strip, map(bytes, complete)):
+                        yield line
         except httpx2.HTTPError as error:
             raise self._unreached(error) from error
-        if pending:
+        if pending.strip():
             yield bytes(pending)
 
     def parse(self, content: bytes, shape: type[Shape]) -> Shape:

@@ -5,6 +5,7 @@ and a file of answers comes down. Google deletes the files after two days.
 """
 
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import Final
 
 import httpx2
@@ -12,12 +13,12 @@ from event_contracts import JsonObject
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from llm_provider.adapters.vendors.batch_items import json_lines, only_model, require_size
+from llm_provider.adapters.vendors.batch_items import json_lines, only_model, read_outcomes, require_size
 from llm_provider.adapters.vendors.connection import JOB_SECONDS
 from llm_provider.adapters.vendors.failures import ErrorObject, error_of, failure
 from llm_provider.adapters.vendors.google import URL, VENDOR, Generated, generate_body, google_connection
-from llm_provider.domain.errors import JudgeError, JudgeUnavailable
-from llm_provider.ports import BatchItem, BatchJobState, BatchJobView, BatchOutcome
+from llm_provider.domain.errors import JudgeUnavailable
+from llm_provider.ports import BatchItem, BatchJobState, BatchJobView, BatchOutcome, JudgeReply
 
 MAX_ITEMS: Final = 50_000
 
@@ -29,6 +30,7 @@ _STATES: Final = {
     "EXPIRED": BatchJobState.FAILED,
     "FAILED": BatchJobState.FAILED,
 }
+_INTERNAL: Final = 13
 _STATUS_OF_RPC_CODE: Final = {
     3: 400,
     4: 504,
@@ -37,7 +39,7 @@ _STATUS_OF_RPC_CODE: Final = {
     8: 429,
     9: 400,
     11: 400,
-    13: 500,
+    _INTERNAL: 500,
     14: 503,
     16: 401,
 }
@@ -77,7 +79,6 @@ class _Job(_Wire):
 
 
 class _Line(_Wire):
-    key: str
     response: Generated | None = None
     error: ErrorObject | None = None
 
@@ -108,8 +109,9 @@ class GoogleBatches:
         job = await self._job(job_id)
         file, model = job.metadata.output.responses_file, job.metadata.model.removeprefix("models/")
         if file is not None:
-            async for line in self._connection.lines(f"/v1/{file}:download?alt=media"):
-                yield _outcome(self._connection.parse(line, _Line), model=model)
+            path, reply_of = f"/v1/{file}:download?alt=media", partial(_reply, model=model)
+            async for outcome in read_outcomes(self._connection, path, _Line, reply_of):
+                yield outcome
 
     async def cancel(self, job_id: str) -> None:
         await self._connection.post(f"/v1/{job_id}:cancel")
@@ -151,12 +153,10 @@ def _reason(job: _Job) -> str:
     return " ".join([job.state.lower(), *codes])
 
 
-def _outcome(line: _Line, *, model: str) -> BatchOutcome:
+def _reply(line: _Line, *, model: str) -> JudgeReply:
     if line.response is not None:
-        return BatchOutcome(custom_id=line.key, reply=line.response.reply(model=model), error=None)
-    return BatchOutcome(custom_id=line.key, reply=None, error=_failure(line.error or ErrorObject()))
-
-
-def _failure(error: ErrorObject) -> JudgeError:
-    code = error.code if isinstance(error.code, int) else 13
-    return failure(VENDOR, _STATUS_OF_RPC_CODE.get(code, code if code >= 400 else 500), error_of(error))
+        return line.response.reply(model=model)
+    error = line.error or ErrorObject()
+    code = error.code if isinstance(error.code, int) else _INTERNAL
+    status = _STATUS_OF_RPC_CODE.get(code, code if code >= 400 else 500)
+    raise failure(VENDOR, status, error_of(error))

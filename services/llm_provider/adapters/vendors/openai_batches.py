@@ -12,7 +12,13 @@ import httpx2
 from event_contracts import JsonObject
 from pydantic import BaseModel
 
-from llm_provider.adapters.vendors.batch_items import json_lines, never_judged, only_model, require_size
+from llm_provider.adapters.vendors.batch_items import (
+    json_lines,
+    never_judged,
+    only_model,
+    read_outcomes,
+    require_size,
+)
 from llm_provider.adapters.vendors.connection import JOB_SECONDS
 from llm_provider.adapters.vendors.failures import ErrorObject, VendorError, error_of, failure
 from llm_provider.adapters.vendors.openai import URL, VENDOR, Response, openai_connection, response_body
@@ -62,7 +68,6 @@ class _Answered(BaseModel):
 
 
 class _Line(BaseModel):
-    custom_id: str
     response: _Answered | None = None
     error: ErrorObject | None = None
 
@@ -94,8 +99,8 @@ class OpenAiBatches:
     async def outcomes(self, job_id: str) -> AsyncIterator[BatchOutcome]:
         job = await self._job(job_id)
         for file in filter(None, (job.output_file_id, job.error_file_id)):
-            async for line in self._connection.lines(f"/v1/files/{file}/content"):
-                yield _outcome(self._connection.parse(line, _Line))
+            async for outcome in read_outcomes(self._connection, f"/v1/files/{file}/content", _Line, _reply):
+                yield outcome
 
     async def cancel(self, job_id: str) -> None:
         await self._connection.post(f"/v1/batches/{job_id}/cancel")
@@ -130,13 +135,6 @@ def _request(item: BatchItem) -> JsonObject:
 def _reason(job: _Batch) -> str:
     codes = [problem.code for problem in (job.errors and job.errors.data) or () if problem.code]
     return ", ".join(dict.fromkeys(codes)) or "no reason given"
-
-
-def _outcome(line: _Line) -> BatchOutcome:
-    try:
-        return BatchOutcome(custom_id=line.custom_id, reply=_reply(line), error=None)
-    except JudgeError as error:
-        return BatchOutcome(custom_id=line.custom_id, reply=None, error=error)
 
 
 def _reply(line: _Line) -> JudgeReply:

@@ -38,9 +38,11 @@ from llm_provider.tests.vendors.fake_vendors import (
     Failure,
     FakeVendors,
     JobEnd,
+    Raw,
     Scenario,
     always,
     fake_vendors,
+    in_turn,
 )
 from llm_provider.tests.vendors.published_types import (
     REQUESTS,
@@ -352,6 +354,20 @@ async def test_results_that_break_off_are_an_error_and_not_the_end(vendor: str) 
 async def read_into(read: list[str], traffic: Traffic, job_id: str) -> None:
     async for outcome in traffic.batches.outcomes(job_id):
         read.append(outcome.custom_id)
+
+
+@pytest.mark.parametrize("vendor", BATCH_VENDORS)
+@pytest.mark.parametrize("body", [b"{}", b"null", b"[]", b'{"error": "of no known form"}'])
+async def test_a_result_that_fits_nothing_is_the_error_of_its_item_and_of_no_other(
+    vendor: str, body: bytes
+) -> None:
+    async with job_traffic(vendor, in_turn(Raw(body=body))) as traffic:
+        job_id = await traffic.batches.submit(items(vendor, "a", "b", "c"))
+        await ended(traffic, job_id)
+        outcomes = await outcomes_of(traffic, job_id)
+
+    assert isinstance(outcomes["c"].error, JudgeUnavailable)
+    assert outcomes["a"].error is outcomes["b"].error is None
 
 
 @pytest.mark.parametrize("vendor", BATCH_VENDORS)

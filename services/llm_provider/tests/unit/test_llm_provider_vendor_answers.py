@@ -2,7 +2,7 @@
 
 import json
 import traceback
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from typing import Final
 
@@ -106,3 +106,23 @@ def test_a_message_may_tell_two_final_errors_apart(message: str, kind: type[Judg
     body = json.dumps({"error": {"message": message}}).encode()
 
     assert type(failure("somebody", 400, read_error(body))) is kind
+
+
+@given(
+    st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n")), max_size=5), st.integers(1, 7)
+)
+async def test_lines_are_the_same_however_a_file_is_cut_into_pieces(lines: list[str], size: int) -> None:
+    content = "\n".join(lines).encode()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(content), size):
+            yield content[start : start + size]
+
+    async def answer(_: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, content=pieces())
+
+    async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
+        connection = Connection(vendor="somebody", client=client, base_url="http://127.0.0.1:1", headers={})
+        read = [line.decode() async for line in connection.lines("/file")]
+
+    assert read == [line for line in lines if line.encode().strip()]

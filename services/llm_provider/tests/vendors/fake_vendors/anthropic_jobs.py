@@ -15,7 +15,7 @@ from llm_provider.tests.vendors.fake_vendors.responses import (
     lower_headers,
     require_key,
 )
-from llm_provider.tests.vendors.fake_vendors.scenario import Answer, Behaviour, Failure, Received
+from llm_provider.tests.vendors.fake_vendors.scenario import Answer, Behaviour, Failure, Raw, Received
 from llm_provider.tests.vendors.fake_vendors.state import PREFIXES, FakeVendors
 from quart import Blueprint, Response, request
 
@@ -110,5 +110,7 @@ def _result(item: Received, behaviour: Behaviour) -> JsonObject:
             return {"type": "succeeded", "message": _DIALECT.answer(item, behaviour)}
         case Failure():
             return {"type": "errored", "error": _DIALECT.error(item, behaviour)}
+        case Raw(body=body):
+            return {"type": "succeeded", "message": orjson.loads(body)}
         case _:
             return {"type": "expired"}

@@ -11,7 +11,7 @@ from llm_provider.tests.vendors.fake_vendors.responses import (
     json_response,
     require_key,
 )
-from llm_provider.tests.vendors.fake_vendors.scenario import Answer, Behaviour, Failure, Received
+from llm_provider.tests.vendors.fake_vendors.scenario import Answer, Behaviour, Failure, Raw, Received
 from llm_provider.tests.vendors.fake_vendors.state import PREFIXES, FakeVendors
 from quart import Blueprint, Response, request
 
@@ -113,5 +113,7 @@ def _line(key: str, item: Received, behaviour: Behaviour) -> JsonObject:
             return {"key": key, "response": _DIALECT.answer(item, behaviour)}
         case Failure(status=status):
             return {"key": key, "error": {"code": _RPC_CODES.get(status, 2), "message": str(item.body)}}
+        case Raw(body=body):
+            return {"key": key, "response": orjson.loads(body)}
         case _:
             return {"key": key, "error": {"code": 4, "message": "The deadline was exceeded."}}

@@ -11,7 +11,7 @@ from llm_provider.tests.vendors.fake_vendors.responses import (
     json_response,
     require_key,
 )
-from llm_provider.tests.vendors.fake_vendors.scenario import Answer, Behaviour, Failure, Received
+from llm_provider.tests.vendors.fake_vendors.scenario import Answer, Behaviour, Failure, Raw, Received
 from llm_provider.tests.vendors.fake_vendors.state import PREFIXES, FakeVendors
 from quart import Blueprint, Response, request
 
@@ -127,6 +127,8 @@ def _line(key: str, item: Received, behaviour: Behaviour) -> JsonObject:
             return _answered(key, 200, _DIALECT.answer(item, behaviour))
         case Failure(status=status):
             return _answered(key, status, _DIALECT.error(item, behaviour))
+        case Raw(body=body, status=status):
+            return _answered(key, status, orjson.loads(body))
         case _:
             return _unanswered(key, "batch_expired")
 

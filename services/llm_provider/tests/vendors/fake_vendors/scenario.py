@@ -68,7 +68,7 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class Raw:
-    """Send these bytes, whatever they are."""
+    """Send these bytes, whatever they are; for an item of a batch job they must be JSON."""
 
     body: bytes
     content_type: str = "application/json"
