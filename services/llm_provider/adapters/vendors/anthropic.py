@@ -17,8 +17,8 @@ from llm_provider.adapters.vendors.answer_schema import PORTABLE_SCHEMA
 from llm_provider.adapters.vendors.connection import Connection, require_key
 from llm_provider.adapters.vendors.limit_headers import anthropic_limits
 from llm_provider.adapters.vendors.sections import Section, sections
-from llm_provider.adapters.vendors.tokens import Tokens
 from llm_provider.adapters.vendors.unsupported import no_such_output, refuse_verbosity
+from llm_provider.adapters.vendors.wire_types import Tokens
 from llm_provider.domain.request import JudgeParameters, Usage
 from llm_provider.ports import Ending, JudgeCall, JudgeReply
 

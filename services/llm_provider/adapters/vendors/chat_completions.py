@@ -6,8 +6,8 @@ from event_contracts import JsonObject
 from pydantic import BaseModel, JsonValue, model_validator
 
 from llm_provider.adapters.vendors.failures import ErrorObject, error_of, failure
-from llm_provider.adapters.vendors.tokens import Tokens
 from llm_provider.adapters.vendors.unsupported import no_such_output
+from llm_provider.adapters.vendors.wire_types import CallId, Tokens
 from llm_provider.domain.request import JudgeParameters, Prompt, Usage
 from llm_provider.ports import Ending, JudgeReply
 
@@ -50,7 +50,7 @@ class _Usage(BaseModel):
 class Completion(BaseModel):
     """What a model answers."""
 
-    id: str | None = None
+    id: CallId = None
     model: str | None = None
     choices: list[_Choice] | None = None
     usage: _Usage | None = None

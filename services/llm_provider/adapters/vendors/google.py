@@ -13,8 +13,8 @@ from pydantic.alias_generators import to_camel
 
 from llm_provider.adapters.vendors.answer_schema import PORTABLE_SCHEMA
 from llm_provider.adapters.vendors.connection import Connection, require_key
-from llm_provider.adapters.vendors.tokens import Tokens
 from llm_provider.adapters.vendors.unsupported import no_such_output, refuse_verbosity
+from llm_provider.adapters.vendors.wire_types import CallId, Tokens
 from llm_provider.domain.request import JudgeParameters, Usage
 from llm_provider.ports import Ending, JudgeCall, JudgeReply
 
@@ -62,7 +62,7 @@ class Generated(_Wire):
     prompt_feedback: _Feedback = _Feedback()
     usage_metadata: _UsageMetadata
     model_version: str | None = None
-    response_id: str | None = None
+    response_id: CallId = None
 
     def reply(self, *, model: str) -> JudgeReply:
         """The reply that this is; ``model`` was asked, and is named where the answer names none."""

@@ -17,8 +17,8 @@ from llm_provider.adapters.vendors.connection import Connection, require_key
 from llm_provider.adapters.vendors.failures import VendorError, failure
 from llm_provider.adapters.vendors.limit_headers import openai_limits
 from llm_provider.adapters.vendors.sections import Section, sections
-from llm_provider.adapters.vendors.tokens import Tokens
 from llm_provider.adapters.vendors.unsupported import no_such_output
+from llm_provider.adapters.vendors.wire_types import Tokens
 from llm_provider.domain.errors import JudgeError
 from llm_provider.domain.request import JudgeParameters, Usage
 from llm_provider.ports import Ending, JudgeCall, JudgeReply

@@ -22,6 +22,7 @@ from llm_provider.adapters.vendors.batch_items import (
 from llm_provider.adapters.vendors.connection import JOB_SECONDS
 from llm_provider.adapters.vendors.failures import ErrorObject, VendorError, error_of, failure
 from llm_provider.adapters.vendors.openai import URL, VENDOR, Response, openai_connection, response_body
+from llm_provider.adapters.vendors.wire_types import CallId
 from llm_provider.domain.errors import JudgeError
 from llm_provider.ports import BatchItem, BatchJobState, BatchJobView, BatchOutcome, JudgeReply
 
@@ -63,7 +64,7 @@ class _FailedBody(BaseModel):
 
 class _Answered(BaseModel):
     status_code: int
-    request_id: str | None = None
+    request_id: CallId = None
     body: Response | _FailedBody
 
 

@@ -217,6 +217,16 @@ async def test_details_that_are_null_do_not_cost_an_answer_that_was_paid_for(ven
     assert reply.usage == Usage(input=9, output=1)
 
 
+@pytest.mark.parametrize("sent", ["", "two words", "nul\x00", "å", "x" * 201])
+async def test_an_id_that_no_log_could_hold_is_none(sent: str) -> None:
+    body = json.dumps({"id": sent, "choices": [{"message": {"content": VERDICT}}]}).encode()
+
+    reply = await reply_to("openai_compatible", Raw(body=body))
+
+    assert reply.vendor_request_id is None
+    assert reply.text == VERDICT
+
+
 async def test_a_server_that_counts_nothing_is_taken_at_its_word() -> None:
     body = json.dumps({"choices": [{"message": {"content": VERDICT}}]}).encode()
 
