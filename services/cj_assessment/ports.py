@@ -247,6 +247,14 @@ class Transaction(Protocol):
         """Store answers of attempts that had none and settle their comparisons; say what the others were."""
         ...
 
+    async def take_withdrawn(self, *, limit: int) -> Mapping[AttemptId, str]:
+        """Outstanding attempts of batches that are over, with their ids at the LLM Provider; locked until the end."""
+        ...
+
+    async def mark_withdrawn(self, attempts: Sequence[AttemptId]) -> None:
+        """The LLM Provider knows that nobody waits for these any more."""
+        ...
+
     async def expire_attempts(self, *, limit: int, policy: AttemptPolicy) -> int:
         """Give up waiting for overdue attempts; their comparisons get another or fail."""
         ...
@@ -319,6 +327,10 @@ class LlmProvider(Protocol):
 
     async def submit(self, orders: Sequence[ComparisonOrder]) -> Submitted:
         """Queue up to 500 comparisons; raises ``Unavailable`` or ``ExternalServiceError`` when it cannot now."""
+        ...
+
+    async def withdraw(self, request_id: str) -> None:
+        """Take a request back; one that has ended stays as it is. Raises ``ExternalServiceError``."""
         ...
 
 

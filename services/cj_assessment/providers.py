@@ -17,7 +17,7 @@ from service_kit.webhooks import CallbackPolicy, WebhookSigner
 from cj_assessment.adapters import http_api
 from cj_assessment.adapters.content import ExternalContent, OwnContent
 from cj_assessment.adapters.events_in import routes
-from cj_assessment.adapters.judge_catalogue import ManifestJudges
+from cj_assessment.adapters.judge_catalogue import ManifestJudges, SimulatedPrice
 from cj_assessment.adapters.llm_provider_client import LlmProviderClient
 from cj_assessment.adapters.postgres import PostgresStore
 from cj_assessment.adapters.result_metrics import ResultMetrics
@@ -43,10 +43,12 @@ from cj_assessment.use_cases.record_results import RecordResults
 from cj_assessment.use_cases.register_anchor import ListAnchors, RegisterAnchor
 from cj_assessment.use_cases.store_content import ReadContent, StoreContent
 from cj_assessment.use_cases.submit_comparisons import SubmitComparisons
+from cj_assessment.use_cases.withdraw_attempts import WithdrawAttempts
 
 NAME = "cj_assessment_service"
 CALLBACK_PATH = "/api/v1/callbacks/comparison-results"
 EXPIRY_SECONDS = 1.0
+WITHDRAWING_SECONDS = 5.0
 
 
 class AdvanceWakeup(Wakeup):
@@ -61,6 +63,10 @@ class PrepareWakeup(Wakeup):
     """Wakes the preparing worker."""
 
 
+class WithdrawWakeup(Wakeup):
+    """Wakes the withdrawing worker."""
+
+
 class AdapterProvider(Provider):
     """Adapters, and the rules that the settings make."""
 
@@ -73,6 +79,7 @@ class AdapterProvider(Provider):
     advance_wakeup = provide(AdvanceWakeup)
     submit_wakeup = provide(SubmitWakeup)
     prepare_wakeup = provide(PrepareWakeup)
+    withdraw_wakeup = provide(WithdrawWakeup)
 
     @provide
     def store(self, database: Database, relays: Relays) -> Store:
@@ -87,7 +94,11 @@ class AdapterProvider(Provider):
     @provide
     def judges(self) -> JudgeCatalogue:
         return ManifestJudges(
-            default_provider=self._settings.default_provider, default_model=self._settings.default_model
+            default_provider=self._settings.default_provider,
+            default_model=self._settings.default_model,
+            simulated_price=SimulatedPrice(
+                input=self._settings.simulated_input_price, output=self._settings.simulated_output_price
+            ),
         )
 
     @provide
@@ -148,12 +159,15 @@ class UseCaseProvider(Provider):
     read = provide(ReadBatch)
     register_anchor = provide(RegisterAnchor)
     list_anchors = provide(ListAnchors)
+    withdraw = provide(WithdrawAttempts)
     store_content = provide(StoreContent)
     read_content = provide(ReadContent)
 
     @provide
-    def advance(self, store: Store, rules: DecisionRules, submit: SubmitWakeup) -> AdvanceBatches:
-        return AdvanceBatches(store=store, rules=rules, wake_submit=submit.wake)
+    def advance(
+        self, store: Store, rules: DecisionRules, submit: SubmitWakeup, withdraw: WithdrawWakeup
+    ) -> AdvanceBatches:
+        return AdvanceBatches(store=store, rules=rules, wake_submit=submit.wake, wake_withdraw=withdraw.wake)
 
     @provide
     def submit(
@@ -278,6 +292,12 @@ async def _workers(container: AsyncContainer) -> tuple[BackgroundLoop, ...]:
             name="submit",
             step=await container.get(SubmitComparisons),
             wakeup=await container.get(SubmitWakeup),
+        ),
+        Worker(
+            name="withdraw",
+            step=await container.get(WithdrawAttempts),
+            wakeup=await container.get(WithdrawWakeup),
+            idle_seconds=WITHDRAWING_SECONDS,
         ),
         Worker(name="expire", step=await container.get(ExpireAttempts), idle_seconds=EXPIRY_SECONDS),
         *relays.workers(),

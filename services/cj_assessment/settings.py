@@ -1,6 +1,7 @@
 """Settings of the CJ Assessment service (environment: CJ_ASSESSMENT_…)."""
 
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +31,12 @@ class Settings(ServiceSettings):
     )
     default_provider: str = Field(description="Provider that judges when a request names none.")
     default_model: str | None = Field(default=None, description="Its model; the provider's default if unset.")
+    simulated_input_price: Decimal = Field(
+        default=Decimal(0),
+        ge=0,
+        description="As at the LLM Provider: what the simulated judge pretends to cost.",
+    )
+    simulated_output_price: Decimal = Field(default=Decimal(0), ge=0)
     target_reliability: float = Field(default=0.90, gt=0, lt=1)
     comparisons_per_essay: int = Field(
         default=30, gt=0, description="Budget where a request names none: this times the essays, halved."

@@ -42,7 +42,7 @@ class LlmProviderClient:
         callback_url: str | None,
     ) -> None:
         self._client = client
-        self._url = f"{base_url.rstrip('/')}/api/v1/comparisons"
+        self._base_url = base_url.rstrip("/")
         self._callback_topic = callback_topic
         self._callback_url = callback_url
 
@@ -50,7 +50,7 @@ class LlmProviderClient:
         request = ComparisonBatchRequest(comparisons=tuple(self._item(order) for order in orders))
         try:
             answer = await self._client.post(
-                self._url,
+                f"{self._base_url}/api/v1/comparisons",
                 content=request.model_dump_json(exclude_none=True),
                 headers={"content-type": "application/json"},
                 timeout=TIMEOUT_SECONDS,
@@ -62,6 +62,15 @@ class LlmProviderClient:
         if not answer.is_success:
             raise ExternalServiceError(f"the LLM Provider answered {answer.status_code}: {answer.text[:500]}")
         return _submitted([order.attempt_id for order in orders], answer.content)
+
+    async def withdraw(self, request_id: str) -> None:
+        url = f"{self._base_url}/api/v1/requests/{request_id}/cancel"
+        try:
+            answer = await self._client.post(url, timeout=TIMEOUT_SECONDS)
+        except httpx2.HTTPError as error:
+            raise ExternalServiceError(f"the LLM Provider does not answer: {error!r}") from error
+        if not answer.is_success and answer.status_code != 404:
+            raise ExternalServiceError(f"the LLM Provider answered {answer.status_code}: {answer.text[:500]}")
 
     def _item(self, order: ComparisonOrder) -> ComparisonBatchItem:
         return ComparisonBatchItem(

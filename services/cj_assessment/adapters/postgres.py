@@ -441,6 +441,14 @@ class PostgresTransaction:
             late=sum(row.late for row in rows),
         )
 
+    async def take_withdrawn(self, *, limit: int) -> Mapping[AttemptId, str]:
+        rows = await self._connection.execute(sql.TAKE_WITHDRAWN, {"limit": limit})
+        return {AttemptId(row.id): row.request_id for row in rows}
+
+    async def mark_withdrawn(self, attempts: Sequence[AttemptId]) -> None:
+        if attempts:
+            await self._connection.execute(sql.MARK_WITHDRAWN, {"ids": list(attempts)})
+
     async def expire_attempts(self, *, limit: int, policy: AttemptPolicy) -> int:
         rows = await self._connection.execute(sql.EXPIRE_ATTEMPTS, {"limit": limit})
         expired = list(rows.scalars())

@@ -257,3 +257,16 @@ EXPIRE_ATTEMPTS = text(
     RETURNING id
     """
 )
+
+TAKE_WITHDRAWN = text(
+    """
+    SELECT attempt.id, attempt.request_id FROM comparison_attempt AS attempt
+    JOIN comparison ON comparison.id = attempt.comparison AND comparison.state = 'abandoned'
+    WHERE attempt.outcome IS NULL AND attempt.request_id IS NOT NULL AND attempt.withdrawn_at IS NULL
+    LIMIT :limit FOR UPDATE OF attempt SKIP LOCKED
+    """
+)
+
+MARK_WITHDRAWN = text(
+    "UPDATE comparison_attempt SET withdrawn_at = now() WHERE id = ANY(CAST(:ids AS uuid[]))"
+)

@@ -197,6 +197,7 @@ comparison_attempt = Table(
     Column("justification", Text),
     Column("confidence", Double),
     Column("ended_at", DateTime(timezone=True)),
+    Column("withdrawn_at", DateTime(timezone=True), comment="taken back, because its batch is over"),
     UniqueConstraint("comparison", "number", name="comparison_attempt_number"),
     CheckConstraint("outcome IN ('answered', 'refused', 'expired')", name="comparison_attempt_outcome"),
 )

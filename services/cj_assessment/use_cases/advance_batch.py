@@ -51,6 +51,7 @@ class AdvanceBatches:
     store: Store
     rules: DecisionRules
     wake_submit: Wake
+    wake_withdraw: Wake
 
     async def __call__(self) -> bool:
         """Advance the batches that are due; True when one of them made a step."""
@@ -75,6 +76,8 @@ class AdvanceBatches:
             decision = await asyncio.to_thread(decide, snapshot)
             await self._carry_out(transaction, batch, snapshot, decision)
         self.wake_submit()
+        if isinstance(decision, Finish | Fail):
+            self.wake_withdraw()
         return not isinstance(decision, Wait)
 
     async def _snapshot(self, transaction: Transaction, batch: Batch) -> Snapshot:

@@ -113,6 +113,7 @@ def upgrade() -> None:
         sa.Column("received_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("consumer", "event_id"),
     )
+    op.create_index("inbox_received", "inbox", ["received_at"], unique=False, postgresql_using="brin")
     op.create_table(
         "outbox",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -132,21 +133,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(
+        "outbox_due",
+        "outbox",
+        ["transport", "not_before"],
+        unique=False,
+        postgresql_where=sa.text("sent_at IS NULL AND given_up_at IS NULL"),
+    )
+    op.create_index(
+        "outbox_given_up",
+        "outbox",
+        ["given_up_at"],
+        unique=False,
+        postgresql_where=sa.text("given_up_at IS NOT NULL"),
+    )
+    op.create_index(
         "outbox_sent", "outbox", ["sent_at"], unique=False, postgresql_where=sa.text("sent_at IS NOT NULL")
     )
     op.create_index(
         "outbox_unsent",
         "outbox",
-        ["transport", "id"],
+        ["id"],
         unique=False,
-        postgresql_where=sa.text("sent_at IS NULL AND given_up_at IS NULL"),
-    )
-    op.create_index(
-        "outbox_unsent_by_key",
-        "outbox",
-        ["transport", "key", "id"],
-        unique=False,
-        postgresql_where=sa.text("sent_at IS NULL AND given_up_at IS NULL"),
+        postgresql_where=sa.text("sent_at IS NULL AND given_up_at IS NULL AND transport = 'bus'"),
     )
     op.create_table(
         "batch_essay",
@@ -270,6 +278,12 @@ def upgrade() -> None:
         sa.Column("justification", sa.Text(), nullable=True),
         sa.Column("confidence", sa.Double(), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "withdrawn_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="taken back, because its batch is over",
+        ),
         sa.CheckConstraint(
             "outcome IN ('answered', 'refused', 'expired')", name="comparison_attempt_outcome"
         ),
@@ -296,7 +310,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the tables."""
+    """Drop them."""
     op.drop_table("comparison_attempt")
     op.drop_table("comparison")
     op.drop_table("score_snapshot")
