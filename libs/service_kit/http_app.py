@@ -141,6 +141,12 @@ def _add_error_answers(app: Quart, service: str) -> None:
     async def not_utf8(error: UnicodeDecodeError) -> Response:
         return _answer(InvalidRequest(f"the body is not UTF-8: {error.reason}"), service=service)
 
+    @app.errorhandler(RecursionError)
+    async def too_deep(error: RecursionError) -> Response:
+        if "decoding a JSON" not in str(error):
+            return await unexpected(error)
+        return _answer(InvalidRequest("the body is nested too deeply"), service=service)
+
     @app.errorhandler(Exception)
     async def unexpected(error: Exception) -> Response:
         log.exception("http.failed", path=request.path, exc_info=error)

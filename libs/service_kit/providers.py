@@ -141,14 +141,15 @@ class InfrastructureProvider(Provider):
     def event_bus(self) -> EventBus:
         if self._bus is not None:
             return self._bus
-        if self._settings.kafka_bootstrap_servers is None:
+        address = self._settings.kafka_bootstrap_servers
+        if self._settings.event_bus == "memory" or address is None:
             raise ConfigurationError(
                 f"{self._service}: event_bus=memory joins services that run in one process; a service that "
                 "runs alone needs event_bus=kafka"
             )
         topics = [str(spec.topic) for spec in ALL_TOPICS]
         return KafkaEventBus(
-            self._settings.kafka_bootstrap_servers,
+            address,
             client_id=self._service,
             topic_prefix=self._settings.kafka_topic_prefix,
             instance_id=self._settings.kafka_instance_id,

@@ -109,10 +109,10 @@ class TestDelivery:
             refusal = await sender.post(message_to(receiver.url(path)))
 
         assert refusal == Refusal(reason="no answer within 0.3 s")
-        assert time.perf_counter() - started < 2
+        assert time.perf_counter() - started < 10
 
     async def test_a_body_without_an_end_is_not_read(self, receiver: Receiver) -> None:
-        async with sending() as sender, asyncio.timeout(2):
+        async with sending() as sender, asyncio.timeout(10):
             assert await sender.post(message_to(receiver.url("/endless"))) is None
 
     async def test_nobody_at_the_address_is_a_reason(self) -> None:
@@ -370,7 +370,7 @@ class TestRelaying:
     async def test_a_slow_receiver_holds_up_nobody_else(
         self, database: Database, outbox: Table, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(callbacks, "TIMEOUT_SECONDS", 5.0)
+        monkeypatch.setattr(callbacks, "TIMEOUT_SECONDS", 15.0)
         slow = [receiver.url("/silent", host="127.0.0.1")] * 600
         async with receiving(host="127.0.0.2") as other:
             await write(database, outbox, [*slow, *[other.url("/ok", host="127.0.0.2")] * 50])
@@ -380,7 +380,7 @@ class TestRelaying:
                 await eventually(lambda: len(other.received) == 50)
                 seconds = time.perf_counter() - started
 
-        assert seconds < 4
+        assert seconds < 12
         assert receiver.most_at_once == callbacks.CONCURRENCY_PER_HOST
 
     async def test_no_transaction_is_open_while_a_receiver_thinks(

@@ -1,0 +1,61 @@
+"""A small service whose one route takes its time, assembled as services are, and runnable as a program."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+from quart import Blueprint
+from service_kit.event_bus import MemoryEventBus
+from service_kit.http_app import HttpService, create_app
+from service_kit.logging import configure_logging
+from service_kit.metrics import ServiceMetrics
+from service_kit.running import Service, run_services, run_until_signalled
+
+
+def slow_service(database_url: str, port: int, folder: Path) -> Service:
+    """A service whose one route takes its time."""
+    blueprint = Blueprint("slow", __name__)
+
+    @blueprint.get("/slow")
+    async def slow() -> dict[str, str]:
+        await asyncio.sleep(1)
+        return {"done": "yes"}
+
+    service = HttpService(
+        name="slow",
+        title="Slow",
+        version="1",
+        blueprints=[blueprint],
+        checks={},
+        metrics=ServiceMetrics(CollectorRegistry()),
+    )
+
+    async def close() -> None:
+        return
+
+    return Service(
+        name="slow",
+        app=create_app(service),
+        host="127.0.0.1",
+        port=port,
+        database_url=database_url,
+        migrations=folder,
+        bus=MemoryEventBus(),
+        workers=(),
+        close=close,
+    )
+
+
+def main(database_url: str, port: str, folder: str) -> None:
+    """Serve until told to stop."""
+
+    async def serve(stop: asyncio.Event) -> None:
+        await run_services([slow_service(database_url, int(port), Path(folder))], stop=stop)
+
+    configure_logging(service="slow", stream=sys.stdout)
+    run_until_signalled(serve)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
