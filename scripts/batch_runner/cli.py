@@ -1,30 +1,31 @@
 """cj-run: plan, rehearse and execute the assessment of a folder of essays; analyse judgement data."""
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
-from uuid import uuid4
 
 import httpx2
 import stamina
 import typer
-from event_contracts import AssessmentState, CourseCode, LLMConfigOverrides, SuiteError
-from model_manifest import validate_llm_overrides
+from event_contracts import CourseCode
 from rich.console import Console
 
-from batch_runner.assignment import Assignment, load_assignment
-from batch_runner.client import AssessmentClient, ServiceRefused
-from batch_runner.execution import FinishedRun, RunOptions, assessment_request, collect, follow, upload
+from batch_runner.assignment import load_assignment
+from batch_runner.client import AssessmentClient
+from batch_runner.execution import RunOptions, assessment_request, upload
 from batch_runner.interrupting import run_until_interrupted
-from batch_runner.presentation import LiveProgress, problems, ranking_table, totals_line
-from batch_runner.run_files import write_run_files
+from batch_runner.planning import print_plan
+from batch_runner.running import (
+    EXIT_INTERRUPTED,
+    errors,
+    new_batch_id,
+    report_run,
+    reporting_errors,
+    run_assignment,
+)
 
-EXIT_FAILED: Final = 1
-EXIT_INVALID: Final = 2
-EXIT_INTERRUPTED: Final = 130
-NOT_FOUND: Final = 404
+__all__ = ["app", "new_batch_id", "report_run", "reporting_errors", "run_assignment"]
 
 app = typer.Typer(
     name="cj-run",
@@ -33,8 +34,6 @@ app = typer.Typer(
     help="Assess a folder of essays by comparative judgement, and analyse judgement data of any origin.",
 )
 console = Console()
-errors = Console(stderr=True)
-
 Folder = Annotated[
     Path,
     typer.Argument(
@@ -58,41 +57,17 @@ DEFAULT_URL: Final = "http://127.0.0.1:8101"
 DEFAULT_OUT: Final = Path("runs")
 
 
-def reporting_errors(work: Callable[[], None]) -> None:
-    """Run a command: what the user can put right is one line and exit code 2, a failure is exit code 1."""
-    try:
-        work()
-    except SuiteError as error:
-        code = error.service_code if isinstance(error, ServiceRefused) else None
-        errors.out(code or error.code, style="red", end=" ")
-        errors.out(error.message, highlight=False)
-        raise typer.Exit(EXIT_INVALID if error.http_status < 500 else EXIT_FAILED) from error
-
-
 @app.command()
 def plan(
     folder: Folder, course: Course = CourseCode.ENG5, provider: Provider = None, model: Model = None
 ) -> None:
     """Read and check a folder, and say what would be judged; nothing is sent anywhere."""
-    reporting_errors(lambda: _plan(load_assignment(folder, course=course), provider, model))
 
+    def work() -> None:
+        assignment = load_assignment(folder, course=course)
+        print_plan(assignment, provider=provider, model=model, console=console)
 
-def _plan(assignment: Assignment, provider: str | None, model: str | None) -> None:
-    texts = len(assignment.texts)
-    console.out(assignment.title, style="bold", highlight=False)
-    for line in (
-        f"{assignment.course_code}, {assignment.language}",
-        f"{len(assignment.essays)} essays, {len(assignment.anchors)} anchors",
-        *([f"left out, being no essays: {', '.join(assignment.left_out)}"] if assignment.left_out else []),
-        f"{assignment.words} words, {assignment.words // texts} a text",
-        f"grades: {assignment.grade_scale if assignment.anchors else 'none (no anchors)'}",
-        f"all pairs would be {texts * (texts - 1) // 2} comparisons",
-    ):
-        console.out(line, highlight=False)
-    if provider is not None or model is not None:
-        overrides = LLMConfigOverrides(provider_override=provider, model_override=model)
-        resolved = validate_llm_overrides(overrides, default_provider=provider or "mock")
-        console.out(f"judge: {resolved.provider}/{resolved.model}", highlight=False)
+    reporting_errors(work)
 
 
 @app.command("dry-run")
@@ -107,7 +82,7 @@ def dry_run(
 
     async def work(client: AssessmentClient) -> None:
         assignment = load_assignment(folder, course=course)
-        _plan(assignment, provider, model)
+        print_plan(assignment, provider=provider, model=model, console=console)
         await client.check_ready()
         texts = await upload(client, assignment)
         options = RunOptions(batch_id=new_batch_id(), provider=provider, model=model)
@@ -205,54 +180,6 @@ def analyse(
         plot_format=plot_format,
     )
     reporting_errors(lambda: analyse_file(decisions, options, console=console))
-
-
-def new_batch_id() -> str:
-    """A batch id that nobody has used."""
-    return f"run-{uuid4()}"
-
-
-async def run_assignment(
-    client: AssessmentClient, assignment: Assignment, options: RunOptions, *, console: Console
-) -> FinishedRun:
-    """Start a batch, follow it to its end and collect its results; an interrupt cancels the batch."""
-    texts = await upload(client, assignment)
-    request = assessment_request(assignment, texts, options)
-    try:
-        await client.start(request)
-        with LiveProgress(console) as live:
-            async for status in follow(client, options.batch_id):
-                live.show(status)
-    except asyncio.CancelledError:
-        await _cancel(client, options.batch_id, console=console)
-        raise
-    return await collect(client, assignment, request, status)
-
-
-async def _cancel(client: AssessmentClient, batch_id: str, *, console: Console) -> None:
-    try:
-        await client.cancel(batch_id)
-    except ServiceRefused as refusal:
-        if refusal.status != NOT_FOUND:  # the interrupt came before the batch was on record
-            raise
-    console.out(f"cancelled {batch_id}: nothing more is judged", highlight=False)
-
-
-def report_run(run: FinishedRun, *, out: Path, console: Console) -> None:
-    """Print the ranking, what to know about it, the totals and the files; exit 1 when there is no ranking."""
-    if run.results is not None:
-        console.print(ranking_table(run))
-    for problem in problems(run):
-        console.out("note", style="yellow", end=" ")
-        console.out(problem, highlight=False)
-    console.out(totals_line(run), highlight=False)
-    for path in write_run_files(run, out / run.status.batch_id):
-        console.out(str(path), highlight=False)
-    if run.status.state in (AssessmentState.FAILED, AssessmentState.CANCELLED):
-        reason = run.status.error.message if run.status.error else f"the batch was {run.status.state}"
-        errors.out("no ranking:", style="red", end=" ")
-        errors.out(reason, highlight=False)
-        raise typer.Exit(EXIT_FAILED)
 
 
 def _talking_to(url: str, work: Callable[[AssessmentClient], Coroutine[Any, Any, None]]) -> None:

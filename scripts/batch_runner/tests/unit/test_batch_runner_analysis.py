@@ -154,7 +154,7 @@ def test_where_the_classical_fit_does_not_settle_the_models_figures_are_there(
 
 
 def test_the_same_file_gives_the_same_figures(tmp_path: Path) -> None:
-    path = decisions_csv(tmp_path / "d.csv", preference={"one": 0.1, "two": 0.0, "three": -0.2})
+    path = decisions_csv(tmp_path / "d.csv", preference={f"j{n}": 0.0 for n in range(20)})
 
     assert analyse(read_decisions(path)) == analyse(read_decisions(path))
 

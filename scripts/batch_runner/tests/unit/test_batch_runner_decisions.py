@@ -79,6 +79,12 @@ def test_a_result_may_be_a_number_a_decimal_comma_or_the_name_of_a_column(tmp_pa
     assert decisions.ties == 2
 
 
+def test_a_mapping_names_the_first_column_without_the_mark_that_excel_puts_before_it(tmp_path: Path) -> None:
+    decisions = read(tmp_path, "\ufeffbäst,sämst\na,b\n", columns=("winner=bäst", "loser=sämst"))
+
+    assert winners_and_losers(decisions) == [("a", "b")]
+
+
 def test_judges_are_named_where_the_file_names_them(tmp_path: Path) -> None:
     named = read(tmp_path, "judge,winner,loser\nNA,a,b\nbeata,a,b\n")
     unnamed = read(tmp_path, "winner,loser\na,b\n")
