@@ -332,6 +332,32 @@ async def test_anthropic_may_cache_what_calls_share_and_nothing_else() -> None:
     ]
 
 
+@pytest.mark.parametrize("vendor", ["anthropic", "openai", "openrouter"])
+async def test_a_prompt_of_which_nothing_is_shared_has_no_breakpoint_and_no_empty_text(vendor: str) -> None:
+    fresh = [block.model_copy(update={"cacheable": False}) for block in (SYSTEM, TASK, ESSAYS)]
+
+    body = await sent_to(vendor, prompt=Prompt.of(fresh), cache_breakpoints=True)
+
+    assert "cache_control" not in str(body)
+    assert "prompt_cache_breakpoint" not in str(body)
+    assert "" not in list(texts(body))
+    REQUESTS[vendor](body)
+
+
+async def test_what_calls_share_is_marked_for_whoever_openrouter_asks() -> None:
+    body = await sent_to("openrouter", cache_breakpoints=True)
+
+    shared, own = at(body, ("messages", 1, "content", 0)), at(body, ("messages", 1, "content", 1))
+    assert shared == {
+        "type": "text",
+        "text": f"{TASK.content}\n\n",
+        "cache_control": {"type": "ephemeral", "ttl": "5m"},
+        "prompt_cache_breakpoint": {"mode": "explicit"},
+    }
+    assert own == {"type": "text", "text": ESSAYS.content}
+    assert body["prompt_cache_options"] == {"mode": "explicit"}
+
+
 async def test_a_breakpoint_lives_as_long_as_what_comes_after_it() -> None:
     task = TASK.model_copy(update={"ttl": "1h"})
 
