@@ -152,11 +152,12 @@ _NAMES: Final = {
 }
 
 
-def _rest(reading: LimitReading | None, low_water: float) -> float:
-    """Seconds until the vendor's own count is back at the low-water mark; 0 where it is above it."""
+def _rest(reading: LimitReading | None, low_water: float) -> float | None:
+    """Seconds until the vendor's own count is back at the low-water mark; None where it is above it."""
     if reading is None or not reading.limit or reading.remaining is None:
-        return 0.0
-    return max(0.0, low_water - reading.remaining / reading.limit) * 60
+        return None
+    missing = low_water - reading.remaining / reading.limit
+    return missing * 60 if missing > 0 else None
 
 
 def _counts(settlements: Sequence[Settlement]) -> dict[str, object]:

@@ -41,7 +41,8 @@ HOLD = text(
     """
 )
 
-# ``limit`` and ``hold`` are what the vendor's headers said of an allowance: its size, and for how long it is to rest.
+# ``limit`` and ``hold`` are what the vendor's headers said of an allowance: its size, and for how many seconds it is
+# to rest; null where they say nothing.
 SETTLE = text(
     """
     WITH said AS (
@@ -66,11 +67,15 @@ SETTLE = text(
     judged AS MATERIALIZED (
         SELECT held.model, moment.at,
             said.limited IS NOT NULL AND moment.at - said.limited > held.cut_at AS is_cut,
-            CASE WHEN said.is_alive THEN 0 ELSE held.failures END + said.failures AS failures,
-            said.failures > 0
-                AND CASE WHEN said.is_alive THEN 0 ELSE held.failures END + said.failures >= :most_failures
+            1 - power(1 - CAST(:learning AS float8), said.replies) AS weight,
+            streak.failures,
+            said.failures > 0 AND streak.failures >= CAST(:most_failures AS integer)
                 AND (held.open_until IS NULL OR held.open_until <= moment.at) AS opens
-        FROM held JOIN said USING (model) CROSS JOIN (SELECT clock_timestamp() AS at) AS moment
+        FROM held JOIN said USING (model)
+        CROSS JOIN (SELECT clock_timestamp() AS at) AS moment
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN said.is_alive THEN 0 ELSE held.failures END + said.failures AS failures
+        ) AS streak
     )
     UPDATE meter SET
         requests_per_minute = coalesce(said.request_limit, requests_per_minute),
@@ -79,23 +84,23 @@ SETTLE = text(
         tokens_per_minute = coalesce(said.token_limit, tokens_per_minute),
         requests_until = greatest(
             judged.at + make_interval(secs => said.request_hold), requests_until + coalesce(make_interval(
-                secs => said.request_excess * 60 / (requests_per_minute * :share)), interval '0')),
+                secs => said.request_excess * 60 / (requests_per_minute * CAST(:share AS float8))), interval '0')),
         input_until = greatest(
             judged.at + make_interval(secs => said.input_hold), input_until + coalesce(make_interval(
-                secs => said.input_excess * 60 / (input_per_minute * :share)), interval '0')),
+                secs => said.input_excess * 60 / (input_per_minute * CAST(:share AS float8))), interval '0')),
         output_until = greatest(
             judged.at + make_interval(secs => said.output_hold), output_until + coalesce(make_interval(
-                secs => said.output_excess * 60 / (output_per_minute * :share)), interval '0')),
+                secs => said.output_excess * 60 / (output_per_minute * CAST(:share AS float8))), interval '0')),
         tokens_until = greatest(
             judged.at + make_interval(secs => said.token_hold), tokens_until + coalesce(make_interval(
-                secs => said.token_excess * 60 / (tokens_per_minute * :share)), interval '0')),
+                secs => said.token_excess * 60 / (tokens_per_minute * CAST(:share AS float8))), interval '0')),
         input_ratio = CASE WHEN said.estimated_input > 0 THEN input_ratio
-            + (1 - power(1 - :learning, said.replies)) * (said.input / said.estimated_input - input_ratio)
+            + judged.weight * (said.input / said.estimated_input - input_ratio)
             ELSE input_ratio END,
         output_mean = CASE WHEN said.replies > 0 THEN output_mean
-            + (1 - power(1 - :learning, said.replies)) * (said.output / said.replies - output_mean)
+            + judged.weight * (said.output / said.replies - output_mean)
             ELSE output_mean END,
-        concurrency = CASE WHEN judged.is_cut THEN greatest(1, concurrency * :cut)
+        concurrency = CASE WHEN judged.is_cut THEN greatest(1, concurrency * CAST(:cut AS float8))
             ELSE least(max_concurrency, concurrency + said.replies / concurrency) END,
         cut_at = CASE WHEN judged.is_cut THEN judged.at ELSE cut_at END,
         failures = judged.failures,

@@ -68,7 +68,7 @@ class Pacing:
     """
 
     share: float = 0.975
-    burst: timedelta = timedelta(seconds=1)
+    burst: timedelta = timedelta(seconds=0.5)
     low_water: float = 0.01
     cut: float = 0.7
 

@@ -1,6 +1,8 @@
 """What the tests of the LLM Provider send and call: comparisons, prompts, calls."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from uuid import UUID, uuid4
 
 from event_contracts import (
@@ -9,10 +11,16 @@ from event_contracts import (
     LLMConfigOverrides,
     PromptBlock,
     PromptTarget,
+    SuiteError,
     Topic,
+    Winner,
     fence_pair,
 )
-from llm_provider.domain.request import JudgeParameters, Prompt, digest
+from llm_provider.domain.answer import Verdict
+from llm_provider.domain.calls import NO_COST, Call
+from llm_provider.domain.limits import LimitReading
+from llm_provider.domain.money import Cost
+from llm_provider.domain.request import JudgeParameters, JudgeRequest, Prompt, QueueId, Taken, Usage, digest
 from llm_provider.ports import JudgeCall
 from pydantic import JsonValue
 
@@ -91,4 +99,73 @@ def judge_call(
         parameters=parameters(),
         sample=sample,
         attempt=attempt,
+    )
+
+
+def judge_request(
+    text_a: str = "The first essay.",
+    *,
+    batch: str | None = "batch-1",
+    user: str | None = "teacher-1",
+    priority: int = 0,
+    model: str = "simulated-judge-1",
+    wait: timedelta = timedelta(0),
+    life: timedelta = timedelta(minutes=12),
+    is_relaxed: bool = False,
+    max_cost_usd: Decimal | None = None,
+    reports_batch_expiry: bool = False,
+) -> JudgeRequest:
+    """A request as the queue has it; ``wait`` and ``life`` count from now."""
+    prompt, now, queue_id = Prompt.of(blocks(text_a, "The second essay.")), datetime.now(UTC), uuid4()
+    judged_by = parameters(model=model)
+    return JudgeRequest(
+        queue_id=QueueId(queue_id),
+        idempotency_key=str(queue_id),
+        body_sha256="0" * 64,
+        prompt=prompt,
+        prompt_sha256=digest(prompt, judged_by),
+        parameters=judged_by,
+        sample=0,
+        callback_topic=RESULTS,
+        callback_url=None,
+        correlation_id=uuid4(),
+        user_id=user,
+        batch_id=batch,
+        metadata={"essay_a_id": "a", "essay_b_id": "b", "bos_batch_id": batch},
+        priority=priority,
+        requested_at=now,
+        not_before=now + wait,
+        expires_at=now + life,
+        is_relaxed=is_relaxed,
+        reports_batch_expiry=reports_batch_expiry,
+        max_cost_usd=max_cost_usd,
+    )
+
+
+def call_of(
+    taken: Taken,
+    *,
+    error: SuiteError | None = None,
+    usage: Usage | None = None,
+    cost: Cost = NO_COST,
+    retry_after: timedelta | None = None,
+    limits: tuple[LimitReading, ...] = (),
+    seconds: float = 1.0,
+    in_batch: bool = False,
+) -> Call:
+    """A call that ended now: answered, unless there is an error."""
+    now = datetime.now(UTC)
+    verdict = Verdict(winner=Winner.ESSAY_A, justification="It is better.", confidence=4)
+    return Call(
+        taken=taken,
+        started_at=now - timedelta(seconds=seconds),
+        ended_at=now,
+        model=taken.request.parameters.model,
+        usage=usage if usage is not None or error is not None else Usage(input=100, output=10),
+        cost=cost,
+        verdict=None if error else verdict,
+        error=error,
+        retry_after=retry_after,
+        limits=limits,
+        in_batch=in_batch,
     )

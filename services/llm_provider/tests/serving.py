@@ -17,11 +17,11 @@ from event_contracts import (
 )
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
+from hypercorn.typing import Framework
 from llm_provider.main import assemble
 from llm_provider.settings import Settings
 from llm_provider.tests.building import RESULTS
 from pydantic import SecretStr
-from quart import Quart
 from service_kit.event_bus import EventBus, MemoryEventBus, Record
 from service_kit.running import run_services
 
@@ -67,7 +67,7 @@ async def serving(settings: Settings, *, bus: EventBus | None = None) -> AsyncIt
 
 
 @asynccontextmanager
-async def serving_app(app: Quart) -> AsyncIterator[str]:
+async def serving_app(app: Framework) -> AsyncIterator[str]:
     """Serve another application, such as a receiver of callbacks; yields its base URL."""
     config, stop = Config(), asyncio.Event()
     config.bind = [f"{HOST}:{free_port()}"]

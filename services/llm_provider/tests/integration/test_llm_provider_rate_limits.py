@@ -1,0 +1,68 @@
+"""A vendor's limits are used nearly in full and hardly ever broken, by one replica and by several together."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import httpx2
+import pytest
+from event_contracts import LLMConfigOverrides
+from llm_provider.tests.building import comparison
+from llm_provider.tests.serving import memory_bus, serving, serving_app, settings_for, submit
+from suite.benchmarks.limited_vendor import LimitedVendor, VendorLimits
+
+WINDOW = 20.0
+OVERRIDES = LLMConfigOverrides(provider_override="openai_compatible", model_override="limited-1")
+
+
+@asynccontextmanager
+async def replicas(
+    count: int, database_url: str, vendor_url: str, limits: Mapping[str, float]
+) -> AsyncIterator[list[httpx2.AsyncClient]]:
+    """So many replicas on one database, with one bus between them."""
+    bus, _ = memory_bus()
+    async with AsyncExitStack() as stack:
+        yield [
+            await stack.enter_async_context(
+                serving(
+                    settings_for(
+                        database_url,
+                        openai_compatible_url=f"{vendor_url}/v1",
+                        limits={"openai_compatible": limits},
+                        announce_calls=False,
+                    ),
+                    bus=bus,
+                )
+            )
+            for _ in range(count)
+        ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize(("essay_characters", "bound"), [(200, "requests"), (1_600, "tokens")])
+async def test_the_allowance_is_used_and_the_vendor_rarely_has_to_say_no(
+    database_url: str, count: int, essay_characters: int, bound: str
+) -> None:
+    vendor = LimitedVendor(limits=VendorLimits(requests=200, tokens=67_000, window=WINDOW, latency=0.4))
+    limits = {"requests_per_minute": 600, "tokens_per_minute": 200_000, "concurrency": 32}
+    items = [
+        comparison(f"{number} " + "word " * (essay_characters // 5), overrides=OVERRIDES)
+        for number in range(300)
+    ]
+    async with (
+        serving_app(vendor) as address,
+        replicas(count, database_url, address, limits) as clients,
+    ):
+        await submit(clients[0], items)
+        await asyncio.sleep(WINDOW + 1)
+
+    began = vendor.calls[0].at
+    window = [call for call in vendor.calls if call.at < began + WINDOW]
+    used = {
+        "requests": sum(call.status == 200 for call in window) / vendor.limits.requests,
+        "tokens": sum(call.tokens for call in window) / vendor.limits.tokens,
+    }
+    refused = sum(call.status == 429 for call in vendor.calls) / len(vendor.calls)
+    assert used[bound] >= 0.95, used
+    assert refused < 0.01

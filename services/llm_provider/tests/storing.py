@@ -1,0 +1,84 @@
+"""The service's database without the service: for tests that look at one statement at a time."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from llm_provider.adapters.postgres import PostgresStore
+from llm_provider.adapters.postgres_meters import MeterRules
+from llm_provider.domain.limits import BreakerPolicy, Limits, Pacing
+from llm_provider.domain.metering import Settlement
+from llm_provider.domain.request import JudgeRequest, Taken
+from service_kit.database import Database
+from sqlalchemy import Row, text
+
+MODEL = ("mock", "simulated-judge-1")
+UNHURRIED = Pacing(share=1.0)
+FIVE_FAILURES = BreakerPolicy()
+NO_LIMITS = Limits(concurrency=100_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """A store, and a worker that uses it."""
+
+    database: Database
+    store: PostgresStore
+    worker: UUID = field(default_factory=uuid4)
+
+    async def add(self, *requests: JudgeRequest) -> None:
+        async with self.store.transaction() as transaction:
+            await transaction.queue.add(requests)
+
+    async def limit(self, limits: Limits, *, model: tuple[str, str] = MODEL) -> None:
+        async with self.store.transaction() as transaction:
+            await transaction.meters.set_limits({model: limits})
+
+    async def take(self, limit: int = 1_000, *, worker: UUID | None = None) -> list[Taken]:
+        """Take, as one replica would; in the order of the queue."""
+        async with self.store.transaction() as transaction:
+            taken = await transaction.queue.take(provider="mock", worker=worker or self.worker, limit=limit)
+        return list(taken)
+
+    async def return_due(self) -> int:
+        async with self.store.transaction() as transaction:
+            return await transaction.queue.return_due(limit=500)
+
+    async def settle(self, *settlements: Settlement) -> dict[str, bool]:
+        async with self.store.transaction() as transaction:
+            return dict(await transaction.meters.settle(provider="mock", settlements=settlements))
+
+    async def rows(self, statement: str, **values: object) -> list[Row[Any]]:
+        async with self.database.transaction() as connection:
+            return list(await connection.execute(text(statement), values))
+
+    async def execute(self, statement: str, **values: object) -> None:
+        async with self.database.transaction() as connection:
+            await connection.execute(text(statement), values)
+
+
+@asynccontextmanager
+async def stored(
+    database_url: str,
+    *,
+    pacing: Pacing = UNHURRIED,
+    breaker: BreakerPolicy = FIVE_FAILURES,
+    lease: timedelta = timedelta(seconds=30),
+    ceilings: dict[str, Limits] | None = None,
+    limits: Limits = NO_LIMITS,
+) -> AsyncIterator[Stored]:
+    """A store on the database, with one model whose limits are given."""
+    database = Database(database_url, application_name="test")
+    rules = MeterRules(
+        keys={"mock": "account"}, ceilings=ceilings or {}, pacing=pacing, breaker=breaker, lease=lease
+    )
+    store = PostgresStore(database, rules=rules, wake_relays=lambda: None)
+    opened = Stored(database=database, store=store)
+    try:
+        await opened.limit(limits)
+        yield opened
+    finally:
+        await database.close()
