@@ -35,8 +35,26 @@ from cj_measurement.grades import (
     confidence_label,
     project_grades,
 )
+from cj_measurement.linking import AnchorScale, Linked, LinkMethod, link
 from cj_measurement.pairing import Pair, PairingSettings, PairingState, Policy, plan_pairs
+from cj_measurement.panels import (
+    Agreement,
+    JudgeReport,
+    LeftOut,
+    Panel,
+    agreement_of,
+    analyse_panel,
+    leave_out,
+)
 from cj_measurement.posterior import FixedAbilities
+from cj_measurement.qualification import (
+    Criterion,
+    CriterionStatus,
+    Qualification,
+    QualificationSettings,
+    Verdict,
+    qualify,
+)
 from cj_measurement.reliability import (
     Reliability,
     SplitHalf,
@@ -44,6 +62,7 @@ from cj_measurement.reliability import (
     kinnear_ssr_prime,
     scale_separation_reliability,
 )
+from cj_measurement.scale_correlation import ScaleCorrelation, scale_correlation
 from cj_measurement.split_half import reliability_of, split_half
 from cj_measurement.stopping import (
     Gate,
@@ -55,11 +74,15 @@ from cj_measurement.stopping import (
 )
 
 __all__ = [
+    "Agreement",
     "Anchor",
+    "AnchorScale",
     "Bootstrap",
     "ClassicalFit",
     "Comparisons",
     "ConfidenceLabel",
+    "Criterion",
+    "CriterionStatus",
     "Discrimination",
     "Fit",
     "FixedAbilities",
@@ -71,6 +94,10 @@ __all__ = [
     "GraphShape",
     "InvalidArgument",
     "InvalidComparisons",
+    "JudgeReport",
+    "LeftOut",
+    "LinkMethod",
+    "Linked",
     "Losses",
     "MeanSquares",
     "MeasurementError",
@@ -79,9 +106,13 @@ __all__ = [
     "Pair",
     "PairingSettings",
     "PairingState",
+    "Panel",
     "Policy",
     "PositionBias",
+    "Qualification",
+    "QualificationSettings",
     "Reliability",
+    "ScaleCorrelation",
     "ScaleShape",
     "SplitHalf",
     "StopInputs",
@@ -90,6 +121,9 @@ __all__ = [
     "SwapConsistency",
     "TooLarge",
     "Triads",
+    "Verdict",
+    "agreement_of",
+    "analyse_panel",
     "bootstrap",
     "circular_triads",
     "close_calls",
@@ -102,12 +136,16 @@ __all__ = [
     "item_fit",
     "judge_fit",
     "kinnear_ssr_prime",
+    "leave_out",
     "length_correlation",
+    "link",
     "losses",
     "plan_pairs",
     "project_grades",
+    "qualify",
     "reliability_of",
     "residuals",
+    "scale_correlation",
     "scale_separation_reliability",
     "split_half",
     "swap_consistency",

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
+from scipy.special import expit, ndtri
 
 from cj_measurement.comparisons import Comparisons, FloatArray, IntArray
 from cj_measurement.errors import (
@@ -114,24 +114,29 @@ class Fit:
 
     @cached_property
     def variances(self) -> FloatArray:
-        """diag C, shape (n,); beyond ``DENSE_LIMIT`` items from draws, to about 2 %.
-
-        Each draw gives the conditional mean of every ability given all the others: C_ii is the conditional
-        variance 1/H_ii plus the variance of that mean (Sidén, Lindgren, Bolin & Villani 2018, eq. 7).
-        """
+        """diag C, shape (n,); beyond ``DENSE_LIMIT`` items from draws, to about 2 %."""
         if self.n_items <= DENSE_LIMIT:
             return np.diag(self.covariance).copy()
-        draws = self.posterior.draws(self.mode, VARIANCE_DRAWS, np.random.default_rng(DRAW_SEED))
-        information = self.mode.information
-        own = information.own_precision[:, None]
-        means = draws - information.times(draws) / own
-        variances = (1 / own[:, 0] + np.mean(means**2, axis=1))[: self.n_items]
+        generator = np.random.default_rng(DRAW_SEED)
+        variances = self.posterior.variances(self.mode, VARIANCE_DRAWS, generator)[: self.n_items]
         return variances if self.posterior.free is None else np.where(self.posterior.free, variances, 0.0)
 
     @property
     def standard_errors(self) -> FloatArray:
         """sqrt(diag C), shape (n,); 0 for abilities known beforehand."""
         return np.sqrt(self.variances)
+
+    @cached_property
+    def posterior_mean(self) -> FloatArray:
+        """Abilities' posterior means (n,), to first order: a little further out than the mode ``theta``."""
+        generator = np.random.default_rng(DRAW_SEED)
+        shift = self.posterior.mean_shift(self.mode, VARIANCE_DRAWS, generator)[: self.n_items]
+        return np.asarray(self.theta + shift, dtype=np.float64)
+
+    def intervals(self, level: float = 0.9) -> FloatArray:
+        """Lower and upper ends (n, 2) of what each ability is with probability ``level``, around the posterior mean."""
+        half = float(ndtri((1 + level) / 2)) * self.standard_errors
+        return np.column_stack([self.posterior_mean - half, self.posterior_mean + half])
 
     @cached_property
     def mean_covariance(self) -> float:

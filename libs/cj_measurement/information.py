@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, eigh_tridiagonal, lapack
+from scipy.linalg import cho_factor, cho_solve, eigh_tridiagonal, lapack, solve_triangular
 from scipy.sparse import csr_array
 
 from cj_measurement.comparisons import BoolArray, FloatArray
 from cj_measurement.errors import NotConverged
 
 DENSE_LIMIT = 1_000
-"""Up to this many parameters the matrix is factorised."""
+"""Up to this many items the matrix is factorised."""
 DENSE_SOLVE_LIMIT = 150
 """Up to this many parameters a factorisation is quicker than conjugate gradients."""
 CG_ITERATIONS = 20_000
@@ -27,6 +27,10 @@ PROBE_NUMBERS = 20_000
 LANCZOS_STEPS = 16
 PROBE_SEED = 20_031
 TINY = np.finfo(np.float64).tiny
+
+
+class Indefinite(NotConverged):
+    """The matrix is no information matrix: there is no maximum here."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -102,8 +106,17 @@ class Information:
 
     @cached_property
     def factor(self) -> tuple[FloatArray, bool]:
-        """Cholesky factor of H."""
-        return cho_factor(self.dense(), lower=True, overwrite_a=True, check_finite=False)
+        """Cholesky factor of H; raises ``Indefinite``."""
+        try:
+            return cho_factor(self.dense(), lower=True, overwrite_a=True, check_finite=False)
+        except np.linalg.LinAlgError as error:
+            raise Indefinite("the information matrix is not positive definite") from error
+
+    def draws(self, normal: FloatArray) -> FloatArray:
+        """L⁻ᵀ z: from standard normal numbers (size, r), draws with covariance H⁻¹."""
+        return np.asarray(
+            solve_triangular(self.factor[0], normal, lower=True, trans="T", check_finite=False), np.float64
+        )
 
     def inverse(self) -> FloatArray:
         """H⁻¹ in full, shape (size, size), from the factor."""
@@ -115,14 +128,17 @@ class Information:
         return np.asarray(below + np.tril(below, -1).T, dtype=np.float64)
 
     def solve(self, right: FloatArray, *, tolerance: float = 1e-10) -> FloatArray:
-        """H⁻¹ b for b of shape (size,) or (size, r), each column to a relative residual of ``tolerance``."""
+        """H⁻¹ b for b of shape (size,) or (size, r), each column to a relative residual of ``tolerance``.
+
+        Raises ``Indefinite`` where that shows, and ``NotConverged``.
+        """
         if self.size <= DENSE_SOLVE_LIMIT:
             return np.asarray(cho_solve(self.factor, right, check_finite=False), dtype=np.float64)
         return _conjugate_gradients(self.times, right, self.diagonal, tolerance)
 
     def log_determinant(self) -> float:
-        """log det H; beyond ``DENSE_LIMIT`` parameters an estimate, always the same for the same matrix."""
-        if self.size <= DENSE_LIMIT:
+        """log det H; beyond ``DENSE_LIMIT`` items an estimate, always the same for the same matrix."""
+        if self.n <= DENSE_LIMIT:
             return float(2 * np.log(np.diag(self.factor[0])).sum())
         return self._log_determinant_of_abilities() - self._log_determinant_of_border_covariance()
 
@@ -200,7 +216,10 @@ def _conjugate_gradients(
         if np.all(size <= target):
             return x
         image = times(direction)
-        step = size / np.maximum(_dot(direction, image), TINY)
+        curvature = _dot(direction, image)
+        if np.any(curvature < 0):
+            raise Indefinite("the information matrix is not positive definite")
+        step = size / np.maximum(curvature, TINY)
         x += step * direction
         residual -= step * image
         scaled = inverse * residual

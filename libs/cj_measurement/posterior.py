@@ -14,10 +14,13 @@ from scipy.special import expit, log_expit
 
 from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray, IntArray
 from cj_measurement.errors import NotConverged
-from cj_measurement.information import Information
+from cj_measurement.information import DENSE_LIMIT, Information
 
 TOLERANCE = 1e-8
 MAX_ITERATIONS = 100
+SMALLEST_STEP = 1e-10
+ROUNDING = 1e-12
+COLUMNS_AT_ONCE = 100
 POSITION_PRIOR_SD = 2.0
 """A weak prior on b_j keeps it finite for a judge who always prefers one slot."""
 DISCRIMINATION_PRIOR_SD = 0.5
@@ -170,13 +173,31 @@ class Posterior:
             pull[n + k :] = self.basis @ stretch
         return pull
 
-    def information(self, point: Point, tau: float, *, with_known: bool = False) -> Information:
-        """Expected information and prior; with ``with_known`` the known abilities keep their rows and columns."""
+    def _push(self, x: FloatArray, point: Point) -> FloatArray:
+        """J x: how the logits of the comparisons (m, r) move with the parameters (size, r)."""
+        n, k = self.n, self.n_effects
+        slope = np.broadcast_to(point.slope, point.difference.shape)[:, None]
+        moved = slope * (x[self.data.slot_a] - x[self.data.slot_b])
+        if k:
+            moved += np.vstack([x[n : n + k], np.zeros(x.shape[1])])[self._judge_effect]
+        if self.basis is not None:
+            moved += slope * point.difference[:, None] * (self.basis.T @ x[n + k :])[self.data.judge]
+        return np.asarray(moved, dtype=np.float64)
+
+    def information(
+        self, point: Point, tau: float, *, expected: bool = False, with_known: bool = False
+    ) -> Information:
+        """Minus the second derivatives of the log posterior; with ``with_known`` known abilities keep their rows.
+
+        ``expected`` leaves out what has mean zero over decisions, which only discriminations bring in: never
+        indefinite, but not as exact.
+        """
         weight = self.weight * point.chance * (1 - point.chance)
+        surprise = np.zeros(1) if expected else self.sign * (1 - point.chance) * self.weight
         steep = weight * point.slope**2
         a, b = self.data.slot_a, self.data.slot_b
         degree = np.asarray(np.bincount(a, steep, self.n) + np.bincount(b, steep, self.n), np.float64)
-        border = self._border(weight, point)
+        border = self._border(weight, surprise, point)
         free = None if with_known else self.free
         if free is not None:
             steep = steep * free[a] * free[b]
@@ -187,18 +208,18 @@ class Posterior:
             degree=degree,
             precision=tau**-2,
             border=border,
-            corner=self._corner(weight, point),
+            corner=self._corner(weight, surprise, point),
             free=free,
             prior_mean_free=self.fixed is not None and not with_known,
         )
 
-    def _border(self, weight: FloatArray, point: Point) -> FloatArray:
+    def _border(self, weight: FloatArray, surprise: FloatArray, point: Point) -> FloatArray:
         blocks = []
         if self.n_effects:
             effects = self._by_item(self._judge_effect, self.n_effects + 1, weight * point.slope)
             blocks.append(effects[:, :-1])
         if self.basis is not None:
-            along = weight * point.slope**2 * point.difference
+            along = point.slope * (weight * point.slope * point.difference - surprise)
             blocks.append(self._by_item(self.data.judge, self.data.n_judges, along) @ self.basis.T)
         return np.hstack(blocks) if blocks else np.empty((self.n, 0))
 
@@ -209,25 +230,24 @@ class Posterior:
         in_b = np.bincount(self.data.slot_b * columns + column, values, cells)
         return np.asarray((in_a - in_b).reshape(self.n, columns), dtype=np.float64)
 
-    def _corner(self, weight: FloatArray, point: Point) -> FloatArray:
+    def _corner(self, weight: FloatArray, surprise: FloatArray, point: Point) -> FloatArray:
         k = self.n_effects
         corner = np.zeros((self.size - self.n, self.size - self.n))
         effects = np.bincount(self._judge_effect, weight, k + 1)[:k] if k else np.empty(0)
         corner[np.arange(k), np.arange(k)] = effects + POSITION_PRIOR_SD**-2
         if self.basis is not None:
             judge, judges = self.data.judge, self.data.n_judges
-            stretch = weight * point.slope * point.difference
-            across = np.bincount(self._judge_effect * judges + judge, stretch, (k + 1) * judges)
-            within = np.bincount(judge, stretch * point.slope * point.difference, judges)
+            logit = point.slope * point.difference
+            across = np.bincount(self._judge_effect * judges + judge, weight * logit, (k + 1) * judges)
+            within = np.bincount(judge, logit * (weight * logit - surprise), judges)
             corner[:k, k:] = across.reshape(k + 1, judges)[:k] @ self.basis.T
             corner[k:, :k] = corner[:k, k:].T
-            corner[k:, k:] = (self.basis * within) @ self.basis.T + np.eye(
-                judges - 1
-            ) / DISCRIMINATION_PRIOR_SD**2
+            prior = np.eye(judges - 1) / DISCRIMINATION_PRIOR_SD**2
+            corner[k:, k:] = (self.basis * within) @ self.basis.T + prior
         return corner
 
     def mode(self, tau: float, start: FloatArray, *, tolerance: float = TOLERANCE) -> Mode:
-        """The mode by Newton's method (Fisher scoring where discriminations are estimated), from ``start``.
+        """The mode by Newton's method from ``start``.
 
         Raises ``NotConverged`` unless every component of the gradient comes below ``tolerance``.
         """
@@ -235,26 +255,36 @@ class Posterior:
         gradient = self.gradient(point, tau)
         for iteration in range(MAX_ITERATIONS):
             steepest = float(np.abs(gradient).max())
-            information = self.information(point, tau)
             if steepest < tolerance:
-                value = self.log_posterior(point, tau)
-                return Mode(point.parameters, tau, value, information, iteration)
-            step = information.solve(gradient, tolerance=_forcing(steepest))
-            point, gradient = self._move(point, gradient, step, tau)
+                information = self.information(point, tau)
+                return Mode(point.parameters, tau, self.log_posterior(point, tau), information, iteration)
+            point, gradient = self._step(point, gradient, tau)
         raise NotConverged(f"no mode after {MAX_ITERATIONS} Newton steps at tau={tau:.3g}")
+
+    def _step(self, point: Point, gradient: FloatArray, tau: float) -> tuple[Point, FloatArray]:
+        """One Newton step, solved for loosely at first and so that convergence stays fast; else one of Fisher's."""
+        forcing = min(0.05, float(np.abs(gradient).max()))
+        try:
+            step = self.information(point, tau).solve(gradient, tolerance=forcing)
+            return self._move(point, gradient, step, tau)
+        except NotConverged:
+            if self.basis is None:
+                raise
+        step = self.information(point, tau, expected=True).solve(gradient, tolerance=forcing)
+        return self._move(point, gradient, step, tau)
 
     def _move(
         self, point: Point, gradient: FloatArray, step: FloatArray, tau: float
     ) -> tuple[Point, FloatArray]:
         """The whole step where the gradient shrinks; else as much of it as improves the posterior."""
         value, scale = None, 1.0
-        while scale > 1e-10:
+        while scale > SMALLEST_STEP:
             moved = self.at(point.parameters + scale * step)
             turned = self.gradient(moved, tau)
-            if np.abs(turned).max() < np.abs(gradient).max():
+            if self.basis is None and np.abs(turned).max() < np.abs(gradient).max():
                 return moved, turned
             value = self.log_posterior(point, tau) if value is None else value
-            if self.log_posterior(moved, tau) > value:
+            if self.log_posterior(moved, tau) > value - ROUNDING * abs(value):
                 return moved, turned
             scale /= 2
         raise NotConverged("no Newton step improves the posterior")
@@ -268,14 +298,63 @@ class Posterior:
         )
 
     def draws(self, mode: Mode, count: int, generator: np.random.Generator) -> FloatArray:
-        """Draws from N(0, H⁻¹), shape (size, count): each solves H x = r for an r with covariance H."""
+        """Draws from N(0, H⁻¹), shape (size, count); 0 for abilities known beforehand."""
+        if self.n > DENSE_LIMIT:
+            return self._draws(self._square(mode), mode, count, generator)
+        normal = generator.standard_normal((self.size, count))
+        if self.free is not None:
+            normal[: self.n] *= self.free[:, None]
+        return mode.information.draws(normal)
+
+    def variances(self, mode: Mode, count: int, generator: np.random.Generator) -> FloatArray:
+        """Diagonal of H⁻¹ (size,), estimated from draws.
+
+        Each draw gives the conditional mean of every parameter given all the others: the variance is 1/H_ii plus that
+        of the conditional mean (Sidén, Lindgren, Bolin & Villani 2018).
+        """
+        information = self._square(mode)
+        draws, own = self._draws(information, mode, count, generator), information.own_precision
+        means = draws - information.times(draws) / own[:, None]
+        return np.asarray(1 / own + np.mean(means**2, axis=1), dtype=np.float64)
+
+    def mean_shift(self, mode: Mode, count: int, generator: np.random.Generator) -> FloatArray:
+        """Posterior mean minus mode (size,), to first order: ½ H⁻¹ Jᵀ (ℓ‴ ∘ R), R the variances of the logits.
+
+        The posterior leans outwards, the more so the fewer surprises an item met (Tierney & Kadane 1986). Beyond
+        ``DENSE_LIMIT`` items R comes from ``count`` draws.
+        """
+        point = self.at(mode.parameters)
+        if self.n <= DENSE_LIMIT:
+            roots = mode.information.draws(np.eye(self.size))
+        else:
+            roots = self._draws(self._square(mode), mode, count, generator) / np.sqrt(count)
+        if self.free is not None:
+            roots[: self.n] *= self.free[:, None]
+        variance = sum(
+            np.einsum("mr,mr->m", moved, moved)
+            for start in range(0, roots.shape[1], COLUMNS_AT_ONCE)
+            for moved in [self._push(roots[:, start : start + COLUMNS_AT_ONCE], point)]
+        )
+        third = self.sign * self.weight * point.chance * (1 - point.chance) * (2 * point.chance - 1)
+        return mode.information.solve(self._pull(third * variance, point)) / 2
+
+    def _square(self, mode: Mode) -> Information:
+        """H as a sum of squares, which can be drawn from: with discriminations, the expected information."""
+        if self.basis is None:
+            return mode.information
+        return self.information(self.at(mode.parameters), mode.tau, expected=True)
+
+    def _draws(
+        self, information: Information, mode: Mode, count: int, generator: np.random.Generator
+    ) -> FloatArray:
+        """Each solves H x = r for an r with covariance H (Papandreou & Yuille 2010)."""
         point = self.at(mode.parameters)
         spread = np.sqrt(self.weight * point.chance * (1 - point.chance))
         right = np.empty((self.size, count))
         for column in range(count):
             noise = generator.standard_normal(len(spread))
             right[:, column] = self._pull(spread * noise, point) + self._prior_noise(mode.tau, generator)
-        return mode.information.solve(right, tolerance=1e-6)
+        return information.solve(right, tolerance=1e-6)
 
     def _prior_noise(self, tau: float, generator: np.random.Generator) -> FloatArray:
         n, k = self.n, self.n_effects
@@ -286,8 +365,3 @@ class Posterior:
         noise[n : n + k] /= POSITION_PRIOR_SD
         noise[n + k :] /= DISCRIMINATION_PRIOR_SD
         return noise
-
-
-def _forcing(steepest: float) -> float:
-    """How exactly a Newton step is solved for: loosely at first, and so that convergence stays fast."""
-    return min(0.05, steepest)
