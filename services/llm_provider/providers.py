@@ -69,7 +69,7 @@ from llm_provider.use_cases.run_jobs import RunJobs
 NAME = "llm_provider_service"
 EXPIRY_SECONDS = 1.0
 JOBS_SECONDS = 1.0
-SPENDING_SECONDS = 5.0
+SPENDING_SECONDS = 2.0
 MEASURING_SECONDS = 15.0
 FORGETTING_SECONDS = 600.0
 KEEP_CONNECTIONS_SECONDS = 60.0

@@ -27,8 +27,8 @@ QueueId = NewType("QueueId", UUID)
 
 SERVICE = SourceService.LLM_PROVIDER
 CHARACTERS_PER_TOKEN = 4
-FEWEST_CHARACTERS_PER_TOKEN = 2
-"""Of whole essays, in any language that is written in letters."""
+FRAME_TOKENS = 1_000
+"""What a vendor adds to a prompt for the answer's schema, at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,8 +171,11 @@ class JudgeRequest:
 
     @property
     def most_usage(self) -> Usage:
-        """Tokens that one call may use at most, all of them written to a cache where the model bills that."""
-        most = math.ceil(self.prompt.characters / FEWEST_CHARACTERS_PER_TOKEN)
+        """Tokens that one call may use at most: no token is shorter than a byte.
+
+        All that is read is written to a cache as well where the model bills that.
+        """
+        most = len(self.prompt.system.encode()) + len(self.prompt.user.encode()) + FRAME_TOKENS
         written = most if self.parameters.cache_breakpoints else 0
         for_an_hour = any(block.ttl == "1h" for block in self.prompt.blocks)
         return Usage(

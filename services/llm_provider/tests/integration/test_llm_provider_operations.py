@@ -1,0 +1,208 @@
+"""What operators see and can do: providers as they stand, pauses, cancelled requests, models about to retire."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+from event_contracts import LLMConfigOverrides, NotFound
+from llm_provider.ports import RetiringModel, Store
+from llm_provider.tests.building import comparison
+from llm_provider.tests.serving import PATIENCE_SECONDS, Results, memory_bus, serving, settings_for, submit
+from llm_provider.tests.storing import stored
+from llm_provider.tests.vendors.fake_vendors import KEY, Answer, Failure, always, fake_vendors, in_turn
+from llm_provider.use_cases.pause_provider import PauseProvider
+
+LLAMA = LLMConfigOverrides(provider_override="openai_compatible", model_override="llama-3")
+SLOW = {"simulated_latency_ms": 60_000.0}
+
+
+@asynccontextmanager
+async def service(database_url: str, **changes: object) -> AsyncIterator[tuple[httpx2.AsyncClient, Results]]:
+    bus, results = memory_bus()
+    async with serving(settings_for(database_url, **changes), bus=bus) as client:
+        yield client, results
+
+
+async def eventually(client: httpx2.AsyncClient, path: str, holds: Callable[[httpx2.Response], bool]) -> None:
+    """Ask until the answer is as it should be."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not holds(await client.get(path)):  # noqa: ASYNC110 - nothing here says when
+            await asyncio.sleep(0.05)
+
+
+async def provider(client: httpx2.AsyncClient, name: str) -> dict[str, Any]:
+    providers = (await client.get("/api/v1/providers")).json()["providers"]
+    found: dict[str, Any] = next(one for one in providers if one["provider"] == name)
+    return found
+
+
+async def test_providers_show_limits_breaker_and_what_they_did_today(database_url: str) -> None:
+    async with service(
+        database_url,
+        simulated_input_price="1000",
+        limits={"mock": {"requests_per_minute": 6_000, "concurrency": 50}},
+    ) as (client, results):
+        await submit(client, [comparison() for _ in range(7)])
+        received = await results.waits_for(7)
+        mock, anthropic = await provider(client, "mock"), await provider(client, "anthropic")
+
+    assert (mock["configured"], mock["enabled"], anthropic["configured"]) == (True, True, False)
+    (meter,) = mock["models"]
+    assert (meter["requests_per_minute"], meter["concurrency"]) == (6_000, 50)
+    assert (meter["breaker"], meter["held_until"]) == ("closed", None)
+    assert (mock["today"]["calls"], mock["today"]["answered"]) == (7, 7)
+    assert mock["today"]["cost_usd"] == pytest.approx(sum(float(one.cost_estimate) for one in received))
+    assert anthropic["today"]["calls"] == 0
+
+
+async def test_an_outage_opens_the_breaker_and_costs_no_request_its_tries(database_url: str) -> None:
+    down = in_turn(*[Failure(status=500)] * 4, then=always(Answer()))
+    async with (
+        fake_vendors(down) as vendors,
+        service(
+            database_url,
+            openai_compatible_url=vendors.url("openai_compatible"),
+            openai_compatible_key=KEY,
+            limits={"openai_compatible": {"concurrency": 2}},
+            first_pause=timedelta(seconds=0.01),
+            breaker_pause=timedelta(seconds=0.3),
+            breaker_failures=2,
+            max_attempts=3,
+        ) as (client, results),
+    ):
+        await submit(client, [comparison(f"essay {n}", overrides=LLAMA) for n in range(6)])
+        await asyncio.sleep(0.2)
+        during = await provider(client, "openai_compatible")
+        received = await results.waits_for(6)
+        after = await provider(client, "openai_compatible")
+
+    assert during["models"][0]["breaker"] in ("open", "half_open")
+    assert after["models"][0]["breaker"] == "closed"
+    assert all(result.winner is not None for result in received)
+
+
+async def test_a_paused_provider_answers_nothing_until_it_is_resumed(database_url: str) -> None:
+    async with stored(database_url) as other_replica, service(database_url) as (client, results):
+        switch = _switch(other_replica.store)
+        await switch.pause("mock", by="admin@example.org", reason="too dear today")
+        await submit(client, [comparison()])
+        await asyncio.sleep(0.6)
+        while_paused, shown = list(results.received), await provider(client, "mock")
+        await switch.resume("mock", by="admin@example.org")
+        await results.waits_for(1)
+
+    assert while_paused == []
+    assert shown["enabled"] is False
+    assert (shown["pause"]["paused_by"], shown["pause"]["reason"]) == ("admin@example.org", "too dear today")
+
+
+async def test_only_providers_that_there_are_can_be_paused(database_url: str) -> None:
+    async with stored(database_url) as database:
+        with pytest.raises(NotFound, match="use one of"):
+            await _switch(database.store).pause("nobody", by="admin", reason="x")
+
+
+def _switch(store: Store) -> PauseProvider:
+    return PauseProvider(store=store, known=("mock",), wake_judges=lambda: None)
+
+
+async def test_a_cancelled_request_ends_with_one_error_and_is_not_judged(database_url: str) -> None:
+    first = comparison("first")
+    async with service(database_url, **SLOW, limits={"mock": {"concurrency": 1}}) as (client, results):
+        answer = await submit(client, [first, comparison("second")])
+        waiting = answer.items[1].accepted
+        assert waiting is not None
+        cancelled = [await client.post(f"/api/v1/requests/{waiting.queue_id}/cancel") for _ in range(2)]
+        await results.waits_for(1)
+        await asyncio.sleep(0.3)
+
+    assert [one.json()["status"] for one in cancelled] == ["cancelled"] * 2
+    (result,) = results.received
+    assert result.error_detail is not None
+    assert result.error_detail.details == {"reason": "cancelled"}
+    assert result.cost_estimate == 0
+
+
+async def test_a_call_that_is_under_way_when_its_request_is_cancelled_is_billed_and_not_used(
+    database_url: str,
+) -> None:
+    async with service(database_url, simulated_latency_ms=600.0, simulated_input_price="1000") as (
+        client,
+        results,
+    ):
+        answer = await submit(client, [comparison()])
+        accepted = answer.items[0].accepted
+        assert accepted is not None
+        await asyncio.sleep(0.2)
+        await client.post(f"/api/v1/requests/{accepted.queue_id}/cancel")
+        await eventually(client, "/api/v1/costs", lambda costs: costs.json()["total"]["cost_usd"] > 0)
+
+    (result,) = results.received
+    assert result.winner is None
+
+
+async def test_a_request_that_has_ended_stays_as_it_is(database_url: str) -> None:
+    async with service(database_url) as (client, results):
+        answer = await submit(client, [comparison()])
+        await results.waits_for(1)
+        accepted = answer.items[0].accepted
+        assert accepted is not None
+        status = (await client.post(f"/api/v1/requests/{accepted.queue_id}/cancel")).json()
+        unknown = await client.post(f"/api/v1/requests/{uuid4()}/cancel")
+
+    assert status["status"] == "completed"
+    assert unknown.status_code == 404
+
+
+async def test_models_are_listed_without_those_that_are_deprecated_unless_asked_for(
+    database_url: str,
+) -> None:
+    async with service(database_url) as (client, _):
+        usual = (await client.get("/api/v1/models?provider=anthropic")).json()["models"]
+        everything = (await client.get("/api/v1/models?provider=anthropic&include_deprecated=true")).json()[
+            "models"
+        ]
+        unknown = await client.get("/api/v1/models?provider=nobody")
+
+    assert {model["provider"] for model in usual} == {"anthropic"}
+    assert not any(model["deprecated"] for model in usual)
+    assert len(everything) > len(usual)
+    assert unknown.status_code == 422
+
+
+async def test_a_model_about_to_retire_is_a_metric(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    soon = [RetiringModel(provider="mock", model="simulated-judge-1", days_left=12)]
+    monkeypatch.setattr("llm_provider.adapters.catalogue.ManifestCatalogue.retiring", lambda *_, **__: soon)
+    async with service(database_url) as (client, _):
+        expected = 'judge_model_retires_in_days{model="simulated-judge-1",provider="mock"} 12.0'
+
+        await eventually(client, "/metrics", lambda metrics: expected in metrics.text)
+
+
+async def test_the_state_of_the_queue_is_a_metric(database_url: str) -> None:
+    async with service(database_url, **SLOW) as (client, _):
+        await submit(client, [comparison() for _ in range(3)])
+    async with service(database_url, **SLOW) as (client, _):
+        expected = (
+            'judge_queue_requests{place="',
+            'judge_breaker_open{model="simulated-judge-1",provider="mock"} 0.0',
+        )
+
+        await eventually(client, "/metrics", lambda metrics: all(name in metrics.text for name in expected))
+
+
+async def test_the_service_is_ready_and_describes_itself(database_url: str) -> None:
+    async with service(database_url) as (client, _):
+        ready, described = await client.get("/readyz"), await client.get("/openapi.json")
+
+    assert ready.status_code == 200
+    assert {"/api/v1/comparison", "/api/v1/costs", "/api/v1/requests/{queue_id}/cancel"} <= set(
+        described.json()["paths"]
+    )
