@@ -74,13 +74,17 @@ class Database:
             await connection.execute(text("SELECT 1"))
 
     async def check_schema(self, migrations: Path) -> None:
-        """Raise ``Unavailable`` unless the schema is what this version of the service was written for."""
-        wanted = _head(migrations)
+        """Raise ``Unavailable`` while the schema is older than this version of the service needs.
+
+        A revision that this version does not know is of a newer one, which keeps to what the older ones need
+        until they are gone: otherwise each upgrade would take all running replicas out of service.
+        """
+        known = _revisions(migrations)
         async with self._engine.connect() as connection:
             found = await connection.run_sync(_revision)
-        if found != wanted:
+        if found is None or (found in known and found != known[0]):
             raise Unavailable(
-                f"the schema is at revision {found}, this version of the service needs {wanted}",
+                f"the schema is at revision {found}, this version of the service needs {known[0]}",
                 retry_after=RETRY_AFTER_SECONDS,
             )
 
@@ -104,8 +108,9 @@ def _withhold_values(context: ExceptionContext) -> None:
 
 
 @cache
-def _head(migrations: Path) -> str | None:
-    return ScriptDirectory(str(migrations)).get_current_head()
+def _revisions(migrations: Path) -> tuple[str, ...]:
+    """The newest first."""
+    return tuple(script.revision for script in ScriptDirectory(str(migrations)).walk_revisions())
 
 
 def _revision(connection: Connection) -> str | None:

@@ -154,6 +154,8 @@ class InfrastructureProvider(Provider):
             topic_prefix=self._settings.kafka_topic_prefix,
             instance_id=self._settings.kafka_instance_id,
             topics=[*topics, *(dead_letter_topic(topic) for topic in topics)],
+            partitions=self._settings.kafka_partitions,
+            replication=self._settings.kafka_replication,
         )
 
     @provide

@@ -28,6 +28,12 @@ class ServiceSettings(BaseSettings):
     kafka_instance_id: str | None = Field(
         default=None, description="Stable name of this replica: static membership, no rebalance on restart."
     )
+    kafka_partitions: int = Field(
+        default=6, gt=0, description="Of each topic made here; as many replicas can share a topic."
+    )
+    kafka_replication: int = Field(
+        default=-1, ge=-1, description="Copies of each topic made here; -1 is the broker's own default."
+    )
     http_host: str = "127.0.0.1"
     http_port: int = Field(gt=0, lt=65536)
     log_level: Literal["debug", "info", "warning", "error"] = "info"

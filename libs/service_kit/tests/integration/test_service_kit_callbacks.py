@@ -29,10 +29,11 @@ from service_kit.metrics import ServiceMetrics
 from service_kit.outbox import OutgoingMessage, callback_message, enqueue
 from service_kit.tests.builders import captured_logs, consumption, eventually, metric, new_metrics, running
 from service_kit.tests.conftest import FetchAll
+from service_kit.tests.plans import explained, rows_read, sequential_scans
 from service_kit.tests.receiver import Receiver, receiving
 from service_kit.wakeup import Wakeup
 from service_kit.webhooks import WebhookSigner
-from sqlalchemy import Table
+from sqlalchemy import Table, text
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 SIGNER = WebhookSigner(SECRET)
@@ -408,6 +409,25 @@ class TestRelaying:
             await asyncio.sleep(0.6)
 
         assert len(receiver.received) == 1
+
+    async def test_claiming_reads_no_sent_rows_and_few_unsent_ones(
+        self, database: Database, fetch: FetchAll
+    ) -> None:
+        async with database.transaction() as connection:
+            await connection.execute(
+                text(
+                    "INSERT INTO outbox (event_id, transport, destination, key, header_names, header_values,"
+                    " value, sent_at) SELECT gen_random_uuid(), 'http', 'http://host', 'host-' || n % 5, '{}',"
+                    " '{}', '', CASE WHEN n < 100000 THEN now() END FROM generate_series(1, 120000) AS n"
+                )
+            )
+            await connection.execute(text("ANALYZE outbox"))
+        busy = {"hosts": ["host-1"], "counts": [3], "full_hosts": ["host-2"]}
+
+        plan = await explained(fetch, callbacks.CLAIM, slots=32, lease=callbacks.LEASE, per_host=8, **busy)
+
+        assert sequential_scans(plan) == []
+        assert rows_read(plan) < 2 * 500
 
     async def test_a_killed_relays_callbacks_are_sent_once_the_lease_is_over(
         self, database: Database, outbox: Table, kit_database_url: str, receiver: Receiver

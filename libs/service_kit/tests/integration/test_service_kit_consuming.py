@@ -166,7 +166,7 @@ async def test_one_poison_event_is_isolated_and_all_others_are_handled(start_bus
 async def test_a_failure_of_the_world_is_tried_again_and_nothing_is_set_aside(
     start_bus: StartBus, failure: Exception
 ) -> None:
-    handler, events = Handler(failures=[failure]), [consumption("a"), consumption("a")]
+    handler, events = Handler(failures=[failure] * 3), [consumption("a"), consumption("a")]
     bus, dead = await consuming(start_bus, handler)
 
     async with running(bus.run):

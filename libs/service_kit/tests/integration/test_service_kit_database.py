@@ -290,6 +290,17 @@ class TestMigrations:
         await database.check_schema(migrations)
         await database.close()
 
+    async def test_a_schema_that_a_newer_version_has_migrated_is_left_to_it(
+        self, new_url: str, migrations: Path
+    ) -> None:
+        await create_database_if_missing(new_url)
+        await migrate(new_url, migrations)
+        database = Database(new_url)
+        await execute(database, "UPDATE alembic_version SET version_num = '0003'")
+
+        await database.check_schema(migrations)
+        await database.close()
+
     async def test_a_failed_migration_leaves_the_schema_as_it_was_and_frees_the_lock(
         self, new_url: str, migrations: Path, tmp_path: Path
     ) -> None:

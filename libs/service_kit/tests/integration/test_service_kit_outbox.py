@@ -1,7 +1,6 @@
 """What the outbox and its relay promise, on real PostgreSQL: nothing lost, in order, repeated until it is safe."""
 
 import asyncio
-import json
 import os
 import signal
 import sys
@@ -9,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -38,6 +36,7 @@ from service_kit.tests.builders import (
     running,
 )
 from service_kit.tests.conftest import FetchAll, KafkaBuses
+from service_kit.tests.plans import explained, rows_read, sequential_scans
 from service_kit.wakeup import Wakeup, Worker
 from sqlalchemy import Table, text
 
@@ -388,7 +387,7 @@ class TestCost:
     ) -> None:
         await fill(database, sent=100_000, unsent=20_000, keys=200)
 
-        plan = await explained(fetch)
+        plan = await explained(fetch, relaying.TAKE, limit=500)
 
         assert sequential_scans(plan) == []
         assert rows_read(plan) < 5 * 500
@@ -399,7 +398,7 @@ class TestCost:
         await fill(database, sent=1000, unsent=20_000, keys=1)
 
         started = time.perf_counter()
-        plan = await explained(fetch)
+        plan = await explained(fetch, relaying.TAKE, limit=500)
 
         assert sequential_scans(plan) == []
         assert rows_read(plan) < 5 * 500
@@ -419,7 +418,7 @@ class TestCost:
         await write(database, outbox, [numbered("other", 1)])
 
         started = time.perf_counter()
-        plan = await explained(fetch)
+        plan = await explained(fetch, relaying.TAKE, limit=500)
 
         assert sequential_scans(plan) == []
         assert rows_read(plan) < 3 * 20_000
@@ -531,29 +530,3 @@ async def fill(database: Database, *, sent: int, unsent: int, keys: int) -> None
             {"sent": sent, "total": sent + unsent, "keys": keys},
         )
         await connection.execute(text("ANALYZE outbox"))
-
-
-async def explained(fetch: FetchAll) -> dict[str, Any]:
-    """The plan of TAKE, as it was carried out."""
-    [(plan,)] = await fetch(f"EXPLAIN (ANALYZE, FORMAT JSON) {relaying.TAKE.text}", limit=500)
-    found: dict[str, Any] = (json.loads(plan) if isinstance(plan, str) else plan)[0]["Plan"]
-    return found
-
-
-def nodes(plan: dict[str, Any]) -> list[dict[str, Any]]:
-    """A plan's nodes, its own first."""
-    return [plan, *(node for child in plan.get("Plans", []) for node in nodes(child))]
-
-
-def sequential_scans(plan: dict[str, Any]) -> list[str]:
-    """Tables that are read from end to end."""
-    return [node["Relation Name"] for node in nodes(plan) if node["Node Type"] == "Seq Scan"]
-
-
-def rows_read(plan: dict[str, Any]) -> float:
-    """Rows that came out of the table or were read there and thrown away."""
-    scans = [node for node in nodes(plan) if node.get("Relation Name") == "outbox"]
-    read = (
-        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"] for node in scans
-    )
-    return float(sum(read))
