@@ -8,10 +8,13 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
+
+from suite.embedded.guarding import ended_if_we_are_killed
 
 READY_SECONDS = 60.0
 HOST = "127.0.0.1"
@@ -47,6 +50,7 @@ class ServiceProcess:
     log: Path
     starts: int = 0
     _process: asyncio.subprocess.Process | None = field(default=None, repr=False)
+    _guard: ExitStack = field(default_factory=ExitStack, repr=False)
 
     @property
     def url(self) -> str:
@@ -80,6 +84,7 @@ class ServiceProcess:
                 stderr=log,
                 start_new_session=True,
             )
+        self._guard.enter_context(ended_if_we_are_killed(self._process.pid, signal.SIGKILL))
 
     async def until_ready(self) -> None:
         """Wait until it says that it is ready."""
@@ -108,3 +113,4 @@ class ServiceProcess:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(number)
             await self._process.wait()
+        self._guard.close()

@@ -53,6 +53,7 @@ from cj_assessment.domain.batch import (
     Preparation,
 )
 from cj_assessment.domain.comparison import (
+    RETRYABLE,
     Answer,
     Asked,
     AttemptId,
@@ -431,9 +432,8 @@ class PostgresTransaction:
             return Recorded(new=0, repeated=0, unknown=0, late=0)
         rows = (await self._connection.execute(sql.RECORD_ANSWERS, _answer_arrays(answers))).all()
         new = [row.id for row in rows if row.recorded]
-        settled = {"ids": new, "max_attempts": policy.max_attempts, "pause": policy.first_pause}
         await self._connection.execute(sql.SETTLE_JUDGED, {"ids": new})
-        await self._connection.execute(sql.SETTLE_UNANSWERED, settled)
+        await self._settle_unanswered(new, policy)
         return Recorded(
             new=len(new),
             repeated=sum(row.known and not row.recorded for row in rows),
@@ -452,11 +452,19 @@ class PostgresTransaction:
     async def expire_attempts(self, *, limit: int, policy: AttemptPolicy) -> int:
         rows = await self._connection.execute(sql.EXPIRE_ATTEMPTS, {"limit": limit})
         expired = list(rows.scalars())
+        await self._settle_unanswered(expired, policy)
+        return len(expired)
+
+    async def _settle_unanswered(self, attempts: Sequence[AttemptId], policy: AttemptPolicy) -> None:
         await self._connection.execute(
             sql.SETTLE_UNANSWERED,
-            {"ids": expired, "max_attempts": policy.max_attempts, "pause": policy.first_pause},
+            {
+                "ids": attempts,
+                "max_attempts": policy.max_attempts,
+                "pause": policy.first_pause,
+                "retryable": sorted(RETRYABLE),
+            },
         )
-        return len(expired)
 
 
 def _answer_arrays(answers: Sequence[Answer]) -> dict[str, list[object]]:

@@ -237,7 +237,8 @@ SETTLE_JUDGED = text(
 SETTLE_UNANSWERED = text(
     """
     UPDATE comparison SET
-        state = CASE WHEN comparison.attempts < :max_attempts THEN 'pending' ELSE 'failed' END,
+        state = CASE WHEN comparison.attempts < :max_attempts AND attempt.error_code = ANY(CAST(:retryable AS text[]))
+                     THEN 'pending' ELSE 'failed' END,
         error_code = attempt.error_code,
         not_before = now() + CAST(:pause AS interval) * power(2, comparison.attempts - 1) * (0.5 + random())
     FROM comparison_attempt AS attempt

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import NewType
+from typing import Final, NewType
 from uuid import UUID, uuid5
 
-from event_contracts import InvalidRequest, LLMComparisonResultV1, Winner
+from event_contracts import ErrorCode, InvalidRequest, LLMComparisonResultV1, Winner
 
 from cj_assessment.domain.batch import BatchId, JobId
 
@@ -43,6 +43,24 @@ class PlannedComparison:
     repetition: int
     chosen_by: str
     assigned: int
+
+
+RETRYABLE: Final = frozenset(
+    {
+        ErrorCode.CIRCUIT_BREAKER_OPEN,
+        ErrorCode.CONNECTION_ERROR,
+        ErrorCode.LLM_INVALID_RESPONSE,
+        ErrorCode.LLM_PARSING_ERROR,
+        ErrorCode.LLM_PROVIDER_RATE_LIMIT,
+        ErrorCode.LLM_PROVIDER_TIMEOUT,
+        ErrorCode.LLM_PROVIDER_UNAVAILABLE,
+        ErrorCode.LLM_QUEUE_FULL,
+        ErrorCode.RATE_LIMIT,
+        ErrorCode.SERVICE_UNAVAILABLE,
+        ErrorCode.TIMEOUT,
+    }
+)
+"""Errors after which the same comparison may well succeed later; after any other it fails at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,6 +31,7 @@ from cj_assessment.domain.measuring import (
     round_seed,
 )
 
+INDULGENCE = 5
 OPEN = frozenset({ComparisonState.PENDING, ComparisonState.SUBMITTED})
 
 
@@ -137,8 +138,11 @@ class Snapshot:
 
     @property
     def asked_and_not_lost(self) -> int:
-        """Comparisons that were judged or may still be."""
-        return len(self.asked) - self.states[ComparisonState.FAILED]
+        """Comparisons that count against the budget: those that failed do not, up to a fifth of the budget.
+
+        Without that end to indulgence a judge who refuses the same pair again and again would be asked for ever.
+        """
+        return len(self.asked) - min(self.states[ComparisonState.FAILED], self.budget // INDULGENCE)
 
     @property
     def next_cost_usd(self) -> Decimal:

@@ -115,11 +115,11 @@ def plan_round(
 ) -> tuple[PlannedComparison, ...]:
     """The next pairs, each with its judge; the same seed gives the same pairs.
 
-    A pair that could not be judged may be asked again: only what was answered, or may still be, counts as asked.
+    A pair that could not be judged is asked once more, in its turn: its first failure does not count as asked.
     """
     place = _places(essays)
     known = among(essays, asked)
-    lively = [(place[pair.slot_a], place[pair.slot_b]) for pair in known if pair.state != FAILED]
+    lively = [(place[pair.slot_a], place[pair.slot_b]) for pair in _counting(known)]
     state = measurement.PairingState.of(len(essays), lively, fit=None if fitted is None else fitted.fit)
     planned = measurement.plan_pairs(state, count=count, seed=seed)
     times = Counter((pair.slot_a, pair.slot_b) for pair in known)
@@ -134,6 +134,19 @@ def plan_round(
         )
         for pair, judge in zip(planned, assigned, strict=True)
     )
+
+
+def _counting(asked: Sequence[Asked]) -> list[Asked]:
+    """All but the first failure of each pair."""
+    failed_before: set[frozenset[int]] = set()
+    counting = []
+    for pair in asked:
+        items = frozenset((pair.slot_a, pair.slot_b))
+        if pair.state == FAILED and items not in failed_before:
+            failed_before.add(items)
+        else:
+            counting.append(pair)
+    return counting
 
 
 def assign_judges(shares: Sequence[float], asked: Sequence[Asked], *, count: int) -> list[int]:

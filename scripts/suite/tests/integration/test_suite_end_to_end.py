@@ -135,9 +135,7 @@ async def test_real_peoples_decisions_replayed_give_their_published_ranking(
     empty.write_text("[quality]\n", encoding="utf-8")
 
     async with running(stage_of(qualities=empty, provider={"replay_file": str(recorded)})) as stage:
-        status, result, _ = await assess(
-            stage, assignment, RunOptions(batch_id="arguments", target_reliability=0.95)
-        )
+        status, result, _ = await assess(stage, assignment, RunOptions(batch_id="arguments"))
 
     found = scores(result)
     published = {row["id"]: float(row["rank_score"]) for row in arguments}
