@@ -121,6 +121,27 @@ async def test_a_slow_handler_of_one_group_delays_no_other_group(start_bus: Star
     assert handled_by_slow == 0
 
 
+async def test_a_member_handles_one_batch_at_a_time(start_bus: StartBus) -> None:
+    bus = await start_bus("essays")
+    at_once = most_at_once = 0
+
+    async def count(_records: Sequence[Record]) -> None:
+        nonlocal at_once, most_at_once
+        at_once += 1
+        most_at_once = max(most_at_once, at_once)
+        await asyncio.sleep(0.02)
+        at_once -= 1
+
+    recorder = Recorder(before=count)
+    bus.subscribe(["essays"], group="readers", handler=recorder)
+
+    async with running(bus.run):
+        await asyncio.gather(*(bus.publish([message]) for message in messages("essays", "abcde", count=2)))
+        await recorder.until(10)
+
+    assert most_at_once == 1
+
+
 async def test_key_value_and_headers_arrive_byte_for_byte(start_bus: StartBus) -> None:
     bus = await start_bus("essays")
     recorder = Recorder()

@@ -130,6 +130,34 @@ async def test_a_request_under_way_is_answered_before_the_service_ends(service: 
     assert answer.json() == {"done": "yes"}
 
 
+async def test_a_request_under_way_still_finds_the_workers_at_work(service: Service) -> None:
+    asked, worked = asyncio.Event(), asyncio.Event()
+
+    async def step() -> bool:
+        await asked.wait()
+        await asyncio.sleep(0.5)
+        worked.set()
+        return await forever()
+
+    @service.app.get("/needs-a-worker")
+    async def needs_a_worker() -> dict[str, str]:
+        asked.set()
+        await worked.wait()
+        return {"done": "yes"}
+
+    running = Running([replace(service, workers=[Worker(name="w", step=step)])])
+    await running.until_started()
+
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as client:
+        asking = asyncio.create_task(client.get("/needs-a-worker"))
+        await asked.wait()
+        running.stop.set()
+        answer = await asking
+    await running.ended()
+
+    assert answer.json() == {"done": "yes"}
+
+
 async def test_an_idle_client_does_not_delay_the_end(service: Service) -> None:
     running = Running([service])
     await running.until_started()

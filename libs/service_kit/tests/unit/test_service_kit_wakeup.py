@@ -85,6 +85,7 @@ async def test_a_failing_step_is_tried_again_after_growing_pauses(monkeypatch: p
         assert gap >= 0.75 * pause
     failed = [entry for entry in logs if entry["event"] == "worker.step_failed"]
     assert [entry["worker"] for entry in failed] == ["sender"] * 5
+    assert [entry["retry_in_seconds"] for entry in failed] == [0.05, 0.1, 0.2, 0.2, 0.2]
 
 
 async def test_pauses_are_short_again_after_a_success(monkeypatch: pytest.MonkeyPatch) -> None:
