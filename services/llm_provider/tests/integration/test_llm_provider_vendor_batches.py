@@ -110,8 +110,10 @@ def items(vendor: str, *keys: str, **changes: Any) -> list[BatchItem]:
 
 async def ended(traffic: Traffic, job_id: str) -> None:
     """Look at a job until it is over."""
-    while (await traffic.batches.view(job_id)).state is BatchJobState.RUNNING:
-        pass
+    for _ in range(5):
+        if (await traffic.batches.view(job_id)).state is not BatchJobState.RUNNING:
+            return
+    pytest.fail("the job does not end")
 
 
 async def outcomes_of(traffic: Traffic, job_id: str) -> dict[str, BatchOutcome]:

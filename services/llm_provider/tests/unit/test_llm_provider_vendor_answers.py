@@ -8,7 +8,7 @@ from typing import Final
 
 import httpx2
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from llm_provider.adapters.vendors.anthropic import Message
 from llm_provider.adapters.vendors.chat_completions import Completion
@@ -108,6 +108,7 @@ def test_a_message_may_tell_two_final_errors_apart(message: str, kind: type[Judg
     assert type(failure("somebody", 400, read_error(body))) is kind
 
 
+@example(lines=["{}", "", " "], size=2)
 @given(
     st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n")), max_size=5), st.integers(1, 7)
 )

@@ -27,12 +27,17 @@ def google_jobs(vendors: FakeVendors) -> Blueprint:
 
     @routes.post("/upload/v1/files")
     async def upload() -> Response:
-        if request.headers.get("x-goog-upload-command") == "start":
-            place = f"{vendors.url('google')}/upload/v1/files?upload_id={new_id('')}"
-            return json_response({}, headers={"x-goog-upload-url": place, "x-goog-upload-status": "active"})
-        content: bytes = await request.get_data()  # type: ignore[assignment] # it is only text if asked to be
-        file: JsonObject = {"file": _file(vendors.keep_file("files/", content), len(content))}
-        return json_response(file, headers={"x-goog-upload-status": "final"})
+        steps = ("x-goog-upload-protocol", "x-goog-upload-command", "x-goog-upload-offset")
+        match [request.headers.get(step) for step in steps]:
+            case ["resumable", "start", None]:
+                place = f"{vendors.url('google')}/upload/v1/files?upload_id={new_id('')}"
+                said = {"x-goog-upload-url": place, "x-goog-upload-status": "active"}
+                return json_response({}, headers=said)
+            case [_, "upload, finalize", "0"]:
+                content: bytes = await request.get_data()  # type: ignore[assignment] # text only if asked for
+                file: JsonObject = {"file": _file(vendors.keep_file("files/", content), len(content))}
+                return json_response(file, headers={"x-goog-upload-status": "final"})
+        return json_response({"error": {"code": 400, "status": "INVALID_ARGUMENT"}}, status=400)
 
     @routes.get("/v1/files/<file_id>:download")
     async def download(file_id: str) -> Response:
