@@ -27,6 +27,7 @@ $(READY): pyproject.toml pdm.lock | $(PDM)
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@PDM_CHECK_UPDATE=0 PDM_IGNORE_ACTIVE_VENV=1 $(PDM) use --quiet --first .venv/bin/python
 	@PDM_CHECK_UPDATE=0 $(PDM) sync --quiet --group embedded
+	@.venv/bin/python -m compileall -q -j 2 .venv/lib >/dev/null || true  # some hosts do not let Python write its byte code by itself
 	@touch $@
 
 demo: $(READY)  ## assess the sample assignment with the simulated judge: no Docker, no keys
