@@ -42,6 +42,7 @@ class JudgeRequests:
     worker: UUID = field(default_factory=uuid4)
     calling: dict[QueueId, Taken] = field(default_factory=dict)
     done: list[Call] = field(default_factory=list)
+    unmade: list[Taken] = field(default_factory=list)
     held: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -73,6 +74,7 @@ class JudgeRequests:
 
     async def _step(self, group: asyncio.TaskGroup) -> bool:
         recorded = await self._record_done()
+        await self._give_back_unmade()
         taken = await self._take()
         for one in taken:
             self.calling[one.queue_id] = one
@@ -102,27 +104,34 @@ class JudgeRequests:
                 await transaction.outbox.announce(
                     [call_begins(one.request, attempt=one.attempts) for one in taken]
                 )
-        return await self._without_held(taken)
+        return taken
 
-    async def _without_held(self, taken: Sequence[Taken]) -> Sequence[Taken]:
-        """Give back what a Retry-After forbids that came while the take was under way."""
-        held = [one for one in taken if self._is_held(one)]
-        if held:
-            async with self.store.transaction() as transaction:
-                await transaction.queue.give_back(held, worker=self.worker)
-                await transaction.meters.settle(provider=self.provider, settlements=given_back(held))
-        return [one for one in taken if not self._is_held(one)]
-
-    def _is_held(self, taken: Taken) -> bool:
-        return self.held.get(taken.request.parameters.model, 0.0) > time.monotonic()
+    async def _give_back_unmade(self) -> None:
+        unmade, self.unmade[:] = list(self.unmade), []
+        if unmade:
+            try:
+                async with self.store.transaction() as transaction:
+                    await transaction.queue.give_back(unmade, worker=self.worker)
+                    await transaction.meters.settle(provider=self.provider, settlements=given_back(unmade))
+            except BaseException:
+                self.unmade.extend(unmade)
+                raise
+            for taken in unmade:
+                self.calling.pop(taken.queue_id, None)
 
     async def _call(self, taken: Taken) -> None:
         try:
+            if self._is_held(taken):  # a Retry-After came after it had been taken
+                self.unmade.append(taken)
+                return
             call = await self.make_call(taken)
             self.done.append(call)
             await self._hold(call)
         finally:
             self.pause.wake()
+
+    def _is_held(self, taken: Taken) -> bool:
+        return self.held.get(taken.request.parameters.model, 0.0) > time.monotonic()
 
     async def _hold(self, call: Call) -> None:
         """A vendor's Retry-After binds this worker at once, and all others as soon as the database has it."""
@@ -154,9 +163,11 @@ class JudgeRequests:
     async def _drain(self) -> None:
         """Let calls end for a while, write down what has ended, and hand the rest to other workers."""
         deadline = time.monotonic() + self.drain.total_seconds()
-        while len(self.calling) > len(self.done) and (left := deadline - time.monotonic()) > 0:
+        while (
+            len(self.calling) > len(self.done) + len(self.unmade)
+            and (left := deadline - time.monotonic()) > 0
+        ):
             await self.pause.wait(left)
         await self._record_done()
-        if self.calling:
-            async with self.store.transaction() as transaction:
-                await transaction.queue.release(self.worker)
+        async with self.store.transaction() as transaction:
+            await transaction.queue.release(self.worker)
