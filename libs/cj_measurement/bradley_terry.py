@@ -141,7 +141,7 @@ class Fit:
     @cached_property
     def mean_covariance(self) -> float:
         """The mean of all elements of C: the variance of the mean ability."""
-        sums = np.zeros(self.mode.information.size)
+        sums = np.zeros(self.posterior.size)
         sums[: self.n_items] = 1.0 if self.posterior.free is None else self.posterior.free
         return float(sums @ self.mode.information.solve(sums)) / self.n_items**2
 
@@ -256,7 +256,7 @@ class _Profile:
         self.posterior = posterior
         self._values: dict[float, float] = {}
         self._warm = posterior.start(start.theta if isinstance(start, Fit) else start)
-        if isinstance(start, Fit) and start.mode.information.size == posterior.size:
+        if isinstance(start, Fit) and start.posterior.size == posterior.size:
             self._warm[posterior.n :] = start.mode.parameters[posterior.n :]
 
     def mode(self, log_tau: float) -> Mode:
@@ -324,7 +324,7 @@ def _result(posterior: Posterior, mode: Mode) -> Fit:
     judges = posterior.data.n_judges
     every_effect = np.zeros(judges)
     every_effect[posterior.judges] = effects
-    covariance = mode.information.border_covariance()
+    covariance = mode.information.border_covariance() if posterior.size > posterior.n else np.empty((0, 0))
     return Fit(
         theta=theta if posterior.fixed is not None else theta - theta.mean(),
         tau=mode.tau,
@@ -341,8 +341,9 @@ def _result(posterior: Posterior, mode: Mode) -> Fit:
 def _position_bias(
     posterior: Posterior, effects: FloatArray, covariance: FloatArray
 ) -> tuple[PositionBias, ...]:
-    data = posterior.data
-    errors = np.sqrt(np.diag(covariance))
+    if not len(effects):
+        return ()
+    data, errors = posterior.data, np.sqrt(np.diag(covariance))
     uses, first = data.judge_counts, np.bincount(data.judge, data.a_won, data.n_judges)
     return tuple(
         PositionBias(

@@ -33,9 +33,10 @@ class Links:
         m = len(slot_a)
         own = np.concatenate([slot_a, slot_b]).astype(np.int32)
         other = np.concatenate([slot_b, slot_a]).astype(np.int32)
-        ones, rows = np.ones(2 * m, np.int8), np.arange(2 * m + 1, dtype=np.int32)
-        ends = csr_array((ones, own, rows), shape=(2 * m, n_items)).tocsc()
-        return cls(ends.indptr, other[ends.indices], ends.indices % max(m, 1))
+        comparison = np.tile(np.arange(m, dtype=np.int32), 2)
+        rows = np.arange(2 * m + 1, dtype=np.int32)
+        ends = csr_array((comparison, own, rows), shape=(2 * m, n_items)).tocsc()
+        return cls(ends.indptr, other[ends.indices], ends.data)
 
     @cached_property
     def _pattern(self) -> "csr_array[np.float64, tuple[int, int]]":

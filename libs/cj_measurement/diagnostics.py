@@ -90,6 +90,7 @@ def _wins(comparisons: Comparisons) -> "csr_array[np.float64, tuple[int, int]]":
     """How often the row's item beat the column's."""
     n = comparisons.n_items
     wins = csr_array((np.ones(len(comparisons)), (comparisons.winners, comparisons.losers)), shape=(n, n))
+    # Not only for tidiness: scipy's search for strong components does not end where a link is there twice.
     wins.sum_duplicates()
     return wins
 

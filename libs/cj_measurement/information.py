@@ -200,7 +200,8 @@ def _combine(border: FloatArray, rest: FloatArray) -> FloatArray:
 
 def _dot(x: FloatArray, y: FloatArray) -> FloatArray:
     """Column by column. Not ``@``: threads of a BLAS cost more than they save on vectors of this length."""
-    return np.asarray(np.einsum("i...,i...->...", x, y), dtype=np.float64)
+    product: FloatArray = np.einsum("i...,i...->...", x, y)
+    return product
 
 
 def _conjugate_gradients(
@@ -213,18 +214,18 @@ def _conjugate_gradients(
     size = _dot(residual, direction)
     target = tolerance**2 * size
     for _ in range(CG_ITERATIONS):
-        if np.all(size <= target):
+        if (size <= target).all():
             return x
         image = times(direction)
         curvature = _dot(direction, image)
-        if np.any(curvature < 0):
+        if (curvature < 0).any():
             raise Indefinite("the information matrix is not positive definite")
-        step = size / np.maximum(curvature, TINY)
+        step = size / (curvature + TINY)
         x += step * direction
         residual -= step * image
         scaled = inverse * residual
         previous, size = size, _dot(residual, scaled)
-        direction *= size / np.maximum(previous, TINY)
+        direction *= size / (previous + TINY)
         direction += scaled
     raise NotConverged(f"conjugate gradients: no solution after {CG_ITERATIONS} iterations")
 

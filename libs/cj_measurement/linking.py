@@ -185,7 +185,7 @@ def _with_drift(anchors: AnchorScale, misfit: _Misfit) -> FloatArray:
 def _reach(fixed: Fit, items: IntArray) -> FloatArray:
     """J (n, k): how far each ability moves when an anchor's known one does, −H⁻¹ ∂²ℓ/∂x∂θ_anchor."""
     posterior, information = fixed.posterior, fixed.mode.information
-    whole = posterior.information(posterior.at(fixed.mode.parameters), fixed.tau, with_known=True)
+    whole = posterior.information(fixed.mode.point, fixed.tau, with_known=True)
     units = np.zeros((information.size, len(items)))
     units[items, np.arange(len(items))] = 1.0
     pull = -whole.times(units)

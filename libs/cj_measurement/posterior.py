@@ -4,6 +4,7 @@ P(A wins) = σ(a_j (θ_A − θ_B) + b_j), θ ~ N(0, τ²), b_j ~ N(0, 2²), log
 Parameters stand in one vector: n abilities, the position effects, the free coordinates of the discriminations.
 """
 
+import math
 from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
@@ -52,13 +53,22 @@ class Point:
 
 @dataclass(frozen=True, eq=False)
 class Mode:
-    """The posterior's mode given τ, with the information matrix there."""
+    """The posterior's mode given τ."""
 
-    parameters: FloatArray
+    posterior: "Posterior"
+    point: Point
     tau: float
-    log_posterior: float
-    information: Information
     iterations: int
+
+    @property
+    def parameters(self) -> FloatArray:
+        """Where it is, shape (size,)."""
+        return self.point.parameters
+
+    @cached_property
+    def information(self) -> Information:
+        """H there."""
+        return self.posterior.information(self.point, self.tau)
 
 
 class Posterior:
@@ -105,13 +115,21 @@ class Posterior:
         return other
 
     def start(self, theta: FloatArray | None) -> FloatArray:
-        """Parameters to start from, with abilities ``theta`` (n,), moved to where the known ones are."""
-        abilities = np.zeros(self.n) if theta is None else np.asarray(theta, np.float64)
+        """Parameters to start from, with abilities ``theta`` (n,), moved to where the known ones are.
+
+        Without them the logit of each item's share of wins saves a Newton step or two.
+        """
+        abilities = self._logits_of_wins() if theta is None else np.asarray(theta, np.float64)
         if self.fixed is not None:
             known = self.fixed.known
             shift = np.mean(self.fixed.theta[known] - abilities[known])
             abilities = np.where(known, self.fixed.theta, abilities + shift)
         return np.concatenate([abilities, np.zeros(self.size - self.n)])
+
+    def _logits_of_wins(self) -> FloatArray:
+        wins = np.bincount(self.data.winners, self.weight, self.n)
+        losses = np.bincount(self.data.losers, self.weight, self.n)
+        return np.asarray(np.log((wins + 1) / (losses + 1)), dtype=np.float64)
 
     def split(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Abilities (n,), position effects (effects,), discriminations (judges,) or (0,) when they are all 1."""
@@ -256,8 +274,7 @@ class Posterior:
         for iteration in range(MAX_ITERATIONS):
             steepest = float(np.abs(gradient).max())
             if steepest < tolerance:
-                information = self.information(point, tau)
-                return Mode(point.parameters, tau, self.log_posterior(point, tau), information, iteration)
+                return Mode(self, point, tau, iteration)
             point, gradient = self._step(point, gradient, tau)
         raise NotConverged(f"no mode after {MAX_ITERATIONS} Newton steps at tau={tau:.3g}")
 
@@ -291,11 +308,8 @@ class Posterior:
 
     def log_evidence(self, mode: Mode) -> float:
         """log m(τ²) by Laplace's approximation, up to a constant that does not depend on τ."""
-        return (
-            mode.log_posterior
-            - self.n_free * float(np.log(mode.tau))
-            - mode.information.log_determinant() / 2
-        )
+        height = self.log_posterior(mode.point, mode.tau)
+        return height - self.n_free * math.log(mode.tau) - mode.information.log_determinant() / 2
 
     def draws(self, mode: Mode, count: int, generator: np.random.Generator) -> FloatArray:
         """Draws from N(0, H⁻¹), shape (size, count); 0 for abilities known beforehand."""
@@ -323,7 +337,7 @@ class Posterior:
         The posterior leans outwards, the more so the fewer surprises an item met (Tierney & Kadane 1986). Beyond
         ``DENSE_LIMIT`` items R comes from ``count`` draws.
         """
-        point = self.at(mode.parameters)
+        point = mode.point
         if self.n <= DENSE_LIMIT:
             roots = mode.information.draws(np.eye(self.size))
         else:
@@ -342,13 +356,13 @@ class Posterior:
         """H as a sum of squares, which can be drawn from: with discriminations, the expected information."""
         if self.basis is None:
             return mode.information
-        return self.information(self.at(mode.parameters), mode.tau, expected=True)
+        return self.information(mode.point, mode.tau, expected=True)
 
     def _draws(
         self, information: Information, mode: Mode, count: int, generator: np.random.Generator
     ) -> FloatArray:
         """Each solves H x = r for an r with covariance H (Papandreou & Yuille 2010)."""
-        point = self.at(mode.parameters)
+        point = mode.point
         spread = np.sqrt(self.weight * point.chance * (1 - point.chance))
         right = np.empty((self.size, count))
         for column in range(count):

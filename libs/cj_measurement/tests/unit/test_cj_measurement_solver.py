@@ -155,7 +155,7 @@ def test_thirty_thousand_essays_are_measured() -> None:
 
     fitted = fit(batch.comparisons)
 
-    gradient = fitted.posterior.gradient(fitted.posterior.at(fitted.mode.parameters), fitted.tau)
+    gradient = fitted.posterior.gradient(fitted.mode.point, fitted.tau)
     assert np.abs(gradient).max() < 1e-8
     assert fitted.tau == pytest.approx(1.5, abs=0.1)
     r_squared = np.corrcoef(fitted.theta, batch.truth)[0, 1] ** 2
