@@ -33,12 +33,16 @@ _ANSWER: Final = json.dumps(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VendorLimits:
-    """Requests and tokens in every ``window`` seconds; ``latency`` is the median time of a call in seconds."""
+    """Requests and tokens in every ``window`` seconds.
+
+    ``latency`` is the median time of a call in seconds, ``spread`` the standard deviation of its logarithm.
+    """
 
     requests: int
     tokens: int
     window: float = 60.0
     latency: float = 0.5
+    spread: float = 0.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +77,7 @@ class LimitedVendor:
         tokens = math.ceil(_characters(await _body(receive)) / CHARACTERS_PER_TOKEN) + OUTPUT_TOKENS
         status, wait = self._admit(tokens)
         if status == 200:
-            await asyncio.sleep(self.limits.latency * self._luck.lognormvariate(0, 0.3))
+            await asyncio.sleep(self.limits.latency * self._luck.lognormvariate(0, self.limits.spread))
             await _respond(send, 200, _completion(tokens), self._headers())
         else:
             await _respond(send, 429, b'{"error":{"message":"slow down"}}', {"retry-after": f"{wait:.3f}"})

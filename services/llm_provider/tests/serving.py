@@ -111,9 +111,11 @@ class Results:
         ]
         self._arrived.set()
 
-    async def waits_for(self, count: int) -> list[LLMComparisonResultV1]:
+    async def waits_for(
+        self, count: int, *, seconds: float = PATIENCE_SECONDS
+    ) -> list[LLMComparisonResultV1]:
         """Return all results as soon as there are ``count``."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(seconds):
             while len(self.received) < count:
                 self._arrived.clear()
                 await self._arrived.wait()

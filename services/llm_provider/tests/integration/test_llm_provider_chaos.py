@@ -1,6 +1,5 @@
 """A vendor in a bad state: everything ends, its word on when to come back is kept, and hardly more is spent."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -130,10 +129,7 @@ async def judged(database_url: str, scenario: Scenario, log: Log) -> list[LLMCom
     items = [comparison(f"essay {number}", overrides=OVERRIDES) for number in range(REQUESTS)]
     async with fake_vendors(scenario) as vendors, running(database_url, vendors, log) as (client, results):
         await submit(client, items)
-        async with asyncio.timeout(120):
-            while len(results.received) < REQUESTS:  # noqa: ASYNC110 - longer than ``waits_for`` waits
-                await asyncio.sleep(0.1)
-    return results.received
+        return await results.waits_for(REQUESTS, seconds=180)
 
 
 def spent(results: list[LLMComparisonResultV1]) -> float:

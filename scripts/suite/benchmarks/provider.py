@@ -1,0 +1,329 @@
+"""How much of a vendor's rate limits the LLM Provider uses, and what it adds to a call, in one run.
+
+Limits: a vendor counts 600 requests and 200,000 tokens over every minute and refuses what goes beyond. One replica and
+three (processes of their own, one database) judge comparisons that are short enough to be bound by requests, or long
+enough to be bound by tokens. Overhead: the same vendor without limits, called directly through httpx2 and through the
+service, from the POST of one comparison to the arrival of its signed callback, so many at a time.
+"""
+
+import asyncio
+import json
+import os
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import httpx2
+import numpy as np
+from event_contracts import (
+    ComparisonBatchItem,
+    ComparisonBatchRequest,
+    LLMComparisonResultV1,
+    LLMConfigOverrides,
+    PromptBlock,
+    PromptTarget,
+    Topic,
+    fence_pair,
+    parse_envelope,
+)
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from hypercorn.typing import Framework
+from quart import Quart
+from service_kit.http_app import request_body
+
+from suite.benchmarks.limited_vendor import LimitedVendor, VendorLimits
+from suite.embedded.kafka import throwaway_kafka
+from suite.embedded.postgres import PostgresServer, throwaway_postgres
+from suite.processes import HOST, ServiceProcess, free_port, new_secret
+
+REQUESTS_PER_MINUTE: Final = 600
+TOKENS_PER_MINUTE: Final = 200_000
+MEASURED_SECONDS: Final = 75.0
+WINDOW_SECONDS: Final = 60.0
+REPLICAS: Final = (1, 3)
+SHORT_ESSAY, LONG_ESSAY = 60, 300
+"""Words; the first is bound by requests, the second by tokens."""
+
+CONCURRENCIES: Final = (1, 16, 64)
+CALL_SECONDS: Final = 0.5
+CALLS_A_SLOT: Final = 20
+OVERRIDES: Final = LLMConfigOverrides(provider_override="openai_compatible", model_override="limited-1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """What became of a vendor's allowance: shares of requests and tokens used in a minute, share of calls refused."""
+
+    requests: float
+    tokens: float
+    refused: float
+
+    @property
+    def allowance(self) -> float:
+        """The allowance that binds."""
+        return max(self.requests, self.tokens)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overhead:
+    """Milliseconds of calls through the service beyond those of direct calls, at a concurrency."""
+
+    concurrency: int
+    p50: float
+    p99: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Where the service runs: its servers, and a folder for its logs."""
+
+    postgres: PostgresServer
+    kafka: str
+    folder: Path
+    secret: str = field(default_factory=new_secret)
+
+    def replicas(self, count: int, *, vendor: str, limits: str, concurrency: int) -> list[ServiceProcess]:
+        """So many replicas on a database of their own."""
+        name = f"provider_{uuid4().hex[:8]}"
+        settings = {
+            "database_url": self.postgres.create_database(name),
+            "kafka_bootstrap_servers": self.kafka,
+            "kafka_topic_prefix": f"{name}.",
+            "callback_signing_secret": self.secret,
+            "callback_allowed_hosts": f'["{HOST}"]',
+            "openai_compatible_url": f"{vendor}/v1",
+            "limits": f'{{"openai_compatible": {limits}}}',
+            "concurrency": str(concurrency),
+            "log_level": "warning",
+        }
+        return [
+            ServiceProcess("llm_provider", free_port(), settings, self.folder / f"{name}-{number}.log")
+            for number in range(count)
+        ]
+
+
+async def use_of_limits(site: Site, *, replicas: int, words: int) -> Use:
+    """Let so many replicas judge for more than a minute, and look at the vendor's books."""
+    vendor = LimitedVendor(limits=VendorLimits(requests=REQUESTS_PER_MINUTE, tokens=TOKENS_PER_MINUTE))
+    own = json.dumps(
+        {
+            "requests_per_minute": REQUESTS_PER_MINUTE,
+            "tokens_per_minute": TOKENS_PER_MINUTE,
+            "concurrency": 64,
+        }
+    )
+    async with serving(vendor) as address:
+        services = site.replicas(replicas, vendor=address, limits=own, concurrency=64)
+        async with running(services), httpx2.AsyncClient() as client:
+            for start in range(0, 1_500, 500):
+                await submit(client, services[0], [comparison(words, start + n) for n in range(500)])
+            await asyncio.sleep(MEASURED_SECONDS)
+    return _use(vendor)
+
+
+def _use(vendor: LimitedVendor) -> Use:
+    began = vendor.calls[0].at
+    minute = [call for call in vendor.calls if call.at < began + WINDOW_SECONDS]
+    return Use(
+        requests=sum(call.status == 200 for call in minute) / REQUESTS_PER_MINUTE,
+        tokens=sum(call.tokens for call in minute) / TOKENS_PER_MINUTE,
+        refused=sum(call.status == 429 for call in vendor.calls) / len(vendor.calls),
+    )
+
+
+async def overheads(site: Site) -> list[Overhead]:
+    """What the service adds, at each concurrency."""
+    vendor = LimitedVendor(
+        limits=VendorLimits(requests=10**9, tokens=10**12, latency=CALL_SECONDS, spread=0.0)
+    )
+    receiver = Receiver()
+    async with serving(vendor) as address, serving(receiver.app) as callbacks:
+        own = '{"requests_per_minute": 1e9, "concurrency": 128}'
+        services = site.replicas(1, vendor=address, limits=own, concurrency=128)
+        async with running(services), httpx2.AsyncClient(timeout=60) as client:
+            gateway = Gateway(client, services[0], receiver, f"{callbacks}/results")
+            direct = Direct(client, f"{address}/v1/chat/completions")
+            await slots(gateway.call, concurrency=8, calls=2)
+            return [await overhead(direct, gateway, concurrency=number) for number in CONCURRENCIES]
+
+
+async def overhead(direct: "Direct", gateway: "Gateway", *, concurrency: int) -> Overhead:
+    """Time calls of both kinds, ``concurrency`` of them at a time."""
+    plain = await slots(direct.call, concurrency=concurrency, calls=CALLS_A_SLOT)
+    through = await slots(gateway.call, concurrency=concurrency, calls=CALLS_A_SLOT)
+    p50, p99 = (1_000 * (np.percentile(through, q) - np.percentile(plain, q)) for q in (50, 99))
+    return Overhead(concurrency=concurrency, p50=float(p50), p99=float(p99))
+
+
+async def slots(call: Callable[[], Awaitable[None]], *, concurrency: int, calls: int) -> list[float]:
+    """Seconds that each of ``concurrency * calls`` calls took."""
+    seconds: list[float] = []
+
+    async def slot() -> None:
+        for _ in range(calls):
+            started = time.perf_counter()
+            await call()
+            seconds.append(time.perf_counter() - started)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(concurrency):
+            group.create_task(slot())
+    return seconds
+
+
+@dataclass(frozen=True)
+class Direct:
+    """Calls the vendor itself."""
+
+    client: httpx2.AsyncClient
+    url: str
+
+    async def call(self) -> None:
+        """One call."""
+        prompt = "\n\n".join(block.content for block in comparison(SHORT_ESSAY, 1).prompt_blocks or ())
+        body = {"model": "limited-1", "messages": [{"role": "user", "content": prompt}], "max_tokens": 1024}
+        (await self.client.post(self.url, json=body)).raise_for_status()
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """Calls the vendor through the service."""
+
+    client: httpx2.AsyncClient
+    service: ServiceProcess
+    receiver: "Receiver"
+    callback_url: str
+
+    async def call(self) -> None:
+        """One call: from the request to its callback."""
+        item = comparison(SHORT_ESSAY, 1).model_copy(
+            update={"callback_topic": None, "callback_url": self.callback_url}
+        )
+        arrived = self.receiver.expect(str(item.correlation_id))
+        answer = await self.client.post(
+            f"{self.service.url}/api/v1/comparison",
+            content=item.model_dump_json(exclude_none=True),
+            headers={"content-type": "application/json"},
+        )
+        answer.raise_for_status()
+        await arrived.wait()
+
+
+class Receiver:
+    """Receives callbacks; whoever expects one is told."""
+
+    def __init__(self) -> None:
+        self.app = Quart("receiver")
+        self.app.add_url_rule("/results", view_func=self._receive, methods=["POST"])
+        self._expected: dict[str, asyncio.Event] = {}
+
+    def expect(self, correlation_id: str) -> asyncio.Event:
+        """Is set when the callback of this correlation id comes."""
+        return self._expected.setdefault(correlation_id, asyncio.Event())
+
+    async def _receive(self) -> tuple[str, int]:
+        event = parse_envelope(await request_body(), LLMComparisonResultV1)
+        self._expected.pop(str(event.correlation_id)).set()
+        return "", 204
+
+
+def comparison(words: int, number: int) -> ComparisonBatchItem:
+    """A comparison of two essays of so many words."""
+    pair = fence_pair(
+        f"Essay {number}. " + "A sentence of words. " * (words // 4), "Other words here. " * (words // 3)
+    )
+    contents = ("You compare two essays.", pair.essay_a, pair.essay_b, "Which essay is better?")
+    return ComparisonBatchItem(
+        user_prompt="Which essay is better?",
+        prompt_blocks=tuple(PromptBlock(target=PromptTarget.USER_CONTENT, content=text) for text in contents),
+        callback_topic=Topic.LLM_COMPARISON_RESULT,
+        llm_config_overrides=OVERRIDES,
+        correlation_id=uuid4(),
+        user_id="benchmark",
+        metadata={"bos_batch_id": f"batch-{number % 10}"},
+    )
+
+
+async def submit(
+    client: httpx2.AsyncClient, service: ServiceProcess, items: Sequence[ComparisonBatchItem]
+) -> None:
+    """Queue comparisons."""
+    body = ComparisonBatchRequest(comparisons=tuple(items)).model_dump_json(exclude_none=True)
+    answer = await client.post(
+        f"{service.url}/api/v1/comparisons",
+        content=body,
+        headers={"content-type": "application/json"},
+        timeout=60,
+    )
+    answer.raise_for_status()
+
+
+@asynccontextmanager
+async def running(services: Sequence[ServiceProcess]) -> AsyncIterator[None]:
+    """Run processes until the context ends."""
+    async with AsyncExitStack() as stack:
+        for service in services:
+            stack.push_async_callback(service.stop)
+            await service.start()
+        yield
+
+
+@asynccontextmanager
+async def serving(app: Framework) -> AsyncIterator[str]:
+    """Serve an application on a free port; yields its address."""
+    config, stop = Config(), asyncio.Event()
+    config.bind = [f"{HOST}:{free_port()}"]
+    config.accesslog = config.errorlog = None
+    config.graceful_timeout = 0.1
+    serving_it = asyncio.create_task(serve(app, config, shutdown_trigger=stop.wait))
+    try:
+        yield f"http://{config.bind[0]}"
+    finally:
+        stop.set()
+        await serving_it
+
+
+async def measure(folder: Path) -> tuple[list[Use], list[Overhead]]:
+    """Both measurements, printed as they come."""
+    uses: list[Use] = []
+    with throwaway_postgres() as postgres, throwaway_kafka() as kafka:
+        site = Site(postgres=postgres, kafka=kafka.bootstrap, folder=folder)
+        for words, bound in ((SHORT_ESSAY, "requests"), (LONG_ESSAY, "tokens")):
+            for count in REPLICAS:
+                use = await use_of_limits(site, replicas=count, words=words)
+                print(
+                    f"bound by {bound}, {count} replica(s): {use.requests:.1%} of the requests and"
+                    f" {use.tokens:.1%} of the tokens used, {use.refused:.2%} of the calls refused",
+                    flush=True,
+                )
+                uses.append(use)
+        added = await overheads(site)
+    for one in added:
+        print(
+            f"{one.concurrency} at a time: {one.p50:.0f} ms more at the median, {one.p99:.0f} ms more at p99"
+        )
+    return uses, added
+
+
+def main() -> None:
+    """Measure, and end with one line of the worst figures."""
+    print(
+        f"a vendor of {REQUESTS_PER_MINUTE} requests and {TOKENS_PER_MINUTE} tokens a minute; {os.cpu_count()} cores"
+    )
+    with tempfile.TemporaryDirectory(prefix="bench-provider-") as folder:
+        uses, added = asyncio.run(measure(Path(folder)))
+    print(
+        f"allowance_used={min(use.allowance for use in uses):.3f}"
+        f" rate_limited={max(use.refused for use in uses):.4f}"
+        f" overhead_p99_ms={max(one.p99 for one in added):.0f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
