@@ -122,6 +122,24 @@ def test_anthropics_moments_are_taken_by_anthropics_clock() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("reset", "wait"),
+    [("2026-11-24T11:59:57Z", timedelta(0)), ("2026-11-24T12:00:03", None), ("soon", None)],
+)
+def test_a_moment_that_is_past_is_now_and_one_that_cannot_be_read_is_none(
+    reset: str, wait: timedelta | None
+) -> None:
+    (reading,) = anthropic_limits(
+        {
+            "date": format_datetime(NOW, usegmt=True),
+            "anthropic-ratelimit-requests-limit": "50",
+            "anthropic-ratelimit-requests-reset": reset,
+        }
+    )
+
+    assert reading.resets_in == wait
+
+
 @pytest.mark.parametrize("value", ["-1", "many", "1.5", "٦", "9" * 30, ""])
 def test_a_number_that_is_none_leaves_its_place_empty(value: str) -> None:
     (reading,) = openai_limits({"x-ratelimit-limit-requests": value, "x-ratelimit-remaining-requests": "5"})
