@@ -20,6 +20,7 @@ from typing import Final, Literal, Protocol
 
 import hypothesis
 import pytest
+import structlog
 from sqlalchemy import make_url
 from suite.embedded.errors import EmbeddedServerError
 from suite.embedded.kafka import BROKER_SETTINGS, KAFKA_VERSION, throwaway_kafka, why_not_available
@@ -300,6 +301,22 @@ def _address(config: pytest.Config, kind: str) -> str:
     if answer.failed is not None or IN_CI:
         pytest.fail(f"no {KINDS[kind].name}: {answer.failed or answer.lacking}", pytrace=False)
     pytest.skip(f"no {KINDS[kind].name}: {answer.lacking}")
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> Iterator[None]:
+    """Plain tracebacks: structlog's default draws a picture of each, which takes a second of a busy machine."""
+    before = structlog.get_config()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(key_order=["event"]),
+        ]
+    )
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

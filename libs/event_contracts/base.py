@@ -8,6 +8,7 @@ written.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -28,6 +29,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+_BROKEN: Final = re.compile("[\ud800-\udfff]")
 _USD_STEP: Final = Decimal("0.0000000001")
 
 
@@ -60,9 +62,19 @@ def _finite(value: JsonValue) -> bool:
     return all(_finite(item) for item in value) if isinstance(value, list) else True
 
 
-def _finite_object(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+def _well_formed(value: JsonValue) -> bool:
+    if isinstance(value, str):
+        return "\x00" not in value and (value.isascii() or _BROKEN.search(value) is None)
+    if isinstance(value, dict):
+        return all(_well_formed(key) and _well_formed(item) for key, item in value.items())
+    return all(_well_formed(item) for item in value) if isinstance(value, list) else True
+
+
+def _plain_json(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     if not _finite(value):
         raise ValueError("holds NaN or an infinity, which JSON has no number for")
+    if not _well_formed(value):
+        raise ValueError("holds a NUL character or half a surrogate pair, which no database keeps")
     return value
 
 
@@ -78,7 +90,7 @@ Money: TypeAlias = Annotated[
 UtcDatetime: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_no_bare_numbers), AfterValidator(_as_utc)]
 """A moment with its offset, kept in UTC; a naive one is refused: guessing its zone would be a repair."""
 
-JsonObject: TypeAlias = Annotated[dict[str, JsonValue], AfterValidator(_finite_object)]
+JsonObject: TypeAlias = Annotated[dict[str, JsonValue], AfterValidator(_plain_json)]
 """A free JSON object whose keys belong to whoever wrote it."""
 
 Int: TypeAlias = Annotated[int, Strict()]
@@ -94,7 +106,14 @@ Sha256Hex: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$
 class WireModel(BaseModel):
     """A frozen value on the wire: unknown fields are ignored, numbers are never read out of strings."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, protected_namespaces=())
+    # A validation error must not quote its input: it may be essay text.
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        allow_inf_nan=False,
+        protected_namespaces=(),
+        hide_input_in_errors=True,
+    )
 
 
 class ProcessingStage(StrEnum):

@@ -203,3 +203,17 @@ def _sqlstate(error: BaseException) -> str | None:
         if isinstance(state, str):
             return state
     return None
+
+
+def is_unstorable(error: DBAPIError) -> bool:
+    """True when a value holds what PostgreSQL's text cannot: a NUL character or half a surrogate pair."""
+    return _sqlstate(error) in _UNSTORABLE_STATES or isinstance(_root(error), UnicodeEncodeError)
+
+
+_UNSTORABLE_STATES = {"22021", "22P05"}
+
+
+def _root(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error

@@ -21,8 +21,10 @@ from pydantic import ValidationError
 from quart import Blueprint, Quart, Response, current_app, g, request
 from quart_schema import Info, QuartSchema, RequestSchemaValidationError, hide
 from quart_schema.typing import PydanticDumpOptions
+from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
+from service_kit.database import is_unstorable
 from service_kit.docs_page import docs_page
 from service_kit.metrics import ServiceMetrics
 
@@ -33,6 +35,7 @@ MAX_BODY_BYTES = 32 * 1024 * 1024
 CHECK_TIMEOUT_SECONDS = 3.0
 RETRY_AFTER_SECONDS = 5.0
 
+NO_JSON = "the body is not JSON that can be read: send valid JSON with content-type application/json"
 NO_ROUTE = "unknown"
 """What requests to no route are counted under: a path or method made up by a client makes no time series."""
 
@@ -132,7 +135,8 @@ def _add_error_answers(app: Quart, service: str) -> None:
         # quart answers 400 to a body that is not JSON: it is as unfit as one whose fields are wrong.
         status = 422 if error.code == 400 and request.url_rule else error.code
         kind = NotFound if status == 404 else InvalidRequest
-        answer = _answer(kind(error.description or error.name), service=service, status=status)
+        said = NO_JSON if status == 422 else error.description or error.name
+        answer = _answer(kind(said), service=service, status=status)
         if allowed := getattr(error, "valid_methods", None):
             answer.headers["Allow"] = ", ".join(allowed)
         return answer
@@ -140,6 +144,12 @@ def _add_error_answers(app: Quart, service: str) -> None:
     @app.errorhandler(UnicodeDecodeError)
     async def not_utf8(error: UnicodeDecodeError) -> Response:
         return _answer(InvalidRequest(f"the body is not UTF-8: {error.reason}"), service=service)
+
+    @app.errorhandler(DBAPIError)
+    async def not_stored(error: DBAPIError) -> Response:
+        if not is_unstorable(error):
+            return await unexpected(error)
+        return _answer(InvalidRequest("the request holds NUL characters or broken text"), service=service)
 
     @app.errorhandler(RecursionError)
     async def too_deep(error: RecursionError) -> Response:

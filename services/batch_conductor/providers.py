@@ -8,7 +8,7 @@ from service_kit.database import Database
 from service_kit.event_bus import EventBus
 from service_kit.http_app import HttpService, create_app
 from service_kit.metrics import ServiceMetrics
-from service_kit.providers import Housekeeping, InfrastructureProvider, Relays
+from service_kit.providers import Housekeeping, InfrastructureProvider, Relays, readiness_checks
 from service_kit.running import Service
 
 from batch_conductor.adapters import http_api
@@ -82,7 +82,7 @@ async def _app(container: AsyncContainer) -> Quart:
             title="Batch Conductor",
             version="1",
             blueprints=[http_api.pipelines_api(actions)],
-            checks={"database": database.ping, "event_bus": bus.ping},
+            checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS),
             metrics=await container.get(ServiceMetrics),
         )
     )

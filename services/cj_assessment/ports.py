@@ -148,7 +148,11 @@ class Transaction(Protocol):
         ...
 
     async def essays(self, job_id: JobId) -> tuple[Essay, ...]:
-        """The essays of a batch with their texts, by item."""
+        """The essays of a batch by item, without their texts."""
+        ...
+
+    async def essays_with_texts(self, job_id: JobId) -> tuple[Essay, ...]:
+        """The essays of a batch by item."""
         ...
 
     async def take_accepted(self, *, limit: int, lease: timedelta) -> Sequence[Batch]:

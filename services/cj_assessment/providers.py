@@ -9,7 +9,7 @@ from service_kit.database import Database
 from service_kit.event_bus import EventBus
 from service_kit.http_app import HttpService, create_app
 from service_kit.metrics import ServiceMetrics
-from service_kit.providers import Housekeeping, InfrastructureProvider, Relays
+from service_kit.providers import Housekeeping, InfrastructureProvider, Relays, readiness_checks
 from service_kit.running import BackgroundLoop, Service
 from service_kit.wakeup import Wakeup, Worker
 from service_kit.webhooks import CallbackPolicy, WebhookSigner
@@ -268,7 +268,7 @@ async def _app(container: AsyncContainer, bus: EventBus) -> Quart:
                 http_api.content_api(actions),
                 http_api.callbacks_api(actions, signer=await container.get(WebhookSigner)),
             ],
-            checks={"database": database.ping, "event_bus": bus.ping},
+            checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS),
             metrics=await container.get(ServiceMetrics),
         )
     )

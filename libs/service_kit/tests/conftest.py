@@ -1,12 +1,11 @@
 """Fixtures of the service kit's tests: a database with outbox and inbox, and buses of both kinds."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Protocol
 from uuid import uuid4
 
 import pytest
-import structlog
 from service_kit.database import Database
 from service_kit.event_bus import EventBus, KafkaEventBus, MemoryEventBus
 from service_kit.inbox import inbox_table
@@ -17,21 +16,6 @@ from sqlalchemy.ext.asyncio import create_async_engine
 TABLES = MetaData()
 OUTBOX = outbox_table(TABLES)
 INBOX = inbox_table(TABLES)
-
-
-@pytest.fixture(autouse=True)
-def plain_logs() -> Iterator[None]:
-    """Plain tracebacks: structlog's default draws a picture of each, which takes a second of a busy machine."""
-    before = structlog.get_config()
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.format_exc_info,
-            structlog.processors.KeyValueRenderer(key_order=["event"]),
-        ]
-    )
-    yield
-    structlog.configure(**before)
 
 
 @pytest.fixture(scope="module")

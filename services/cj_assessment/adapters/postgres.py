@@ -69,6 +69,7 @@ from cj_assessment.domain.texts import Signal
 from cj_assessment.ports import Progress, Recorded, Refusal, Score
 
 _JUDGES = TypeAdapter(tuple[Judge, ...])
+_WITHOUT_TEXT = [column for column in batch_essay.c if column.name != "body"]
 _FOUND_IN_PREPARATION = ("anchor_grade", "body", "problem", "signals", "hidden_characters")
 
 
@@ -192,9 +193,15 @@ class PostgresTransaction:
 
     async def essays(self, job_id: JobId) -> tuple[Essay, ...]:
         rows = await self._connection.execute(
+            select(*_WITHOUT_TEXT).where(batch_essay.c.batch == job_id).order_by(batch_essay.c.item)
+        )
+        return tuple(_essay(row, text=None) for row in rows)
+
+    async def essays_with_texts(self, job_id: JobId) -> tuple[Essay, ...]:
+        rows = await self._connection.execute(
             select(batch_essay).where(batch_essay.c.batch == job_id).order_by(batch_essay.c.item)
         )
-        return tuple(_essay(row) for row in rows)
+        return tuple(_essay(row, text=row.body) for row in rows)
 
     async def take_accepted(self, *, limit: int, lease: timedelta) -> Sequence[Batch]:
         rows = await self._connection.execute(sql.TAKE_ACCEPTED, {"limit": limit, "lease": lease})
@@ -222,6 +229,7 @@ class PostgresTransaction:
                 rubric=preparation.context.rubric,
                 student_prompt=preparation.context.student_prompt,
                 judges=_judge_rows(preparation.judges),
+                seed=preparation.seed,
             )
         )
         rows = [_essay_columns(essay, job_id) for essay in preparation.essays]
@@ -527,6 +535,7 @@ def _batch(row: Row[Any]) -> Batch:
         state=AssessmentState(row.state),
         judges=_JUDGES.validate_python(row.judges),
         grade_scale=row.grade_scale,
+        seed=row.seed,
         received_at=row.received_at,
         started_at=row.started_at,
         ended_at=row.ended_at,
@@ -552,13 +561,13 @@ def _essay_columns(essay: Essay, job_id: JobId) -> dict[str, object]:
     }
 
 
-def _essay(row: Row[Any]) -> Essay:
+def _essay(row: Row[Any], *, text: str | None) -> Essay:
     return Essay(
         item=row.item,
         essay_id=row.essay_id,
         text_storage_id=row.text_storage_id,
         anchor_grade=row.anchor_grade,
-        text=row.body,
+        text=text,
         problem=row.problem,
         signals=tuple(Signal(signal) for signal in row.signals),
         hidden_characters=row.hidden_characters,

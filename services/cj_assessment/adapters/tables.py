@@ -91,6 +91,7 @@ assessment_batch = Table(
     Column("state", Text, nullable=False),
     Column("assignment_id", Text),
     Column("grade_scale", Text),
+    Column("seed", BigInteger, nullable=False, server_default=text("0"), comment="of the choice of pairs"),
     Column("judges", JSONB, nullable=False, comment="provider, model, share, expected and highest cost"),
     Column("instructions", Text),
     Column("rubric", Text),

@@ -79,6 +79,7 @@ class Batch:
     judges: tuple[Judge, ...]
     grade_scale: str | None = None
     received_at: datetime
+    seed: int = 0
     started_at: datetime | None = None
     ended_at: datetime | None = None
     cancelled_at: datetime | None = None
@@ -129,8 +130,8 @@ class Essay:
 
     @property
     def is_usable(self) -> bool:
-        """True when there is a text to judge."""
-        return self.problem is None and self.text is not None
+        """True unless a problem keeps it from being judged; ``text`` is loaded only where it is needed."""
+        return self.problem is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,9 +333,9 @@ def nobody_to_judge(essays: tuple[Essay, ...]) -> InvalidRequest | None:
 
 
 def content_seed(essays: tuple[Essay, ...]) -> int:
-    """A seed from the texts alone: the same essays in the same order are paired in the same way."""
+    """A seed from the texts alone: the same essays in the same order are paired in the same way. 63 bits."""
     texts = "".join(text_sha256(essay.text) for essay in essays if essay.text is not None)
-    return int.from_bytes(hashlib.sha256(texts.encode()).digest()[:8], "big")
+    return int.from_bytes(hashlib.sha256(texts.encode()).digest()[:8], "big") >> 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -345,3 +346,4 @@ class Preparation:
     judges: tuple[Judge, ...]
     grade_scale: str | None
     context: JudgeContext
+    seed: int

@@ -11,7 +11,7 @@ import structlog
 from event_contracts import AssessmentState, BatchStatus, ErrorCode, StopReason, SuiteError
 
 from cj_assessment.domain.announcing import completed_event, consumption_event, failed_event, result_event
-from cj_assessment.domain.batch import Batch, JobId, content_seed
+from cj_assessment.domain.batch import Batch, JobId
 from cj_assessment.domain.deciding import (
     Decision,
     DecisionRules,
@@ -93,7 +93,7 @@ class AdvanceBatches:
             last_round=batch.last_round,
             is_cancelled=batch.cancelled_at is not None,
             is_overdue=batch.last_round > 0 and batch.check_at is not None and now >= batch.check_at,
-            seed=content_seed(usable),
+            seed=batch.seed,
             now=now,
             rules=self.rules,
         )

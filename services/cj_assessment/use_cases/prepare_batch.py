@@ -26,6 +26,7 @@ from cj_assessment.domain.batch import (
     Judge,
     Preparation,
     TextRules,
+    content_seed,
     nobody_to_judge,
     with_anchors,
     with_text,
@@ -124,7 +125,11 @@ class PrepareBatch:
             student_prompt=_text(fetched, prompt_id, "student prompt"),
         )
         return Preparation(
-            essays=essays, judges=self._capped(batch, context, essays), grade_scale=scale, context=context
+            essays=essays,
+            judges=self._capped(batch, context, essays),
+            grade_scale=scale,
+            context=context,
+            seed=content_seed(essays),
         )
 
     async def _fetch(self, batch: Batch, essays: Sequence[str], *others: str | None) -> Fetched:

@@ -89,7 +89,7 @@ class SubmitComparisons:
                 assert batch is not None, "an attempt's batch is held by a foreign key"
                 self.materials[job_id] = JudgingMaterial(
                     batch=batch,
-                    essays=await transaction.essays(job_id),
+                    essays=await transaction.essays_with_texts(job_id),
                     context=await transaction.context(job_id),
                 )
             _forget_oldest(self.materials)

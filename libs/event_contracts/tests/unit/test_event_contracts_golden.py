@@ -111,7 +111,7 @@ def test_fields_that_nobody_here_knows_are_ignored_at_every_level(path: Path) ->
     assert without_added(written) == message
 
 
-@pytest.mark.parametrize(("path", "place", "name"), required_fields())
+@pytest.mark.parametrize(("path", "place", "name"), list(required_fields()))
 def test_an_event_without_a_required_field_is_refused_and_the_field_named(
     path: Path, place: Place, name: str
 ) -> None:

@@ -18,7 +18,7 @@ from event_contracts import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 
 class Bill(WireModel):
@@ -111,3 +111,12 @@ def test_a_course_has_the_language_that_its_code_begins_with(course: CourseCode)
     language = course_language(course)
 
     assert language is (Language.SWEDISH if course.startswith("SV") else Language.ENGLISH)
+
+
+@pytest.mark.parametrize("text", ["a\x00b", "half a pair: \ud83d"])
+def test_a_json_object_holds_no_text_that_a_database_cannot_keep(text: str) -> None:
+    adapter = TypeAdapter(JsonObject)
+
+    for value in ({"note": text}, {text: 1}, {"list": [{"deep": text}]}):
+        with pytest.raises(ValidationError, match="no database keeps"):
+            adapter.validate_python(value)

@@ -196,3 +196,11 @@ async def test_the_service_is_ready_and_documents_its_routes(conductor: Conducto
     assert {"200", "409", "422"} <= document["paths"]["/internal/v1/pipelines/define"]["post"][
         "responses"
     ].keys()
+
+
+async def test_an_id_that_no_database_keeps_is_refused(conductor: Conductor) -> None:
+    asked = await conductor.define("a\x00b", NLP)
+    read = await conductor.http.get("/internal/v1/batches/a%00b/phases")
+
+    assert (asked.status_code, read.status_code) == (422, 422)
+    assert "NUL" in error_of(asked).error.message

@@ -42,6 +42,13 @@ def upgrade() -> None:
         sa.Column("assignment_id", sa.Text(), nullable=True),
         sa.Column("grade_scale", sa.Text(), nullable=True),
         sa.Column(
+            "seed",
+            sa.BigInteger(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="of the choice of pairs",
+        ),
+        sa.Column(
             "judges",
             postgresql.JSONB(astext_type=sa.Text()),
             nullable=False,
