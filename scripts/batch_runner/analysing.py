@@ -18,6 +18,8 @@ ITEM_COLUMNS: Final = (
     "item",
     "score",
     "standard_error",
+    "low_90",
+    "high_90",
     "comparisons",
     "wins",
     "infit",
@@ -36,6 +38,7 @@ class AnalysisOptions:
 
     columns: Sequence[str] = ()
     allow_disconnected: bool = False
+    panel: bool = False
     as_json: bool = False
     all_rows: bool = False
     items_csv: Path | None = None
@@ -46,7 +49,7 @@ class AnalysisOptions:
 def analyse_file(path: Path, options: AnalysisOptions, *, console: Console) -> None:
     """Analyse a decisions CSV; with ``as_json`` nothing but one JSON document is printed."""
     decisions = read_decisions(path, columns=options.columns)
-    analysis = analyse(decisions, allow_disconnected=options.allow_disconnected)
+    analysis = analyse(decisions, allow_disconnected=options.allow_disconnected, panel=options.panel)
     written = write_files(decisions, analysis, options)
     if options.as_json:
         print(analysis.model_dump_json(indent=2))
@@ -84,6 +87,8 @@ def _model_cells(item: ModelItem) -> Sequence[object]:
         item.item,
         item.theta,
         item.se,
+        item.low,
+        item.high,
         item.comparisons,
         item.wins,
         item.infit,

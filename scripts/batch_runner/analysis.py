@@ -14,6 +14,7 @@ from cj_measurement import (
     PositionBias,
     Reliability,
     SplitHalf,
+    analyse_panel,
     circular_triads,
     close_calls,
     fit,
@@ -29,6 +30,7 @@ from event_contracts import InvalidRequest, ProcessingError
 
 from batch_runner.decisions import Decisions
 from batch_runner.findings import (
+    AgreementView,
     Analysis,
     ClassicalItem,
     ClassicalView,
@@ -36,18 +38,21 @@ from batch_runner.findings import (
     JudgeView,
     ModelItem,
     ModelView,
+    PanelJudgeView,
+    PanelView,
     PositionBiasView,
 )
 
 SEED: Final = 20_250_101
 """Of the random halves: the same file gives the same figures."""
+LEVEL: Final = 0.9
 REMARKABLE: Final = 10
 """Decisions from which on it is remarkable that the first item won every one."""
 NAMES_SHOWN: Final = 5
 
 
-def analyse(decisions: Decisions, *, allow_disconnected: bool = False) -> Analysis:
-    """Fit the decisions and look at them from every side.
+def analyse(decisions: Decisions, *, allow_disconnected: bool = False, panel: bool = False) -> Analysis:
+    """Fit the decisions and look at them from every side; with ``panel`` also at its judges among each other.
 
     Raises ``InvalidRequest`` where items fall into parts that were never compared with each other, unless that is
     allowed, and ``ProcessingError`` where no fit is found.
@@ -55,7 +60,7 @@ def analyse(decisions: Decisions, *, allow_disconnected: bool = False) -> Analys
     if not allow_disconnected:
         _check_connected(decisions)
     with measuring():
-        return _Fitted(decisions).analysis()
+        return _Fitted(decisions).analysis(panel=_panel(decisions) if panel else None)
 
 
 @contextmanager
@@ -108,7 +113,7 @@ class _Fitted:
         self.classical = _classical_fit(decisions)
         self.order: list[int] = np.argsort(-self.fit.theta, kind="stable").tolist()
 
-    def analysis(self) -> Analysis:
+    def analysis(self, *, panel: PanelView | None) -> Analysis:
         halves = split_half(self.data, seed=SEED)
         judges = tuple(self.judges())
         model, graph = self.model(), self.graph()
@@ -123,6 +128,7 @@ class _Fitted:
             classical=self.classical_view(),
             model=model,
             judge_table=judges,
+            panel=panel,
             graph=graph,
             close_calls=tuple(
                 tuple(self.decisions.items[place] for place in group) for group in close_calls(self.fit)
@@ -177,7 +183,7 @@ class _Fitted:
         )
 
     def items(self) -> Iterator[ModelItem]:
-        squares, errors = item_fit(self.fit), self.fit.standard_errors
+        squares, errors, intervals = item_fit(self.fit), self.fit.standard_errors, self.fit.intervals(LEVEL)
         misfits, losing = squares.misfits, self.losing_answers()
         counts, wins = self.data.counts, self.data.scores
         for rank, place in enumerate(self.order, start=1):
@@ -191,6 +197,8 @@ class _Fitted:
                 item=self.decisions.items[place],
                 theta=self.fit.theta[place],
                 se=errors[place],
+                low=intervals[place, 0],
+                high=intervals[place, 1],
                 rank=rank,
                 comparisons=counts[place],
                 wins=wins[place],
@@ -245,6 +253,31 @@ class _Fitted:
             closed_triads=triads.closed,
             circular_share=triads.circular_share,
         )
+
+
+def _panel(decisions: Decisions) -> PanelView:
+    panel = analyse_panel(decisions.comparisons, allow_disconnected=True)
+    return PanelView(
+        judges=tuple(
+            PanelJudgeView(
+                judge=decisions.judges[judge.judge],
+                discrimination=judge.discrimination.a,
+                predicted=None if judge.left_out is None else judge.left_out.accuracy,
+                log_loss=None if judge.left_out is None else judge.left_out.log_loss,
+            )
+            for judge in panel.judges
+        ),
+        agreements=tuple(
+            AgreementView(
+                first=decisions.judges[two.first],
+                second=decisions.judges[two.second],
+                pairs=two.pairs,
+                agreement=two.agreement,
+                kappa=two.kappa,
+            )
+            for two in panel.agreements
+        ),
+    )
 
 
 def _classical_fit(decisions: Decisions) -> ClassicalFit | None:

@@ -65,6 +65,8 @@ def _points(analysis: Analysis) -> ItemPoints:
         names=[item.item for item in items],
         theta=np.array([item.theta for item in items]),
         standard_error=np.array([item.se for item in items]),
+        low=np.array([item.low for item in items]),
+        high=np.array([item.high for item in items]),
         infit=np.array([item.infit for item in items]),
         outfit=np.array([item.outfit for item in items]),
         flagged=np.array(["misfit" in item.flags for item in items]),

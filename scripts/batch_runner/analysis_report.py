@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from batch_runner.findings import Analysis, GraphView, JudgeView, ModelItem, PositionBiasView
+from batch_runner.findings import Analysis, GraphView, JudgeView, ModelItem, PanelView, PositionBiasView
 
 ITEMS_SHOWN: Final = 40
 LAST_SHOWN: Final = 10
@@ -30,6 +30,9 @@ def print_analysis(analysis: Analysis, *, name: str, console: Console, all_rows:
     console.print(_items_table(analysis.model.items, all_rows=all_rows))
     if len(analysis.judge_table) > 1 or analysis.model.position_bias is not None:
         console.print(_judges_table(analysis, all_rows=all_rows))
+    if analysis.panel is not None:
+        console.print(_panel_table(analysis.panel))
+        console.print(_agreements_table(analysis.panel, all_rows=all_rows))
     for line in _remarks(analysis):
         console.print(Text(line), highlight=False)
     for warning in analysis.warnings:
@@ -133,6 +136,25 @@ def _slot_cells(judge: JudgeView) -> tuple[str, ...]:
     return _bias(judge.position_bias), swapped
 
 
+def _panel_table(panel: PanelView) -> Table:
+    table = _table("Panel", "judge", "sharpness", "predicted by the others")
+    for judge in panel.judges:
+        predicted = "–" if judge.predicted is None else f"{judge.predicted:.0%}"
+        table.add_row(Text(judge.judge), f"{judge.discrimination:.2f}", predicted)
+    return table
+
+
+def _agreements_table(panel: PanelView, *, all_rows: bool) -> Table:
+    table = _table("Agreement on common pairs", "judge", "judge", "pairs", "agree", "kappa")
+    shown = panel.agreements if all_rows else panel.agreements[:JUDGES_SHOWN]
+    for two in shown:
+        kappa = "–" if two.kappa is None else f"{two.kappa:.2f}"
+        table.add_row(Text(two.first), Text(two.second), str(two.pairs), f"{two.agreement:.0%}", kappa)
+    if len(shown) < len(panel.agreements):
+        table.caption = f"… {len(panel.agreements) - len(shown)} more: --all"
+    return table
+
+
 def _bias(bias: PositionBiasView | None) -> str:
     return "–" if bias is None else f"{bias.b:+.2f} ± {bias.se:.2f}"
 
@@ -150,7 +172,7 @@ def _remarks(analysis: Analysis) -> Iterator[str]:
 def _graph_line(graph: GraphView) -> str:
     facts = [
         _counted(graph.components, "part"),
-        f"{graph.degree_min} to {graph.degree_max} comparisons an item (median {graph.degree_median:g})",
+        f"{_degrees(graph)} comparisons an item",
         f"connectivity {graph.algebraic_connectivity:.2f}",
     ]
     if graph.circular_share is not None:
@@ -158,6 +180,12 @@ def _graph_line(graph: GraphView) -> str:
     if not graph.win_graph_connected:
         facts.append("some items are not linked by wins both ways")
     return f"Graph: {', '.join(facts)}"
+
+
+def _degrees(graph: GraphView) -> str:
+    if graph.degree_min == graph.degree_max:
+        return str(graph.degree_min)
+    return f"{graph.degree_min} to {graph.degree_max} (median {graph.degree_median:g})"
 
 
 def _table(title: str, *columns: str) -> Table:

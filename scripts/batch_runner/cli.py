@@ -161,6 +161,9 @@ def analyse(
     allow_disconnected: Annotated[
         bool, typer.Option("--allow-disconnected", help="Also where parts were never compared.")
     ] = False,
+    panel: Annotated[
+        bool, typer.Option("--panel", help="Also how sharp each judge is, and how well any two agree.")
+    ] = False,
     all_rows: Annotated[bool, typer.Option("--all", help="Show every item and judge.")] = False,
 ) -> None:
     """Fit judgement data of any origin: scores, four reliabilities, misfit, judges, position effects.
@@ -173,6 +176,7 @@ def analyse(
     options = AnalysisOptions(
         columns=columns or (),
         allow_disconnected=allow_disconnected,
+        panel=panel,
         as_json=json,
         all_rows=all_rows,
         items_csv=items_csv,

@@ -26,11 +26,13 @@ class ClassicalView(_View):
 
 
 class ModelItem(_View):
-    """An item's score in logits, its rank, how well its decisions fit the model, and what is remarkable."""
+    """An item's score with its 90 % interval, its rank, how well its decisions fit, and what is remarkable."""
 
     item: str
     theta: float
     se: float
+    low: float
+    high: float
     rank: int
     comparisons: int
     wins: int
@@ -69,6 +71,35 @@ class JudgeView(_View):
     flags: tuple[str, ...]
 
 
+class PanelJudgeView(_View):
+    """A judge among others: how sharply it tells items apart (1 is usual), and how well the others predict it.
+
+    ``predicted`` is the share of its decisions in which the item won that the others hold to be better.
+    """
+
+    judge: str
+    discrimination: float
+    predicted: float | None
+    log_loss: float | None
+
+
+class AgreementView(_View):
+    """Two judges on the pairs that both judged: share of equal decisions, and Cohen's kappa."""
+
+    first: str
+    second: str
+    pairs: int
+    agreement: float
+    kappa: float | None
+
+
+class PanelView(_View):
+    """The judges of a panel and any two of them that judged common pairs."""
+
+    judges: tuple[PanelJudgeView, ...]
+    agreements: tuple[AgreementView, ...]
+
+
 class GraphView(_View):
     """How the comparisons hang together."""
 
@@ -95,6 +126,7 @@ class Analysis(_View):
     classical: ClassicalView | None
     model: ModelView
     judge_table: tuple[JudgeView, ...]
+    panel: PanelView | None
     graph: GraphView
     close_calls: tuple[tuple[str, ...], ...]
     inflated: bool

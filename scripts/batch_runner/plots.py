@@ -39,11 +39,13 @@ _STYLE: Final = Path(__file__).with_name("plots.mplstyle")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ItemPoints:
-    """Items to draw, best first; every array has shape (n,), scores and errors are in logits."""
+    """Items to draw, best first; arrays have shape (n,), in logits; ``low`` and ``high`` are 90 % intervals' ends."""
 
     names: Sequence[str]
     theta: FloatArray
     standard_error: FloatArray
+    low: FloatArray
+    high: FloatArray
     infit: FloatArray
     outfit: FloatArray
     flagged: npt.NDArray[np.bool_]
@@ -82,7 +84,7 @@ def _draw_named_scores(path: Path, items: ItemPoints) -> None:
     places = np.arange(len(items.names))[::-1]
     with drawing(path, width=7.2, height=1.2 + 0.2 * len(places)) as figure:
         axes = figure.add_subplot()
-        axes.errorbar(items.theta, places, xerr=Z_90 * items.standard_error, fmt="none", ecolor=GREY, lw=1.4)
+        axes.hlines(places, items.low, items.high, color=GREY, lw=1.4)
         axes.plot(items.theta, places, "o", color=BLUE, ms=4.5)
         axes.set_yticks(places, [_short(name) for name in items.names], fontsize=8)
         axes.set_ylim(-0.7, len(places) - 0.3)
@@ -94,12 +96,9 @@ def _draw_named_scores(path: Path, items: ItemPoints) -> None:
 
 def _draw_ranked_scores(path: Path, items: ItemPoints) -> None:
     ranks = np.arange(1, len(items.names) + 1)
-    half = Z_90 * items.standard_error
     with drawing(path, width=7.2, height=4.4) as figure:
         axes = figure.add_subplot()
-        axes.fill_between(
-            ranks, items.theta - half, items.theta + half, step="mid", color=BLUE, alpha=0.2, lw=0
-        )
+        axes.fill_between(ranks, items.low, items.high, step="mid", color=BLUE, alpha=0.2, lw=0)
         axes.plot(ranks, items.theta, "-", color=BLUE, lw=1.8)
         axes.set_xlim(0, len(ranks) + 1)
         axes.grid(axis="y")

@@ -74,6 +74,31 @@ def test_judges_who_differ_are_told_apart(tmp_path: Path) -> None:
     assert abs(found.model.position_bias.b) < 0.3
 
 
+def test_a_panel_is_told_how_sharp_its_judges_are_and_how_far_they_agree(tmp_path: Path) -> None:
+    path = decisions_csv(tmp_path / "d.csv", comparisons=1500, preference={"one": 0.0, "two": 0.0})
+
+    panel = analyse(read_decisions(path), panel=True).panel
+
+    assert panel is not None
+    assert [judge.judge for judge in panel.judges] == ["one", "two"]
+    assert all(judge.predicted is not None and judge.predicted > 0.7 for judge in panel.judges)
+    assert [(two.first, two.second) for two in panel.agreements] == [("one", "two")]
+    assert panel.agreements[0].agreement > 0.6
+
+
+def test_one_judge_is_no_panel(tmp_path: Path) -> None:
+    decisions = read_decisions(decisions_csv(tmp_path / "d.csv"))
+
+    with pytest.raises(InvalidRequest, match="a panel has at least two judges"):
+        analyse(decisions, panel=True)
+
+
+def test_intervals_stand_around_the_scores(tmp_path: Path) -> None:
+    found = analyse(read_decisions(decisions_csv(tmp_path / "d.csv")))
+
+    assert all(item.low < item.theta < item.high for item in found.model.items)
+
+
 def test_where_the_order_is_not_known_nothing_is_said_about_it(tmp_path: Path) -> None:
     found = of_text(tmp_path, "winner,loser\n" + both_ways("ab", "bc", "ca") * 5)
 

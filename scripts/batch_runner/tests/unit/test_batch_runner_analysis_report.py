@@ -1,6 +1,7 @@
 """An analysis on the screen."""
 
 import io
+from pathlib import Path
 
 import pytest
 from batch_runner.analysis import analyse
@@ -87,6 +88,16 @@ def test_names_are_shown_as_they_are(small: Analysis) -> None:
     marked = small.model_copy(update={"model": small.model.model_copy(update={"items": (item,)})})
 
     assert any("[red]essay[/red]" in line for line in printed(marked))
+
+
+def test_a_panel_is_a_table_of_its_own(tmp_path: Path) -> None:
+    path = decisions_csv(tmp_path / "d.csv", preference={"anna": 0.5, "bo": 0, "cia": -0.5})
+
+    lines = printed(analyse(read_decisions(path), panel=True))
+
+    start = next(number for number, line in enumerate(lines) if line.strip() == "Panel")
+    assert [line.split()[0] for line in lines[start + 2 : start + 5]] == ["anna", "bo", "cia"]
+    assert any(line.split()[:2] == ["anna", "cia"] for line in lines)
 
 
 def test_what_was_left_out_is_counted(small: Analysis) -> None:
