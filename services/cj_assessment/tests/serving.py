@@ -101,6 +101,7 @@ class Assessment:
 
     http: httpx2.AsyncClient
     desk: Desk
+    asked: list[str] = field(default_factory=list)
 
     async def store(self, text: str | bytes) -> str:
         """Post a text; returns its storage id."""
@@ -116,9 +117,16 @@ class Assessment:
 
     async def accept(self, envelope: EventEnvelope[Any]) -> httpx2.Response:
         """Ask for an assessment."""
+        self.asked.append(envelope.data.entity_id)
         return await self.http.post(
             "/api/v1/assessments", content=envelope.to_json(), headers={"content-type": "application/json"}
         )
+
+    async def cancel_all(self) -> None:
+        """End every batch that was asked for and has not ended: it would disturb the next test."""
+        for batch_id in self.asked:
+            await self.http.post(f"/api/v1/batches/{batch_id}/cancel")
+        self.asked.clear()
 
     async def status(self, batch_id: str) -> BatchStatusView:
         """How a batch stands."""

@@ -34,10 +34,11 @@ async def running(make_database: Callable[[str], str]) -> AsyncIterator[Assessme
         yield service
 
 
-@pytest.fixture
-def service(running: Assessment) -> Assessment:
+@pytest_asyncio.fixture(loop_scope="module")
+async def service(running: Assessment) -> AsyncIterator[Assessment]:
     running.desk.tidy()
-    return running
+    yield running
+    await running.cancel_all()
 
 
 async def assess(
@@ -48,9 +49,12 @@ async def assess(
     assignment_id: str | None = None,
     overrides: LLMConfigOverrides | None = None,
 ) -> str:
-    """Post texts and ask for their assessment; returns the batch id."""
+    """Post texts and ask for their assessment; returns the batch id. Eight essays can be told apart to .8."""
     envelope = request(
-        await service.store_all(texts), hints=hints, assignment_id=assignment_id, overrides=overrides
+        await service.store_all(texts),
+        hints={"target_reliability": 0.8, **(hints or {})},
+        assignment_id=assignment_id,
+        overrides=overrides,
     )
     answer = await service.accept(envelope)
     assert answer.status_code == 202, answer.text
@@ -85,7 +89,7 @@ async def test_a_batch_goes_from_its_request_to_a_ranking(service: Assessment) -
     assert ranked[:3] == ["essay-7", "essay-6", "essay-5"]
     assert ranked[-3:] == ["essay-2", "essay-1", "essay-0"]
     assert result["assessment_metadata"]["comparison_count"] == status.progress.comparisons_judged
-    assert result["assessment_metadata"]["reliability"]["eb"] >= 0.9
+    assert result["assessment_metadata"]["reliability"]["eb"] >= 0.8
 
 
 async def test_anchors_give_grades(service: Assessment) -> None:

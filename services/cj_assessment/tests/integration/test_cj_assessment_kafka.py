@@ -38,7 +38,7 @@ class Stage:
 
     async def request(self, texts: dict[str, str | bytes], *, times: int = 1) -> str:
         """Publish a request, ``times`` times; returns its batch id."""
-        envelope = request(await self.one.store_all(texts))
+        envelope = request(await self.one.store_all(texts), hints={"target_reliability": 0.8})
         for _ in range(times):
             await self.wire.publish(envelope)
         return envelope.data.entity_id
