@@ -231,12 +231,12 @@ class Transaction(Protocol):
         """Ask for a batch's end; False when there is no such batch or it has ended."""
         ...
 
-    async def start_attempts(self, *, limit: int, policy: AttemptPolicy) -> int:
-        """Give pending comparisons an attempt each, batches in turn; return how many."""
+    async def start_attempts(self, *, limit: int, policy: AttemptPolicy) -> Sequence[UnsentAttempt]:
+        """Give pending comparisons an attempt each, batches in turn; the caller sends them within the lease."""
         ...
 
-    async def take_unsent(self, *, limit: int, lease: timedelta) -> Sequence[UnsentAttempt]:
-        """Attempts that were never acknowledged; another replica sees them again after ``lease``."""
+    async def take_unsent(self, *, limit: int, policy: AttemptPolicy) -> Sequence[UnsentAttempt]:
+        """Attempts that somebody started and never sent; the caller sends them within a lease of its own."""
         ...
 
     async def mark_sent(self, request_ids: Mapping[AttemptId, str]) -> None:

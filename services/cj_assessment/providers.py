@@ -140,7 +140,9 @@ class AdapterProvider(Provider):
     @provide
     def attempt_policy(self) -> AttemptPolicy:
         return AttemptPolicy(
-            max_attempts=self._settings.max_attempts, answer_within=self._settings.answer_within
+            max_attempts=self._settings.max_attempts,
+            answer_within=self._settings.answer_within,
+            first_pause=self._settings.retry_pause,
         )
 
     @provide

@@ -44,6 +44,9 @@ class Settings(ServiceSettings):
     min_comparisons_per_essay: int = Field(default=4, gt=0)
     batch_deadline: timedelta = timedelta(hours=24)
     max_attempts: int = Field(default=3, gt=0, description="Attempts at one comparison.")
+    retry_pause: timedelta = Field(
+        default=timedelta(seconds=2), description="Pause before a second attempt; it doubles with each."
+    )
     answer_within: timedelta = Field(
         default=timedelta(minutes=15), description="Longer than the LLM Provider may take."
     )

@@ -386,39 +386,30 @@ class PostgresTransaction:
 
     # comparisons
 
-    async def start_attempts(self, *, limit: int, policy: AttemptPolicy) -> int:
+    async def start_attempts(self, *, limit: int, policy: AttemptPolicy) -> Sequence[UnsentAttempt]:
         held = (await self._connection.execute(sql.HOLD_CAPPED)).scalars().all()
         pending = (
             await self._connection.execute(sql.TAKE_PENDING, {"limit": limit, "held": list(held)})
         ).all()
-        if pending:
-            await self._connection.execute(
-                sql.START_ATTEMPTS,
-                {
-                    "ids": [attempt_id(ComparisonId(row.id), row.attempts) for row in pending],
-                    "comparisons": [row.id for row in pending],
-                    "batches": [row.batch for row in pending],
-                    "numbers": [row.attempts for row in pending],
-                    "reserves": [row.cap_usd for row in pending],
-                    "within": policy.answer_within,
-                },
-            )
-        return len(pending)
+        if not pending:
+            return ()
+        rows = await self._connection.execute(
+            sql.START_ATTEMPTS,
+            {
+                "ids": [attempt_id(ComparisonId(row.id), row.attempts) for row in pending],
+                "comparisons": [row.id for row in pending],
+                "batches": [row.batch for row in pending],
+                "numbers": [row.attempts for row in pending],
+                "reserves": [row.cap_usd for row in pending],
+                "lease": policy.resend_after,
+                "within": policy.answer_within,
+            },
+        )
+        return [_unsent(row) for row in rows]
 
-    async def take_unsent(self, *, limit: int, lease: timedelta) -> Sequence[UnsentAttempt]:
-        rows = await self._connection.execute(sql.TAKE_UNSENT, {"limit": limit, "lease": lease})
-        return [
-            UnsentAttempt(
-                attempt_id=AttemptId(row.id),
-                batch_id=BatchId(row.batch_id),
-                job_id=JobId(row.job_id),
-                item_a=row.slot_a,
-                item_b=row.slot_b,
-                repetition=row.repetition,
-                assigned=row.assigned,
-            )
-            for row in rows
-        ]
+    async def take_unsent(self, *, limit: int, policy: AttemptPolicy) -> Sequence[UnsentAttempt]:
+        rows = await self._connection.execute(sql.TAKE_UNSENT, {"limit": limit, "lease": policy.resend_after})
+        return [_unsent(row) for row in rows]
 
     async def mark_sent(self, request_ids: Mapping[AttemptId, str]) -> None:
         await self._connection.execute(
@@ -473,6 +464,18 @@ class PostgresTransaction:
                 "retryable": sorted(RETRYABLE),
             },
         )
+
+
+def _unsent(row: Row[Any]) -> UnsentAttempt:
+    return UnsentAttempt(
+        attempt_id=AttemptId(row.id),
+        batch_id=BatchId(row.batch_id),
+        job_id=JobId(row.job_id),
+        item_a=row.slot_a,
+        item_b=row.slot_b,
+        repetition=row.repetition,
+        assigned=row.assigned,
+    )
 
 
 def _answer_arrays(answers: Sequence[Answer]) -> dict[str, list[object]]:

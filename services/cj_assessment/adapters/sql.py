@@ -135,13 +135,23 @@ TAKE_PENDING = text(
     """
 )
 
+# A new attempt is sent by whoever starts it: nobody else looks at it before the lease is over.
 START_ATTEMPTS = text(
     """
-    INSERT INTO comparison_attempt (id, comparison, batch, number, reserved_usd, deadline)
-    SELECT id, comparison, batch, number, reserved, now() + CAST(:within AS interval)
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:comparisons AS bigint[]), CAST(:batches AS uuid[]),
-                CAST(:numbers AS int[]), CAST(:reserves AS numeric[]))
-         AS attempt (id, comparison, batch, number, reserved)
+    WITH started AS (
+        INSERT INTO comparison_attempt (id, comparison, batch, number, reserved_usd, send_after, deadline)
+        SELECT id, comparison, batch, number, reserved, now() + CAST(:lease AS interval),
+               now() + CAST(:within AS interval)
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:comparisons AS bigint[]), CAST(:batches AS uuid[]),
+                    CAST(:numbers AS int[]), CAST(:reserves AS numeric[]))
+             AS attempt (id, comparison, batch, number, reserved)
+        RETURNING id, comparison
+    )
+    SELECT started.id, batch.id AS job_id, batch.batch_id, comparison.slot_a, comparison.slot_b,
+           comparison.repetition, comparison.assigned
+    FROM started JOIN comparison ON comparison.id = started.comparison
+    JOIN assessment_batch AS batch ON batch.id = comparison.batch
+    ORDER BY comparison.id
     """
 )
 

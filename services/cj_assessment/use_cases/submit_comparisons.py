@@ -44,10 +44,10 @@ class SubmitComparisons:
         Raises ``Unavailable`` or ``ExternalServiceError``: the worker pauses, the attempts are sent later.
         """
         async with self.store.transaction() as transaction:
-            await transaction.start_attempts(limit=MAX_COMPARISONS_PER_CALL, policy=self.policy)
-            unsent = await transaction.take_unsent(
-                limit=MAX_COMPARISONS_PER_CALL, lease=self.policy.resend_after
-            )
+            unsent = await transaction.take_unsent(limit=MAX_COMPARISONS_PER_CALL, policy=self.policy)
+            left = MAX_COMPARISONS_PER_CALL - len(unsent)
+            if left:
+                unsent = [*unsent, *await transaction.start_attempts(limit=left, policy=self.policy)]
         if not unsent:
             return False
         orders = [await self._order(attempt) for attempt in unsent]
