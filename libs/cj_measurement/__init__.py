@@ -36,7 +36,15 @@ from cj_measurement.grades import (
     project_grades,
 )
 from cj_measurement.linking import AnchorScale, Linked, LinkMethod, link
-from cj_measurement.pairing import Pair, PairingSettings, PairingState, Policy, plan_pairs
+from cj_measurement.pairing import (
+    RANDOM_REASONS,
+    Pair,
+    PairingSettings,
+    PairingState,
+    Policy,
+    Reason,
+    plan_pairs,
+)
 from cj_measurement.panels import (
     Agreement,
     JudgeReport,
@@ -74,6 +82,7 @@ from cj_measurement.stopping import (
 )
 
 __all__ = [
+    "RANDOM_REASONS",
     "Agreement",
     "Anchor",
     "AnchorScale",
@@ -111,6 +120,7 @@ __all__ = [
     "PositionBias",
     "Qualification",
     "QualificationSettings",
+    "Reason",
     "Reliability",
     "ScaleCorrelation",
     "ScaleShape",

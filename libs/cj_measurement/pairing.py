@@ -1,32 +1,43 @@
 """Choosing the next round of pairs: by what they would tell, with level use of items and slots.
 
-A round is a matching: no item twice. Of its pairs a share is random (long links keep a scale honest: reliability
-is too cautious when all pairs are neighbours), a share repeats earlier pairs the other way round (to measure the
-judge's consistency), and the rest maximise the expected information
-``½ log(1 + p(1−p)·R_ij)``, ``R_ij = C_ii + C_jj − 2C_ij``, p the chance that i wins.
+A round is a matching: no item twice. An item's uses of slots A and B differ by one at most. The first round links
+all items in a random cycle; a later round may be planned while earlier ones are still being judged.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import combinations
 
 import numpy as np
-from scipy.special import expit
+import numpy.typing as npt
 
+from cj_measurement.asked_pairs import AskedPairs
 from cj_measurement.bradley_terry import Fit
 from cj_measurement.comparisons import BoolArray, FloatArray, IntArray
-from cj_measurement.errors import MeasurementError
+from cj_measurement.errors import InvalidArgument
+from cj_measurement.expected_gain import ExpectedGain
+from cj_measurement.small_batches import next_pairs
 
 SMALL = 8
 """Below this many items every pair is asked before any is asked again."""
+CANDIDATES = 200_000
+"""About as many pairs are looked at for a round: all of them up to 630 items."""
+NEAREST_RANKS = 16
+"""However many items there are, each is looked at with this many next in rank."""
+MOST_EXCHANGES = 20
+"""Of the items that are left over, so many are put into other pairs where they met each other before."""
+REST = 500
+"""Of the items that are left over, so many of either lead are looked at once more."""
 
 
 class Policy(StrEnum):
-    """How pairs are chosen once every item is linked; all but ``information`` are there to be compared with it."""
+    """How pairs are chosen once all items are linked; all but ``information`` are there to be compared with it."""
 
     INFORMATION = "information"
     RANDOM = "random"
     NEAREST = "nearest"
+    SWISS = "swiss"
 
 
 class Reason(StrEnum):
@@ -37,6 +48,11 @@ class Reason(StrEnum):
     INFORMATION = "information"
     RANDOM_LINK = "random_link"
     OTHER_ORDER = "other_order"
+    NEIGHBOUR = "neighbour"
+
+
+RANDOM_REASONS = frozenset({Reason.CYCLE, Reason.RANDOM_LINK})
+"""Reasons of the pairs that were drawn at random."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +66,27 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class PairingSettings:
-    """Shares of a round: random links, and pairs that are judged in both orders."""
+    """Shares of all pairs: those drawn at random, and those that are judged in both orders, at least."""
 
     random_link_share: float = 0.30
     both_orders_share: float = 0.20
 
+    def __post_init__(self) -> None:
+        for name in ("random_link_share", "both_orders_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InvalidArgument(f"{name} is a share: give a number from 0 to 1")
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PairingState:
-    """What the next round depends on: every ordered pair ever asked, answered or not, and the last fit."""
+    """What the next round depends on: every ordered pair ever asked, answered or not, and the last fit.
+
+    ``random_links`` of the pairs asked were drawn at random (``RANDOM_REASONS``).
+    """
 
     n_items: int
-    asked_a: IntArray
-    asked_b: IntArray
+    asked: AskedPairs
+    random_links: int
     fit: Fit | None = None
     settings: PairingSettings = PairingSettings()
 
@@ -70,20 +94,34 @@ class PairingState:
     def of(
         cls,
         n_items: int,
-        asked: Sequence[tuple[int, int]],
+        asked: npt.ArrayLike,
         *,
+        random_links: int | None = None,
         fit: Fit | None = None,
         settings: PairingSettings | None = None,
     ) -> "PairingState":
-        """Build from ordered pairs (slot A, slot B)."""
-        array = np.asarray(asked, dtype=np.int64).reshape(-1, 2)
+        """Build from ordered pairs (slot A, slot B), shape (m, 2); raises ``InvalidArgument``.
+
+        Without ``random_links`` only the first cycle is taken to have been drawn at random.
+        """
+        pairs = np.asarray(asked, dtype=np.int64).reshape(-1, 2)
+        _check(n_items, pairs, fit)
         return cls(
             n_items=n_items,
-            asked_a=array[:, 0],
-            asked_b=array[:, 1],
+            asked=AskedPairs(n_items, pairs[:, 0], pairs[:, 1]),
+            random_links=min(n_items, len(pairs)) if random_links is None else random_links,
             fit=fit,
             settings=settings or PairingSettings(),
         )
+
+
+def _check(n_items: int, pairs: IntArray, fit: Fit | None) -> None:
+    if n_items < 2:
+        raise InvalidArgument("one item cannot be compared: there must be two")
+    if len(pairs) and (pairs.min() < 0 or pairs.max() >= n_items or np.any(pairs[:, 0] == pairs[:, 1])):
+        raise InvalidArgument(f"a pair is two of the items 0 to {n_items - 1}")
+    if fit is not None and fit.n_items != n_items:
+        raise InvalidArgument(f"the fit is of {fit.n_items} items, not of {n_items}")
 
 
 def plan_pairs(
@@ -93,122 +131,233 @@ def plan_pairs(
     seed: int,
     policy: Policy = Policy.INFORMATION,
 ) -> tuple[Pair, ...]:
-    """Up to ``count`` pairs for the next round.
+    """Up to ``count`` pairs for the next round, at least one if ``count`` is; the same seed gives the same pairs.
 
-    The first rounds are a random cycle through all items: two comparisons an item, one in each slot, and every
-    item linked to every other. Raises ``MeasurementError`` for fewer than two items.
+    The first round is a random cycle through all items: two comparisons an item, one in each slot, and every item
+    linked to every other. A later one is a matching of at most half the items. Policies other than ``information``
+    are pure: neither random links nor other orders are mixed in.
     """
-    if state.n_items < 2:
-        raise MeasurementError("one item cannot be compared: there must be two")
+    if count < 1:
+        return ()
+    if state.n_items < SMALL:
+        return tuple(Pair(a, b, Reason.ALL_PAIRS) for a, b in next_pairs(state.asked, count=count))
     rng = np.random.default_rng(seed)
-    if len(state.asked_a) == 0:
-        return _cycle(state.n_items, count, rng)
-    return _Round(state, rng).plan(count, policy)
+    parts = state.asked.components()
+    if parts.max() >= state.n_items // 2:
+        return _linking_cycle(state.asked, parts, rng)[:count]
+    return _Round(state, rng, min(count, state.n_items // 2)).plan(policy, parts)
 
 
-def _cycle(n_items: int, count: int, rng: np.random.Generator) -> tuple[Pair, ...]:
-    order = rng.permutation(n_items)
-    pairs = [
-        Pair(int(order[place]), int(order[(place + 1) % n_items]), Reason.CYCLE) for place in range(n_items)
-    ]
-    return tuple(pairs[:count])
+def _linking_cycle(asked: AskedPairs, parts: IntArray, rng: np.random.Generator) -> tuple[Pair, ...]:
+    """A random cycle through the parts of the graph, at first through all items.
+
+    It leaves a part by an item that stood less in slot A, and enters it by one that stood less in slot B.
+    """
+    shuffled = rng.permutation(asked.n_items)
+    by_lead = shuffled[np.lexsort((asked.uses[shuffled], asked.lead[shuffled], parts[shuffled]))]
+    n_parts = int(parts.max()) + 1
+    bounds = np.searchsorted(parts[by_lead], np.arange(n_parts + 1))
+    leaves, enters = by_lead[bounds[:-1]], by_lead[bounds[1:] - 1]
+    tour = rng.permutation(n_parts)
+    return tuple(
+        Pair(int(leaves[part]), int(enters[following]), Reason.CYCLE)
+        for part, following in zip(tour, np.roll(tour, -1), strict=True)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Seated:
+    """Pairs in the slots that they would get, whether slots stay even, and how often each was asked in this order."""
+
+    slot_a: IntArray
+    slot_b: IntArray
+    fits: BoolArray
+    times: IntArray
+
+    def where(self, chosen: BoolArray) -> "_Seated":
+        return _Seated(self.slot_a[chosen], self.slot_b[chosen], self.fits[chosen], self.times[chosen])
+
+    def pair(self, place: int, reason: Reason) -> Pair:
+        return Pair(int(self.slot_a[place]), int(self.slot_b[place]), reason)
+
+
+Worth = Callable[[IntArray, IntArray], FloatArray]
+"""What each pair of (one, other) is worth under a policy, shape as given."""
 
 
 class _Round:
-    """One round in the making: which items are free, and how often each stood in slot A and B."""
+    """One round in the making: which items are still free, and the pairs so far."""
 
-    def __init__(self, state: PairingState, rng: np.random.Generator) -> None:
-        self.state = state
-        self.rng = rng
-        n = state.n_items
-        self.asked = np.zeros((n, n), np.int64)
-        np.add.at(self.asked, (state.asked_a, state.asked_b), 1)
-        self.times_a, self.times_b = self.asked.sum(1), self.asked.sum(0)
-        self.free: BoolArray = np.ones(n, np.bool_)
+    def __init__(self, state: PairingState, rng: np.random.Generator, count: int) -> None:
+        self.state, self.rng, self.count = state, rng, count
+        self.asked = state.asked
+        self.lead, self.uses = state.asked.lead, state.asked.uses
+        self.total = int(self.uses.sum()) // 2
+        self.free: BoolArray = np.ones(state.n_items, np.bool_)
         self.pairs: list[Pair] = []
 
-    def plan(self, count: int, policy: Policy) -> tuple[Pair, ...]:
-        count = min(count, self.state.n_items // 2)
-        self._keep_least_used(2 * count)
-        if self.state.n_items < SMALL:
-            self._take(self._rarity(), count, Reason.ALL_PAIRS)
-            return tuple(self.pairs)
-        settings = self.state.settings
-        swaps = self._share(count, settings.both_orders_share / (1 + settings.both_orders_share))
-        links = self._share(count, settings.random_link_share)
-        self._take(self._other_orders(), swaps, Reason.OTHER_ORDER)
-        self._take(self._random(), len(self.pairs) + links, Reason.RANDOM_LINK)
-        self._take(self._worth(policy), count, Reason.INFORMATION)
-        self._take(self._rarity(), count, Reason.RANDOM_LINK)
+    def plan(self, policy: Policy, parts: IntArray) -> tuple[Pair, ...]:
+        self._take_missing_links(parts)
+        self._keep_least_used()
+        if self.state.fit is None or policy is Policy.RANDOM:
+            self._fill(self._never_met(*self._anywhere()), self._luck, Reason.RANDOM_LINK)
+        elif policy is Policy.INFORMATION:
+            self._plan_by_information(ExpectedGain(self.state.fit, self.asked))
+        else:
+            standing = self._standing(policy, self.state.fit)
+            neighbours = self._never_met(*self._neighbours(standing))
+            self._fill(neighbours, lambda a, b: -np.abs(standing[a] - standing[b]), Reason.NEIGHBOUR)
         return tuple(self.pairs)
 
-    def _share(self, count: int, share: float) -> int:
-        """The share of ``count``, rounded up or down by chance, so that it holds over many rounds."""
-        return int(count * share + self.rng.random())
+    def _plan_by_information(self, gain: ExpectedGain) -> None:
+        self._take_other_orders(gain)
+        self._take_random_links(gain)
+        self._fill(self._neighbours(gain.theta), gain, Reason.INFORMATION)
 
-    def _keep_least_used(self, wanted: int) -> None:
+    def _take_missing_links(self, parts: IntArray) -> None:
+        """One pair from each part of the graph to the largest, where judgements that failed cut it in parts."""
+        main = np.bincount(parts).argmax()
+        for part in np.flatnonzero(np.arange(parts.max() + 1) != main):
+            one, other = np.meshgrid(np.flatnonzero(parts == part), np.flatnonzero(parts == main))
+            seated = self._possible(one.ravel(), other.ravel())
+            until = min(len(self.pairs) + 1, self.count)
+            self._take(seated, [self._uses(seated)], until, Reason.RANDOM_LINK)
+
+    def _keep_least_used(self) -> None:
         """Only the items with the fewest comparisons take part when the round is smaller than all of them."""
-        use = self.times_a + self.times_b + self.rng.random(self.state.n_items)
-        self.free[:] = False
-        self.free[np.argsort(use)[: max(2, wanted)]] = True
+        free = np.flatnonzero(self.free)
+        use = self.uses[free] + self.rng.random(len(free))
+        self.free[free[np.argsort(use)[2 * (self.count - len(self.pairs)) :]]] = False
 
-    def _take(self, worth: FloatArray, until: int, reason: Reason) -> None:
-        """Add the best pairs of free items, best first, until the round has ``until`` pairs."""
-        upper = np.triu(np.isfinite(worth) & self._slots_stay_even(), 1)
-        first, second = np.nonzero(upper & np.outer(self.free, self.free))
-        for place in np.argsort(-worth[first, second], kind="stable"):
+    def _take_other_orders(self, gain: ExpectedGain) -> None:
+        """Pairs asked once, now in their other order, until these have their share of all pairs."""
+        share = self.state.settings.both_orders_share
+        due = (share * (self.asked.n_pairs + self.count) - self.asked.n_both_ways) / (1 + share)
+        seated = self._possible(*self.asked.one_way)
+        seated = seated.where(seated.times == 0)
+        until = min(round(due), self.count // 2)
+        self._take(seated, [-gain(seated.slot_a, seated.slot_b)], until, Reason.OTHER_ORDER)
+
+    def _take_random_links(self, gain: ExpectedGain) -> None:
+        """Pairs that never met, drawn in proportion to p(1−p), until these have their share of all pairs."""
+        due = self.state.settings.random_link_share * (self.total + self.count) - self.state.random_links
+        seated = self._possible(*self._never_met(*self._anywhere()))
+        luck = self.rng.gumbel(size=len(seated.slot_a))
+        luck += np.log(gain.information(seated.slot_a, seated.slot_b))
+        self._take(seated, [-luck], min(len(self.pairs) + round(due), self.count), Reason.RANDOM_LINK)
+
+    def _fill(self, candidates: tuple[IntArray, IntArray], worth: Worth, reason: Reason) -> None:
+        """Fill the round by worth, items that fell behind first; no order a second time while there is another."""
+        seated = self._possible(*candidates)
+        seated = seated.where(seated.times == 0)
+        keys = [-worth(seated.slot_a, seated.slot_b), self._uses(seated)]
+        self._take(seated, keys, self.count, reason)
+        if len(self.pairs) < self.count:
+            self._exchange_for_left_over(worth, reason)
+        if len(self.pairs) < self.count:
+            seated = self._possible(*self._left_over())
+            keys = [-worth(seated.slot_a, seated.slot_b), self._uses(seated), seated.times]
+            self._take(seated, keys, self.count, reason)
+
+    def _exchange_for_left_over(self, worth: Worth, reason: Reason) -> None:
+        """Two items that are left over, and that met already, each take one item of another pair."""
+        for x, y in combinations(np.flatnonzero(self.free)[:MOST_EXCHANGES].tolist(), 2):
+            if len(self.pairs) < self.count and self.free[x] and self.free[y]:
+                self._exchange(x, y, worth, reason)
+
+    def _exchange(self, x: int, y: int, worth: Worth, reason: Reason) -> None:
+        a = np.array([pair.slot_a for pair in self.pairs], np.int64)
+        b = np.array([pair.slot_b for pair in self.pairs], np.int64)
+        found: list[tuple[float, int, Pair, Pair]] = []
+        for to_x, to_y in ((a, b), (b, a)):
+            one, two = self._seat(np.full_like(a, x), to_x), self._seat(np.full_like(a, y), to_y)
+            value = worth(one.slot_a, one.slot_b) + worth(two.slot_a, two.slot_b) - worth(a, b)
+            possible = one.fits & two.fits & (one.times == 0) & (two.times == 0)
+            if possible.any():
+                best = int(np.where(possible, value, -np.inf).argmax())
+                found.append((float(value[best]), best, one.pair(best, reason), two.pair(best, reason)))
+        if found:
+            _, place, with_x, with_y = max(found, key=lambda exchange: exchange[0])
+            self.pairs[place : place + 1] = [with_x, with_y]
+            self.free[[x, y]] = False
+
+    def _uses(self, seated: _Seated) -> IntArray:
+        return np.asarray(self.uses[seated.slot_a] + self.uses[seated.slot_b], dtype=np.int64)
+
+    def _luck(self, one: IntArray, other: IntArray) -> FloatArray:  # noqa: ARG002
+        return self.rng.random(len(one))
+
+    def _standing(self, policy: Policy, fit: Fit) -> FloatArray:
+        """What neighbours are near in: ability, or in a Swiss tournament the number of wins."""
+        if policy is Policy.NEAREST:
+            return fit.theta
+        wins = fit.comparisons.scores
+        return np.asarray(wins + self.rng.random(len(wins)) / 2, dtype=np.float64)
+
+    def _anywhere(self) -> tuple[IntArray, IntArray]:
+        """All pairs, or as many as are looked at."""
+        n = self.state.n_items
+        if n * (n - 1) // 2 <= CANDIDATES:
+            one, other = np.triu_indices(n, 1)
+            return np.asarray(one, np.int64), np.asarray(other, np.int64)
+        one = self.rng.integers(n, size=CANDIDATES)
+        return one, (one + self.rng.integers(1, n, size=CANDIDATES)) % n
+
+    def _neighbours(self, standing: FloatArray) -> tuple[IntArray, IntArray]:
+        """Each item with those next in rank: all pairs of a batch of up to 450 items, fewer of a larger one."""
+        n = len(standing)
+        ranked = np.argsort(standing, kind="stable").astype(np.int64)
+        reach = min(n - 1, max(NEAREST_RANKS, CANDIDATES // n))
+        steps = range(1, reach + 1)
+        return (
+            np.concatenate([ranked[:-step] for step in steps]),
+            np.concatenate([ranked[step:] for step in steps]),
+        )
+
+    def _never_met(self, one: IntArray, other: IntArray) -> tuple[IntArray, IntArray]:
+        """Those of the pairs that were asked in neither order."""
+        never = self.asked.times(one, other) + self.asked.times(other, one) == 0
+        return one[never], other[never]
+
+    def _left_over(self) -> tuple[IntArray, IntArray]:
+        """Pairs of the least used items that are not in the round, one for slot A with one for slot B."""
+        paired = [item for pair in self.pairs for item in (pair.slot_a, pair.slot_b)]
+        self.free[:] = True
+        self.free[paired] = False
+        left = np.flatnonzero(self.free)
+        left = left[np.argsort(self.uses[left], kind="stable")]
+        for_a, for_b = left[self.lead[left] <= 0][:REST], left[self.lead[left] >= 0][:REST]
+        one, other = np.meshgrid(for_a, for_b, indexing="ij")
+        different = one != other
+        return one[different], other[different]
+
+    def _possible(self, one: IntArray, other: IntArray) -> _Seated:
+        """Those of the pairs, seated, whose items are free and keep their slots even."""
+        free = self.free[one] & self.free[other]
+        seated = self._seat(one[free], other[free])
+        return seated.where(seated.fits)
+
+    def _seat(self, one: IntArray, other: IntArray) -> _Seated:
+        """Each pair in the order that keeps slots even; of two such orders the one asked less often, else by lot."""
+        ahead, behind = self.asked.times(one, other), self.asked.times(other, one)
+        lean = np.sign(self.lead[one] - self.lead[other])
+        lean = np.where(lean == 0, np.sign(ahead - behind), lean)
+        turned = np.where(lean == 0, self.rng.random(len(one)) < 0.5, lean > 0)
+        return _Seated(
+            slot_a=np.where(turned, other, one),
+            slot_b=np.where(turned, one, other),
+            fits=self.lead[one] * self.lead[other] <= 0,
+            times=np.where(turned, behind, ahead),
+        )
+
+    def _take(
+        self, seated: _Seated, keys: Sequence[npt.NDArray[np.generic]], until: int, reason: Reason
+    ) -> None:
+        """Add pairs, in the order of the last key, then of those before it, until the round has ``until``."""
+        order = np.lexsort(keys)
+        for a, b in zip(seated.slot_a[order].tolist(), seated.slot_b[order].tolist(), strict=True):
             if len(self.pairs) >= until:
                 return
-            i, j = int(first[place]), int(second[place])
-            if self.free[i] and self.free[j]:
-                self._add(i, j, reason)
-
-    def _add(self, i: int, j: int, reason: Reason) -> None:
-        a, b = (i, j) if self._i_goes_first(i, j) else (j, i)
-        self.free[[a, b]] = False
-        self.pairs.append(Pair(a, b, reason))
-
-    def _i_goes_first(self, i: int, j: int) -> bool:
-        """The item that stood less in slot A goes there; else the order that was asked less; else chance."""
-        lead = (self.times_a[i] - self.times_b[i]) - (self.times_a[j] - self.times_b[j])
-        if lead == 0:
-            lead = self.asked[i, j] - self.asked[j, i]
-        return bool(lead < 0 or (lead == 0 and self.rng.random() < 0.5))
-
-    def _slots_stay_even(self) -> BoolArray:
-        """Pairs in which each item may get the slot that it had less often."""
-        lead = np.sign(self.times_a - self.times_b)
-        return np.asarray(np.multiply.outer(lead, lead) <= 0, dtype=np.bool_)
-
-    def _rarity(self) -> FloatArray:
-        """Pairs asked least often first."""
-        together = (self.asked + self.asked.T).astype(np.float64)
-        noise = self.rng.random(together.shape)
-        return np.asarray(-together + np.triu(noise, 1), dtype=np.float64)
-
-    def _random(self) -> FloatArray:
-        """Pairs never asked, in random order."""
-        return np.where(self.asked + self.asked.T == 0, self.rng.random(self.asked.shape), -np.inf)
-
-    def _other_orders(self) -> FloatArray:
-        """Pairs asked in one order only, whose other order would keep the slots even."""
-        once = (self.asked + self.asked.T) == 1
-        lead = self.times_a - self.times_b
-        swapped_fits = np.where(self.asked > 0, lead[:, None] - lead[None, :] >= 0, True)
-        fits = once & swapped_fits & swapped_fits.T
-        return np.where(fits, self.rng.random(self.asked.shape), -np.inf)
-
-    def _worth(self, policy: Policy) -> FloatArray:
-        """What a pair is worth under the policy; pairs asked in both orders already are left for the end."""
-        fit = self.state.fit
-        if fit is None or policy is Policy.RANDOM:
-            return self._random()
-        distance = fit.theta[:, None] - fit.theta[None, :]
-        if policy is Policy.NEAREST:
-            worth = -np.abs(distance)
-        else:
-            p = expit(distance)
-            spread = np.diag(fit.covariance)
-            separation = spread[:, None] + spread[None, :] - 2 * fit.covariance
-            worth = 0.5 * np.log1p(p * (1 - p) * separation)
-        return np.where((self.asked > 0) & (self.asked.T > 0), -np.inf, worth)
+            if self.free[a] and self.free[b]:
+                self.free[a] = self.free[b] = False
+                self.pairs.append(Pair(a, b, reason))

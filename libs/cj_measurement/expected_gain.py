@@ -1,0 +1,65 @@
+"""What a comparison would tell, given what the last fit knows and what is still being judged.
+
+The gain is the mutual information of an answer and the abilities in a Gaussian posterior, ``½ log(1 + I·R_ij)`` in
+nats: R_ij = C_ii + C_jj − 2C_ij is the variance of the pair's difference, I = p(1−p) the Fisher information of one
+answer. Answers that are still awaited shrink C beforehand: how much does not depend on who wins.
+"""
+
+import numpy as np
+from scipy.special import expit
+
+from cj_measurement.asked_pairs import AskedPairs
+from cj_measurement.bradley_terry import Fit
+from cj_measurement.comparisons import FloatArray, IntArray
+from cj_measurement.information import DENSE_LIMIT
+
+
+class ExpectedGain:
+    """Gains of pairs under one fit; beyond ``DENSE_LIMIT`` items covariances are taken as 0."""
+
+    def __init__(self, fit: Fit, asked: AskedPairs) -> None:
+        self.theta = fit.theta
+        self._effect = _typical_effect(fit)
+        answered = fit.comparisons
+        a, b, times = asked.without(answered.slot_a, answered.slot_b)
+        awaited = times * self.information(a, b)
+        if fit.n_items <= DENSE_LIMIT:
+            self._covariance: FloatArray | None = covariance_after(fit.covariance, a, b, awaited)
+            self._variances = np.diag(self._covariance)
+        else:
+            self._covariance = None
+            own = np.bincount(a, awaited, fit.n_items) + np.bincount(b, awaited, fit.n_items)
+            self._variances = fit.variances / (1 + fit.variances * own)
+
+    def information(self, one: IntArray, other: IntArray) -> FloatArray:
+        """p(1−p), the mean of both orders under the judges' position effects; shape as given."""
+        difference = self.theta[one] - self.theta[other]
+        ahead, behind = expit(difference + self._effect), expit(difference - self._effect)
+        return np.asarray((ahead * (1 - ahead) + behind * (1 - behind)) / 2, dtype=np.float64)
+
+    def __call__(self, one: IntArray, other: IntArray) -> FloatArray:
+        """Expected gain of each pair in nats; shape as given."""
+        spread = self._variances[one] + self._variances[other]
+        if self._covariance is not None:
+            spread = spread - 2 * self._covariance[one, other]
+        return np.asarray(np.log1p(self.information(one, other) * spread) / 2, dtype=np.float64)
+
+
+def _typical_effect(fit: Fit) -> float:
+    """Root mean square of the judges' position effects, each counted as often as the judge judged."""
+    return float(np.sqrt(np.average(fit.effects[fit.comparisons.judge] ** 2)))
+
+
+def covariance_after(covariance: FloatArray, a: IntArray, b: IntArray, information: FloatArray) -> FloatArray:
+    """The covariance (n, n) when these pairs have been answered too: (C⁻¹ + L)⁻¹ = (I + CL)⁻¹ C.
+
+    ``information`` (m,) is what the answers about each pair tell together.
+    """
+    if len(a) == 0:
+        return covariance
+    n = len(covariance)
+    laplacian = np.zeros((n, n))
+    np.add.at(laplacian, (a, b), -information)
+    np.add.at(laplacian, (b, a), -information)
+    np.fill_diagonal(laplacian, -laplacian.sum(1))
+    return np.asarray(np.linalg.solve(np.eye(n) + covariance @ laplacian, covariance), dtype=np.float64)

@@ -1,0 +1,289 @@
+"""Judging made up from known abilities: what a pairing policy reaches, and what reaching a target takes.
+
+Rounds are as the assessment service plans them: first a cycle through all essays, then matchings of all essays.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+import numpy as np
+from scipy.special import expit
+from scipy.stats import rankdata
+
+from cj_measurement.bradley_terry import Fit, fit
+from cj_measurement.classical import fit_classical
+from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray, IntArray
+from cj_measurement.errors import InvalidArgument
+from cj_measurement.pairing import RANDOM_REASONS, PairingSettings, PairingState, Policy, plan_pairs
+
+INTERVAL = 0.9
+LARGEST_RUN = 100
+"""The comparisons that an essay needs hardly depend on how many essays there are beyond this."""
+MOST_PER_ESSAY = 60
+"""A target that is not reached by then is out of reach."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedJudge:
+    """A judge of known sharpness.
+
+    ``sd`` is the standard deviation of the essays' abilities in logits as this judge sees them (τ of a fit): a
+    sharper judge spreads the same essays further, 0 is a coin. ``position_bias`` is b in logits, ``noise`` the share
+    of answers that have nothing to do with the essays.
+    """
+
+    sd: float
+    position_bias: float = 0.0
+    noise: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (self.sd >= 0 and math.isfinite(self.sd)):
+            raise InvalidArgument("sd is a standard deviation in logits: give 0 or more")
+        if not math.isfinite(self.position_bias):
+            raise InvalidArgument("position_bias is a finite number of logits")
+        if not 0 <= self.noise <= 1:
+            raise InvalidArgument("noise is a share: give a number from 0 to 1")
+
+    def abilities(self, essays: int, rng: np.random.Generator) -> FloatArray:
+        """Normal abilities (essays,), their mean 0 and their standard deviation exactly ``sd``."""
+        drawn = rng.normal(size=essays)
+        return np.asarray(self.sd * (drawn - drawn.mean()) / drawn.std(ddof=1), dtype=np.float64)
+
+    def a_wins(self, difference: FloatArray, rng: np.random.Generator) -> BoolArray:
+        """Whether slot A wins, by difference of the abilities in slots A and B, shape as given."""
+        chance = (1 - self.noise) * expit(difference + self.position_bias) + self.noise / 2
+        return np.asarray(rng.random(difference.shape) < chance, dtype=np.bool_)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """How a batch is judged: ``rounds_ahead`` rounds are still being judged when the next one is planned."""
+
+    essays: int
+    policy: Policy = Policy.INFORMATION
+    settings: PairingSettings = field(default_factory=PairingSettings)
+    rounds_ahead: int = 1
+
+    def __post_init__(self) -> None:
+        if self.essays < 2:
+            raise InvalidArgument("one essay cannot be compared: there must be two")
+        if self.rounds_ahead < 0:
+            raise InvalidArgument("rounds_ahead is a number of rounds: give 0 or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How a run stands after so many comparisons an essay.
+
+    ``eb_reliability`` is the one that decisions are taken on, ``ssr`` the classical one of the classical fit.
+    ``true_r2`` is the squared correlation of the scores with the true abilities, ``spearman`` that of the ranks; both
+    are None where all essays are equal. ``coverage`` is the share of 90 % intervals that hold the truth.
+    """
+
+    comparisons_per_essay: float
+    eb_reliability: float
+    ssr: float
+    true_r2: float | None
+    spearman: float | None
+    coverage: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulated:
+    """What ``seeds`` runs read after as many comparisons: medians; the coverage is of all intervals together."""
+
+    design: Design
+    judge: SimulatedJudge
+    seeds: int
+    median: Reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Power:
+    """What reaching a reliability takes: the median of ``seeds`` runs, and where four in five of them lie.
+
+    ``reached`` is the share of runs that reached it within ``MOST_PER_ESSAY`` comparisons an essay. The other figures
+    are None when fewer than half did; ``high`` is None when fewer than nine in ten did.
+    """
+
+    design: Design
+    judge: SimulatedJudge
+    target_reliability: float
+    seeds: int
+    reached: float
+    comparisons_per_essay: float | None
+    low: float | None
+    high: float | None
+    comparisons: int | None
+    cost_usd: Decimal | None
+
+
+class Run:
+    """One batch being judged, with its truth known; the same seed gives the same run."""
+
+    def __init__(self, design: Design, judge: SimulatedJudge, *, seed: int) -> None:
+        self.design, self.judge = design, judge
+        self._rng = np.random.default_rng(seed)
+        self.truth = judge.abilities(design.essays, self._rng)
+        self.asked: IntArray = np.empty((0, 2), np.int64)
+        self.a_won: BoolArray = np.empty(0, np.bool_)
+        self._ends = [0]
+        self._random_links = 0
+        self._fit: Fit | None = None
+        self._fitted = 0
+
+    @property
+    def answered(self) -> int:
+        """Comparisons whose answers are known; those of the last ``rounds_ahead`` rounds are not."""
+        return self._ends[max(0, len(self._ends) - 1 - self.design.rounds_ahead)]
+
+    @property
+    def comparisons_per_essay(self) -> float:
+        """Answered comparisons that an essay took part in, on average."""
+        return 2 * self.answered / self.design.essays
+
+    def judge_round(self) -> None:
+        """Plan a round from the answers known and have it judged."""
+        n = self.design.essays
+        count = n if len(self.asked) == 0 else max(1, n // 2)
+        pairs = plan_pairs(
+            self.state(), count=count, seed=int(self._rng.integers(2**63)), policy=self.design.policy
+        )
+        slots = np.array([(pair.slot_a, pair.slot_b) for pair in pairs])
+        difference = self.truth[slots[:, 0]] - self.truth[slots[:, 1]]
+        self.asked = np.concatenate([self.asked, slots])
+        self.a_won = np.concatenate([self.a_won, self.judge.a_wins(difference, self._rng)])
+        self._random_links += sum(pair.reason in RANDOM_REASONS for pair in pairs)
+        self._ends.append(len(self.asked))
+
+    def state(self) -> PairingState:
+        """What the next round is planned from; random pairs need no fit."""
+        return PairingState.of(
+            self.design.essays,
+            self.asked,
+            random_links=self._random_links,
+            fit=None if self.design.policy is Policy.RANDOM else self.fit(),
+            settings=self.design.settings,
+        )
+
+    def fit(self) -> Fit | None:
+        """The fit of all answers known; None before there are any."""
+        if self.answered > self._fitted:
+            known = self.asked[: self.answered]
+            comparisons = Comparisons.of(
+                self.design.essays, known[:, 0], known[:, 1], self.a_won[: self.answered]
+            )
+            self._fit, self._fitted = fit(comparisons, start=self._fit), self.answered
+        return self._fit
+
+    def reading(self) -> Reading:
+        """How the run stands; raises ``InvalidArgument`` before there are answers."""
+        fitted = self.fit()
+        if fitted is None:
+            raise InvalidArgument("nothing was answered yet: judge a round first")
+        below, above = fitted.intervals(INTERVAL).T
+        correlation = _correlation(fitted.theta, self.truth)
+        return Reading(
+            comparisons_per_essay=self.comparisons_per_essay,
+            eb_reliability=fitted.eb_reliability,
+            ssr=fit_classical(fitted.comparisons).ssr,
+            true_r2=None if correlation is None else correlation**2,
+            spearman=_correlation(rankdata(fitted.theta), rankdata(self.truth)),
+            coverage=float(np.mean((below <= self.truth) & (self.truth <= above))),
+        )
+
+
+def _correlation(scores: FloatArray, truth: FloatArray) -> float | None:
+    """None where all true abilities are equal; 0 where all scores are."""
+    if np.ptp(truth) == 0:
+        return None
+    return float(np.corrcoef(scores, truth)[0, 1]) if np.ptp(scores) > 0 else 0.0
+
+
+def simulate(
+    design: Design, judge: SimulatedJudge, *, comparisons_per_essay: Sequence[int], seeds: int = 20
+) -> tuple[Simulated, ...]:
+    """Runs with the seeds 0, 1, …, read after each of these numbers of comparisons an essay, ascending.
+
+    Raises ``InvalidArgument``.
+    """
+    wanted = list(comparisons_per_essay)
+    if seeds < 1 or not wanted or wanted[0] < 1 or wanted != sorted(wanted):
+        raise InvalidArgument("give at least one seed, and comparisons an essay from 1 up in ascending order")
+    by_run = [_readings(Run(design, judge, seed=seed), wanted) for seed in range(seeds)]
+    return tuple(
+        Simulated(design=design, judge=judge, seeds=seeds, median=_median(readings))
+        for readings in zip(*by_run, strict=True)
+    )
+
+
+def _readings(run: Run, wanted: Sequence[int]) -> list[Reading]:
+    readings = []
+    for comparisons_per_essay in wanted:
+        while run.comparisons_per_essay < comparisons_per_essay:
+            run.judge_round()
+        readings.append(run.reading())
+    return readings
+
+
+def _median(readings: Sequence[Reading]) -> Reading:
+    def middle(values: Sequence[float | None]) -> float | None:
+        known = [value for value in values if value is not None]
+        return float(np.median(known)) if known else None
+
+    return Reading(
+        comparisons_per_essay=float(np.median([reading.comparisons_per_essay for reading in readings])),
+        eb_reliability=float(np.median([reading.eb_reliability for reading in readings])),
+        ssr=float(np.median([reading.ssr for reading in readings])),
+        true_r2=middle([reading.true_r2 for reading in readings]),
+        spearman=middle([reading.spearman for reading in readings]),
+        coverage=float(np.mean([reading.coverage for reading in readings])),
+    )
+
+
+def power(
+    design: Design,
+    judge: SimulatedJudge,
+    *,
+    target_reliability: float,
+    cost_per_comparison: Decimal,
+    seeds: int = 10,
+) -> Power:
+    """Comparisons and US dollars until the EB reliability reaches the target.
+
+    Batches of more than ``LARGEST_RUN`` essays are simulated with that many. Raises ``InvalidArgument``.
+    """
+    if not 0 < target_reliability < 1 or seeds < 1 or cost_per_comparison < 0:
+        raise InvalidArgument("give a target between 0 and 1, at least one seed, and a cost of 0 or more")
+    simulated = replace(design, essays=min(design.essays, LARGEST_RUN))
+    needed = [_needed(Run(simulated, judge, seed=seed), target_reliability) for seed in range(seeds)]
+    low, middle, high = (_finite(np.percentile(needed, q, method="higher")) for q in (10, 50, 90))
+    comparisons = None if middle is None else math.ceil(middle * design.essays / 2)
+    return Power(
+        design=design,
+        judge=judge,
+        target_reliability=target_reliability,
+        seeds=seeds,
+        reached=float(np.mean(np.isfinite(needed))),
+        comparisons_per_essay=middle,
+        low=None if middle is None else low,
+        high=None if middle is None else high,
+        comparisons=comparisons,
+        cost_usd=None if comparisons is None else comparisons * cost_per_comparison,
+    )
+
+
+def _needed(run: Run, target: float) -> float:
+    """Comparisons an essay until the target; infinite where that takes too many."""
+    while run.comparisons_per_essay < MOST_PER_ESSAY:
+        run.judge_round()
+        fitted = run.fit()
+        if fitted is not None and fitted.eb_reliability >= target:
+            return run.comparisons_per_essay
+    return math.inf
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
