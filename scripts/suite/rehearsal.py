@@ -129,15 +129,17 @@ def write_qualities(assignment: Assignment, path: Path, *, sd: float = 2.0, seed
     return path
 
 
-async def run_batch(
-    url: str, assignment: Assignment, options: RunOptions, *, patience_seconds: float = 600
-) -> BatchStatusView:
-    """Send a batch and wait for its end; a service that is away for a while is asked again."""
-    async with httpx2.AsyncClient(timeout=30) as http, asyncio.timeout(patience_seconds):
+async def send_batch(url: str, assignment: Assignment, options: RunOptions) -> None:
+    """Upload a batch and ask for its assessment."""
+    async with httpx2.AsyncClient(timeout=30) as http:
         client = AssessmentClient(http=http, base_url=url)
-        texts = await upload(client, assignment)
-        await client.start(assessment_request(assignment, texts, options))
-        async for status in follow(client, options.batch_id):
+        await client.start(assessment_request(assignment, await upload(client, assignment), options))
+
+
+async def until_ended(url: str, batch_id: str, *, seconds: float = 900) -> BatchStatusView:
+    """The final status of a batch; a service that is away for a while is asked again."""
+    async with httpx2.AsyncClient(timeout=30) as http, asyncio.timeout(seconds):
+        async for status in follow(AssessmentClient(http=http, base_url=url), batch_id):
             last = status
         return last
 

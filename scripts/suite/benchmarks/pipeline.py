@@ -20,7 +20,15 @@ from sqlalchemy import make_url
 
 from suite.embedded.kafka import throwaway_kafka
 from suite.embedded.postgres import PostgresServer, throwaway_postgres
-from suite.rehearsal import Rehearsal, generated_essays, rehearsal, run_batch, running, write_qualities
+from suite.rehearsal import (
+    Rehearsal,
+    generated_essays,
+    rehearsal,
+    running,
+    send_batch,
+    until_ended,
+    write_qualities,
+)
 
 ESSAYS = 300
 COMPARISONS_AN_ESSAY = 10
@@ -55,7 +63,8 @@ async def measure(folder: Path) -> tuple[float, float, Traffic]:
                 batch_id=f"bench-{uuid4()}", max_comparisons=COMPARISONS, target_reliability=0.9999
             )
             started = time.perf_counter()
-            status = await run_batch(stage.assessment.url, assignment, options)
+            await send_batch(stage.assessment.url, assignment, options)
+            status = await until_ended(stage.assessment.url, options.batch_id)
             seconds = time.perf_counter() - started
         judged = status.progress.comparisons_judged
         traffic = await _traffic(stage)
