@@ -232,7 +232,7 @@ class Jobs(Protocol):
 class Outbox(Protocol):
     """Events that leave with the transaction."""
 
-    async def announce(self, events: Sequence[Announcement | EventEnvelope[LLMCostAlertV1]]) -> None:
+    def announce(self, events: Sequence[Announcement | EventEnvelope[LLMCostAlertV1]]) -> None:
         """Send each to its own topic."""
         ...
 

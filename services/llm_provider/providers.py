@@ -54,6 +54,7 @@ from llm_provider.use_cases.cancel_request import CancelRequest
 from llm_provider.use_cases.collect_jobs import CollectJobs
 from llm_provider.use_cases.expire_requests import ExpireRequests
 from llm_provider.use_cases.forget_prompts import ForgetPrompts
+from llm_provider.use_cases.gather_comparisons import GatherComparisons
 from llm_provider.use_cases.judge_requests import JudgeRequests
 from llm_provider.use_cases.make_call import MakeCall
 from llm_provider.use_cases.measure_state import MeasureState
@@ -274,6 +275,7 @@ class UseCaseProvider(Provider):
             policy=policy,
             max_waiting=self._settings.max_waiting,
             wake_judges=wakeups.wake,
+            metered=frozenset(catalogue.models()),
         )
 
     @provide
@@ -426,7 +428,7 @@ async def _app(container: AsyncContainer) -> Quart:
     accept = await container.get(AcceptComparisons)
     database, bus = await container.get(Database), await container.get(EventBus)
     comparisons = http_api.Actions(
-        accept_one=accept.one,
+        accept_one=GatherComparisons(accept=accept.accept),
         accept_many=accept.many,
         read=await container.get(ReadRequest),
         cancel=await container.get(CancelRequest),

@@ -51,8 +51,9 @@ SHORT_ESSAY, LONG_ESSAY = 60, 300
 """Words; the first is bound by requests, the second by tokens."""
 
 CONCURRENCIES: Final = (1, 16, 64)
-CALL_SECONDS: Final = 0.5
-CALLS_A_SLOT: Final = 20
+CALL_SECONDS: Final = 1.0
+FEWEST_CALLS: Final = 40
+CALLS_A_SLOT: Final = 15
 OVERRIDES: Final = LLMConfigOverrides(provider_override="openai_compatible", model_override="limited-1")
 
 
@@ -155,8 +156,9 @@ async def overheads(site: Site) -> list[Overhead]:
 
 async def overhead(direct: "Direct", gateway: "Gateway", *, concurrency: int) -> Overhead:
     """Time calls of both kinds, ``concurrency`` of them at a time."""
-    plain = await slots(direct.call, concurrency=concurrency, calls=CALLS_A_SLOT)
-    through = await slots(gateway.call, concurrency=concurrency, calls=CALLS_A_SLOT)
+    calls = max(CALLS_A_SLOT, FEWEST_CALLS // concurrency)
+    plain = await slots(direct.call, concurrency=concurrency, calls=calls)
+    through = await slots(gateway.call, concurrency=concurrency, calls=calls)
     p50, p99 = (1_000 * (np.percentile(through, q) - np.percentile(plain, q)) for q in (50, 99))
     return Overhead(concurrency=concurrency, p50=float(p50), p99=float(p99))
 

@@ -26,7 +26,8 @@ class PostgresStore:
         async with self._database.transaction() as connection:
             transaction = PostgresTransaction(connection, self._rules)
             yield transaction
-        if transaction.outbox.has_sent:
+            await transaction.outbox.write()
+        if transaction.outbox.has_messages:
             self._wake_relays()
 
 

@@ -81,9 +81,9 @@ class PostgresBooks:
             return
         written = await self._connection.execute(
             insert(provider_call)
-            .values([_columns(call) for call in calls])
             .on_conflict_do_nothing(index_elements=["request", "attempt"])
-            .returning(provider_call.c.request, provider_call.c.attempt)
+            .returning(provider_call.c.request, provider_call.c.attempt),
+            [_columns(call) for call in calls],
         )
         new = {(row.request, row.attempt) for row in written}
         await self._add([call for call in calls if (call.queue_id, call.taken.attempts) in new])

@@ -12,24 +12,28 @@ from llm_provider.domain.request import JudgeRequest
 
 
 class PostgresOutbox:
-    """Writes messages; ``has_sent`` tells whether there is something to carry away after the commit."""
+    """Collects what a transaction sends, and writes it at once before the commit."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
-        self.has_sent = False
+        self._messages: list[OutgoingMessage] = []
 
-    async def announce(self, events: Sequence[Announcement | EventEnvelope[LLMCostAlertV1]]) -> None:
-        await self._enqueue([bus_message(event, key=event.key) for event in events])
+    @property
+    def has_messages(self) -> bool:
+        """True when there is something to carry away after the commit."""
+        return bool(self._messages)
 
-    async def call_back(self, results: Sequence[tuple[JudgeRequest, LLMComparisonResultV1]]) -> None:
+    def announce(self, events: Sequence[Announcement | EventEnvelope[LLMCostAlertV1]]) -> None:
+        """Send each to its own topic."""
+        self._messages += [bus_message(event, key=event.key) for event in events]
+
+    def call_back(self, results: Sequence[tuple[JudgeRequest, LLMComparisonResultV1]]) -> None:
         """Send each result to where its request wants it: a topic, a URL or both."""
-        await self._enqueue(
-            [message for request, result in results for message in _callbacks(request, result)]
-        )
+        self._messages += [message for request, result in results for message in _callbacks(request, result)]
 
-    async def _enqueue(self, messages: Sequence[OutgoingMessage]) -> None:
-        await enqueue(self._connection, outbox, messages)
-        self.has_sent = self.has_sent or bool(messages)
+    async def write(self) -> None:
+        """Write what was collected; the last thing that a transaction does."""
+        await enqueue(self._connection, outbox, self._messages)
 
 
 def _callbacks(request: JudgeRequest, result: LLMComparisonResultV1) -> list[OutgoingMessage]:

@@ -1,11 +1,11 @@
 """The durable queue in PostgreSQL."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
 from event_contracts import RequestStatus
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,6 +18,8 @@ from llm_provider.domain.calls import Ended
 from llm_provider.domain.fairness import Lane, Standing, fair_turns, turn_of_the_returned
 from llm_provider.domain.request import JudgeRequest, Place, QueueId, Taken
 from llm_provider.ports import KnownKey, PlaceCount, Postponed, QueueDepth
+
+_KEY_COLUMNS = (judge_request.c.idempotency_key, judge_request.c.id, judge_request.c.body_sha256)
 
 
 class PostgresQueue:
@@ -41,25 +43,30 @@ class PostgresQueue:
         return QueueDepth(open=row[0], requests_per_minute=row[1])
 
     async def known_keys(self, keys: Sequence[str]) -> Mapping[str, KnownKey]:
-        columns = (judge_request.c.idempotency_key, judge_request.c.id, judge_request.c.body_sha256)
+        if not keys:
+            return {}
         rows = await self._connection.execute(
-            select(*columns).where(judge_request.c.idempotency_key.in_(keys))
+            select(*_KEY_COLUMNS).where(judge_request.c.idempotency_key.in_(keys))
         )
-        return {row[0]: KnownKey(queue_id=QueueId(row[1]), body_sha256=row[2]) for row in rows}
+        return _known(rows)
 
     async def add(self, requests: Sequence[JudgeRequest]) -> Mapping[str, KnownKey]:
         waiting = [request for request in requests if _first_place(request) is Place.WAITING]
         lanes = [request.lane for request in waiting]
         turns = fair_turns(lanes, standings=await self._standings(lanes))
         turn_of = dict(zip((request.queue_id for request in waiting), turns, strict=True))
-        await self._connection.execute(
-            upsert(judge_request).on_conflict_do_nothing(index_elements=["idempotency_key"]),
+        rows = await self._connection.execute(
+            upsert(judge_request)
+            .on_conflict_do_nothing(index_elements=["idempotency_key"])
+            .returning(*_KEY_COLUMNS),
             [
                 columns_of(request, place=_first_place(request), turn=turn_of.get(request.queue_id))
                 for request in requests
             ],
         )
-        return await self.known_keys([request.idempotency_key for request in requests])
+        added = _known(rows)
+        keys = {request.idempotency_key for request in requests}
+        return {**added, **await self.known_keys(sorted(keys - added.keys()))}
 
     async def _standings(self, lanes: Collection[Lane]) -> Mapping[Lane, Standing]:
         distinct = list(dict.fromkeys(lanes))
@@ -142,7 +149,7 @@ class PostgresQueue:
             },
         )
         first = set(rows.scalars())
-        await self._outbox.call_back(
+        self._outbox.call_back(
             [(one.taken.request, one.result) for one in ended if one.taken.queue_id in first]
         )
 
@@ -194,6 +201,10 @@ class PostgresQueue:
 
     async def open_models(self) -> Sequence[tuple[str, str]]:
         return [(row.provider, row.model) for row in await self._connection.execute(sql.OPEN_MODELS)]
+
+
+def _known(rows: Iterable[Row[tuple[str, UUID, str]]]) -> Mapping[str, KnownKey]:
+    return {row[0]: KnownKey(queue_id=QueueId(row[1]), body_sha256=row[2]) for row in rows}
 
 
 def _first_place(request: JudgeRequest) -> Place:

@@ -1,6 +1,6 @@
 """Accept requests to judge a pair: checked at the door, queued once, however often they are sent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -35,6 +35,9 @@ from llm_provider.ports import CallbackRules, Catalogue, KnownKey, QueueDepth, S
 log = structlog.get_logger()
 
 FULL_RETRY_SECONDS = 5.0
+Outcome = ComparisonAccepted | SuiteError
+"""Whether a request was accepted, or why not."""
+
 TOPICS = frozenset(str(topic) for topic in CALLBACK_TOPICS)
 
 
@@ -48,65 +51,67 @@ class AcceptComparisons:
     policy: RetryPolicy
     max_waiting: int
     wake_judges: Wake
-
-    async def one(self, item: ComparisonBatchItem) -> ComparisonAccepted:
-        """Queue one request; raises the error that refuses it."""
-        (outcome,) = await self._accept([item])
-        if isinstance(outcome, SuiteError):
-            raise outcome
-        return outcome
+    metered: Collection[tuple[str, str]]
 
     async def many(self, items: Sequence[ComparisonBatchItem]) -> Sequence[ComparisonItemAnswer]:
-        """Queue up to 500 requests; raises ``QueueFull`` for all of them together."""
-        outcomes = await self._accept(items)
+        """Queue up to 500 requests; raises ``QueueFull`` where none of them got in."""
+        outcomes = await self.accept(items)
+        full = [outcome for outcome in outcomes if isinstance(outcome, QueueFull)]
+        if full and not any(isinstance(outcome, ComparisonAccepted) for outcome in outcomes):
+            raise full[0]
         return [_answer(item, outcome) for item, outcome in zip(items, outcomes, strict=True)]
 
-    async def _accept(
-        self, items: Sequence[ComparisonBatchItem]
-    ) -> Sequence[ComparisonAccepted | SuiteError]:
+    async def accept(self, items: Sequence[ComparisonBatchItem]) -> Sequence[Outcome]:
+        """What became of each request; ``QueueFull`` for those that are new when the queue is full."""
         now = datetime.now(UTC)
         resolved: dict[str, JudgeParameters] = {}
         checked = [self._checked(item, resolved, now) for item in items]
         requests = [request for request in checked if isinstance(request, JudgeRequest)]
         known, wait = await self._queue(requests) if requests else ({}, None)
         return [
-            _outcome(request, known[request.idempotency_key], wait)
+            self._outcome(request, known.get(request.idempotency_key), wait)
             if isinstance(request, JudgeRequest)
             else request
             for request in checked
         ]
 
     async def _queue(self, requests: Sequence[JudgeRequest]) -> tuple[Mapping[str, KnownKey], float | None]:
-        """What is on record for each key now, and the minutes that a new request is likely to wait."""
-        models = list({(one.parameters.provider, one.parameters.model): None for one in requests})
+        """What is on record for each key afterwards, and the minutes that a new request is likely to wait."""
+        models = sorted({(one.parameters.provider, one.parameters.model) for one in requests})
         async with self.store.transaction() as transaction:
             depth = await transaction.queue.depth(at_most=self.max_waiting, models=models)
-            known = await transaction.queue.known_keys([request.idempotency_key for request in requests])
+            known = await transaction.queue.known_keys(_given_keys(requests))
             new = [request for request in requests if request.idempotency_key not in known]
-            if new:
-                self._require_room(depth)
-                known = {**known, **await self._add(transaction, new)}
+            if new and depth.open < self.max_waiting:
+                await self._add_meters(transaction, models)
+                known = {**known, **await transaction.queue.add(new)}
         self.wake_judges()
         log.debug("request.queued", requests=len(new), repeated=len(requests) - len(new))
         return known, _wait_minutes(depth)
 
-    def _require_room(self, depth: QueueDepth) -> None:
-        if depth.open >= self.max_waiting:
-            raise QueueFull(
+    def _outcome(self, request: JudgeRequest, known: KnownKey | None, wait: float | None) -> Outcome:
+        if known is None:
+            return QueueFull(
                 f"{self.max_waiting} requests are waiting already", retry_after=FULL_RETRY_SECONDS
             )
-
-    async def _add(
-        self, transaction: Transaction, requests: Sequence[JudgeRequest]
-    ) -> Mapping[str, KnownKey]:
-        models = {(one.parameters.provider, one.parameters.model) for one in requests}
-        await transaction.meters.add_missing(
-            {
-                (provider, model): self.catalogue.limits(provider=provider, model=model)
-                for provider, model in sorted(models)
-            }
+        if known.body_sha256 != request.body_sha256:
+            return InvalidRequest("this idempotency key was used with another body: use a new key")
+        return ComparisonAccepted(
+            queue_id=known.queue_id,
+            message="queued; one callback will follow",
+            estimated_wait_minutes=wait,
         )
-        return await transaction.queue.add(requests)
+
+    async def _add_meters(self, transaction: Transaction, models: Sequence[tuple[str, str]]) -> None:
+        """Make the meters that are not there yet; those of models known by name were made at the start."""
+        missing = set(models) - set(self.metered)
+        if missing:
+            await transaction.meters.add_missing(
+                {
+                    (provider, model): self.catalogue.limits(provider=provider, model=model)
+                    for provider, model in sorted(missing)
+                }
+            )
 
     def _checked(
         self, item: ComparisonBatchItem, resolved: dict[str, JudgeParameters], now: datetime
@@ -183,6 +188,11 @@ class AcceptComparisons:
             )
 
 
+def _given_keys(requests: Sequence[JudgeRequest]) -> Sequence[str]:
+    """The keys that callers chose: a request without one is named by its own id, which is new."""
+    return [one.idempotency_key for one in requests if one.idempotency_key != str(one.queue_id)]
+
+
 def _require_storable(item: ComparisonBatchItem) -> None:
     if not is_storable(item.model_dump(mode="json")):
         raise InvalidPrompt("the request holds NUL characters or broken text: remove them")
@@ -210,19 +220,7 @@ def _wait_minutes(depth: QueueDepth) -> float | None:
     return round(depth.open / depth.requests_per_minute, 2)
 
 
-def _outcome(
-    request: JudgeRequest, known: KnownKey, wait_minutes: float | None
-) -> ComparisonAccepted | SuiteError:
-    if known.body_sha256 != request.body_sha256:
-        return InvalidRequest("this idempotency key was used with another body: use a new key")
-    return ComparisonAccepted(
-        queue_id=known.queue_id,
-        message="queued; one callback will follow",
-        estimated_wait_minutes=wait_minutes,
-    )
-
-
-def _answer(item: ComparisonBatchItem, outcome: ComparisonAccepted | SuiteError) -> ComparisonItemAnswer:
+def _answer(item: ComparisonBatchItem, outcome: Outcome) -> ComparisonItemAnswer:
     if isinstance(outcome, SuiteError):
         detail = outcome.detail(
             service=SERVICE, operation="accept_comparison", correlation_id=item.correlation_id

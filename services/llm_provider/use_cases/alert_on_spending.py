@@ -28,7 +28,7 @@ class AlertOnSpending:
             costs = await transaction.books.period_costs()
             alerts = [alert for cost in costs for alert in _alerts(cost, self.limits)]
             raised = [alert for alert in alerts if await transaction.books.claim_alert(alert)]
-            await transaction.outbox.announce([_event(alert) for alert in raised])
+            transaction.outbox.announce([_event(alert) for alert in raised])
         for alert in raised:
             log.warning(
                 "cost.alert",

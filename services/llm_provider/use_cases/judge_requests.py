@@ -101,9 +101,7 @@ class JudgeRequests:
         async with self.store.transaction() as transaction:
             taken = await transaction.queue.take(provider=self.provider, worker=self.worker, limit=free)
             if self.announce_calls:
-                await transaction.outbox.announce(
-                    [call_begins(one.request, attempt=one.attempts) for one in taken]
-                )
+                transaction.outbox.announce([call_begins(one.request, attempt=one.attempts) for one in taken])
         return taken
 
     async def _give_back_unmade(self) -> None:

@@ -51,7 +51,7 @@ class RecordCalls:
                 [_postponed(one.call, one.again) for one in decided if one.again is not None],
                 worker=worker,
             )
-            await transaction.outbox.announce(self._announcements(calls, breakers))
+            transaction.outbox.announce(self._announcements(calls, breakers))
             await transaction.books.record(calls)
         for call in calls:
             self.watcher.watch(call)

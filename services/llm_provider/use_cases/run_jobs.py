@@ -71,7 +71,7 @@ class RunJobs:
                 job.job_id, vendor_job_id=vendor_job_id, poll_after=self.policy.poll_every
             )
             if self.record.announce_calls:
-                await transaction.outbox.announce(
+                transaction.outbox.announce(
                     [call_begins(taken.request, attempt=taken.attempts) for taken in items]
                 )
         log.info("job.submitted", job_id=str(job.job_id), vendor_job_id=vendor_job_id, items=len(items))

@@ -1,5 +1,6 @@
 """What the door lets in, and what it says to the others."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
@@ -149,7 +150,7 @@ async def test_what_no_judge_can_honour_is_refused_with_the_choices_before_anyth
         ({"correlation_id": "none"}, "VALIDATION_ERROR"),
         ({"user_prompt": "a\x00b", "prompt_blocks": None}, "LLM_INVALID_PROMPT"),
         ({"prompt_blocks": [{"target": "system", "content": "a\x00b"}]}, "LLM_INVALID_PROMPT"),
-        ({"metadata": {"note": "a\x00b"}}, "LLM_INVALID_PROMPT"),
+        ({"metadata": {"note": "a\x00b"}}, "VALIDATION_ERROR"),
         ({"user_id": "a\x00b"}, "LLM_INVALID_PROMPT"),
     ],
 )
@@ -188,3 +189,31 @@ async def test_a_full_queue_answers_503_and_says_when_to_come_back(database_url:
     assert error_of(full).error_code == "LLM_QUEUE_FULL"
     assert known.status_code == 202, "what is in the queue already needs no room"
     assert UUID(known.json()["queue_id"]) == UUID(first.json()["queue_id"])
+
+
+async def test_requests_that_come_at_the_same_time_are_each_answered_for_themselves(
+    database_url: str,
+) -> None:
+    good = [json_body(comparison(f"essay {number}")) for number in range(20)]
+    bad = {**json_body(comparison()), "callback_topic": "somebody.elses.topic"}
+    async with service(database_url) as client:
+        answers = await asyncio.gather(*[client.post(SINGLE, json=body) for body in (*good, bad)])
+
+    assert [answer.status_code for answer in answers] == [202] * 20 + [422]
+    assert len({answer.json()["queue_id"] for answer in answers[:20]}) == 20
+
+
+async def test_a_caller_that_hangs_up_takes_nobody_elses_request_with_it(database_url: str) -> None:
+    bus, results = memory_bus()
+    async with serving(settings_for(database_url), bus=bus) as client:
+        posts = [
+            asyncio.create_task(client.post(SINGLE, json=json_body(comparison(f"essay {number}"))))
+            for number in range(10)
+        ]
+        await asyncio.sleep(0)
+        posts[0].cancel()
+        answers = await asyncio.gather(*posts[1:])
+        received = await results.waits_for(9)
+
+    assert {answer.status_code for answer in answers} == {202}
+    assert {answer.json()["queue_id"] for answer in answers} <= {result.request_id for result in received}
