@@ -12,8 +12,8 @@ from cj_measurement.reliability import SplitUnit
 RESAMPLES = 200
 FEWEST_JUDGES = 10
 """Judges are resampled from this number on: with fewer, their resamples say too little."""
-TOLERANCE = 1e-3
-"""Of the gradient: it leaves scores uncertain by a thousandth of a logit, a hundredth of what resampling shows."""
+TOLERANCE = 1e-2
+"""Of the gradient: it leaves scores uncertain by some thousandths of a logit, a hundredth of what resampling shows."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -232,9 +232,9 @@ def _check_known(comparisons: Comparisons, known: FixedAbilities) -> None:
 
 
 def _check_connected(comparisons: Comparisons, known: FixedAbilities | None) -> None:
-    part = comparisons.components()
-    if part.max() == 0:
+    if comparisons.links.is_connected():
         return
+    part = comparisons.components()
     if known is not None and np.isin(part, part[known.known]).all():
         return
     raise GraphNotConnected("some items were never compared with the others: judge pairs that link them")

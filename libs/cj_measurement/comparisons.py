@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from cj_measurement.errors import InvalidComparisons
 
@@ -48,6 +48,11 @@ class Links:
         matrix = copy(self._pattern)
         matrix.data = weight.take(self.comparison)
         return matrix
+
+    def is_connected(self) -> bool:
+        """Whether every item is linked to every other, by a walk from the first."""
+        reached = breadth_first_order(self._pattern, 0, return_predecessors=False)
+        return len(reached) == len(self.start) - 1
 
     def components(self) -> IntArray:
         """The part of the graph that each item belongs to, numbered from 0, shape (n,)."""
