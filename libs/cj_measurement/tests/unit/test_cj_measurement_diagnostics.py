@@ -122,14 +122,19 @@ def test_coins_make_a_quarter_of_all_triads_circular() -> None:
 
 
 def test_swapped_pairs_are_compared_judge_by_judge() -> None:
-    """Judge 0: (0,1) the same winner both ways, (1,2) the same slot; judge 1 never swaps."""
+    """Judge 0: (0,1) and (0,2) the same winner both ways, (1,2) the same slot; judge 1 never swaps."""
     data = Comparisons.of(
-        3, [0, 1, 1, 2, 0], [1, 0, 2, 1, 2], [True, False, True, True, True], [0, 0, 0, 0, 1]
+        3,
+        [0, 1, 1, 2, 0, 2, 0],
+        [1, 0, 2, 1, 2, 0, 2],
+        [True, False, True, True, False, True, True],
+        [0, 0, 0, 0, 0, 0, 1],
     )
 
     first, second = swap_consistency(data)
 
-    assert (first.judge, first.pairs, first.same_winner_share) == (0, 2, 0.5)
+    assert (first.judge, first.pairs) == (0, 3)
+    assert first.same_winner_share == pytest.approx(2 / 3)
     assert (second.judge, second.pairs, second.same_winner_share) == (1, 0, None)
 
 

@@ -103,6 +103,31 @@ def test_an_anchor_that_moved_is_displaced() -> None:
     assert not before.displaced.any()
 
 
+def test_a_line_through_certain_anchors_is_as_uncertain_as_draws_of_the_batch_say() -> None:
+    """Lines through the anchors of draws from the batch's posterior, against the errors from derivatives."""
+    _, _, alone, anchors = two_batches(8)
+    certain = AnchorScale(anchors.items, anchors.theta, np.zeros((ANCHORS, ANCHORS)))
+    draws = alone.draws(2000, seed=1)
+    drawn = draws[:, :ANCHORS]
+    slopes = anchors.theta.std() / drawn.std(axis=1)
+    lines = slopes[:, None] * (draws - drawn.mean(axis=1)[:, None]) + anchors.theta.mean()
+
+    linked = link(alone.comparisons, certain, method=LinkMethod.MEAN_SIGMA)
+
+    assert linked.drift == 0
+    assert np.mean(linked.standard_errors / lines.std(axis=0)) == pytest.approx(1, abs=0.1)
+    assert np.corrcoef(linked.standard_errors, lines.std(axis=0))[0, 1] > 0.9
+
+
+def test_the_earlier_scales_own_zero_has_no_error() -> None:
+    earlier = fit(judged(20, seed=1).comparisons)
+
+    everything = AnchorScale.from_fit(earlier, earlier_items=range(20), items=np.arange(20))
+
+    assert everything.covariance.sum(axis=0) == pytest.approx(0, abs=1e-9)
+    assert np.all(np.diag(everything.covariance) < earlier.variances)
+
+
 @BOTH
 def test_anchors_that_drifted_apart_widen_the_errors(method: LinkMethod) -> None:
     drifted = np.random.default_rng(3).normal(0, 2.5, ANCHORS)

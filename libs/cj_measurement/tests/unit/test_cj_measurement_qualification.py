@@ -57,6 +57,9 @@ def test_a_judge_like_the_reference_qualifies_and_every_reason_is_given() -> Non
     assert set(statuses(found).values()) == {CriterionStatus.PASSED}
     assert len(found.reasons) == 6
     assert any("costs 0.50 times as much" in reason for reason in found.reasons)
+    for criterion in found.criteria:
+        if criterion.low is not None and criterion.value is not None and criterion.high is not None:
+            assert criterion.low <= criterion.value <= criterion.high
 
 
 @pytest.mark.parametrize(
