@@ -1,7 +1,8 @@
-"""cj-run: plan, rehearse and execute the assessment of a folder of essays; analyse judgement data."""
+"""cj-run: plan, rehearse and execute the assessment of a folder of essays; analyse judgement data; simulate."""
 
 from collections.abc import Callable, Coroutine
 from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -15,7 +16,7 @@ from batch_runner.assignment import load_assignment
 from batch_runner.client import AssessmentClient
 from batch_runner.execution import RunOptions, assessment_request, upload
 from batch_runner.interrupting import run_until_interrupted
-from batch_runner.planning import print_plan
+from batch_runner.planning import print_contents, print_forecast
 from batch_runner.running import (
     EXIT_INTERRUPTED,
     errors,
@@ -26,6 +27,16 @@ from batch_runner.running import (
 )
 
 __all__ = ["app", "new_batch_id", "report_run", "reporting_errors", "run_assignment"]
+
+
+class PolicyName(StrEnum):
+    """Ways of choosing pairs, as the measurement has them, without loading it."""
+
+    INFORMATION = "information"
+    RANDOM = "random"
+    NEAREST = "nearest"
+    SWISS = "swiss"
+
 
 app = typer.Typer(
     name="cj-run",
@@ -53,19 +64,38 @@ Target = Annotated[
 ]
 Url = Annotated[str, typer.Option(envvar="CJ_ASSESSMENT_URL", help="Base URL of the CJ Assessment service.")]
 Out = Annotated[Path, typer.Option(help="Where the run's files go, in a folder of the batch's name.")]
+PlotFormat = Annotated[Literal["svg", "png"], typer.Option("--format", help="Of the plots.")]
 DEFAULT_URL: Final = "http://127.0.0.1:8101"
 DEFAULT_OUT: Final = Path("runs")
 
 
 @app.command()
 def plan(
-    folder: Folder, course: Course = CourseCode.ENG5, provider: Provider = None, model: Model = None
+    folder: Folder,
+    course: Course = CourseCode.ENG5,
+    provider: Provider = None,
+    model: Model = None,
+    target_reliability: Annotated[
+        float, typer.Option(min=0.01, max=0.999, help="Reliability that the batch is judged until.")
+    ] = 0.9,
+    sd: Annotated[
+        float | None,
+        typer.Option(min=0, help="How far this judge tells essays apart, where it was measured (tau)."),
+    ] = None,
 ) -> None:
-    """Read and check a folder, and say what would be judged; nothing is sent anywhere."""
+    """Read and check a folder; say what would be judged, how often and at what price. Nothing is sent."""
 
     def work() -> None:
         assignment = load_assignment(folder, course=course)
-        print_plan(assignment, provider=provider, model=model, console=console)
+        print_contents(assignment, provider=provider, model=model, console=console)
+        print_forecast(
+            assignment,
+            provider=provider,
+            model=model,
+            target_reliability=target_reliability,
+            sd=sd,
+            console=console,
+        )
 
     reporting_errors(work)
 
@@ -82,7 +112,7 @@ def dry_run(
 
     async def work(client: AssessmentClient) -> None:
         assignment = load_assignment(folder, course=course)
-        print_plan(assignment, provider=provider, model=model, console=console)
+        print_contents(assignment, provider=provider, model=model, console=console)
         await client.check_ready()
         texts = await upload(client, assignment)
         options = RunOptions(batch_id=new_batch_id(), provider=provider, model=model)
@@ -149,7 +179,7 @@ def analyse(
         Path | None,
         typer.Option(help="Draw scores, fit, position effects and convergence into this folder."),
     ] = None,
-    plot_format: Annotated[Literal["svg", "png"], typer.Option("--format", help="Of the plots.")] = "svg",
+    plot_format: PlotFormat = "svg",
     columns: Annotated[
         list[str] | None,
         typer.Option(
@@ -184,6 +214,69 @@ def analyse(
         plot_format=plot_format,
     )
     reporting_errors(lambda: analyse_file(decisions, options, console=console))
+
+
+@app.command()
+def simulate(
+    essays: Annotated[int, typer.Option(min=2, help="How many essays are ranked, anchors included.")],
+    sd: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="How far the judge tells essays apart, in logits: the tau that analyse reports. About 1.5 for"
+            " people, 3 for a sharp model, 0 is a coin.",
+        ),
+    ] = 2.0,
+    comparisons_per_essay: Annotated[
+        int | None, typer.Option(min=1, max=500, help="Where to look; 10 unless a target is given.")
+    ] = None,
+    policy: Annotated[
+        list[PolicyName] | None,
+        typer.Option(help="How pairs are chosen, once for each. Otherwise ours, information, and random."),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many runs of each.")] = 20,
+    target_reliability: Annotated[
+        float | None,
+        typer.Option(min=0.01, max=0.999, help="Say how many comparisons and dollars this takes."),
+    ] = None,
+    provider: Provider = None,
+    model: Model = None,
+    words: Annotated[int, typer.Option(min=1, help="Words an essay, for the price.")] = 300,
+    position_bias: Annotated[
+        float, typer.Option(help="The judge's preference for the first, in logits.")
+    ] = 0.0,
+    noise: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of answers that have nothing to do with the essays.")
+    ] = 0.0,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")] = False,
+    plots: Annotated[Path | None, typer.Option(help="Draw power curves into this folder.")] = None,
+    plot_format: PlotFormat = "svg",
+) -> None:
+    """Judge made-up essays: what each way of pairing reaches, and how many comparisons a target takes."""
+    # Imported here: numpy and scipy take a second, and the commands that talk to a service do not need them.
+    from cj_measurement import Policy
+
+    from batch_runner.simulating import SimulationOptions, simulate_and_tell
+
+    options = SimulationOptions(
+        essays=essays,
+        sd=sd,
+        position_bias=position_bias,
+        noise=noise,
+        policies=tuple(
+            Policy(name) for name in dict.fromkeys(policy or (PolicyName.INFORMATION, PolicyName.RANDOM))
+        ),
+        seeds=seeds,
+        comparisons_per_essay=comparisons_per_essay,
+        target_reliability=target_reliability,
+        provider=provider,
+        model=model,
+        words=words,
+        as_json=json,
+        plots=plots,
+        plot_format=plot_format,
+    )
+    reporting_errors(lambda: simulate_and_tell(options, console=console, progress_console=errors))
 
 
 def _talking_to(url: str, work: Callable[[AssessmentClient], Coroutine[Any, Any, None]]) -> None:

@@ -1,19 +1,63 @@
 """cj-run plan: what would be judged, how often, and at what price."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from event_contracts import LLMConfigOverrides
-from model_manifest import validate_llm_overrides
+from model_manifest import ResolvedModel, get_model, validate_llm_overrides
 from rich.console import Console
 
 from batch_runner.assignment import Assignment
+from batch_runner.pair_cost import PairCost, PromptSize, pair_cost
+
+SIMULATED_JUDGE: Final = "mock"
+SEEDS: Final = 5
 
 
-def print_plan(assignment: Assignment, *, provider: str | None, model: str | None, console: Console) -> None:
-    """Say what a folder holds; raises ``InvalidLlmConfig`` for a judge that there is not."""
+def print_contents(
+    assignment: Assignment, *, provider: str | None, model: str | None, console: Console
+) -> None:
+    """Say what a folder holds and who would judge; raises ``InvalidLlmConfig`` for a judge that there is not."""
     console.out(assignment.title, style="bold", highlight=False)
     for line in (*_contents(assignment), *_judge(provider, model)):
         console.out(line, highlight=False)
+
+
+def print_forecast(
+    assignment: Assignment,
+    *,
+    provider: str | None,
+    model: str | None,
+    target_reliability: float,
+    sd: float | None,
+    console: Console,
+) -> None:
+    """Say how many comparisons the target takes and what they cost, for a sharp and for a human-like judge."""
+    # Imported here: numpy and scipy take a second, and the commands that talk to a service do not need them.
+    from cj_measurement import Design, SimulatedJudge
+
+    from batch_runner.analysis import measuring
+    from batch_runner.forecast import HUMAN_LIKE, SHARP, effort, effort_line
+
+    price = _price(assignment, provider, model)
+    judges = {"a sharp judge": SHARP, "a human-like judge": HUMAN_LIKE} if sd is None else {"this judge": sd}
+    console.out(f"until reliability {target_reliability:g} is reached:", highlight=False)
+    for name, sharpness in judges.items():
+        with measuring(), console.status("simulating …"):
+            needed = effort(
+                Design(essays=len(assignment.texts)),
+                SimulatedJudge(sd=sharpness),
+                target_reliability=target_reliability,
+                price=price,
+                seeds=SEEDS,
+            )
+        console.out(f"  {name} (SD {sharpness:g}): {effort_line(needed)}", highlight=False)
+
+
+def resolve_judge(provider: str | None, model: str | None) -> ResolvedModel:
+    """The judge that these options name; raises ``InvalidLlmConfig``."""
+    overrides = LLMConfigOverrides(provider_override=provider, model_override=model)
+    return validate_llm_overrides(overrides, default_provider=provider or SIMULATED_JUDGE)
 
 
 def _contents(assignment: Assignment) -> Iterator[str]:
@@ -30,7 +74,13 @@ def _contents(assignment: Assignment) -> Iterator[str]:
 def _judge(provider: str | None, model: str | None) -> Iterator[str]:
     if provider is None and model is None:
         return
-    overrides = LLMConfigOverrides(provider_override=provider, model_override=model)
-    resolved = validate_llm_overrides(overrides, default_provider=provider or "mock")
+    resolved = resolve_judge(provider, model)
     yield f"judge: {resolved.provider}/{resolved.model}"
     yield from resolved.warnings
+
+
+def _price(assignment: Assignment, provider: str | None, model: str | None) -> PairCost | None:
+    if provider is None and model is None:
+        return None
+    resolved = resolve_judge(provider, model)
+    return pair_cost(get_model(resolved.provider, resolved.model), PromptSize.of(assignment))

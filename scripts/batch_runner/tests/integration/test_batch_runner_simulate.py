@@ -1,0 +1,164 @@
+"""cj-run simulate and cj-run plan as programs."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from batch_runner.cli import PolicyName, app
+from batch_runner.tests.building import folder_of
+from cj_measurement import Policy
+from typer.testing import CliRunner, Result
+
+SMALL = ("--essays", "12", "--seeds", "2", "--comparisons-per-essay", "6")
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, arguments)
+
+
+def document(*arguments: str) -> dict[str, Any]:
+    ended = run("simulate", *arguments, "--json")
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    parsed: dict[str, Any] = json.loads(ended.stdout)
+    return parsed
+
+
+def test_every_policy_of_the_measurement_can_be_named() -> None:
+    assert [policy.value for policy in PolicyName] == [policy.value for policy in Policy]
+
+
+def test_each_policy_is_told_with_its_medians() -> None:
+    found = document(*SMALL, "--policy", "random", "--policy", "information")
+
+    assert set(found["policies"]) == {"random", "information"}
+    for medians in found["policies"].values():
+        assert {"eb_reliability", "ssr", "true_r2", "spearman", "coverage"} <= set(medians)
+        assert 6 <= medians["comparisons_per_essay"] < 7
+        assert all(0 <= medians[name] <= 1 for name in ("eb_reliability", "true_r2", "coverage"))
+
+
+def test_the_same_simulation_gives_the_same_figures() -> None:
+    assert document(*SMALL, "--policy", "random") == document(*SMALL, "--policy", "random")
+
+
+def test_coin_flips_have_no_truth_and_next_to_no_reliability() -> None:
+    flips = ("--essays", "40", "--seeds", "5", "--sd", "0", "--comparisons-per-essay", "10")
+    medians = document(*flips, "--policy", "random")["policies"]["random"]
+
+    assert (medians["true_r2"], medians["spearman"]) == (None, None)
+    assert medians["eb_reliability"] < 0.2
+
+
+def test_a_sharper_judge_reaches_more() -> None:
+    sharp = document(*SMALL, "--sd", "4", "--policy", "random")["policies"]["random"]
+    dull = document(*SMALL, "--sd", "1", "--policy", "random")["policies"]["random"]
+
+    assert sharp["true_r2"] > dull["true_r2"]
+
+
+def test_a_target_is_told_in_comparisons_and_dollars() -> None:
+    options = ("--essays", "12", "--seeds", "3", "--sd", "4", "--target-reliability", "0.8")
+
+    found = document(*options, "--policy", "information", "--provider", "anthropic")
+
+    needed = found["power"]["information"]
+    assert needed["comparisons_low"] <= needed["comparisons"] <= needed["comparisons_high"]
+    assert 0 < needed["cost_usd_low"] < needed["cost_usd"] < needed["cost_usd_high"]
+    assert found["judge"].startswith("anthropic/")
+    assert found["policies"] == {}
+
+
+def test_without_a_judge_the_target_has_no_price() -> None:
+    options = ("--essays", "10", "--seeds", "2", "--sd", "4", "--target-reliability", "0.7")
+
+    needed = document(*options, "--policy", "random")["power"]["random"]
+
+    assert needed["comparisons"] > 0
+    assert needed["cost_usd"] is None
+
+
+def test_a_target_out_of_reach_is_told_as_such() -> None:
+    options = ("--essays", "8", "--seeds", "2", "--sd", "0", "--target-reliability", "0.99")
+
+    ended = run("simulate", *options, "--policy", "random")
+
+    assert ended.exit_code == 0
+    assert "out of reach (0% of runs)" in ended.stdout
+
+
+def test_the_screen_is_80_columns_wide() -> None:
+    target = ("--target-reliability", "0.6", "--provider", "mock")
+    ended = run("simulate", *SMALL, *target, *(f"--policy={policy}" for policy in PolicyName))
+
+    assert ended.exit_code == 0
+    assert all(len(line) <= 80 for line in ended.stdout.splitlines())
+    assert all(policy in ended.stdout for policy in PolicyName)
+
+
+def test_power_curves_are_drawn_into_a_folder(tmp_path: Path) -> None:
+    ended = run("simulate", *SMALL, "--policy", "random", "--plots", str(tmp_path / "plots"))
+
+    paths = [tmp_path / "plots" / name for name in ("power.svg", "truth.svg")]
+    assert ended.stdout.splitlines()[-2:] == [str(path) for path in paths]
+    assert all(path.is_file() for path in paths)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--essays", "1"), "--essays"),
+        (("--essays", "10", "--sd", "-1"), "--sd"),
+        (("--essays", "10", "--policy", "luck"), "--policy"),
+        (("--essays", "10", "--target-reliability", "1"), "--target-reliability"),
+        (("--essays", "10", "--provider", "nobody"), "unknown provider 'nobody': use one of"),
+    ],
+)
+def test_a_wrong_option_is_exit_code_2_and_named(options: tuple[str, ...], words: str) -> None:
+    ended = run("simulate", *options)
+
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert words in ended.stderr
+
+
+@pytest.fixture
+def essays(tmp_path: Path) -> Path:
+    return folder_of(tmp_path / "essays", {f"e{n}.txt": "A text of some words." for n in range(8)})
+
+
+def test_a_plan_says_what_is_there_and_what_the_target_takes(essays: Path) -> None:
+    ended = run("plan", str(essays), "--target-reliability", "0.7")
+
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    lines = ended.stdout.splitlines()
+    assert lines[:2] == ["essays", "ENG5, en"]
+    assert "8 essays, 0 anchors" in lines
+    assert "all pairs would be 28 comparisons" in lines
+    assert any(line.startswith("  a sharp judge (SD 3): ") for line in lines)
+    assert any(line.startswith("  a human-like judge (SD 1.5): ") for line in lines)
+    assert "$" not in ended.stdout
+
+
+def test_a_plan_with_a_judge_says_dollars(essays: Path) -> None:
+    ended = run("plan", str(essays), "--target-reliability", "0.7", "--provider", "anthropic", "--sd", "3")
+
+    lines = ended.stdout.splitlines()
+    assert any(line.startswith("judge: anthropic/") for line in lines)
+    assert lines[-1].startswith("  this judge (SD 3): ")
+    assert lines[-1].count("$") == 3
+
+
+def test_a_plan_with_an_unknown_model_is_exit_code_2_in_one_line(essays: Path) -> None:
+    ended = run("plan", str(essays), "--provider", "anthropic", "--model", "nobody")
+
+    assert ended.exit_code == 2
+    assert ended.stderr.startswith("LLM_INVALID_CONFIG anthropic has no model 'nobody'")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_plan_names_what_is_left_out(essays: Path) -> None:
+    folder_of(essays, {"grades.csv": "x"})
+
+    ended = run("plan", str(essays), "--target-reliability", "0.5", "--sd", "4")
+
+    assert "left out, being no essays: grades.csv" in ended.stdout.splitlines()
