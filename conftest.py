@@ -26,6 +26,9 @@ from suite.embedded.errors import EmbeddedServerError
 from suite.embedded.kafka import BROKER_SETTINGS, KAFKA_VERSION, throwaway_kafka, why_not_available
 from suite.embedded.postgres import PostgresServer, throwaway_postgres
 
+# Before numpy is imported: its threads would only take the cores from the other test processes.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 POSTGRES_IMAGE: Final = "postgres:18.4"
 KAFKA_IMAGE: Final = f"apache/kafka:{KAFKA_VERSION}"
 DOCKER_SOCKET: Final = Path("/var/run/docker.sock")

@@ -133,11 +133,20 @@ def _commands_page() -> str:
     lines: list[str] = []
     for name, app in (("cj-run", batch_runner.cli.app), ("cj-suite", suite_app)):
         lines += [f"## {name}", ""]
-        group = typer.main.get_command(app)
-        context = typer.Context(group, info_name=name)
-        for command in sorted(getattr(group, "commands", {})):
-            lines += _command_lines(name, group.commands[command], context)
+        lines += _group_lines(name, typer.main.get_command(app))
     return _page("Commands", lines)
+
+
+def _group_lines(program: str, group: Any) -> list[str]:
+    """The commands of a program, and those of its groups of commands."""
+    lines: list[str] = []
+    context = typer.Context(group, info_name=program)
+    for name, command in sorted(group.commands.items()):
+        if hasattr(command, "commands"):
+            lines += _group_lines(f"{program} {name}", command)
+        else:
+            lines += _command_lines(program, command, context)
+    return lines
 
 
 def _command_lines(program: str, command: Any, context: Any) -> list[str]:

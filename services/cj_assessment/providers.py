@@ -13,6 +13,7 @@ from service_kit.providers import Housekeeping, InfrastructureProvider, Relays, 
 from service_kit.running import BackgroundLoop, Service
 from service_kit.wakeup import Wakeup, Worker
 from service_kit.webhooks import CallbackPolicy, WebhookSigner
+from threadpoolctl import threadpool_limits
 
 from cj_assessment.adapters import http_api
 from cj_assessment.adapters.content import ExternalContent, OwnContent
@@ -47,6 +48,8 @@ from cj_assessment.use_cases.withdraw_attempts import WithdrawAttempts
 
 NAME = "cj_assessment_service"
 CALLBACK_PATH = "/api/v1/callbacks/comparison-results"
+BLAS_THREADS = 1
+"""Fits run side by side in threads of their own; the matrices of one batch are too small to be shared out."""
 EXPIRY_SECONDS = 1.0
 WITHDRAWING_SECONDS = 5.0
 
@@ -215,6 +218,7 @@ class UseCaseProvider(Provider):
 
 async def build_service(settings: Settings, *, bus: EventBus | None) -> Service:
     """Assemble everything; nothing is connected yet."""
+    threadpool_limits(limits=BLAS_THREADS, user_api="blas")
     container = make_async_container(
         InfrastructureProvider(settings, service=NAME, bus=bus), AdapterProvider(settings), UseCaseProvider()
     )
