@@ -101,8 +101,8 @@ class Queue(Protocol):
         """Store results and send the callbacks of requests that have none yet; the others stay as they are."""
         ...
 
-    async def postpone(self, postponed: Sequence[Postponed], *, worker: UUID | None) -> None:
-        """Let requests wait for later, unless another worker has them by now; None: they come from a batch job."""
+    async def postpone(self, postponed: Sequence[Postponed]) -> None:
+        """Let requests wait for later, unless another worker has them by now."""
         ...
 
     async def take_expired(self, *, limit: int) -> Sequence[Taken]:
@@ -172,7 +172,7 @@ class Books(Protocol):
     async def record(self, calls: Sequence[Call]) -> None:
         """Write down calls and add them to the totals; a call that is on record already changes nothing.
 
-        It locks the totals, so it comes last in its transaction.
+        It locks the totals, so it is the last thing to ask of a transaction.
         """
         ...
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from event_contracts import LLMProvider
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 from service_kit.settings import ServiceSettings
 
@@ -113,6 +113,14 @@ class Settings(ServiceSettings):
         default=Decimal(0), ge=0, description="US dollars a million tokens that it pretends to cost."
     )
     simulated_output_price: Decimal = Field(default=Decimal(0), ge=0)
+
+    @field_validator("limits")
+    @classmethod
+    def _limits_name_providers(cls, limits: dict[str, OwnLimits]) -> dict[str, OwnLimits]:
+        unknown = sorted(name for name in limits if name.partition("/")[0] not in list(LLMProvider))
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)}: start with one of {', '.join(LLMProvider)}")
+        return limits
 
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -153,7 +153,7 @@ class PostgresQueue:
             [(one.taken.request, one.result) for one in ended if one.taken.queue_id in first]
         )
 
-    async def postpone(self, postponed: Sequence[Postponed], *, worker: UUID | None) -> None:
+    async def postpone(self, postponed: Sequence[Postponed]) -> None:
         if not postponed:
             return
         ids = [one.taken.queue_id for one in postponed]
@@ -173,7 +173,6 @@ class PostgresQueue:
                 "ids": ids,
                 "attempts": [one.taken.attempts for one in postponed],
                 "pauses": [one.pause for one in postponed],
-                "worker": worker,
             },
         )
 

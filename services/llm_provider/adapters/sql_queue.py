@@ -168,7 +168,8 @@ END = text(
     """
 )
 
-# What was spent is added whoever has the request by now; its place is changed by the one who has it only.
+# What was spent is added whoever has the request by now; its place is changed by the one who has it only, which the
+# number of its attempt tells: each lease has its own.
 ADD_SPENT = text(
     """
     UPDATE judge_request SET
@@ -187,8 +188,7 @@ POSTPONE = text(
     FROM unnest(CAST(:ids AS uuid[]), CAST(:attempts AS integer[]), CAST(:pauses AS interval[]))
         AS later (id, attempts, pause)
     WHERE judge_request.id = later.id AND judge_request.attempts = later.attempts
-      AND (state = 'calling' AND leased_by = CAST(:worker AS uuid)
-           OR state = 'batched' AND CAST(:worker AS uuid) IS NULL)
+      AND state IN ('calling', 'batched')
     """
 )
 

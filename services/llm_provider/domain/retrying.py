@@ -1,11 +1,13 @@
 """What becomes of a request after a call: it is over, or the call is made again, and when."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
 from llm_provider.domain.calls import Call
 from llm_provider.domain.errors import JudgeBusy, JudgeTimeout, is_vendor_failure, may_be_retried
+from llm_provider.domain.request import JudgeRequest
 
 MAX_DOUBLINGS = 20
 
@@ -54,11 +56,15 @@ def next_call(call: Call, *, policy: RetryPolicy, breaker_is_open: bool) -> Agai
     return Again(pause=pause, counts=True) if failures < policy.max_failures else None
 
 
-def exceeds_cap(call: Call, *, next_call_usd: Decimal | None) -> bool:
-    """True when one more call, at ``next_call_usd`` at most, might cost the request more than its caller allows."""
-    cap = call.taken.request.max_cost_usd
-    if cap is None:
+def exceeds_cap(call: Call, *, most: Callable[[JudgeRequest], Decimal | None]) -> bool:
+    """True when one more call might cost the request more than its caller allows.
+
+    ``most`` says what a call for a request may cost in US dollars; None: nobody knows.
+    """
+    request, taken = call.taken.request, call.taken
+    if request.max_cost_usd is None:
         return False
-    if next_call_usd is None or not (call.taken.price_known and call.cost.is_known):
+    next_usd = most(request)
+    if next_usd is None or not (taken.price_known and call.cost.is_known):
         return True
-    return call.taken.spent_usd + call.cost.known_usd + next_call_usd > cap
+    return taken.spent_usd + call.cost.known_usd + next_usd > request.max_cost_usd

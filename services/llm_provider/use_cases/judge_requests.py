@@ -85,7 +85,7 @@ class JudgeRequests:
         ended, self.done[:] = list(self.done), []
         if ended:
             try:
-                await self.record(ended, provider=self.provider, worker=self.worker)
+                await self.record(ended, provider=self.provider)
             except BaseException:
                 self.done.extend(ended)
                 raise

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from uuid import UUID
 
 import structlog
 from event_contracts import SuiteError
@@ -13,6 +12,7 @@ from llm_provider.domain.announcing import Announcement, call_ended
 from llm_provider.domain.calls import Call, ended_by
 from llm_provider.domain.errors import CostLimitExceeded, is_vendor_failure
 from llm_provider.domain.metering import settlements
+from llm_provider.domain.request import JudgeRequest
 from llm_provider.domain.retrying import Again, RetryPolicy, exceeds_cap, next_call
 from llm_provider.ports import CallWatcher, Catalogue, Postponed, Store
 
@@ -38,8 +38,8 @@ class RecordCalls:
     watcher: CallWatcher
     announce_calls: bool
 
-    async def __call__(self, calls: Sequence[Call], *, provider: str, worker: UUID | None) -> None:
-        """Record; ``worker`` holds the leases of the calls' requests, None: they come from a batch job."""
+    async def __call__(self, calls: Sequence[Call], *, provider: str) -> None:
+        """Record calls that were made live, or that come from a batch job."""
         live = [call for call in calls if not call.in_batch]
         breakers = await self._settle(live, provider) if live else {}
         decided = [self._decide(call, breakers) for call in calls]
@@ -48,8 +48,7 @@ class RecordCalls:
                 [ended_by(one.call, error=one.error) for one in decided if one.again is None]
             )
             await transaction.queue.postpone(
-                [_postponed(one.call, one.again) for one in decided if one.again is not None],
-                worker=worker,
+                [_postponed(one.call, one.again) for one in decided if one.again is not None]
             )
             transaction.outbox.announce(self._announcements(calls, breakers))
             await transaction.books.record(calls)
@@ -69,20 +68,19 @@ class RecordCalls:
     def _decide(self, call: Call, breakers: Mapping[str, bool]) -> _Decided:
         is_open = call.taken.request.parameters.model in breakers
         again = next_call(call, policy=self.policy, breaker_is_open=is_open)
-        if again is not None and exceeds_cap(call, next_call_usd=self._most(call)):
+        if again is not None and exceeds_cap(call, most=self._most_usd):
             error = CostLimitExceeded(
                 f"another call, after {call.outcome}, might cost more than max_cost_usd"
             )
             return _Decided(call=call, again=None, error=error)
         return _Decided(call=call, again=again, error=call.error)
 
-    def _most(self, call: Call) -> Decimal | None:
-        request = call.taken.request
+    def _most_usd(self, request: JudgeRequest) -> Decimal | None:
         most = self.catalogue.cost(
-            provider=call.provider,
+            provider=request.parameters.provider,
             model=request.parameters.model,
             usage=request.most_usage,
-            at=call.ended_at,
+            at=datetime.now(UTC),
         )
         return most.usd
 

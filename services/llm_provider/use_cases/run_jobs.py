@@ -126,7 +126,7 @@ class RunJobs:
             items = await transaction.jobs.items(job.job_id, list(by_id))
         calls = [self._call(job, taken, by_id[taken.queue_id]) for taken in items]
         if calls:
-            await self.record(calls, provider=job.provider, worker=None)
+            await self.record(calls, provider=job.provider)
 
     def _call(self, job: Job, taken: Taken, outcome: BatchOutcome) -> Call:
         if outcome.reply is not None:
@@ -143,7 +143,7 @@ class RunJobs:
         error = JudgeTimeout(reason or "the vendor's batch job ended without an answer")
         calls = [failed_call(taken, error, started_at=job.created_at, in_batch=True) for taken in left]
         for start in range(0, len(calls), AT_ONCE):
-            await self.record(calls[start : start + AT_ONCE], provider=job.provider, worker=None)
+            await self.record(calls[start : start + AT_ONCE], provider=job.provider)
         async with self.store.transaction() as transaction:
             await transaction.jobs.close(job.job_id, reason=reason)
         log.info("job.closed", job_id=str(job.job_id), reason=reason, without_outcome=len(left))

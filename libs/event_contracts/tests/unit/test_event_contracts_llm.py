@@ -10,6 +10,7 @@ import pytest
 from event_contracts import (
     CALLBACK_TOPICS,
     MAX_COMPARISONS_PER_CALL,
+    BatchExpiry,
     CallbackMissing,
     ComparisonBatchRequest,
     ComparisonItemAnswer,
@@ -17,6 +18,7 @@ from event_contracts import (
     InvalidCallback,
     InvalidRequest,
     JudgementProvenance,
+    Latency,
     LLMComparisonResultV1,
     LLMConfigOverrides,
     Topic,
@@ -156,3 +158,26 @@ def test_one_call_brings_between_one_and_five_hundred_comparisons(count: int) ->
 def test_an_item_is_answered_with_acceptance_or_error() -> None:
     with pytest.raises(ValidationError):
         ComparisonItemAnswer()
+
+
+def test_a_caller_that_knows_nothing_of_queues_gets_the_usual_treatment() -> None:
+    asked = ComparisonRequest.model_validate(request())
+
+    assert (asked.priority, asked.latency, asked.on_batch_expiry) == (0, Latency.LIVE, BatchExpiry.RETRY_LIVE)
+    assert (asked.not_before, asked.expires_at, asked.max_cost_usd) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"priority": 10},
+        {"priority": -1},
+        {"priority": "1"},
+        {"latency": "whenever"},
+        {"on_batch_expiry": "forget"},
+        {"not_before": "2026-03-01T08:00:00"},
+    ],
+)
+def test_how_a_comparison_is_queued_is_not_guessed_at(change: dict[str, JsonValue]) -> None:
+    with pytest.raises(ValidationError):
+        ComparisonRequest.model_validate(request(**change))

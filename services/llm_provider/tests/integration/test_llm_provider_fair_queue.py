@@ -238,7 +238,7 @@ async def _postpone(queue: Stored, taken: Taken, pause: timedelta) -> None:
         taken=taken, pause=pause, cost=call_of(taken).cost, counts=True, error_code="answered"
     )
     async with queue.store.transaction() as transaction:
-        await transaction.queue.postpone([postponed], worker=queue.worker)
+        await transaction.queue.postpone([postponed])
 
 
 async def _plan(queue: Stored, statement: str, values: dict[str, object]) -> dict[str, Any]:

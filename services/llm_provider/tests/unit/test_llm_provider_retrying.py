@@ -113,7 +113,7 @@ def test_a_call_that_might_go_beyond_the_callers_cap_is_not_made(
     )
     call = call_of(taken, cost=Cost(usd=None if cost is None else Decimal(cost), price_list="list"))
 
-    assert exceeds_cap(call, next_call_usd=None if most is None else Decimal(most)) is exceeds
+    assert exceeds_cap(call, most=lambda _: None if most is None else Decimal(most)) is exceeds
 
 
 def test_only_the_vendors_failures_are_reported_as_such() -> None:

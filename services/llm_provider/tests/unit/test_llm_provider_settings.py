@@ -1,0 +1,36 @@
+"""A wrong setting is refused when the service starts, with what would be right."""
+
+import pytest
+from llm_provider.settings import Settings
+from llm_provider.tests.serving import settings_for
+from pydantic import ValidationError
+
+URL = "postgresql+asyncpg://nobody@127.0.0.1/nothing"
+
+
+def test_limits_are_set_by_provider_or_by_model_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LLM_PROVIDER_DATABASE_URL", URL)
+    monkeypatch.setenv("LLM_PROVIDER_EVENT_BUS", "memory")
+    monkeypatch.setenv("LLM_PROVIDER_CALLBACK_SIGNING_SECRET", "whsec_" + "A" * 44)
+    monkeypatch.setenv(
+        "LLM_PROVIDER_LIMITS",
+        '{"openai": {"requests_per_minute": 500}, "anthropic/claude-haiku-5-5": {"concurrency": 4}}',
+    )
+
+    limits = Settings().limits  # type: ignore[call-arg]  # the environment supplies the rest
+
+    assert limits["openai"].requests_per_minute == 500
+    assert limits["anthropic/claude-haiku-5-5"].concurrency == 4
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"opnai": {"requests_per_minute": 500}}, "start with one of"),
+        ({"openai": {"requests_a_minute": 500}}, "Extra inputs"),
+        ({"openai": {"requests_per_minute": 0}}, "greater than 0"),
+    ],
+)
+def test_limits_that_nobody_would_read_are_refused(limits: dict[str, object], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        settings_for(URL, limits=limits)
