@@ -24,7 +24,7 @@ from rich.table import Table
 from scipy.sparse import csr_matrix
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # it publishes no types
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it publishes no types
+from threadpoolctl import threadpool_limits
 
 FloatArray = npt.NDArray[np.float64]
 
