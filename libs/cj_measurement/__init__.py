@@ -1,7 +1,7 @@
 """The mathematics of comparative judgement: pairing, Bradley–Terry, reliability, stopping, grades."""
 
 from cj_measurement.bootstrap import Bootstrap, bootstrap
-from cj_measurement.bradley_terry import Discrimination, Fit, PositionBias, fit
+from cj_measurement.bradley_terry import COVARIANCE_LIMIT, Discrimination, Fit, PositionBias, fit
 from cj_measurement.classical import ClassicalFit, fit_classical
 from cj_measurement.comparisons import Comparisons
 from cj_measurement.diagnostics import (
@@ -25,6 +25,7 @@ from cj_measurement.errors import (
     TooLarge,
 )
 from cj_measurement.fit_statistics import MeanSquares, item_fit, judge_fit, residuals
+from cj_measurement.forecast import Forecast, UntilTarget, forecast
 from cj_measurement.grades import (
     Anchor,
     ConfidenceLabel,
@@ -32,6 +33,7 @@ from cj_measurement.grades import (
     GradeWarning,
     NoProjection,
     ScaleShape,
+    WarningKind,
     confidence_label,
     project_grades,
 )
@@ -71,6 +73,16 @@ from cj_measurement.reliability import (
     scale_separation_reliability,
 )
 from cj_measurement.scale_correlation import ScaleCorrelation, scale_correlation
+from cj_measurement.simulation import (
+    Design,
+    Power,
+    Reading,
+    Run,
+    Simulated,
+    SimulatedJudge,
+    power,
+    simulate,
+)
 from cj_measurement.split_half import reliability_of, split_half
 from cj_measurement.stopping import (
     Gate,
@@ -82,6 +94,7 @@ from cj_measurement.stopping import (
 )
 
 __all__ = [
+    "COVARIANCE_LIMIT",
     "RANDOM_REASONS",
     "Agreement",
     "Anchor",
@@ -92,9 +105,11 @@ __all__ = [
     "ConfidenceLabel",
     "Criterion",
     "CriterionStatus",
+    "Design",
     "Discrimination",
     "Fit",
     "FixedAbilities",
+    "Forecast",
     "Gate",
     "GateStatus",
     "GradeProjection",
@@ -118,12 +133,17 @@ __all__ = [
     "Panel",
     "Policy",
     "PositionBias",
+    "Power",
     "Qualification",
     "QualificationSettings",
+    "Reading",
     "Reason",
     "Reliability",
+    "Run",
     "ScaleCorrelation",
     "ScaleShape",
+    "Simulated",
+    "SimulatedJudge",
     "SplitHalf",
     "StopInputs",
     "StopReason",
@@ -131,7 +151,9 @@ __all__ = [
     "SwapConsistency",
     "TooLarge",
     "Triads",
+    "UntilTarget",
     "Verdict",
+    "WarningKind",
     "agreement_of",
     "analyse_panel",
     "bootstrap",
@@ -142,6 +164,7 @@ __all__ = [
     "evaluate_stop",
     "fit",
     "fit_classical",
+    "forecast",
     "graph_shape",
     "item_fit",
     "judge_fit",
@@ -151,12 +174,14 @@ __all__ = [
     "link",
     "losses",
     "plan_pairs",
+    "power",
     "project_grades",
     "qualify",
     "reliability_of",
     "residuals",
     "scale_correlation",
     "scale_separation_reliability",
+    "simulate",
     "split_half",
     "swap_consistency",
 ]

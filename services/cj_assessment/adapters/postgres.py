@@ -254,6 +254,7 @@ class PostgresTransaction:
                 comparison.c.judge,
                 comparison.c.error_code,
                 comparison.c.assigned,
+                comparison.c.chosen_by,
             )
             .where(comparison.c.batch == job_id)
             .order_by(comparison.c.id)

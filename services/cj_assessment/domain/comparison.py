@@ -29,6 +29,7 @@ class Asked:
     judge: str | None
     error_code: str | None = None
     assigned: int = 0
+    chosen_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

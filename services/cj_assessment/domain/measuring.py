@@ -119,8 +119,13 @@ def plan_round(
     """
     place = _places(essays)
     known = among(essays, asked)
-    lively = [(place[pair.slot_a], place[pair.slot_b]) for pair in _counting(known)]
-    state = measurement.PairingState.of(len(essays), lively, fit=None if fitted is None else fitted.fit)
+    lively = _counting(known)
+    state = measurement.PairingState.of(
+        len(essays),
+        [(place[pair.slot_a], place[pair.slot_b]) for pair in lively],
+        random_links=sum(pair.chosen_by in measurement.RANDOM_REASONS for pair in lively),
+        fit=None if fitted is None else fitted.fit,
+    )
     planned = measurement.plan_pairs(state, count=count, seed=seed)
     times = Counter((pair.slot_a, pair.slot_b) for pair in known)
     assigned = assign_judges([judge.share for judge in judges], asked, count=len(planned))
@@ -170,12 +175,15 @@ def grade_essays(essays: Sequence[Essay], *, fitted: Fitted, scale: GradeScale |
         for place, essay in enumerate(essays)
         if essay.anchor_grade is not None
     ]
+    fit = fitted.fit
     projection = measurement.project_grades(
-        theta=fitted.fit.theta,
-        covariance=fitted.fit.covariance,
+        theta=fit.posterior_mean,
+        covariance=fit.covariance if fit.n_items <= measurement.COVARIANCE_LIMIT else fit.variances,
         anchors=anchors,
-        scale=measurement.ScaleShape(len(scale.grades), scale.below_lowest is not None),
+        scale=measurement.ScaleShape(len(scale.grades), scale.below_lowest is not None, scale.priors),
         seed=seed,
+        tau=fit.tau,
+        wins=fit.comparisons.scores,
     )
     if isinstance(projection, measurement.NoProjection):
         return _no_grades(projection.reason)
@@ -222,6 +230,7 @@ def _information(
     return {
         "method": METHOD,
         "kendall_tau": projection.kendall_tau,
+        "expected_change_share": projection.change_share,
         "boundaries": {
             f"{lower}|{upper}": float(boundary)
             for lower, upper, boundary in zip(names, names[1:], projection.boundaries, strict=False)
