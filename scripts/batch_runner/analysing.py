@@ -37,7 +37,7 @@ class AnalysisOptions:
     """What is read how, and what is written where."""
 
     columns: Sequence[str] = ()
-    allow_disconnected: bool = False
+    require_connected: bool = False
     panel: bool = False
     as_json: bool = False
     all_rows: bool = False
@@ -49,7 +49,7 @@ class AnalysisOptions:
 def analyse_file(path: Path, options: AnalysisOptions, *, console: Console) -> None:
     """Analyse a decisions CSV; with ``as_json`` nothing but one JSON document is printed."""
     decisions = read_decisions(path, columns=options.columns)
-    analysis = analyse(decisions, allow_disconnected=options.allow_disconnected, panel=options.panel)
+    analysis = analyse(decisions, require_connected=options.require_connected, panel=options.panel)
     written = write_files(decisions, analysis, options)
     if options.as_json:
         print(analysis.model_dump_json(indent=2))

@@ -45,20 +45,23 @@ from batch_runner.findings import (
 
 SEED: Final = 20_250_101
 """Of the random halves: the same file gives the same figures."""
+REFERENCE_TAUS: Final = tuple(np.sqrt(np.geomspace(0.01, 60, 22)))
+"""The grid of the reference: EB moves by up to .02 between its values, so that other values of τ would not agree."""
 LEVEL: Final = 0.9
 REMARKABLE: Final = 10
 """Decisions from which on it is remarkable that the first item won every one."""
 NAMES_SHOWN: Final = 5
 
 
-def analyse(decisions: Decisions, *, allow_disconnected: bool = False, panel: bool = False) -> Analysis:
+def analyse(decisions: Decisions, *, require_connected: bool = False, panel: bool = False) -> Analysis:
     """Fit the decisions and look at them from every side; with ``panel`` also at its judges among each other.
 
-    Raises ``InvalidRequest`` where items fall into parts that were never compared with each other, unless that is
-    allowed, and ``ProcessingError`` where no fit is found.
+    Items that fall into parts that were never compared with each other are a red flag, or ``InvalidRequest`` where
+    one part is required. Raises ``ProcessingError`` where no fit is found.
     """
-    if not allow_disconnected:
-        _check_connected(decisions)
+    parts = _about_parts(decisions)
+    if parts is not None and require_connected:
+        raise InvalidRequest(f"{parts}. Judge pairs that link them")
     with measuring():
         return _Fitted(decisions).analysis(panel=_panel(decisions) if panel else None)
 
@@ -75,25 +78,25 @@ def measuring() -> Iterator[None]:
 
 
 def fit_decisions(decisions: Decisions, comparisons: Comparisons, *, start: Fit | None = None) -> Fit:
-    """The model of these decisions, or of a part of them: with position effects where the slots are known."""
-    return fit(
-        comparisons,
-        position_effects="auto" if decisions.slots_known else "none",
-        start=start,
-        allow_disconnected=True,
-    )
+    """The model of these decisions, or of a part of them.
+
+    Where the slots are known, as the assessment service fits them: with position effects. Else, as the reference
+    figures of published sessions were found: without, τ one of ``REFERENCE_TAUS``.
+    """
+    if decisions.slots_known:
+        return fit(comparisons, start=start, allow_disconnected=True)
+    return fit(comparisons, position_effects="none", tau=REFERENCE_TAUS, start=start, allow_disconnected=True)
 
 
-def _check_connected(decisions: Decisions) -> None:
+def _about_parts(decisions: Decisions) -> str | None:
     part = decisions.comparisons.components()
     sizes = np.bincount(part)
     if len(sizes) == 1:
-        return
+        return None
     outside = [decisions.items[place] for place in np.flatnonzero(part != sizes.argmax())]
-    raise InvalidRequest(
-        f"the items fall into {len(sizes)} parts that were never compared with each other, so there is no common"
-        f" scale: {sizes.max()} in the largest, outside it {named(outside)}. Judge pairs that link them, or say"
-        " --allow-disconnected to see the parts side by side"
+    return (
+        f"the items fall into {len(sizes)} parts that were never compared with each other: ranks hold within a"
+        f" part only ({sizes.max()} items in the largest; outside it {named(outside)})"
     )
 
 
@@ -116,7 +119,7 @@ class _Fitted:
     def analysis(self, *, panel: PanelView | None) -> Analysis:
         halves = split_half(self.data, seed=SEED)
         judges = tuple(self.judges())
-        model, graph = self.model(), self.graph()
+        model = self.model()
         return Analysis(
             comparisons=len(self.data),
             judges=len(self.decisions.judges),
@@ -129,17 +132,24 @@ class _Fitted:
             model=model,
             judge_table=judges,
             panel=panel,
-            graph=graph,
+            graph=self.graph(),
             close_calls=tuple(
                 tuple(self.decisions.items[place] for place in group) for group in close_calls(self.fit)
             ),
-            inflated=self.is_inflated(halves),
+            red_flags=tuple(self.red_flags(halves)),
             warnings=(
                 *_about_file(self.decisions),
-                *_about_fit(model, judges, graph),
+                *_about_fit(model, judges),
                 *self.about_classical(),
             ),
         )
+
+    def red_flags(self, halves: SplitHalf | None) -> Iterator[str]:
+        parts = _about_parts(self.decisions)
+        if parts is not None:
+            yield parts
+        if self.is_inflated(halves):
+            yield "SSR is more than 0.1 above EB: choosing pairs by score inflates it, do not quote it"
 
     def is_inflated(self, halves: SplitHalf | None) -> bool:
         if self.classical is None:
@@ -185,13 +195,14 @@ class _Fitted:
     def items(self) -> Iterator[ModelItem]:
         squares, errors, intervals = item_fit(self.fit), self.fit.standard_errors, self.fit.intervals(LEVEL)
         misfits, losing = squares.misfits, self.losing_answers()
-        counts, wins = self.data.counts, self.data.scores
+        counts, wins, part = self.data.counts, self.data.scores, self.data.components()
         for rank, place in enumerate(self.order, start=1):
             flags = {
                 "misfit": misfits[place],
                 "won all": wins[place] == counts[place],
                 "won none": wins[place] == 0,
                 "answers lost": losing[place],
+                f"part {part[place] + 1}": part.max() > 0,
             }
             yield ModelItem(
                 item=self.decisions.items[place],
@@ -307,9 +318,7 @@ def _about_file(decisions: Decisions) -> Iterator[str]:
         )
 
 
-def _about_fit(model: ModelView, judges: Sequence[JudgeView], graph: GraphView) -> Iterator[str]:
-    if graph.components > 1:
-        yield f"{graph.components} parts were never compared: ranks hold within a part only"
+def _about_fit(model: ModelView, judges: Sequence[JudgeView]) -> Iterator[str]:
     one_sided = [judge.judge for judge in judges if "one side only" in judge.flags]
     if one_sided:
         yield f"always chose the same side: {named(one_sided)}"

@@ -14,10 +14,6 @@ LAST_SHOWN: Final = 10
 """Of a long ranking the best are shown, and so many of the last."""
 JUDGES_SHOWN: Final = 15
 
-_RED_FLAG: Final = Text.assemble(
-    ("RED FLAG ", "bold red"), "SSR is more than 0.1 above EB: adaptive pairing inflates it, do not quote it"
-)
-
 RowT = TypeVar("RowT")
 
 
@@ -25,8 +21,8 @@ def print_analysis(analysis: Analysis, *, name: str, console: Console, all_rows:
     """Print tables that fit 80 columns; a long ranking is cut in its middle unless ``all_rows`` is asked for."""
     console.out(counts_line(analysis, name=name), highlight=False)
     console.print(_reliability_table(analysis))
-    if analysis.inflated:
-        console.print(_RED_FLAG)
+    for flag in analysis.red_flags:
+        console.print(Text.assemble(("RED FLAG ", "bold red"), flag), highlight=False)
     console.print(_items_table(analysis.model.items, all_rows=all_rows))
     if len(analysis.judge_table) > 1 or analysis.model.position_bias is not None:
         console.print(_judges_table(analysis, all_rows=all_rows))

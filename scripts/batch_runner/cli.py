@@ -189,8 +189,12 @@ def analyse(
         ),
     ] = None,
     allow_disconnected: Annotated[
-        bool, typer.Option("--allow-disconnected", help="Also where parts were never compared.")
-    ] = False,
+        bool,
+        typer.Option(
+            "--allow-disconnected/--require-connected",
+            help="Items that were never compared with the rest: a red flag, or an error.",
+        ),
+    ] = True,
     panel: Annotated[
         bool, typer.Option("--panel", help="Also how sharp each judge is, and how well any two agree.")
     ] = False,
@@ -205,7 +209,7 @@ def analyse(
 
     options = AnalysisOptions(
         columns=columns or (),
-        allow_disconnected=allow_disconnected,
+        require_connected=not allow_disconnected,
         panel=panel,
         as_json=json,
         all_rows=all_rows,

@@ -129,5 +129,5 @@ class Analysis(_View):
     panel: PanelView | None
     graph: GraphView
     close_calls: tuple[tuple[str, ...], ...]
-    inflated: bool
+    red_flags: tuple[str, ...]
     warnings: tuple[str, ...]

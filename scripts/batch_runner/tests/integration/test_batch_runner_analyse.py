@@ -19,9 +19,12 @@ SESSIONS = [
     pytest.param("Bisson2016_algebra", id="students-work"),
     pytest.param("Daal2017_sample2", id="with-a-self-comparison"),
     pytest.param("Jones2013a_expert2", id="adaptive"),
+    pytest.param("Jones2013a_peer1", id="adaptive-with-a-hundred-judges"),
     pytest.param("Jones2015a_subset-of-scripts", id="few-judges"),
     pytest.param("Kinnear2021_students-odd", id="ten-items"),
     pytest.param("PollittX_business", id="forty-items"),
+    pytest.param("StadthagenGonzalez2019_eng-to-spa", id="five-parts"),
+    pytest.param("PollittX_philosophy1", id="seven-hundred-items", marks=pytest.mark.slow),
     pytest.param("Ofqual2015", id="two-thousand-items", marks=pytest.mark.slow),
 ]
 
@@ -76,8 +79,8 @@ def test_a_published_session_comes_out_as_published(validation_data: Path, name:
 def test_adaptive_pairing_raises_the_red_flag(validation_data: Path) -> None:
     session = str(validation_data / "cj_sessions/decisions/Jones2013a_expert2.csv")
 
-    assert document(session)["inflated"]
-    assert "RED FLAG" in run(session).stdout
+    assert any("SSR is more than 0.1 above EB" in flag for flag in document(session)["red_flags"])
+    assert "RED FLAG SSR is more than 0.1" in run(session).stdout
 
 
 def test_the_document_has_the_agreed_keys(tmp_path: Path) -> None:
@@ -150,7 +153,6 @@ def test_plots_are_drawn_into_a_folder(tmp_path: Path) -> None:
     [
         ("name,score\na,1\n", "the columns are 'name', 'score': they do not say who won against whom"),
         ("winner,loser\n", "there is no decision between two items"),
-        ("winner,loser\na,b\nc,d\n", "2 parts that were never compared"),
         ("item1,item2,winner\na,b,c\n", "line 2: the winner 'c' is neither 'a' nor 'b'"),
     ],
 )
@@ -167,8 +169,12 @@ def test_a_wrong_file_is_exit_code_2_and_one_line(tmp_path: Path, text: str, wor
         assert ended.stderr.count("\n") == 1
 
 
-def test_parts_are_shown_when_asked_for(tmp_path: Path) -> None:
+def test_parts_that_were_never_compared_are_a_red_flag_or_an_error_as_asked(tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_text("winner,loser\na,b\nb,a\nc,d\nd,c\n", "utf-8")
 
-    assert document(str(path), "--allow-disconnected")["graph"]["components"] == 2
+    flagged, refused = run(str(path)), run(str(path), "--require-connected")
+
+    assert (flagged.exit_code, refused.exit_code) == (0, 2)
+    assert "RED FLAG the items fall into 2 parts" in flagged.stdout
+    assert refused.stderr.startswith("VALIDATION_ERROR the items fall into 2 parts")

@@ -12,10 +12,10 @@ from cj_measurement import NotConverged
 from event_contracts import InvalidRequest
 
 
-def of_text(folder: Path, text: str, *, allow_disconnected: bool = False) -> Analysis:
+def of_text(folder: Path, text: str, *, require_connected: bool = False) -> Analysis:
     path = folder / "d.csv"
     path.write_text(text, "utf-8")
-    return analyse(read_decisions(path), allow_disconnected=allow_disconnected)
+    return analyse(read_decisions(path), require_connected=require_connected)
 
 
 def both_ways(*pairs: str) -> str:
@@ -117,22 +117,24 @@ def test_a_judge_who_always_chooses_the_first_is_flagged_and_tells_nothing(tmp_p
     assert any("the first item won every decision" in warning for warning in found.warnings)
 
 
-def test_parts_that_were_never_compared_are_refused_with_the_items_outside(tmp_path: Path) -> None:
-    text = "winner,loser\n" + both_ways("ab", "bc", "xy")
-
-    with pytest.raises(
-        InvalidRequest, match=r"2 parts .* 3 in the largest, outside it x, y\. .*--allow-disc"
-    ):
-        of_text(tmp_path, text)
-
-
-def test_parts_that_were_never_compared_may_be_seen_side_by_side(tmp_path: Path) -> None:
-    text = "winner,loser\n" + both_ways("ab", "bc", "xy")
-
-    found = of_text(tmp_path, text, allow_disconnected=True)
+def test_parts_that_were_never_compared_are_a_red_flag_and_each_item_tells_its_part(tmp_path: Path) -> None:
+    found = of_text(tmp_path, "winner,loser\n" + both_ways("ab", "bc", "xy"))
 
     assert found.graph.components == 2
-    assert "2 parts were never compared: ranks hold within a part only" in found.warnings
+    assert found.red_flags == (
+        "the items fall into 2 parts that were never compared with each other: ranks hold within a part only"
+        " (3 items in the largest; outside it x, y)",
+    )
+    parts = {item.item: item.flags for item in found.model.items}
+    assert parts["a"] == parts["b"] == parts["c"] == ("part 1",)
+    assert parts["x"] == parts["y"] == ("part 2",)
+
+
+def test_parts_that_were_never_compared_are_refused_where_one_is_required(tmp_path: Path) -> None:
+    text = "winner,loser\n" + both_ways("ab", "bc", "xy")
+
+    with pytest.raises(InvalidRequest, match=r"2 parts .* outside it x, y\)\. Judge pairs that link them"):
+        of_text(tmp_path, text, require_connected=True)
 
 
 def test_items_that_won_all_or_nothing_are_flagged(tmp_path: Path) -> None:
@@ -173,7 +175,7 @@ def test_where_the_classical_fit_does_not_settle_the_models_figures_are_there(
     found = of_text(tmp_path, "winner,loser\n" + both_ways("ab", "bc", "ca"))
 
     assert found.classical is None
-    assert not found.inflated
+    assert found.red_flags == ()
     assert "the classical fit does not settle on these decisions: there is no SSR" in found.warnings
     assert item_rows(found)[0][-4:] == ("", "", "", "")
 

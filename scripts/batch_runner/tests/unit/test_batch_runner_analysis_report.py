@@ -69,10 +69,14 @@ def test_all_of_a_thousand_items_are_shown_when_asked_for(small: Analysis) -> No
     assert sum("essay" in line for line in lines) == MANY
 
 
-def test_an_inflated_reliability_is_a_red_flag(small: Analysis) -> None:
-    inflated = small.model_copy(update={"inflated": True})
+def test_red_flags_stand_below_the_reliabilities(small: Analysis) -> None:
+    flagged = small.model_copy(update={"red_flags": ("do not quote it",)})
 
-    assert any(line.startswith("RED FLAG SSR is more than 0.1 above EB") for line in printed(inflated))
+    lines = printed(flagged)
+
+    assert lines.index("RED FLAG do not quote it") < next(
+        n for n, line in enumerate(lines) if "Items" in line
+    )
     assert not any("RED FLAG" in line for line in printed(small))
 
 

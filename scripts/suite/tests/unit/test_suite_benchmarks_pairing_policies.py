@@ -1,0 +1,93 @@
+"""The comparison of pairing policies: figures read off correctly, and put where the pages have room for them."""
+
+from pathlib import Path
+
+import pytest
+from cj_measurement import Reading
+from suite.benchmarks.pairing_policies import (
+    BASELINE,
+    BEGIN,
+    CONTENDERS,
+    END,
+    EXPLANATION,
+    Measured,
+    draw,
+    needed,
+    reliability,
+    save_plot,
+    table,
+    truth,
+    with_table,
+)
+
+
+def readings(*, quicker: float = 0.0) -> list[Reading]:
+    return [
+        Reading(
+            comparisons_per_essay=float(k),
+            eb_reliability=0.5 + k / 50 + quicker,
+            ssr=0.6,
+            true_r2=0.6 + k / 50 + quicker,
+            spearman=0.9,
+            coverage=0.9,
+        )
+        for k in range(4, 30, 2)
+    ]
+
+
+def measured() -> Measured:
+    by_contender = {
+        contender: readings(quicker=0.0 if contender is BASELINE else 0.1) for contender in CONTENDERS
+    }
+    coin = {contender: readings()[0] for contender in CONTENDERS}
+    return Measured(curves={3.0: by_contender, 1.5: by_contender}, coin=coin)
+
+
+def test_the_target_is_reached_between_two_readings() -> None:
+    assert needed(readings(), truth(readings())) == pytest.approx(15.0)
+    assert needed(readings(), reliability(readings())) == pytest.approx(20.0)
+
+
+def test_a_target_never_reached_has_no_number() -> None:
+    assert needed(readings()[:3], truth(readings()[:3])) is None
+
+
+def test_savings_are_held_against_random_pairs() -> None:
+    rows = table(measured()).splitlines()
+
+    assert rows[2].startswith("| random pairs | 15.0 | 20.0 | 15.0 | 20.0 |")
+    assert rows[3].startswith("| ours, as the service judges | 10.0 (−33%) | 15.0 (−25%) |")
+
+
+def test_swedish_readers_get_their_decimal_comma() -> None:
+    assert "| slumpade par | 15,0 | 20,0 |" in table(measured(), swedish=True)
+
+
+def test_the_table_replaces_the_old_one_and_nothing_else() -> None:
+    page = f"before\n{BEGIN}\n\nold\n\n{END}\nafter\n"
+
+    written = with_table(page, "| new |")
+
+    assert written == f"before\n{BEGIN}\n\n| new |\n\n{END}\nafter\n"
+    assert with_table(written, "| new |") == written
+
+
+def test_a_page_without_room_for_the_table_is_refused() -> None:
+    with pytest.raises(ValueError, match="no place for the table"):
+        with_table("nothing here", "| new |")
+
+
+@pytest.mark.parametrize("page", ["measurement.md", "measurement.sv.md"])
+def test_both_pages_have_room_for_the_table(page: str) -> None:
+    text = (Path(__file__).parents[4] / EXPLANATION / page).read_text(encoding="utf-8")
+
+    assert "| new |" in with_table(text, "| new |")
+
+
+def test_the_same_figures_give_the_same_plot(tmp_path: Path) -> None:
+    for name in ("once.svg", "again.svg"):
+        save_plot(draw(measured()), tmp_path / name)
+
+    once, again = (tmp_path / name for name in ("once.svg", "again.svg"))
+    assert once.read_bytes() == again.read_bytes()
+    assert "SD 1.5" in once.read_text(encoding="utf-8")
