@@ -12,8 +12,7 @@ from quart import Blueprint
 from quart_schema import document_response, validate_querystring, validate_response
 
 from llm_provider.domain.limits import BreakerState
-from llm_provider.domain.spending import CostGroup, CostQuery, MeterView, PauseView, Total
-from llm_provider.use_cases.read_providers import ProviderStatus
+from llm_provider.domain.spending import CostGroup, CostQuery, MeterView, PauseView, ProviderStatus, Total
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -77,3 +77,14 @@ class PauseView:
     paused_at: datetime
     paused_by: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderStatus:
+    """One provider; ``today`` is None where it has not been called today (UTC)."""
+
+    provider: str
+    is_configured: bool
+    pause: PauseView | None
+    meters: Sequence[MeterView]
+    today: Total | None

@@ -3,19 +3,8 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from llm_provider.domain.spending import MeterView, PauseView, Total
+from llm_provider.domain.spending import ProviderStatus
 from llm_provider.ports import Store
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderStatus:
-    """One provider; ``today`` is None where it has not been called today (UTC)."""
-
-    provider: str
-    is_configured: bool
-    pause: PauseView | None
-    meters: Sequence[MeterView]
-    today: Total | None
 
 
 @dataclass(frozen=True, kw_only=True)
