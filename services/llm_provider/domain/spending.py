@@ -1,5 +1,6 @@
 """Totals of calls and costs, and the views of a provider that are made of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
