@@ -15,7 +15,7 @@ from scipy.stats import rankdata
 from cj_measurement.bradley_terry import Fit, fit
 from cj_measurement.classical import fit_classical
 from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray, IntArray
-from cj_measurement.errors import InvalidArgument
+from cj_measurement.errors import InvalidArgument, NotConverged
 from cj_measurement.pairing import RANDOM_REASONS, PairingSettings, PairingState, Policy, plan_pairs
 
 INTERVAL = 0.9
@@ -77,14 +77,15 @@ class Design:
 class Reading:
     """How a run stands after so many comparisons an essay.
 
-    ``eb_reliability`` is the one that decisions are taken on, ``ssr`` the classical one of the classical fit.
+    ``eb_reliability`` is the one that decisions are taken on, ``ssr`` that of the classical fit, None where the steps
+    of that fit found no end.
     ``true_r2`` is the squared correlation of the scores with the true abilities, ``spearman`` that of the ranks; both
     are None where all essays are equal. ``coverage`` is the share of 90 % intervals that hold the truth.
     """
 
     comparisons_per_essay: float
     eb_reliability: float
-    ssr: float
+    ssr: float | None
     true_r2: float | None
     spearman: float | None
     coverage: float
@@ -188,11 +189,18 @@ class Run:
         return Reading(
             comparisons_per_essay=self.comparisons_per_essay,
             eb_reliability=fitted.eb_reliability,
-            ssr=fit_classical(fitted.comparisons).ssr,
+            ssr=_classical_reliability(fitted.comparisons),
             true_r2=None if correlation is None else correlation**2,
             spearman=_correlation(rankdata(fitted.theta), rankdata(self.truth)),
             coverage=float(np.mean((below <= self.truth) & (self.truth <= above))),
         )
+
+
+def _classical_reliability(comparisons: Comparisons) -> float | None:
+    try:
+        return fit_classical(comparisons).ssr
+    except NotConverged:
+        return None
 
 
 def _correlation(scores: FloatArray, truth: FloatArray) -> float | None:
@@ -236,7 +244,7 @@ def _median(readings: Sequence[Reading]) -> Reading:
     return Reading(
         comparisons_per_essay=float(np.median([reading.comparisons_per_essay for reading in readings])),
         eb_reliability=float(np.median([reading.eb_reliability for reading in readings])),
-        ssr=float(np.median([reading.ssr for reading in readings])),
+        ssr=middle([reading.ssr for reading in readings]),
         true_r2=middle([reading.true_r2 for reading in readings]),
         spearman=middle([reading.spearman for reading in readings]),
         coverage=float(np.mean([reading.coverage for reading in readings])),

@@ -12,13 +12,14 @@ class _View(BaseModel):
 class MediansView(_View):
     """Medians of all runs after so many comparisons an essay.
 
-    ``true_r2`` is the squared correlation of scores and truth, ``spearman`` that of the ranks; null where all essays
-    are equal. ``coverage`` is the share of 90 % intervals that hold the truth.
+    ``ssr`` is null where the classical fit found no end. ``true_r2`` is the squared correlation of scores and truth,
+    ``spearman`` that of the ranks; null where all essays are equal. ``coverage`` is the share of 90 % intervals that
+    hold the truth.
     """
 
     comparisons_per_essay: float
     eb_reliability: float
-    ssr: float
+    ssr: float | None
     true_r2: float | None
     spearman: float | None
     coverage: float

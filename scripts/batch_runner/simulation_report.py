@@ -36,7 +36,7 @@ def _medians_table(found: Simulation) -> Table:
             policy,
             f"{reading.comparisons_per_essay:g}",
             f"{reading.eb_reliability:.3f}",
-            f"{reading.ssr:.3f}",
+            _known(reading.ssr),
             _known(reading.true_r2),
             _known(reading.spearman),
             f"{reading.coverage:.0%}",
