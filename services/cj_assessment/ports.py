@@ -89,8 +89,8 @@ class Score:
     theta: tuple[float, ...]
     standard_error: tuple[float, ...]
     eb_reliability: float
-    ssr: float
-    ssr_prime: float
+    ssr: float | None
+    ssr_prime: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -173,8 +173,8 @@ class Measured:
     standard_error: tuple[float, ...]
     tau: float
     eb_reliability: float
-    ssr: float
-    ssr_prime: float
+    ssr: float | None
+    ssr_prime: float | None
     position_bias: JsonObject
     gates: JsonObject
 
@@ -384,8 +384,8 @@ def _measured(fitted: Fitted, evidence: Sequence[Asked], verdict: StopVerdict) -
         standard_error=tuple(float(error) for error in fitted.fit.standard_errors),
         tau=fitted.fit.tau,
         eb_reliability=fitted.fit.eb_reliability,
-        ssr=fitted.ssr,
-        ssr_prime=fitted.ssr_prime,
+        ssr=fitted.classical.ssr if fitted.classical else None,
+        ssr_prime=fitted.classical.ssr_prime if fitted.classical else None,
         position_bias=position_bias(fitted),
         gates={gate.name: _gate(gate) for gate in verdict.gates},
     )

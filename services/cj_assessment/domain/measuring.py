@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cj_measurement as measurement
 from event_contracts import ComparisonState, ConfidenceLabel, GradeScale, JsonObject
@@ -19,15 +20,13 @@ class Fitted:
     fit: measurement.Fit
     judges: tuple[str, ...]
 
-    @property
-    def ssr(self) -> float:
-        """The classical reliability, shown beside the one that decides."""
-        return measurement.scale_separation_reliability(self.fit.theta, self.fit.standard_errors)
-
-    @property
-    def ssr_prime(self) -> float:
-        """V/(V + MSE), the form that recent guidance is given for."""
-        return measurement.kinnear_ssr_prime(self.fit.theta, self.fit.standard_errors)
+    @cached_property
+    def classical(self) -> measurement.ClassicalFit | None:
+        """The fit of the field, shown beside the one that decides; None where its steps do not settle."""
+        try:
+            return measurement.fit_classical(self.fit.comparisons, allow_disconnected=True)
+        except measurement.MeasurementError:
+            return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,6 +258,35 @@ def position_bias(fitted: Fitted) -> JsonObject:
         }
         for bias in fitted.fit.position_bias
     }
+
+
+def split_half_reliability(fitted: Fitted, *, seed: int) -> float | None:
+    """Correlation of the scales of random halves, stepped up; None where halves have too little in common."""
+    halves = measurement.split_half(fitted.fit.comparisons, seed=seed % 2**32)
+    return None if halves is None else halves.stepped_up
+
+
+def judge_agreement(fitted: Fitted) -> dict[str, JsonObject]:
+    """For each judge, how often it agrees with itself in both orders, and with every other on common pairs."""
+    comparisons = fitted.fit.comparisons
+    swaps = {swap.judge: swap for swap in measurement.swap_consistency(comparisons)}
+    return {
+        name: {
+            "both_orders": {"pairs": swaps[judge].pairs, "same_winner_share": swaps[judge].same_winner_share},
+            "agreement": {
+                other: _agreement(measurement.agreement_of(comparisons, judge, place))
+                for place, other in enumerate(fitted.judges)
+                if place != judge
+            },
+        }
+        for judge, name in enumerate(fitted.judges)
+    }
+
+
+def _agreement(agreement: measurement.Agreement | None) -> JsonObject:
+    if agreement is None:
+        return {"pairs": 0, "share": None, "kappa": None}
+    return {"pairs": agreement.pairs, "share": agreement.agreement, "kappa": agreement.kappa}
 
 
 def largest_position_bias(fitted: Fitted) -> float | None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
+from cj_measurement.reliability import INFLATION_LIMIT
 from event_contracts import (
     UNGRADED,
     AssessmentMetadata,
@@ -23,7 +24,12 @@ from event_contracts import (
 from cj_assessment.domain.announcing import ENTITY_TYPE
 from cj_assessment.domain.batch import Batch, Essay
 from cj_assessment.domain.deciding import Finish, Ranking, Snapshot
-from cj_assessment.domain.measuring import Grading, grade_essays
+from cj_assessment.domain.measuring import (
+    Grading,
+    grade_essays,
+    judge_agreement,
+    split_half_reliability,
+)
 
 NO_SCALE = "none"
 
@@ -59,7 +65,7 @@ def assessment_result(
             processing_duration_seconds=(now - batch.received_at).total_seconds(),
             llm_temperature=batch.overrides.temperature_override,
             course_code=batch.request.course_code,
-            reliability=_reliability(batch, ranking),
+            reliability=_reliability(batch, ranking, seed=snapshot.seed),
             position_bias={} if ranking is None else ranking.measured.position_bias,
             stop_reason=finish.reason,
             cost_usd=usd(snapshot.spending.cost_usd),
@@ -102,19 +108,21 @@ def _failed_comparisons(snapshot: Snapshot) -> JsonObject:
 
 
 def _judges(batch: Batch, ranking: Ranking) -> JsonObject:
-    """Each judge's share of the comparisons, as asked for and as judged."""
+    """Each judge's share of the comparisons, as asked for and as judged, and whom it agrees with."""
     judged = Counter(asked.assigned for asked in ranking.evidence)
+    agreement = judge_agreement(ranking.fitted)
     return {
         judge.name: {
             "share": judge.share,
             "comparisons": judged[place],
             "share_judged": judged[place] / len(ranking.evidence),
+            **agreement.get(judge.name, {}),
         }
         for place, judge in enumerate(batch.judges)
     }
 
 
-def _reliability(batch: Batch, ranking: Ranking | None) -> JsonObject:
+def _reliability(batch: Batch, ranking: Ranking | None, *, seed: int) -> JsonObject:
     target: JsonObject = {"target": batch.limits.target_reliability}
     if ranking is None:
         return {"eb": None, "ssr": None, **target}
@@ -123,6 +131,8 @@ def _reliability(batch: Batch, ranking: Ranking | None) -> JsonObject:
         "eb": measured.eb_reliability,
         "ssr": measured.ssr,
         "ssr_prime": measured.ssr_prime,
+        "split_half": split_half_reliability(ranking.fitted, seed=seed),
+        "is_inflated": measured.ssr is not None and measured.ssr - measured.eb_reliability > INFLATION_LIMIT,
         "tau": measured.tau,
         "gates": measured.gates,
         **target,
