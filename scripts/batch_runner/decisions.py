@@ -11,10 +11,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from cj_measurement import Comparisons
-from event_contracts import InvalidRequest
+from event_contracts import InvalidRequest, unguarded
 
 from batch_runner.columns import Layout, Role, as_told, recognise
-from batch_runner.spreadsheets import unguarded
 
 DELIMITERS: Final = (",", ";", "\t")
 UNNAMED_JUDGE: Final = "(not named)"

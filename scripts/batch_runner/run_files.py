@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from event_contracts import EssayResultV1, Winner
+from event_contracts import COMPARISON_COLUMNS, EssayResultV1, comparison_row
 
 from batch_runner.execution import FinishedRun
 from batch_runner.spreadsheets import write_table
@@ -19,21 +19,6 @@ RANKING_COLUMNS = (
     "standard_error",
     "normalized_score",
 )
-COMPARISON_COLUMNS = (
-    "comparison_id",
-    "round",
-    "essay_a_id",
-    "essay_b_id",
-    "state",
-    "judge",
-    "candidate_chosen",
-    "candidate_not_chosen",
-    "confidence",
-    "justification",
-    "cost_usd",
-    "prompt_sha256",
-    "error_code",
-)
 
 
 def write_run_files(run: FinishedRun, folder: Path) -> tuple[Path, ...]:
@@ -44,7 +29,9 @@ def write_run_files(run: FinishedRun, folder: Path) -> tuple[Path, ...]:
     if run.results is not None:
         paths.append(_write(folder / "result.json", run.results.result.model_dump_json(indent=2).encode()))
         paths.append(write_table(folder / "ranking.csv", RANKING_COLUMNS, _ranking_rows(run)))
-    paths.append(write_table(folder / "comparisons.csv", COMPARISON_COLUMNS, _comparison_rows(run)))
+    paths.append(
+        write_table(folder / "comparisons.csv", COMPARISON_COLUMNS, map(comparison_row, run.comparisons))
+    )
     return tuple(paths)
 
 
@@ -73,26 +60,3 @@ def _ranking_row(essay: EssayResultV1, *, standard_error: float) -> Sequence[obj
         round(standard_error, 6),
         round(essay.normalized_score, 4),
     )
-
-
-def _comparison_rows(run: FinishedRun) -> Iterable[Sequence[object]]:
-    for row in run.comparisons:
-        first_won = row.winner is Winner.ESSAY_A
-        pair = (row.essay_a_id, row.essay_b_id) if first_won else (row.essay_b_id, row.essay_a_id)
-        chosen, other = pair if row.winner is not None else ("", "")
-        judge = f"{row.provider}/{row.model}" if row.provider else ""
-        yield (
-            row.comparison_id,
-            row.round,
-            row.essay_a_id,
-            row.essay_b_id,
-            row.state,
-            judge,
-            chosen,
-            other,
-            row.confidence,
-            row.justification,
-            row.cost_usd,
-            row.prompt_sha256,
-            row.error_code,
-        )

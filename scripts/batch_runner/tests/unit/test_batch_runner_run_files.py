@@ -6,7 +6,6 @@ from pathlib import Path
 
 from batch_runner.decisions import read_decisions
 from batch_runner.run_files import write_run_files
-from batch_runner.spreadsheets import unguarded
 from batch_runner.tests.building import comparison, finished
 from event_contracts import (
     AssessmentResultV1,
@@ -15,6 +14,7 @@ from event_contracts import (
     ELS_CJAssessmentRequestV1,
     Winner,
     parse_envelope,
+    unguarded,
 )
 
 COMPARISONS = (

@@ -4,7 +4,8 @@ import csv
 from pathlib import Path
 
 import pytest
-from batch_runner.spreadsheets import unguarded, write_table
+from batch_runner.spreadsheets import write_table
+from event_contracts import unguarded
 from hypothesis import given
 from hypothesis import strategies as st
 
