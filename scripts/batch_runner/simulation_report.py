@@ -84,8 +84,10 @@ def _range(low: str, high: str) -> str:
 
 def _remarks(found: Simulation) -> Iterator[str]:
     if found.policies:
-        yield "an essay: comparisons that each takes part in. EB should be near true r²; SSR far above it is"
-        yield "inflated by pairing by score. Nine in ten of the 90 % intervals should hold the truth."
+        yield (
+            "EB should be near true r²; an SSR far above it is inflated by pairing by score. Nine in ten of the"
+            " 90 % intervals should hold the truth. “An essay” counts the comparisons that it takes part in."
+        )
     if found.sd == 0:
         yield "SD 0: every answer is a coin flip, so a reliability above 0 is an illusion."
     if found.judge is not None:
