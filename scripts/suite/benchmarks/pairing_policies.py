@@ -150,7 +150,8 @@ def _row(measured: Measured, contender: Contender, swedish: bool) -> list[str]:
             )
             cells.append(_count(own, baseline))
     coin = measured.coin[contender]
-    return [*cells, f"{coin.eb_reliability:.2f}", f"{coin.ssr:.2f}"]
+    ssr = "–" if coin.ssr is None else f"{coin.ssr:.2f}"
+    return [*cells, f"{coin.eb_reliability:.2f}", ssr]
 
 
 def _count(own: float | None, baseline: float | None) -> str:
