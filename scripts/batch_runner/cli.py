@@ -26,8 +26,6 @@ from batch_runner.running import (
     run_assignment,
 )
 
-__all__ = ["app", "new_batch_id", "report_run", "reporting_errors", "run_assignment"]
-
 
 class PolicyName(StrEnum):
     """Ways of choosing pairs, as the measurement has them, without loading it."""

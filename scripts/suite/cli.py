@@ -1,7 +1,6 @@
 """cj-suite: run the whole suite on this machine, and generate what is generated from it."""
 
 import asyncio
-import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,9 +8,16 @@ from typing import Annotated, Any
 import httpx2
 import typer
 from batch_runner.assignment import load_assignment
-from batch_runner.cli import new_batch_id, report_run, reporting_errors, run_assignment
 from batch_runner.client import AssessmentClient
 from batch_runner.execution import RunOptions
+from batch_runner.interrupting import run_until_interrupted
+from batch_runner.running import (
+    EXIT_INTERRUPTED,
+    new_batch_id,
+    report_run,
+    reporting_errors,
+    run_assignment,
+)
 from rich.console import Console
 from service_kit.logging import configure_logging
 
@@ -21,7 +27,6 @@ from suite.stack import Ports, StackOptions, embedded_stack
 
 SAMPLE = Path(__file__).parent / "sample_assignment"
 DEFAULT_DATA = Path(".run")
-EXIT_INTERRUPTED = 130
 EXIT_STALE = 1
 
 app = typer.Typer(
@@ -107,20 +112,10 @@ def _log_to_file(data: Path, name: str) -> Path:
 
 
 def _run_until_interrupted(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run ``work``; SIGINT and SIGTERM cancel it, let it close what it opened, and end with exit code 130."""
-
-    async def run() -> None:
-        task = asyncio.create_task(work())
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel)
-        await task
-
-    try:
-        asyncio.run(run())
-    except asyncio.CancelledError:
+    """Run ``work``; an interrupt lets it close what it opened, and ends with exit code 130."""
+    if run_until_interrupted(work):
         console.print("stopped", style="dim")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
+        raise typer.Exit(EXIT_INTERRUPTED)
 
 
 if __name__ == "__main__":

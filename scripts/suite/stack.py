@@ -1,8 +1,8 @@
 """The embedded stack: three services in one process on real ports, one memory bus, one embedded PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +59,7 @@ class Addresses:
 async def embedded_stack(options: StackOptions) -> AsyncIterator[Addresses]:
     """Run the stack until the context ends; a service that fails ends the context with its error."""
     addresses = _addresses(options.ports)
-    with embedded_postgres(options.data / "postgres") as postgres:
+    with embedded_postgres(options.data / "postgres") as postgres, _plainly():
         services = await _assemble(options, postgres, addresses)
         stop, started = asyncio.Event(), asyncio.Event()
         async with asyncio.TaskGroup() as group:
@@ -68,9 +68,22 @@ async def embedded_stack(options: StackOptions) -> AsyncIterator[Addresses]:
             await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
             waiting.cancel()
             try:
-                yield addresses
+                if started.is_set():
+                    yield addresses
             finally:
                 stop.set()
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """Raise what went wrong, not the groups of tasks that it went through."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        raise error from error.__cause__
 
 
 async def _assemble(options: StackOptions, postgres: PostgresServer, addresses: Addresses) -> list[Service]:

@@ -262,6 +262,15 @@ def test_boundaries_of_grades_without_anchors_are_interpolated() -> None:
     assert projection.most_probable[4] == 2
 
 
+def test_grades_keep_their_order_where_their_anchors_do_not() -> None:
+    theta = [*[-3.0] * 6, *[1.0] * 6, *[-1.0] * 6, *[3.0] * 6]
+    anchors = [(item, item // 6 + (item >= 6) + (item >= 18) - (item >= 6)) for item in range(24)]
+
+    projection = projected(theta, anchors)
+
+    assert np.diff(projection.boundaries).min() > 0
+
+
 def test_a_constant_added_to_all_abilities_changes_no_grade() -> None:
     here, there = (
         projected([ability + shift for ability in [*LADDER, -1.4, 0.6]], RUNGS) for shift in (0.0, 7.0)

@@ -1,0 +1,69 @@
+"""What a new user sees first: the demo ends with a graded ranking, again and again, and stops when told to."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.slow
+
+DEMO = [sys.executable, "-m", "suite.cli", "demo"]
+PATIENCE_SECONDS = 120
+
+
+def demo(data: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*DEMO, "--data", str(data)], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def two_runs(data: Path) -> list[subprocess.CompletedProcess[str]]:
+    return [demo(data), demo(data)]
+
+
+def test_the_demo_ends_with_the_ranking_the_totals_and_the_runs_files_twice(
+    two_runs: list[subprocess.CompletedProcess[str]],
+) -> None:
+    for run in two_runs:
+        assert run.returncode == 0, run.stderr
+        assert re.search(r"rank\s+essay\s+grade\s+P\(grade\)\s+score ± error", run.stdout)
+        assert re.search(r"24 essays and 12 anchors, \d+ comparisons, reliability 0\.9", run.stdout)
+        files = re.findall(r"^\S+\.(?:json|csv|log)$", run.stdout, re.MULTILINE)
+        assert {Path(name).name for name in files} >= {"result.json", "ranking.csv", "comparisons.csv"}
+        assert all(Path(name).is_file() for name in files)
+
+
+def test_the_same_essays_judged_again_are_ranked_the_same(
+    two_runs: list[subprocess.CompletedProcess[str]], data: Path
+) -> None:
+    tables = [path.read_text("utf-8") for path in (data / "runs").glob("*/ranking.csv")]
+
+    assert len(tables) == len(two_runs) == 2
+    assert tables[0] == tables[1]
+
+
+def test_an_interrupt_stops_everything_that_was_started(tmp_path: Path) -> None:
+    process = subprocess.Popen([*DEMO, "--data", str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    log = tmp_path / "demo.log"
+    while time.monotonic() < deadline and not (log.exists() and "batch.decided" in log.read_text("utf-8")):
+        time.sleep(0.05)
+    children = psutil.Process(process.pid).children(recursive=True)
+
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=PATIENCE_SECONDS)
+
+    assert process.returncode == 130
+    assert output.rstrip().endswith("stopped")
+    assert not any(child.is_running() for child in children)
