@@ -190,7 +190,7 @@ def test_as_many_grades_change_when_all_is_known_as_was_expected(conditions: Con
 
 
 def projected(
-    theta: Sequence[float],
+    theta: Sequence[float] | FloatArray,
     anchors: Sequence[tuple[int, int]],
     *,
     variance: float = 0.1,
@@ -263,8 +263,8 @@ def test_boundaries_of_grades_without_anchors_are_interpolated() -> None:
 
 
 def test_grades_keep_their_order_where_their_anchors_do_not() -> None:
-    theta = [*[-3.0] * 6, *[1.0] * 6, *[-1.0] * 6, *[3.0] * 6]
-    anchors = [(item, item // 6 + (item >= 6) + (item >= 18) - (item >= 6)) for item in range(24)]
+    theta = np.repeat([-3.0, 2.0, 0.0, -2.0, 3.0], 40)
+    anchors = [(item, item // 40) for item in range(200)]
 
     projection = projected(theta, anchors)
 
@@ -326,6 +326,13 @@ def test_uncertain_abilities_make_uncertain_grades() -> None:
 
     assert certain.confidence[5] > uncertain.confidence[5] + 0.2
     assert certain.change[5] < uncertain.change[5]
+
+
+def test_more_judging_does_not_settle_what_the_anchors_leave_open() -> None:
+    projection = projected([*LADDER, 0.4], RUNGS, variance=1e-6)
+
+    assert projection.change[5] == pytest.approx(0, abs=1e-6)
+    assert projection.confidence[5] < 0.9
 
 
 def test_expected_shares_fill_in_for_grades_without_anchors() -> None:

