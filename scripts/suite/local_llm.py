@@ -51,6 +51,7 @@ async def local_llm(cache: Path = CACHE) -> AsyncIterator[str]:
         *(python, "-m", "llama_cpp.server", "--host", HOST, "--port", str(port)),
         *("--model", weights, "--model_alias", MODEL, "--n_ctx", str(CONTEXT_TOKENS), "--verbose", "false"),
         stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
     )
     try:
         address = f"http://{HOST}:{port}/v1"

@@ -184,6 +184,7 @@ class AdapterProvider(Provider):
                 input=settings.simulated_input_price, output=settings.simulated_output_price
             ),
             own_limits=_own_limits(settings),
+            self_hosted_output=settings.openai_compatible_output,
         )
 
     @provide

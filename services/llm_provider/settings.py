@@ -3,6 +3,7 @@
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 from event_contracts import LLMProvider
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
@@ -84,13 +85,13 @@ class Settings(ServiceSettings):
     batch_poll_every: timedelta = Field(
         default=timedelta(minutes=1), description="How often a vendor is asked about a batch job."
     )
-    anthropic_api_key: SecretStr | None = None
+    anthropic_api_key: SecretStr | None = Field(default=None, description="Key of an account at Anthropic.")
     anthropic_url: str | None = Field(default=None, description="Another address than the vendor's: a proxy.")
-    openai_api_key: SecretStr | None = None
+    openai_api_key: SecretStr | None = Field(default=None, description="Key of an account at OpenAI.")
     openai_url: str | None = Field(default=None, description="Another address than the vendor's: a proxy.")
-    google_api_key: SecretStr | None = None
+    google_api_key: SecretStr | None = Field(default=None, description="Key of an account at Google.")
     google_url: str | None = Field(default=None, description="Another address than the vendor's: a proxy.")
-    openrouter_api_key: SecretStr | None = None
+    openrouter_api_key: SecretStr | None = Field(default=None, description="Key of an account at OpenRouter.")
     openrouter_url: str | None = Field(
         default=None, description="Another address than the vendor's: a proxy."
     )
@@ -98,6 +99,12 @@ class Settings(ServiceSettings):
         default=None, description="Base URL of a self-hosted server, up to and including /v1."
     )
     openai_compatible_key: SecretStr | None = Field(default=None, description="Its key, if it wants one.")
+    openai_compatible_output: Literal["json_schema", "json_object_with_schema", "json_object", "prompt"] = (
+        Field(
+            default="json_schema",
+            description="How it is held to the answer's form; llama-cpp-python wants json_object_with_schema.",
+        )
+    )
     replay_file: Path | None = Field(default=None, description="Recorded decisions for the replaying judge.")
     simulated_quality_file: Path | None = Field(
         default=None, description="What the simulated judge knows of texts."
@@ -105,14 +112,20 @@ class Settings(ServiceSettings):
     simulated_noise: float = Field(default=1.0, gt=0, description="Scale of its logistic noise.")
     simulated_position_bias: float = Field(default=0.0, description="Its preference for the first essay.")
     simulated_latency_ms: float = Field(default=0.0, ge=0, description="Median time of a call.")
-    simulated_failure_rate: float = Field(default=0.0, ge=0, le=1)
-    simulated_rate_limit_rate: float = Field(default=0.0, ge=0, le=1)
-    simulated_malformed_rate: float = Field(default=0.0, ge=0, le=1)
-    simulated_seed: int = 0
+    simulated_failure_rate: float = Field(
+        default=0.0, ge=0, le=1, description="Share of its calls that fail."
+    )
+    simulated_rate_limit_rate: float = Field(default=0.0, ge=0, le=1, description="That meet a rate limit.")
+    simulated_malformed_rate: float = Field(
+        default=0.0, ge=0, le=1, description="That are answered with no vote."
+    )
+    simulated_seed: int = Field(default=0, description="Another seed is another run.")
     simulated_input_price: Decimal = Field(
         default=Decimal(0), ge=0, description="US dollars a million tokens that it pretends to cost."
     )
-    simulated_output_price: Decimal = Field(default=Decimal(0), ge=0)
+    simulated_output_price: Decimal = Field(
+        default=Decimal(0), ge=0, description="The same for what it writes."
+    )
 
     @field_validator("limits")
     @classmethod

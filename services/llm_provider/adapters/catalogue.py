@@ -8,6 +8,7 @@ from decimal import Decimal
 from event_contracts import InvalidLlmConfig, LLMConfigOverrides, LLMProvider
 from model_manifest import (
     ANY_MODEL,
+    ResolvedModel,
     TokenCounts,
     get_model,
     list_models,
@@ -39,7 +40,8 @@ class SimulatedPrice:
 class ManifestCatalogue:
     """``configured`` names the providers that have what they need (a key, an address, a file).
 
-    ``own_limits`` are those that somebody has set for a provider or a ``provider/model``.
+    ``own_limits`` are those that somebody has set for a provider or a ``provider/model``; ``self_hosted_output`` is
+    how a self-hosted server is held to the answer's form.
     """
 
     def __init__(
@@ -50,12 +52,14 @@ class ManifestCatalogue:
         batch_providers: Collection[str],
         simulated_price: SimulatedPrice,
         own_limits: Mapping[str, Limits],
+        self_hosted_output: str,
     ) -> None:
         self._default_provider = default_provider
         self._configured = configured
         self._batch_providers = batch_providers
         self._simulated_price = simulated_price
         self._own_limits = own_limits
+        self._self_hosted_output = self_hosted_output
 
     def resolve(self, overrides: LLMConfigOverrides | None) -> JudgeParameters:
         resolved = validate_llm_overrides(overrides, default_provider=self._default_provider)
@@ -73,9 +77,13 @@ class ManifestCatalogue:
             reasoning_effort=resolved.reasoning_effort,
             no_reasoning=resolved.no_reasoning,
             output_verbosity=resolved.output_verbosity,
-            structured_output=resolved.structured_output,
+            structured_output=self._output(resolved),
             cache_breakpoints=resolved.cache_breakpoints,
         )
+
+    def _output(self, resolved: ResolvedModel) -> str:
+        is_self_hosted = resolved.provider == LLMProvider.OPENAI_COMPATIBLE
+        return self._self_hosted_output if is_self_hosted else resolved.structured_output
 
     def limits(self, *, provider: str, model: str) -> Limits:
         usual = get_model(provider, model).limits

@@ -14,6 +14,7 @@ from llm_provider.adapters.vendors.chat_completions import Completion, messages,
 from llm_provider.adapters.vendors.connection import Connection, require_key
 from llm_provider.adapters.vendors.limit_headers import openai_limits
 from llm_provider.adapters.vendors.unsupported import refuse_verbosity
+from llm_provider.domain.request import JudgeParameters
 from llm_provider.ports import JudgeCall, JudgeReply
 
 VENDOR: Final = "the model's server"
@@ -46,10 +47,18 @@ def completion_body(call: JudgeCall) -> JsonObject:
         "model": parameters.model,
         "messages": messages(call.prompt),
         "max_tokens": parameters.max_tokens,
-        **response_format(VENDOR, parameters, ANSWER_SCHEMA),
+        **_response_format(parameters),
     }
     if parameters.temperature is not None:
         body["temperature"] = parameters.temperature
     if parameters.reasoning_effort is not None:
         body["reasoning_effort"] = parameters.reasoning_effort
     return body
+
+
+def _response_format(parameters: JudgeParameters) -> JsonObject:
+    """As OpenAI has it, or as llama-cpp-python's server: that takes a schema with ``json_object`` and not otherwise."""
+    if parameters.structured_output == "json_object_with_schema":
+        with_schema: JsonObject = {"type": "json_object", "schema": ANSWER_SCHEMA}
+        return {"response_format": with_schema}
+    return response_format(VENDOR, parameters, ANSWER_SCHEMA)

@@ -1,0 +1,68 @@
+"""What the manifest says, narrowed to what this installation has and has been told."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from event_contracts import InvalidLlmConfig, LLMConfigOverrides
+from llm_provider.adapters.catalogue import ManifestCatalogue, SimulatedPrice
+from llm_provider.domain.limits import Limits
+from llm_provider.domain.request import Usage
+
+LLAMA = LLMConfigOverrides(provider_override="openai_compatible", model_override="llama-3")
+
+
+def catalogue(**own_limits: Limits) -> ManifestCatalogue:
+    return ManifestCatalogue(
+        default_provider="mock",
+        configured=["mock", "anthropic", "openai_compatible"],
+        batch_providers=["anthropic"],
+        simulated_price=SimulatedPrice(input=Decimal(10), output=Decimal(100)),
+        own_limits=own_limits,
+        self_hosted_output="json_object_with_schema",
+    )
+
+
+def test_a_provider_that_is_not_set_up_is_refused_with_those_that_are() -> None:
+    with pytest.raises(InvalidLlmConfig, match="anthropic, mock, openai_compatible"):
+        catalogue().resolve(LLMConfigOverrides(provider_override="google"))
+
+
+def test_a_self_hosted_server_is_held_to_the_form_as_it_can_be() -> None:
+    assert catalogue().resolve(LLAMA).structured_output == "json_object_with_schema"
+    assert catalogue().resolve(None).structured_output == "json_schema"
+
+
+def test_own_limits_take_the_place_of_the_manifests_one_by_one() -> None:
+    own = catalogue(anthropic=Limits(requests_per_minute=7)).limits(
+        provider="anthropic", model="claude-haiku-5-5"
+    )
+    usual = catalogue().limits(provider="anthropic", model="claude-haiku-5-5")
+
+    assert own.requests_per_minute == 7
+    assert own.concurrency == usual.concurrency
+
+
+def test_limits_of_a_model_go_before_those_of_its_provider() -> None:
+    both = {"anthropic": Limits(concurrency=9), "anthropic/claude-haiku-5-5": Limits(concurrency=2)}
+
+    assert catalogue(**both).limits(provider="anthropic", model="claude-haiku-5-5").concurrency == 2
+    assert catalogue(**both).limits(provider="anthropic", model="claude-opus-5-5").concurrency == 9
+
+
+def test_a_batch_api_needs_a_model_that_has_one_and_a_key_for_it() -> None:
+    assert catalogue().has_batch_api(provider="anthropic", model="claude-haiku-5-5")
+    assert not catalogue().has_batch_api(provider="mock", model="simulated-judge-1")
+    assert not catalogue().has_batch_api(provider="openai", model="gpt-6-luna")
+
+
+def test_the_simulated_judge_costs_what_it_pretends_to_cost() -> None:
+    cost = catalogue().cost(
+        provider="mock", model="simulated-judge-1", usage=Usage(input=1_000, output=10), at=datetime.now(UTC)
+    )
+
+    assert cost.usd == Decimal("0.011")
+
+
+def test_models_are_those_that_can_be_called_here() -> None:
+    assert {provider for provider, _ in catalogue().models()} == {"mock", "anthropic"}
