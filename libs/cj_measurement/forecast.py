@@ -141,7 +141,7 @@ def _variance_after(fit: Fit, a: IntArray, b: IntArray, times: FloatArray) -> fl
 
 
 def _expected_information(difference: FloatArray, variance: FloatArray) -> FloatArray:
-    """E p(1−p) of a difference that is known with this variance (MacKay 1992, eq. for the moderated output)."""
+    """E p(1−p) of a difference that is known with this variance (MacKay 1992, the moderated output's slope)."""
     flattened = 1 / np.sqrt(1 + math.pi * variance / 8)
     p = expit(flattened * difference)
     return np.asarray(flattened * p * (1 - p), dtype=np.float64)

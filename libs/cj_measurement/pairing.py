@@ -284,7 +284,7 @@ class _Round:
     def _uses(self, seated: _Seated) -> IntArray:
         return np.asarray(self.uses[seated.slot_a] + self.uses[seated.slot_b], dtype=np.int64)
 
-    def _luck(self, one: IntArray, other: IntArray) -> FloatArray:  # noqa: ARG002
+    def _luck(self, one: IntArray, _other: IntArray) -> FloatArray:
         return self.rng.random(len(one))
 
     def _standing(self, policy: Policy, fit: Fit) -> FloatArray:
