@@ -1,5 +1,6 @@
 """The CJ Assessment service's HTTP payloads: progress, results, comparisons, content and anchors."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Final
 from uuid import UUID
@@ -82,6 +83,22 @@ class BatchCost(WireModel):
     prices_known: bool = True
 
 
+class GateStatus(StrEnum):
+    """How a condition of the target stands."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_EVALUATED = "not_evaluated"
+
+
+class GateView(WireModel):
+    """A condition of the target: how it stands, its value, and the limit that it must keep."""
+
+    status: GateStatus
+    value: Number | None = None
+    limit: Number
+
+
 class ReliabilityView(WireModel):
     """Reliability so far; null what cannot be computed yet. Decisions are taken on `eb`."""
 
@@ -90,6 +107,28 @@ class ReliabilityView(WireModel):
     ssr_prime: Number | None = None
     split_half: Number | None = None
     target: Share | None = None
+    gates: Mapping[str, GateView] = Field(default_factory=dict)
+
+
+class UntilTargetView(WireModel):
+    """Comparisons until the target is reached: expected, and a range that four batches in five keep to."""
+
+    comparisons: Count
+    low: Count
+    high: Count
+    cost_usd: Money | None = None
+
+
+class ForecastView(WireModel):
+    """What the next `comparisons` would bring, counted from the last fit; `eb` is the reliability after them.
+
+    `until_target` is null while the essays cannot be told from equal ones; costs are null without a known price.
+    """
+
+    comparisons: Count
+    eb: Number
+    cost_usd: Money | None = None
+    until_target: UntilTargetView | None = None
 
 
 class BatchStatusView(WireModel):
@@ -105,6 +144,7 @@ class BatchStatusView(WireModel):
     progress: BatchProgress
     cost: BatchCost
     reliability: ReliabilityView
+    forecast: ForecastView | None = None
     created_at: UtcDatetime
     updated_at: UtcDatetime
     completed_at: UtcDatetime | None = None

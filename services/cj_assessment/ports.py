@@ -14,6 +14,8 @@ from event_contracts import (
     ComparisonPage,
     ErrorDetail,
     EventEnvelope,
+    ForecastView,
+    GateView,
     LLMConfigOverrides,
     PanelJudge,
     PromptBlock,
@@ -91,6 +93,8 @@ class Score:
     eb_reliability: float
     ssr: float | None
     ssr_prime: float | None
+    gates: Mapping[str, GateView]
+    forecast: ForecastView | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

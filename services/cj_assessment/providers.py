@@ -138,6 +138,7 @@ class AdapterProvider(Provider):
             min_comparisons_per_essay=self._settings.min_comparisons_per_essay,
             straggler_patience=self._settings.straggler_patience,
             max_failed_share=self._settings.max_failed_share,
+            max_grade_change_share=self._settings.max_grade_change_share,
         )
 
     @provide

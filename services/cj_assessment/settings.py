@@ -56,6 +56,12 @@ class Settings(ServiceSettings):
     max_failed_share: float = Field(
         default=0.5, gt=0, lt=1, description="Failed comparisons beyond this share end the batch."
     )
+    max_grade_change_share: float = Field(
+        default=0.5,
+        gt=0,
+        le=1,
+        description="The target counts as reached when so few grades would change if abilities were known.",
+    )
     max_essay_characters: int = Field(default=60_000, gt=0)
 
 

@@ -18,6 +18,8 @@ from event_contracts import (
     ELS_CJAssessmentRequestV1,
     ErrorDetail,
     EventEnvelope,
+    ForecastView,
+    GateView,
     Winner,
     WireModel,
 )
@@ -69,6 +71,7 @@ from cj_assessment.domain.texts import Signal
 from cj_assessment.ports import Progress, Recorded, Refusal, Score
 
 _JUDGES = TypeAdapter(tuple[Judge, ...])
+_GATES = TypeAdapter(Mapping[str, GateView])
 _WITHOUT_TEXT = [column for column in batch_essay.c if column.name != "body"]
 _FOUND_IN_PREPARATION = ("anchor_grade", "body", "problem", "signals", "hidden_characters")
 
@@ -315,7 +318,8 @@ class PostgresTransaction:
                 "ssr": measured.ssr,
                 "ssr_prime": measured.ssr_prime,
                 "position_bias": orjson.dumps(measured.position_bias).decode(),
-                "gates": orjson.dumps(measured.gates).decode(),
+                "gates": _GATES.dump_json(measured.gates).decode(),
+                "forecast": measured.forecast.model_dump_json() if measured.forecast else None,
                 "decision": decision,
             },
         )
@@ -609,6 +613,8 @@ def _score(row: Row[Any]) -> Score:
         eb_reliability=row.eb_reliability,
         ssr=row.ssr,
         ssr_prime=row.ssr_prime,
+        gates=_GATES.validate_python(row.gates),
+        forecast=None if row.forecast is None else ForecastView.model_validate(row.forecast),
     )
 
 

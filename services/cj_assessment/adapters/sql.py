@@ -59,9 +59,9 @@ PROGRESS = text(
 ADD_SCORE = text(
     """
     INSERT INTO score_snapshot (batch, number, comparisons, theta, standard_error, tau, eb_reliability, ssr,
-                                ssr_prime, position_bias, gates, decision)
+                                ssr_prime, position_bias, gates, forecast, decision)
     SELECT :batch, coalesce(max(number), 0) + 1, :comparisons, :theta, :standard_error, :tau, :eb, :ssr,
-           :ssr_prime, CAST(:position_bias AS jsonb), CAST(:gates AS jsonb), :decision
+           :ssr_prime, CAST(:position_bias AS jsonb), CAST(:gates AS jsonb), CAST(:forecast AS jsonb), :decision
     FROM score_snapshot WHERE batch = :batch
     """
 ).bindparams(bindparam("theta", type_=ARRAY(Double)), bindparam("standard_error", type_=ARRAY(Double)))

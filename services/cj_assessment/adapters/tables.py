@@ -229,7 +229,8 @@ score_snapshot = Table(
     Column("ssr_prime", Double),
     Column("position_bias", JSONB, nullable=False),
     Column("gates", JSONB, nullable=False),
-    Column("decision", Text, nullable=False, comment="judge, wait or the stop reason"),
+    Column("forecast", JSONB, comment="what further judging would bring; null when judging is over"),
+    Column("decision", Text, nullable=False, comment="judge_more or the stop reason"),
 )
 
 outbox = outbox_table(metadata)

@@ -14,8 +14,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 
-from cj_measurement import Gate, StopInputs, StopVerdict, evaluate_stop
-from event_contracts import ComparisonState, JsonObject, StopReason
+from cj_measurement import Gate, PairingState, StopInputs, StopVerdict, evaluate_stop
+from event_contracts import (
+    ComparisonState,
+    ForecastView,
+    GateStatus,
+    GateView,
+    GradeScale,
+    JsonObject,
+    StopReason,
+)
 
 from cj_assessment.domain.batch import Essay, Judge, Limits
 from cj_assessment.domain.comparison import Asked, PlannedComparison
@@ -23,9 +31,12 @@ from cj_assessment.domain.measuring import (
     Fitted,
     among,
     fit_evidence,
+    grade_change_share,
     largest_group,
     largest_position_bias,
     least_compared,
+    outlook,
+    pairing_state,
     plan_round,
     position_bias,
     round_seed,
@@ -63,6 +74,7 @@ class DecisionRules:
     straggler_patience: timedelta = timedelta(seconds=20)
     max_failed_share: float = 0.5
     max_position_bias: float = 3.0
+    max_grade_change_share: float = 0.5
     drop_after: int = 4
 
 
@@ -75,6 +87,7 @@ class Snapshot:
     spending: Spending
     limits: Limits
     judges: tuple[Judge, ...]
+    scale: GradeScale | None
     last_round: int
     is_cancelled: bool
     is_overdue: bool
@@ -150,6 +163,22 @@ class Snapshot:
         return max((judge.cap_usd or Decimal(0) for judge in self.judges), default=Decimal(0))
 
     @property
+    def typical_cost_usd(self) -> Decimal | None:
+        """What a comparison costs: as paid so far, else as expected of the judges; None without known prices."""
+        if any(judge.expected_cost_usd is None for judge in self.judges):
+            return None
+        if self.spending.answered > 0:
+            return self.spending.cost_usd / self.spending.answered
+        return sum(
+            (
+                Decimal(judge.share) * judge.expected_cost_usd
+                for judge in self.judges
+                if judge.expected_cost_usd
+            ),
+            Decimal(0),
+        )
+
+    @property
     def is_stuck(self) -> bool:
         """True when comparisons wait to be sent and there is no money to send one."""
         if self.limits.max_cost_usd is None or self.states[ComparisonState.SUBMITTED] > 0:
@@ -166,7 +195,10 @@ def _times(asked: Sequence[Asked], state: ComparisonState) -> Counter[int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A fit as it is kept: abilities and errors in logits by ranked essay, and how the gates stand."""
+    """A fit as it is kept: abilities and errors in logits by ranked essay, how the gates stand, and an outlook.
+
+    There is no outlook on a batch that has ended.
+    """
 
     comparisons: int
     theta: tuple[float, ...]
@@ -176,7 +208,8 @@ class Measured:
     ssr: float | None
     ssr_prime: float | None
     position_bias: JsonObject
-    gates: JsonObject
+    gates: Mapping[str, GateView]
+    forecast: ForecastView | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,10 +353,15 @@ def _go_on(snapshot: Snapshot) -> JudgeMore | None:
     """The next round; None where it is time to stop, or where nothing is left to ask or to pay with."""
     fitted = fit_evidence(snapshot.active, snapshot.judged)
     verdict = _verdict(snapshot, fitted)
-    pairs = () if verdict.stop or snapshot.is_stuck else _next_round(snapshot, fitted)
+    if verdict.stop or snapshot.is_stuck or len(snapshot.active) < 2:
+        return None
+    state = pairing_state(snapshot.active, snapshot.asked, fitted)
+    pairs = _next_round(snapshot, state)
     if not pairs:
         return None
-    measured = None if fitted is None else _measured(fitted, snapshot.judged, verdict)
+    measured = None
+    if fitted is not None:
+        measured = replace(_measured(fitted, snapshot.judged, verdict), forecast=_forecast(snapshot, state))
     return JudgeMore(pairs=pairs, measured=measured, check_at=_patience_ends(snapshot))
 
 
@@ -355,6 +393,15 @@ def _apart(active: Sequence[Essay], linked: Sequence[Essay]) -> dict[str, str]:
     return {essay.essay_id: reason for essay in active if essay.item not in inside}
 
 
+def _forecast(snapshot: Snapshot, state: PairingState) -> ForecastView:
+    return outlook(
+        state,
+        target_reliability=snapshot.limits.target_reliability,
+        cost_usd=snapshot.typical_cost_usd,
+        seed=round_seed(snapshot.seed, snapshot.last_round + 1),
+    )
+
+
 def _verdict(snapshot: Snapshot, fitted: Fitted | None) -> StopVerdict:
     limits, rules, evidence = snapshot.limits, snapshot.rules, snapshot.judged
     return evaluate_stop(
@@ -373,8 +420,17 @@ def _verdict(snapshot: Snapshot, fitted: Fitted | None) -> StopVerdict:
             max_cost=limits.max_cost_usd,
             now=snapshot.now,
             deadline=limits.deadline,
+            grade_change_share=_grade_change_share(snapshot, fitted),
+            max_grade_change_share=rules.max_grade_change_share,
         )
     )
+
+
+def _grade_change_share(snapshot: Snapshot, fitted: Fitted | None) -> float | None:
+    """Asked for once the reliability is reached: before that it decides nothing."""
+    if fitted is None or fitted.fit.eb_reliability < snapshot.limits.target_reliability:
+        return None
+    return grade_change_share(snapshot.active, fitted=fitted, scale=snapshot.scale, seed=snapshot.seed)
 
 
 def _measured(fitted: Fitted, evidence: Sequence[Asked], verdict: StopVerdict) -> Measured:
@@ -391,19 +447,18 @@ def _measured(fitted: Fitted, evidence: Sequence[Asked], verdict: StopVerdict) -
     )
 
 
-def _gate(gate: Gate) -> JsonObject:
-    return {"status": gate.status, "value": gate.value, "limit": gate.limit}
+def _gate(gate: Gate) -> GateView:
+    return GateView(status=GateStatus(gate.status), value=gate.value, limit=gate.limit)
 
 
-def _next_round(snapshot: Snapshot, fitted: Fitted | None) -> tuple[PlannedComparison, ...]:
+def _next_round(snapshot: Snapshot, state: PairingState) -> tuple[PlannedComparison, ...]:
     """Half as many pairs as essays (at first twice that), as far as the budgets go."""
-    essays = len(snapshot.active)
-    wanted = essays if snapshot.last_round == 0 else snapshot.round_size
+    wanted = len(snapshot.active) if snapshot.last_round == 0 else snapshot.round_size
     count = min(wanted, _affordable(snapshot))
-    if count <= 0 or essays < 2:
+    if count <= 0:
         return ()
     seed = round_seed(snapshot.seed, snapshot.last_round + 1)
-    return plan_round(snapshot.active, snapshot.asked, fitted, judges=snapshot.judges, count=count, seed=seed)
+    return plan_round(snapshot.active, snapshot.asked, state, judges=snapshot.judges, count=count, seed=seed)
 
 
 def _affordable(snapshot: Snapshot) -> int:

@@ -4,10 +4,19 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import cached_property
 
 import cj_measurement as measurement
-from event_contracts import ComparisonState, ConfidenceLabel, GradeScale, JsonObject
+from event_contracts import (
+    ComparisonState,
+    ConfidenceLabel,
+    ForecastView,
+    GradeScale,
+    JsonObject,
+    UntilTargetView,
+    usd,
+)
 
 from cj_assessment.domain.batch import Essay, Judge
 from cj_assessment.domain.comparison import Asked, PlannedComparison
@@ -103,30 +112,35 @@ def least_compared(essays: Sequence[Essay], evidence: Sequence[Asked]) -> int:
     return min(times[essay.item] for essay in essays)
 
 
-def plan_round(
-    essays: Sequence[Essay],
-    asked: Sequence[Asked],
-    fitted: Fitted | None,
-    *,
-    judges: Sequence[Judge],
-    count: int,
-    seed: int,
-) -> tuple[PlannedComparison, ...]:
-    """The next pairs, each with its judge; the same seed gives the same pairs.
+def pairing_state(
+    essays: Sequence[Essay], asked: Sequence[Asked], fitted: Fitted | None
+) -> measurement.PairingState:
+    """What the next round of these essays depends on.
 
     A pair that could not be judged is asked once more, in its turn: its first failure does not count as asked.
     """
     place = _places(essays)
-    known = among(essays, asked)
-    lively = _counting(known)
-    state = measurement.PairingState.of(
+    lively = _counting(among(essays, asked))
+    return measurement.PairingState.of(
         len(essays),
         [(place[pair.slot_a], place[pair.slot_b]) for pair in lively],
         random_links=sum(pair.chosen_by in measurement.RANDOM_REASONS for pair in lively),
         fit=None if fitted is None else fitted.fit,
     )
+
+
+def plan_round(
+    essays: Sequence[Essay],
+    asked: Sequence[Asked],
+    state: measurement.PairingState,
+    *,
+    judges: Sequence[Judge],
+    count: int,
+    seed: int,
+) -> tuple[PlannedComparison, ...]:
+    """The next pairs, each with its judge; the same seed gives the same pairs."""
     planned = measurement.plan_pairs(state, count=count, seed=seed)
-    times = Counter((pair.slot_a, pair.slot_b) for pair in known)
+    times = Counter((pair.slot_a, pair.slot_b) for pair in asked)
     assigned = assign_judges([judge.share for judge in judges], asked, count=len(planned))
     return tuple(
         PlannedComparison(
@@ -165,31 +179,67 @@ def assign_judges(shares: Sequence[float], asked: Sequence[Asked], *, count: int
     return assigned
 
 
+def outlook(
+    state: measurement.PairingState, *, target_reliability: float, cost_usd: Decimal | None, seed: int
+) -> ForecastView:
+    """What further judging would bring, counted from the fit in ``state``; ``cost_usd`` is a comparison's."""
+    seen = measurement.forecast(
+        state, target_reliability=target_reliability, cost_per_comparison=cost_usd or Decimal(0), seed=seed
+    )
+    until = seen.until_target
+    return ForecastView(
+        comparisons=seen.comparisons,
+        eb=seen.eb_reliability,
+        cost_usd=None if cost_usd is None else usd(seen.cost_usd),
+        until_target=None
+        if until is None
+        else UntilTargetView(
+            comparisons=until.expected,
+            low=until.low,
+            high=until.high,
+            cost_usd=None if cost_usd is None else usd(until.cost_usd),
+        ),
+    )
+
+
+def grade_change_share(
+    essays: Sequence[Essay], *, fitted: Fitted, scale: GradeScale | None, seed: int
+) -> float | None:
+    """Expected share of the essays whose grade more judging would change; None where there are no grades."""
+    projection = _projection(essays, fitted, scale, seed) if scale else None
+    return projection.change_share if isinstance(projection, measurement.GradeProjection) else None
+
+
 def grade_essays(essays: Sequence[Essay], *, fitted: Fitted, scale: GradeScale | None, seed: int) -> Grading:
     """Grades of all usable essays through those that are anchors."""
     if scale is None:
         return _no_grades("no anchors: nothing says what grade a score means")
-    anchors = [
-        measurement.Anchor(place, scale.index(essay.anchor_grade))
-        for place, essay in enumerate(essays)
-        if essay.anchor_grade is not None
-    ]
-    fit = fitted.fit
-    projection = measurement.project_grades(
-        theta=fit.posterior_mean,
-        covariance=fit.covariance if fit.n_items <= measurement.COVARIANCE_LIMIT else fit.variances,
-        anchors=anchors,
-        scale=measurement.ScaleShape(len(scale.grades), scale.below_lowest is not None, scale.priors),
-        seed=seed,
-        tau=fit.tau,
-        wins=fit.comparisons.scores,
-    )
+    projection = _projection(essays, fitted, scale, seed)
     if isinstance(projection, measurement.NoProjection):
         return _no_grades(projection.reason)
     return Grading(
         essays=tuple(_graded(projection, place, scale) for place in range(len(essays))),
         method=METHOD,
         information=_information(projection, essays, scale),
+    )
+
+
+def _projection(
+    essays: Sequence[Essay], fitted: Fitted, scale: GradeScale, seed: int
+) -> measurement.GradeProjection | measurement.NoProjection:
+    fit = fitted.fit
+    return measurement.project_grades(
+        theta=fit.posterior_mean,
+        covariance=fit.covariance if fit.n_items <= measurement.COVARIANCE_LIMIT else fit.variances,
+        anchors=[
+            measurement.Anchor(place, scale.index(essay.anchor_grade))
+            for place, essay in enumerate(essays)
+            if essay.anchor_grade is not None
+        ],
+        scale=measurement.ScaleShape(len(scale.grades), scale.below_lowest is not None, scale.priors),
+        seed=seed,
+        tau=fit.tau,
+        wins=fit.comparisons.scores,
     )
 
 

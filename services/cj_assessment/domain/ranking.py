@@ -17,7 +17,6 @@ from event_contracts import (
     GradeProjectionSummary,
     GradeScale,
     JsonObject,
-    grade_scale,
     usd,
 )
 
@@ -39,7 +38,7 @@ def assessment_result(
 ) -> AssessmentResultV1:
     """The rich event of a finished batch; ``essays`` are all of them, those that could not be judged as well."""
     ranking = finish.ranking
-    scale = grade_scale(batch.grade_scale) if batch.grade_scale else None
+    scale = snapshot.scale
     grading = _grading(ranking, scale, seed=snapshot.seed)
     judge = batch.leading_judge
     return AssessmentResultV1(
@@ -134,7 +133,7 @@ def _reliability(batch: Batch, ranking: Ranking | None, *, seed: int) -> JsonObj
         "split_half": split_half_reliability(ranking.fitted, seed=seed),
         "is_inflated": measured.ssr is not None and measured.ssr - measured.eb_reliability > INFLATION_LIMIT,
         "tau": measured.tau,
-        "gates": measured.gates,
+        "gates": {name: gate.model_dump(mode="json") for name, gate in measured.gates.items()},
         **target,
     }
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Final
 
 import structlog
-from event_contracts import AssessmentState, BatchStatus, ErrorCode, StopReason, SuiteError
+from event_contracts import AssessmentState, BatchStatus, ErrorCode, StopReason, SuiteError, grade_scale
 
 from cj_assessment.domain.announcing import completed_event, consumption_event, failed_event, result_event
 from cj_assessment.domain.batch import Batch, JobId
@@ -90,6 +90,7 @@ class AdvanceBatches:
             spending=await transaction.spending(batch.job_id),
             limits=batch.limits,
             judges=batch.judges,
+            scale=grade_scale(batch.grade_scale) if batch.grade_scale else None,
             last_round=batch.last_round,
             is_cancelled=batch.cancelled_at is not None,
             is_overdue=batch.last_round > 0 and batch.check_at is not None and now >= batch.check_at,

@@ -24,16 +24,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-scalars = (
-    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9) | st.text(max_size=9)
-)
-json_values = (
-    scalars | st.lists(scalars, max_size=2) | st.dictionaries(st.text(max_size=3), scalars, max_size=2)
-)
-objects = st.dictionaries(st.text(max_size=5), json_values, max_size=3)
+storable = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+texts = st.text(storable, max_size=9)
+scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9) | texts
+json_values = scalars | st.lists(scalars, max_size=2) | st.dictionaries(texts, scalars, max_size=2)
+objects = st.dictionaries(texts, json_values, max_size=3)
 moments = st.datetimes(min_value=datetime(2000, 1, 1), timezones=st.just(UTC))
 counts = st.integers(0, 2**31)
-names = st.text(min_size=1, max_size=9)
+names = st.text(storable, min_size=1, max_size=9)
 
 
 @st.composite

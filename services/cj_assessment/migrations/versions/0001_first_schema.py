@@ -194,7 +194,13 @@ def upgrade() -> None:
         sa.Column("ssr_prime", sa.Double(), nullable=True),
         sa.Column("position_bias", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("gates", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column("decision", sa.Text(), nullable=False, comment="judge, wait or the stop reason"),
+        sa.Column(
+            "forecast",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=True,
+            comment="what further judging would bring; null when judging is over",
+        ),
+        sa.Column("decision", sa.Text(), nullable=False, comment="judge_more or the stop reason"),
         sa.ForeignKeyConstraint(["batch"], ["assessment_batch.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("batch", "number"),
     )

@@ -23,7 +23,7 @@ from cj_assessment.domain.deciding import (
     decide,
 )
 from cj_assessment.tests.building import NOW, asked, essays, nothing_spent, snapshot
-from event_contracts import ComparisonState, StopReason
+from event_contracts import ComparisonState, GateStatus, StopReason, grade_scale
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -77,16 +77,19 @@ class Batch:
             decision = self.look()
             if isinstance(decision, Finish | Fail):
                 return decision
-            if isinstance(decision, JudgeMore):
-                self.last_round += 1
-                self.asked += [
-                    asked(pair.slot_a, pair.slot_b, PENDING, number=self.last_round, assigned=pair.assigned)
-                    for pair in decision.pairs
-                ]
-                self.most_open = max(self.most_open, len(self.open()))
-            else:
-                self.answer_one()
+            self.take(decision)
         raise AssertionError("the batch does not end")
+
+    def take(self, decision: Decision) -> None:
+        if not isinstance(decision, JudgeMore):
+            self.answer_one()
+            return
+        self.last_round += 1
+        self.asked += [
+            asked(pair.slot_a, pair.slot_b, PENDING, number=self.last_round, assigned=pair.assigned)
+            for pair in decision.pairs
+        ]
+        self.most_open = max(self.most_open, len(self.open()))
 
     def open(self) -> list[int]:
         return [place for place, pair in enumerate(self.asked) if pair.state == PENDING]
@@ -132,13 +135,8 @@ def test_asked_twice_it_says_the_same_twice(order: int, steps: int) -> None:
     batch = Batch(essays(9), failing(0.2), order=order)
     for _ in range(steps):
         decision = batch.look()
-        if isinstance(decision, JudgeMore):
-            batch.last_round += 1
-            batch.asked += [
-                asked(p.slot_a, p.slot_b, PENDING, number=batch.last_round) for p in decision.pairs
-            ]
-        elif isinstance(decision, Wait):
-            batch.answer_one()
+        if isinstance(decision, JudgeMore | Wait):
+            batch.take(decision)
 
     first, second = batch.look(), batch.look()
 
@@ -350,3 +348,37 @@ def test_patience_never_goes_beyond_the_deadline() -> None:
 
     assert isinstance(decision, Wait)
     assert decision.check_at == NOW + timedelta(seconds=1)
+
+
+def test_a_round_comes_with_what_further_judging_would_bring() -> None:
+    batch = Batch(essays(12), sharp_judge, order=0, max_comparisons=1000, target_reliability=0.99)
+    decision = batch.look()
+    while not (isinstance(decision, JudgeMore) and decision.measured):
+        batch.take(decision)
+        decision = batch.look()
+
+    forecast = decision.measured.forecast
+
+    assert forecast is not None
+    assert forecast.eb > decision.measured.eb_reliability
+    assert forecast.until_target is not None
+    assert forecast.until_target.low <= forecast.until_target.comparisons <= forecast.until_target.high
+
+
+def test_the_target_is_not_reached_while_too_many_grades_would_change() -> None:
+    scale = grade_scale("eng5_np_legacy_9_step")
+    graded = essays(14, anchors={0: "A", 3: "B", 6: "C+", 9: "D+", 13: "F+"})
+    strict = DecisionRules(max_grade_change_share=0.01)
+    usual = Batch(graded, sharp_judge, order=0, scale=scale, target_reliability=0.8, max_comparisons=200)
+    wary = Batch(
+        graded, sharp_judge, order=0, scale=scale, target_reliability=0.8, max_comparisons=200, rules=strict
+    )
+
+    end, late = usual.play(), wary.play()
+
+    assert isinstance(end, Finish)
+    assert isinstance(late, Finish)
+    assert end.reason is StopReason.TARGET_REACHED
+    assert late.reason is StopReason.BUDGET_COMPARISONS
+    assert late.ranking is not None
+    assert late.ranking.measured.gates["grade_change_share"].status is GateStatus.FAILED
