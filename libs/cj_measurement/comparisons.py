@@ -25,18 +25,17 @@ class Links:
 
     start: npt.NDArray[np.int32]
     partner: npt.NDArray[np.int32]
-    comparison: npt.NDArray[np.int32]
+    comparison: IntArray
 
     @classmethod
     def of(cls, n_items: int, slot_a: IntArray, slot_b: IntArray) -> "Links":
         """Sort the ends of all comparisons by item."""
         m = len(slot_a)
-        own = np.concatenate([slot_a, slot_b]).astype(np.int32)
-        other = np.concatenate([slot_b, slot_a]).astype(np.int32)
-        comparison = np.tile(np.arange(m, dtype=np.int32), 2)
-        rows = np.arange(2 * m + 1, dtype=np.int32)
-        ends = csr_array((comparison, own, rows), shape=(2 * m, n_items)).tocsc()
-        return cls(ends.indptr, other[ends.indices], ends.data)
+        own = np.empty((m, 2), np.int32)
+        own[:, 0], own[:, 1] = slot_a, slot_b
+        ends, rows = own.reshape(-1), 2 * np.arange(m + 1, dtype=np.int32)
+        by_item = csr_array((np.arange(2 * m), ends, rows), shape=(m, n_items)).tocsc()
+        return cls(by_item.indptr, ends.take(by_item.data ^ 1), by_item.data >> 1)
 
     @cached_property
     def _pattern(self) -> "csr_array[np.float64, tuple[int, int]]":
@@ -101,12 +100,12 @@ class Comparisons:
     def __len__(self) -> int:
         return len(self.slot_a)
 
-    @property
+    @cached_property
     def winners(self) -> IntArray:
         """The item that won each comparison."""
         return np.where(self.a_won, self.slot_a, self.slot_b)
 
-    @property
+    @cached_property
     def losers(self) -> IntArray:
         """The item that lost each comparison."""
         return np.where(self.a_won, self.slot_b, self.slot_a)

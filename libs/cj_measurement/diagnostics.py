@@ -8,13 +8,13 @@ from scipy.linalg import eigvalsh
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
-from scipy.special import ndtr
-from scipy.stats import binom, spearmanr
+from scipy.special import bdtrc, ndtr
 
 from cj_measurement.bradley_terry import COVARIANCE_LIMIT, Fit
 from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray, IntArray
 from cj_measurement.errors import InvalidArgument, NotConverged
 from cj_measurement.information import DENSE_LIMIT
+from cj_measurement.ranks import spearman
 
 TOO_CLOSE = 0.8
 """P(θ_i > θ_j) from 1 − this to this: too close to call."""
@@ -168,7 +168,7 @@ def losses(
     answered, silent, refused = (_by_item(n_items, pairs) for pairs in (judged, missing, rejected))
     lost, asked = silent + refused, answered + silent + refused
     rate = lost.sum() / max(int(asked.sum()), 1)
-    chance = np.where(lost > 0, binom.sf(lost - 1, asked, rate), 1.0)
+    chance = np.where(lost > 0, bdtrc(np.maximum(lost - 1, 0), asked, rate), 1.0)
     return Losses(asked=asked, missing=silent, rejected=refused, clustered=chance < CLUSTER_CHANCE / n_items)
 
 
@@ -186,7 +186,7 @@ def length_correlation(theta: FloatArray, lengths: npt.ArrayLike) -> float:
         raise InvalidArgument(f"{len(theta)} finite lengths are needed")
     if np.ptp(sizes) == 0 or np.ptp(theta) == 0:
         raise InvalidArgument("there is no correlation with something that never varies")
-    return float(spearmanr(theta, sizes).statistic)
+    return spearman(theta, sizes)
 
 
 def close_calls(fit: Fit) -> tuple[tuple[int, ...], ...]:

@@ -15,10 +15,10 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import isotonic_regression
 from scipy.special import ndtr, ndtri
-from scipy.stats import kendalltau
 
 from cj_measurement.comparisons import FloatArray, IntArray
 from cj_measurement.errors import InvalidArgument
+from cj_measurement.ranks import kendall
 
 SMOOTHNESS = 4.0
 """Weight of the squared second differences beside one anchor's squared distance from its centre."""
@@ -218,7 +218,7 @@ def _impossible(anchors: Sequence[Anchor], theta: FloatArray) -> str | None:
 
 
 def _order(theta: FloatArray, grades: IntArray) -> float:
-    return float(kendalltau(theta, grades).statistic)
+    return kendall(theta, grades.astype(np.float64))
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,8 @@ DENSE_LIMIT = 1_000
 DENSE_SOLVE_LIMIT = 150
 """Up to this many parameters a factorisation is quicker than conjugate gradients."""
 CG_ITERATIONS = 20_000
+ONE_THREAD = 10_000
+"""Length of vectors up to which OpenBLAS multiplies them on one thread."""
 PROBE_NUMBERS = 20_000
 """Random numbers in all probes together: their error falls with the root of it, whatever n is."""
 LANCZOS_STEPS = 16
@@ -78,6 +80,8 @@ class Information:
     def times(self, x: FloatArray) -> FloatArray:
         """H x, for x of shape (size,) or (size, r)."""
         n, k = self.n, len(self.corner)
+        if not (k or self.prior_mean_free):
+            return np.asarray(_rows(self.diagonal, x) * x - self.links @ x, dtype=np.float64)
         theta, rest = x[:n], x[n:]
         product = np.empty_like(x)
         product[:n] = _rows(self.diagonal[:n], theta) * theta - self.links @ theta
@@ -199,7 +203,9 @@ def _combine(border: FloatArray, rest: FloatArray) -> FloatArray:
 
 
 def _dot(x: FloatArray, y: FloatArray) -> FloatArray:
-    """Column by column. Not ``@``: threads of a BLAS cost more than they save on vectors of this length."""
+    """Column by column. Threads of a BLAS, which start above ``ONE_THREAD``, cost more than they save here."""
+    if x.ndim == 1 and len(x) <= ONE_THREAD:
+        return np.asarray(np.dot(x, y), dtype=np.float64)[()]
     product: FloatArray = np.einsum("i...,i...->...", x, y)
     return product
 
@@ -208,21 +214,23 @@ def _conjugate_gradients(
     times: Callable[[FloatArray], FloatArray], right: FloatArray, diagonal: FloatArray, tolerance: float
 ) -> FloatArray:
     """All columns of ``right`` at once; the residual is measured in the norm of the preconditioner."""
+    every, some = (bool, bool) if right.ndim == 1 else (np.all, np.any)
     inverse = _rows(1 / diagonal, right)
     x, residual = np.zeros_like(right), right.copy()
     direction = inverse * residual
     size = _dot(residual, direction)
     target = tolerance**2 * size
     for _ in range(CG_ITERATIONS):
-        if (size <= target).all():
+        if every(size <= target):
             return x
         image = times(direction)
         curvature = _dot(direction, image)
-        if (curvature < 0).any():
+        if some(curvature < 0):
             raise Indefinite("the information matrix is not positive definite")
         step = size / (curvature + TINY)
         x += step * direction
-        residual -= step * image
+        image *= step
+        residual -= image
         scaled = inverse * residual
         previous, size = size, _dot(residual, scaled)
         direction *= size / (previous + TINY)

@@ -40,15 +40,12 @@ class FixedAbilities:
 class Point:
     """A place in the parameter space, and what the comparisons say there.
 
-    By comparison (m,): ``signed_logit`` of what happened, its probability ``chance``, the ``difference`` of the
-    abilities and the judge's ``slope``.
+    ``surprise`` (m,) is how probable the other outcome of each comparison was, ``behind`` (m,) its logit.
     """
 
     parameters: FloatArray
-    signed_logit: FloatArray
-    chance: FloatArray
-    difference: FloatArray
-    slope: FloatArray | float
+    behind: FloatArray
+    surprise: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +82,7 @@ class Posterior:
         self.data = comparisons
         self.n = comparisons.n_items
         self.weight = comparisons.weight
-        self.sign = np.where(comparisons.a_won, 1.0, -1.0)
+        self.winner, self.loser = comparisons.winners, comparisons.losers
         self.fixed = fixed
         self.free = None if fixed is None else ~fixed.known
         self.judges = position_judges
@@ -127,8 +124,8 @@ class Posterior:
         return np.concatenate([abilities, np.zeros(self.size - self.n)])
 
     def _logits_of_wins(self) -> FloatArray:
-        wins = np.bincount(self.data.winners, self.weight, self.n)
-        losses = np.bincount(self.data.losers, self.weight, self.n)
+        wins = np.bincount(self.winner, self.weight, self.n)
+        losses = np.bincount(self.loser, self.weight, self.n)
         return np.asarray(np.log((wins + 1) / (losses + 1)), dtype=np.float64)
 
     def split(self, parameters: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -140,24 +137,37 @@ class Posterior:
 
     def at(self, parameters: FloatArray) -> Point:
         """Look at the comparisons from ``parameters``."""
-        theta, effects, slopes = self.split(parameters)
-        difference = theta.take(self.data.slot_a) - theta.take(self.data.slot_b)
-        slope = slopes.take(self.data.judge) if self.basis is not None else 1.0
-        logit = slope * difference
+        theta, effects, _ = self.split(parameters)
+        behind = theta.take(self.loser)
+        behind -= theta.take(self.winner)
+        if self.basis is not None:
+            behind *= self._slope(parameters)
         if self.n_effects:
-            logit += np.append(effects, 0.0).take(self._judge_effect)
-        logit *= self.sign
-        return Point(parameters, logit, expit(logit), difference, slope)
+            behind -= self._sign * np.append(effects, 0.0).take(self._judge_effect)
+        return Point(parameters, behind, expit(behind))
+
+    @cached_property
+    def _sign(self) -> FloatArray:
+        """1 where slot A won, −1 where slot B did, (m,): which way a position effect works on what happened."""
+        return np.where(self.data.a_won, 1.0, -1.0)
 
     @cached_property
     def _judge_effect(self) -> IntArray:
         """The position effect of each comparison, (m,); one beyond the last stands for none."""
         return np.asarray(self.effect[self.data.judge], dtype=np.int64)
 
+    def _slope(self, parameters: FloatArray) -> FloatArray:
+        """The discrimination of each comparison's judge, (m,)."""
+        return self.split(parameters)[2].take(self.data.judge)
+
+    def _lead(self, parameters: FloatArray) -> FloatArray:
+        """By how much the winner of each comparison is the better one, (m,)."""
+        return np.asarray(parameters.take(self.winner) - parameters.take(self.loser), dtype=np.float64)
+
     def log_posterior(self, point: Point, tau: float) -> float:
         """Log likelihood and log priors, up to a constant that depends on τ alone."""
         penalty = self._prior_pull(point.parameters, tau)
-        likelihood = np.einsum("i,i->", self.weight, log_expit(point.signed_logit))
+        likelihood = np.einsum("i,i->", self.weight, log_expit(-point.behind))
         return float(likelihood - np.einsum("i,i->", penalty, point.parameters) / 2)
 
     def _prior_pull(self, parameters: FloatArray, tau: float) -> FloatArray:
@@ -172,34 +182,32 @@ class Posterior:
 
     def gradient(self, point: Point, tau: float) -> FloatArray:
         """Gradient of the log posterior, shape (size,)."""
-        residual = self.sign * (1 - point.chance) * self.weight
-        return self._pull(residual, point) - self._prior_pull(point.parameters, tau)
+        return self._pull(point.surprise * self.weight, point) - self._prior_pull(point.parameters, tau)
 
     def _pull(self, residual: FloatArray, point: Point) -> FloatArray:
-        """Jᵀ r: what residuals by comparison (m,) come to by parameter (size,)."""
+        """Jᵀ r: what residuals by comparison (m,) in favour of what happened come to by parameter (size,)."""
         n, k = self.n, self.n_effects
-        a, b = self.data.slot_a, self.data.slot_b
         pull = np.empty(self.size)
-        along = residual * point.slope
-        pull[:n] = np.bincount(a, along, n) - np.bincount(b, along, n)
+        along = residual if self.basis is None else residual * self._slope(point.parameters)
+        np.subtract(np.bincount(self.winner, along, n), np.bincount(self.loser, along, n), out=pull[:n])
         if self.free is not None:
             pull[:n] *= self.free
         if k:
-            pull[n : n + k] = np.bincount(self._judge_effect, residual, k + 1)[:k]
+            pull[n : n + k] = np.bincount(self._judge_effect, self._sign * residual, k + 1)[:k]
         if self.basis is not None:
-            stretch = np.bincount(self.data.judge, along * point.difference, self.data.n_judges)
+            stretch = np.bincount(self.data.judge, along * self._lead(point.parameters), self.data.n_judges)
             pull[n + k :] = self.basis @ stretch
         return pull
 
     def _push(self, x: FloatArray, point: Point) -> FloatArray:
-        """J x: how the logits of the comparisons (m, r) move with the parameters (size, r)."""
+        """J x: how the logits of what happened (m, r) move with the parameters (size, r)."""
         n, k = self.n, self.n_effects
-        slope = np.broadcast_to(point.slope, point.difference.shape)[:, None]
-        moved = slope * (x[self.data.slot_a] - x[self.data.slot_b])
-        if k:
-            moved += np.vstack([x[n : n + k], np.zeros(x.shape[1])])[self._judge_effect]
+        moved = x[self.winner] - x[self.loser]
         if self.basis is not None:
-            moved += slope * point.difference[:, None] * (self.basis.T @ x[n + k :])[self.data.judge]
+            stretch = self._lead(point.parameters)[:, None] * (self.basis.T @ x[n + k :])[self.data.judge]
+            moved = self._slope(point.parameters)[:, None] * (moved + stretch)
+        if k:
+            moved += self._sign[:, None] * np.vstack([x[n : n + k], np.zeros(x.shape[1])])[self._judge_effect]
         return np.asarray(moved, dtype=np.float64)
 
     def information(
@@ -210,54 +218,55 @@ class Posterior:
         ``expected`` leaves out what has mean zero over decisions, which only discriminations bring in: never
         indefinite, but not as exact.
         """
-        weight = self.weight * point.chance * (1 - point.chance)
-        surprise = np.zeros(1) if expected else self.sign * (1 - point.chance) * self.weight
-        steep = weight * point.slope**2
-        a, b = self.data.slot_a, self.data.slot_b
-        degree = np.asarray(np.bincount(a, steep, self.n) + np.bincount(b, steep, self.n), np.float64)
-        border = self._border(weight, surprise, point)
-        free = None if with_known else self.free
+        weight = self.weight * point.surprise * (1 - point.surprise)
+        residual = np.zeros(1) if expected else self.weight * point.surprise
+        steep = weight if self.basis is None else weight * self._slope(point.parameters) ** 2
+        links, free = self.data.links.matrix(steep), None if with_known else self.free
+        degree = np.asarray(links @ np.ones(self.n), dtype=np.float64)
+        border = self._border(weight, residual, point)
         if free is not None:
-            steep = steep * free[a] * free[b]
+            links = self.data.links.matrix(steep * free[self.winner] * free[self.loser])
             degree = np.where(free, degree, 1.0)
             border = border * free[:, None]
         return Information(
-            links=self.data.links.matrix(steep),
+            links=links,
             degree=degree,
             precision=tau**-2,
             border=border,
-            corner=self._corner(weight, surprise, point),
+            corner=self._corner(weight, residual, point),
             free=free,
             prior_mean_free=self.fixed is not None and not with_known,
         )
 
-    def _border(self, weight: FloatArray, surprise: FloatArray, point: Point) -> FloatArray:
+    def _border(self, weight: FloatArray, residual: FloatArray, point: Point) -> FloatArray:
+        slope = 1.0 if self.basis is None else self._slope(point.parameters)
         blocks = []
         if self.n_effects:
-            effects = self._by_item(self._judge_effect, self.n_effects + 1, weight * point.slope)
+            effects = self._by_item(self._judge_effect, self.n_effects + 1, self._sign * weight * slope)
             blocks.append(effects[:, :-1])
         if self.basis is not None:
-            along = point.slope * (weight * point.slope * point.difference - surprise)
+            along = slope * (weight * slope * self._lead(point.parameters) - residual)
             blocks.append(self._by_item(self.data.judge, self.data.n_judges, along) @ self.basis.T)
         return np.hstack(blocks) if blocks else np.empty((self.n, 0))
 
     def _by_item(self, column: IntArray, columns: int, values: FloatArray) -> FloatArray:
-        """Sums of values by item and column, those of slot B taken away from those of slot A."""
+        """Sums of values by item and column, those of losers taken away from those of winners."""
         cells = self.n * columns
-        in_a = np.bincount(self.data.slot_a * columns + column, values, cells)
-        in_b = np.bincount(self.data.slot_b * columns + column, values, cells)
-        return np.asarray((in_a - in_b).reshape(self.n, columns), dtype=np.float64)
+        won = np.bincount(self.winner * columns + column, values, cells)
+        lost = np.bincount(self.loser * columns + column, values, cells)
+        return np.asarray((won - lost).reshape(self.n, columns), dtype=np.float64)
 
-    def _corner(self, weight: FloatArray, surprise: FloatArray, point: Point) -> FloatArray:
+    def _corner(self, weight: FloatArray, residual: FloatArray, point: Point) -> FloatArray:
         k = self.n_effects
         corner = np.zeros((self.size - self.n, self.size - self.n))
         effects = np.bincount(self._judge_effect, weight, k + 1)[:k] if k else np.empty(0)
         corner[np.arange(k), np.arange(k)] = effects + POSITION_PRIOR_SD**-2
         if self.basis is not None:
             judge, judges = self.data.judge, self.data.n_judges
-            logit = point.slope * point.difference
-            across = np.bincount(self._judge_effect * judges + judge, weight * logit, (k + 1) * judges)
-            within = np.bincount(judge, logit * (weight * logit - surprise), judges)
+            stretched = self._slope(point.parameters) * self._lead(point.parameters)
+            steep = self._sign * weight * stretched
+            across = np.bincount(self._judge_effect * judges + judge, steep, (k + 1) * judges)
+            within = np.bincount(judge, stretched * (weight * stretched - residual), judges)
             corner[:k, k:] = across.reshape(k + 1, judges)[:k] @ self.basis.T
             corner[k:, :k] = corner[:k, k:].T
             prior = np.eye(judges - 1) / DISCRIMINATION_PRIOR_SD**2
@@ -275,12 +284,15 @@ class Posterior:
             steepest = float(np.abs(gradient).max())
             if steepest < tolerance:
                 return Mode(self, point, tau, iteration)
-            point, gradient = self._step(point, gradient, tau)
+            # Loosely at first, then so that convergence stays fast, and never closer than is asked for.
+            forcing = max(min(0.03, steepest / 3), tolerance / (3 * steepest))
+            point, gradient = self._step(point, gradient, tau, forcing)
         raise NotConverged(f"no mode after {MAX_ITERATIONS} Newton steps at tau={tau:.3g}")
 
-    def _step(self, point: Point, gradient: FloatArray, tau: float) -> tuple[Point, FloatArray]:
-        """One Newton step, solved for loosely at first and so that convergence stays fast; else one of Fisher's."""
-        forcing = min(0.05, float(np.abs(gradient).max()))
+    def _step(
+        self, point: Point, gradient: FloatArray, tau: float, forcing: float
+    ) -> tuple[Point, FloatArray]:
+        """One Newton step, solved for to a relative residual of ``forcing``; else one of Fisher's."""
         try:
             step = self.information(point, tau).solve(gradient, tolerance=forcing)
             return self._move(point, gradient, step, tau)
@@ -349,7 +361,8 @@ class Posterior:
             for start in range(0, roots.shape[1], COLUMNS_AT_ONCE)
             for moved in [self._push(roots[:, start : start + COLUMNS_AT_ONCE], point)]
         )
-        third = self.sign * self.weight * point.chance * (1 - point.chance) * (2 * point.chance - 1)
+        surprise = point.surprise
+        third = self.weight * surprise * (1 - surprise) * (1 - 2 * surprise)
         return mode.information.solve(self._pull(third * variance, point)) / 2
 
     def _square(self, mode: Mode) -> Information:
@@ -363,7 +376,7 @@ class Posterior:
     ) -> FloatArray:
         """Each solves H x = r for an r with covariance H (Papandreou & Yuille 2010)."""
         point = mode.point
-        spread = np.sqrt(self.weight * point.chance * (1 - point.chance))
+        spread = np.sqrt(self.weight * point.surprise * (1 - point.surprise))
         right = np.empty((self.size, count))
         for column in range(count):
             noise = generator.standard_normal(len(spread))

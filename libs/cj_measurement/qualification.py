@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from cj_measurement.bradley_terry import Fit, fit
 from cj_measurement.comparisons import Comparisons
@@ -300,7 +300,7 @@ def _undecided(name: str, limit: float, reason: str) -> Criterion:
 
 
 def _z(limits: QualificationSettings) -> float:
-    return float(norm.ppf((1 + limits.level) / 2))
+    return float(ndtri((1 + limits.level) / 2))
 
 
 def _wilson(share: float, n: int, z: float) -> tuple[float, float]:

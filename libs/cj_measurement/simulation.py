@@ -10,13 +10,13 @@ from decimal import Decimal
 
 import numpy as np
 from scipy.special import expit
-from scipy.stats import rankdata
 
 from cj_measurement.bradley_terry import Fit, fit
 from cj_measurement.classical import fit_classical
 from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray, IntArray
 from cj_measurement.errors import InvalidArgument, NotConverged
 from cj_measurement.pairing import RANDOM_REASONS, PairingSettings, PairingState, Policy, plan_pairs
+from cj_measurement.ranks import ranks
 
 INTERVAL = 0.9
 LARGEST_RUN = 100
@@ -191,7 +191,7 @@ class Run:
             eb_reliability=fitted.eb_reliability,
             ssr=_classical_reliability(fitted.comparisons),
             true_r2=None if correlation is None else correlation**2,
-            spearman=_correlation(rankdata(fitted.theta), rankdata(self.truth)),
+            spearman=_correlation(ranks(fitted.theta), ranks(self.truth)),
             coverage=float(np.mean((below <= self.truth) & (self.truth <= above))),
         )
 

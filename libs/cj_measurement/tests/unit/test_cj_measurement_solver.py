@@ -94,11 +94,12 @@ def test_the_posterior_mean_is_the_same_from_draws(monkeypatch: pytest.MonkeyPat
     shift = exact.posterior_mean - exact.theta
 
     monkeypatch.setattr(posterior, "DENSE_LIMIT", 0)
+    monkeypatch.setattr(bradley_terry, "VARIANCE_DRAWS", 2_000)
     drawn = fit(data, tau=exact.tau)
 
-    assert np.abs(shift).max() > 0.1
-    assert drawn.posterior_mean - drawn.theta == pytest.approx(shift, abs=0.2)
-    assert np.corrcoef(drawn.posterior_mean - drawn.theta, shift)[0, 1] > 0.97
+    assert np.abs(shift).max() > 0.5
+    assert drawn.posterior_mean - drawn.theta == pytest.approx(shift, abs=0.06)
+    assert np.corrcoef(drawn.posterior_mean - drawn.theta, shift)[0, 1] > 0.998
 
 
 @pytest.mark.parametrize("limit", [information.DENSE_LIMIT, 0])

@@ -7,8 +7,9 @@ from suite.benchmarks.measurement import (
     Problem,
     Timing,
     best_peer,
-    converged,
     measure,
+    nearest_peer,
+    of_peer,
     ours,
     peers,
     section,
@@ -18,7 +19,14 @@ from suite.benchmarks.measurement import Round as AfterARound
 
 
 def timing(solver: str, milliseconds: float, *, gradient: float = 1e-9) -> Timing:
-    return Timing(solver=solver, milliseconds=milliseconds, runs=3, gradient=gradient, distance=1e-9)
+    return Timing(
+        solver=solver,
+        tolerance="default",
+        milliseconds=milliseconds,
+        runs=3,
+        gradient=gradient,
+        distance=gradient,
+    )
 
 
 def test_only_peers_as_exact_as_our_fit_are_compared_with_it() -> None:
@@ -33,14 +41,24 @@ def test_only_peers_as_exact_as_our_fit_are_compared_with_it() -> None:
     assert best_peer([own, rough, own]) is None
 
 
+def test_the_quickest_peer_that_came_near_is_named_too_but_none_that_did_not() -> None:
+    own, far = timing("own", 1), timing("far", 1.5, gradient=1e-3)
+    near, exact = timing("near", 2, gradient=1e-7), timing("exact", 5)
+
+    assert nearest_peer([own, far, near, exact, own]) == near
+    assert best_peer([own, far, near, exact, own]) == exact
+    assert nearest_peer([own, far, own]) is None
+
+
 def test_every_peer_with_the_same_prior_finds_the_same_scale() -> None:
     problem = Problem.of(20)
     fitted, own = ours(problem, tau=SPREAD)
 
     found = [
-        converged(name, solve, problem, fitted.theta)
+        timing
         for name, solve in peers(problem)
-        if "evalica" not in name
+        for timing in of_peer(name, solve, problem, fitted.theta)
+        if "evalica" not in name and timing.tolerance != "default"
     ]
 
     assert own.is_exact
