@@ -16,6 +16,7 @@ from batch_runner.assignment import load_assignment
 from batch_runner.client import AssessmentClient
 from batch_runner.execution import RunOptions, assessment_request, upload
 from batch_runner.interrupting import run_until_interrupted
+from batch_runner.judges import FORM, judge_panel
 from batch_runner.planning import print_contents, print_forecast
 from batch_runner.running import (
     EXIT_INTERRUPTED,
@@ -53,6 +54,15 @@ Folder = Annotated[
 Course = Annotated[CourseCode, typer.Option(help="Course of a folder without assignment.toml.")]
 Provider = Annotated[str | None, typer.Option(help="Who judges: anthropic, openai, mock …")]
 Model = Annotated[str | None, typer.Option(help="Which of its models.")]
+Judges = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--judge",
+        metavar=FORM,
+        help="One of several judges, once for each, with its share of the comparisons: a panel. Without shares all"
+        " get the same.",
+    ),
+]
 Temperature = Annotated[float | None, typer.Option(min=0, max=2, help="For models that take one.")]
 MaxComparisons = Annotated[int | None, typer.Option(min=1, help="Stop after this many comparisons.")]
 MaxCost = Annotated[float | None, typer.Option("--max-cost-usd", min=0, help="Stop before this is spent.")]
@@ -73,6 +83,7 @@ def plan(
     course: Course = CourseCode.ENG5,
     provider: Provider = None,
     model: Model = None,
+    judge: Judges = None,
     target_reliability: Annotated[
         float, typer.Option(min=0.01, max=0.999, help="Reliability that the batch is judged until.")
     ] = 0.9,
@@ -84,12 +95,14 @@ def plan(
     """Read and check a folder; say what would be judged, how often and at what price. Nothing is sent."""
 
     def work() -> None:
+        panel = judge_panel(judge or (), provider=provider, model=model)
         assignment = load_assignment(folder, course=course)
-        print_contents(assignment, provider=provider, model=model, console=console)
+        print_contents(assignment, provider=provider, model=model, panel=panel, console=console)
         print_forecast(
             assignment,
             provider=provider,
             model=model,
+            panel=panel,
             target_reliability=target_reliability,
             sd=sd,
             console=console,
@@ -105,15 +118,17 @@ def dry_run(
     course: Course = CourseCode.ENG5,
     provider: Provider = None,
     model: Model = None,
+    judge: Judges = None,
 ) -> None:
     """Upload the texts and register the anchors, but do not judge: shows that a run would start."""
 
     async def work(client: AssessmentClient) -> None:
+        panel = judge_panel(judge or (), provider=provider, model=model)
         assignment = load_assignment(folder, course=course)
-        print_contents(assignment, provider=provider, model=model, console=console)
+        print_contents(assignment, provider=provider, model=model, panel=panel, console=console)
         await client.check_ready()
         texts = await upload(client, assignment)
-        options = RunOptions(batch_id=new_batch_id(), provider=provider, model=model)
+        options = RunOptions(batch_id=new_batch_id(), provider=provider, model=model, panel=panel)
         request = assessment_request(assignment, texts, options)
         console.out(f"{len(texts.essay_storage_ids)} essays uploaded, {url} is ready", highlight=False)
         console.out(f"the request would have {len(request.to_json())} bytes", highlight=False)
@@ -129,6 +144,7 @@ def execute(
     course: Course = CourseCode.ENG5,
     provider: Provider = None,
     model: Model = None,
+    judge: Judges = None,
     temperature: Temperature = None,
     max_comparisons: MaxComparisons = None,
     max_cost_usd: MaxCost = None,
@@ -141,17 +157,18 @@ def execute(
 
     Ctrl-C cancels the batch: what is being judged is paid for, nothing more is asked.
     """
-    options = RunOptions(
-        batch_id=batch_id or new_batch_id(),
-        provider=provider,
-        model=model,
-        temperature=temperature,
-        max_comparisons=max_comparisons,
-        max_cost_usd=None if max_cost_usd is None else Decimal(str(max_cost_usd)),
-        target_reliability=target_reliability,
-    )
 
     async def work(client: AssessmentClient) -> None:
+        options = RunOptions(
+            batch_id=batch_id or new_batch_id(),
+            provider=provider,
+            model=model,
+            panel=judge_panel(judge or (), provider=provider, model=model),
+            temperature=temperature,
+            max_comparisons=max_comparisons,
+            max_cost_usd=None if max_cost_usd is None else Decimal(str(max_cost_usd)),
+            target_reliability=target_reliability,
+        )
         assignment = load_assignment(folder, course=course)
         await client.check_ready()
         run = await run_assignment(client, assignment, options, console=console)
@@ -296,4 +313,6 @@ def _talking_to(url: str, work: Callable[[AssessmentClient], Coroutine[Any, Any,
 
 
 def _say_that_it_waits(details: stamina.instrumentation.RetryDetails) -> None:
+    if details.retry_num > 1:
+        return
     errors.out(f"waiting: {details.caused_by}", style="dim", highlight=False)

@@ -20,6 +20,7 @@ from event_contracts import (
     EventName,
     JsonObject,
     LLMConfigOverrides,
+    PanelJudge,
     SourceService,
     StorageReferenceMetadata,
     StoredText,
@@ -54,6 +55,7 @@ class RunOptions:
     max_comparisons: int | None = None
     max_cost_usd: Decimal | None = None
     target_reliability: float | None = None
+    panel: tuple[PanelJudge, ...] = ()
     user_id: str = "batch-runner"
 
 
@@ -150,6 +152,8 @@ def _hints(options: RunOptions) -> JsonObject | None:
         hints["max_cost_usd"] = float(options.max_cost_usd)
     if options.target_reliability is not None:
         hints["target_reliability"] = options.target_reliability
+    if options.panel:
+        hints["judge_panel"] = [judge.model_dump(mode="json") for judge in options.panel]
     return hints or None
 
 

@@ -70,6 +70,18 @@ def pair_cost(model: Model, size: PromptSize) -> PairCost | None:
     return PairCost(low=low, likely=likely, high=high)
 
 
+def mean_cost(costs: Sequence[tuple[PairCost | None, float]]) -> PairCost | None:
+    """The mean cost of a panel's comparisons, each judge's weighted by its share; None where one is not known."""
+    low = likely = high = Decimal(0)
+    for cost, share in costs:
+        if cost is None:
+            return None
+        low += cost.low * Decimal(share)
+        likely += cost.likely * Decimal(share)
+        high += cost.high * Decimal(share)
+    return PairCost(low=low, likely=likely, high=high)
+
+
 def _amount(model: Model, size: PromptSize, assumption: _Assumption) -> Decimal | None:
     characters = FRAME_CHARACTERS + size.common + 2 * size.essay
     written = assumption.answer_tokens + (assumption.reasoning_tokens if _reasons(model) else 0)

@@ -1,25 +1,30 @@
 """cj-run plan: what would be judged, how often, and at what price."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from event_contracts import LLMConfigOverrides
-from model_manifest import ResolvedModel, get_model, validate_llm_overrides
+from event_contracts import PanelJudge
+from model_manifest import get_model
 from rich.console import Console
 
 from batch_runner.assignment import Assignment
-from batch_runner.pair_cost import PairCost, PromptSize, pair_cost
+from batch_runner.judges import resolve_judge
+from batch_runner.pair_cost import PairCost, PromptSize, mean_cost, pair_cost
 
-SIMULATED_JUDGE: Final = "mock"
 SEEDS: Final = 5
 
 
 def print_contents(
-    assignment: Assignment, *, provider: str | None, model: str | None, console: Console
+    assignment: Assignment,
+    *,
+    provider: str | None,
+    model: str | None,
+    panel: Sequence[PanelJudge] = (),
+    console: Console,
 ) -> None:
     """Say what a folder holds and who would judge; raises ``InvalidLlmConfig`` for a judge that there is not."""
     console.out(assignment.title, style="bold", highlight=False)
-    for line in (*_contents(assignment), *_judge(provider, model)):
+    for line in (*_contents(assignment), *_judge(provider, model), *_panel(panel)):
         console.out(line, highlight=False)
 
 
@@ -28,6 +33,7 @@ def print_forecast(
     *,
     provider: str | None,
     model: str | None,
+    panel: Sequence[PanelJudge] = (),
     target_reliability: float,
     sd: float | None,
     console: Console,
@@ -39,7 +45,8 @@ def print_forecast(
     from batch_runner.analysis import measuring
     from batch_runner.forecast import HUMAN_LIKE, SHARP, effort, effort_line
 
-    price = _price(assignment, provider, model)
+    size = PromptSize.of(assignment)
+    price = _panel_price(size, panel) if panel else _price(size, provider, model)
     judges = {"a sharp judge": SHARP, "a human-like judge": HUMAN_LIKE} if sd is None else {"this judge": sd}
     console.out(f"until reliability {target_reliability:g} is reached:", highlight=False)
     for name, sharpness in judges.items():
@@ -52,12 +59,6 @@ def print_forecast(
                 seeds=SEEDS,
             )
         console.out(f"  {name} (SD {sharpness:g}): {effort_line(needed)}", highlight=False)
-
-
-def resolve_judge(provider: str | None, model: str | None) -> ResolvedModel:
-    """The judge that these options name; raises ``InvalidLlmConfig``."""
-    overrides = LLMConfigOverrides(provider_override=provider, model_override=model)
-    return validate_llm_overrides(overrides, default_provider=provider or SIMULATED_JUDGE)
 
 
 def _contents(assignment: Assignment) -> Iterator[str]:
@@ -79,8 +80,18 @@ def _judge(provider: str | None, model: str | None) -> Iterator[str]:
     yield from resolved.warnings
 
 
-def _price(assignment: Assignment, provider: str | None, model: str | None) -> PairCost | None:
+def _panel(panel: Sequence[PanelJudge]) -> Iterator[str]:
+    for judge in panel:
+        yield f"judge: {judge.provider}/{judge.model}, {judge.share:.0%} of the comparisons"
+        yield from resolve_judge(judge.provider, judge.model).warnings
+
+
+def _price(size: PromptSize, provider: str | None, model: str | None) -> PairCost | None:
     if provider is None and model is None:
         return None
     resolved = resolve_judge(provider, model)
-    return pair_cost(get_model(resolved.provider, resolved.model), PromptSize.of(assignment))
+    return pair_cost(get_model(resolved.provider, resolved.model), size)
+
+
+def _panel_price(size: PromptSize, panel: Sequence[PanelJudge]) -> PairCost | None:
+    return mean_cost([(pair_cost(get_model(each.provider, each.model), size), each.share) for each in panel])

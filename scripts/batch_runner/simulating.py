@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from batch_runner.analysis import measuring
 from batch_runner.forecast import Effort, effort
+from batch_runner.judges import resolve_judge
 from batch_runner.pair_cost import PairCost, PromptSize, pair_cost
-from batch_runner.planning import resolve_judge
 from batch_runner.simulation_findings import MediansView, PowerView, Simulation
 from batch_runner.simulation_report import print_simulation
 

@@ -1,5 +1,6 @@
 """cj-run as a program: its exit codes, its words, its files, and what Ctrl-C does."""
 
+import json
 import os
 import signal
 import subprocess
@@ -80,6 +81,50 @@ def test_texts_and_anchors_are_uploaded_before_the_batch_is_asked_for(tmp_path: 
 
     asked = [path for method, path in service.asked if method == "POST"]
     assert asked == ["/v1/content", "/v1/content", "/api/v1/anchors/register", "/api/v1/assessments"]
+
+
+def test_a_panel_is_asked_for_with_the_share_of_each_judge(tmp_path: Path) -> None:
+    essays = folder_of(tmp_path / "essays", ESSAYS)
+
+    with serving(Assessing()) as service:
+        ended = execute(
+            essays, service, "--batch-id", BATCH, "--judge", "mock:0.25", "--judge", "anthropic:0.75"
+        )
+
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    request = json.loads((tmp_path / "runs" / BATCH / "request.json").read_text())
+    panel = request["metadata"]["judge_panel"]
+    assert [(judge["provider"], judge["share"]) for judge in panel] == [("mock", 0.25), ("anthropic", 0.75)]
+    assert request["data"]["llm_config_overrides"]["provider_override"] is None
+
+
+def test_a_judge_that_there_is_not_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    essays = folder_of(tmp_path / "essays", ESSAYS)
+
+    with serving(Assessing()) as service:
+        ended = execute(essays, service, "--judge", "mock", "--judge", "anthropic/nobody")
+
+    assert ended.exit_code == 2
+    assert ended.stderr.startswith("LLM_INVALID_CONFIG")
+    assert "nobody" in ended.stderr
+    assert service.asked == []
+
+
+def test_a_service_that_goes_away_for_a_while_is_one_calm_line(tmp_path: Path) -> None:
+    essays = folder_of(tmp_path / "essays", ESSAYS)
+    left = [503, 503, 503]
+
+    def away_at_first(method: str, path: str) -> Answer:
+        if path == "/api/v1/assessments" and left:
+            return Answer(left.pop(), b"restarting")
+        return Assessing()(method, path)
+
+    with serving(away_at_first) as service:
+        ended = execute(essays, service)
+
+    assert ended.exit_code == 0
+    assert ended.stderr.startswith("waiting: the service cannot answer now")
+    assert ended.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize("state", [AssessmentState.FAILED, AssessmentState.CANCELLED])
