@@ -414,6 +414,26 @@ class Catalogue(Protocol):
         ...
 
 
+class AdminGate(Protocol):
+    """Lets administrators in, and nobody else."""
+
+    async def admit(self, authorization: str | None) -> str:
+        """Who asks, from the Authorization header; raises ``NotAuthenticated`` or ``NotAuthorized``."""
+        ...
+
+
+class ProviderSwitch(Protocol):
+    """The operator's switch for each provider; raises ``NotFound`` for one that there is not."""
+
+    async def pause(self, provider: str, *, by: str, reason: str) -> None:
+        """Let nobody call a provider until further notice."""
+        ...
+
+    async def resume(self, provider: str, *, by: str) -> None:
+        """Let it be called again."""
+        ...
+
+
 class CallbackRules(Protocol):
     """Where results may be sent over HTTP."""
 

@@ -21,7 +21,7 @@ from service_kit.running import Service
 from service_kit.wakeup import Wakeup, Worker
 from service_kit.webhooks import CallbackPolicy
 
-from llm_provider.adapters import http_api, http_operations
+from llm_provider.adapters import http_admin, http_api, http_operations
 from llm_provider.adapters.call_metrics import CallMetrics, StateMetrics
 from llm_provider.adapters.catalogue import ManifestCatalogue, SimulatedPrice
 from llm_provider.adapters.postgres import PostgresStore
@@ -46,7 +46,16 @@ from llm_provider.domain.jobs import JobPolicy
 from llm_provider.domain.limits import BreakerPolicy, Limits, Pacing
 from llm_provider.domain.money import CostLimits
 from llm_provider.domain.retrying import RetryPolicy
-from llm_provider.ports import BatchJudge, CallbackRules, CallWatcher, Catalogue, Judge, StateWatcher, Store
+from llm_provider.ports import (
+    AdminGate,
+    BatchJudge,
+    CallbackRules,
+    CallWatcher,
+    Catalogue,
+    Judge,
+    StateWatcher,
+    Store,
+)
 from llm_provider.settings import MIGRATIONS, Settings
 from llm_provider.use_cases.accept_comparisons import AcceptComparisons
 from llm_provider.use_cases.alert_on_spending import AlertOnSpending
@@ -69,7 +78,6 @@ from llm_provider.use_cases.run_jobs import RunJobs
 
 NAME = "llm_provider_service"
 EXPIRY_SECONDS = 1.0
-JOBS_SECONDS = 1.0
 SPENDING_SECONDS = 2.0
 MEASURING_SECONDS = 15.0
 FORGETTING_SECONDS = 600.0
@@ -214,6 +222,7 @@ class AdapterProvider(Provider):
         settings = self._settings
         return JobPolicy(
             most_items=settings.batch_size,
+            most_bytes=settings.batch_bytes,
             collect_for=settings.batch_collect_for,
             poll_every=settings.batch_poll_every,
         )
@@ -377,9 +386,16 @@ def _configured(judges: Judges) -> frozenset[str]:
 
 
 async def build_service(
-    settings: Settings, *, bus: EventBus | None, overrides: Sequence[Provider] = ()
+    settings: Settings,
+    *,
+    bus: EventBus | None,
+    gate: AdminGate | None = None,
+    overrides: Sequence[Provider] = (),
 ) -> Service:
-    """Assemble everything; nothing is connected yet. ``overrides`` take the place of what is provided here."""
+    """Assemble everything; nothing is connected yet. ``overrides`` take the place of what is provided here.
+
+    The administrators' routes are there where a ``gate`` is: nobody could tell otherwise who they are.
+    """
     container = make_async_container(
         InfrastructureProvider(settings, service=NAME, bus=bus),
         JudgeProvider(settings),
@@ -391,7 +407,7 @@ async def build_service(
     relays, housekeeping = await container.get(Relays), await container.get(Housekeeping)
     return Service(
         name=NAME,
-        app=await _app(container),
+        app=await _app(container, gate),
         host=settings.http_host,
         port=settings.http_port,
         database_url=settings.database_url,
@@ -414,18 +430,19 @@ async def _preload_prices(judges: Judges) -> None:
 
 
 async def _workers(container: AsyncContainer) -> Sequence[Worker]:
+    jobs_rest = (await container.get(JobPolicy)).rest.total_seconds()
     return (
         Worker(name="return", step=await container.get(ReturnRequests)),
         Worker(name="expire", step=await container.get(ExpireRequests), idle_seconds=EXPIRY_SECONDS),
-        Worker(name="collect-jobs", step=await container.get(CollectJobs), idle_seconds=JOBS_SECONDS),
-        Worker(name="run-jobs", step=await container.get(RunJobs), idle_seconds=JOBS_SECONDS),
+        Worker(name="collect-jobs", step=await container.get(CollectJobs), idle_seconds=jobs_rest),
+        Worker(name="run-jobs", step=await container.get(RunJobs), idle_seconds=jobs_rest),
         Worker(name="spending", step=await container.get(AlertOnSpending), idle_seconds=SPENDING_SECONDS),
         Worker(name="measure", step=await container.get(MeasureState), idle_seconds=MEASURING_SECONDS),
         Worker(name="forget", step=await container.get(ForgetPrompts), idle_seconds=FORGETTING_SECONDS),
     )
 
 
-async def _app(container: AsyncContainer) -> Quart:
+async def _app(container: AsyncContainer, gate: AdminGate | None) -> Quart:
     accept = await container.get(AcceptComparisons)
     database, bus = await container.get(Database), await container.get(EventBus)
     comparisons = http_api.Actions(
@@ -434,15 +451,19 @@ async def _app(container: AsyncContainer) -> Quart:
         read=await container.get(ReadRequest),
         cancel=await container.get(CancelRequest),
     )
-    operations = http_operations.OperatorActions(
-        providers=await container.get(ReadProviders), costs=await container.get(ReadCosts)
-    )
+    providers = await container.get(ReadProviders)
+    operations = http_operations.OperatorActions(providers=providers, costs=await container.get(ReadCosts))
+    blueprints = [http_api.comparisons_api(comparisons), http_operations.operations_api(operations)]
+    if gate is not None:
+        switch = await container.get(PauseProvider)
+        admin = http_admin.AdminActions(gate=gate, switch=switch, providers=providers)
+        blueprints.append(http_admin.admin_api(admin))
     return create_app(
         HttpService(
             name=NAME,
             title="LLM Provider",
             version="1",
-            blueprints=[http_api.comparisons_api(comparisons), http_operations.operations_api(operations)],
+            blueprints=blueprints,
             checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS),
             metrics=await container.get(ServiceMetrics),
         )

@@ -28,7 +28,7 @@ class Settings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="LLM_PROVIDER_", frozen=True, extra="ignore")
 
-    http_port: int = Field(default=8102, gt=0, lt=65536)
+    http_port: int = Field(default=8102, gt=0, lt=65536, description="Port of the HTTP API.")
     default_provider: LLMProvider = Field(
         default=LLMProvider.MOCK, description="Who judges when a request names nobody."
     )
@@ -78,7 +78,15 @@ class Settings(ServiceSettings):
         default=None, gt=0, description="Spending at one provider in a day (UTC) that raises an alert."
     )
     monthly_cost_limit_usd: Decimal | None = Field(default=None, gt=0, description="The same in a month.")
-    batch_size: int = Field(default=2_000, gt=0, description="Relaxed requests in one batch job, at most.")
+    batch_size: int = Field(
+        default=2_000, gt=0, le=50_000, description="Relaxed requests in one batch job, at most."
+    )
+    batch_bytes: int = Field(
+        default=100_000_000,
+        gt=0,
+        le=190_000_000,
+        description="Bytes in one batch job, at most; OpenAI takes 200 MB, Anthropic 256 MB, Google 2 GB.",
+    )
     batch_collect_for: timedelta = Field(
         default=timedelta(minutes=1), description="A smaller batch job is submitted after this."
     )

@@ -44,7 +44,7 @@ from suite.processes import HOST, ServiceProcess, free_port, new_secret
 
 REQUESTS_PER_MINUTE: Final = 600
 TOKENS_PER_MINUTE: Final = 200_000
-MEASURED_SECONDS: Final = 75.0
+MEASURED_SECONDS: Final = 66.0
 WINDOW_SECONDS: Final = 60.0
 REPLICAS: Final = (1, 3)
 SHORT_ESSAY, LONG_ESSAY = 60, 300
@@ -57,10 +57,17 @@ CALLS_A_SLOT: Final = 15
 OVERRIDES: Final = LLMConfigOverrides(provider_override="openai_compatible", model_override="limited-1")
 
 
+PAGE: Final = Path("documentation/reference/benchmarks.md")
+BEGIN: Final = "<!-- provider: written by make bench-provider -->"
+END: Final = "<!-- provider: end -->"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Use:
     """What became of a vendor's allowance: shares of requests and tokens used in a minute, share of calls refused."""
 
+    bound_by: str
+    replicas: int
     requests: float
     tokens: float
     refused: float
@@ -72,12 +79,31 @@ class Use:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Overhead:
-    """Milliseconds of calls through the service beyond those of direct calls, at a concurrency."""
+class Times:
+    """Milliseconds that calls took: half of them no longer, and 99 in a hundred."""
 
-    concurrency: int
     p50: float
     p99: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> "Times":
+        """From the seconds of each call."""
+        p50, p99 = (1_000 * float(np.percentile(seconds, q)) for q in (50, 99))
+        return cls(p50=p50, p99=p99)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overhead:
+    """Calls straight to the vendor and through the service, so many at a time."""
+
+    concurrency: int
+    direct: Times
+    through: Times
+
+    @property
+    def added(self) -> Times:
+        """What the service adds."""
+        return Times(p50=self.through.p50 - self.direct.p50, p99=self.through.p99 - self.direct.p99)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +135,7 @@ class Site:
         ]
 
 
-async def use_of_limits(site: Site, *, replicas: int, words: int) -> Use:
+async def use_of_limits(site: Site, *, replicas: int, words: int, bound_by: str) -> Use:
     """Let so many replicas judge for more than a minute, and look at the vendor's books."""
     vendor = LimitedVendor(limits=VendorLimits(requests=REQUESTS_PER_MINUTE, tokens=TOKENS_PER_MINUTE))
     own = json.dumps(
@@ -125,13 +151,15 @@ async def use_of_limits(site: Site, *, replicas: int, words: int) -> Use:
             for start in range(0, 1_500, 500):
                 await submit(client, services[0], [comparison(words, start + n) for n in range(500)])
             await asyncio.sleep(MEASURED_SECONDS)
-    return _use(vendor)
+    return _use(vendor, replicas=replicas, bound_by=bound_by)
 
 
-def _use(vendor: LimitedVendor) -> Use:
+def _use(vendor: LimitedVendor, *, replicas: int, bound_by: str) -> Use:
     began = vendor.calls[0].at
     minute = [call for call in vendor.calls if call.at < began + WINDOW_SECONDS]
     return Use(
+        bound_by=bound_by,
+        replicas=replicas,
         requests=sum(call.status == 200 for call in minute) / REQUESTS_PER_MINUTE,
         tokens=sum(call.tokens for call in minute) / TOKENS_PER_MINUTE,
         refused=sum(call.status == 429 for call in vendor.calls) / len(vendor.calls),
@@ -159,8 +187,7 @@ async def overhead(direct: "Direct", gateway: "Gateway", *, concurrency: int) ->
     calls = max(CALLS_A_SLOT, FEWEST_CALLS // concurrency)
     plain = await slots(direct.call, concurrency=concurrency, calls=calls)
     through = await slots(gateway.call, concurrency=concurrency, calls=calls)
-    p50, p99 = (1_000 * (np.percentile(through, q) - np.percentile(plain, q)) for q in (50, 99))
-    return Overhead(concurrency=concurrency, p50=float(p50), p99=float(p99))
+    return Overhead(concurrency=concurrency, direct=Times.of(plain), through=Times.of(through))
 
 
 async def slots(call: Callable[[], Awaitable[None]], *, concurrency: int, calls: int) -> list[float]:
@@ -296,34 +323,69 @@ async def measure(folder: Path) -> tuple[list[Use], list[Overhead]]:
     uses: list[Use] = []
     with throwaway_postgres() as postgres, throwaway_kafka() as kafka:
         site = Site(postgres=postgres, kafka=kafka.bootstrap, folder=folder)
-        for words, bound in ((SHORT_ESSAY, "requests"), (LONG_ESSAY, "tokens")):
+        for words, bound_by in ((SHORT_ESSAY, "requests"), (LONG_ESSAY, "tokens")):
             for count in REPLICAS:
-                use = await use_of_limits(site, replicas=count, words=words)
-                print(
-                    f"bound by {bound}, {count} replica(s): {use.requests:.1%} of the requests and"
-                    f" {use.tokens:.1%} of the tokens used, {use.refused:.2%} of the calls refused",
-                    flush=True,
-                )
-                uses.append(use)
+                uses.append(await use_of_limits(site, replicas=count, words=words, bound_by=bound_by))
+                print(f"limits:   {' | '.join(_cells_of_use(uses[-1]))}", flush=True)
         added = await overheads(site)
     for one in added:
-        print(
-            f"{one.concurrency} at a time: {one.p50:.0f} ms more at the median, {one.p99:.0f} ms more at p99"
-        )
+        print(f"overhead: {' | '.join(_cells_of_overhead(one))}")
     return uses, added
 
 
+def section(uses: Sequence[Use], added: Sequence[Overhead]) -> str:
+    """The page's section on the provider, between its marks."""
+    lines = [
+        BEGIN,
+        "## LLM Provider",
+        "",
+        f"`make bench-provider`, on {os.cpu_count()} cores with everything on one machine. A vendor allows"
+        f" {REQUESTS_PER_MINUTE} requests and {TOKENS_PER_MINUTE:,} tokens in any {WINDOW_SECONDS:g} seconds (a sliding"
+        " window: no vendor is stricter) and takes 0.5 s for a call. The first minute from the first call on is"
+        " looked at; the goals are 95 % of the allowance that binds, and less than 1 % of the calls answered 429.",
+        "",
+        "| bound by | replicas | requests used | tokens used | answered 429 |",
+        "|---|--:|--:|--:|--:|",
+        *(f"| {' | '.join(_cells_of_use(use))} |" for use in uses),
+        "",
+        "What the service adds to a call: from the POST of one comparison to the arrival of its signed callback, beside"
+        f" the same call made directly with httpx2, to a vendor that takes {CALL_SECONDS:g} s. Milliseconds.",
+        "",
+        "| at a time | direct p50 | direct p99 | through p50 | through p99 | added p50 | added p99 |",
+        "|--:|--:|--:|--:|--:|--:|--:|",
+        *(f"| {' | '.join(_cells_of_overhead(one))} |" for one in added),
+        END,
+    ]
+    return "\n".join(lines)
+
+
+def _cells_of_use(use: Use) -> list[str]:
+    shares = (f"{use.requests:.1%}", f"{use.tokens:.1%}", f"{use.refused:.2%}")
+    return [use.bound_by, str(use.replicas), *shares]
+
+
+def _cells_of_overhead(one: Overhead) -> list[str]:
+    times = (one.direct, one.through, one.added)
+    return [str(one.concurrency), *(f"{number:,.0f}" for each in times for number in (each.p50, each.p99))]
+
+
+def written(page: str, text: str) -> str:
+    """The page with this section in the place of the one before, or at its end."""
+    if BEGIN not in page:
+        return f"{page.rstrip()}\n\n{text}\n"
+    before, _, rest = page.partition(BEGIN)
+    return before + text + rest.partition(END)[2]
+
+
 def main() -> None:
-    """Measure, and end with one line of the worst figures."""
-    print(
-        f"a vendor of {REQUESTS_PER_MINUTE} requests and {TOKENS_PER_MINUTE} tokens a minute; {os.cpu_count()} cores"
-    )
+    """Measure, write the section of the page, and end with one line of the worst figures."""
     with tempfile.TemporaryDirectory(prefix="bench-provider-") as folder:
         uses, added = asyncio.run(measure(Path(folder)))
+    PAGE.write_text(written(PAGE.read_text("utf-8"), section(uses, added)), "utf-8")
     print(
         f"allowance_used={min(use.allowance for use in uses):.3f}"
         f" rate_limited={max(use.refused for use in uses):.4f}"
-        f" overhead_p99_ms={max(one.p99 for one in added):.0f}"
+        f" overhead_p99_ms={max(one.added.p99 for one in added):.0f}"
     )
 
 

@@ -127,7 +127,7 @@ def operations_api(actions: OperatorActions) -> Blueprint:
     @validate_response(ProviderList)
     async def providers() -> ProviderList:
         """All providers: set up here or not, paused, limits, breakers, calls and costs of today (UTC)."""
-        return ProviderList(providers=tuple(_provider(status) for status in await actions.providers()))
+        return ProviderList(providers=tuple(provider_view(status) for status in await actions.providers()))
 
     @blueprint.get("/costs")
     @validate_querystring(CostsQuery)
@@ -141,7 +141,8 @@ def operations_api(actions: OperatorActions) -> Blueprint:
     return blueprint
 
 
-def _provider(status: ProviderStatus) -> ProviderView:
+def provider_view(status: ProviderStatus) -> ProviderView:
+    """A provider as it is shown."""
     return ProviderView(
         provider=status.provider,
         configured=status.is_configured,

@@ -1,10 +1,6 @@
 """What was called and paid, in PostgreSQL: every call, and totals that are kept in the same transactions."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, date
-from decimal import Decimal
-from itertools import groupby
 from typing import Final
 
 from event_contracts import LLMCostAlertV1
@@ -12,8 +8,8 @@ from sqlalchemy import ColumnElement, Row, Text, cast, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from llm_provider.adapters.tables import cost_alert, provider_call, spending
-from llm_provider.domain.calls import Call
+from llm_provider.adapters.tables import cost_alert, spending
+from llm_provider.domain.calls import ANSWERED, Call
 from llm_provider.domain.spending import CostGroup, CostQuery, PeriodCost, Total
 
 _SUMS: Final = (
@@ -26,18 +22,52 @@ _SUMS: Final = (
 )
 _GROUPS: Final = {group: spending.c[group.value] for group in CostGroup}
 
-# Rows are locked in the order of their key, so that two transactions that add to the same totals do not deadlock.
-_ADD = text(
-    """
+_CALL: Final = {
+    "request": "uuid",
+    "attempt": "integer",
+    "provider": "text",
+    "model": "text",
+    "started_at": "timestamptz",
+    "ended_at": "timestamptz",
+    "outcome": "text",
+    "in_batch": "boolean",
+    "vendor_request_id": "text",
+    "input_tokens": "bigint",
+    "output_tokens": "bigint",
+    "cache_read_tokens": "bigint",
+    "cache_write_tokens": "bigint",
+    "cache_write_1h_tokens": "bigint",
+    "reasoning_tokens": "bigint",
+    "cost_usd": "numeric",
+    "price_list": "text",
+}
+_BILLED: Final = {"judge": "text", "user_id": "text", "batch_id": "text"}
+"""Whom a call is counted for; ``judge`` is the model that was asked, whatever it calls itself in its answer."""
+
+_GIVEN: Final = _CALL | _BILLED
+
+# Only calls that are new to the books are added to the totals, whose rows are locked in the order of their key: two
+# transactions that add to the same totals do not deadlock.
+_RECORD = text(
+    f"""
+    WITH given AS MATERIALIZED (
+        SELECT * FROM unnest({", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in _GIVEN.items())})
+            AS given ({", ".join(_GIVEN)})
+    ),
+    written AS (
+        INSERT INTO provider_call ({", ".join(_CALL)})
+        SELECT {", ".join(_CALL)} FROM given
+        ON CONFLICT (request, attempt) DO NOTHING
+        RETURNING request, attempt
+    )
     INSERT INTO spending (day, provider, model, user_id, batch_id, calls, answered, unpriced_calls,
                           input_tokens, output_tokens, cost_usd)
-    SELECT * FROM unnest(
-        CAST(:day AS date[]), CAST(:provider AS text[]), CAST(:model AS text[]), CAST(:user_id AS text[]),
-        CAST(:batch_id AS text[]), CAST(:calls AS bigint[]), CAST(:answered AS bigint[]),
-        CAST(:unpriced_calls AS bigint[]), CAST(:input_tokens AS bigint[]), CAST(:output_tokens AS bigint[]),
-        CAST(:cost_usd AS numeric[])
-    ) AS added (day, provider, model, user_id, batch_id)
-    ORDER BY day, provider, model, user_id, batch_id
+    SELECT (ended_at AT TIME ZONE 'UTC')::date, provider, judge, user_id, batch_id,
+        count(*), count(*) FILTER (WHERE outcome = '{ANSWERED}'), count(*) FILTER (WHERE cost_usd IS NULL),
+        sum(input_tokens), sum(output_tokens), coalesce(sum(cost_usd), 0)
+    FROM given JOIN written USING (request, attempt)
+    GROUP BY 1, 2, 3, 4, 5
+    ORDER BY 1, 2, 3, 4, 5
     ON CONFLICT (day, provider, model, user_id, batch_id) DO UPDATE SET
         calls = spending.calls + excluded.calls,
         answered = spending.answered + excluded.answered,
@@ -61,15 +91,6 @@ _PERIOD_COSTS = text(
 _TODAY: Final = cast(func.timezone("UTC", func.now()), spending.c.day.type)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class _Key:
-    day: date
-    provider: str
-    model: str
-    user_id: str
-    batch_id: str
-
-
 class PostgresBooks:
     """The books, in one transaction."""
 
@@ -79,21 +100,9 @@ class PostgresBooks:
     async def record(self, calls: Sequence[Call]) -> None:
         if not calls:
             return
-        written = await self._connection.execute(
-            insert(provider_call)
-            .on_conflict_do_nothing(index_elements=["request", "attempt"])
-            .returning(provider_call.c.request, provider_call.c.attempt),
-            [_columns(call) for call in calls],
-        )
-        new = {(row.request, row.attempt) for row in written}
-        await self._add([call for call in calls if (call.queue_id, call.taken.attempts) in new])
-
-    async def _add(self, calls: Sequence[Call]) -> None:
-        rows = [
-            {**asdict(key), **_sums(list(made))} for key, made in groupby(sorted(calls, key=_key), key=_key)
-        ]
-        if rows:
-            await self._connection.execute(_ADD, {name: [row[name] for row in rows] for name in rows[0]})
+        rows = [_row(call) for call in calls]
+        columns = dict(zip(_GIVEN, zip(*rows, strict=True), strict=True))
+        await self._connection.execute(_RECORD, columns)
 
     async def totals(self, query: CostQuery) -> Sequence[Total]:
         group = cast(_GROUPS[query.by], Text).label("group")
@@ -124,43 +133,31 @@ class PostgresBooks:
         return claimed.rowcount == 1
 
 
-def _columns(call: Call) -> dict[str, object]:
-    return {
-        "request": call.queue_id,
-        "attempt": call.taken.attempts,
-        "provider": call.provider,
-        "model": call.model,
-        "started_at": call.started_at,
-        "ended_at": call.ended_at,
-        "outcome": call.outcome,
-        "in_batch": call.in_batch,
-        "vendor_request_id": call.vendor_request_id,
-        **{f"{name}_tokens": count for name, count in asdict(call.tokens).items()},
-        "cost_usd": call.cost.usd,
-        "price_list": call.cost.price_list,
-    }
-
-
-def _key(call: Call) -> _Key:
-    request = call.taken.request
-    return _Key(
-        day=call.ended_at.astimezone(UTC).date(),
-        provider=call.provider,
-        model=request.parameters.model,
-        user_id=request.user_id or "",
-        batch_id=request.batch_id or "",
+def _row(call: Call) -> tuple[object, ...]:
+    """A call in the order of ``_GIVEN``."""
+    request, tokens = call.taken.request, call.tokens
+    return (
+        call.queue_id,
+        call.taken.attempts,
+        call.provider,
+        call.model,
+        call.started_at,
+        call.ended_at,
+        call.outcome,
+        call.in_batch,
+        call.vendor_request_id,
+        tokens.input,
+        tokens.output,
+        tokens.cache_read,
+        tokens.cache_write,
+        tokens.cache_write_1h,
+        tokens.reasoning,
+        call.cost.usd,
+        call.cost.price_list,
+        request.parameters.model,
+        request.user_id or "",
+        request.batch_id or "",
     )
-
-
-def _sums(calls: Sequence[Call]) -> dict[str, int | Decimal]:
-    return {
-        "calls": len(calls),
-        "answered": sum(call.error is None for call in calls),
-        "unpriced_calls": sum(not call.cost.is_known for call in calls),
-        "input_tokens": sum(call.tokens.input for call in calls),
-        "output_tokens": sum(call.tokens.output for call in calls),
-        "cost_usd": sum((call.cost.known_usd for call in calls), Decimal(0)),
-    }
 
 
 def _conditions(query: CostQuery) -> Iterable[ColumnElement[bool]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Final
 from uuid import uuid4
 
 from sqlalchemy import Row, select, text, update
@@ -11,6 +12,9 @@ from llm_provider.adapters.postgres_rows import taken_of
 from llm_provider.adapters.tables import judge_request, provider_batch
 from llm_provider.domain.jobs import Job, JobId, JobPolicy, JobState
 from llm_provider.domain.request import Place, QueueId, Taken
+
+FRAME_BYTES: Final = 2_000
+"""What a request has around its prompt: the answer's schema and the parameters."""
 
 # The first relaxed request of a model decides: its model has waited longest.
 _RIPE = text(
@@ -26,15 +30,24 @@ _RIPE = text(
     ORDER BY first LIMIT 1
     """
 )
+# Bytes of the text that a vendor will be sent, but for what frames it. The first one is always taken: alone it is no
+# larger than a request to this service may be.
 _COLLECT = text(
     """
-    UPDATE judge_request SET state = 'batched', provider_batch = :job, attempts = attempts + 1
-    WHERE id IN (
-        SELECT id FROM judge_request
+    WITH first AS MATERIALIZED (
+        SELECT id, seq, octet_length(system) + octet_length(blocks::text) + CAST(:frame_bytes AS integer) AS bytes
+        FROM judge_request
         WHERE state = 'relaxed' AND provider = :provider AND model = :model
           AND not_before <= clock_timestamp() AND expires_at > clock_timestamp()
         ORDER BY seq LIMIT :most_items FOR UPDATE SKIP LOCKED
+    ), fitting AS (
+        SELECT id, sum(bytes) OVER (ORDER BY seq) - bytes AS bytes_before, sum(bytes) OVER (ORDER BY seq) AS bytes
+        FROM first
     )
+    UPDATE judge_request SET state = 'batched', provider_batch = :job, attempts = attempts + 1
+    FROM fitting
+    WHERE judge_request.id = fitting.id
+      AND (fitting.bytes <= CAST(:most_bytes AS bigint) OR fitting.bytes_before = 0)
     """
 )
 _TAKE_DUE = text(
@@ -68,9 +81,9 @@ class PostgresJobs:
                 "collect_for": policy.collect_for,
             },
         )
-        return None if model is None else await self._make(provider, model, policy.most_items)
+        return None if model is None else await self._make(provider, model, policy)
 
-    async def _make(self, provider: str, model: str, most_items: int) -> Job | None:
+    async def _make(self, provider: str, model: str, policy: JobPolicy) -> Job | None:
         job_id = JobId(uuid4())
         await self._connection.execute(
             provider_batch.insert().values(
@@ -78,7 +91,15 @@ class PostgresJobs:
             )
         )
         collected = await self._connection.execute(
-            _COLLECT, {"job": job_id, "provider": provider, "model": model, "most_items": most_items}
+            _COLLECT,
+            {
+                "job": job_id,
+                "provider": provider,
+                "model": model,
+                "most_items": policy.most_items,
+                "most_bytes": policy.most_bytes,
+                "frame_bytes": FRAME_BYTES,
+            },
         )
         chosen = provider_batch.c.id == job_id
         if not collected.rowcount:

@@ -2,24 +2,22 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from event_contracts import RequestStatus
 from sqlalchemy import Row, select
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from llm_provider.adapters import sql_queue as sql
 from llm_provider.adapters.postgres_meters import MeterRules
 from llm_provider.adapters.postgres_outbox import PostgresOutbox
-from llm_provider.adapters.postgres_rows import columns_of, status_of, taken_of
+from llm_provider.adapters.postgres_rows import NEW_REQUEST, row_of, status_of, taken_of
 from llm_provider.adapters.tables import judge_request
 from llm_provider.domain.calls import Ended
 from llm_provider.domain.fairness import Lane, Standing, fair_turns, turn_of_the_returned
 from llm_provider.domain.request import JudgeRequest, Place, QueueId, Taken
 from llm_provider.ports import KnownKey, PlaceCount, Postponed, QueueDepth
-
-_KEY_COLUMNS = (judge_request.c.idempotency_key, judge_request.c.id, judge_request.c.body_sha256)
 
 
 class PostgresQueue:
@@ -45,26 +43,19 @@ class PostgresQueue:
     async def known_keys(self, keys: Sequence[str]) -> Mapping[str, KnownKey]:
         if not keys:
             return {}
-        rows = await self._connection.execute(
-            select(*_KEY_COLUMNS).where(judge_request.c.idempotency_key.in_(keys))
-        )
-        return _known(rows)
+        return _known(await self._connection.execute(sql.KNOWN_KEYS, {"keys": keys}))
 
     async def add(self, requests: Sequence[JudgeRequest]) -> Mapping[str, KnownKey]:
         waiting = [request for request in requests if _first_place(request) is Place.WAITING]
         lanes = [request.lane for request in waiting]
         turns = fair_turns(lanes, standings=await self._standings(lanes))
         turn_of = dict(zip((request.queue_id for request in waiting), turns, strict=True))
-        rows = await self._connection.execute(
-            upsert(judge_request)
-            .on_conflict_do_nothing(index_elements=["idempotency_key"])
-            .returning(*_KEY_COLUMNS),
-            [
-                columns_of(request, place=_first_place(request), turn=turn_of.get(request.queue_id))
-                for request in requests
-            ],
-        )
-        added = _known(rows)
+        rows = [
+            row_of(request, place=_first_place(request), turn=turn_of.get(request.queue_id))
+            for request in requests
+        ]
+        columns = dict(zip(NEW_REQUEST, zip(*rows, strict=True), strict=True))
+        added = _known(await self._connection.execute(sql.ADD, columns))
         keys = {request.idempotency_key for request in requests}
         return {**added, **await self.known_keys(sorted(keys - added.keys()))}
 
@@ -202,7 +193,7 @@ class PostgresQueue:
         return [(row.provider, row.model) for row in await self._connection.execute(sql.OPEN_MODELS)]
 
 
-def _known(rows: Iterable[Row[tuple[str, UUID, str]]]) -> Mapping[str, KnownKey]:
+def _known(rows: Iterable[Row[Any]]) -> Mapping[str, KnownKey]:
     return {row[0]: KnownKey(queue_id=QueueId(row[1]), body_sha256=row[2]) for row in rows}
 
 

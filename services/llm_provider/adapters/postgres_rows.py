@@ -1,8 +1,10 @@
 """Rows of judge requests, and what they stand for."""
 
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any, Final
 
+import orjson
 from event_contracts import LLMComparisonResultV1, PromptBlock, RequestState, RequestStatus
 from pydantic import TypeAdapter
 from sqlalchemy import Row
@@ -24,39 +26,78 @@ _STATES: Final = {
 }
 
 
-def columns_of(request: JudgeRequest, *, place: Place, turn: Turn | None) -> dict[str, object]:
-    """A new request as a row."""
-    parameters = asdict(request.parameters)
-    return {
-        "id": request.queue_id,
-        "idempotency_key": request.idempotency_key,
-        "body_sha256": request.body_sha256,
-        "provider": parameters.pop("provider"),
-        "model": parameters.pop("model"),
-        "parameters": parameters,
-        "system": request.prompt.system,
-        "blocks": [block.model_dump(mode="json") for block in request.prompt.blocks],
-        "prompt_sha256": request.prompt_sha256,
-        "sample": request.sample,
-        "estimated_input": request.estimated_input,
-        "callback_topic": request.callback_topic,
-        "callback_url": request.callback_url,
-        "correlation_id": request.correlation_id,
-        "user_id": request.user_id,
-        "batch_id": request.batch_id,
-        "metadata": request.metadata,
-        "requested_at": request.requested_at,
-        "not_before": request.not_before,
-        "expires_at": request.expires_at,
-        "is_relaxed": request.is_relaxed,
-        "reports_batch_expiry": request.reports_batch_expiry,
-        "max_cost_usd": request.max_cost_usd,
-        "state": place,
-        "due_at": request.not_before,
-        "priority": request.priority,
-        "lane": request.lane.caller,
-        "turn": turn,
-    }
+NEW_REQUEST: Final = {
+    "id": "uuid",
+    "idempotency_key": "text",
+    "body_sha256": "text",
+    "provider": "text",
+    "model": "text",
+    "parameters": "jsonb",
+    "system": "text",
+    "blocks": "jsonb",
+    "prompt_sha256": "text",
+    "sample": "integer",
+    "estimated_input": "integer",
+    "callback_topic": "text",
+    "callback_url": "text",
+    "correlation_id": "uuid",
+    "user_id": "text",
+    "batch_id": "text",
+    "metadata": "jsonb",
+    "requested_at": "timestamptz",
+    "not_before": "timestamptz",
+    "expires_at": "timestamptz",
+    "is_relaxed": "boolean",
+    "reports_batch_expiry": "boolean",
+    "max_cost_usd": "numeric",
+    "state": "text",
+    "due_at": "timestamptz",
+    "priority": "smallint",
+    "lane": "text",
+    "turn": "bigint",
+}
+"""The columns of a request that joins the queue, and their types."""
+
+
+def row_of(request: JudgeRequest, *, place: Place, turn: Turn | None) -> tuple[object, ...]:
+    """A new request as a row, in the order of ``NEW_REQUEST``."""
+    return (
+        request.queue_id,
+        request.idempotency_key,
+        request.body_sha256,
+        request.parameters.provider,
+        request.parameters.model,
+        _parameters_json(request.parameters),
+        request.prompt.system,
+        _BLOCKS.dump_json(request.prompt.blocks).decode(),
+        request.prompt_sha256,
+        request.sample,
+        request.estimated_input,
+        request.callback_topic,
+        request.callback_url,
+        request.correlation_id,
+        request.user_id,
+        request.batch_id,
+        orjson.dumps(request.metadata).decode(),
+        request.requested_at,
+        request.not_before,
+        request.expires_at,
+        request.is_relaxed,
+        request.reports_batch_expiry,
+        request.max_cost_usd,
+        place,
+        request.not_before,
+        request.priority,
+        request.lane.caller,
+        turn,
+    )
+
+
+@lru_cache
+def _parameters_json(parameters: JudgeParameters) -> str:
+    """Without provider and model, which have columns of their own; most requests have the same parameters."""
+    rest = {name: value for name, value in asdict(parameters).items() if name not in ("provider", "model")}
+    return orjson.dumps(rest).decode()
 
 
 def taken_of(row: Row[Any]) -> Taken:

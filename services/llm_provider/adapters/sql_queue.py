@@ -1,6 +1,12 @@
-"""The queue's statements. Times are the database's: the clocks of replicas differ."""
+"""The queue's statements. Times are the database's: the clocks of replicas differ.
+
+Many rows travel as one array a column, so that a statement's text is the same however many there are: it is compiled
+and planned once.
+"""
 
 from sqlalchemy import text
+
+from llm_provider.adapters.postgres_rows import NEW_REQUEST
 
 DEPTH = text(
     """
@@ -8,6 +14,19 @@ DEPTH = text(
         (SELECT count(*) FROM (SELECT 1 FROM judge_request WHERE ended_at IS NULL LIMIT :at_most) AS open),
         (SELECT sum(requests_per_minute) FROM meter
          WHERE (provider, model) IN (SELECT * FROM unnest(CAST(:providers AS text[]), CAST(:models AS text[]))))
+    """
+)
+
+KNOWN_KEYS = text(
+    "SELECT idempotency_key, id, body_sha256 FROM judge_request WHERE idempotency_key = ANY(CAST(:keys AS text[]))"
+)
+
+ADD = text(
+    f"""
+    INSERT INTO judge_request ({", ".join(NEW_REQUEST)})
+    SELECT * FROM unnest({", ".join(f"CAST(:{name} AS {kind}[])" for name, kind in NEW_REQUEST.items())})
+    ON CONFLICT (idempotency_key) DO NOTHING
+    RETURNING idempotency_key, id, body_sha256
     """
 )
 

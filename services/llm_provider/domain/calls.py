@@ -12,6 +12,7 @@ from llm_provider.domain.money import Cost
 from llm_provider.domain.request import SERVICE, Place, QueueId, Taken, Usage
 
 NO_COST = Cost(usd=Decimal(0), price_list="none")
+ANSWERED = "answered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +49,8 @@ class Call:
 
     @property
     def outcome(self) -> str:
-        """``answered``, or the error's code."""
-        return "answered" if self.error is None else self.error.code
+        """``ANSWERED``, or the error's code."""
+        return ANSWERED if self.error is None else self.error.code
 
     @property
     def response_time_ms(self) -> int:

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NewType
+from typing import Final, NewType
 from uuid import UUID
 
 JobId = NewType("JobId", UUID)
+
+LONGEST_REST: Final = timedelta(seconds=1)
 
 
 class JobState(StrEnum):
@@ -32,16 +34,28 @@ class Job:
     submissions: int
     created_at: datetime
 
+    def is_older_than(self, age: timedelta, *, now: datetime) -> bool:
+        """True once it has been collected so long ago."""
+        return now - self.created_at > age
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobPolicy:
     """When relaxed requests become a job, and how often the vendor is asked about it.
 
-    A job is made of ``most_items`` requests, or of fewer once the first of them has waited for ``collect_for``.
-    A job whose submission fails is submitted again, ``max_submissions`` times at most.
+    A job is made of ``most_items`` requests, or of fewer once the first of them has waited for ``collect_for``, or
+    where more of them would come to more than ``most_bytes``. A job whose submission fails is submitted again,
+    ``max_submissions`` times at most; one of which nothing can be learnt is given up at the age of ``give_up_after``.
     """
 
     most_items: int = 2_000
+    most_bytes: int = 100_000_000
     collect_for: timedelta = timedelta(minutes=1)
     poll_every: timedelta = timedelta(minutes=1)
     max_submissions: int = 5
+    give_up_after: timedelta = timedelta(hours=48)
+
+    @property
+    def rest(self) -> timedelta:
+        """How long a worker rests that finds nothing to do: no longer than until the next thing may be due."""
+        return min(self.collect_for, self.poll_every, LONGEST_REST)

@@ -229,11 +229,15 @@ def digest(prompt: Prompt, parameters: JudgeParameters) -> str:
     )
 
 
-def body_sha256(request: ComparisonRequest) -> str:
-    """Identity of a request's body: the same key with another body is a mistake of the caller.
+def canonical_body(request: ComparisonRequest) -> str:
+    """A request's body as one text that is the same whenever it asks for the same; the key is no part of it.
 
     What is at its default is left out, so that a field that is added to the contract changes no identity.
     """
-    body = request.model_dump(mode="json", exclude={"idempotency_key"}, exclude_defaults=True)
-    canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    fields = request.model_dump_json(exclude={"idempotency_key", "metadata"}, exclude_defaults=True)
+    return fields + json.dumps(request.metadata, sort_keys=True, separators=(",", ":"))
+
+
+def body_sha256(body: str) -> str:
+    """Identity of a canonical body: the same key with another body is a mistake of the caller."""
+    return hashlib.sha256(body.encode()).hexdigest()

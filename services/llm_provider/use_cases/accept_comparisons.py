@@ -25,6 +25,7 @@ from llm_provider.domain.request import (
     JudgeRequest,
     QueueId,
     body_sha256,
+    canonical_body,
     digest,
     new_prompt,
 )
@@ -38,6 +39,7 @@ FULL_RETRY_SECONDS = 5.0
 Outcome = ComparisonAccepted | SuiteError
 """Whether a request was accepted, or why not."""
 
+NUL_IN_JSON = "\\u0000"
 TOPICS = frozenset(str(topic) for topic in CALLBACK_TOPICS)
 
 
@@ -117,11 +119,12 @@ class AcceptComparisons:
         self, item: ComparisonBatchItem, resolved: dict[str, JudgeParameters], now: datetime
     ) -> JudgeRequest | SuiteError:
         try:
-            _require_storable(item)
+            body = canonical_body(item)
+            _require_storable(item, body)
             item.require_callback(TOPICS)
             if item.callback_url is not None:
                 self.callbacks.check(item.callback_url)
-            request = self._request(item, self._parameters(item, resolved), now)
+            request = self._request(item, body, self._parameters(item, resolved), now)
             _require_time(request)
             self._require_cap(request)
         except InvalidRequest as error:
@@ -136,7 +139,9 @@ class AcceptComparisons:
             resolved[key] = self.catalogue.resolve(overrides)
         return resolved[key]
 
-    def _request(self, item: ComparisonBatchItem, parameters: JudgeParameters, now: datetime) -> JudgeRequest:
+    def _request(
+        self, item: ComparisonBatchItem, body: str, parameters: JudgeParameters, now: datetime
+    ) -> JudgeRequest:
         prompt, queue_id = new_prompt(item), QueueId(uuid4())
         not_before = max(now, item.not_before or now)
         is_relaxed = self._is_relaxed(item, parameters)
@@ -144,7 +149,7 @@ class AcceptComparisons:
         return JudgeRequest(
             queue_id=queue_id,
             idempotency_key=item.idempotency_key or str(queue_id),
-            body_sha256=body_sha256(item),
+            body_sha256=body_sha256(body),
             prompt=prompt,
             prompt_sha256=digest(prompt, parameters),
             parameters=parameters,
@@ -193,9 +198,14 @@ def _given_keys(requests: Sequence[JudgeRequest]) -> Sequence[str]:
     return [one.idempotency_key for one in requests if one.idempotency_key != str(one.queue_id)]
 
 
-def _require_storable(item: ComparisonBatchItem) -> None:
-    if not is_storable(item.model_dump(mode="json")):
-        raise InvalidPrompt("the request holds NUL characters or broken text: remove them")
+def _require_storable(item: ComparisonBatchItem, body: str) -> None:
+    """Long texts are walked through only where the body looks wrong: it may merely spell the escape of a NUL out."""
+    if not (is_storable(item.metadata) and is_storable(item.idempotency_key)):
+        raise InvalidPrompt(
+            "the metadata or the key holds what cannot be kept: NUL, or a number beyond 64 bits"
+        )
+    if NUL_IN_JSON in body and not is_storable(item.model_dump(mode="json")):
+        raise InvalidPrompt("the request holds NUL characters: remove them")
 
 
 def _require_time(request: JudgeRequest) -> None:

@@ -5,9 +5,9 @@ dies in between leaves a job that is submitted again: the vendor works on it twi
 the first is paid for nothing. So a kill costs one job at most.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
@@ -78,7 +78,9 @@ class RunJobs:
 
     async def _not_submitted(self, job: Job, error: SuiteError) -> None:
         if may_be_retried(error) and job.submissions + 1 < self.policy.max_submissions:
-            log.warning("job.not_submitted", job_id=str(job.job_id), error_code=error.code)
+            log.warning(
+                "job.not_submitted", job_id=str(job.job_id), error_code=error.code, reason=error.message
+            )
             await self._look_again(job, after=error.retry_after if isinstance(error, JudgeError) else None)
             return
         await self._close(job, reason=error.message)
@@ -93,11 +95,7 @@ class RunJobs:
             if view.state is BatchJobState.ENDED:
                 await self._read(job, judge, job.vendor_job_id)
         except SuiteError as error:
-            log.warning("job.not_read", job_id=str(job.job_id), error_code=error.code)
-            if may_be_retried(error):
-                await self._look_again(job)
-                return
-            await self._close(job, reason=error.message)
+            await self._not_read(job, error)
             return
         await self._close(job, reason=view.reason)
 
@@ -107,16 +105,24 @@ class RunJobs:
             items = await transaction.jobs.open_items(job.job_id)
         if not items:
             await judge.cancel(vendor_job_id)
-        await self._look_again(job)
+        if self._is_overdue(job):
+            await self._close(job, reason="the vendor's batch job has not ended for too long")
+        else:
+            await self._look_again(job)
+
+    async def _not_read(self, job: Job, error: SuiteError) -> None:
+        log.warning("job.not_read", job_id=str(job.job_id), error_code=error.code, reason=error.message)
+        if may_be_retried(error) and not self._is_overdue(job):
+            await self._look_again(job)
+        else:
+            await self._close(job, reason=error.message)
+
+    def _is_overdue(self, job: Job) -> bool:
+        return job.is_older_than(self.policy.give_up_after, now=datetime.now(UTC))
 
     async def _read(self, job: Job, judge: BatchJudge, vendor_job_id: str) -> None:
-        chunk: list[BatchOutcome] = []
-        async for outcome in judge.outcomes(vendor_job_id):
-            chunk.append(outcome)
-            if len(chunk) == AT_ONCE:
-                await self._record(job, chunk)
-                chunk = []
-        await self._record(job, chunk)
+        async for outcomes in _chunks(judge.outcomes(vendor_job_id)):
+            await self._record(job, outcomes)
 
     async def _record(self, job: Job, outcomes: Sequence[BatchOutcome]) -> None:
         """Record outcomes, also of requests that have ended otherwise: the vendor bills them."""
@@ -151,6 +157,21 @@ class RunJobs:
     async def _look_again(self, job: Job, *, after: timedelta | None = None) -> None:
         async with self.store.transaction() as transaction:
             await transaction.jobs.look_again(job.job_id, after=after or self.policy.poll_every)
+
+
+async def _chunks(outcomes: AsyncIterator[BatchOutcome]) -> AsyncIterator[Sequence[BatchOutcome]]:
+    """Outcomes, some at a time; what came before an error is given out before the error is raised."""
+    chunk: list[BatchOutcome] = []
+    try:
+        async for outcome in outcomes:
+            chunk.append(outcome)
+            if len(chunk) == AT_ONCE:
+                yield chunk
+                chunk = []
+    except SuiteError:
+        yield chunk
+        raise
+    yield chunk
 
 
 def _item(taken: Taken) -> BatchItem:

@@ -151,6 +151,7 @@ async def test_what_no_judge_can_honour_is_refused_with_the_choices_before_anyth
         ({"user_prompt": "a\x00b", "prompt_blocks": None}, "LLM_INVALID_PROMPT"),
         ({"prompt_blocks": [{"target": "system", "content": "a\x00b"}]}, "LLM_INVALID_PROMPT"),
         ({"metadata": {"note": "a\x00b"}}, "VALIDATION_ERROR"),
+        ({"metadata": {"number": 10**30}}, "LLM_INVALID_PROMPT"),
         ({"user_id": "a\x00b"}, "LLM_INVALID_PROMPT"),
     ],
 )
@@ -162,6 +163,22 @@ async def test_a_request_that_cannot_be_answered_is_refused_with_its_code(
 
     assert answer.status_code == 422
     assert error_of(answer).error_code == code
+
+
+async def test_a_key_that_cannot_be_kept_is_refused(database_url: str) -> None:
+    async with service(database_url) as client:
+        answer = await submit(client, [comparison(key="a\x00b"), comparison(key="b")])
+
+    assert [item.error is None for item in answer.items] == [False, True]
+
+
+async def test_a_text_that_spells_out_an_escape_is_a_text(database_url: str) -> None:
+    bus, results = memory_bus()
+    async with serving(settings_for(database_url), bus=bus) as client:
+        await submit(client, [comparison(r"In JSON, NUL is written \u0000.")])
+        (result,) = await results.waits_for(1)
+
+    assert result.winner is not None
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe"])

@@ -116,6 +116,60 @@ async def test_a_job_is_no_larger_than_the_settings_say(database_url: str) -> No
     assert sorted(len(job.items) for job in vendors.jobs.values()) == [2, 5, 5]
 
 
+async def test_a_job_is_no_longer_than_the_settings_say(database_url: str) -> None:
+    async with (
+        fake_vendors() as vendors,
+        service(database_url, vendors, batch_bytes=10_000) as (client, results),
+    ):
+        await submit(client, relaxed("anthropic", 12))
+        await results.waits_for(12)
+
+    sizes = [sum(item.size for _, item in job.items) for job in vendors.jobs.values()]
+    assert len(sizes) > 1
+    assert max(sizes) <= 10_000
+
+
+async def test_an_item_that_is_longer_than_a_job_may_be_is_a_job(database_url: str) -> None:
+    async with (
+        fake_vendors() as vendors,
+        service(database_url, vendors, batch_bytes=1) as (client, results),
+    ):
+        await submit(client, relaxed("anthropic", 2))
+        await results.waits_for(2)
+
+    assert [len(job.items) for job in vendors.jobs.values()] == [1, 1]
+
+
+async def test_what_came_of_a_file_of_results_before_it_broke_off_is_recorded(database_url: str) -> None:
+    async with fake_vendors() as vendors, service(database_url, vendors) as (client, results):
+        vendors.breaks_off_files = True
+        await submit(client, relaxed("anthropic", 5))
+        before = len(await results.waits_for(4))
+        vendors.breaks_off_files = False
+        received = await results.waits_for(5)
+
+    assert before == 4, "the last line is what the file broke off in"
+    assert in_batches(vendors) == [True] * 5, "nothing was paid twice"
+    assert len({result.request_id for result in received}) == 5
+
+
+async def test_a_job_of_which_nothing_can_be_learnt_is_given_up(database_url: str) -> None:
+    async with fake_vendors() as vendors:
+        vendors.views_before_end = 1_000_000
+        async with service(database_url, vendors) as (client, _):
+            await submit(client, relaxed("anthropic", 2, on_expiry=BatchExpiry.REPORT))
+            await _until(lambda: bool(vendors.jobs))
+            await asyncio.sleep(0.3)
+        async with stored(database_url) as database:
+            await database.execute("UPDATE provider_batch SET created_at = now() - interval '49 hours'")
+        async with service(database_url, vendors, anthropic_url="http://127.0.0.1:9") as (_, results):
+            received = await results.waits_for(2)
+
+    assert {result.error_detail and result.error_detail.error_code for result in received} == {
+        "LLM_PROVIDER_TIMEOUT"
+    }
+
+
 def expiring_in_batches(received: Received) -> Answer | Expires:
     return Expires() if received.in_batch else Answer(usage=USAGE)
 

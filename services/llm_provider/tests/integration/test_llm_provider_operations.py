@@ -9,13 +9,11 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from event_contracts import LLMConfigOverrides, NotFound
-from llm_provider.ports import RetiringModel, Store
+from event_contracts import LLMConfigOverrides, NotAuthenticated, NotAuthorized
+from llm_provider.ports import RetiringModel
 from llm_provider.tests.building import comparison
 from llm_provider.tests.serving import PATIENCE_SECONDS, Results, memory_bus, serving, settings_for, submit
-from llm_provider.tests.storing import stored
 from llm_provider.tests.vendors.fake_vendors import KEY, Answer, Failure, always, fake_vendors, in_turn
-from llm_provider.use_cases.pause_provider import PauseProvider
 
 LLAMA = LLMConfigOverrides(provider_override="openai_compatible", model_override="llama-3")
 SLOW = {"simulated_latency_ms": 60_000.0}
@@ -86,29 +84,87 @@ async def test_an_outage_opens_the_breaker_and_costs_no_request_its_tries(databa
     assert all(result.winner is not None for result in received)
 
 
+class OneAdministrator:
+    """Knows one token, and somebody who has one but is no administrator."""
+
+    async def admit(self, authorization: str | None) -> str:
+        if authorization == "Bearer teacher":
+            raise NotAuthorized("needs the role admin")
+        if authorization != "Bearer admin":
+            raise NotAuthenticated("show a bearer token")
+        return "admin@example.org"
+
+
+ADMIN = {"Authorization": "Bearer admin"}
+PAUSE, RESUME = "/admin/v1/providers/mock/pause", "/admin/v1/providers/mock/resume"
+
+
 async def test_a_paused_provider_answers_nothing_until_it_is_resumed(database_url: str) -> None:
-    async with stored(database_url) as other_replica, service(database_url) as (client, results):
-        switch = _switch(other_replica.store)
-        await switch.pause("mock", by="admin@example.org", reason="too dear today")
+    bus, results = memory_bus()
+    async with serving(settings_for(database_url), bus=bus, gate=OneAdministrator()) as client:
+        paused = await client.post(PAUSE, json={"reason": "too dear today"}, headers=ADMIN)
         await submit(client, [comparison()])
         await asyncio.sleep(0.6)
         while_paused, shown = list(results.received), await provider(client, "mock")
-        await switch.resume("mock", by="admin@example.org")
+        resumed = await client.post(RESUME, headers=ADMIN)
         await results.waits_for(1)
 
     assert while_paused == []
+    assert paused.json()["pause"] == shown["pause"]
     assert shown["enabled"] is False
     assert (shown["pause"]["paused_by"], shown["pause"]["reason"]) == ("admin@example.org", "too dear today")
+    assert (resumed.json()["enabled"], resumed.json()["pause"]) == (True, None)
 
 
-async def test_only_providers_that_there_are_can_be_paused(database_url: str) -> None:
-    async with stored(database_url) as database:
-        with pytest.raises(NotFound, match="use one of"):
-            await _switch(database.store).pause("nobody", by="admin", reason="x")
+async def test_a_pause_holds_on_all_replicas(database_url: str) -> None:
+    first_bus, first = memory_bus()
+    second_bus, second = memory_bus()
+    async with (
+        serving(settings_for(database_url), bus=first_bus, gate=OneAdministrator()) as client,
+        serving(settings_for(database_url), bus=second_bus),
+    ):
+        await client.post(PAUSE, json={"reason": "too dear today"}, headers=ADMIN)
+        await submit(client, [comparison() for _ in range(5)])
+        await asyncio.sleep(0.6)
+
+    assert first.received == second.received == []
 
 
-def _switch(store: Store) -> PauseProvider:
-    return PauseProvider(store=store, known=("mock",), wake_judges=lambda: None)
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({}, 401), ({"Authorization": "Bearer x"}, 401), ({"Authorization": "Bearer teacher"}, 403)],
+)
+async def test_only_an_administrator_moves_the_switch(
+    database_url: str, headers: dict[str, str], status: int
+) -> None:
+    bus, _ = memory_bus()
+    async with serving(settings_for(database_url), bus=bus, gate=OneAdministrator()) as client:
+        answers = [
+            await client.post(PAUSE, json={"reason": "x"}, headers=headers),
+            await client.post(RESUME, headers=headers),
+        ]
+        mock = await provider(client, "mock")
+
+    assert [answer.status_code for answer in answers] == [status] * 2
+    assert mock["enabled"] is True
+
+
+async def test_only_providers_that_there_are_can_be_paused_and_only_with_a_reason(database_url: str) -> None:
+    bus, _ = memory_bus()
+    async with serving(settings_for(database_url), bus=bus, gate=OneAdministrator()) as client:
+        unknown = await client.post("/admin/v1/providers/nobody/pause", json={"reason": "x"}, headers=ADMIN)
+        unexplained = await client.post(PAUSE, json={"reason": ""}, headers=ADMIN)
+
+    assert unknown.status_code == 404
+    assert "use one of" in unknown.json()["error"]["message"]
+    assert unexplained.status_code == 422
+
+
+async def test_without_a_gate_there_is_no_switch(database_url: str) -> None:
+    async with service(database_url) as (client, _):
+        answer = await client.post(PAUSE, json={"reason": "x"}, headers=ADMIN)
+
+    assert answer.status_code == 404
 
 
 async def test_a_cancelled_request_ends_with_one_error_and_is_not_judged(database_url: str) -> None:

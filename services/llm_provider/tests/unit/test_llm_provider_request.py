@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from llm_provider.domain.request import (
     JudgeParameters,
     Prompt,
-    body_sha256,
+    canonical_body,
     digest,
     new_prompt,
 )
@@ -77,9 +77,16 @@ def test_a_body_is_the_same_whatever_its_key_and_different_when_anything_else_is
     other = item.model_copy(update={"metadata": {**item.metadata, "bos_batch_id": "other"}})
     plain = ComparisonRequest.model_validate(item.model_dump(exclude={"idempotency_key"}))
 
-    assert body_sha256(item) == body_sha256(item.model_copy(update={"idempotency_key": "two"}))
-    assert body_sha256(item) == body_sha256(plain)
-    assert body_sha256(item) != body_sha256(other)
+    assert canonical_body(item) == canonical_body(item.model_copy(update={"idempotency_key": "two"}))
+    assert canonical_body(item) == canonical_body(plain)
+    assert canonical_body(item) != canonical_body(other)
+
+
+def test_a_body_is_the_same_in_whatever_order_its_metadata_comes() -> None:
+    item = comparison()
+    turned = item.model_copy(update={"metadata": dict(reversed(item.metadata.items()))})
+
+    assert canonical_body(item) == canonical_body(turned)
 
 
 @given(st.integers(1, 10_000))
