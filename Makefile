@@ -36,6 +36,9 @@ demo: $(READY)  ## assess the sample assignment with the simulated judge: no Doc
 test: $(READY)  ## run every test, on real PostgreSQL and Kafka
 	@.venv/bin/pytest -n $(WORKERS)
 
+test-local-llm: $(READY)  ## a small real model judges a batch on this machine; builds llama.cpp once (some minutes)
+	@CJ_LOCAL_LLM=1 .venv/bin/pytest services/llm_provider/tests/integration/test_llm_provider_local_llm.py
+
 check: $(READY)  ## lint, types, architecture rules, dependencies, freshness of generated files
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .

@@ -13,6 +13,7 @@ import typer
 from event_contracts import InvalidRequest, LLMConfigOverrides, LLMProvider, SuiteError
 from model_manifest import Model, get_model, list_models, validate_llm_overrides
 from model_manifest.inspection import Asked, Inspection, exit_code, inspect_provider
+from model_manifest.manifest import providers_with
 from model_manifest.price_list import PRICE_LIST, rates_on
 from model_manifest.vendor_lists import VENDORS, Vendor
 from pydantic import ValidationError
@@ -79,16 +80,18 @@ def list_command(
 @models_app.command()
 def show(
     name: Annotated[
-        str, typer.Argument(metavar="PROVIDER/MODEL", help="For example anthropic/claude-haiku-5-5.")
+        str,
+        typer.Argument(
+            metavar="[PROVIDER/]MODEL", help="For example anthropic/claude-haiku-5-5, or claude-haiku-5-5."
+        ),
     ],
     as_json: AsJson = False,
     on: On = None,
 ) -> None:
     """Everything that is known of one model."""
     day = _day(on)
-    provider, _, model_id = name.partition("/")
     try:
-        model = get_model(provider, model_id)
+        model = _named(name)
     except SuiteError as error:
         _refuse(error.message)
     if as_json:
@@ -168,6 +171,19 @@ def check(
     else:
         _print_report(inspections, code)
     raise typer.Exit(code)
+
+
+def _named(name: str) -> Model:
+    """The model of a full name, or the only one of a plain id."""
+    provider, slash, model_id = name.partition("/")
+    if slash:
+        return get_model(provider, model_id)
+    owners = providers_with(name)
+    if len(owners) != 1:
+        raise InvalidRequest(
+            f"{name} is offered by {', '.join(owners) or 'nobody'}: use one of PROVIDER/MODEL as in `models list`"
+        )
+    return get_model(owners[0], name)
 
 
 def _vendors(chosen: Sequence[str] | None, base_url: str | None) -> list[Vendor]:

@@ -19,7 +19,7 @@ from event_contracts import (
 from llm_provider.domain.announcing import Announcement
 from llm_provider.domain.calls import Call, Ended
 from llm_provider.domain.jobs import Job, JobId, JobPolicy
-from llm_provider.domain.limits import LimitReading, Limits
+from llm_provider.domain.limits import BreakerNews, LimitReading, Limits
 from llm_provider.domain.metering import Settlement
 from llm_provider.domain.money import Cost
 from llm_provider.domain.request import JudgeParameters, JudgeRequest, Place, Prompt, QueueId, Taken, Usage
@@ -145,8 +145,8 @@ class Meters(Protocol):
         """Let nobody call the model for ``pause``."""
         ...
 
-    async def settle(self, *, provider: str, settlements: Sequence[Settlement]) -> Mapping[str, bool]:
-        """Learn from calls; returns the models whose breaker is open, and whether these calls have opened it."""
+    async def settle(self, *, provider: str, settlements: Sequence[Settlement]) -> Sequence[BreakerNews]:
+        """Learn from calls; returns how the breaker of each model stands now."""
         ...
 
     async def views(self) -> Sequence[MeterView]:

@@ -8,7 +8,15 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from llm_provider.adapters import sql_meters as sql
-from llm_provider.domain.limits import Allowance, BreakerPolicy, BreakerState, LimitReading, Limits, Pacing
+from llm_provider.domain.limits import (
+    Allowance,
+    BreakerNews,
+    BreakerPolicy,
+    BreakerState,
+    LimitReading,
+    Limits,
+    Pacing,
+)
 from llm_provider.domain.metering import Settlement
 from llm_provider.domain.spending import MeterView, PauseView
 
@@ -72,7 +80,7 @@ class PostgresMeters:
             {"provider": provider, "key": self._rules.key_of(provider), "model": model, "pause": pause},
         )
 
-    async def settle(self, *, provider: str, settlements: Sequence[Settlement]) -> Mapping[str, bool]:
+    async def settle(self, *, provider: str, settlements: Sequence[Settlement]) -> Sequence[BreakerNews]:
         breaker, pacing = self._rules.breaker, self._rules.pacing
         rows = await self._connection.execute(
             sql.SETTLE,
@@ -89,7 +97,7 @@ class PostgresMeters:
                 **self._readings(provider, settlements),
             },
         )
-        return {row.model: row.opens for row in rows if row.is_open}
+        return [BreakerNews(**row._mapping) for row in rows]
 
     def _readings(self, provider: str, settlements: Sequence[Settlement]) -> dict[str, object]:
         found: dict[str, object] = {}

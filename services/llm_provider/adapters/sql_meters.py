@@ -70,7 +70,8 @@ SETTLE = text(
             1 - power(1 - CAST(:learning AS float8), said.replies) AS weight,
             streak.failures,
             said.failures > 0 AND streak.failures >= CAST(:most_failures AS integer)
-                AND (held.open_until IS NULL OR held.open_until <= moment.at) AS opens
+                AND (held.open_until IS NULL OR held.open_until <= moment.at) AS opens,
+            held.open_until IS NOT NULL AS was_open
         FROM held JOIN said USING (model)
         CROSS JOIN (SELECT clock_timestamp() AS at) AS moment
         CROSS JOIN LATERAL (
@@ -111,7 +112,8 @@ SETTLE = text(
             WHEN said.is_alive THEN NULL ELSE open_until END
     FROM judged JOIN said USING (model)
     WHERE meter.provider = :provider AND meter.key = :key AND meter.model = judged.model
-    RETURNING meter.model, judged.opens, meter.open_until IS NOT NULL AS is_open
+    RETURNING meter.model, meter.open_until IS NOT NULL AS is_open, judged.opens AS has_opened,
+        judged.was_open AND meter.open_until IS NULL AS has_closed
     """
 )
 

@@ -91,3 +91,13 @@ class BreakerState(StrEnum):
     CLOSED = "closed"
     OPEN = "open"
     HALF_OPEN = "half_open"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerNews:
+    """How a model's breaker stands after some calls, and whether these calls have opened or closed it."""
+
+    model: str
+    is_open: bool
+    has_opened: bool
+    has_closed: bool

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from llm_provider.adapters.postgres import PostgresStore
 from llm_provider.adapters.postgres_meters import MeterRules
-from llm_provider.domain.limits import BreakerPolicy, Limits, Pacing
+from llm_provider.domain.limits import BreakerNews, BreakerPolicy, Limits, Pacing
 from llm_provider.domain.metering import Settlement
 from llm_provider.domain.request import JudgeRequest, Taken
 from service_kit.database import Database
@@ -47,9 +47,11 @@ class Stored:
         async with self.store.transaction() as transaction:
             return await transaction.queue.return_due(limit=500)
 
-    async def settle(self, *settlements: Settlement) -> dict[str, bool]:
+    async def settle(self, *settlements: Settlement) -> BreakerNews:
+        """Settle calls of one model."""
         async with self.store.transaction() as transaction:
-            return dict(await transaction.meters.settle(provider="mock", settlements=settlements))
+            (news,) = await transaction.meters.settle(provider="mock", settlements=settlements)
+        return news
 
     async def rows(self, statement: str, **values: object) -> list[Row[Any]]:
         async with self.database.transaction() as connection:

@@ -67,10 +67,6 @@ def answered_call(
         at=started_at,
         in_batch=in_batch,
     )
-    if cost.warning is not None:
-        log.warning(
-            "call.price_unknown", provider=parameters.provider, model=parameters.model, reason=cost.warning
-        )
     verdict, error = _read(reply)
     return Call(
         taken=taken,

@@ -1,9 +1,11 @@
 """Write calls down: meters, results with their callbacks, what is tried again, and the books."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import TypeVar
 
 import structlog
 from event_contracts import SuiteError
@@ -17,6 +19,8 @@ from llm_provider.domain.retrying import Again, RetryPolicy, exceeds_cap, next_c
 from llm_provider.ports import CallWatcher, Catalogue, Postponed, Store
 
 log = structlog.get_logger()
+
+KindT = TypeVar("KindT", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,19 +58,26 @@ class RecordCalls:
             await transaction.books.record(calls)
         for call in calls:
             self.watcher.watch(call)
+        _report(calls, provider=provider)
 
     async def _settle(self, calls: Sequence[Call], provider: str) -> Mapping[str, bool]:
-        """In a transaction of its own: every worker waits for the meters, and they must not wait for the rest."""
+        """The models whose breaker is open now, and whether these calls have opened it.
+
+        In a transaction of its own: every worker waits for the meters, and they must not wait for the rest.
+        """
         async with self.store.transaction() as transaction:
-            breakers = await transaction.meters.settle(
+            found = await transaction.meters.settle(
                 provider=provider, settlements=settlements(calls, now=datetime.now(UTC))
             )
-        for model in (model for model, has_opened in breakers.items() if has_opened):
-            log.warning("breaker.opened", provider=provider, model=model)
-        return breakers
+        for news in found:
+            if news.has_opened:
+                log.warning("breaker.opened", provider=provider, model=news.model)
+            if news.has_closed:
+                log.info("breaker.closed", provider=provider, model=news.model)
+        return {news.model: news.has_opened for news in found if news.is_open}
 
     def _decide(self, call: Call, breakers: Mapping[str, bool]) -> _Decided:
-        is_open = call.taken.request.parameters.model in breakers
+        is_open = _model(call) in breakers
         again = next_call(call, policy=self.policy, breaker_is_open=is_open)
         if again is not None and exceeds_cap(call, most=self._most_usd):
             error = CostLimitExceeded(
@@ -94,10 +105,46 @@ class RecordCalls:
 
 def _has_opened(call: Call, breakers: Mapping[str, bool]) -> bool:
     is_failure = call.error is not None and is_vendor_failure(call.error)
-    return is_failure and breakers.get(call.taken.request.parameters.model, False)
+    return is_failure and breakers.get(_model(call), False)
 
 
 def _postponed(call: Call, again: Again) -> Postponed:
     return Postponed(
         taken=call.taken, pause=again.pause, cost=call.cost, counts=again.counts, error_code=call.outcome
     )
+
+
+def _report(calls: Sequence[Call], *, provider: str) -> None:
+    """One line for each kind of trouble, however many calls have met it."""
+    for (model, code), failed in _grouped((_failure_of(call), call) for call in calls if call.error).items():
+        log.warning(
+            "calls.failed",
+            provider=provider,
+            model=model,
+            error_code=code,
+            calls=len(failed),
+            reason=str(failed[0].error),
+        )
+    for model, unpriced in _grouped((_model(call), call) for call in calls if call.cost.warning).items():
+        log.warning(
+            "calls.price_unknown",
+            provider=provider,
+            model=model,
+            calls=len(unpriced),
+            reason=unpriced[0].cost.warning,
+        )
+
+
+def _failure_of(call: Call) -> tuple[str, str]:
+    return _model(call), call.outcome
+
+
+def _model(call: Call) -> str:
+    return call.taken.request.parameters.model
+
+
+def _grouped(found: Iterable[tuple[KindT, Call]]) -> Mapping[KindT, Sequence[Call]]:
+    groups: dict[KindT, list[Call]] = defaultdict(list)
+    for kind, call in found:
+        groups[kind].append(call)
+    return groups

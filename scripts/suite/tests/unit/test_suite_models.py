@@ -159,7 +159,11 @@ def test_show_does_not_claim_a_price_that_is_not_known() -> None:
     assert "not counted" in shown.stdout
 
 
-@pytest.mark.parametrize("name", ["claude-haiku-5-5", "anthropic/claude-9", "nobody/else"])
+def test_show_understands_an_id_that_only_one_provider_has() -> None:
+    assert run_json("show", "claude-haiku-5-5")["provider"] == "anthropic"
+
+
+@pytest.mark.parametrize("name", ["claude-9", "anthropic/claude-9", "nobody/else"])
 def test_show_of_something_unknown_is_refused_with_the_choices(name: str) -> None:
     refused = run("show", name)
 

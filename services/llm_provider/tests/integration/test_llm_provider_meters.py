@@ -191,13 +191,14 @@ async def test_failures_in_a_row_open_the_breaker_and_one_answer_closes_it(datab
         await asyncio.sleep(0.25)
         probe = await meters.take()
         no_second = await meters.take(worker=uuid4())
-        await meters.settle(Settlement(model=MODEL, replies=1, is_alive=True))
+        answered = [await meters.settle(Settlement(model=MODEL, replies=1, is_alive=True)) for _ in range(2)]
 
         closed = await meters.take()
 
-    assert opened == [{}, {}, {MODEL: True}]
+    assert [(news.is_open, news.has_opened) for news in opened] == [(False, False)] * 2 + [(True, True)]
     assert (is_open, refused) == (BreakerState.OPEN, [])
     assert (len(probe), no_second) == (1, [])
+    assert [(news.is_open, news.has_closed) for news in answered] == [(False, True), (False, False)]
     assert len(closed) == 199
 
 
@@ -212,8 +213,9 @@ async def test_a_probe_that_fails_begins_a_longer_pause(database_url: str) -> No
 
         state = (await view(meters)).breaker
 
-    assert while_open == {MODEL: False}, "calls that were under way when it opened change nothing"
-    assert reopened == {MODEL: True}
+    assert while_open.is_open
+    assert not while_open.has_opened, "calls that were under way when it opened change nothing"
+    assert reopened.has_opened
     assert state is BreakerState.OPEN, "twice as long as the first"
 
 

@@ -14,6 +14,7 @@ from llm_provider.ports import RetiringModel
 from llm_provider.tests.building import comparison
 from llm_provider.tests.serving import PATIENCE_SECONDS, Results, memory_bus, serving, settings_for, submit
 from llm_provider.tests.vendors.fake_vendors import KEY, Answer, Failure, always, fake_vendors, in_turn
+from structlog.testing import capture_logs
 
 LLAMA = LLMConfigOverrides(provider_override="openai_compatible", model_override="llama-3")
 SLOW = {"simulated_latency_ms": 60_000.0}
@@ -82,6 +83,28 @@ async def test_an_outage_opens_the_breaker_and_costs_no_request_its_tries(databa
     assert during["models"][0]["breaker"] in ("open", "half_open")
     assert after["models"][0]["breaker"] == "closed"
     assert all(result.winner is not None for result in received)
+
+
+async def test_the_log_says_how_many_calls_failed_and_why_and_shows_no_key(database_url: str) -> None:
+    with capture_logs() as lines:
+        async with (
+            fake_vendors(always(Failure(status=401))) as vendors,
+            service(
+                database_url,
+                openai_compatible_url=vendors.url("openai_compatible"),
+                openai_compatible_key=KEY,
+            ) as (client, results),
+        ):
+            await submit(client, [comparison(f"essay {n}", overrides=LLAMA) for n in range(6)])
+            await results.waits_for(6)
+
+    failed = [line for line in lines if line["event"] == "calls.failed"]
+    assert sum(line["calls"] for line in failed) == 6
+    assert {(line["provider"], line["model"], line["error_code"]) for line in failed} == {
+        ("openai_compatible", "llama-3", "INVALID_API_KEY")
+    }
+    assert "401" in failed[0]["reason"]
+    assert KEY not in str(lines)
 
 
 class OneAdministrator:
