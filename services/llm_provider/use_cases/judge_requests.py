@@ -70,7 +70,12 @@ class JudgeRequests:
                 await asyncio.sleep(FAILED_STEP_SECONDS)
                 continue
             if not busy:
-                await self.pause.wait(IDLE_SECONDS)
+                await self.pause.wait(self._rest())
+
+    def _rest(self) -> float:
+        """How long to look away: nobody says when a hold is over."""
+        now = time.monotonic()
+        return min([IDLE_SECONDS, *(until - now for until in self.held.values() if until > now)])
 
     async def _step(self, group: asyncio.TaskGroup) -> bool:
         recorded = await self._record_done()

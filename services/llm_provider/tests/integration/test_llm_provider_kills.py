@@ -137,7 +137,7 @@ async def test_a_kill_loses_nothing_and_repeats_no_more_calls_than_were_under_wa
                     "openai_compatible_url": f"{address}/v1",
                     "limits": {"openai_compatible": {"requests_per_minute": 1e6, "concurrency": CONCURRENCY}},
                     "concurrency": CONCURRENCY,
-                    "lease": "PT1S",
+                    "lease": "PT0.5S",
                     "announce_calls": False,
                 },
             }
@@ -149,6 +149,7 @@ async def test_a_kill_loses_nothing_and_repeats_no_more_calls_than_were_under_wa
         lives = [(await process.stdout.readline()).decode().strip() for _ in range(KILLS)]
 
     repeated = len(vendor.calls) - REQUESTS
+    print(f"killed {KILLS} times {point}: {repeated} calls repeated, {CONCURRENCY * KILLS} would be allowed")
     assert Counter(lives) == {"killed": KILLS}
     assert {len(events) for events in callbacks.of_request.values()} == {1}
     assert repeated <= CONCURRENCY * KILLS

@@ -63,5 +63,6 @@ async def test_the_allowance_is_used_and_the_vendor_rarely_has_to_say_no(
         "tokens": sum(call.tokens for call in window) / vendor.limits.tokens,
     }
     refused = sum(call.status == 429 for call in vendor.calls) / len(vendor.calls)
+    print(f"{count} replica(s) bound by {bound}: {used[bound]:.1%} used, {refused:.2%} of the calls refused")
     assert used[bound] >= 0.95, used
     assert refused < 0.01
