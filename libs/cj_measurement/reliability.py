@@ -14,13 +14,19 @@ SplitUnit = Literal["judges", "comparisons"]
 
 
 def scale_separation_reliability(theta: FloatArray, standard_errors: FloatArray) -> float:
-    """SSR = (V − MSE)/V, the classical scale separation reliability (Wright & Masters; Bramley; Pollitt)."""
+    """SSR = (V − MSE)/V, the classical scale separation reliability (Wright & Masters 1982; Bramley 2015; Pollitt 2012).
+
+    From abilities and their errors (n,) in logits. At most 1, below 0 where errors exceed the spread; 0 without one.
+    """
     variance = np.var(theta, ddof=1)
     return float((variance - np.mean(standard_errors**2)) / variance) if variance > 0 else 0.0
 
 
 def kinnear_ssr_prime(theta: FloatArray, standard_errors: FloatArray) -> float:
-    """SSR′ = V/(V + MSE) (Kinnear, Jones & Davies 2025); about .5 on pure noise."""
+    """SSR′ = V/(V + MSE) (Kinnear, Jones & Davies 2025), in 0 to 1; about .5 on pure noise.
+
+    From abilities and their errors (n,) in logits.
+    """
     variance = np.var(theta, ddof=1)
     mean_square_error = np.mean(standard_errors**2)
     total = variance + mean_square_error
@@ -28,15 +34,15 @@ def kinnear_ssr_prime(theta: FloatArray, standard_errors: FloatArray) -> float:
 
 
 def eb_reliability(theta: FloatArray, covariance: FloatArray) -> float:
-    """S²/(S² + PV): variance of the posterior means over itself plus the mean posterior variance.
+    """S²/(S² + PV), in 0 to 1: variance of the posterior means over itself plus the mean posterior variance.
 
-    Not inflated by adaptive pairing: the number that decisions are taken on.
+    From abilities (n,) in logits and the covariance (n, n) of what is not known of them. Not inflated by adaptive pairing: the number that decisions are taken on.
     """
     return eb_reliability_of(theta, float(np.diag(covariance).mean() - covariance.mean()))
 
 
 def eb_reliability_of(theta: FloatArray, posterior_variance: float) -> float:
-    """The same from PV = mean diag C − mean C, where C is not at hand."""
+    """The same from PV = mean diag C − mean C, in squared logits, where C is not at hand."""
     spread = float(np.var(theta, ddof=1))
     total = spread + posterior_variance
     return spread / total if total > 0 else 0.0

@@ -2,19 +2,23 @@
 
 Every policy judges the same simulated batches; what is read off are medians over the batches, after each number of
 comparisons an essay. The other policies are pure, while ours pays for its random links and for pairs judged in both
-orders, and is planned with a round still being judged, as in the service.
+orders, and is planned with a round still being judged, as in the service. Beside them stands what no policy can beat.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import matplotlib as mpl
+import numpy as np
 from cj_measurement import Design, Policy, Reading, SimulatedJudge, simulate
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.console import Console
+from scipy.special import entr, expit
 from threadpoolctl import threadpool_limits
 
 ESSAYS: Final = 100
@@ -22,6 +26,7 @@ SEEDS: Final = 40
 TARGET: Final = 0.90
 SHARPNESS: Final[Mapping[float, range]] = {3.0: range(4, 21), 1.5: range(4, 35)}
 """The judge's SD in logits, and the numbers of comparisons an essay that are read."""
+JUDGES: Final = {3.0: "sharp", 1.5: "human-like"}
 POSITION_BIAS: Final = 0.3
 COIN_AT: Final = 10
 EXPLANATION: Final = Path("documentation/explanation")
@@ -32,13 +37,11 @@ END: Final = "<!-- pairing policies: end -->"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contender:
-    """A policy in the comparison: its name in English and Swedish, and its line in the plot."""
+    """A policy in the comparison, with its name in English and Swedish."""
 
     english: str
     swedish: str
     design: Design
-    colour: str
-    dashes: str = "-"
 
 
 CONTENDERS: Final = (
@@ -46,35 +49,37 @@ CONTENDERS: Final = (
         english="random pairs",
         swedish="slumpade par",
         design=Design(essays=ESSAYS, policy=Policy.RANDOM),
-        colour="#7f7f7f",
     ),
     Contender(
         english="ours, as the service judges",
         swedish="vår, så som tjänsten bedömer",
         design=Design(essays=ESSAYS),
-        colour="#1f5fa8",
     ),
     Contender(
         english="ours, every answer awaited",
         swedish="vår, när varje svar inväntas",
         design=Design(essays=ESSAYS, rounds_ahead=0),
-        colour="#1f5fa8",
-        dashes="--",
     ),
     Contender(
         english="nearest neighbours only",
         swedish="bara närmaste grannar",
         design=Design(essays=ESSAYS, policy=Policy.NEAREST),
-        colour="#c46210",
     ),
     Contender(
         english="Swiss tournament",
         swedish="schweizersystem",
         design=Design(essays=ESSAYS, policy=Policy.SWISS),
-        colour="#2f8f4e",
     ),
 )
-BASELINE: Final = CONTENDERS[0]
+BASELINE, OURS = CONTENDERS[:2]
+
+INK: Final = "#1f3f77"
+LINES: Final[Mapping[Contender, Mapping[str, Any]]] = {
+    BASELINE: {"color": "#555555", "linestyle": "--", "linewidth": 1.8},
+    OURS: {"color": INK, "linewidth": 2.6},
+}
+OTHERS: Final[Mapping[str, Any]] = {"color": "#9a9a9a", "linewidth": 0.9}
+"""Lines that differ in weight and dashes, so that the plot can be read without colours."""
 
 Curves = Mapping[float, Mapping[Contender, Sequence[Reading]]]
 
@@ -124,6 +129,27 @@ def reliability(readings: Sequence[Reading]) -> list[float]:
     return [reading.eb_reliability for reading in readings]
 
 
+def limit(sd: float) -> float:
+    """About how many comparisons an essay every policy needs until r² is ``TARGET``, for a judge of this SD in logits.
+
+    So exact an estimate of a normal ability takes ½ log(1/(1 − r²)) nats (Shannon's rate–distortion function, Cover &
+    Thomas 2006, 10.3.2). While abilities are known with variance v an answer tells no more than it would about two
+    equal expected abilities, and it is about two essays: k = ∫ d(log v) / told(2v). The mean and the SD of the essays
+    need not be found out. Posteriors count as normal.
+    """
+    variances = sd**2 * np.geomspace(1 - TARGET, 1.0, 500)
+    told = np.array([_told(2 * variance) for variance in variances])
+    return (ESSAYS - 2) / ESSAYS * float(np.trapezoid(1 / told, np.log(variances)))
+
+
+def _told(variance: float) -> float:
+    """Nats that an answer tells about a difference distributed as N(0, variance): log 2 − E H(p)."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(80)
+    chance = expit(math.sqrt(variance) * nodes)
+    doubt = (entr(chance) + entr(1 - chance)) @ weights / weights.sum()
+    return math.log(2) - float(doubt)
+
+
 def table(measured: Measured, *, swedish: bool = False) -> str:
     """The comparison in Markdown."""
     columns = [
@@ -137,6 +163,7 @@ def table(measured: Measured, *, swedish: bool = False) -> str:
     ]
     rows = [[pair[swedish] for pair in columns], ["---", *["--:"] * (len(columns) - 1)]]
     rows += [_row(measured, contender, swedish) for contender in CONTENDERS]
+    rows.append(_limit_row(measured, swedish))
     text = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     return text.replace(".", ",") if swedish else text
 
@@ -154,6 +181,14 @@ def _row(measured: Measured, contender: Contender, swedish: bool) -> list[str]:
     return [*cells, f"{coin.eb_reliability:.2f}", ssr]
 
 
+def _limit_row(measured: Measured, swedish: bool) -> list[str]:
+    cells = ["gränsen för varje strategi" if swedish else "the limit of any policy"]
+    for sd, by_contender in measured.curves.items():
+        baseline = by_contender[BASELINE]
+        cells += [_count(limit(sd), needed(baseline, truth(baseline))), ""]
+    return [*cells, "", ""]
+
+
 def _count(own: float | None, baseline: float | None) -> str:
     if own is None:
         return "–"
@@ -163,19 +198,75 @@ def _count(own: float | None, baseline: float | None) -> str:
 
 
 def draw(measured: Measured) -> Figure:
-    """True r² by comparisons an essay, one panel a judge."""
-    figure = Figure(figsize=(10, 4.2), layout="constrained")
-    panels = figure.subplots(1, len(measured.curves), sharey=True)
-    for panel, (sd, by_contender) in zip(panels, measured.curves.items(), strict=True):
-        for contender, readings in by_contender.items():
-            at = [reading.comparisons_per_essay for reading in readings]
-            panel.plot(at, truth(readings), contender.dashes, color=contender.colour, label=contender.english)
-        panel.axhline(TARGET, color="black", linewidth=0.8, linestyle=":")
-        panel.set(title=f"judge of SD {sd:g}", xlabel="comparisons an essay", ylim=(0.5, 1.0))
-        panel.grid(alpha=0.25)
-    panels[0].set_ylabel("r² of scores with the truth")
-    panels[-1].legend(loc="lower right", frameon=False)
+    """True r² by comparisons an essay, a column a judge; below, what each policy needs until r² and EB are .90."""
+    figure = Figure(figsize=(10, 7.2), layout="constrained")
+    panels = figure.subplots(2, len(measured.curves), sharey="row", height_ratios=(3, 2))
+    for column, (sd, by_contender) in enumerate(measured.curves.items()):
+        limits = (min(SHARPNESS[sd]), max(SHARPNESS[sd]) + 1)
+        for panel in panels[:, column]:
+            panel.set_xlim(*limits)
+            panel.spines[["top", "right"]].set_visible(False)
+        panels[0, column].set_title(f"{JUDGES[sd]} judge (SD {sd:g})", loc="left", weight="bold")
+        _draw_curves(panels[0, column], by_contender)
+        _draw_needs(panels[1, column], by_contender.values())
+        _draw_limit(panels[1, column], limit(sd))
+    panels[0, 0].set_ylabel("r² of scores with the truth")
+    figure.supxlabel("comparisons an essay; below, until r² with the truth (●) and EB (○) are .90", size=10)
     return figure
+
+
+def _draw_curves(panel: Axes, by_contender: Mapping[Contender, Sequence[Reading]]) -> None:
+    """Random pairs dashed, ours bold, the others thin; what ours saves is an arrow along the target."""
+    for contender, readings in by_contender.items():
+        at = [reading.comparisons_per_essay for reading in readings]
+        panel.plot(at, truth(readings), **LINES.get(contender, OTHERS))
+    panel.axhline(TARGET, color="black", linewidth=0.8, linestyle=":")
+    panel.set(ylim=(0.5, 1.0))
+    random, ours = by_contender[BASELINE], by_contender[OURS]
+    late, early = needed(random, truth(random)), needed(ours, truth(ours))
+    place = len(random) // 4
+    below = (random[place].comparisons_per_essay + 0.4, truth(random)[place] - 0.03)
+    panel.annotate(BASELINE.english, below, color="#555555")
+    above = (ours[place].comparisons_per_essay - 0.4, truth(ours)[place] + 0.02)
+    panel.annotate("ours", above, color=INK, weight="bold", ha="right")
+    if late is not None and early is not None:
+        panel.annotate("", (early, TARGET), (late, TARGET), arrowprops={"arrowstyle": "->", "color": INK})
+        saved = f"{1 - early / late:.0%} fewer".replace("%", " %")
+        panel.annotate(saved, (late, TARGET), (4, -16), textcoords="offset points", color=INK, size=9)
+
+
+def _draw_needs(panel: Axes, all_readings: Iterable[Sequence[Reading]]) -> None:
+    """A row a policy: a filled mark where r² reaches the target, a hollow one where EB does."""
+    for row, readings in enumerate(all_readings):
+        for values, fill, side in ((truth, INK, -1), (reliability, "white", 1)):
+            at = needed(readings, values(readings))
+            if at is not None:
+                panel.plot(at, row, "o", color=INK, markerfacecolor=fill, markersize=7)
+                panel.annotate(
+                    f"{at:.1f}",
+                    (at, row),
+                    (7 * side, 0),
+                    textcoords="offset points",
+                    ha="left" if side > 0 else "right",
+                    va="center",
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+                )
+    panel.set_yticks(range(len(CONTENDERS)), [contender.english for contender in CONTENDERS])
+    panel.set_ylim(len(CONTENDERS) - 0.4, -0.9)
+    panel.tick_params(axis="y", length=0)
+
+
+def _draw_limit(panel: Axes, at: float) -> None:
+    panel.axvline(at, color="black", linewidth=0.8, linestyle=":")
+    panel.annotate(
+        f"limit of any\npolicy {at:.1f}",
+        (at, 0),
+        (-5, 0),
+        textcoords="offset points",
+        ha="right",
+        va="center",
+        size=9,
+    )
 
 
 def with_table(page: str, written: str) -> str:

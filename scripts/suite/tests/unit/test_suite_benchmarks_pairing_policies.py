@@ -12,6 +12,7 @@ from suite.benchmarks.pairing_policies import (
     EXPLANATION,
     Measured,
     draw,
+    limit,
     needed,
     reliability,
     save_plot,
@@ -57,6 +58,16 @@ def test_savings_are_held_against_random_pairs() -> None:
 
     assert rows[2].startswith("| random pairs | 15.0 | 20.0 | 15.0 | 20.0 |")
     assert rows[3].startswith("| ours, as the service judges | 10.0 (−33%) | 15.0 (−25%) |")
+
+
+def test_no_policy_can_beat_what_its_answers_tell() -> None:
+    """For a blunt judge an answer tells a quarter of the variance of the difference, halved: the limit is known."""
+    blunt = limit(0.05)
+
+    assert blunt == pytest.approx(0.98 * 4 * (10 - 1) / 0.05**2, rel=0.01)
+    assert limit(3.0) == pytest.approx(9.0, abs=0.05)
+    assert limit(1.5) == pytest.approx(21.5, abs=0.1)
+    assert table(measured()).splitlines()[-1].startswith("| the limit of any policy | 9.0 (−40%) |")
 
 
 def test_swedish_readers_get_their_decimal_comma() -> None:
