@@ -62,6 +62,10 @@ class ManifestCatalogue:
         self._self_hosted_output = self_hosted_output
 
     def resolve(self, overrides: LLMConfigOverrides | None) -> JudgeParameters:
+        if overrides is not None and overrides.judge_rubric_override is not None:
+            raise InvalidLlmConfig(
+                "judge_rubric_override is for whoever writes the prompt: put the rubric into it, and leave this out"
+            )
         resolved = validate_llm_overrides(overrides, default_provider=self._default_provider)
         if resolved.provider not in self._configured:
             raise InvalidLlmConfig(

@@ -85,9 +85,9 @@ class Prompt:
 
     @classmethod
     def of(cls, blocks: Sequence[PromptBlock], *, system_override: str | None = None) -> "Prompt":
-        """From blocks; ``system_override`` replaces what they say to the system."""
+        """From blocks; ``system_override`` replaces what they say to the system, if need be by nothing."""
         said = "\n\n".join(block.content for block in blocks if block.target is PromptTarget.SYSTEM)
-        return cls(system=system_override or said, blocks=tuple(blocks))
+        return cls(system=said if system_override is None else system_override, blocks=tuple(blocks))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

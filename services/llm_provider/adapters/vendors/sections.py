@@ -61,6 +61,8 @@ def _system_blocks(prompt: Prompt) -> Sequence[PromptBlock]:
     blocks = [block for block in prompt.blocks if block.target is PromptTarget.SYSTEM]
     if _BETWEEN.join(block.content for block in blocks) == prompt.system:
         return blocks
+    if not prompt.system:
+        return []
     cacheable = [block for block in blocks if block.cacheable]
     replaced = PromptBlock(
         target=PromptTarget.SYSTEM,

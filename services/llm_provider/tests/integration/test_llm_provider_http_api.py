@@ -123,6 +123,7 @@ async def test_one_bad_item_does_not_keep_the_others_out(database_url: str) -> N
         ({"provider_override": "replay", "reasoning_effort": "low"}, "leave it out"),
         ({"provider_override": "anthropic"}, "mock"),
         ({"temperature_override": 3.0}, "temperature_override"),
+        ({"judge_rubric_override": "Judge the spelling only."}, "put the rubric into it"),
     ],
 )
 async def test_what_no_judge_can_honour_is_refused_with_the_choices_before_anything_is_queued(

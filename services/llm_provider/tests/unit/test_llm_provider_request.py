@@ -64,6 +64,12 @@ def test_a_system_override_takes_the_place_of_the_blocks_system_text() -> None:
     assert prompt.system == "Judge the spelling only."
 
 
+def test_a_system_override_may_be_nothing() -> None:
+    prompt = new_prompt(comparison(overrides=LLMConfigOverrides(system_prompt_override="")))
+
+    assert prompt.system == ""
+
+
 def test_a_plain_prompt_is_sent_where_no_blocks_are_given() -> None:
     request = comparison().model_copy(update={"prompt_blocks": None, "user_prompt": "Compare: …"})
 

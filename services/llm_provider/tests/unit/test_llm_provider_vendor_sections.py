@@ -13,9 +13,7 @@ blocks = st.builds(
     cacheable=st.booleans(),
     ttl=st.sampled_from(["5m", "1h"]),
 )
-prompts = st.builds(
-    Prompt.of, st.lists(blocks, max_size=6), system_override=st.none() | st.text(min_size=1, max_size=10)
-)
+prompts = st.builds(Prompt.of, st.lists(blocks, max_size=6), system_override=st.none() | st.text(max_size=10))
 
 
 def block(content: str, *, system: bool = False, cacheable: bool = True, ttl: str = "5m") -> PromptBlock:
