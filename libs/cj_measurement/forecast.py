@@ -6,6 +6,7 @@ tells on average over where its two abilities may lie. How well V is known, from
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,7 +18,7 @@ from cj_measurement.comparisons import FloatArray, IntArray
 from cj_measurement.errors import InvalidArgument
 from cj_measurement.expected_gain import covariance_after
 from cj_measurement.information import DENSE_LIMIT
-from cj_measurement.pairing import PairingState, plan_pairs
+from cj_measurement.pairing import Pair, PairingState, plan_pairs
 
 NEXT = 100
 NOISE = 0.1
@@ -59,13 +60,19 @@ def forecast(
     cost_per_comparison: Decimal,
     seed: int,
     comparisons: int = NEXT,
+    planned: Sequence[Pair] | None = None,
 ) -> Forecast:
-    """Forecast from the last fit, whatever is still awaited; raises ``InvalidArgument``, without a fit too."""
+    """Forecast from the last fit, whatever is still awaited; raises ``InvalidArgument``, without a fit too.
+
+    ``planned`` is the next round, where it is known already; ``seed`` is for planning one otherwise.
+    """
     if state.fit is None:
         raise InvalidArgument("there is nothing to forecast from before the first fit")
     if not 0 < target_reliability < 1 or comparisons < 1:
         raise InvalidArgument("give a target between 0 and 1, and at least one comparison")
-    growth = _Growth.of(state, state.fit, seed)
+    if planned is None:
+        planned = plan_pairs(state, count=max(1, state.n_items // 2), seed=seed)
+    growth = _Growth.of(state, state.fit, planned)
     return Forecast(
         comparisons=comparisons,
         eb_reliability=growth.reliability(comparisons),
@@ -99,9 +106,8 @@ class _Growth:
     n_items: int
 
     @classmethod
-    def of(cls, state: PairingState, fit: Fit, seed: int) -> "_Growth":
+    def of(cls, state: PairingState, fit: Fit, planned: Sequence[Pair]) -> "_Growth":
         posterior_variance = float(fit.variances.mean()) - fit.mean_covariance
-        planned = plan_pairs(state, count=max(1, state.n_items // 2), seed=seed)
         a, b, times = state.asked.without(fit.comparisons.slot_a, fit.comparisons.slot_b)
         a = np.append(a, [pair.slot_a for pair in planned])
         b = np.append(b, [pair.slot_b for pair in planned])

@@ -39,7 +39,7 @@ CLAIM = text(
         SELECT id, key, row_number() OVER (PARTITION BY key ORDER BY not_before, id) AS turn
         FROM (
             SELECT id, key, not_before FROM outbox
-            WHERE transport = 'http' AND sent_at IS NULL AND given_up_at IS NULL AND not_before <= now()
+            WHERE transport = 'http' AND given_up_at IS NULL AND not_before <= now()
               AND key <> ALL(CAST(:full_hosts AS text[]))
             ORDER BY not_before LIMIT {_LOOKED_AT}
         ) AS oldest
@@ -48,7 +48,7 @@ CLAIM = text(
         LEFT JOIN unnest(CAST(:hosts AS text[]), CAST(:counts AS int[])) AS busy (host, callbacks)
                ON busy.host = due.key
         WHERE due.turn + coalesce(busy.callbacks, 0) <= :per_host
-          AND sent_at IS NULL AND given_up_at IS NULL AND not_before <= now()
+          AND given_up_at IS NULL AND not_before <= now()
         ORDER BY due.turn, outbox.id LIMIT :slots FOR UPDATE OF outbox SKIP LOCKED
     )
     UPDATE outbox SET not_before = now() + CAST(:lease AS interval) FROM chosen

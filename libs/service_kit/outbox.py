@@ -30,7 +30,7 @@ from sqlalchemy.types import BigInteger
 
 from service_kit.event_bus import Headers, Refusal
 
-_UNSENT = "sent_at IS NULL AND given_up_at IS NULL"
+_UNSENT = "given_up_at IS NULL"
 
 Transport = Literal["bus", "http"]
 
@@ -76,7 +76,7 @@ def callback_message(envelope: EventEnvelope[Any], *, url: str) -> OutgoingMessa
 
 
 def outbox_table(metadata: MetaData) -> Table:
-    """Table ``outbox``: a row is unsent until ``sent_at`` or ``given_up_at`` is set.
+    """Table ``outbox``: what has not left yet. A message that was sent is deleted, one that was given up is kept.
 
     It is due when ``not_before`` has passed: that is the time of its next attempt, and of a callback on its way
     the end of its lease.
@@ -96,13 +96,16 @@ def outbox_table(metadata: MetaData) -> Table:
         Column("not_before", DateTime(timezone=True), nullable=False, server_default=func.now()),
         Column("attempts", Integer, nullable=False, server_default=text("0")),
         Column("last_error", Text),
-        Column("sent_at", DateTime(timezone=True)),
         Column("given_up_at", DateTime(timezone=True)),
     )
     # Of one column: the planner knows that of these, and of these alone, the order is that of the table.
     Index("outbox_unsent", table.c.id, postgresql_where=text(f"{_UNSENT} AND transport = 'bus'"))
-    Index("outbox_due", table.c.transport, table.c.not_before, postgresql_where=text(_UNSENT))
-    Index("outbox_sent", table.c.sent_at, postgresql_where=text("sent_at IS NOT NULL"))
+    Index("outbox_due", table.c.not_before, postgresql_where=text(f"{_UNSENT} AND transport = 'http'"))
+    Index(
+        "outbox_held_up",
+        table.c.id,
+        postgresql_where=text(f"{_UNSENT} AND transport = 'bus' AND attempts > 0"),
+    )
     Index("outbox_given_up", table.c.given_up_at, postgresql_where=text("given_up_at IS NOT NULL"))
     return table
 
@@ -157,11 +160,9 @@ class Backlog:
     given_up: int
 
 
-# Both marks leave alone a row that another relay has marked since: a lease may have run out on the way. Their
-# time is the clock's: the transaction's own began before the delivery, which may have taken long.
-_SENT = text(
-    "UPDATE outbox SET sent_at = clock_timestamp(), attempts = attempts + 1 WHERE id = ANY(:ids) AND sent_at IS NULL"
-)
+_SENT = text("DELETE FROM outbox WHERE id = ANY(:ids)")
+# A row that another relay has sent since is gone: a lease may have run out on the way. Times are the clock's: the
+# transaction's own began before the delivery, which may have taken long.
 _REFUSED = text(
     """
     UPDATE outbox SET
@@ -176,25 +177,22 @@ _REFUSED = text(
         END
     FROM unnest(CAST(:ids AS bigint[]), CAST(:reasons AS text[]), CAST(:finals AS boolean[]))
          AS refused (id, reason, final)
-    WHERE outbox.id = refused.id AND sent_at IS NULL
+    WHERE outbox.id = refused.id
     RETURNING event_id, transport, key, attempts, last_error, given_up_at IS NOT NULL AS given_up
     """
 )
-_PRUNE = text(
-    "DELETE FROM outbox WHERE sent_at < now() - CAST(:sent AS interval)"
-    " OR given_up_at < now() - CAST(:given_up AS interval)"
-)
+_PRUNE = text("DELETE FROM outbox WHERE given_up_at < now() - CAST(:age AS interval)")
 _BACKLOG = text(
     """
     SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0),
            (SELECT count(*) FROM outbox WHERE transport = :transport AND given_up_at IS NOT NULL)
-    FROM outbox WHERE transport = :transport AND sent_at IS NULL AND given_up_at IS NULL
+    FROM outbox WHERE transport = :transport AND given_up_at IS NULL
     """
 )
 
 
 async def mark_sent(connection: AsyncConnection, ids: Sequence[int]) -> None:
-    """The messages were delivered."""
+    """The messages were delivered: nothing is left of them here."""
     await connection.execute(_SENT, {"ids": list(ids)})
 
 
@@ -221,9 +219,6 @@ async def measure_backlog(connection: AsyncConnection, *, transport: Transport) 
     return Backlog(messages=row[0], oldest_seconds=float(row[1]), given_up=row[2])
 
 
-async def prune_outbox(
-    connection: AsyncConnection, *, sent_before: timedelta, given_up_before: timedelta
-) -> int:
-    """Forget messages sent or given up that long ago; returns the number of rows deleted."""
-    parameters = {"sent": sent_before, "given_up": given_up_before}
-    return (await connection.execute(_PRUNE, parameters)).rowcount
+async def prune_outbox(connection: AsyncConnection, *, older_than: timedelta) -> int:
+    """Forget messages given up that long ago; returns the number of rows deleted."""
+    return (await connection.execute(_PRUNE, {"age": older_than})).rowcount

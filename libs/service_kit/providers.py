@@ -27,7 +27,6 @@ from service_kit.webhooks import CallbackPolicy, WebhookSigner
 
 HOUSEKEEPING_SECONDS = 15.0
 PRUNING_SECONDS = 600.0
-KEEP_SENT_MESSAGES = timedelta(days=3)
 KEEP_GIVEN_UP_MESSAGES = timedelta(days=30)
 KEEP_INBOX = timedelta(days=14)
 """Longer than the broker keeps messages: an event that can be delivered again is still remembered."""
@@ -90,9 +89,7 @@ class Housekeeping:
 
     async def _prune(self) -> None:
         async with self.database.transaction() as connection:
-            await prune_outbox(
-                connection, sent_before=KEEP_SENT_MESSAGES, given_up_before=KEEP_GIVEN_UP_MESSAGES
-            )
+            await prune_outbox(connection, older_than=KEEP_GIVEN_UP_MESSAGES)
             await prune_inbox(connection, older_than=KEEP_INBOX)
 
 

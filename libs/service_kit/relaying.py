@@ -31,11 +31,11 @@ TAKE = text(
     """
     WITH waiting AS MATERIALIZED (
         SELECT destination, key, min(id) AS id FROM outbox
-        WHERE transport = 'bus' AND sent_at IS NULL AND given_up_at IS NULL AND not_before > now()
+        WHERE transport = 'bus' AND given_up_at IS NULL AND attempts > 0 AND not_before > now()
         GROUP BY destination, key
     ), ready AS MATERIALIZED (
         SELECT id, destination, key FROM outbox AS candidate
-        WHERE transport = 'bus' AND sent_at IS NULL AND given_up_at IS NULL AND not_before <= now()
+        WHERE transport = 'bus' AND given_up_at IS NULL AND not_before <= now()
           AND NOT EXISTS (
               SELECT 1 FROM waiting
               WHERE waiting.destination = candidate.destination AND waiting.key = candidate.key
@@ -45,7 +45,7 @@ TAKE = text(
     ), lane AS MATERIALIZED (
         SELECT destination, key FROM outbox
         WHERE id = ANY(ARRAY(SELECT min(id) FROM ready GROUP BY destination, key))
-          AND sent_at IS NULL AND given_up_at IS NULL
+          AND given_up_at IS NULL
         FOR UPDATE SKIP LOCKED
     )
     SELECT id, event_id, transport, destination, key, header_names, header_values, value

@@ -55,6 +55,15 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EssayCounts:
+    """Essays of a batch: of students, anchors, and how many of both can be judged."""
+
+    students: int
+    anchors: int
+    usable: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """Counts of a batch's comparisons, and what they have cost (US dollars)."""
 
@@ -153,6 +162,10 @@ class Transaction(Protocol):
 
     async def essays(self, job_id: JobId) -> tuple[Essay, ...]:
         """The essays of a batch by item, without their texts."""
+        ...
+
+    async def count_essays(self, job_id: JobId) -> EssayCounts:
+        """How many essays a batch has, for the status view."""
         ...
 
     async def essays_with_texts(self, job_id: JobId) -> tuple[Essay, ...]:

@@ -141,7 +141,7 @@ async def rows(settings: Settings, statement: str, **values: object) -> list[tup
 
 async def all_sent(settings: Settings) -> None:
     """Return when the outbox has nothing left to send."""
-    unsent = "SELECT event_id FROM outbox WHERE sent_at IS NULL"
+    unsent = "SELECT event_id FROM outbox"
     await until(lambda: rows(settings, unsent), holds=lambda found: not found)
 
 

@@ -68,7 +68,7 @@ from cj_assessment.domain.comparison import (
 from cj_assessment.domain.deciding import Measured, Spending
 from cj_assessment.domain.prompt import JudgeContext
 from cj_assessment.domain.texts import Signal
-from cj_assessment.ports import Progress, Recorded, Refusal, Score
+from cj_assessment.ports import EssayCounts, Progress, Recorded, Refusal, Score
 
 _JUDGES = TypeAdapter(tuple[Judge, ...])
 _GATES = TypeAdapter(Mapping[str, GateView])
@@ -199,6 +199,15 @@ class PostgresTransaction:
             select(*_WITHOUT_TEXT).where(batch_essay.c.batch == job_id).order_by(batch_essay.c.item)
         )
         return tuple(_essay(row, text=None) for row in rows)
+
+    async def count_essays(self, job_id: JobId) -> EssayCounts:
+        students = batch_essay.c.anchor_grade.is_(None)
+        counted = select(
+            func.count().filter(students).label("students"),
+            func.count().filter(~students).label("anchors"),
+            func.count().filter(batch_essay.c.problem.is_(None)).label("usable"),
+        ).where(batch_essay.c.batch == job_id)
+        return EssayCounts(**(await self._connection.execute(counted)).mappings().one())
 
     async def essays_with_texts(self, job_id: JobId) -> tuple[Essay, ...]:
         rows = await self._connection.execute(

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 
-from cj_measurement import Gate, PairingState, StopInputs, StopVerdict, evaluate_stop
+from cj_measurement import Gate, Pair, PairingState, StopInputs, StopVerdict, evaluate_stop, plan_pairs
 from event_contracts import (
     ComparisonState,
     ForecastView,
@@ -37,9 +37,9 @@ from cj_assessment.domain.measuring import (
     least_compared,
     outlook,
     pairing_state,
-    plan_round,
     position_bias,
     round_seed,
+    with_judges,
 )
 
 INDULGENCE = 5
@@ -356,12 +356,15 @@ def _go_on(snapshot: Snapshot) -> JudgeMore | None:
     if verdict.stop or snapshot.is_stuck or len(snapshot.active) < 2:
         return None
     state = pairing_state(snapshot.active, snapshot.asked, fitted)
-    pairs = _next_round(snapshot, state)
-    if not pairs:
+    planned = _next_round(snapshot, state)
+    if not planned:
         return None
     measured = None
     if fitted is not None:
-        measured = replace(_measured(fitted, snapshot.judged, verdict), forecast=_forecast(snapshot, state))
+        measured = replace(
+            _measured(fitted, snapshot.judged, verdict), forecast=_forecast(snapshot, state, planned)
+        )
+    pairs = with_judges(planned, snapshot.active, snapshot.asked, judges=snapshot.judges)
     return JudgeMore(pairs=pairs, measured=measured, check_at=_patience_ends(snapshot))
 
 
@@ -393,12 +396,12 @@ def _apart(active: Sequence[Essay], linked: Sequence[Essay]) -> dict[str, str]:
     return {essay.essay_id: reason for essay in active if essay.item not in inside}
 
 
-def _forecast(snapshot: Snapshot, state: PairingState) -> ForecastView:
+def _forecast(snapshot: Snapshot, state: PairingState, planned: Sequence[Pair]) -> ForecastView:
     return outlook(
         state,
+        planned,
         target_reliability=snapshot.limits.target_reliability,
         cost_usd=snapshot.typical_cost_usd,
-        seed=round_seed(snapshot.seed, snapshot.last_round + 1),
     )
 
 
@@ -451,14 +454,11 @@ def _gate(gate: Gate) -> GateView:
     return GateView(status=GateStatus(gate.status), value=gate.value, limit=gate.limit)
 
 
-def _next_round(snapshot: Snapshot, state: PairingState) -> tuple[PlannedComparison, ...]:
+def _next_round(snapshot: Snapshot, state: PairingState) -> tuple[Pair, ...]:
     """Half as many pairs as essays (at first twice that), as far as the budgets go."""
     wanted = len(snapshot.active) if snapshot.last_round == 0 else snapshot.round_size
-    count = min(wanted, _affordable(snapshot))
-    if count <= 0:
-        return ()
     seed = round_seed(snapshot.seed, snapshot.last_round + 1)
-    return plan_round(snapshot.active, snapshot.asked, state, judges=snapshot.judges, count=count, seed=seed)
+    return plan_pairs(state, count=min(wanted, _affordable(snapshot)), seed=seed)
 
 
 def _affordable(snapshot: Snapshot) -> int:

@@ -129,17 +129,14 @@ def pairing_state(
     )
 
 
-def plan_round(
+def with_judges(
+    planned: Sequence[measurement.Pair],
     essays: Sequence[Essay],
     asked: Sequence[Asked],
-    state: measurement.PairingState,
     *,
     judges: Sequence[Judge],
-    count: int,
-    seed: int,
 ) -> tuple[PlannedComparison, ...]:
-    """The next pairs, each with its judge; the same seed gives the same pairs."""
-    planned = measurement.plan_pairs(state, count=count, seed=seed)
+    """The pairs as comparisons of these essays, each with its judge."""
     times = Counter((pair.slot_a, pair.slot_b) for pair in asked)
     assigned = assign_judges([judge.share for judge in judges], asked, count=len(planned))
     return tuple(
@@ -180,11 +177,19 @@ def assign_judges(shares: Sequence[float], asked: Sequence[Asked], *, count: int
 
 
 def outlook(
-    state: measurement.PairingState, *, target_reliability: float, cost_usd: Decimal | None, seed: int
+    state: measurement.PairingState,
+    planned: Sequence[measurement.Pair],
+    *,
+    target_reliability: float,
+    cost_usd: Decimal | None,
 ) -> ForecastView:
     """What further judging would bring, counted from the fit in ``state``; ``cost_usd`` is a comparison's."""
     seen = measurement.forecast(
-        state, target_reliability=target_reliability, cost_per_comparison=cost_usd or Decimal(0), seed=seed
+        state,
+        target_reliability=target_reliability,
+        cost_per_comparison=cost_usd or Decimal(0),
+        seed=0,
+        planned=planned,
     )
     until = seen.until_target
     return ForecastView(

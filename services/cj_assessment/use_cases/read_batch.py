@@ -16,9 +16,9 @@ from event_contracts import (
     StopReason,
 )
 
-from cj_assessment.domain.batch import Batch, BatchId, Essay
+from cj_assessment.domain.batch import Batch, BatchId
 from cj_assessment.domain.deciding import DecisionRules, comparison_budget
-from cj_assessment.ports import Progress, Score, Store, Transaction
+from cj_assessment.ports import EssayCounts, Progress, Score, Store, Transaction
 
 MAX_PAGE = 1000
 
@@ -34,7 +34,7 @@ class ReadBatch:
         """State, progress, cost and reliability so far."""
         async with self.store.transaction() as transaction:
             batch = await _known(transaction, batch_id)
-            essays = await transaction.essays(batch.job_id)
+            essays = await transaction.count_essays(batch.job_id)
             progress = await transaction.progress(batch.job_id)
             score = await transaction.latest_score(batch.job_id)
         return _status_view(batch, essays, progress, score, self.rules)
@@ -70,12 +70,11 @@ async def _known(transaction: Transaction, batch_id: BatchId) -> Batch:
 
 def _status_view(
     batch: Batch,
-    essays: tuple[Essay, ...],
+    essays: EssayCounts,
     progress: Progress,
     score: Score | None,
     rules: DecisionRules,
 ) -> BatchStatusView:
-    usable = sum(essay.is_usable for essay in essays)
     return BatchStatusView(
         batch_id=batch.batch_id,
         cj_assessment_job_id=str(batch.job_id),
@@ -85,12 +84,14 @@ def _status_view(
         state=AssessmentState(batch.state),
         stop_reason=None if batch.stop_reason is None else StopReason(batch.stop_reason),
         progress=BatchProgress(
-            essays=sum(not essay.is_anchor for essay in essays),
-            anchors=sum(essay.is_anchor for essay in essays),
+            essays=essays.students,
+            anchors=essays.anchors,
             comparisons_waiting=progress.pending + progress.submitted,
             comparisons_judged=progress.judged,
             comparisons_failed=progress.failed,
-            max_comparisons=comparison_budget(batch.limits, essays=usable, rules=rules) if usable else None,
+            max_comparisons=comparison_budget(batch.limits, essays=essays.usable, rules=rules)
+            if essays.usable
+            else None,
         ),
         cost=BatchCost(
             cost_usd=progress.cost_usd,

@@ -163,12 +163,12 @@ class TestRelaying:
         one = relay(database, bus)
 
         await one.relay_once()
-        refused = await fetch("SELECT attempts, last_error, sent_at, not_before > now() AS later FROM outbox")
+        refused = await fetch("SELECT attempts, last_error, not_before > now() AS later FROM outbox")
         await make_due(database)
         await one.relay_once()
         seen = recorder.values
 
-        assert [(row.attempts, row.sent_at, row.later) for row in refused] == [(1, None, True)]
+        assert [(row.attempts, row.later) for row in refused] == [(1, True)]
         assert "the handler's database is away" in refused[0].last_error
         assert seen == [event.to_json()]
 
@@ -354,38 +354,29 @@ class TestKeeping:
         assert (backlog.messages, backlog.given_up) == (1, 1)
         assert 0 < backlog.oldest_seconds < 60
 
-    async def test_pruning_forgets_what_was_sent_long_ago_and_nothing_else(
+    async def test_pruning_forgets_what_was_given_up_long_ago_and_nothing_else(
         self, database: Database, outbox: Table, fetch: FetchAll
     ) -> None:
-        await write(database, outbox, [numbered("a", number) for number in range(5)])
+        await write(database, outbox, [numbered("a", number) for number in range(3)])
         async with database.transaction() as connection:
-            for number, change in enumerate(
-                (
-                    "sent_at = now() - interval '4 days'",
-                    "sent_at = now() - interval '1 day'",
-                    "given_up_at = now() - interval '40 days'",
-                    "given_up_at = now() - interval '1 day'",
+            for number, days in enumerate((40, 1)):
+                await connection.execute(
+                    text(
+                        f"UPDATE outbox SET given_up_at = now() - interval '{days} days' WHERE value = '{number}'"
+                    )
                 )
-            ):
-                await connection.execute(text(f"UPDATE outbox SET {change} WHERE value = '{number}'"))
 
-            pruned = await prune_outbox(
-                connection, sent_before=timedelta(days=3), given_up_before=timedelta(days=30)
-            )
+            pruned = await prune_outbox(connection, older_than=timedelta(days=30))
 
-        assert pruned == 2
-        assert [row.value for row in await fetch("SELECT value FROM outbox ORDER BY id")] == [
-            b"1",
-            b"3",
-            b"4",
-        ]
+        assert pruned == 1
+        assert [row.value for row in await fetch("SELECT value FROM outbox ORDER BY id")] == [b"1", b"2"]
 
 
 class TestCost:
-    async def test_taking_reads_no_sent_rows_and_few_unsent_ones(
+    async def test_taking_reads_no_given_up_rows_and_few_unsent_ones(
         self, database: Database, fetch: FetchAll
     ) -> None:
-        await fill(database, sent=100_000, unsent=20_000, keys=200)
+        await fill(database, given_up=100_000, unsent=20_000, keys=200)
 
         plan = await explained(fetch, relaying.TAKE, limit=500)
 
@@ -395,7 +386,7 @@ class TestCost:
     async def test_taking_stays_cheap_with_thousands_of_rows_of_one_key(
         self, database: Database, fetch: FetchAll
     ) -> None:
-        await fill(database, sent=1000, unsent=20_000, keys=1)
+        await fill(database, given_up=1000, unsent=20_000, keys=1)
 
         started = time.perf_counter()
         plan = await explained(fetch, relaying.TAKE, limit=500)
@@ -407,12 +398,12 @@ class TestCost:
     async def test_taking_passes_a_blocked_key_once(
         self, database: Database, outbox: Table, fetch: FetchAll
     ) -> None:
-        await fill(database, sent=1000, unsent=20_000, keys=1)
+        await fill(database, given_up=1000, unsent=20_000, keys=1)
         async with database.transaction() as connection:
             await connection.execute(
                 text(
-                    "UPDATE outbox SET not_before = now() + interval '1 hour'"
-                    " WHERE id = (SELECT min(id) FROM outbox WHERE sent_at IS NULL)"
+                    "UPDATE outbox SET attempts = 1, not_before = now() + interval '1 hour'"
+                    " WHERE id = (SELECT min(id) FROM outbox WHERE given_up_at IS NULL)"
                 )
             )
         await write(database, outbox, [numbered("other", 1)])
@@ -517,16 +508,16 @@ async def taken(database: Database, *, limit: int) -> AsyncIterator[None]:
         yield
 
 
-async def fill(database: Database, *, sent: int, unsent: int, keys: int) -> None:
+async def fill(database: Database, *, given_up: int, unsent: int, keys: int) -> None:
     """An outbox with a history."""
     async with database.transaction() as connection:
         await connection.execute(
             text(
                 "INSERT INTO outbox (event_id, transport, destination, key, header_names, header_values, value,"
-                " sent_at) SELECT gen_random_uuid(), 'bus', 'essays', 'batch-' || n % :keys, '{}', '{}',"
-                " decode(repeat('00', 300), 'hex'), CASE WHEN n < :sent THEN now() END"
+                " given_up_at) SELECT gen_random_uuid(), 'bus', 'essays', 'batch-' || n % :keys, '{}', '{}',"
+                " decode(repeat('00', 300), 'hex'), CASE WHEN n < :given_up THEN now() END"
                 " FROM generate_series(0, :total - 1) AS n"
             ),
-            {"sent": sent, "total": sent + unsent, "keys": keys},
+            {"given_up": given_up, "total": given_up + unsent, "keys": keys},
         )
         await connection.execute(text("ANALYZE outbox"))

@@ -49,16 +49,15 @@ def upgrade() -> None:
         sa.Column("not_before", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("last_error", sa.Text(), nullable=True),
-        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("given_up_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(
         "outbox_due",
         "outbox",
-        ["transport", "not_before"],
+        ["not_before"],
         unique=False,
-        postgresql_where=sa.text("sent_at IS NULL AND given_up_at IS NULL"),
+        postgresql_where=sa.text("given_up_at IS NULL AND transport = 'http'"),
     )
     op.create_index(
         "outbox_given_up",
@@ -68,14 +67,18 @@ def upgrade() -> None:
         postgresql_where=sa.text("given_up_at IS NOT NULL"),
     )
     op.create_index(
-        "outbox_sent", "outbox", ["sent_at"], unique=False, postgresql_where=sa.text("sent_at IS NOT NULL")
+        "outbox_held_up",
+        "outbox",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("given_up_at IS NULL AND transport = 'bus' AND attempts > 0"),
     )
     op.create_index(
         "outbox_unsent",
         "outbox",
         ["id"],
         unique=False,
-        postgresql_where=sa.text("sent_at IS NULL AND given_up_at IS NULL AND transport = 'bus'"),
+        postgresql_where=sa.text("given_up_at IS NULL AND transport = 'bus'"),
     )
     op.create_table(
         "phase_essay",

@@ -135,16 +135,15 @@ def upgrade() -> None:
         sa.Column("not_before", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("last_error", sa.Text(), nullable=True),
-        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("given_up_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(
         "outbox_due",
         "outbox",
-        ["transport", "not_before"],
+        ["not_before"],
         unique=False,
-        postgresql_where=sa.text("sent_at IS NULL AND given_up_at IS NULL"),
+        postgresql_where=sa.text("given_up_at IS NULL AND transport = 'http'"),
     )
     op.create_index(
         "outbox_given_up",
@@ -154,14 +153,18 @@ def upgrade() -> None:
         postgresql_where=sa.text("given_up_at IS NOT NULL"),
     )
     op.create_index(
-        "outbox_sent", "outbox", ["sent_at"], unique=False, postgresql_where=sa.text("sent_at IS NOT NULL")
+        "outbox_held_up",
+        "outbox",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("given_up_at IS NULL AND transport = 'bus' AND attempts > 0"),
     )
     op.create_index(
         "outbox_unsent",
         "outbox",
         ["id"],
         unique=False,
-        postgresql_where=sa.text("sent_at IS NULL AND given_up_at IS NULL AND transport = 'bus'"),
+        postgresql_where=sa.text("given_up_at IS NULL AND transport = 'bus'"),
     )
     op.create_table(
         "batch_essay",
@@ -207,7 +210,7 @@ def upgrade() -> None:
     op.create_table(
         "comparison",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
-        sa.Column("batch", sa.Uuid(), nullable=False),
+        sa.Column("batch", sa.Uuid(), nullable=False, comment="held by the keys of its essays"),
         sa.Column("round", sa.Integer(), nullable=False),
         sa.Column("slot_a", sa.Integer(), nullable=False),
         sa.Column("slot_b", sa.Integer(), nullable=False),
@@ -238,14 +241,11 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint("slot_a <> slot_b", name="comparison_two_essays"),
         sa.ForeignKeyConstraint(
-            ["batch", "slot_a"],
-            ["batch_essay.batch", "batch_essay.item"],
+            ["batch", "slot_a"], ["batch_essay.batch", "batch_essay.item"], ondelete="CASCADE"
         ),
         sa.ForeignKeyConstraint(
-            ["batch", "slot_b"],
-            ["batch_essay.batch", "batch_essay.item"],
+            ["batch", "slot_b"], ["batch_essay.batch", "batch_essay.item"], ondelete="CASCADE"
         ),
-        sa.ForeignKeyConstraint(["batch"], ["assessment_batch.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("batch", "slot_a", "slot_b", "repetition", name="comparison_once"),
     )
@@ -267,7 +267,7 @@ def upgrade() -> None:
         "comparison_attempt",
         sa.Column("id", sa.Uuid(), nullable=False, comment="idempotency key at the LLM Provider"),
         sa.Column("comparison", sa.BigInteger(), nullable=False),
-        sa.Column("batch", sa.Uuid(), nullable=False),
+        sa.Column("batch", sa.Uuid(), nullable=False, comment="its comparison's"),
         sa.Column("number", sa.SmallInteger(), nullable=False),
         sa.Column(
             "request_id", sa.Text(), nullable=True, comment="the LLM Provider's queue id, once accepted"
@@ -300,7 +300,6 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "outcome IN ('answered', 'refused', 'expired')", name="comparison_attempt_outcome"
         ),
-        sa.ForeignKeyConstraint(["batch"], ["assessment_batch.id"], ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["comparison"], ["comparison.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("comparison", "number", name="comparison_attempt_number"),
