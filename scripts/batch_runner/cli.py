@@ -13,7 +13,7 @@ from event_contracts import CourseCode
 from rich.console import Console
 
 from batch_runner.assignment import load_assignment
-from batch_runner.client import AssessmentClient
+from batch_runner.client import PATIENCE_SECONDS, AssessmentClient
 from batch_runner.execution import RunOptions, assessment_request, upload
 from batch_runner.interrupting import run_until_interrupted
 from batch_runner.judges import FORM, judge_panel
@@ -299,7 +299,7 @@ def simulate(
 
 
 def _talking_to(url: str, work: Callable[[AssessmentClient], Coroutine[Any, Any, None]]) -> None:
-    stamina.instrumentation.set_on_retry_hooks([_say_that_it_waits])
+    stamina.instrumentation.set_on_retry_hooks([_saying_once_that_it_waits()])
 
     async def run() -> None:
         async with httpx2.AsyncClient() as http:
@@ -312,7 +312,14 @@ def _talking_to(url: str, work: Callable[[AssessmentClient], Coroutine[Any, Any,
     reporting_errors(until_interrupted)
 
 
-def _say_that_it_waits(details: stamina.instrumentation.RetryDetails) -> None:
-    if details.retry_num > 1:
-        return
-    errors.out(f"waiting: {details.caused_by}", style="dim", highlight=False)
+def _saying_once_that_it_waits() -> stamina.instrumentation.RetryHook:
+    """Uploads run side by side, and each is tried again and again: a reason is told once."""
+    told: set[str] = set()
+
+    def say(details: stamina.instrumentation.RetryDetails) -> None:
+        reason = str(details.caused_by)
+        if reason not in told:
+            told.add(reason)
+            errors.out(f"waiting up to {PATIENCE_SECONDS:.0f} s: {reason}", style="dim", highlight=False)
+
+    return say

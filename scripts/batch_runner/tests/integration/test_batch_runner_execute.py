@@ -112,10 +112,10 @@ def test_a_judge_that_there_is_not_is_refused_before_anything_is_sent(tmp_path: 
 
 def test_a_service_that_goes_away_for_a_while_is_one_calm_line(tmp_path: Path) -> None:
     essays = folder_of(tmp_path / "essays", ESSAYS)
-    left = [503, 503, 503]
+    left = [503] * 6
 
     def away_at_first(method: str, path: str) -> Answer:
-        if path == "/api/v1/assessments" and left:
+        if path == "/v1/content" and left:
             return Answer(left.pop(), b"restarting")
         return Assessing()(method, path)
 
@@ -123,7 +123,7 @@ def test_a_service_that_goes_away_for_a_while_is_one_calm_line(tmp_path: Path) -
         ended = execute(essays, service)
 
     assert ended.exit_code == 0
-    assert ended.stderr.startswith("waiting: the service cannot answer now")
+    assert ended.stderr.startswith("waiting up to 60 s: the service cannot answer now")
     assert ended.stderr.count("\n") == 1
 
 
