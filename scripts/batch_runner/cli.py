@@ -72,6 +72,15 @@ Target = Annotated[
 ]
 Url = Annotated[str, typer.Option(envvar="CJ_ASSESSMENT_URL", help="Base URL of the CJ Assessment service.")]
 Out = Annotated[Path, typer.Option(help="Where the run's files go, in a folder of the batch's name.")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ROLE=COLUMN",
+        help="Which column is which, where the names do not tell; once for each. Roles: slot_a, slot_b,"
+        " winner, loser, result, judge.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 PlotFormat = Annotated[Literal["svg", "png"], typer.Option("--format", help="Of the plots.")]
 DEFAULT_URL: Final = "http://127.0.0.1:8101"
 DEFAULT_OUT: Final = Path("runs")
@@ -166,7 +175,7 @@ def execute(
             panel=judge_panel(judge or (), provider=provider, model=model),
             temperature=temperature,
             max_comparisons=max_comparisons,
-            max_cost_usd=None if max_cost_usd is None else Decimal(str(max_cost_usd)),
+            max_cost_usd=_exact(max_cost_usd),
             target_reliability=target_reliability,
         )
         assignment = load_assignment(folder, course=course)
@@ -186,7 +195,7 @@ def analyse(
             " item1/item2/result (R sirt), ID1/ID2/better_id (pairwiseLLM)."
         ),
     ],
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")] = False,
+    json: Json = False,
     items_csv: Annotated[
         Path | None, typer.Option(help="Write a row for each item to this CSV file.")
     ] = None,
@@ -195,14 +204,7 @@ def analyse(
         typer.Option(help="Draw scores, fit, position effects and convergence into this folder."),
     ] = None,
     plot_format: PlotFormat = "svg",
-    columns: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ROLE=COLUMN",
-            help="Which column is which, where the names do not tell; once for each. Roles: slot_a, slot_b,"
-            " winner, loser, result, judge.",
-        ),
-    ] = None,
+    columns: Columns = None,
     allow_disconnected: Annotated[
         bool,
         typer.Option(
@@ -233,6 +235,43 @@ def analyse(
         plot_format=plot_format,
     )
     reporting_errors(lambda: analyse_file(decisions, options, console=console))
+
+
+@app.command()
+def qualify(
+    decisions: Annotated[
+        Path, typer.Argument(help="A CSV of decisions that says who judged and who was shown first.")
+    ],
+    reference: Annotated[str, typer.Option(help="The judge in use, as the file names it.")],
+    candidate: Annotated[str, typer.Option(help="The judge that might take its place.")],
+    reference_cost: Annotated[
+        float | None, typer.Option(min=0, help="US dollars that a comparison by the reference costs.")
+    ] = None,
+    candidate_cost: Annotated[float | None, typer.Option(min=0, help="And by the candidate.")] = None,
+    max_cost_ratio: Annotated[
+        float | None, typer.Option(min=0, help="Refuse a candidate that costs so many times as much.")
+    ] = None,
+    columns: Columns = None,
+    json: Json = False,
+) -> None:
+    """Say whether a judge (another model, version or prompt) may take another's place, from pairs both judged.
+
+    Agreement, correlation of the scales, sharpness and position effect are held, with their 90 % intervals, against
+    limits: one failed refuses, all passed qualify, anything else takes more pairs.
+    """
+    # Imported here: numpy and scipy take a second, and the commands that talk to a service do not need them.
+    from batch_runner.qualifying import QualificationOptions, qualify_judge
+
+    options = QualificationOptions(
+        reference=reference,
+        candidate=candidate,
+        reference_cost=_exact(reference_cost),
+        candidate_cost=_exact(candidate_cost),
+        max_cost_ratio=max_cost_ratio,
+        columns=tuple(columns or ()),
+        as_json=json,
+    )
+    reporting_errors(lambda: qualify_judge(decisions, options, console=console))
 
 
 @app.command()
@@ -267,7 +306,7 @@ def simulate(
     noise: Annotated[
         float, typer.Option(min=0, max=1, help="Share of answers that have nothing to do with the essays.")
     ] = 0.0,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")] = False,
+    json: Json = False,
     plots: Annotated[Path | None, typer.Option(help="Draw power curves into this folder.")] = None,
     plot_format: PlotFormat = "svg",
 ) -> None:
@@ -296,6 +335,10 @@ def simulate(
         plot_format=plot_format,
     )
     reporting_errors(lambda: simulate_and_tell(options, console=console, progress_console=errors))
+
+
+def _exact(dollars: float | None) -> Decimal | None:
+    return None if dollars is None else Decimal(str(dollars))
 
 
 def _talking_to(url: str, work: Callable[[AssessmentClient], Coroutine[Any, Any, None]]) -> None:

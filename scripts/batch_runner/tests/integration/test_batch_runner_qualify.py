@@ -1,0 +1,99 @@
+"""cj-run qualify as a program: a good judge is let in, a bad one is not, and the reasons are told."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from batch_runner.cli import app
+from batch_runner.spreadsheets import write_table
+from scipy.special import expit
+from typer.testing import CliRunner, Result
+
+ESSAYS, PAIRS = 40, 1_200
+
+
+def run(path: Path, *options: str) -> Result:
+    return CliRunner().invoke(
+        app, ["qualify", str(path), "--reference", "old", "--candidate", "new", *options]
+    )
+
+
+def both_judging(path: Path, *, preference: float = 0.0, same_truth: bool = True, pairs: int = PAIRS) -> Path:
+    """The same pairs judged by the old model and by the new one, which prefers the first by so many logits."""
+    rng = np.random.default_rng(3)
+    seen = {"old": rng.normal(0, 2, ESSAYS), "new": rng.normal(0, 2, ESSAYS)}
+    if same_truth:
+        seen["new"] = seen["old"]
+    rows = []
+    for first, second in [rng.choice(ESSAYS, 2, replace=False) for _ in range(pairs)]:
+        for judge, b in (("old", 0.0), ("new", preference)):
+            wins = rng.random() < expit(seen[judge][first] - seen[judge][second] + b)
+            rows.append((judge, f"e{first}", f"e{second}", int(wins)))
+    return write_table(path, ("judge", "item1", "item2", "result"), rows)
+
+
+def test_a_judge_as_good_as_the_reference_qualifies(tmp_path: Path) -> None:
+    path = both_judging(tmp_path / "decisions.csv")
+
+    ended = run(path, "--reference-cost", "0.004", "--candidate-cost", "0.002", "--max-cost-ratio", "1")
+
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    first, *criteria = ended.stdout.splitlines()
+    assert first == "new may take the place of old"
+    assert [line.split()[0] for line in criteria] == ["passed"] * 6
+    assert "costs 0.50 times as much" in criteria[-1]
+
+
+def test_a_judge_with_a_strong_preference_for_a_slot_does_not(tmp_path: Path) -> None:
+    path = both_judging(tmp_path / "decisions.csv", preference=1.5)
+
+    ended = run(path)
+
+    assert ended.stdout.startswith("new may not take the place of old\n")
+    assert any(
+        line.startswith("failed") and "prefers the first slot" in line for line in ended.stdout.splitlines()
+    )
+
+
+def test_a_judge_of_something_else_does_not_and_the_document_says_by_how_much(tmp_path: Path) -> None:
+    path = both_judging(tmp_path / "decisions.csv", same_truth=False)
+
+    ended = run(path, "--json")
+
+    document = json.loads(ended.stdout)
+    assert document["verdict"] == "not_qualified"
+    correlation = next(each for each in document["criteria"] if each["name"] == "correlation")
+    assert correlation["status"] == "failed"
+    assert correlation["high"] < correlation["limit"]
+
+
+def test_a_few_pairs_decide_nothing(tmp_path: Path) -> None:
+    path = both_judging(tmp_path / "decisions.csv", pairs=90)
+
+    ended = run(path)
+
+    assert ended.stdout.startswith("new cannot be said yet to be able to take the place of old\n")
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "reason"),
+    [
+        (("judge", "winner", "loser"), ("old", "a", "b"), "does not say who was shown first"),
+        (
+            ("judge", "item1", "item2", "result"),
+            ("old", "a", "b", "1"),
+            "there is no judge 'new': the file has old",
+        ),
+    ],
+)
+def test_a_file_that_cannot_tell_is_refused_in_one_line(
+    tmp_path: Path, header: tuple[str, ...], row: tuple[str, ...], reason: str
+) -> None:
+    path = write_table(tmp_path / "decisions.csv", header, [row])
+
+    ended = run(path)
+
+    assert ended.exit_code == 2
+    assert reason in ended.stderr
+    assert ended.stderr.count("\n") == 1
