@@ -12,7 +12,7 @@ from event_contracts import SuiteError
 
 from llm_provider.domain.announcing import Announcement, call_ended
 from llm_provider.domain.calls import Call, ended_by
-from llm_provider.domain.errors import CostLimitExceeded, is_vendor_failure
+from llm_provider.domain.errors import CostLimitExceeded, JudgeBusy, is_vendor_failure
 from llm_provider.domain.metering import settlements
 from llm_provider.domain.request import JudgeRequest
 from llm_provider.domain.retrying import Again, RetryPolicy, exceeds_cap, next_call
@@ -115,9 +115,10 @@ def _postponed(call: Call, again: Again) -> Postponed:
 
 
 def _report(calls: Sequence[Call], *, provider: str) -> None:
-    """One line for each kind of trouble, however many calls have met it."""
+    """One line for each kind of trouble, however many calls have met it; a vendor's rate limit is none."""
     for (model, code), failed in _grouped((_failure_of(call), call) for call in calls if call.error).items():
-        log.warning(
+        say = log.info if isinstance(failed[0].error, JudgeBusy) else log.warning
+        say(
             "calls.failed",
             provider=provider,
             model=model,
