@@ -105,7 +105,9 @@ def qualify(
     Raises ``InvalidArgument`` where they have no pair in common or are the same.
     """
     limits = settings or QualificationSettings()
-    shared = agreement_of(comparisons, candidate, reference) if candidate != reference else None
+    if candidate == reference:
+        raise InvalidArgument("a judge is not held against itself: name two")
+    shared = agreement_of(comparisons, candidate, reference)
     if shared is None:
         raise InvalidArgument("the two judges have no pair in common: have both judge the same pairs")
     evidence = _Evidence.of(comparisons, reference, candidate)
