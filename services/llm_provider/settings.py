@@ -36,10 +36,14 @@ class Settings(ServiceSettings):
     concurrency: int = Field(
         default=64, gt=0, description="Calls at a time that one replica makes to one provider, at most."
     )
-    call_timeout: timedelta = Field(default=timedelta(seconds=90), description="Patience with one call.")
+    call_timeout: timedelta = Field(
+        default=timedelta(seconds=90), gt=timedelta(0), description="Patience with one call."
+    )
     max_attempts: int = Field(default=5, gt=0, description="Calls for one request that may fail.")
     first_pause: timedelta = Field(
-        default=timedelta(seconds=1), description="Pause after a first failed call; it doubles with each."
+        default=timedelta(seconds=1),
+        ge=timedelta(0),
+        description="Pause after a first failed call; it doubles with each.",
     )
     lease: timedelta = Field(
         default=timedelta(seconds=30),
@@ -47,16 +51,22 @@ class Settings(ServiceSettings):
         description="A worker silent for so long is taken for dead, and its requests are judged by others.",
     )
     drain: timedelta = Field(
-        default=timedelta(seconds=5), description="How long a stop waits for calls that are being made."
+        default=timedelta(seconds=5),
+        ge=timedelta(0),
+        description="How long a stop waits for calls that are being made.",
     )
     expires_after: timedelta = Field(
-        default=timedelta(minutes=12), description="After this a request ends with an error."
+        default=timedelta(minutes=12), gt=timedelta(0), description="After this a request ends with an error."
     )
     relaxed_expires_after: timedelta = Field(
-        default=timedelta(hours=26), description="The same for relaxed requests; vendors take a day."
+        default=timedelta(hours=26),
+        gt=timedelta(0),
+        description="The same for relaxed requests; vendors take a day.",
     )
     keep_prompts: timedelta = Field(
-        default=timedelta(days=7), description="How long prompts are kept after their request has ended."
+        default=timedelta(days=7),
+        ge=timedelta(0),
+        description="How long prompts are kept after their request has ended.",
     )
     announce_calls: bool = Field(
         default=True, description="Publish request-started, -completed, failure and cost-tracking events."
@@ -72,7 +82,9 @@ class Settings(ServiceSettings):
         default=5, gt=0, description="Failures of a vendor in a row after which it is left alone for a while."
     )
     breaker_pause: timedelta = Field(
-        default=timedelta(seconds=5), description="For how long; it doubles until the vendor answers."
+        default=timedelta(seconds=5),
+        gt=timedelta(0),
+        description="For how long; it doubles until the vendor answers.",
     )
     daily_cost_limit_usd: Decimal | None = Field(
         default=None, gt=0, description="Spending at one provider in a day (UTC) that raises an alert."
@@ -88,10 +100,14 @@ class Settings(ServiceSettings):
         description="Bytes in one batch job, at most; OpenAI takes 200 MB, Anthropic 256 MB, Google 2 GB.",
     )
     batch_collect_for: timedelta = Field(
-        default=timedelta(minutes=1), description="A smaller batch job is submitted after this."
+        default=timedelta(minutes=1),
+        gt=timedelta(0),
+        description="A smaller batch job is submitted after this.",
     )
     batch_poll_every: timedelta = Field(
-        default=timedelta(minutes=1), description="How often a vendor is asked about a batch job."
+        default=timedelta(minutes=1),
+        gt=timedelta(0),
+        description="How often a vendor is asked about a batch job.",
     )
     anthropic_api_key: SecretStr | None = Field(default=None, description="Key of an account at Anthropic.")
     anthropic_url: str | None = Field(default=None, description="Another address than the vendor's: a proxy.")

@@ -46,6 +46,8 @@ class PostgresQueue:
         return _known(await self._connection.execute(sql.KNOWN_KEYS, {"keys": keys}))
 
     async def add(self, requests: Sequence[JudgeRequest]) -> Mapping[str, KnownKey]:
+        if not requests:
+            return {}
         waiting = [request for request in requests if _first_place(request) is Place.WAITING]
         lanes = [request.lane for request in waiting]
         turns = fair_turns(lanes, standings=await self._standings(lanes))

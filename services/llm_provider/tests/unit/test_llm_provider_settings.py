@@ -34,3 +34,12 @@ def test_limits_are_set_by_provider_or_by_model_in_the_environment(monkeypatch: 
 def test_limits_that_nobody_would_read_are_refused(limits: dict[str, object], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         settings_for(URL, limits=limits)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["call_timeout", "lease", "expires_after", "breaker_pause", "batch_poll_every", "batch_collect_for"],
+)
+def test_no_time_at_all_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match="greater than 0"):
+        settings_for(URL, **{name: 0})
