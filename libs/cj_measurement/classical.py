@@ -98,11 +98,11 @@ class _Decisions:
         wins = np.bincount(winner, weight, n)
         self.total = self._by_item(weight)
         self.score = EPS + (self.total - 2 * EPS) * wins / np.maximum(self.total, EPS)
+        self.adjustment = self.score - wins
 
-    def _by_item(self, values: FloatArray, of_loser: FloatArray | None = None) -> FloatArray:
-        """Sums by item of values that winner and loser share, or that differ between them."""
-        others = values if of_loser is None else of_loser
-        sums = np.bincount(self.winner, values, self.n) + np.bincount(self.loser, others, self.n)
+    def _by_item(self, values: FloatArray) -> FloatArray:
+        """Sums by item of values that winner and loser share."""
+        sums = np.bincount(self.winner, values, self.n) + np.bincount(self.loser, values, self.n)
         return np.asarray(sums, dtype=np.float64)
 
     def fit(self, *, momentum: float = 0.0) -> ClassicalFit:
@@ -118,9 +118,10 @@ class _Decisions:
         return self._result(theta, chance, converged=False)
 
     def _step(self, theta: FloatArray, chance: FloatArray, limit: float) -> FloatArray:
-        expected = self._by_item(self.weight * chance, self.weight * (1 - chance))
-        information = self._by_item(self.weight * chance * (1 - chance))
-        moved = theta + np.clip((self.score - expected) / information, -limit, limit)
+        surprise = self.weight * (1 - chance)
+        beyond = np.bincount(self.winner, surprise, self.n) - np.bincount(self.loser, surprise, self.n)
+        step = (self.adjustment + beyond) / self._by_item(surprise * chance)
+        moved = theta + np.minimum(np.maximum(step, -limit), limit)
         return np.asarray(moved - moved.mean(), dtype=np.float64)
 
     def _result(self, theta: FloatArray, chance: FloatArray, *, converged: bool) -> ClassicalFit:

@@ -14,7 +14,7 @@ SplitUnit = Literal["judges", "comparisons"]
 
 
 def scale_separation_reliability(theta: FloatArray, standard_errors: FloatArray) -> float:
-    """SSR = (V − MSE)/V, the classical scale separation reliability (Wright & Masters 1982; Bramley 2015; Pollitt 2012).
+    """SSR = (V − MSE)/V, the classical scale separation reliability (Wright & Masters 1982; Pollitt 2012).
 
     From abilities and their errors (n,) in logits. At most 1, below 0 where errors exceed the spread; 0 without one.
     """
@@ -36,7 +36,8 @@ def kinnear_ssr_prime(theta: FloatArray, standard_errors: FloatArray) -> float:
 def eb_reliability(theta: FloatArray, covariance: FloatArray) -> float:
     """S²/(S² + PV), in 0 to 1: variance of the posterior means over itself plus the mean posterior variance.
 
-    From abilities (n,) in logits and the covariance (n, n) of what is not known of them. Not inflated by adaptive pairing: the number that decisions are taken on.
+    From abilities (n,) in logits and the covariance (n, n) of what is not known of them. Not inflated by adaptive
+    pairing: the number that decisions are taken on.
     """
     return eb_reliability_of(theta, float(np.diag(covariance).mean() - covariance.mean()))
 
