@@ -7,7 +7,9 @@ kill -9 at random moments and started again. Nothing may be lost, nothing counte
 import asyncio
 import json
 import random
+import re
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +17,13 @@ import stamina
 import typer
 from batch_runner.assignment import Assignment
 from batch_runner.execution import RunOptions
-from event_contracts import AssessmentState, BatchStatusView
+from event_contracts import (
+    AssessmentState,
+    BatchStatusView,
+    LLMComparisonResultV1,
+    Topic,
+    parse_envelope,
+)
 from rich.console import Console
 
 from suite.embedded.kafka import throwaway_kafka
@@ -24,6 +32,7 @@ from suite.processes import ServiceProcess
 from suite.rehearsal import (
     Rehearsal,
     generated_essays,
+    messages,
     rehearsal,
     running,
     send_batch,
@@ -86,7 +95,7 @@ async def judge_once(
                 )
             )
         status = await batch
-        return await _outcome(stage, status), hits
+        return await _outcome(stage, status, await _callbacks(kafka, name=name)), hits
 
 
 async def _torment(service: ServiceProcess, kills: int, batch: asyncio.Task[BatchStatusView]) -> int:
@@ -103,28 +112,32 @@ async def _torment(service: ServiceProcess, kills: int, batch: asyncio.Task[Batc
     return hits
 
 
-# A vote counts once for each comparison, and each request has one callback, however often it was sent.
 _LOST_COMPARISONS = "SELECT count(*) FROM comparison WHERE state <> 'judged'"
-_LOST_REQUESTS = "SELECT count(*) FROM judge_request WHERE ended_at IS NULL"
-_LOST_MESSAGES = "SELECT count(*) FROM outbox WHERE sent_at IS NULL"
+_LOST_MESSAGES = "SELECT count(*) FROM outbox"
+_REQUESTS = "SELECT id::text FROM judge_request"
 _COUNTED_TWICE = """
     SELECT count(*) - count(DISTINCT comparison) FROM comparison_attempt WHERE outcome = 'answered'
 """
-_CALLED_BACK_TWICE = """
-    SELECT count(*) - count(DISTINCT convert_from(value, 'UTF8')::jsonb #>> '{data,request_id}')
-    FROM outbox WHERE destination LIKE '%comparison_result%'
-"""
 
 
-async def _outcome(stage: Rehearsal, status: BatchStatusView) -> Outcome:
+async def _outcome(stage: Rehearsal, status: BatchStatusView, callbacks: Mapping[str, set[str]]) -> Outcome:
+    """What was counted; ``callbacks`` are the ids of the callback events that were heard of each request.
+
+    An event may be heard twice, with the same id: a request with two callbacks has two ids.
+    """
     async with stage.books(stage.assessment) as assessment, stage.books(stage.provider) as provider:
+        requests = [row[0] for row in await provider.fetch(_REQUESTS)]
         lost = [
             await assessment.fetchval(_LOST_COMPARISONS),
-            await provider.fetchval(_LOST_REQUESTS),
+            await assessment.fetchval(_LOST_MESSAGES),
             await provider.fetchval(_LOST_MESSAGES),
+            sum(request not in callbacks for request in requests),
             COMPARISONS - status.progress.comparisons_judged,
         ]
-        twice = [await assessment.fetchval(_COUNTED_TWICE), await provider.fetchval(_CALLED_BACK_TWICE)]
+        twice = [
+            await assessment.fetchval(_COUNTED_TWICE),
+            sum(len(events) - 1 for events in callbacks.values()),
+        ]
         result = await assessment.fetchval("SELECT result FROM assessment_batch")
     essays = json.loads(result)["essay_results"] if result else []
     return Outcome(
@@ -133,6 +146,15 @@ async def _outcome(stage: Rehearsal, status: BatchStatusView) -> Outcome:
         lost=sum(lost),
         twice=sum(twice),
     )
+
+
+async def _callbacks(kafka: str, *, name: str) -> dict[str, set[str]]:
+    heard: dict[str, set[str]] = {}
+    topic = re.escape(f"{name}.{Topic.LLM_COMPARISON_RESULT}")
+    for value in await messages(kafka, topics=topic):
+        event = parse_envelope(value, LLMComparisonResultV1)
+        heard.setdefault(event.data.request_id, set()).add(str(event.event_id))
+    return heard
 
 
 async def compare(folder: Path, *, kills: int) -> tuple[Outcome, Outcome, int]:

@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import re
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,6 +11,8 @@ from pathlib import Path
 
 import asyncpg
 import httpx2
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from batch_runner.assignment import Assignment, StudentEssay
 from batch_runner.client import AssessmentClient
 from batch_runner.execution import RunOptions, assessment_request, follow, upload
@@ -129,11 +133,14 @@ def write_qualities(assignment: Assignment, path: Path, *, sd: float = 2.0, seed
     return path
 
 
-async def send_batch(url: str, assignment: Assignment, options: RunOptions) -> None:
-    """Upload a batch and ask for its assessment."""
+async def send_batch(url: str, assignment: Assignment, options: RunOptions) -> float:
+    """Upload a batch and ask for its assessment; returns when that was, on the performance counter."""
     async with httpx2.AsyncClient(timeout=30) as http:
         client = AssessmentClient(http=http, base_url=url)
-        await client.start(assessment_request(assignment, await upload(client, assignment), options))
+        request = assessment_request(assignment, await upload(client, assignment), options)
+        asked_at = time.perf_counter()
+        await client.start(request)
+        return asked_at
 
 
 async def until_ended(url: str, batch_id: str, *, seconds: float = 900) -> BatchStatusView:
@@ -142,6 +149,31 @@ async def until_ended(url: str, batch_id: str, *, seconds: float = 900) -> Batch
         async for status in follow(AssessmentClient(http=http, base_url=url), batch_id):
             last = status
         return last
+
+
+async def messages(kafka: str, *, topics: str) -> list[bytes]:
+    """Everything that was published on the topics whose names match this regular expression."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    matching = [topic for topic in await admin.list_topics() if re.fullmatch(topics, topic)]
+    described = await admin.describe_topics(matching)
+    await admin.close()
+    partitions = [
+        TopicPartition(topic["topic"], one["partition"]) for topic in described for one in topic["partitions"]
+    ]
+    async with AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
+        consumer.assign(partitions)
+        return await _to_the_end(consumer, partitions)
+
+
+async def _to_the_end(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> list[bytes]:
+    ends = await consumer.end_offsets(partitions)
+    published: list[bytes] = []
+    for partition in partitions:
+        while await consumer.position(partition) < ends[partition]:
+            polled = await consumer.getmany(timeout_ms=1000)
+            published += [record.value for records in polled.values() for record in records]
+    return published
 
 
 @asynccontextmanager

@@ -1,8 +1,8 @@
 """Comparisons a second through both services, Kafka and PostgreSQL, beside the bare floor, in one run.
 
-The floor is what the same brokers and databases do when nobody thinks: as many messages as the run sent, of their
-mean size, through bare aiokafka (produced and consumed), and as many rows as it wrote, inserted through bare asyncpg,
-500 to a transaction, both at once.
+Timed from the request, when the essays are stored, to the published result. The floor is what the same broker and
+database do when nobody thinks: as many messages as the run sent, of their mean size, through bare aiokafka (produced
+and consumed), and as many rows as it wrote, inserted through bare asyncpg, 500 to a transaction, both at once.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from suite.embedded.postgres import PostgresServer, throwaway_postgres
 from suite.rehearsal import (
     Rehearsal,
     generated_essays,
+    messages,
     rehearsal,
     running,
     send_batch,
@@ -34,11 +35,12 @@ ESSAYS = 300
 COMPARISONS_AN_ESSAY = 10
 COMPARISONS = ESSAYS * COMPARISONS_AN_ESSAY
 AT_ONCE = 500
+ROWS_WRITTEN = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del)::bigint FROM pg_stat_user_tables"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Traffic:
-    """What a run sent and wrote: messages with their mean size in bytes, and rows inserted or updated."""
+    """What a run sent and wrote: messages with their mean size in bytes, and rows inserted, updated or deleted."""
 
     messages: int
     message_bytes: int
@@ -62,25 +64,24 @@ async def measure(folder: Path) -> tuple[float, float, Traffic]:
             options = RunOptions(
                 batch_id=f"bench-{uuid4()}", max_comparisons=COMPARISONS, target_reliability=0.9999
             )
-            started = time.perf_counter()
-            await send_batch(stage.assessment.url, assignment, options)
+            started = await send_batch(stage.assessment.url, assignment, options)
             status = await until_ended(stage.assessment.url, options.batch_id)
             seconds = time.perf_counter() - started
         judged = status.progress.comparisons_judged
-        traffic = await _traffic(stage)
+        traffic = await _traffic(stage, kafka.bootstrap)
         floor = await _floor_seconds(postgres, kafka.bootstrap, traffic)
     return judged / seconds, judged / floor, traffic
 
 
-async def _traffic(stage: Rehearsal) -> Traffic:
-    messages, size, rows = 0, 0, 0
+async def _traffic(stage: Rehearsal, kafka: str) -> Traffic:
+    published = await messages(kafka, topics=r"bench\..*")
+    rows = 0
     for service in (stage.assessment, stage.provider):
         async with stage.books(service) as books:
-            sent = await books.fetchval("SELECT count(*) FROM outbox")
-            sent_bytes = await books.fetchval("SELECT coalesce(sum(length(value)), 0) FROM outbox")
-            written = await books.fetchval("SELECT sum(n_tup_ins + n_tup_upd) FROM pg_stat_user_tables")
-        messages, size, rows = messages + sent, size + int(sent_bytes), rows + int(written)
-    return Traffic(messages=messages, message_bytes=size // max(1, messages), rows=rows)
+            rows += await books.fetchval(ROWS_WRITTEN)
+    return Traffic(
+        messages=len(published), message_bytes=sum(map(len, published)) // len(published), rows=rows
+    )
 
 
 async def _floor_seconds(postgres: PostgresServer, bootstrap: str, traffic: Traffic) -> float:

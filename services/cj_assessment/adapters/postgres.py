@@ -276,7 +276,11 @@ class PostgresTransaction:
     async def spending(self, job_id: JobId) -> Spending:
         row = (await self._connection.execute(sql.SPENDING, {"job": job_id})).one()
         return Spending(
-            cost_usd=row.cost, reserved_usd=row.reserved, pending_usd=row.pending, answered=row.answered
+            cost_usd=row.cost,
+            reserved_usd=row.reserved,
+            pending_usd=row.pending,
+            outstanding=row.outstanding,
+            answered=row.answered,
         )
 
     async def progress(self, job_id: JobId) -> Progress:

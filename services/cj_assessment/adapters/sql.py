@@ -35,6 +35,7 @@ SPENDING = text(
     SELECT coalesce(sum(cost_usd), 0) AS cost,
            coalesce(sum(reserved_usd) FILTER (WHERE outcome IS NULL OR outcome = 'expired'), 0) AS reserved,
            (SELECT coalesce(sum(cap_usd), 0) FROM comparison WHERE batch = :job AND state = 'pending') AS pending,
+           count(*) FILTER (WHERE outcome IS NULL) AS outstanding,
            count(*) FILTER (WHERE outcome = 'answered') AS answered
     FROM comparison_attempt WHERE batch = :job
     """

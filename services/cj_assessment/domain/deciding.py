@@ -51,12 +51,13 @@ class Spending:
     """What a batch has cost and may still cost, in US dollars.
 
     ``reserved_usd`` is set aside for calls whose answers are outstanding, ``pending_usd`` for comparisons that
-    wait to be sent; ``answered`` counts the judgements that were paid for.
+    wait to be sent; ``outstanding`` counts calls without an answer, ``answered`` judgements that were paid for.
     """
 
     cost_usd: Decimal
     reserved_usd: Decimal
     pending_usd: Decimal
+    outstanding: int
     answered: int
 
     @property
@@ -180,13 +181,14 @@ class Snapshot:
 
     @property
     def is_stuck(self) -> bool:
-        """True when comparisons wait to be sent and there is no money to send one."""
-        if self.limits.max_cost_usd is None or self.states[ComparisonState.SUBMITTED] > 0:
+        """True when comparisons wait to be sent and there is no money to send one.
+
+        Told from what was read of the money alone, at one moment: the comparisons were read at another.
+        """
+        spending, cap = self.spending, self.limits.max_cost_usd
+        if cap is None or spending.outstanding > 0 or spending.pending_usd == 0:
             return False
-        spent = self.spending.cost_usd + self.spending.reserved_usd
-        return (
-            self.states[ComparisonState.PENDING] > 0 and spent + self.next_cost_usd > self.limits.max_cost_usd
-        )
+        return spending.cost_usd + spending.reserved_usd + self.next_cost_usd > cap
 
 
 def _times(asked: Sequence[Asked], state: ComparisonState) -> Counter[int]:
@@ -371,22 +373,33 @@ def _go_on(snapshot: Snapshot) -> JudgeMore | None:
 def _finish(snapshot: Snapshot) -> Finish | Fail:
     """Rank all essays that the comparisons link to each other, and name the others."""
     linked, evidence = snapshot.active, snapshot.judged
+    if not evidence:
+        return _fail_without_evidence(snapshot)
     fitted = fit_evidence(linked, evidence)
     verdict = _verdict(snapshot, fitted)
     if fitted is None:
         linked = largest_group(linked, evidence)
         evidence = among(linked, evidence)
         fitted = fit_evidence(linked, evidence)
-    if fitted is None:
-        return Fail(
-            reason=StopReason.FAILED,
-            message=f"no ranking: no two essays were compared; {_commonest_error(snapshot)}",
-        )
+    assert fitted is not None, "two essays that were compared are linked"
     measured = _measured(fitted, evidence, verdict)
     return Finish(
         reason=StopReason.BUDGET_COST if snapshot.is_stuck else StopReason(verdict.reason or "exhausted"),
         ranking=Ranking(essays=linked, evidence=evidence, fitted=fitted, measured=measured),
         unranked={**snapshot.dropped, **_apart(snapshot.active, linked)},
+    )
+
+
+def _fail_without_evidence(snapshot: Snapshot) -> Fail:
+    each, cap = snapshot.next_cost_usd, snapshot.limits.max_cost_usd
+    if cap is not None and cap < each:
+        return Fail(
+            reason=StopReason.BUDGET_COST,
+            message=f"max_cost_usd of {cap} does not pay for one comparison, which may cost up to {each}: raise it",
+        )
+    return Fail(
+        reason=StopReason.FAILED,
+        message=f"no ranking: no two essays were compared; {_commonest_error(snapshot)}",
     )
 
 

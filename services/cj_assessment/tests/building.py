@@ -139,4 +139,6 @@ def snapshot(
 
 def nothing_spent() -> Spending:
     """No money spent, none set aside."""
-    return Spending(cost_usd=Decimal(0), reserved_usd=Decimal(0), pending_usd=Decimal(0), answered=0)
+    return Spending(
+        cost_usd=Decimal(0), reserved_usd=Decimal(0), pending_usd=Decimal(0), outstanding=0, answered=0
+    )

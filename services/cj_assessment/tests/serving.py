@@ -184,9 +184,9 @@ async def over_http(database_url: str, **settings: Any) -> AsyncIterator[Assessm
     callback = f"http://127.0.0.1:{port}/api/v1/callbacks/comparison-results"
 
     async def deliver(_item: ComparisonBatchItem, envelope: ResultEnvelope) -> None:
-        await post_signed(signer, callback, envelope)
+        await post_signed(client, signer, callback, envelope)
 
-    async with open_desk(deliver) as desk:
+    async with httpx2.AsyncClient() as client, open_desk(deliver) as desk:
         options = {
             "event_bus": "memory",
             "callback_transport": "http",
@@ -197,12 +197,13 @@ async def over_http(database_url: str, **settings: Any) -> AsyncIterator[Assessm
             yield service
 
 
-async def post_signed(signer: WebhookSigner, url: str, envelope: ResultEnvelope) -> httpx2.Response:
+async def post_signed(
+    client: httpx2.AsyncClient, signer: WebhookSigner, url: str, envelope: ResultEnvelope
+) -> httpx2.Response:
     """Post a result as the LLM Provider does."""
     body = envelope.to_json()
     headers = signer.headers(message_id=str(envelope.event_id), body=body)
-    async with httpx2.AsyncClient() as client:
-        return await client.post(url, content=body, headers=headers)
+    return await client.post(url, content=body, headers=headers)
 
 
 @asynccontextmanager

@@ -316,8 +316,8 @@ async def test_a_callback_that_nobody_signed_is_refused(service: Assessment) -> 
     url = f"{service.http.base_url}/api/v1/callbacks/comparison-results"
 
     unsigned = await service.http.post(url, content=envelope.to_json())
-    forged = await post_signed(WebhookSigner("whsec_" + "B" * 40), url, envelope)
-    genuine = await post_signed(WebhookSigner(SECRET), url, envelope)
+    forged = await post_signed(service.http, WebhookSigner("whsec_" + "B" * 40), url, envelope)
+    genuine = await post_signed(service.http, WebhookSigner(SECRET), url, envelope)
 
     assert (unsigned.status_code, forged.status_code, genuine.status_code) == (401, 401, 202)
 
@@ -332,7 +332,7 @@ async def test_repeated_and_unknown_callbacks_are_counted_and_change_nothing(ser
     url = f"{service.http.base_url}/api/v1/callbacks/comparison-results"
     item = next(iter(service.desk.taken.values()))
     unknown = item.model_copy(update={"metadata": {**item.metadata, "attempt_id": str(stranger.event_id)}})
-    await post_signed(WebhookSigner(SECRET), url, service.desk.result(unknown))
+    await post_signed(service.http, WebhookSigner(SECRET), url, service.desk.result(unknown))
 
     assert status.progress.comparisons_judged <= len(service.desk.taken)
     assert await service.metric("comparison_results_total", kind="repeated") > 0
