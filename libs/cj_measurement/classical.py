@@ -105,6 +105,8 @@ class _Decisions:
         sums = np.bincount(self.winner, values, self.n) + np.bincount(self.loser, values, self.n)
         return np.asarray(sums, dtype=np.float64)
 
+    # An item that runs away leaves no information behind: its numbers turn to NaN, and the fit does not converge.
+    @np.errstate(divide="ignore", invalid="ignore")
     def fit(self, *, momentum: float = 0.0) -> ClassicalFit:
         theta = logit((self.score / self.total + 0.1) / 1.2)
         theta -= theta.mean()
