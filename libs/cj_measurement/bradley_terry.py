@@ -39,6 +39,10 @@ COVARIANCE_LIMIT = 5_000
 VARIANCE_DRAWS = 50
 """Draws behind the standard errors beyond ``DENSE_LIMIT`` items: these are then known to about 1 %."""
 DRAW_SEED = 411
+BEND_STEP = 0.1
+"""How far in log τ the evidence is looked at for how sharply it points out τ."""
+MOST_TAU_ERROR = 0.5
+"""In log τ; beyond, a parabola through the evidence says nothing."""
 
 PositionEffects = Literal["auto", "none"]
 Discriminations = Literal["equal", "per_judge"]
@@ -78,11 +82,13 @@ class Fit:
     """Abilities ``theta`` (n,) in logits and the posterior around them, given ``tau``.
 
     Abilities sum to zero, unless some were known beforehand: then they are on the scale of those. ``effects``
-    and ``slopes`` (judges,) are every judge's b and a, 0 and 1 where they were not estimated.
+    and ``slopes`` (judges,) are every judge's b and a, 0 and 1 where they were not estimated. ``tau_estimated``
+    is false where τ was given.
     """
 
     theta: FloatArray
     tau: float
+    tau_estimated: bool
     position_bias: tuple[PositionBias, ...]
     discrimination: tuple[Discrimination, ...]
     effects: FloatArray
@@ -122,21 +128,60 @@ class Fit:
         return variances if self.posterior.free is None else np.where(self.posterior.free, variances, 0.0)
 
     @property
+    def centred_variances(self) -> FloatArray:
+        """Of each ability around the mean of all, shape (n,): diag C less the variance that all share, τ²/n."""
+        return self.variances if self.posterior.fixed is not None else self.variances - self.mean_covariance
+
+    @property
     def standard_errors(self) -> FloatArray:
         """sqrt(diag C), shape (n,); 0 for abilities known beforehand."""
         return np.sqrt(self.variances)
 
     @cached_property
     def posterior_mean(self) -> FloatArray:
-        """Abilities' posterior means (n,), to first order: a little further out than the mode ``theta``."""
+        """Abilities' posterior means (n,) given τ, to first order: a little further out than the mode ``theta``."""
         generator = np.random.default_rng(DRAW_SEED)
         shift = self.posterior.mean_shift(self.mode, VARIANCE_DRAWS, generator)[: self.n_items]
         return np.asarray(self.theta + shift, dtype=np.float64)
 
     def intervals(self, level: float = 0.9) -> FloatArray:
-        """Lower and upper ends (n, 2) of what each ability is with probability ``level``, around the posterior mean."""
-        half = float(ndtri((1 + level) / 2)) * self.standard_errors
-        return np.column_stack([self.posterior_mean - half, self.posterior_mean + half])
+        """Lower and upper ends (n, 2) of what each ability is with probability ``level``, around the posterior mean.
+
+        Abilities sum to zero, so an error that all of them share is not in them (but for known abilities). What is
+        not known of an estimated τ is (Kass & Steffey 1989), up to ``DENSE_LIMIT`` items: beyond, τ is known well.
+        """
+        mean, variances = self._over_tau
+        half = float(ndtri((1 + level) / 2)) * np.sqrt(variances)
+        return np.column_stack([mean - half, mean + half])
+
+    @cached_property
+    def _over_tau(self) -> tuple[FloatArray, FloatArray]:
+        """Posterior means and variances (n,) over τ, by Gauss and Hermite's three points in log τ."""
+        if not self.tau_estimated or self.n_items > DENSE_LIMIT:
+            return self.posterior_mean, self.centred_variances
+        away = math.sqrt(3) * self.log_tau_error
+        fits = (self, self._at(-away), self._at(away))
+        means, variances = (
+            np.array([getattr(each, name) for each in fits])
+            for name in ("posterior_mean", "centred_variances")
+        )
+        weights = np.array([4, 1, 1]) / 6
+        mean = weights @ means
+        return mean, weights @ (variances + (means - mean) ** 2)
+
+    @cached_property
+    def log_tau_error(self) -> float:
+        """Standard error of log τ, from how the evidence bends at its top; 0 where τ was given."""
+        if not self.tau_estimated:
+            return 0.0
+        around = self._at(-BEND_STEP).log_evidence + self._at(BEND_STEP).log_evidence
+        bend = (2 * self.log_evidence - around) / BEND_STEP**2
+        return 1 / math.sqrt(max(bend, MOST_TAU_ERROR**-2))
+
+    def _at(self, log_tau: float) -> "Fit":
+        """The fit to the same comparisons, log τ so far away."""
+        tau = self.tau * math.exp(log_tau)
+        return _result(self.posterior, self.posterior.mode(tau, self.mode.parameters), tau_estimated=False)
 
     @cached_property
     def mean_covariance(self) -> float:
@@ -199,7 +244,8 @@ def fit(
         fixed=known,
     )
     profile = _Profile(posterior, start)
-    return _result(posterior, profile.mode(_log_tau(profile, tau, start)))
+    mode = profile.mode(_log_tau(profile, tau, start))
+    return _result(posterior, mode, tau_estimated=not isinstance(tau, int | float))
 
 
 def _check_arguments(
@@ -319,7 +365,7 @@ def _vertex(left: float, middle: float, right: float, *, values: dict[float, flo
     return middle - ((middle - left) * rise - (middle - right) * fall) / (2 * (rise - fall))
 
 
-def _result(posterior: Posterior, mode: Mode) -> Fit:
+def _result(posterior: Posterior, mode: Mode, *, tau_estimated: bool) -> Fit:
     theta, effects, slopes = posterior.split(mode.parameters)
     judges = posterior.data.n_judges
     every_effect = np.zeros(judges)
@@ -328,6 +374,7 @@ def _result(posterior: Posterior, mode: Mode) -> Fit:
     return Fit(
         theta=theta if posterior.fixed is not None else theta - theta.mean(),
         tau=mode.tau,
+        tau_estimated=tau_estimated,
         position_bias=_position_bias(posterior, effects, covariance),
         discrimination=_discrimination(posterior, slopes, covariance),
         effects=every_effect,

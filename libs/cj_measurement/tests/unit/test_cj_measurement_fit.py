@@ -348,9 +348,42 @@ def test_the_posterior_mean_is_that_of_the_exact_posterior() -> None:
     assert abs(mean - exact) < abs(mode - exact) / 4
 
 
+def test_intervals_know_that_tau_is_not_known() -> None:
+    data = judged(40, per_item=6, seed=2).comparisons
+    searched = fit(data)
+    given = fit(data, tau=searched.tau)
+
+    widths, narrower = (np.diff(each.intervals(0.9)).ravel() for each in (searched, given))
+
+    assert given.log_tau_error == 0
+    assert 0.1 < searched.log_tau_error < 0.4
+    assert given.theta == pytest.approx(searched.theta, abs=1e-7)
+    assert (widths > narrower).all()
+
+
+def test_the_error_of_tau_is_how_far_it_strays_from_batch_to_batch() -> None:
+    fits = [fit(judged(100, per_item=8, seed=seed).comparisons) for seed in range(40)]
+
+    strays = np.std([np.log(each.tau) for each in fits])
+
+    assert np.mean([each.log_tau_error for each in fits]) == pytest.approx(strays, rel=0.35)
+
+
+def test_an_error_that_all_abilities_share_is_not_in_their_intervals() -> None:
+    fitted = fit(judged(12, per_item=20, sd=3.0, seed=1).comparisons, tau=3.0)
+    n = fitted.n_items
+    centring = np.eye(n) - np.ones((n, n)) / n
+
+    half = np.diff(fitted.intervals(0.9)).ravel() / 2
+
+    exact = np.sqrt(np.diag(centring @ fitted.covariance @ centring))
+    assert half == pytest.approx(1.6449 * exact, rel=1e-4)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("n_items", "per_item", "sd"), [(30, 10, 1.5), (100, 10, 1.5), (100, 10, 3.0), (100, 20, 3.0)]
+    ("n_items", "per_item", "sd"),
+    [(30, 10, 1.5), (30, 6, 1.5), (100, 10, 1.5), (100, 10, 3.0), (100, 20, 3.0)],
 )
 def test_ninety_per_cent_intervals_cover_nine_times_in_ten(n_items: int, per_item: int, sd: float) -> None:
     covered = []

@@ -2,6 +2,7 @@
 
 import math
 from decimal import Decimal
+from functools import cache
 
 import numpy as np
 import pytest
@@ -19,7 +20,9 @@ from cj_measurement.simulation import (
 ADAPTIVE = (Policy.INFORMATION, Policy.NEAREST, Policy.SWISS)
 
 
-def medians(policy: Policy, *, sd: float, at: list[int], seeds: int = 10) -> dict[int, Reading]:
+@cache
+def medians(policy: Policy, *, sd: float, at: tuple[int, ...], seeds: int = 20) -> dict[int, Reading]:
+    """Several tests look at the same runs."""
     simulated = simulate(
         Design(essays=100, policy=policy),
         SimulatedJudge(sd=sd, position_bias=0.3),
@@ -57,15 +60,23 @@ def test_coin_flips_have_no_reliability_under_any_policy(policy: Policy) -> None
 def test_ranks_correlate_with_the_truth_as_the_literature_says(
     policy: Policy, sd: float, at_10: float, at_20: float
 ) -> None:
-    reached = medians(policy, sd=sd, at=[10, 20])
+    reached = medians(policy, sd=sd, at=(10, 20))
 
     assert reached[10].spearman == pytest.approx(at_10, abs=0.02)
     assert reached[20].spearman == pytest.approx(at_20, abs=0.01)
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("sd", [1.5, 3.0])
+def test_intervals_cover_nine_times_in_ten_when_pairs_are_chosen_by_information(sd: float) -> None:
+    reached = medians(Policy.INFORMATION, sd=sd, at=(10, 20))
+
+    assert all(0.87 <= reading.coverage <= 0.93 for reading in reached.values()), reached
+
+
+@pytest.mark.slow
 def test_reliability_with_signal_is_near_the_truth() -> None:
-    reached = medians(Policy.INFORMATION, sd=1.5, at=[10, 20], seeds=20)
+    reached = medians(Policy.INFORMATION, sd=1.5, at=(10, 20))
 
     truth = {k: reading.true_r2 for k, reading in reached.items()}
     assert truth[10] is not None
@@ -81,8 +92,8 @@ def test_information_needs_fewer_comparisons_than_random_pairs(
 ) -> None:
     as_many_at_random = round(per_essay / (1 - saved))
 
-    informed = medians(Policy.INFORMATION, sd=sd, at=[per_essay], seeds=16)[per_essay]
-    random = medians(Policy.RANDOM, sd=sd, at=[as_many_at_random], seeds=16)[as_many_at_random]
+    informed = medians(Policy.INFORMATION, sd=sd, at=(per_essay,), seeds=16)[per_essay]
+    random = medians(Policy.RANDOM, sd=sd, at=(as_many_at_random,), seeds=16)[as_many_at_random]
 
     assert informed.true_r2 is not None
     assert random.true_r2 is not None
@@ -91,7 +102,7 @@ def test_information_needs_fewer_comparisons_than_random_pairs(
 
 
 def test_a_reading_says_how_many_comparisons_an_essay_it_is_of() -> None:
-    at = medians(Policy.RANDOM, sd=2.0, at=[3, 4, 9], seeds=2)
+    at = medians(Policy.RANDOM, sd=2.0, at=(3, 4, 9), seeds=2)
 
     assert [reading.comparisons_per_essay for reading in at.values()] == [3.0, 4.0, 9.0]
 
