@@ -443,10 +443,10 @@ class CallbackRules(Protocol):
 
 
 class Wake(Protocol):
-    """Lets a worker of this process look for work at once."""
+    """Lets workers of this process look for work at once."""
 
-    def __call__(self) -> None:
-        """Wake it."""
+    def __call__(self, *providers: str) -> None:
+        """Wake those of these providers; all of them where none is named."""
         ...
 
 

@@ -100,10 +100,11 @@ class Judges:
 class JudgeWakeups(dict[str, Wakeup]):
     """One for the worker of each provider."""
 
-    def wake(self) -> None:
-        """Wake all of them."""
-        for wakeup in self.values():
-            wakeup.wake()
+    def wake(self, *providers: str) -> None:
+        """Wake those of these providers that there are here; all of them where none is named."""
+        for provider in providers or self:
+            if provider in self:
+                self[provider].wake()
 
 
 class JudgeProvider(Provider):
@@ -285,7 +286,7 @@ class UseCaseProvider(Provider):
             policy=policy,
             max_waiting=self._settings.max_waiting,
             wake_judges=wakeups.wake,
-            metered=frozenset(catalogue.models()),
+            metered=set(catalogue.models()),
         )
 
     @provide

@@ -54,7 +54,7 @@ SHORT_ESSAY, LONG_ESSAY = 60, 300
 
 CONCURRENCIES: Final = (1, 16, 64)
 CALL_SECONDS: Final = 1.0
-CALLS_A_SLOT: Final = 15
+CALLS_A_SLOT: Final = 10
 OVERRIDES: Final = LLMConfigOverrides(provider_override="openai_compatible", model_override="limited-1")
 
 

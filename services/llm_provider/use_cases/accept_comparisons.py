@@ -1,6 +1,6 @@
 """Accept requests to judge a pair: checked at the door, queued once, however often they are sent."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -53,7 +53,7 @@ class AcceptComparisons:
     policy: RetryPolicy
     max_waiting: int
     wake_judges: Wake
-    metered: Collection[tuple[str, str]]
+    metered: set[tuple[str, str]]
 
     async def many(self, items: Sequence[ComparisonBatchItem]) -> Sequence[ComparisonItemAnswer]:
         """Queue up to 500 requests; raises ``QueueFull`` where none of them got in."""
@@ -84,10 +84,13 @@ class AcceptComparisons:
             depth = await transaction.queue.depth(at_most=self.max_waiting, models=models)
             known = await transaction.queue.known_keys(_given_keys(requests))
             new = [request for request in requests if request.idempotency_key not in known]
-            if new and depth.open < self.max_waiting:
+            has_room = depth.open < self.max_waiting
+            if new and has_room:
                 await self._add_meters(transaction, models)
                 known = {**known, **await transaction.queue.add(new)}
-        self.wake_judges()
+        if new and has_room:
+            self.metered.update(models)
+            self.wake_judges(*{provider for provider, _ in models})
         log.debug("request.queued", requests=len(new), repeated=len(requests) - len(new))
         return known, _wait_minutes(depth)
 
@@ -106,7 +109,7 @@ class AcceptComparisons:
 
     async def _add_meters(self, transaction: Transaction, models: Sequence[tuple[str, str]]) -> None:
         """Make the meters that are not there yet; those of models known by name were made at the start."""
-        missing = set(models) - set(self.metered)
+        missing = set(models) - self.metered
         if missing:
             await transaction.meters.add_missing(
                 {

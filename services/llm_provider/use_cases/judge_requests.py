@@ -64,29 +64,27 @@ class JudgeRequests:
     async def _work(self, group: asyncio.TaskGroup) -> None:
         while True:
             try:
-                busy = await self._step(group)
+                await self._step(group)
             except Exception:  # the outermost loop of a worker: nothing above it could go on
                 log.exception("judge.step_failed", provider=self.provider)
                 await asyncio.sleep(FAILED_STEP_SECONDS)
                 continue
-            if not busy:
-                await self.pause.wait(self._rest())
+            # Whatever came meanwhile ends this at once: a step after every step would find nothing most times.
+            await self.pause.wait(self._rest())
 
     def _rest(self) -> float:
         """How long to look away: nobody says when a hold is over."""
         now = time.monotonic()
         return min([IDLE_SECONDS, *(until - now for until in self.held.values() if until > now)])
 
-    async def _step(self, group: asyncio.TaskGroup) -> bool:
-        recorded = await self._record_done()
+    async def _step(self, group: asyncio.TaskGroup) -> None:
+        await self._record_done()
         await self._give_back_unmade()
-        taken = await self._take()
-        for one in taken:
-            self.calling[one.queue_id] = one
-            group.create_task(self._call(one))
-        return bool(recorded or taken)
+        for taken in await self._take():
+            self.calling[taken.queue_id] = taken
+            group.create_task(self._call(taken))
 
-    async def _record_done(self) -> int:
+    async def _record_done(self) -> None:
         ended, self.done[:] = list(self.done), []
         if ended:
             try:
@@ -96,7 +94,6 @@ class JudgeRequests:
                 raise
             for call in ended:
                 self.calling.pop(call.queue_id, None)
-        return len(ended)
 
     async def _take(self) -> Sequence[Taken]:
         free = self.concurrency - len(self.calling)

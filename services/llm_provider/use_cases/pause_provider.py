@@ -34,7 +34,7 @@ class PauseProvider:
         self._require_known(provider)
         async with self.store.transaction() as transaction:
             await transaction.meters.resume(provider)
-        self.wake_judges()
+        self.wake_judges(provider)
         log.warning("provider.resumed", provider=provider, by=by)
 
     def _require_known(self, provider: str) -> None:

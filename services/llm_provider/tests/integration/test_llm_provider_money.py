@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -48,13 +49,14 @@ class Announced:
 
     def __init__(self, bus: MemoryEventBus) -> None:
         self.events: list[WireModel] = []
+        self.alert_ids: set[UUID] = set()
         self._arrived = asyncio.Event()
         bus.subscribe([topic_of(event) for event in EVENTS], group="analytics", handler=self._handle)
 
     async def _handle(self, records: Sequence[Record]) -> None:
-        self.events += [
-            parse_envelope(record.value or b"", event_for(record.topic)).data for record in records
-        ]
+        envelopes = [parse_envelope(record.value or b"", event_for(record.topic)) for record in records]
+        self.events += [envelope.data for envelope in envelopes]
+        self.alert_ids |= {one.event_id for one in envelopes if isinstance(one.data, LLMCostAlertV1)}
         self._arrived.set()
 
     def of(self, event: type[WireModel]) -> list[Any]:
@@ -231,14 +233,10 @@ async def test_an_alert_is_raised_once_in_its_period(database_url: str) -> None:
         await submit(client, [comparison() for _ in range(4)])
         await results.waits_for(4)
         await announced.waits_for(LLMCostAlertV1, 2)
-    async with service(database_url, **PRICED, **limits) as (client, results, _):
+    async with service(database_url, **PRICED, **limits) as (client, results, later):
         await submit(client, [comparison()])
         await results.waits_for(1)
         await asyncio.sleep(0.5)
-    async with stored(database_url) as books:
-        raised = await books.rows(
-            "SELECT 1 FROM outbox WHERE destination = :topic", topic=topic_of(LLMCostAlertV1)
-        )
 
     now = datetime.now(UTC)
     assert {(alert.alert_type, alert.period) for alert in announced.of(LLMCostAlertV1)} == {
@@ -246,7 +244,7 @@ async def test_an_alert_is_raised_once_in_its_period(database_url: str) -> None:
         ("monthly_limit", f"{now:%Y-%m}"),
     }
     assert all(alert.current_cost > alert.threshold for alert in announced.of(LLMCostAlertV1))
-    assert len(raised) == 2
+    assert len(announced.alert_ids | later.alert_ids) == 2, "what is delivered again is the same event"
 
 
 async def test_a_request_whose_first_call_might_cost_too_much_is_refused(database_url: str) -> None:
