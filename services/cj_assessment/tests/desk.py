@@ -165,6 +165,11 @@ async def open_desk(deliver: Deliver) -> AsyncIterator[Desk]:
         answer = await desk.take(body.comparisons)
         return Response(answer.model_dump_json(), 202, content_type="application/json")
 
+    @app.post("/api/v1/requests/<request_id>/cancel")
+    async def cancel(request_id: str) -> Response:
+        desk.cancelled.add(request_id)
+        return Response(b"{}", 202, content_type="application/json")
+
     listener = socket.create_server(("127.0.0.1", 0))
     desk.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     config = Config()
