@@ -84,11 +84,11 @@ def progress_lines(status: BatchStatusView) -> tuple[str, str]:
     if progress.comparisons_failed:
         judged += f", {progress.comparisons_failed} failed"
     target = "" if reliability.target is None else f" (target {reliability.target:.2f})"
-    left = time_left(status)
+    left, bound = time_left(status), "≤" if _expected(status) is None else "≈"
     facts = (
         f"reliability {_reliability(status)}{target}",
         f"${status.cost.cost_usd:.4f}",
-        "time left –" if left is None else f"≤ {_short(left)} left",
+        "time left –" if left is None else f"{bound} {_short(left)} left",
     )
     return judged, " · ".join(facts)
 
@@ -98,12 +98,25 @@ def _reliability(status: BatchStatusView) -> str:
 
 
 def time_left(status: BatchStatusView) -> timedelta | None:
-    """How long the rest of the budget would take at the pace so far; None before there is a pace."""
+    """How long it takes at the pace so far until the target, as forecast, or until the budget is spent.
+
+    None before there is a pace.
+    """
     judged, budget = status.progress.comparisons_judged, status.progress.max_comparisons
     if not judged or budget is None:
         return None
-    each = (status.updated_at - status.created_at) / judged
-    return each * max(0, budget - judged)
+    each, rest, expected = (
+        (status.updated_at - status.created_at) / judged,
+        budget - judged,
+        _expected(status),
+    )
+    return each * max(0, rest if expected is None else min(rest, expected))
+
+
+def _expected(status: BatchStatusView) -> int | None:
+    """Comparisons until the target, as forecast at the last fit; None where nothing is in sight."""
+    until = status.forecast.until_target if status.forecast else None
+    return None if until is None else until.comparisons
 
 
 def _short(duration: timedelta) -> str:

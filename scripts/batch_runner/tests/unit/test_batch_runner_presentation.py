@@ -14,7 +14,7 @@ from batch_runner.presentation import (
     totals_line,
 )
 from batch_runner.tests.building import finished, projections, status
-from event_contracts import AssessmentState
+from event_contracts import AssessmentState, ForecastView, UntilTargetView
 from rich.console import Console
 
 
@@ -46,6 +46,17 @@ def test_time_left_is_the_rest_of_the_budget_at_the_pace_so_far(
     judged: int, budget: int | None, seconds: float, left: timedelta | None
 ) -> None:
     assert time_left(status(judged=judged, budget=budget, seconds=seconds)) == left
+
+
+@pytest.mark.parametrize(
+    ("expected", "shown"), [(10, "≈ 5 s left"), (500, "≈ 15 s left"), (None, "≤ 15 s left")]
+)
+def test_time_left_is_until_the_target_where_that_is_in_sight(expected: int | None, shown: str) -> None:
+    until = None if expected is None else UntilTargetView(comparisons=expected, low=1, high=900)
+    forecast = ForecastView(comparisons=100, eb=0.93, until_target=until)
+    going = status(judged=10, budget=40, seconds=5).model_copy(update={"forecast": forecast})
+
+    assert progress_lines(going)[1].endswith(shown)
 
 
 @pytest.mark.parametrize(
