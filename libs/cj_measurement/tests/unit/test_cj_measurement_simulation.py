@@ -21,7 +21,7 @@ ADAPTIVE = (Policy.INFORMATION, Policy.NEAREST, Policy.SWISS)
 
 
 @cache
-def medians(policy: Policy, *, sd: float, at: tuple[int, ...], seeds: int = 20) -> dict[int, Reading]:
+def medians(policy: Policy, *, sd: float, at: tuple[int, ...], seeds: int) -> dict[int, Reading]:
     """Several tests look at the same runs."""
     simulated = simulate(
         Design(essays=100, policy=policy),
@@ -60,7 +60,9 @@ def test_coin_flips_have_no_reliability_under_any_policy(policy: Policy) -> None
 def test_ranks_correlate_with_the_truth_as_the_literature_says(
     policy: Policy, sd: float, at_10: float, at_20: float
 ) -> None:
-    reached = medians(policy, sd=sd, at=(10, 20))
+    seeds = 20 if policy is Policy.INFORMATION else 10
+
+    reached = medians(policy, sd=sd, at=(10, 20), seeds=seeds)
 
     assert reached[10].spearman == pytest.approx(at_10, abs=0.02)
     assert reached[20].spearman == pytest.approx(at_20, abs=0.01)
@@ -69,14 +71,14 @@ def test_ranks_correlate_with_the_truth_as_the_literature_says(
 @pytest.mark.slow
 @pytest.mark.parametrize("sd", [1.5, 3.0])
 def test_intervals_cover_nine_times_in_ten_when_pairs_are_chosen_by_information(sd: float) -> None:
-    reached = medians(Policy.INFORMATION, sd=sd, at=(10, 20))
+    reached = medians(Policy.INFORMATION, sd=sd, at=(10, 20), seeds=20)
 
     assert all(0.87 <= reading.coverage <= 0.93 for reading in reached.values()), reached
 
 
 @pytest.mark.slow
 def test_reliability_with_signal_is_near_the_truth() -> None:
-    reached = medians(Policy.INFORMATION, sd=1.5, at=(10, 20))
+    reached = medians(Policy.INFORMATION, sd=1.5, at=(10, 20), seeds=20)
 
     truth = {k: reading.true_r2 for k, reading in reached.items()}
     assert truth[10] is not None
