@@ -53,7 +53,7 @@ CLAIM = text(
     )
     UPDATE outbox SET not_before = now() + CAST(:lease AS interval) FROM chosen
     WHERE outbox.id = chosen.id
-    RETURNING outbox.id, event_id, transport, destination, key, header_names, header_values, value
+    RETURNING outbox.id, event_id, transport, destination, key, headers, value
     """
 )
 

@@ -14,7 +14,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from event_contracts import Unavailable
 from sqlalchemy import Connection, ExceptionContext, event, make_url, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -50,7 +51,6 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_SECONDS,
-            pool_pre_ping=True,
             hide_parameters=True,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
@@ -61,6 +61,7 @@ class Database:
             },
         )
         event.listen(self._engine.sync_engine, "handle_error", _withhold_values)
+        event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:
@@ -91,6 +92,12 @@ class Database:
     async def close(self) -> None:
         """Give all connections back to the server."""
         await self._engine.dispose()
+
+
+def _refuse_closed(connection: AsyncAdapt_asyncpg_connection, *_: object) -> None:
+    """Let the pool replace a connection that the server has ended: asyncpg knows, nobody has to ask the server."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def _withhold_values(context: ExceptionContext) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 import httpx2
+import orjson
 from event_contracts import EventEnvelope
 from sqlalchemy import (
     Column,
@@ -21,10 +22,8 @@ from sqlalchemy import (
     Text,
     Uuid,
     func,
-    insert,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import BigInteger
 
@@ -89,8 +88,7 @@ def outbox_table(metadata: MetaData) -> Table:
         Column("transport", Text, nullable=False),
         Column("destination", Text, nullable=False),
         Column("key", Text, nullable=False),
-        Column("header_names", ARRAY(Text), nullable=False),
-        Column("header_values", ARRAY(LargeBinary), nullable=False),
+        Column("headers", Text, nullable=False, comment="JSON: names and values, bytes read as Latin-1"),
         Column("value", LargeBinary, nullable=False),
         Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
         Column("not_before", DateTime(timezone=True), nullable=False, server_default=func.now()),
@@ -110,22 +108,44 @@ def outbox_table(metadata: MetaData) -> Table:
     return table
 
 
-async def enqueue(connection: AsyncConnection, table: Table, messages: Sequence[OutgoingMessage]) -> None:
+# Many rows travel as one array a column: one statement, whose text is the same however many there are.
+_ENQUEUE = text(
+    """
+    INSERT INTO outbox (event_id, transport, destination, key, headers, value)
+    SELECT event_id, transport, destination, key, headers, value
+    FROM unnest(CAST(:event_ids AS uuid[]), CAST(:transports AS text[]), CAST(:destinations AS text[]),
+                CAST(:keys AS text[]), CAST(:headers AS text[]), CAST(:values AS bytea[]))
+         WITH ORDINALITY AS message (event_id, transport, destination, key, headers, value, place)
+    ORDER BY place
+    """
+)
+
+
+async def enqueue(connection: AsyncConnection, messages: Sequence[OutgoingMessage]) -> None:
     """Write the messages in the caller's transaction; they leave after its commit."""
-    if messages:
-        await connection.execute(insert(table), [_columns(message) for message in messages])
+    if not messages:
+        return
+    await connection.execute(
+        _ENQUEUE,
+        {
+            "event_ids": [message.event_id for message in messages],
+            "transports": [message.transport for message in messages],
+            "destinations": [message.destination for message in messages],
+            "keys": [message.key for message in messages],
+            "headers": [_stored_headers(message.headers) for message in messages],
+            "values": [message.value for message in messages],
+        },
+    )
 
 
-def _columns(message: OutgoingMessage) -> dict[str, object]:
-    return {
-        "event_id": message.event_id,
-        "transport": message.transport,
-        "destination": message.destination,
-        "key": message.key,
-        "header_names": [name for name, _ in message.headers],
-        "header_values": [value for _, value in message.headers],
-        "value": message.value,
-    }
+def _stored_headers(headers: Headers) -> str:
+    texts = [(name, None if value is None else value.decode("latin-1")) for name, value in headers]
+    return orjson.dumps(texts).decode()
+
+
+def _sent_headers(stored: str) -> Headers:
+    texts = orjson.loads(stored)
+    return tuple((name, None if value is None else value.encode("latin-1")) for name, value in texts)
 
 
 def outgoing(row: Row[Any]) -> OutgoingMessage:
@@ -135,7 +155,7 @@ def outgoing(row: Row[Any]) -> OutgoingMessage:
         transport=row.transport,
         destination=row.destination,
         key=row.key,
-        headers=tuple(zip(row.header_names, row.header_values, strict=True)),
+        headers=_sent_headers(row.headers),
         value=row.value,
     )
 

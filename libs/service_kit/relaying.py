@@ -48,7 +48,7 @@ TAKE = text(
           AND given_up_at IS NULL
         FOR UPDATE SKIP LOCKED
     )
-    SELECT id, event_id, transport, destination, key, header_names, header_values, value
+    SELECT id, event_id, transport, destination, key, headers, value
     FROM outbox
     WHERE id = ANY(ARRAY(SELECT ready.id FROM ready JOIN lane USING (destination, key)))
     ORDER BY id
@@ -75,14 +75,14 @@ class OutboxRelay:
         return Worker(name="outbox-bus", step=self.relay_once, wakeup=self.wakeup)
 
     async def relay_once(self) -> bool:
-        """Send one batch; True when there was one. Raises ``BusUnavailable``."""
+        """Send one batch; True when it was a full one, and more may wait. Raises ``BusUnavailable``."""
         async with self.database.transaction() as connection:
             rows = (await connection.execute(TAKE, {"limit": self.limit})).all()
             if not rows:
                 return False
             refusals = await self._publish([outgoing(row) for row in rows])
             await self._mark(connection, rows, refusals)
-        return True
+        return len(rows) == self.limit
 
     async def _publish(self, messages: Sequence[OutgoingMessage]) -> Mapping[int, Refusal]:
         try:

@@ -10,11 +10,11 @@ from service_kit.database import Database
 from service_kit.event_bus import EventBus, KafkaEventBus, MemoryEventBus
 from service_kit.inbox import inbox_table
 from service_kit.outbox import outbox_table
-from sqlalchemy import MetaData, Table, text
+from sqlalchemy import MetaData, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 TABLES = MetaData()
-OUTBOX = outbox_table(TABLES)
+outbox_table(TABLES)
 INBOX = inbox_table(TABLES)
 
 
@@ -35,12 +35,6 @@ async def database(kit_database_url: str) -> AsyncIterator[Database]:
     database = Database(kit_database_url, pool_size=10)
     yield database
     await database.close()
-
-
-@pytest.fixture
-def outbox() -> Table:
-    """The table that ``database`` has."""
-    return OUTBOX
 
 
 class FetchAll(Protocol):

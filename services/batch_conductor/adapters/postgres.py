@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from batch_conductor.adapters import sql
-from batch_conductor.adapters.tables import batch_phase, outbox, phase_skip, pipeline_plan
+from batch_conductor.adapters.tables import batch_phase, phase_skip, pipeline_plan
 from batch_conductor.domain.outcome import EssayReport, PhaseReport
 from batch_conductor.domain.pipeline import BatchId
 from batch_conductor.domain.plan import Plan
@@ -48,7 +48,7 @@ class PostgresTransaction:
         return await claim_events(self._connection, consumer=consumer, event_ids=event_ids)
 
     async def announce(self, events: Sequence[EventEnvelope[Any]]) -> None:
-        await enqueue(self._connection, outbox, [bus_message(event, key=event.key) for event in events])
+        await enqueue(self._connection, [bus_message(event, key=event.key) for event in events])
         self.has_announced = self.has_announced or bool(events)
 
     async def record_phases(self, reports: Sequence[PhaseReport]) -> None:

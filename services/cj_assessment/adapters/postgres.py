@@ -39,7 +39,6 @@ from cj_assessment.adapters.tables import (
     batch_essay,
     comparison,
     content,
-    outbox,
     score_snapshot,
 )
 from cj_assessment.domain.batch import (
@@ -108,7 +107,7 @@ class PostgresTransaction:
         messages = [bus_message(event, key=event.key) for event in events]
         if callback_url is not None:
             messages += [callback_message(event, url=callback_url) for event in events]
-        await enqueue(self._connection, outbox, messages)
+        await enqueue(self._connection, messages)
         self.has_announced = True
 
     # content and anchors

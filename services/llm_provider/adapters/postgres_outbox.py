@@ -6,7 +6,6 @@ from event_contracts import EventEnvelope, LLMComparisonResultV1, LLMCostAlertV1
 from service_kit.outbox import OutgoingMessage, bus_message, callback_message, enqueue
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from llm_provider.adapters.tables import outbox
 from llm_provider.domain.announcing import Announcement, callback
 from llm_provider.domain.request import JudgeRequest
 
@@ -33,7 +32,7 @@ class PostgresOutbox:
 
     async def write(self) -> None:
         """Write what was collected; the last thing that a transaction does."""
-        await enqueue(self._connection, outbox, self._messages)
+        await enqueue(self._connection, self._messages)
 
 
 def _callbacks(request: JudgeRequest, result: LLMComparisonResultV1) -> list[OutgoingMessage]:

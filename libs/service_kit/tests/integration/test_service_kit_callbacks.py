@@ -33,7 +33,7 @@ from service_kit.tests.plans import explained, rows_read, sequential_scans
 from service_kit.tests.receiver import Receiver, receiving
 from service_kit.wakeup import Wakeup
 from service_kit.webhooks import WebhookSigner
-from sqlalchemy import Table, text
+from sqlalchemy import text
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 SIGNER = WebhookSigner(SECRET)
@@ -316,19 +316,17 @@ async def relaying(
             yield relay
 
 
-async def write(database: Database, outbox: Table, urls: Sequence[str]) -> None:
+async def write(database: Database, urls: Sequence[str]) -> None:
     async with database.transaction() as connection:
-        await enqueue(
-            connection, outbox, [message_to(url, body=str(n).encode()) for n, url in enumerate(urls)]
-        )
+        await enqueue(connection, [message_to(url, body=str(n).encode()) for n, url in enumerate(urls)])
 
 
 class TestRelaying:
     async def test_every_callback_is_delivered_once(
-        self, database: Database, outbox: Table, fetch: FetchAll, receiver: Receiver
+        self, database: Database, fetch: FetchAll, receiver: Receiver
     ) -> None:
         metrics = new_metrics()
-        await write(database, outbox, [receiver.url("/ok")] * 100)
+        await write(database, [receiver.url("/ok")] * 100)
 
         async with relaying(database, metrics=metrics), relaying(database, metrics=metrics):
             await eventually(lambda: metric(metrics, "outbox_messages_sent_total", transport="http") == 100)
@@ -337,9 +335,9 @@ class TestRelaying:
         assert await fetch("SELECT id FROM outbox") == []
 
     async def test_a_refused_callback_is_tried_again_later(
-        self, database: Database, outbox: Table, fetch: FetchAll, receiver: Receiver
+        self, database: Database, fetch: FetchAll, receiver: Receiver
     ) -> None:
-        await write(database, outbox, [receiver.url("/status/503")])
+        await write(database, [receiver.url("/status/503")])
 
         async with relaying(database):
             await eventually(lambda: len(receiver.received) >= 2)
@@ -350,11 +348,11 @@ class TestRelaying:
         assert len({one.headers["webhook-id"] for one in receiver.received}) == 1
 
     async def test_one_that_is_gone_is_given_up_and_said(
-        self, database: Database, outbox: Table, fetch: FetchAll, receiver: Receiver
+        self, database: Database, fetch: FetchAll, receiver: Receiver
     ) -> None:
         metrics = new_metrics()
         secret_url = receiver.url("/status/410") + "#token=hunter2"
-        await write(database, outbox, [secret_url])
+        await write(database, [secret_url])
 
         with captured_logs() as logs:
             async with relaying(database, metrics=metrics):
@@ -368,12 +366,12 @@ class TestRelaying:
         assert len(await fetch("SELECT id FROM outbox WHERE given_up_at IS NOT NULL")) == 1
 
     async def test_a_slow_receiver_holds_up_nobody_else(
-        self, database: Database, outbox: Table, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+        self, database: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(callbacks, "TIMEOUT_SECONDS", 15.0)
         slow = [receiver.url("/silent", host="127.0.0.1")] * 600
         async with receiving(host="127.0.0.2") as other:
-            await write(database, outbox, [*slow, *[other.url("/ok", host="127.0.0.2")] * 50])
+            await write(database, [*slow, *[other.url("/ok", host="127.0.0.2")] * 50])
             started = time.perf_counter()
 
             async with relaying(database):
@@ -384,9 +382,9 @@ class TestRelaying:
         assert receiver.most_at_once == callbacks.CONCURRENCY_PER_HOST
 
     async def test_no_transaction_is_open_while_a_receiver_thinks(
-        self, database: Database, outbox: Table, fetch: FetchAll, receiver: Receiver
+        self, database: Database, fetch: FetchAll, receiver: Receiver
     ) -> None:
-        await write(database, outbox, [receiver.url("/silent")])
+        await write(database, [receiver.url("/silent")])
 
         async with relaying(database):
             await eventually(lambda: len(receiver.received) == 1)
@@ -398,10 +396,8 @@ class TestRelaying:
 
         assert idle == []
 
-    async def test_a_callback_is_leased_to_one_relay(
-        self, database: Database, outbox: Table, receiver: Receiver
-    ) -> None:
-        await write(database, outbox, [receiver.url("/silent")])
+    async def test_a_callback_is_leased_to_one_relay(self, database: Database, receiver: Receiver) -> None:
+        await write(database, [receiver.url("/silent")])
 
         async with relaying(database), relaying(database):
             await eventually(lambda: len(receiver.received) == 1)
@@ -415,9 +411,9 @@ class TestRelaying:
         async with database.transaction() as connection:
             await connection.execute(
                 text(
-                    "INSERT INTO outbox (event_id, transport, destination, key, header_names, header_values,"
-                    " value, given_up_at) SELECT gen_random_uuid(), 'http', 'http://host', 'host-' || n % 5, '{}',"
-                    " '{}', '', CASE WHEN n < 100000 THEN now() END FROM generate_series(1, 120000) AS n"
+                    "INSERT INTO outbox (event_id, transport, destination, key, headers,"
+                    " value, given_up_at) SELECT gen_random_uuid(), 'http', 'http://host', 'host-' || n % 5, '[]',"
+                    " '', CASE WHEN n < 100000 THEN now() END FROM generate_series(1, 120000) AS n"
                 )
             )
             await connection.execute(text("ANALYZE outbox"))
@@ -429,9 +425,9 @@ class TestRelaying:
         assert rows_read(plan) < 2 * 500
 
     async def test_a_killed_relays_callbacks_are_sent_once_the_lease_is_over(
-        self, database: Database, outbox: Table, kit_database_url: str, receiver: Receiver
+        self, database: Database, kit_database_url: str, receiver: Receiver
     ) -> None:
-        await write(database, outbox, [receiver.url("/ok")])
+        await write(database, [receiver.url("/ok")])
 
         exit_code = await run_killed_relay(kit_database_url)
         before = len(receiver.received)

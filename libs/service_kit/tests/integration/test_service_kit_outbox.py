@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -38,7 +39,7 @@ from service_kit.tests.builders import (
 from service_kit.tests.conftest import FetchAll, KafkaBuses
 from service_kit.tests.plans import explained, rows_read, sequential_scans
 from service_kit.wakeup import Wakeup, Worker
-from sqlalchemy import Table, text
+from sqlalchemy import text
 
 TOPIC = "essays"
 
@@ -55,10 +56,10 @@ def numbered(key: str, number: int, *, topic: str = TOPIC, value: bytes | None =
     )
 
 
-async def write(database: Database, outbox: Table, messages: Sequence[OutgoingMessage]) -> None:
+async def write(database: Database, messages: Sequence[OutgoingMessage]) -> None:
     """Enqueue and commit."""
     async with database.transaction() as connection:
-        await enqueue(connection, outbox, messages)
+        await enqueue(connection, messages)
 
 
 def relay(
@@ -115,11 +116,11 @@ class PickyBus(MemoryEventBus):
 
 class TestWriting:
     async def test_a_message_is_written_with_the_state_change_or_not_at_all(
-        self, database: Database, outbox: Table, fetch: FetchAll
+        self, database: Database, fetch: FetchAll
     ) -> None:
         async def change_and_fail() -> None:
             async with database.transaction() as connection:
-                await enqueue(connection, outbox, [numbered("a", 0)])
+                await enqueue(connection, [numbered("a", 0)])
                 raise ConnectionError("the change failed")
 
         with pytest.raises(ConnectionError):
@@ -127,12 +128,21 @@ class TestWriting:
 
         assert await fetch("SELECT id FROM outbox") == []
 
+    async def test_headers_leave_byte_for_byte_the_empty_and_the_absent_too(self, database: Database) -> None:
+        recorder = Recorder()
+        headers = (("empty", b""), ("absent", None), ("binary", bytes(range(256))), ("plain", b"essay"))
+        await write(database, [replace(numbered("a", 0), headers=headers)])
+
+        await relay(database, bus_with(recorder, TOPIC)).relay_once()
+
+        assert [record.headers for record in recorder.records] == [headers]
+
     async def test_an_event_leaves_with_the_bytes_and_headers_it_was_written_with(
-        self, database: Database, outbox: Table
+        self, database: Database
     ) -> None:
         recorder, event = Recorder(), consumption("batch-7")
         topic = event.event_type
-        await write(database, outbox, [bus_message(event, key=event.key)])
+        await write(database, [bus_message(event, key=event.key)])
 
         await relay(database, bus_with(recorder, topic)).relay_once()
 
@@ -143,23 +153,29 @@ class TestWriting:
 
 
 class TestRelaying:
-    async def test_a_relayed_message_is_not_relayed_again(self, database: Database, outbox: Table) -> None:
+    async def test_a_relayed_message_is_not_relayed_again(self, database: Database) -> None:
         recorder = Recorder()
-        await write(database, outbox, [numbered("a", 0), numbered("a", 1)])
-        one = relay(database, bus_with(recorder))
+        await write(database, [numbered("a", 0), numbered("a", 1)])
+        one = relay(database, bus_with(recorder), limit=2)
 
         outcomes = [await one.relay_once(), await one.relay_once()]
 
         assert outcomes == [True, False]
         assert recorder.values == [b"0", b"1"]
 
+    async def test_only_a_full_batch_is_looked_behind(self, database: Database) -> None:
+        await write(database, [numbered("a", number) for number in range(5)])
+        one = relay(database, bus_with(Recorder()), limit=3)
+
+        assert [await one.relay_once(), await one.relay_once()] == [True, False]
+
     async def test_a_message_that_was_refused_leaves_again_with_the_same_bytes(
-        self, database: Database, outbox: Table, fetch: FetchAll
+        self, database: Database, fetch: FetchAll
     ) -> None:
         recorder, event = Recorder(before=fails_first(1)), consumption()
         seen: list[bytes | None] = []
         bus = bus_with(recorder, event.event_type)
-        await write(database, outbox, [bus_message(event, key=event.key)])
+        await write(database, [bus_message(event, key=event.key)])
         one = relay(database, bus)
 
         await one.relay_once()
@@ -172,15 +188,13 @@ class TestRelaying:
         assert "the handler's database is away" in refused[0].last_error
         assert seen == [event.to_json()]
 
-    async def test_several_relays_side_by_side_keep_the_order_of_each_key(
-        self, database: Database, outbox: Table
-    ) -> None:
+    async def test_several_relays_side_by_side_keep_the_order_of_each_key(self, database: Database) -> None:
         recorder = Recorder()
         bus = bus_with(recorder)
         keys = [f"batch-{number}" for number in range(5)]
         for start in range(0, 200, 20):
             batch = [numbered(key, n) for n in range(start, start + 20) for key in keys]
-            await write(database, outbox, batch)
+            await write(database, batch)
         relays = [relay(database, bus, limit=37) for _ in range(4)]
 
         async with running(*(one.worker().run for one in relays)):
@@ -188,11 +202,9 @@ class TestRelaying:
 
         assert numbers_by_key(recorder.records) == {key: list(range(200)) for key in keys}
 
-    async def test_a_key_that_another_relay_is_sending_is_left_to_it(
-        self, database: Database, outbox: Table
-    ) -> None:
+    async def test_a_key_that_another_relay_is_sending_is_left_to_it(self, database: Database) -> None:
         recorder = Recorder()
-        await write(database, outbox, [numbered("a", 0), numbered("a", 1), numbered("b", 0)])
+        await write(database, [numbered("a", 0), numbered("a", 1), numbered("b", 0)])
         one = relay(database, bus_with(recorder))
 
         async with taken(database, limit=1):
@@ -200,14 +212,12 @@ class TestRelaying:
 
         assert numbers_by_key(recorder.records) == {"b": [0]}
 
-    async def test_a_refused_message_holds_up_its_own_topic_and_key_only(
-        self, database: Database, outbox: Table
-    ) -> None:
+    async def test_a_refused_message_holds_up_its_own_topic_and_key_only(self, database: Database) -> None:
         recorder = Recorder()
         bus = PickyBus(recorder, TOPIC, "grades")
         bus.refused[(TOPIC, b"0")] = Refusal(reason="the topic is missing")
         sent = [numbered("a", 0), numbered("a", 1), numbered("b", 10), numbered("a", 20, topic="grades")]
-        await write(database, outbox, sent)
+        await write(database, sent)
         one = relay(database, bus)
 
         await one.relay_once()
@@ -216,15 +226,15 @@ class TestRelaying:
         assert recorder.values == [b"10", b"20"]
 
     async def test_what_waits_behind_a_refused_message_goes_in_order_once_it_may(
-        self, database: Database, outbox: Table
+        self, database: Database
     ) -> None:
         recorder = Recorder()
         bus = PickyBus(recorder)
         bus.refused[(TOPIC, b"1")] = Refusal(reason="not now")
-        await write(database, outbox, [numbered("a", number) for number in range(4)])
+        await write(database, [numbered("a", number) for number in range(4)])
         one = relay(database, bus)
         await one.relay_once()
-        await write(database, outbox, [numbered("a", 4)])
+        await write(database, [numbered("a", 4)])
 
         while_waiting = await one.relay_once()
         bus.refused.clear()
@@ -234,28 +244,26 @@ class TestRelaying:
         assert while_waiting is False
         assert numbers_by_key(recorder.records) == {"a": [0, 1, 2, 3, 4]}
 
-    async def test_thousands_behind_a_refused_message_starve_nobody(
-        self, database: Database, outbox: Table
-    ) -> None:
+    async def test_thousands_behind_a_refused_message_starve_nobody(self, database: Database) -> None:
         recorder = Recorder()
         bus = PickyBus(recorder)
         bus.refused[(TOPIC, b"0")] = Refusal(reason="not now")
-        await write(database, outbox, [numbered("a", number) for number in range(3000)])
+        await write(database, [numbered("a", number) for number in range(3000)])
         one = relay(database, bus)
         await one.relay_once()
-        await write(database, outbox, [numbered("b", 7)])
+        await write(database, [numbered("b", 7)])
 
         await one.relay_once()
 
         assert recorder.values == [b"7"]
 
     async def test_a_message_refused_for_good_is_given_up_and_those_behind_it_go_on(
-        self, database: Database, outbox: Table, fetch: FetchAll
+        self, database: Database, fetch: FetchAll
     ) -> None:
         recorder, metrics = Recorder(), new_metrics()
         bus = PickyBus(recorder)
         bus.refused[(TOPIC, b"0")] = Refusal(reason="too large", final=True)
-        await write(database, outbox, [numbered("a", 0), numbered("a", 1)])
+        await write(database, [numbered("a", 0), numbered("a", 1)])
 
         with captured_logs() as logs:
             await relay(database, bus, metrics=metrics).relay_once()
@@ -268,11 +276,11 @@ class TestRelaying:
         assert recorder.values == [b"1"]
 
     async def test_a_message_that_is_refused_beyond_patience_is_given_up(
-        self, database: Database, outbox: Table, fetch: FetchAll
+        self, database: Database, fetch: FetchAll
     ) -> None:
         bus = PickyBus(Recorder())
         bus.refused[(TOPIC, b"0")] = Refusal(reason="no such topic")
-        await write(database, outbox, [numbered("a", 0)])
+        await write(database, [numbered("a", 0)])
         patient = relay(database, bus, patience=Patience(give_up_after=timedelta(hours=1)))
 
         await patient.relay_once()
@@ -284,12 +292,12 @@ class TestRelaying:
         assert len(await fetch("SELECT id FROM outbox WHERE given_up_at IS NOT NULL")) == 1
 
     async def test_a_broker_that_is_away_costs_no_message_an_attempt(
-        self, database: Database, outbox: Table, fetch: FetchAll
+        self, database: Database, fetch: FetchAll
     ) -> None:
         recorder = Recorder()
         bus = PickyBus(recorder)
         bus.is_away = True
-        await write(database, outbox, [numbered("a", 0)])
+        await write(database, [numbered("a", 0)])
         await make_due(database, age=timedelta(days=30))
         one = relay(database, bus)
 
@@ -303,12 +311,12 @@ class TestRelaying:
         assert recorder.values == [b"0"]
 
     async def test_pauses_double_with_jitter_up_to_the_longest(
-        self, database: Database, outbox: Table, fetch: FetchAll
+        self, database: Database, fetch: FetchAll
     ) -> None:
         bus = PickyBus(Recorder())
         sent = [numbered(f"key-{number}", number) for number in range(40)]
         bus.refused = {(TOPIC, message.value): Refusal(reason="not now") for message in sent}
-        await write(database, outbox, sent)
+        await write(database, sent)
         one = relay(database, bus, patience=Patience(longest_pause=timedelta(seconds=4)))
         pauses: list[list[float]] = []
 
@@ -322,14 +330,14 @@ class TestRelaying:
             assert all(0.75 * expected - 0.2 < pause <= 1.25 * expected for pause in seen)
             assert max(seen) - min(seen) > 0.1 * expected
 
-    async def test_a_wakeup_sends_at_once(self, database: Database, outbox: Table) -> None:
+    async def test_a_wakeup_sends_at_once(self, database: Database) -> None:
         recorder = Recorder()
         one = relay(database, bus_with(recorder))
         idle = Worker(name="relay", step=one.relay_once, wakeup=one.wakeup, idle_seconds=60)
 
         async with running(idle.run):
             for number in range(3):
-                await write(database, outbox, [numbered("a", number)])
+                await write(database, [numbered("a", number)])
                 one.wakeup.wake()
                 await recorder.until(number + 1)
 
@@ -337,15 +345,13 @@ class TestRelaying:
 
 
 class TestKeeping:
-    async def test_backlog_counts_what_waits_and_what_was_given_up(
-        self, database: Database, outbox: Table
-    ) -> None:
+    async def test_backlog_counts_what_waits_and_what_was_given_up(self, database: Database) -> None:
         bus = PickyBus(Recorder())
         bus.refused = {
             (TOPIC, b"0"): Refusal(reason="not now"),
             (TOPIC, b"1"): Refusal(reason="never", final=True),
         }
-        await write(database, outbox, [numbered(f"key-{number}", number) for number in range(4)])
+        await write(database, [numbered(f"key-{number}", number) for number in range(4)])
         await relay(database, bus).relay_once()
 
         async with database.transaction() as connection:
@@ -355,9 +361,9 @@ class TestKeeping:
         assert 0 < backlog.oldest_seconds < 60
 
     async def test_pruning_forgets_what_was_given_up_long_ago_and_nothing_else(
-        self, database: Database, outbox: Table, fetch: FetchAll
+        self, database: Database, fetch: FetchAll
     ) -> None:
-        await write(database, outbox, [numbered("a", number) for number in range(3)])
+        await write(database, [numbered("a", number) for number in range(3)])
         async with database.transaction() as connection:
             for number, days in enumerate((40, 1)):
                 await connection.execute(
@@ -395,9 +401,7 @@ class TestCost:
         assert rows_read(plan) < 5 * 500
         assert time.perf_counter() - started < 1
 
-    async def test_taking_passes_a_blocked_key_once(
-        self, database: Database, outbox: Table, fetch: FetchAll
-    ) -> None:
+    async def test_taking_passes_a_blocked_key_once(self, database: Database, fetch: FetchAll) -> None:
         await fill(database, given_up=1000, unsent=20_000, keys=1)
         async with database.transaction() as connection:
             await connection.execute(
@@ -406,7 +410,7 @@ class TestCost:
                     " WHERE id = (SELECT min(id) FROM outbox WHERE given_up_at IS NULL)"
                 )
             )
-        await write(database, outbox, [numbered("other", 1)])
+        await write(database, [numbered("other", 1)])
 
         started = time.perf_counter()
         plan = await explained(fetch, relaying.TAKE, limit=500)
@@ -417,13 +421,13 @@ class TestCost:
 
     @pytest.mark.slow
     async def test_thousands_of_rows_a_second_reach_kafka(
-        self, database: Database, outbox: Table, kafka_buses: KafkaBuses
+        self, database: Database, kafka_buses: KafkaBuses
     ) -> None:
         bus = await kafka_buses.start(TOPIC, partitions=6)
         value = os.urandom(1500)
         for start in range(0, 10_000, 1000):
             batch = [numbered(f"batch-{n % 20}", n, value=value) for n in range(start, start + 1000)]
-            await write(database, outbox, batch)
+            await write(database, batch)
         one = relay(database, bus)
 
         started = time.perf_counter()
@@ -437,12 +441,12 @@ class TestCost:
 
 class TestKilled:
     async def test_a_relay_killed_between_publishing_and_marking_sends_again(
-        self, database: Database, outbox: Table, kit_database_url: str, kafka_buses: KafkaBuses
+        self, database: Database, kit_database_url: str, kafka_buses: KafkaBuses
     ) -> None:
         recorder = Recorder()
         bus = await kafka_buses.start(TOPIC)
         bus.subscribe([TOPIC], group="readers", handler=recorder)
-        await write(database, outbox, [numbered("a", number) for number in range(20)])
+        await write(database, [numbered("a", number) for number in range(20)])
 
         exit_code = await run_killed_relay(kit_database_url, kafka_buses)
         async with running(bus.run, relay(database, bus).worker().run):
@@ -513,8 +517,8 @@ async def fill(database: Database, *, given_up: int, unsent: int, keys: int) -> 
     async with database.transaction() as connection:
         await connection.execute(
             text(
-                "INSERT INTO outbox (event_id, transport, destination, key, header_names, header_values, value,"
-                " given_up_at) SELECT gen_random_uuid(), 'bus', 'essays', 'batch-' || n % :keys, '{}', '{}',"
+                "INSERT INTO outbox (event_id, transport, destination, key, headers, value,"
+                " given_up_at) SELECT gen_random_uuid(), 'bus', 'essays', 'batch-' || n % :keys, '[]',"
                 " decode(repeat('00', 300), 'hex'), CASE WHEN n < :given_up THEN now() END"
                 " FROM generate_series(0, :total - 1) AS n"
             ),

@@ -17,7 +17,7 @@ from service_kit.settings import ServiceSettings
 from service_kit.tests.builders import Recorder, consumption, eventually, metric, running
 from service_kit.tests.conftest import FetchAll
 from service_kit.tests.receiver import receiving
-from sqlalchemy import Table, text
+from sqlalchemy import text
 
 
 def settings(database_url: str, **changes: object) -> ServiceSettings:
@@ -38,9 +38,7 @@ async def assembled(settings: ServiceSettings, *, bus: EventBus | None) -> Async
     await container.close()
 
 
-async def test_what_is_enqueued_leaves_by_both_relays(
-    database: Database, outbox: Table, kit_database_url: str
-) -> None:
+async def test_what_is_enqueued_leaves_by_both_relays(database: Database, kit_database_url: str) -> None:
     bus, recorder, event = MemoryEventBus(), Recorder(), consumption()
     bus.subscribe([event.event_type], group="readers", handler=recorder)
 
@@ -49,7 +47,7 @@ async def test_what_is_enqueued_leaves_by_both_relays(
         async with running(*(loop.run for loop in relays.workers())):
             async with database.transaction() as connection:
                 to_bus = bus_message(event, key=event.key)
-                await enqueue(connection, outbox, [to_bus, callback_message(event, url=receiver.url("/ok"))])
+                await enqueue(connection, [to_bus, callback_message(event, url=receiver.url("/ok"))])
             relays.wake()
             await recorder.until(1)
             await eventually(lambda: receiver.bodies("/ok") == [event.to_json()])
@@ -58,10 +56,10 @@ async def test_what_is_enqueued_leaves_by_both_relays(
 
 
 async def test_housekeeping_measures_the_outbox_and_prunes(
-    database: Database, outbox: Table, fetch: FetchAll, kit_database_url: str
+    database: Database, fetch: FetchAll, kit_database_url: str
 ) -> None:
     async with database.transaction() as connection:
-        await enqueue(connection, outbox, [bus_message(consumption(), key="a") for _ in range(3)])
+        await enqueue(connection, [bus_message(consumption(), key="a") for _ in range(3)])
         for change in (
             "given_up_at = now() - interval '40 days'",
             "created_at = now() - interval '1 hour'",

@@ -128,8 +128,9 @@ def upgrade() -> None:
         sa.Column("transport", sa.Text(), nullable=False),
         sa.Column("destination", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("header_names", postgresql.ARRAY(sa.Text()), nullable=False),
-        sa.Column("header_values", postgresql.ARRAY(sa.LargeBinary()), nullable=False),
+        sa.Column(
+            "headers", sa.Text(), nullable=False, comment="JSON: names and values, bytes read as Latin-1"
+        ),
         sa.Column("value", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("not_before", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
