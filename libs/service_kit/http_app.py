@@ -11,6 +11,7 @@ from event_contracts import (
     ErrorBody,
     ErrorDetail,
     InvalidRequest,
+    NotAuthenticated,
     NotFound,
     RateLimited,
     SuiteError,
@@ -174,6 +175,8 @@ def _answer(error: SuiteError, *, service: str, status: int | None = None) -> Re
     response = Response(error_body(detail), status or error.http_status, content_type="application/json")
     if isinstance(error, Unavailable | RateLimited):
         response.headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    if isinstance(error, NotAuthenticated):
+        response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 

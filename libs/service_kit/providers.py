@@ -11,6 +11,7 @@ from dishka import Provider, Scope, provide
 from event_contracts import ALL_TOPICS, ConfigurationError, dead_letter_topic
 from prometheus_client import CollectorRegistry
 
+from service_kit.authentication import AdministratorsOnly, KeySource, PublishedKeys, SharedSecret
 from service_kit.callback_policy import callback_client
 from service_kit.callbacks import CallbackRelay, CallbackSender
 from service_kit.database import Database
@@ -21,7 +22,7 @@ from service_kit.metrics import ServiceMetrics
 from service_kit.outbox import measure_backlog, prune_outbox
 from service_kit.relaying import OutboxRelay
 from service_kit.running import BackgroundLoop
-from service_kit.settings import ServiceSettings
+from service_kit.settings import AdministeredSettings, ServiceSettings
 from service_kit.wakeup import Wakeup, Worker
 from service_kit.webhooks import CallbackPolicy, WebhookSigner
 
@@ -39,6 +40,20 @@ def readiness_checks(*, database: Database, bus: EventBus, migrations: Path) -> 
         await database.check_schema(migrations)
 
     return {"database": database.ping, "event_bus": bus.ping, "migrations": schema}
+
+
+def administrators_gate(
+    settings: AdministeredSettings, *, client: httpx2.AsyncClient
+) -> AdministratorsOnly | None:
+    """Who lets administrators in; None where nothing is set that their tokens could be checked with."""
+    keys: KeySource
+    if settings.jwt_jwks_url is not None:
+        keys = PublishedKeys(settings.jwt_jwks_url, client=client)
+    elif settings.jwt_secret is not None:
+        keys = SharedSecret(settings.jwt_secret.get_secret_value())
+    else:
+        return None
+    return AdministratorsOnly(keys=keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from service_kit.authentication import SharedSecret, check_jwks_url
 from service_kit.webhooks import CallbackPolicy, WebhookSigner
 
 
@@ -34,10 +35,16 @@ class ServiceSettings(BaseSettings):
     kafka_replication: int = Field(
         default=-1, ge=-1, description="Copies of each topic made here; -1 is the broker's own default."
     )
-    http_host: str = "127.0.0.1"
-    http_port: int = Field(gt=0, lt=65536)
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["json", "console"] = "json"
+    http_host: str = Field(
+        default="127.0.0.1", description="Address that the HTTP API listens on; 0.0.0.0 is every one."
+    )
+    http_port: int = Field(gt=0, lt=65536, description="Port of the HTTP API.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least severe lines that are logged."
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="json writes an object a line, console is for reading in a terminal."
+    )
     callback_signing_secret: SecretStr = Field(
         description="whsec_ + base64 of 24 to 64 bytes: signs and checks HTTP callbacks (Standard Webhooks)."
     )
@@ -62,4 +69,44 @@ class ServiceSettings(BaseSettings):
     def _kafka_is_addressed(self) -> Self:
         if self.event_bus == "kafka" and not self.kafka_bootstrap_servers:
             raise ValueError("event_bus=kafka needs kafka_bootstrap_servers; or choose event_bus=memory")
+        return self
+
+
+class AdministeredSettings(ServiceSettings):
+    """Of a service with routes for administrators; without a way to check their tokens it has no such routes."""
+
+    jwt_jwks_url: str | None = Field(
+        default=None,
+        description="Where the identity service publishes its keys (RS256, ES256); https, or http on this machine. "
+        "With neither this nor a secret there are no administrators' routes.",
+    )
+    jwt_secret: SecretStr | None = Field(
+        default=None,
+        description="Instead of published keys: the secret of HS256 tokens, 32 bytes at least.",
+    )
+    jwt_issuer: str = Field(
+        default="huleedu-identity-service", min_length=1, description="Whose tokens are accepted (iss)."
+    )
+    jwt_audience: str = Field(
+        default="huleedu-platform", min_length=1, description="For whom they must be (aud)."
+    )
+
+    @field_validator("jwt_jwks_url")
+    @classmethod
+    def _is_safe(cls, url: str | None) -> str | None:
+        if url is not None:
+            check_jwks_url(url)
+        return url
+
+    @field_validator("jwt_secret")
+    @classmethod
+    def _is_long(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            SharedSecret(secret.get_secret_value())
+        return secret
+
+    @model_validator(mode="after")
+    def _tokens_are_checked_in_one_way(self) -> Self:
+        if self.jwt_jwks_url is not None and self.jwt_secret is not None:
+            raise ValueError("choose jwt_jwks_url or jwt_secret, not both: they accept different tokens")
         return self

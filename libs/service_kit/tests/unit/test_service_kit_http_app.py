@@ -14,6 +14,7 @@ from event_contracts import (
     Conflict,
     ErrorBody,
     ErrorDetail,
+    NotAuthenticated,
     NotFound,
     QueueFull,
     RateLimited,
@@ -84,6 +85,7 @@ def routes() -> Blueprint:
 
 RAISED: Mapping[str, Exception] = {
     "not_found": NotFound("no batch 'b-1'"),
+    "not_authenticated": NotAuthenticated("show a token"),
     "conflict": Conflict("the batch is over"),
     "unavailable": Unavailable("the database is away", retry_after=7.4),
     "queue_full": QueueFull("full", retry_after=0.2),
@@ -200,6 +202,11 @@ class TestErrors:
         response = await client.get(path)
 
         assert response.headers["retry-after"] == seconds
+
+    async def test_who_shows_no_token_is_told_which_kind_to_show(self, client: Client) -> None:
+        response = await client.get("/raise/not_authenticated")
+
+        assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
 
 
 class TestCorrelation:

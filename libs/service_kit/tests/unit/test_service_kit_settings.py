@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 from pydantic import ValidationError
 from pydantic_settings import SettingsConfigDict
-from service_kit.settings import ServiceSettings
+from service_kit.settings import AdministeredSettings
 
 SECRET = "whsec_" + "A" * 40
 COMPLETE = {
@@ -16,7 +16,7 @@ COMPLETE = {
 }
 
 
-class Settings(ServiceSettings):
+class Settings(AdministeredSettings):
     """A service's settings."""
 
     model_config = SettingsConfigDict(env_prefix="KIT_TEST_", frozen=True, extra="ignore")
@@ -53,6 +53,11 @@ def test_settings_as_text_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> Non
         ({"http_port": "hunter2"}, "http_port"),
         ({"event_bus": "hunter2"}, "event_bus"),
         ({"database_url": None}, "database_url"),
+        ({"jwt_secret": "hunter2"}, "jwt_secret is too short: 32 bytes"),
+        ({"jwt_secret": ""}, "jwt_secret is too short: 32 bytes"),
+        ({"jwt_jwks_url": "http://hunter2.example.org"}, "jwt_jwks_url must be https"),
+        ({"jwt_jwks_url": "https://a.example.org", "jwt_secret": "hunter2" * 5}, "not both"),
+        ({"jwt_audience": ""}, "jwt_audience"),
     ],
 )
 def test_a_wrong_setting_is_named_without_any_value(
@@ -63,6 +68,13 @@ def test_a_wrong_setting_is_named_without_any_value(
 
     if isinstance(refused.value, ValidationError):
         assert "hunter2" not in str(refused.value)
+
+
+def test_no_tokens_are_checked_unless_it_is_said_how(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = read(monkeypatch, {})
+
+    assert (settings.jwt_jwks_url, settings.jwt_secret) == (None, None)
+    assert (settings.jwt_issuer, settings.jwt_audience) == ("huleedu-identity-service", "huleedu-platform")
 
 
 def test_the_memory_bus_needs_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
