@@ -6,19 +6,13 @@ from service_kit.event_bus import EventBus
 from service_kit.logging import configure_logging
 from service_kit.running import Service, run_services, run_until_signalled
 
-from llm_provider.ports import AdminGate
 from llm_provider.providers import build_service
 from llm_provider.settings import Settings
 
 
-async def assemble(
-    settings: Settings, *, bus: EventBus | None = None, gate: AdminGate | None = None
-) -> Service:
-    """The service, not yet started; ``bus`` is given where several services share one process.
-
-    ``gate`` lets administrators in; without one there is no switch to pause a provider.
-    """
-    return await build_service(settings, bus=bus, gate=gate)
+async def assemble(settings: Settings, *, bus: EventBus | None = None) -> Service:
+    """The service, not yet started; ``bus`` is given where several services share one process."""
+    return await build_service(settings, bus=bus)
 
 
 def main() -> None:

@@ -418,7 +418,10 @@ class AdminGate(Protocol):
     """Lets administrators in, and nobody else."""
 
     async def admit(self, authorization: str | None) -> str:
-        """Who asks, from the Authorization header; raises ``NotAuthenticated`` or ``NotAuthorized``."""
+        """Who asks, from the Authorization header.
+
+        Raises ``NotAuthenticated``, ``NotAuthorized``, or ``Unavailable`` where that cannot be told now.
+        """
         ...
 
 

@@ -16,7 +16,13 @@ from service_kit.database import Database
 from service_kit.event_bus import EventBus
 from service_kit.http_app import HttpService, create_app
 from service_kit.metrics import ServiceMetrics
-from service_kit.providers import Housekeeping, InfrastructureProvider, Relays, readiness_checks
+from service_kit.providers import (
+    Housekeeping,
+    InfrastructureProvider,
+    Relays,
+    administrators_gate,
+    readiness_checks,
+)
 from service_kit.running import Service
 from service_kit.wakeup import Wakeup, Worker
 from service_kit.webhooks import CallbackPolicy
@@ -390,12 +396,11 @@ async def build_service(
     settings: Settings,
     *,
     bus: EventBus | None,
-    gate: AdminGate | None = None,
     overrides: Sequence[Provider] = (),
 ) -> Service:
     """Assemble everything; nothing is connected yet. ``overrides`` take the place of what is provided here.
 
-    The administrators' routes are there where a ``gate`` is: nobody could tell otherwise who they are.
+    The administrators' routes are there only where the settings say how their tokens are checked.
     """
     container = make_async_container(
         InfrastructureProvider(settings, service=NAME, bus=bus),
@@ -406,6 +411,7 @@ async def build_service(
     )
     await _preload_prices(await container.get(Judges))
     relays, housekeeping = await container.get(Relays), await container.get(Housekeeping)
+    gate = administrators_gate(settings, client=await container.get(httpx2.AsyncClient))
     return Service(
         name=NAME,
         app=await _app(container, gate),

@@ -8,7 +8,7 @@ from typing import Literal
 from event_contracts import LLMProvider
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
-from service_kit.settings import ServiceSettings
+from service_kit.settings import AdministeredSettings
 
 
 class OwnLimits(BaseModel):
@@ -23,7 +23,7 @@ class OwnLimits(BaseModel):
     concurrency: int | None = Field(default=None, gt=0)
 
 
-class Settings(ServiceSettings):
+class Settings(AdministeredSettings):
     """Every setting has a reader."""
 
     model_config = SettingsConfigDict(env_prefix="LLM_PROVIDER_", frozen=True, extra="ignore")

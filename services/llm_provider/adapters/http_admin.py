@@ -43,6 +43,7 @@ def admin_api(actions: AdminActions) -> Blueprint:
     @document_response(ErrorBody, 401)
     @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
+    @document_response(ErrorBody, 503)
     async def pause(provider: str, data: PauseOrder) -> ProviderView:
         """Call this provider no more until it is resumed; its requests wait, and expire at their time."""
         await actions.switch.pause(provider, by=g.administrator, reason=data.reason)
@@ -53,6 +54,7 @@ def admin_api(actions: AdminActions) -> Blueprint:
     @document_response(ErrorBody, 401)
     @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
+    @document_response(ErrorBody, 503)
     async def resume(provider: str) -> ProviderView:
         """Call this provider again; one that is not paused stays as it is."""
         await actions.switch.resume(provider, by=g.administrator)

@@ -19,7 +19,6 @@ from event_contracts import (
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from hypercorn.typing import Framework
-from llm_provider.ports import AdminGate
 from llm_provider.providers import build_service
 from llm_provider.settings import Settings
 from llm_provider.tests.building import RESULTS
@@ -57,11 +56,10 @@ async def serving(
     settings: Settings,
     *,
     bus: EventBus | None = None,
-    gate: AdminGate | None = None,
     overrides: Sequence[Provider] = (),
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """Run the service until the context ends; yields a client that is bound to it."""
-    service = await build_service(settings, bus=bus, gate=gate, overrides=overrides)
+    service = await build_service(settings, bus=bus, overrides=overrides)
     stop, started = asyncio.Event(), asyncio.Event()
     address = f"http://{settings.http_host}:{settings.http_port}"
     async with asyncio.TaskGroup() as group, httpx2.AsyncClient(base_url=address) as client:

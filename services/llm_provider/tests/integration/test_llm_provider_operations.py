@@ -9,15 +9,34 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from event_contracts import LLMConfigOverrides, NotAuthenticated, NotAuthorized
+from event_contracts import LLMConfigOverrides
 from llm_provider.ports import RetiringModel
 from llm_provider.tests.building import comparison
 from llm_provider.tests.serving import PATIENCE_SECONDS, Results, memory_bus, serving, settings_for, submit
 from llm_provider.tests.vendors.fake_vendors import KEY, Answer, Failure, always, fake_vendors, in_turn
+from service_kit.tests.tokens import (
+    SHARED_SECRET,
+    bearer,
+    identity_service,
+    published,
+    rsa_key,
+    signed,
+    signed_with_secret,
+)
 from structlog.testing import capture_logs
 
 LLAMA = LLMConfigOverrides(provider_override="openai_compatible", model_override="llama-3")
 SLOW = {"simulated_latency_ms": 60_000.0}
+
+
+@asynccontextmanager
+async def administered(database_url: str) -> AsyncIterator[tuple[httpx2.AsyncClient, Results]]:
+    """A service whose administrators show tokens that are signed with published keys."""
+    async with (
+        identity_service(published(rsa_key(), key_id="rsa-1")) as identity,
+        service(database_url, jwt_jwks_url=identity.url) as running,
+    ):
+        yield running
 
 
 @asynccontextmanager
@@ -107,24 +126,14 @@ async def test_the_log_says_how_many_calls_failed_and_why_and_shows_no_key(datab
     assert KEY not in str(lines)
 
 
-class OneAdministrator:
-    """Knows one token, and somebody who has one but is no administrator."""
-
-    async def admit(self, authorization: str | None) -> str:
-        if authorization == "Bearer teacher":
-            raise NotAuthorized("needs the role admin")
-        if authorization != "Bearer admin":
-            raise NotAuthenticated("show a bearer token")
-        return "admin@example.org"
-
-
-ADMIN = {"Authorization": "Bearer admin"}
+ADMIN = bearer(signed(rsa_key(), key_id="rsa-1"))
+TEACHER = bearer(signed(rsa_key(), key_id="rsa-1", roles=["teacher"]))
+STRANGER = bearer(signed(rsa_key(2), key_id="rsa-1"))
 PAUSE, RESUME = "/admin/v1/providers/mock/pause", "/admin/v1/providers/mock/resume"
 
 
 async def test_a_paused_provider_answers_nothing_until_it_is_resumed(database_url: str) -> None:
-    bus, results = memory_bus()
-    async with serving(settings_for(database_url), bus=bus, gate=OneAdministrator()) as client:
+    async with administered(database_url) as (client, results):
         paused = await client.post(PAUSE, json={"reason": "too dear today"}, headers=ADMIN)
         await submit(client, [comparison()])
         await asyncio.sleep(0.6)
@@ -140,12 +149,7 @@ async def test_a_paused_provider_answers_nothing_until_it_is_resumed(database_ur
 
 
 async def test_a_pause_holds_on_all_replicas(database_url: str) -> None:
-    first_bus, first = memory_bus()
-    second_bus, second = memory_bus()
-    async with (
-        serving(settings_for(database_url), bus=first_bus, gate=OneAdministrator()) as client,
-        serving(settings_for(database_url), bus=second_bus),
-    ):
+    async with administered(database_url) as (client, first), service(database_url) as (_, second):
         await client.post(PAUSE, json={"reason": "too dear today"}, headers=ADMIN)
         await submit(client, [comparison() for _ in range(5)])
         await asyncio.sleep(0.6)
@@ -155,13 +159,13 @@ async def test_a_pause_holds_on_all_replicas(database_url: str) -> None:
 
 @pytest.mark.parametrize(
     ("headers", "status"),
-    [({}, 401), ({"Authorization": "Bearer x"}, 401), ({"Authorization": "Bearer teacher"}, 403)],
+    [({}, 401), ({"Authorization": "Bearer x"}, 401), (STRANGER, 401), (TEACHER, 403)],
+    ids=["nobody", "garbage", "stranger", "teacher"],
 )
 async def test_only_an_administrator_moves_the_switch(
     database_url: str, headers: dict[str, str], status: int
 ) -> None:
-    bus, _ = memory_bus()
-    async with serving(settings_for(database_url), bus=bus, gate=OneAdministrator()) as client:
+    async with administered(database_url) as (client, _):
         answers = [
             await client.post(PAUSE, json={"reason": "x"}, headers=headers),
             await client.post(RESUME, headers=headers),
@@ -173,8 +177,7 @@ async def test_only_an_administrator_moves_the_switch(
 
 
 async def test_only_providers_that_there_are_can_be_paused_and_only_with_a_reason(database_url: str) -> None:
-    bus, _ = memory_bus()
-    async with serving(settings_for(database_url), bus=bus, gate=OneAdministrator()) as client:
+    async with administered(database_url) as (client, _):
         unknown = await client.post("/admin/v1/providers/nobody/pause", json={"reason": "x"}, headers=ADMIN)
         unexplained = await client.post(PAUSE, json={"reason": ""}, headers=ADMIN)
 
@@ -183,7 +186,28 @@ async def test_only_providers_that_there_are_can_be_paused_and_only_with_a_reaso
     assert unexplained.status_code == 422
 
 
-async def test_without_a_gate_there_is_no_switch(database_url: str) -> None:
+async def test_a_shared_secret_opens_the_switch_as_well(database_url: str) -> None:
+    async with service(database_url, jwt_secret=SHARED_SECRET, jwt_issuer="our-school") as (client, _):
+        paused = await client.post(
+            PAUSE, json={"reason": "x"}, headers=bearer(signed_with_secret(iss="our-school"))
+        )
+        elsewhere = await client.post(RESUME, headers=bearer(signed_with_secret()))
+        mock = await provider(client, "mock")
+
+    assert (paused.status_code, elsewhere.status_code) == (200, 401)
+    assert mock["enabled"] is False
+
+
+async def test_an_identity_service_that_is_away_leaves_the_switch_as_it_is(database_url: str) -> None:
+    async with service(database_url, jwt_jwks_url="http://127.0.0.1:9/jwks") as (client, _):
+        answer = await client.post(PAUSE, json={"reason": "x"}, headers=ADMIN)
+        mock = await provider(client, "mock")
+
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+    assert mock["enabled"] is True
+
+
+async def test_without_a_way_to_check_tokens_there_is_no_switch(database_url: str) -> None:
     async with service(database_url) as (client, _):
         answer = await client.post(PAUSE, json={"reason": "x"}, headers=ADMIN)
 
