@@ -84,9 +84,11 @@ async def _openapi_documents() -> dict[str, Mapping[str, Any]]:
     assessment = cj_assessment.settings.Settings(
         **common, llm_provider_url="http://127.0.0.1:8102", default_provider="mock"
     )
+    # A service describes its administrators' routes only where their tokens can be checked.
+    gateway = llm_provider.settings.Settings(**common, jwt_secret=_SECRET)
     services = [
         await batch_conductor.main.assemble(batch_conductor.settings.Settings(**common), bus=bus),
-        await llm_provider.main.assemble(llm_provider.settings.Settings(**common), bus=bus),
+        await llm_provider.main.assemble(gateway, bus=bus),
         await cj_assessment.main.assemble(assessment, bus=bus),
     ]
     return {service.name: await _openapi(service) for service in services}
