@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import choix
 import evalica
@@ -26,6 +25,8 @@ from scipy.sparse import csr_matrix
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # it publishes no types
 from threadpoolctl import threadpool_limits
+
+from suite.benchmarks.page import write_section
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -41,7 +42,6 @@ DENSE_PEERS_UP_TO = 3_000
 """Beyond, a peer that keeps an n × n matrix needs 7 GB."""
 SECONDS_A_SOLVER = 2.0
 REPEATS = (3, 100)
-PAGE = Path("documentation/reference/benchmarks.md")
 SEED = 2_025
 WIDTH = 110
 """Columns of the screen that the table needs."""
@@ -353,14 +353,6 @@ def verdicts(timings: dict[int, list[Timing]]) -> Iterator[str]:
             )
 
 
-def written(page: str, text: str) -> str:
-    """The page with this section in the place of the one before, or at its end."""
-    if START not in page:
-        return f"{page.rstrip()}\n\n{text}\n" if page.strip() else f"# Benchmarks\n\n{text}\n"
-    before, _, rest = page.partition(START)
-    return before + text + rest.partition(END)[2]
-
-
 def last_line(timings: dict[int, list[Timing]]) -> str:
     """The figures that are held against the goals."""
     own, peer = timings[3_000][0].milliseconds, best_peer(timings[3_000])
@@ -380,9 +372,7 @@ def main() -> None:
     for row in rows(timings):
         table.add_row(*row)
     Console(width=max(Console().width, WIDTH)).print(table)
-    page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
-    PAGE.parent.mkdir(parents=True, exist_ok=True)
-    PAGE.write_text(written(page, section(timings, a_round)), encoding="utf-8")
+    write_section(section(timings, a_round))
     print(f"refit+covariance+200_resamples_1000_ms={a_round.total:.0f}")
     for text in verdicts(timings):
         print(text)

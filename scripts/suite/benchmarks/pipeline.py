@@ -6,18 +6,23 @@ and consumed), and as many rows as it wrote, inserted through bare asyncpg, 500 
 """
 
 import asyncio
+import os
 import tempfile
 import time
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
+import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from batch_runner.execution import RunOptions
 from sqlalchemy import make_url
 
+from suite.benchmarks.page import write_section
 from suite.embedded.kafka import throwaway_kafka
 from suite.embedded.postgres import PostgresServer, throwaway_postgres
 from suite.rehearsal import (
@@ -35,6 +40,7 @@ ESSAYS = 300
 COMPARISONS_AN_ESSAY = 10
 COMPARISONS = ESSAYS * COMPARISONS_AN_ESSAY
 AT_ONCE = 500
+SERVERS = {"postgres": "PostgreSQL", "java": "Kafka"}
 ROWS_WRITTEN = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del)::bigint FROM pg_stat_user_tables"
 
 
@@ -47,8 +53,18 @@ class Traffic:
     rows: int
 
 
-async def measure(folder: Path) -> tuple[float, float, Traffic]:
-    """Comparisons a second of the services and of the floor, and the traffic of the run."""
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """Comparisons a second of the services and of the floor, the traffic, and processor seconds by who used them."""
+
+    services: float
+    floor: float
+    traffic: Traffic
+    processor_seconds: Mapping[str, float]
+
+
+async def measure(folder: Path) -> Pace:
+    """One run of the services, and the floor of the same traffic."""
     assignment = generated_essays(ESSAYS)
     qualities = write_qualities(assignment, folder / "qualities.toml")
     with throwaway_postgres() as postgres, throwaway_kafka() as kafka:
@@ -65,12 +81,27 @@ async def measure(folder: Path) -> tuple[float, float, Traffic]:
                 batch_id=f"bench-{uuid4()}", max_comparisons=COMPARISONS, target_reliability=0.9999
             )
             started = await send_batch(stage.assessment.url, assignment, options)
+            before = _processor_seconds(stage)
             status = await until_ended(stage.assessment.url, options.batch_id)
             seconds = time.perf_counter() - started
+            used = {who: after - before[who] for who, after in _processor_seconds(stage).items()}
         judged = status.progress.comparisons_judged
         traffic = await _traffic(stage, kafka.bootstrap)
         floor = await _floor_seconds(postgres, kafka.bootstrap, traffic)
-    return judged / seconds, judged / floor, traffic
+    return Pace(services=judged / seconds, floor=judged / floor, traffic=traffic, processor_seconds=used)
+
+
+def _processor_seconds(stage: Rehearsal) -> dict[str, float]:
+    """What the services have used so far, and the servers that were started beside them."""
+    services = {stage.assessment.pid: "CJ Assessment", stage.provider.pid: "LLM Provider"}
+    used = dict.fromkeys((*services.values(), *SERVERS.values()), 0.0)
+    for process in psutil.process_iter(["name"]):
+        who = services.get(process.pid) or SERVERS.get(process.info["name"] or "")
+        if who is not None:
+            with suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                used[who] += times.user + times.system
+    return used
 
 
 async def _traffic(stage: Rehearsal, kafka: str) -> Traffic:
@@ -134,15 +165,45 @@ async def _bare_postgres(postgres: PostgresServer, traffic: Traffic) -> None:
     await connection.close()
 
 
+def section(pace: Pace) -> str:
+    """The section of the page of figures."""
+    traffic, used = pace.traffic, pace.processor_seconds
+    table = [
+        f"| {who} | {seconds:.1f} | {1000 * seconds / COMPARISONS:.2f} |" for who, seconds in used.items()
+    ]
+    return "\n".join(
+        [
+            "<!-- pipeline: written by make bench-pipeline -->",
+            "## Pipeline",
+            "",
+            f"`make bench-pipeline`: {ESSAYS} essays, {COMPARISONS} comparisons by a simulated judge without latency,"
+            f" through CJ Assessment, LLM Provider, Kafka and PostgreSQL on {os.cpu_count()} cores:"
+            f" **{pace.services:.0f} comparisons a second**. The bare floor of the same {traffic.messages} messages and"
+            f" {traffic.rows} rows is {pace.floor:.0f}, {pace.floor / pace.services:.1f} times as many.",
+            "",
+            "| | processor seconds | ms a comparison |",
+            "|---|--:|--:|",
+            *table,
+            "<!-- pipeline: end -->",
+        ]
+    )
+
+
 def main() -> None:
-    """Measure and print; the last line has the figures."""
+    """Measure, write the section of the page, and print; the last line has the figures."""
     with tempfile.TemporaryDirectory(prefix="cj-bench-") as folder:
-        services, floor, traffic = asyncio.run(measure(Path(folder)))
+        pace = asyncio.run(measure(Path(folder)))
+    write_section(section(pace))
+    traffic = pace.traffic
     print(
         f"{ESSAYS} essays, {COMPARISONS} comparisons: {traffic.messages} messages of {traffic.message_bytes} bytes,"
         f" {traffic.rows} rows written"
     )
-    print(f"comparisons_per_second={services:.0f} floor_per_second={floor:.0f} ratio={floor / services:.2f}")
+    print(", ".join(f"{who} {seconds:.1f} s" for who, seconds in pace.processor_seconds.items()))
+    print(
+        f"comparisons_per_second={pace.services:.0f} floor_per_second={pace.floor:.0f}"
+        f" ratio={pace.floor / pace.services:.2f}"
+    )
 
 
 if __name__ == "__main__":

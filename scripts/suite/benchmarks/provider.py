@@ -40,6 +40,7 @@ from quart import Quart
 from service_kit.http_app import request_body
 
 from suite.benchmarks.limited_vendor import LimitedVendor, VendorLimits
+from suite.benchmarks.page import write_section
 from suite.embedded.kafka import throwaway_kafka
 from suite.embedded.postgres import PostgresServer, throwaway_postgres
 from suite.processes import HOST, ServiceProcess, free_port, new_secret
@@ -61,7 +62,6 @@ OVERRIDES: Final = LLMConfigOverrides(provider_override="openai_compatible", mod
 Way = Literal["topic", "signed callback"]
 """How a result comes back: over Kafka, as the suite's services use it, or over HTTP."""
 
-PAGE: Final = Path("documentation/reference/benchmarks.md")
 BEGIN: Final = "<!-- provider: written by make bench-provider -->"
 END: Final = "<!-- provider: end -->"
 
@@ -419,21 +419,13 @@ def _cells_of_overhead(one: Overhead) -> list[str]:
     ]
 
 
-def written(page: str, text: str) -> str:
-    """The page with this section in the place of the one before, or at its end."""
-    if BEGIN not in page:
-        return f"{page.rstrip()}\n\n{text}\n"
-    before, _, rest = page.partition(BEGIN)
-    return before + text + rest.partition(END)[2]
-
-
 def main() -> None:
     """Measure, write the section of the page, and end with one line of the worst figures (overhead: by topic)."""
     # What the client says while the leaders of new topics are being found is no news.
     logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     with tempfile.TemporaryDirectory(prefix="bench-provider-") as folder:
         uses, added = asyncio.run(measure(Path(folder)))
-    PAGE.write_text(written(PAGE.read_text("utf-8"), section(uses, added)), "utf-8")
+    write_section(section(uses, added))
     print(
         f"allowance_used={min(use.allowance for use in uses):.3f}"
         f" rate_limited={max(use.refused for use in uses):.4f}"

@@ -13,9 +13,9 @@ from suite.benchmarks.measurement import (
     ours,
     peers,
     section,
-    written,
 )
 from suite.benchmarks.measurement import Round as AfterARound
+from suite.benchmarks.page import written
 
 
 def timing(solver: str, milliseconds: float, *, gradient: float = 1e-9) -> Timing:
