@@ -104,14 +104,13 @@ HOLD_CAPPED = text(
 # cap only as many are taken as the money that is neither spent nor set aside pays for, at their highest cost.
 TAKE_PENDING = text(
     """
-    WITH lively AS (
-        SELECT batch.id, batch.max_cost_usd - committed.usd AS money
-        FROM assessment_batch AS batch
-        LEFT JOIN LATERAL (
+    WITH lively AS MATERIALIZED (
+        SELECT batch.id, CASE WHEN batch.max_cost_usd IS NOT NULL THEN batch.max_cost_usd - (
             SELECT coalesce(sum(cost_usd), 0) + coalesce(
-                sum(reserved_usd) FILTER (WHERE outcome IS NULL OR outcome = 'expired'), 0) AS usd
+                sum(reserved_usd) FILTER (WHERE outcome IS NULL OR outcome = 'expired'), 0)
             FROM comparison_attempt WHERE comparison_attempt.batch = batch.id
-        ) AS committed ON batch.max_cost_usd IS NOT NULL
+        ) END AS money
+        FROM assessment_batch AS batch
         WHERE batch.ended_at IS NULL AND batch.state = 'judging'
           AND (batch.max_cost_usd IS NULL OR batch.id = ANY(CAST(:held AS uuid[])))
     ), waiting AS (

@@ -50,7 +50,7 @@ PAST = (
     INSERT INTO comparison_attempt (id, comparison, batch, number, request_id, deadline, outcome, reserved_usd,
                                     cost_usd, winner, ended_at)
     SELECT gen_random_uuid(), id, batch, 1, 'sent', now(), 'answered', 0.01, 0.005, 'Essay A', now()
-    FROM comparison WHERE batch <> :ours
+    FROM comparison WHERE state = 'judged'
     """,
 )
 # Of the batch that is being judged 500 comparisons wait, 500 are with the judge, and half of those are overdue.
@@ -87,11 +87,11 @@ async def million(make_database: Callable[[str], str]) -> AsyncIterator[Million]
     async with stored(url) as desk:
         pairs = [(n % ITEMS, (n + 1 + n // ITEMS) % ITEMS) for n in range(EACH)]
         batch = await desk.batch(pairs, n_essays=ITEMS)
-        numbers = {"batches": OLD_BATCHES, "items": ITEMS, "each": EACH, "ours": batch.job_id}
+        numbers = {"batches": OLD_BATCHES, "items": ITEMS, "each": EACH}
+        await desk.execute(UNDER_WAY, ours=batch.job_id, judged=EACH - 2 * AT_ONCE)
         async with desk.database.transaction() as connection:
             for statement in PAST:
                 await connection.execute(text(statement), _used(statement, numbers))
-        await desk.execute(UNDER_WAY, ours=batch.job_id, judged=EACH - 2 * AT_ONCE)
         started = await desk.start(AT_ONCE)
         ids = [attempt.attempt_id for attempt in started]
         await desk.execute(
@@ -143,6 +143,13 @@ async def test_what_waits_is_taken_without_looking_at_the_past(million: Million)
 
     assert plan["Actual Rows"] == AT_ONCE
     assert_reads_little(plan, rows=AT_ONCE)
+
+
+async def test_the_books_of_a_batch_without_a_cap_are_not_read_to_take_its_pairs(million: Million) -> None:
+    plan = await million.plan(sql.TAKE_PENDING, limit=AT_ONCE, held=[])
+
+    books = [node for node in _nodes(plan) if node.get("Relation Name") == "comparison_attempt"]
+    assert [node["Actual Loops"] for node in books if node["Actual Loops"]] == []
 
 
 async def test_what_was_never_sent_is_found_among_the_outstanding(million: Million) -> None:
