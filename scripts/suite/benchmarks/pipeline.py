@@ -1,9 +1,9 @@
 """Comparisons a second through both services, Kafka and PostgreSQL, beside the bare floor, in one run.
 
-Timed from the request, when the essays are stored, to the published result, after a small batch to warm up. The floor
-is what the same broker and database do when nobody thinks: as many messages as the run sent, of their mean size, through
-bare aiokafka (produced and consumed), and as many rows as it wrote, inserted through bare asyncpg, 500 to a transaction,
-both at once.
+Timed from the request, when the essays are stored, to the published result, after a small batch to warm up. The
+floor is what the same broker and database do when nobody thinks: as many messages as the run sent, of their mean
+size, through bare aiokafka (produced and consumed), and as many rows as it wrote, inserted through bare asyncpg,
+500 to a transaction, both at once.
 """
 
 import asyncio

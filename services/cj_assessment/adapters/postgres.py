@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -301,11 +300,17 @@ class PostgresTransaction:
         self, job_id: JobId, *, number: int, pairs: Sequence[PlannedComparison], caps: Sequence[Decimal]
     ) -> None:
         await self._connection.execute(
-            insert(comparison),
-            [
-                {"batch": job_id, "round": number, "cap_usd": caps[pair.assigned], **asdict(pair)}
-                for pair in pairs
-            ],
+            sql.ADD_ROUND,
+            {
+                "job": job_id,
+                "round": number,
+                "slots_a": [pair.slot_a for pair in pairs],
+                "slots_b": [pair.slot_b for pair in pairs],
+                "repetitions": [pair.repetition for pair in pairs],
+                "reasons": [pair.chosen_by for pair in pairs],
+                "assigned": [pair.assigned for pair in pairs],
+                "caps": [caps[pair.assigned] for pair in pairs],
+            },
         )
 
     async def wait_for_round(

@@ -57,6 +57,18 @@ PROGRESS = text(
     """
 )
 
+# Many rows travel as one array a column: one statement, whose text is the same however many there are.
+ADD_ROUND = text(
+    """
+    INSERT INTO comparison (batch, round, slot_a, slot_b, repetition, chosen_by, assigned, cap_usd)
+    SELECT CAST(:job AS uuid), CAST(:round AS int), slot_a, slot_b, repetition, chosen_by, assigned, cap
+    FROM unnest(CAST(:slots_a AS int[]), CAST(:slots_b AS int[]), CAST(:repetitions AS int[]),
+                CAST(:reasons AS text[]), CAST(:assigned AS smallint[]), CAST(:caps AS numeric[]))
+         WITH ORDINALITY AS pair (slot_a, slot_b, repetition, chosen_by, assigned, cap, place)
+    ORDER BY place
+    """
+)
+
 ADD_SCORE = text(
     """
     INSERT INTO score_snapshot (batch, number, comparisons, theta, standard_error, tau, eb_reliability, ssr,

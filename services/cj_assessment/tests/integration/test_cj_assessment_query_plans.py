@@ -87,7 +87,7 @@ async def million(make_database: Callable[[str], str]) -> AsyncIterator[Million]
     async with stored(url) as desk:
         pairs = [(n % ITEMS, (n + 1 + n // ITEMS) % ITEMS) for n in range(EACH)]
         batch = await desk.batch(pairs, n_essays=ITEMS)
-        numbers = {"batches": OLD_BATCHES, "items": ITEMS, "each": EACH}
+        numbers: dict[str, object] = {"batches": OLD_BATCHES, "items": ITEMS, "each": EACH}
         await desk.execute(UNDER_WAY, ours=batch.job_id, judged=EACH - 2 * AT_ONCE)
         async with desk.database.transaction() as connection:
             for statement in PAST:
