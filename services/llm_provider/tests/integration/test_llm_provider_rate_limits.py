@@ -1,8 +1,4 @@
-"""A vendor's limits are used nearly in full and hardly ever broken, by one replica and by several together.
-
-The goal of 95 % is held by ``make bench-provider``, which has the machine to itself: beside other tests a process may
-stand still for longer than the burst lasts, and what is not used meanwhile is lost.
-"""
+"""A vendor's limits are used nearly in full and hardly ever broken, by one replica and by several together."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -43,7 +39,8 @@ async def replicas(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("count", "essay_characters", "bound"), [(1, 200, "requests"), (3, 1_600, "tokens")])
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize(("essay_characters", "bound"), [(200, "requests"), (1_600, "tokens")])
 async def test_the_allowance_is_used_and_the_vendor_rarely_has_to_say_no(
     database_url: str, count: int, essay_characters: int, bound: str
 ) -> None:
@@ -68,5 +65,5 @@ async def test_the_allowance_is_used_and_the_vendor_rarely_has_to_say_no(
     }
     refused = sum(call.status == 429 for call in vendor.calls) / len(vendor.calls)
     print(f"{count} replica(s) bound by {bound}: {used[bound]:.1%} used, {refused:.2%} of the calls refused")
-    assert used[bound] >= 0.90, used
+    assert used[bound] >= 0.95, used
     assert refused < 0.01
