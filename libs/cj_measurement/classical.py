@@ -22,6 +22,8 @@ STEPS = 400
 STEP_LIMIT_FACTOR = 0.98
 """No ability moves by more than this to the power of the step's number, in logits."""
 MOMENTUM = 0.7
+LAST_STEP_OF_A_HALF = 1e-3
+"""Where the steps of a half end: a tenth of the third digit of its correlation."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -77,7 +79,7 @@ def fit_classical(
 def classical_abilities(comparisons: Comparisons) -> FloatArray:
     """Abilities (n,) of part of a session, NaN for items that it does not compare; for halves, never raises.
 
-    Steps with momentum come to the same end three times sooner.
+    Steps with momentum come to the same end three times sooner, and need not come as near.
     """
     seen = np.flatnonzero(comparisons.counts)
     place = np.zeros(comparisons.n_items, np.int64)
@@ -86,7 +88,7 @@ def classical_abilities(comparisons: Comparisons) -> FloatArray:
     if len(seen):
         won, lost = place[comparisons.winners], place[comparisons.losers]
         decisions = _Decisions(len(seen), won, lost, comparisons.weight)
-        abilities[seen] = decisions.fit(momentum=MOMENTUM).theta
+        abilities[seen] = decisions.fit(momentum=MOMENTUM, last_step=LAST_STEP_OF_A_HALF).theta
     return abilities
 
 
@@ -107,7 +109,7 @@ class _Decisions:
 
     # An item that runs away leaves no information behind: its numbers turn to NaN, and the fit does not converge.
     @np.errstate(divide="ignore", invalid="ignore")
-    def fit(self, *, momentum: float = 0.0) -> ClassicalFit:
+    def fit(self, *, momentum: float = 0.0, last_step: float = LAST_STEP) -> ClassicalFit:
         theta = logit((self.score / self.total + 0.1) / 1.2)
         theta -= theta.mean()
         before, limit = theta, 1.0
@@ -115,7 +117,7 @@ class _Decisions:
             limit *= STEP_LIMIT_FACTOR
             chance = expit(theta[self.winner] - theta[self.loser])
             before, theta = theta, self._step(theta, chance, limit) + momentum * (theta - before)
-            if np.abs(theta - before).max() <= LAST_STEP:
+            if np.abs(theta - before).max() <= last_step:
                 return self._result(theta, chance, converged=True)
         return self._result(theta, chance, converged=False)
 

@@ -13,6 +13,7 @@ from typing import Protocol
 import asyncpg
 import stamina
 import structlog
+import uvloop
 from event_contracts import ConfigurationError, Unavailable
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
@@ -189,4 +190,4 @@ def run_until_signalled(main: Callable[[asyncio.Event], Awaitable[None]]) -> Non
             loop.add_signal_handler(number, stop.set)
         await main(stop)
 
-    asyncio.run(run())
+    uvloop.run(run())
