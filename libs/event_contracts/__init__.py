@@ -163,7 +163,9 @@ from event_contracts.llm import (
 )
 from event_contracts.prompt_hash import (
     canonical_json,
+    judge_identity,
     prompt_sha256,
+    prompt_sha256_for,
 )
 from event_contracts.schemas import (
     HTTP_PAYLOADS,
@@ -329,8 +331,10 @@ __all__ = [
     "guarded",
     "http_status",
     "json_schemas",
+    "judge_identity",
     "parse_envelope",
     "prompt_sha256",
+    "prompt_sha256_for",
     "read_fenced_pair",
     "text_sha256",
     "topic_of",

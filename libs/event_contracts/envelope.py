@@ -26,6 +26,7 @@ class SourceService(StrEnum):
 
 
 SHARES_TOLERANCE: Final = 1e-6
+_BATCH_ID: Final = "batch_id"
 
 
 class PanelJudge(WireModel):
@@ -102,12 +103,13 @@ class EventEnvelope(WireModel, Generic[DataT]):
     @property
     def key(self) -> str:
         """The message key: the batch id where a batch is concerned, so that its events stay in order."""
-        if isinstance(self.data, LLMComparisonResultV1):
-            batch_id = self.data.request_metadata.get("bos_batch_id")
+        data = self.data
+        if isinstance(data, LLMComparisonResultV1):
+            batch_id = data.request_metadata.get("bos_batch_id")
         else:
-            batch_id = getattr(self.data, "batch_id", None)
-        if batch_id is None and isinstance(self.data, BaseEventData):
-            batch_id = self.data.entity_id
+            batch_id = getattr(data, _BATCH_ID) if _names_a_batch(type(data)) else None
+        if batch_id is None and isinstance(data, BaseEventData):
+            batch_id = data.entity_id
         return str(batch_id or self.correlation_id)
 
     def hints(self) -> EnvelopeHints:
@@ -120,14 +122,14 @@ class EventEnvelope(WireModel, Generic[DataT]):
 
     def headers(self) -> tuple[tuple[str, bytes], ...]:
         """The message headers: what a reader may want to know before it parses the value."""
-        named = {
-            "event_id": str(self.event_id),
-            "event_type": self.event_type,
-            "correlation_id": str(self.correlation_id),
-            "source_service": self.source_service,
-            "traceparent": (self.metadata or {}).get("traceparent"),
-        }
-        return tuple((name, value.encode()) for name, value in named.items() if isinstance(value, str))
+        named = (
+            ("event_id", str(self.event_id).encode()),
+            ("event_type", self.event_type.encode()),
+            ("correlation_id", str(self.correlation_id).encode()),
+            ("source_service", self.source_service.encode()),
+        )
+        trace = (self.metadata or {}).get("traceparent")
+        return (*named, ("traceparent", trace.encode())) if isinstance(trace, str) else named
 
 
 def envelope_type(data_type: type[DataT]) -> type[EventEnvelope[DataT]]:
@@ -138,6 +140,11 @@ def envelope_type(data_type: type[DataT]) -> type[EventEnvelope[DataT]]:
 @cache
 def _parametrised(data_type: type[WireModel]) -> object:
     return EventEnvelope.__class_getitem__(data_type)
+
+
+@cache
+def _names_a_batch(data_type: type[WireModel]) -> bool:
+    return _BATCH_ID in data_type.model_fields
 
 
 def parse_envelope(value: bytes, data_type: type[DataT]) -> EventEnvelope[DataT]:

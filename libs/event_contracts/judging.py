@@ -27,10 +27,7 @@ ANSWER_SCHEMA: Final[JsonObject] = {
 }
 """JSON Schema of a judge's answer; anything else is rejected, never repaired."""
 
-_FENCED = re.compile(
-    r"<essay_(?P<slot>[ab])_(?P<boundary>[0-9a-f]{16})>\n(?P<text>.*?)\n</essay_(?P=slot)_(?P=boundary)>",
-    re.S,
-)
+_OPENING = re.compile(r"<essay_([ab])_([0-9a-f]{16})>\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +49,14 @@ def fence_pair(text_a: str, text_b: str) -> FencedPair:
 
 def read_fenced_pair(prompt: str) -> tuple[str, str]:
     """The two texts of a prompt made with ``fence_pair``; raises ``ValueError`` unless both are there."""
-    found = {match["slot"]: match["text"] for match in _FENCED.finditer(prompt)}
+    found: dict[str, str] = {}
+    place = 0
+    while opening := _OPENING.search(prompt, place):
+        slot, boundary = opening.groups()
+        end = prompt.find(f"\n</essay_{slot}_{boundary}>", opening.end())
+        if end >= 0:
+            found[slot] = prompt[opening.end() : end]
+        place = max(opening.end(), end)
     if set(found) != {"a", "b"}:
         raise ValueError("the prompt does not hold two fenced essays")
     return found["a"], found["b"]

@@ -1,9 +1,10 @@
 """PostgreSQL for one service: an engine, short transactions, and migrations that many replicas may start."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import orjson
@@ -13,7 +14,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from event_contracts import Unavailable
-from sqlalchemy import Connection, ExceptionContext, event, make_url, text
+from sqlalchemy import Connection, ExceptionContext, Result, event, make_url, text
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -92,6 +93,12 @@ class Database:
     async def close(self) -> None:
         """Give all connections back to the server."""
         await self._engine.dispose()
+
+
+def named_rows(result: Result[Any]) -> list[Mapping[str, Any]]:
+    """All rows, each by the names of its columns; for wide rows and many of them a row's attributes are slow."""
+    names = tuple(result.keys())
+    return [dict(zip(names, row, strict=True)) for row in result]
 
 
 def _refuse_closed(connection: AsyncAdapt_asyncpg_connection, *_: object) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 import structlog
@@ -18,7 +19,7 @@ from event_contracts import (
     Unavailable,
 )
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from quart import Blueprint, Quart, Response, current_app, g, request
 from quart_schema import Info, QuartSchema, RequestSchemaValidationError, hide
 from quart_schema.typing import PydanticDumpOptions
@@ -39,6 +40,8 @@ RETRY_AFTER_SECONDS = 5.0
 NO_JSON = "the body is not JSON that can be read: send valid JSON with content-type application/json"
 NO_ROUTE = "unknown"
 """What requests to no route are counted under: a path or method made up by a client makes no time series."""
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
 
 Check = Callable[[], Awaitable[None]]
 """A readiness check: returns when all is well, raises otherwise."""
@@ -90,6 +93,19 @@ async def request_body() -> bytes:
     """The bytes of the request being answered, exactly as they came."""
     body = await request.get_data(as_text=False)
     return body if isinstance(body, bytes) else body.encode()
+
+
+async def json_body(model: type[ModelT]) -> ModelT:
+    """The body of the request being answered, in one step from its bytes: for routes whose bodies are large.
+
+    Raises ``InvalidRequest``.
+    """
+    if not request.is_json:
+        raise InvalidRequest(NO_JSON)
+    try:
+        return model.model_validate_json(await request_body())
+    except ValidationError as error:
+        raise InvalidRequest.of(error) from error
 
 
 def _add_correlation(app: Quart) -> None:

@@ -149,14 +149,15 @@ def _sent_headers(stored: str) -> Headers:
 
 
 def outgoing(row: Row[Any]) -> OutgoingMessage:
-    """The message of a row, byte for byte as it was written."""
+    """The message of a row, byte for byte as it was written; the row has the columns that relays ask for."""
+    _, event_id, transport, destination, key, headers, value = row
     return OutgoingMessage(
-        event_id=row.event_id,
-        transport=row.transport,
-        destination=row.destination,
-        key=row.key,
-        headers=_sent_headers(row.headers),
-        value=row.value,
+        event_id=event_id,
+        transport=transport,
+        destination=destination,
+        key=key,
+        headers=_sent_headers(headers),
+        value=value,
     )
 
 

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOrPartitionError
+from aiokafka.partitioner import DefaultPartitioner, murmur2
 from aiokafka.structs import RecordMetadata
 
 from service_kit.event_bus.kafka_topics import FRAMING_BYTES
@@ -157,6 +159,7 @@ class KafkaPublisher:
             max_batch_size=256 * 1024,
             max_request_size=MAX_MESSAGE_BYTES + DEAD_LETTER_ROOM + FRAMING_BYTES,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
+            partitioner=_Partitioner(),
         )
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_SECONDS):
@@ -176,6 +179,18 @@ class KafkaPublisher:
         if self._producer is None:
             raise RuntimeError("the bus is not started: call start() first")
         return self._producer
+
+
+_hash: Callable[[bytes], int] = lru_cache(maxsize=4096)(murmur2)
+
+
+class _Partitioner(DefaultPartitioner):  # type: ignore[misc]  # aiokafka publishes no types
+    """The default, which remembers keys: in Python the hash takes as long as the rest of sending."""
+
+    def __call__(self, key: bytes | None, every: Sequence[int], available: Sequence[int]) -> int:
+        if key is None:
+            return int(super().__call__(key, every, available))
+        return every[(_hash(key) & 0x7FFFFFFF) % len(every)]
 
 
 def _look_at_exception(under_way: "asyncio.Future[RecordMetadata]") -> None:

@@ -23,10 +23,10 @@ from event_contracts import (
     WireModel,
 )
 from pydantic import TypeAdapter
-from service_kit.database import Database
+from service_kit.database import Database, named_rows
 from service_kit.inbox import claim_events
 from service_kit.outbox import bus_message, callback_message, enqueue
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -71,7 +71,6 @@ from cj_assessment.ports import EssayCounts, Progress, Recorded, Refusal, Score
 _JUDGES = TypeAdapter(tuple[Judge, ...])
 _GATES = TypeAdapter(Mapping[str, GateView])
 _WITHOUT_TEXT = [column for column in batch_essay.c if column.name != "body"]
-_FOUND_IN_PREPARATION = ("anchor_grade", "body", "problem", "signals", "hidden_characters")
 
 
 class PostgresStore:
@@ -165,10 +164,7 @@ class PostgresTransaction:
         statement = upsert(assessment_batch).values(_batch_columns(batch)).on_conflict_do_nothing()
         if (await self._connection.execute(statement)).rowcount == 0:
             return False
-        if essays:
-            await self._connection.execute(
-                insert(batch_essay), [_essay_columns(essay, batch.job_id) for essay in essays]
-            )
+        await self._connection.execute(sql.PUT_ESSAYS, _essay_arrays(essays, batch.job_id))
         return True
 
     async def batch(self, batch_id: BatchId) -> Batch | None:
@@ -196,7 +192,7 @@ class PostgresTransaction:
         rows = await self._connection.execute(
             select(*_WITHOUT_TEXT).where(batch_essay.c.batch == job_id).order_by(batch_essay.c.item)
         )
-        return tuple(_essay(row, text=None) for row in rows)
+        return tuple(_essay(row, text=None) for row in named_rows(rows))
 
     async def count_essays(self, job_id: JobId) -> EssayCounts:
         students = batch_essay.c.anchor_grade.is_(None)
@@ -211,7 +207,7 @@ class PostgresTransaction:
         rows = await self._connection.execute(
             select(batch_essay).where(batch_essay.c.batch == job_id).order_by(batch_essay.c.item)
         )
-        return tuple(_essay(row, text=row.body) for row in rows)
+        return tuple(_essay(row, text=row["body"]) for row in named_rows(rows))
 
     async def take_accepted(self, *, limit: int, lease: timedelta) -> Sequence[Batch]:
         rows = await self._connection.execute(sql.TAKE_ACCEPTED, {"limit": limit, "lease": lease})
@@ -242,12 +238,7 @@ class PostgresTransaction:
                 seed=preparation.seed,
             )
         )
-        rows = [_essay_columns(essay, job_id) for essay in preparation.essays]
-        statement = upsert(batch_essay)
-        changed = {name: statement.excluded[name] for name in _FOUND_IN_PREPARATION}
-        await self._connection.execute(
-            statement.on_conflict_do_update(index_elements=["batch", "item"], set_=changed), rows
-        )
+        await self._connection.execute(sql.PUT_ESSAYS, _essay_arrays(preparation.essays, job_id))
 
     async def due_batches(self, *, limit: int) -> Sequence[JobId]:
         rows = await self._connection.execute(sql.DUE_BATCHES, {"limit": limit})
@@ -269,7 +260,7 @@ class PostgresTransaction:
             .where(comparison.c.batch == job_id)
             .order_by(comparison.c.id)
         )
-        return [Asked(**row) for row in rows.mappings()]
+        return [Asked(**row) for row in named_rows(rows)]
 
     async def spending(self, job_id: JobId) -> Spending:
         row = (await self._connection.execute(sql.SPENDING, {"job": job_id})).one()
@@ -427,11 +418,11 @@ class PostgresTransaction:
                 "within": policy.answer_within,
             },
         )
-        return [_unsent(row) for row in rows]
+        return [_unsent(row) for row in named_rows(rows)]
 
     async def take_unsent(self, *, limit: int, policy: AttemptPolicy) -> Sequence[UnsentAttempt]:
         rows = await self._connection.execute(sql.TAKE_UNSENT, {"limit": limit, "lease": policy.resend_after})
-        return [_unsent(row) for row in rows]
+        return [_unsent(row) for row in named_rows(rows)]
 
     async def mark_sent(self, request_ids: Mapping[AttemptId, str]) -> None:
         await self._connection.execute(
@@ -451,15 +442,15 @@ class PostgresTransaction:
     async def record_answers(self, answers: Sequence[Answer], *, policy: AttemptPolicy) -> Recorded:
         if not answers:
             return Recorded(new=0, repeated=0, unknown=0, late=0)
-        rows = (await self._connection.execute(sql.RECORD_ANSWERS, _answer_arrays(answers))).all()
-        new = [row.id for row in rows if row.recorded]
+        rows = named_rows(await self._connection.execute(sql.RECORD_ANSWERS, _answer_arrays(answers)))
+        new = [row["id"] for row in rows if row["recorded"]]
         await self._connection.execute(sql.SETTLE_JUDGED, {"ids": new})
         await self._settle_unanswered(new, policy)
         return Recorded(
             new=len(new),
-            repeated=sum(row.known and not row.recorded for row in rows),
-            unknown=sum(not row.known for row in rows),
-            late=sum(row.late for row in rows),
+            repeated=sum(row["known"] and not row["recorded"] for row in rows),
+            unknown=sum(not row["known"] for row in rows),
+            late=sum(row["late"] for row in rows),
         )
 
     async def take_withdrawn(self, *, limit: int) -> Mapping[AttemptId, str]:
@@ -488,15 +479,15 @@ class PostgresTransaction:
         )
 
 
-def _unsent(row: Row[Any]) -> UnsentAttempt:
+def _unsent(row: Mapping[str, Any]) -> UnsentAttempt:
     return UnsentAttempt(
-        attempt_id=AttemptId(row.id),
-        batch_id=BatchId(row.batch_id),
-        job_id=JobId(row.job_id),
-        item_a=row.slot_a,
-        item_b=row.slot_b,
-        repetition=row.repetition,
-        assigned=row.assigned,
+        attempt_id=AttemptId(row["id"]),
+        batch_id=BatchId(row["batch_id"]),
+        job_id=JobId(row["job_id"]),
+        item_a=row["slot_a"],
+        item_b=row["slot_b"],
+        repetition=row["repetition"],
+        assigned=row["assigned"],
     )
 
 
@@ -572,30 +563,30 @@ def _batch(row: Row[Any]) -> Batch:
     )
 
 
-def _essay_columns(essay: Essay, job_id: JobId) -> dict[str, object]:
+def _essay_arrays(essays: Sequence[Essay], job_id: JobId) -> dict[str, object]:
     return {
         "batch": job_id,
-        "item": essay.item,
-        "essay_id": essay.essay_id,
-        "text_storage_id": essay.text_storage_id,
-        "anchor_grade": essay.anchor_grade,
-        "body": essay.text,
-        "problem": essay.problem,
-        "signals": list(essay.signals),
-        "hidden_characters": essay.hidden_characters,
+        "items": [essay.item for essay in essays],
+        "essay_ids": [essay.essay_id for essay in essays],
+        "text_storage_ids": [essay.text_storage_id for essay in essays],
+        "anchor_grades": [essay.anchor_grade for essay in essays],
+        "bodies": [essay.text for essay in essays],
+        "problems": [essay.problem for essay in essays],
+        "signals": [",".join(essay.signals) for essay in essays],
+        "hidden_characters": [essay.hidden_characters for essay in essays],
     }
 
 
-def _essay(row: Row[Any], *, text: str | None) -> Essay:
+def _essay(row: Mapping[str, Any], *, text: str | None) -> Essay:
     return Essay(
-        item=row.item,
-        essay_id=row.essay_id,
-        text_storage_id=row.text_storage_id,
-        anchor_grade=row.anchor_grade,
+        item=row["item"],
+        essay_id=row["essay_id"],
+        text_storage_id=row["text_storage_id"],
+        anchor_grade=row["anchor_grade"],
         text=text,
-        problem=row.problem,
-        signals=tuple(Signal(signal) for signal in row.signals),
-        hidden_characters=row.hidden_characters,
+        problem=row["problem"],
+        signals=tuple(Signal(signal) for signal in row["signals"]),
+        hidden_characters=row["hidden_characters"],
     )
 
 

@@ -57,7 +57,24 @@ PROGRESS = text(
     """
 )
 
-# Many rows travel as one array a column: one statement, whose text is the same however many there are.
+# Many rows travel as one array a column: one statement, whose text is the same however many there are. Essays are
+# put once when a batch is accepted, and once more with what its preparation has found.
+PUT_ESSAYS = text(
+    """
+    INSERT INTO batch_essay (batch, item, essay_id, text_storage_id, anchor_grade, body, problem, signals,
+                             hidden_characters)
+    SELECT CAST(:batch AS uuid), item, essay_id, text_storage_id, anchor_grade, body, problem,
+           string_to_array(signals, ','), hidden_characters
+    FROM unnest(CAST(:items AS int[]), CAST(:essay_ids AS text[]), CAST(:text_storage_ids AS text[]),
+                CAST(:anchor_grades AS text[]), CAST(:bodies AS text[]), CAST(:problems AS text[]),
+                CAST(:signals AS text[]), CAST(:hidden_characters AS int[]))
+         AS essay (item, essay_id, text_storage_id, anchor_grade, body, problem, signals, hidden_characters)
+    ON CONFLICT (batch, item) DO UPDATE SET
+        anchor_grade = excluded.anchor_grade, body = excluded.body, problem = excluded.problem,
+        signals = excluded.signals, hidden_characters = excluded.hidden_characters
+    """
+)
+
 ADD_ROUND = text(
     """
     INSERT INTO comparison (batch, round, slot_a, slot_b, repetition, chosen_by, assigned, cap_usd)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from event_contracts import PromptBlock, PromptTarget
@@ -30,6 +31,8 @@ _QUESTION: Final = (
     ' and "confidence" (a whole number from 1, a guess, to 5, certain).'
 )
 
+_QUESTION_BLOCK: Final = PromptBlock(target=PromptTarget.USER_CONTENT, content=_QUESTION)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeContext:
@@ -49,22 +52,27 @@ def comparison_blocks(context: JudgeContext, *, text_a: str, text_b: str) -> tup
     """The blocks of one comparison: what is common first, so that vendors can cache it."""
     pair = fence_pair(text_a, text_b)
     return (
-        PromptBlock(
-            target=PromptTarget.SYSTEM, content=f"{context.instructions}\n\n{_RULES}", cacheable=True
-        ),
         *_common_blocks(context),
         PromptBlock(target=PromptTarget.USER_CONTENT, content=pair.essay_a),
         PromptBlock(target=PromptTarget.USER_CONTENT, content=pair.essay_b),
-        PromptBlock(target=PromptTarget.USER_CONTENT, content=_QUESTION),
+        _QUESTION_BLOCK,
     )
 
 
+@lru_cache(maxsize=64)
 def _common_blocks(context: JudgeContext) -> tuple[PromptBlock, ...]:
+    """What all comparisons of a batch begin with."""
+    system = PromptBlock(
+        target=PromptTarget.SYSTEM, content=f"{context.instructions}\n\n{_RULES}", cacheable=True
+    )
     common = (("The students' task", context.student_prompt), ("Criteria", context.rubric))
-    return tuple(
-        PromptBlock(target=PromptTarget.USER_CONTENT, content=f"{heading}:\n{text}", cacheable=True)
-        for heading, text in common
-        if text
+    return (
+        system,
+        *(
+            PromptBlock(target=PromptTarget.USER_CONTENT, content=f"{heading}:\n{text}", cacheable=True)
+            for heading, text in common
+            if text
+        ),
     )
 
 

@@ -81,6 +81,8 @@ def clean_text(raw: str) -> CleanText:
 
 
 def _without_hidden(text: str) -> tuple[str, int]:
+    if not any(_is_invisible(character) for character in set(text)):
+        return text, 0
     kept: list[str] = []
     hidden = 0
     for place, character in enumerate(text):
@@ -95,10 +97,14 @@ def _without_hidden(text: str) -> tuple[str, int]:
 
 def _is_hidden(text: str, place: int) -> bool:
     character = text[place]
-    if character in _KEPT_CONTROLS:
-        return False
     if character in _JOINERS:
         return not _joins(text, place)
+    return _is_invisible(character)
+
+
+def _is_invisible(character: str) -> bool:
+    if character in _KEPT_CONTROLS:
+        return False
     return unicodedata.category(character) in ("Cc", "Cf") or ord(character) in _VARIATION_SUPPLEMENT
 
 

@@ -15,7 +15,8 @@ from event_contracts import (
     RequestStatus,
 )
 from quart import Blueprint, request
-from quart_schema import document_response, validate_request, validate_response
+from quart_schema import document_request, document_response, validate_request, validate_response
+from service_kit.http_app import json_body
 
 from llm_provider.domain.request import QueueId
 
@@ -48,13 +49,14 @@ def comparisons_api(actions: Actions) -> Blueprint:
         return await actions.accept_one(item), 202
 
     @blueprint.post("/comparisons")
-    @validate_request(ComparisonBatchRequest)
+    @document_request(ComparisonBatchRequest)
     @validate_response(ComparisonBatchAnswer, 202)
     @document_response(ErrorBody, 422)
     @document_response(ErrorBody, 503)
-    async def accept_many(data: ComparisonBatchRequest) -> tuple[ComparisonBatchAnswer, int]:
+    async def accept_many() -> tuple[ComparisonBatchAnswer, int]:
         """Queue up to 500 comparisons; each is answered for itself."""
-        return ComparisonBatchAnswer(items=tuple(await actions.accept_many(data.comparisons))), 202
+        asked = await json_body(ComparisonBatchRequest)
+        return ComparisonBatchAnswer(items=tuple(await actions.accept_many(asked.comparisons))), 202
 
     @blueprint.get("/requests/<uuid:queue_id>")
     @validate_response(RequestStatus)

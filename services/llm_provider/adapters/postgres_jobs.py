@@ -120,7 +120,7 @@ class PostgresJobs:
             .where(judge_request.c.provider_batch == job_id, judge_request.c.state == Place.BATCHED)
             .order_by(judge_request.c.seq)
         )
-        return [taken_of(row) for row in rows]
+        return taken_of(rows)
 
     async def items(self, job_id: JobId, queue_ids: Sequence[QueueId]) -> Sequence[Taken]:
         rows = await self._connection.execute(
@@ -130,7 +130,7 @@ class PostgresJobs:
                 judge_request.c.blocks.is_not(None),
             )
         )
-        return [taken_of(row) for row in rows]
+        return taken_of(rows)
 
     async def submitting(self, job_id: JobId) -> None:
         await self._connection.execute(

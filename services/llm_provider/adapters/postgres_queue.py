@@ -97,7 +97,7 @@ class PostgresQueue:
                 "worker": worker,
             },
         )
-        return [taken_of(row) for row in rows]
+        return taken_of(rows)
 
     async def renew(self, worker: UUID) -> int:
         renewed = await self._connection.execute(sql.RENEW, {"worker": worker, "lease": self._rules.lease})
@@ -171,11 +171,11 @@ class PostgresQueue:
 
     async def take_expired(self, *, limit: int) -> Sequence[Taken]:
         rows = await self._connection.execute(sql.TAKE_EXPIRED, {"limit": limit})
-        return [taken_of(row) for row in rows]
+        return taken_of(rows)
 
     async def lock_open(self, queue_id: QueueId) -> Taken | None:
-        row = (await self._connection.execute(sql.LOCK_OPEN, {"id": queue_id})).first()
-        return None if row is None else taken_of(row)
+        found = taken_of(await self._connection.execute(sql.LOCK_OPEN, {"id": queue_id}))
+        return found[0] if found else None
 
     async def status(self, queue_id: QueueId) -> RequestStatus | None:
         rows = await self._connection.execute(select(judge_request).where(judge_request.c.id == queue_id))

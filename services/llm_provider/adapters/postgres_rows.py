@@ -1,5 +1,6 @@
 """Rows of judge requests, and what they stand for."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, Final
@@ -7,7 +8,8 @@ from typing import Any, Final
 import orjson
 from event_contracts import LLMComparisonResultV1, PromptBlock, RequestState, RequestStatus
 from pydantic import TypeAdapter
-from sqlalchemy import Row
+from service_kit.database import named_rows
+from sqlalchemy import Result, Row
 
 from llm_provider.domain.fairness import Turn
 from llm_provider.domain.request import JudgeParameters, JudgeRequest, Place, Prompt, QueueId, Taken
@@ -100,42 +102,46 @@ def _parameters_json(parameters: JudgeParameters) -> str:
     return orjson.dumps(rest).decode()
 
 
-def taken_of(row: Row[Any]) -> Taken:
-    """A row that has its prompt still."""
+def taken_of(result: Result[Any]) -> list[Taken]:
+    """The requests of all rows, which have their prompts still."""
+    return [_taken(row) for row in named_rows(result)]
+
+
+def _taken(row: Mapping[str, Any]) -> Taken:
     return Taken(
         request=_request(row),
-        attempts=row.attempts,
-        failures=row.failures,
-        spent_usd=row.spent_usd,
-        price_known=row.price_known,
-        last_error_code=row.last_error_code,
-        reserved_input=row.reserved_input,
-        reserved_output=row.reserved_output,
+        attempts=row["attempts"],
+        failures=row["failures"],
+        spent_usd=row["spent_usd"],
+        price_known=row["price_known"],
+        last_error_code=row["last_error_code"],
+        reserved_input=row["reserved_input"],
+        reserved_output=row["reserved_output"],
     )
 
 
-def _request(row: Row[Any]) -> JudgeRequest:
+def _request(row: Mapping[str, Any]) -> JudgeRequest:
     return JudgeRequest(
-        queue_id=QueueId(row.id),
-        idempotency_key=row.idempotency_key,
-        body_sha256=row.body_sha256,
-        prompt=Prompt(system=row.system, blocks=_BLOCKS.validate_python(row.blocks)),
-        prompt_sha256=row.prompt_sha256,
-        parameters=JudgeParameters(provider=row.provider, model=row.model, **row.parameters),
-        sample=row.sample,
-        callback_topic=row.callback_topic,
-        callback_url=row.callback_url,
-        correlation_id=row.correlation_id,
-        user_id=row.user_id,
-        batch_id=row.batch_id,
-        metadata=row.metadata,
-        priority=row.priority,
-        requested_at=row.requested_at,
-        not_before=row.not_before,
-        expires_at=row.expires_at,
-        is_relaxed=row.is_relaxed,
-        reports_batch_expiry=row.reports_batch_expiry,
-        max_cost_usd=row.max_cost_usd,
+        queue_id=QueueId(row["id"]),
+        idempotency_key=row["idempotency_key"],
+        body_sha256=row["body_sha256"],
+        prompt=Prompt(system=row["system"], blocks=_BLOCKS.validate_python(row["blocks"])),
+        prompt_sha256=row["prompt_sha256"],
+        parameters=JudgeParameters(provider=row["provider"], model=row["model"], **row["parameters"]),
+        sample=row["sample"],
+        callback_topic=row["callback_topic"],
+        callback_url=row["callback_url"],
+        correlation_id=row["correlation_id"],
+        user_id=row["user_id"],
+        batch_id=row["batch_id"],
+        metadata=row["metadata"],
+        priority=row["priority"],
+        requested_at=row["requested_at"],
+        not_before=row["not_before"],
+        expires_at=row["expires_at"],
+        is_relaxed=row["is_relaxed"],
+        reports_batch_expiry=row["reports_batch_expiry"],
+        max_cost_usd=row["max_cost_usd"],
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import NewType
 from uuid import UUID
 
@@ -17,7 +18,8 @@ from event_contracts import (
     PromptBlock,
     PromptTarget,
     SourceService,
-    prompt_sha256,
+    judge_identity,
+    prompt_sha256_for,
 )
 from event_contracts.judging import ANSWER_SCHEMA
 
@@ -219,9 +221,16 @@ def new_prompt(request: ComparisonRequest) -> Prompt:
 
 def digest(prompt: Prompt, parameters: JudgeParameters) -> str:
     """``prompt_sha256``: identity of everything that determines the judgement."""
-    return prompt_sha256(
+    return prompt_sha256_for(
+        _identity(parameters),
         system_text=prompt.system,
         user_blocks=[block.content for block in prompt.user_blocks],
+    )
+
+
+@lru_cache
+def _identity(parameters: JudgeParameters) -> bytes:
+    return judge_identity(
         answer_schema=ANSWER_SCHEMA,
         provider=parameters.provider,
         model=parameters.model,

@@ -34,7 +34,7 @@ CANONICAL = (
     '"system_text":"You compare two essays.","user_blocks":["Essay A","Essay B – på svenska"]}'
 )
 
-text = st.text(max_size=9)
+text = st.text(max_size=9) | st.text('\x00\x1f\x7f\b\f\n\r\t"\\/\u2028é𝄞', max_size=9)
 scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e6, 1e6) | text
 parameters = st.dictionaries(text, scalars | st.lists(scalars, max_size=3), max_size=5)
 questions = st.fixed_dictionaries(
@@ -79,6 +79,13 @@ def test_there_is_one_way_to_write_a_value(value: JsonValue, written: bytes) -> 
 
 
 @given(questions)
+def test_every_fingerprint_is_the_sha256_of_the_canonical_json(question: Question) -> None:
+    canonical = canonical_json(dict(question))  # type: ignore[arg-type]  # JSON all through
+
+    assert digest(question) == hashlib.sha256(canonical).hexdigest()
+
+
+@given(questions)
 def test_the_order_of_keys_does_not_matter(question: Question) -> None:
     turned: Question = {
         **question,
@@ -103,6 +110,14 @@ def test_what_json_cannot_say_is_refused(broken: JsonValue) -> None:
 
     with pytest.raises(InvalidRequest, match="plain JSON"):
         digest(question)
+
+
+@pytest.mark.parametrize("part", ["system_text", "user_blocks"])
+def test_text_that_utf8_cannot_say_is_refused(part: str) -> None:
+    broken: Question = {**QUESTION, part: "\ud800" if part == "system_text" else ["\ud800"]}  # type: ignore[misc]  # one of its keys
+
+    with pytest.raises(InvalidRequest, match="plain JSON"):
+        digest(broken)
 
 
 def test_two_spellings_of_one_letter_are_two_prompts() -> None:
