@@ -223,18 +223,20 @@ def fit(
     position_effects: PositionEffects = "auto",
     discrimination: Discriminations = "equal",
     tau: float | Sequence[float] | None = None,
+    tau_near: float | None = None,
     known: FixedAbilities | None = None,
     allow_disconnected: bool = False,
 ) -> Fit:
     """Fit abilities, judges' parameters and τ.
 
     ``start`` is an earlier θ (n,) or fit of the same items. ``tau`` fixes τ, or names the values of which the best
-    is taken; without it τ is searched for. Abilities in ``known`` are kept, and put the others on their scale.
+    is taken; without it τ is searched for, from ``tau_near`` on or from what it was in ``start``. Abilities in
+    ``known`` are kept, and put the others on their scale.
 
     Raises ``GraphNotConnected`` unless every item is linked to every other (or to a known one) or
     ``allow_disconnected`` is set; ``InvalidComparisons`` where there are none; ``InvalidArgument``; ``NotConverged``.
     """
-    _check_arguments(comparisons, start, tau, known)
+    _check_arguments(comparisons, start, tau, tau_near, known)
     if not allow_disconnected:
         _check_connected(comparisons, known)
     posterior = Posterior(
@@ -244,7 +246,8 @@ def fit(
         fixed=known,
     )
     profile = _Profile(posterior, start)
-    mode = profile.mode(_log_tau(profile, tau, start))
+    near = start.tau if tau_near is None and isinstance(start, Fit) else tau_near
+    mode = profile.mode(_log_tau(profile, tau, near))
     return _result(posterior, mode, tau_estimated=not isinstance(tau, int | float))
 
 
@@ -252,6 +255,7 @@ def _check_arguments(
     comparisons: Comparisons,
     start: "FloatArray | Fit | None",
     tau: float | Sequence[float] | None,
+    tau_near: float | None,
     known: FixedAbilities | None,
 ) -> None:
     if len(comparisons) == 0:
@@ -261,6 +265,8 @@ def _check_arguments(
         raise InvalidArgument(f"start must hold {comparisons.n_items} finite abilities")
     if tau is not None and not (np.size(tau) and np.isfinite(tau).all() and np.min(tau) > 0):
         raise InvalidArgument("tau must be finite and positive")
+    if tau_near is not None and not 0 < tau_near < math.inf:
+        raise InvalidArgument("tau_near must be finite and positive")
     if known is not None:
         _check_known(comparisons, known)
 
@@ -316,11 +322,9 @@ class _Profile:
         return self._values[log_tau]
 
 
-def _log_tau(
-    profile: _Profile, tau: float | Sequence[float] | None, start: "FloatArray | Fit | None"
-) -> float:
+def _log_tau(profile: _Profile, tau: float | Sequence[float] | None, near: float | None) -> float:
     if tau is None:
-        guess, step = (math.log(start.tau), 0.05) if isinstance(start, Fit) else (0.0, 0.5)
+        guess, step = (0.0, 0.5) if near is None else (math.log(near), 0.05)
         return _maximise(profile, guess, step=step, bounds=(math.log(TAU_RANGE[0]), math.log(TAU_RANGE[1])))
     if isinstance(tau, int | float):
         return math.log(tau)

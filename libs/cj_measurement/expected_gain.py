@@ -6,6 +6,7 @@ answer. Answers that are still awaited shrink C beforehand: how much does not de
 """
 
 import numpy as np
+from scipy.linalg import cholesky, solve_triangular
 from scipy.special import expit
 
 from cj_measurement.asked_pairs import AskedPairs
@@ -51,15 +52,21 @@ def _typical_effect(fit: Fit) -> float:
 
 
 def covariance_after(covariance: FloatArray, a: IntArray, b: IntArray, information: FloatArray) -> FloatArray:
-    """The covariance (n, n) when these pairs have been answered too: (C⁻¹ + L)⁻¹ = (I + CL)⁻¹ C.
+    """The covariance (n, n) when these pairs have been answered too: (C⁻¹ + U D Uᵀ)⁻¹ by Woodbury's identity.
 
-    ``information`` (m,) is what the answers about each pair tell together.
+    ``information`` (m,), D's diagonal, is what the answers about each pair tell together.
     """
-    if len(a) == 0:
-        return covariance
     n = len(covariance)
-    laplacian = np.zeros((n, n))
-    np.add.at(laplacian, (a, b), -information)
-    np.add.at(laplacian, (b, a), -information)
-    np.fill_diagonal(laplacian, -laplacian.sum(1))
-    return np.asarray(np.linalg.solve(np.eye(n) + covariance @ laplacian, covariance), dtype=np.float64)
+    for start in range(0, len(a), n):
+        chunk = slice(start, start + n)
+        covariance = _covariance_after(covariance, a[chunk], b[chunk], np.sqrt(information[chunk]))
+    return covariance
+
+
+def _covariance_after(covariance: FloatArray, a: IntArray, b: IntArray, root: FloatArray) -> FloatArray:
+    across = (covariance[:, a] - covariance[:, b]) * root
+    inner = root[:, None] * (across[a] - across[b])
+    inner[np.diag_indices_from(inner)] += 1
+    lower = cholesky(inner, lower=True, overwrite_a=True, check_finite=False)
+    told = solve_triangular(lower, across.T, lower=True, check_finite=False)
+    return np.asarray(covariance - told.T @ told, dtype=np.float64)

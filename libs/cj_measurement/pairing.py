@@ -51,6 +51,9 @@ class Reason(StrEnum):
     NEIGHBOUR = "neighbour"
 
 
+LOOKED_AT_ONCE = 1_000
+"""Candidates are walked through in Python, so many at a time: most rounds are full after a few hundred."""
+
 RANDOM_REASONS = frozenset({Reason.CYCLE, Reason.RANDOM_LINK})
 """Reasons of the pairs that were drawn at random."""
 
@@ -355,9 +358,11 @@ class _Round:
     ) -> None:
         """Add pairs, in the order of the last key, then of those before it, until the round has ``until``."""
         order = np.lexsort(keys)
-        for a, b in zip(seated.slot_a[order].tolist(), seated.slot_b[order].tolist(), strict=True):
-            if len(self.pairs) >= until:
-                return
-            if self.free[a] and self.free[b]:
-                self.free[a] = self.free[b] = False
-                self.pairs.append(Pair(a, b, reason))
+        for start in range(0, len(order), LOOKED_AT_ONCE):
+            best = order[start : start + LOOKED_AT_ONCE]
+            for a, b in zip(seated.slot_a[best].tolist(), seated.slot_b[best].tolist(), strict=True):
+                if len(self.pairs) >= until:
+                    return
+                if self.free[a] and self.free[b]:
+                    self.free[a] = self.free[b] = False
+                    self.pairs.append(Pair(a, b, reason))

@@ -99,6 +99,7 @@ class Score:
     comparisons: int
     theta: tuple[float, ...]
     standard_error: tuple[float, ...]
+    tau: float
     eb_reliability: float
     ssr: float | None
     ssr_prime: float | None

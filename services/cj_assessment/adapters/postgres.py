@@ -618,6 +618,7 @@ def _score(row: Row[Any]) -> Score:
         comparisons=row.comparisons,
         theta=tuple(row.theta),
         standard_error=tuple(row.standard_error),
+        tau=row.tau,
         eb_reliability=row.eb_reliability,
         ssr=row.ssr,
         ssr_prime=row.ssr_prime,

@@ -29,6 +29,7 @@ from cj_assessment.domain.batch import Essay, Judge, Limits
 from cj_assessment.domain.comparison import Asked, PlannedComparison
 from cj_assessment.domain.measuring import (
     Fitted,
+    Start,
     among,
     fit_evidence,
     grade_change_share,
@@ -81,7 +82,10 @@ class DecisionRules:
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """All that a decision depends on; ``essays`` are the usable ones, in the order of their items."""
+    """All that a decision depends on; ``essays`` are the usable ones, in the order of their items.
+
+    ``start`` is the fit of the round before, where there is one.
+    """
 
     essays: tuple[Essay, ...]
     asked: Sequence[Asked]
@@ -95,6 +99,7 @@ class Snapshot:
     seed: int
     now: datetime
     rules: DecisionRules
+    start: Start | None = None
 
     @cached_property
     def states(self) -> Counter[str]:
@@ -353,7 +358,7 @@ def as_of(snapshot: Snapshot, *, round_number: int) -> Snapshot:
 
 def _go_on(snapshot: Snapshot) -> JudgeMore | None:
     """The next round; None where it is time to stop, or where nothing is left to ask or to pay with."""
-    fitted = fit_evidence(snapshot.active, snapshot.judged)
+    fitted = fit_evidence(snapshot.active, snapshot.judged, start=snapshot.start)
     verdict = _verdict(snapshot, fitted)
     if verdict.stop or snapshot.is_stuck or len(snapshot.active) < 2:
         return None
@@ -375,7 +380,7 @@ def _finish(snapshot: Snapshot) -> Finish | Fail:
     linked, evidence = snapshot.active, snapshot.judged
     if not evidence:
         return _fail_without_evidence(snapshot)
-    fitted = fit_evidence(linked, evidence)
+    fitted = fit_evidence(linked, evidence, start=snapshot.start)
     verdict = _verdict(snapshot, fitted)
     if fitted is None:
         linked = largest_group(linked, evidence)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import cached_property
 
 import cj_measurement as measurement
+import numpy as np
 from event_contracts import (
     ComparisonState,
     ConfidenceLabel,
@@ -62,13 +63,26 @@ FAILED = ComparisonState.FAILED
 METHOD = "smooth_monotone_anchor_centres"
 
 
-def fit_evidence(essays: Sequence[Essay], evidence: Sequence[Asked]) -> Fitted | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """Where a fit may begin, to end sooner in the same place: abilities and τ of an earlier one, in logits."""
+
+    theta: tuple[float, ...]
+    tau: float
+
+
+def fit_evidence(
+    essays: Sequence[Essay], evidence: Sequence[Asked], *, start: Start | None = None
+) -> Fitted | None:
     """Fit the judged comparisons of these essays; None while they do not connect all of them."""
     comparisons, judges = _comparisons(essays, evidence)
     if len(comparisons) == 0:
         return None
     try:
-        return Fitted(fit=measurement.fit(comparisons), judges=judges)
+        if start is None or len(start.theta) != len(essays):
+            return Fitted(fit=measurement.fit(comparisons), judges=judges)
+        fitted = measurement.fit(comparisons, start=np.array(start.theta), tau_near=start.tau)
+        return Fitted(fit=fitted, judges=judges)
     except measurement.GraphNotConnected:
         return None
 

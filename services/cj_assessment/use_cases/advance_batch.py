@@ -23,6 +23,7 @@ from cj_assessment.domain.deciding import (
     Wait,
     decide,
 )
+from cj_assessment.domain.measuring import Start
 from cj_assessment.domain.ranking import assessment_result
 from cj_assessment.ports import Store, Transaction, Wake
 
@@ -83,6 +84,7 @@ class AdvanceBatches:
     async def _snapshot(self, transaction: Transaction, batch: Batch) -> Snapshot:
         essays = await transaction.essays(batch.job_id)
         usable = tuple(essay for essay in essays if essay.is_usable)
+        score = await transaction.latest_score(batch.job_id)
         now = datetime.now(UTC)
         return Snapshot(
             essays=usable,
@@ -97,6 +99,7 @@ class AdvanceBatches:
             seed=batch.seed,
             now=now,
             rules=self.rules,
+            start=None if score is None else Start(theta=score.theta, tau=score.tau),
         )
 
     async def _carry_out(

@@ -63,7 +63,7 @@ def read_verdict(text: str, *, may_cut: bool = False) -> Verdict:
 
 def _json_object(text: str) -> JsonObject:
     try:
-        answer = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_unique)
+        answer = _STRICT_JSON.decode(text)
     except (ValueError, RecursionError) as error:
         raise InvalidAnswer("the answer is not one JSON object", defect=Defect.NOT_JSON) from error
     if not isinstance(answer, dict):
@@ -120,3 +120,6 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) != len(pairs):
         raise ValueError("a field is there twice")
     return found
+
+
+_STRICT_JSON = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_unique)

@@ -4,11 +4,11 @@ import hashlib
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NewType
 from uuid import UUID
 
@@ -63,19 +63,19 @@ class JudgeParameters:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Prompt:
     """What a judge is shown: system text, and the user's blocks in order."""
 
     system: str
     blocks: tuple[PromptBlock, ...]
 
-    @property
+    @cached_property
     def user(self) -> str:
         """The user's blocks as one text."""
         return "\n\n".join(block.content for block in self.user_blocks)
 
-    @property
+    @cached_property
     def user_blocks(self) -> tuple[PromptBlock, ...]:
         """The blocks that are not system text."""
         return tuple(block for block in self.blocks if block.target is PromptTarget.USER_CONTENT)
@@ -109,7 +109,10 @@ class Usage:
     reasoning: int = 0
 
     def __post_init__(self) -> None:
-        if min(asdict(self).values()) < 0:
+        lowest = min(
+            self.input, self.output, self.cache_read, self.cache_write, self.cache_write_1h, self.reasoning
+        )
+        if lowest < 0:
             raise ValueError(f"tokens cannot be negative: {self}")
 
 

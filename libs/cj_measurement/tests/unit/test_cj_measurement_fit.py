@@ -131,8 +131,11 @@ def test_a_warm_start_ends_where_a_cold_one_does(n_items: int) -> None:
 
     cold, warm = fit(batch.comparisons), fit(batch.comparisons, start=early)
 
-    assert warm.tau == pytest.approx(cold.tau, rel=1e-3)
-    assert warm.theta == pytest.approx(cold.theta, abs=1e-3)
+    told = fit(batch.comparisons, start=early.theta, tau_near=early.tau)
+
+    for found in (warm, told):
+        assert found.tau == pytest.approx(cold.tau, rel=1e-3)
+        assert found.theta == pytest.approx(cold.theta, abs=1e-3)
     assert fit(batch.comparisons, tau=1.0, start=early).theta == pytest.approx(
         fit(batch.comparisons, tau=1.0).theta, abs=1e-7
     )
