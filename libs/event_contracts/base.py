@@ -62,20 +62,23 @@ def _finite(value: JsonValue) -> bool:
     return all(_finite(item) for item in value) if isinstance(value, list) else True
 
 
-def _well_formed(value: JsonValue) -> bool:
+def _is_plain(value: JsonValue) -> bool:
+    """Numbers are finite, and text is what databases keep: one walk, as it is made for every message."""
     if isinstance(value, str):
         return "\x00" not in value and (value.isascii() or _BROKEN.search(value) is None)
     if isinstance(value, dict):
-        return all(_well_formed(key) and _well_formed(item) for key, item in value.items())
-    return all(_well_formed(item) for item in value) if isinstance(value, list) else True
+        return all(_is_plain(key) and _is_plain(item) for key, item in value.items())
+    if isinstance(value, list):
+        return all(_is_plain(item) for item in value)
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _plain_json(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    if _is_plain(value):
+        return value
     if not _finite(value):
         raise ValueError("holds NaN or an infinity, which JSON has no number for")
-    if not _well_formed(value):
-        raise ValueError("holds a NUL character or half a surrogate pair, which no database keeps")
-    return value
+    raise ValueError("holds a NUL character or half a surrogate pair, which no database keeps")
 
 
 Money: TypeAlias = Annotated[

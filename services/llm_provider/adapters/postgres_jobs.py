@@ -35,7 +35,7 @@ _RIPE = text(
 _COLLECT = text(
     """
     WITH first AS MATERIALIZED (
-        SELECT id, seq, octet_length(system) + octet_length(blocks::text) + CAST(:frame_bytes AS integer) AS bytes
+        SELECT id, seq, octet_length(system) + octet_length(blocks) + CAST(:frame_bytes AS integer) AS bytes
         FROM judge_request
         WHERE state = 'relaxed' AND provider = :provider AND model = :model
           AND not_before <= clock_timestamp() AND expires_at > clock_timestamp()

@@ -176,7 +176,7 @@ RETURN = text(
 END = text(
     """
     UPDATE judge_request SET
-        state = done.place, ended_at = clock_timestamp(), result = CAST(done.result AS jsonb),
+        state = done.place, ended_at = clock_timestamp(), result = done.result,
         spent_usd = judge_request.spent_usd + done.cost, price_known = judge_request.price_known AND done.price_known,
         leased_by = NULL, turn = NULL
     FROM unnest(CAST(:ids AS uuid[]), CAST(:places AS text[]), CAST(:results AS text[]),

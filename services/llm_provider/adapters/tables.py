@@ -68,7 +68,7 @@ judge_request = Table(
     Column("model", Text, nullable=False),
     Column("parameters", JSONB, nullable=False),
     Column("system", Text, comment="null once the prompt is forgotten"),
-    Column("blocks", JSONB, comment="null once the prompt is forgotten"),
+    Column("blocks", Text, comment="JSON; null once the prompt is forgotten"),
     Column("prompt_sha256", Text, nullable=False),
     Column("sample", Integer, nullable=False),
     Column("estimated_input", Integer, nullable=False, comment="tokens, by the prompt's length"),
@@ -104,7 +104,7 @@ judge_request = Table(
     Column("price_known", Boolean, nullable=False, server_default=text("true")),
     Column("last_error_code", Text),
     Column("ended_at", MOMENT),
-    Column("result", JSONB),
+    Column("result", Text, comment="JSON"),
     CheckConstraint(
         "callback_topic IS NOT NULL OR callback_url IS NOT NULL", name="judge_request_has_callback"
     ),

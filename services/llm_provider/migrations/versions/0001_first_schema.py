@@ -203,12 +203,7 @@ def upgrade() -> None:
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("parameters", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("system", sa.Text(), nullable=True, comment="null once the prompt is forgotten"),
-        sa.Column(
-            "blocks",
-            postgresql.JSONB(astext_type=sa.Text()),
-            nullable=True,
-            comment="null once the prompt is forgotten",
-        ),
+        sa.Column("blocks", sa.Text(), nullable=True, comment="JSON; null once the prompt is forgotten"),
         sa.Column("prompt_sha256", sa.Text(), nullable=False),
         sa.Column("sample", sa.Integer(), nullable=False),
         sa.Column("estimated_input", sa.Integer(), nullable=False, comment="tokens, by the prompt's length"),
@@ -253,7 +248,7 @@ def upgrade() -> None:
         sa.Column("price_known", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.Column("last_error_code", sa.Text(), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("result", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("result", sa.Text(), nullable=True, comment="JSON"),
         sa.CheckConstraint(
             "(ended_at IS NULL) = (state IN ('waiting', 'later', 'calling', 'relaxed', 'batched'))",
             name="judge_request_state_fits",
