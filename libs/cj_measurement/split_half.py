@@ -7,8 +7,8 @@ from math import comb
 import numpy as np
 
 from cj_measurement.bradley_terry import Fit
-from cj_measurement.classical import classical_abilities, fit_classical
-from cj_measurement.comparisons import BoolArray, Comparisons
+from cj_measurement.classical import abilities_of_parts, fit_classical
+from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray
 from cj_measurement.reliability import Reliability, SplitHalf
 
 HALVES = 100
@@ -35,11 +35,14 @@ def split_half(comparisons: Comparisons, *, seed: int, halves: int = HALVES) -> 
     """
     generator = np.random.default_rng(seed)
     by_judges = np.count_nonzero(comparisons.judge_counts) > 1
-    parts = _halves_of_judges if by_judges else _halves_of_comparisons
+    divide = _halves_of_judges if by_judges else _halves_of_comparisons
+    first = np.array(list(divide(comparisons, halves, generator)))
     correlations = [
         correlation
-        for part in parts(comparisons, halves, generator)
-        if (correlation := _correlation(comparisons, part)) is not None
+        for one, other in zip(
+            abilities_of_parts(comparisons, first), abilities_of_parts(comparisons, ~first), strict=True
+        )
+        if (correlation := _correlation(one, other)) is not None
     ]
     if not correlations:
         return None
@@ -68,12 +71,8 @@ def _halves_of_comparisons(
         yield generator.permutation(half)
 
 
-def _correlation(comparisons: Comparisons, part: BoolArray) -> float | None:
-    first, second = (
-        classical_abilities(comparisons.where(part)),
-        classical_abilities(comparisons.where(~part)),
-    )
-    common = np.isfinite(first) & np.isfinite(second)
-    if common.sum() < FEWEST_COMMON_ITEMS or np.ptp(first[common]) == 0 or np.ptp(second[common]) == 0:
+def _correlation(one: FloatArray, other: FloatArray) -> float | None:
+    common = np.isfinite(one) & np.isfinite(other)
+    if common.sum() < FEWEST_COMMON_ITEMS or np.ptp(one[common]) == 0 or np.ptp(other[common]) == 0:
         return None
-    return float(np.corrcoef(first[common], second[common])[0, 1])
+    return float(np.corrcoef(one[common], other[common])[0, 1])

@@ -10,7 +10,7 @@ from cj_measurement import (
     classical,
     fit_classical,
 )
-from cj_measurement.classical import classical_abilities
+from cj_measurement.classical import abilities_of_parts
 from cj_measurement.tests.builders import judged
 
 
@@ -32,19 +32,32 @@ def test_a_self_comparison_counts_as_a_win_and_a_loss() -> None:
     assert with_it.standard_errors[3] < without.standard_errors[3]
 
 
-def test_momentum_leads_to_the_same_abilities() -> None:
-    data = judged(40, per_item=12, seed=2).comparisons
+def test_parts_side_by_side_come_to_the_same_abilities_as_each_alone() -> None:
+    data = judged(40, per_item=30, seed=2).comparisons
+    first = np.random.default_rng(1).random(len(data)) < 0.6
 
-    assert classical_abilities(data) == pytest.approx(fit_classical(data).theta, abs=2e-3)
+    together = abilities_of_parts(data, np.array([first, ~first, np.ones(len(data), np.bool_)]))
+
+    for abilities, part in zip(together, (data.where(first), data.where(~first), data), strict=True):
+        assert abilities == pytest.approx(fit_classical(part).theta, abs=5e-3)
 
 
-def test_items_that_a_half_does_not_compare_have_no_ability_in_it() -> None:
-    half = Comparisons.of(4, [0, 1, 0], [1, 2, 2], [True, True, False])
+def test_a_part_that_settles_late_does_not_hold_up_or_change_the_others() -> None:
+    """In the second part one item beat all others: there its ability runs away."""
+    data = Comparisons.of(4, [0, 1, 2, 3, 0, 0, 0], [1, 2, 3, 0, 2, 1, 3], [True] * 7)
+    parts = np.array([[1, 1, 1, 1, 1, 0, 0], [1, 1, 1, 0, 1, 1, 1]], np.bool_)
 
-    abilities = classical_abilities(half)
+    together, alone = abilities_of_parts(data, parts), abilities_of_parts(data, parts[:1])
 
-    assert np.isnan(abilities).tolist() == [False, False, False, True]
-    assert np.isnan(classical_abilities(half.where(np.zeros(3, np.bool_)))).all()
+    assert together[0] == pytest.approx(alone[0], abs=1e-12)
+
+
+def test_items_that_a_part_does_not_compare_have_no_ability_in_it() -> None:
+    data = Comparisons.of(4, [0, 1, 0], [1, 2, 2], [True, True, False])
+
+    abilities = abilities_of_parts(data, np.array([[True, True, True], [False, False, False]]))
+
+    assert np.isnan(abilities).tolist() == [[False, False, False, True], [True] * 4]
 
 
 def test_parts_and_items_without_comparisons_are_refused() -> None:
