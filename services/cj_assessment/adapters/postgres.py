@@ -246,21 +246,11 @@ class PostgresTransaction:
 
     async def asked(self, job_id: JobId) -> Sequence[Asked]:
         rows = await self._connection.execute(
-            select(
-                comparison.c.round,
-                comparison.c.slot_a,
-                comparison.c.slot_b,
-                comparison.c.state,
-                comparison.c.a_won,
-                comparison.c.judge,
-                comparison.c.error_code,
-                comparison.c.assigned,
-                comparison.c.chosen_by,
-            )
+            select(*(comparison.c[name] for name in Asked._fields))
             .where(comparison.c.batch == job_id)
             .order_by(comparison.c.id)
         )
-        return [Asked(**row) for row in named_rows(rows)]
+        return [Asked._make(row) for row in rows]
 
     async def spending(self, job_id: JobId) -> Spending:
         row = (await self._connection.execute(sql.SPENDING, {"job": job_id})).one()

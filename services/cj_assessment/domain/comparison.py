@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final, NewType
+from typing import Final, NamedTuple, NewType
 from uuid import UUID, uuid5
 
 from event_contracts import ErrorCode, InvalidRequest, LLMComparisonResultV1, Winner
@@ -17,9 +17,8 @@ AttemptId = NewType("AttemptId", UUID)
 _ATTEMPTS = UUID("6e4b1a1e-58d4-4a4c-8f0a-8b1f5a3d2c90")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """A comparison as it stands; slots are items of the batch."""
+class Asked(NamedTuple):
+    """A comparison as it stands; slots are items of the batch. A tuple: thousands are read for each decision."""
 
     round: int
     slot_a: int

@@ -350,7 +350,7 @@ def as_of(snapshot: Snapshot, *, round_number: int) -> Snapshot:
         asked=tuple(
             asked
             if asked.round <= round_number
-            else replace(asked, state=ComparisonState.SUBMITTED, a_won=None, judge=None, error_code=None)
+            else asked._replace(state=ComparisonState.SUBMITTED, a_won=None, judge=None, error_code=None)
             for asked in snapshot.asked
         ),
     )

@@ -45,7 +45,7 @@ def luck(pair: Asked, salt: str = "") -> float:
 def sharp_judge(pair: Asked) -> Asked:
     """Prefers the lower item, the more surely the further apart."""
     chance = 1 / (1 + math.exp(0.5 * (pair.slot_a - pair.slot_b)))
-    return replace(pair, state=JUDGED, a_won=luck(pair) < chance, judge="mock/simulated")
+    return pair._replace(state=JUDGED, a_won=luck(pair) < chance, judge="mock/simulated")
 
 
 def failing(share: float) -> Judgement:
@@ -53,7 +53,7 @@ def failing(share: float) -> Judgement:
 
     def judge(pair: Asked) -> Asked:
         if luck(pair, "fail") < share:
-            return replace(pair, state=FAILED, error_code="LLM_PROVIDER_API_ERROR")
+            return pair._replace(state=FAILED, error_code="LLM_PROVIDER_API_ERROR")
         return sharp_judge(pair)
 
     return judge
@@ -187,7 +187,7 @@ def test_an_essay_that_no_judge_will_judge_is_dropped_and_the_others_are_ranked(
     def refusing(pair: Asked) -> Asked:
         refused = 5 in (pair.slot_a, pair.slot_b)
         return (
-            replace(pair, state=FAILED, error_code="LLM_INVALID_RESPONSE") if refused else sharp_judge(pair)
+            pair._replace(state=FAILED, error_code="LLM_INVALID_RESPONSE") if refused else sharp_judge(pair)
         )
 
     end = Batch(essays(12), refusing, order=4).play()
