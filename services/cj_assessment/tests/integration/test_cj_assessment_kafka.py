@@ -175,9 +175,11 @@ async def test_a_judge_who_fails_on_a_third_of_the_calls_is_asked_again(stage: S
 
 @pytest.mark.slow
 async def test_twenty_batches_at_once_on_two_replicas_all_end_and_none_starves(stage: Stage) -> None:
-    texts: dict[str, str | bytes] = {f"essay-{n}": "word " * (20 + n) for n in range(30)}
-    batches = [await stage.request(texts) for _ in range(20)]
+    stored = await stage.one.store_all({f"essay-{n}": "word " * (20 + n) for n in range(30)})
+    asked = [request(stored, hints={"target_reliability": 0.8}) for _ in range(20)]
+    batches = [envelope.data.entity_id for envelope in asked]
 
+    await asyncio.gather(*map(stage.wire.publish, asked))
     ended = await asyncio.gather(*(stage.one.until_ended(batch_id, seconds=240) for batch_id in batches))
 
     first = min(status.created_at for status in ended)
