@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +27,7 @@ from pydantic import TypeAdapter
 from service_kit.database import Database, named_rows
 from service_kit.inbox import claim_events
 from service_kit.outbox import bus_message, callback_message, enqueue
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, Text, cast, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -70,6 +71,11 @@ from cj_assessment.ports import EssayCounts, Progress, Recorded, Refusal, Score
 
 _JUDGES = TypeAdapter(tuple[Judge, ...])
 _GATES = TypeAdapter(Mapping[str, GateView])
+# Requests and results are long: a result is read by itself, and a request, which never changes, as its text.
+_BATCH = [
+    *(column for column in assessment_batch.c if column.name not in ("request", "result")),
+    cast(assessment_batch.c.request, Text).label("request_text"),
+]
 _WITHOUT_TEXT = [column for column in batch_essay.c if column.name != "body"]
 
 
@@ -168,9 +174,7 @@ class PostgresTransaction:
         return True
 
     async def batch(self, batch_id: BatchId) -> Batch | None:
-        rows = await self._connection.execute(
-            select(assessment_batch).where(assessment_batch.c.batch_id == batch_id)
-        )
+        rows = await self._connection.execute(select(*_BATCH).where(assessment_batch.c.batch_id == batch_id))
         row = rows.first()
         return None if row is None else _batch(row)
 
@@ -215,7 +219,7 @@ class PostgresTransaction:
 
     async def lock_batch(self, job_id: JobId) -> Batch | None:
         rows = await self._connection.execute(
-            select(assessment_batch)
+            select(*_BATCH)
             .where(assessment_batch.c.id == job_id, assessment_batch.c.ended_at.is_(None))
             .with_for_update(skip_locked=True)
         )
@@ -524,12 +528,18 @@ def _judge_rows(judges: Sequence[Judge]) -> object:
     return _JUDGES.dump_python(tuple(judges), mode="json")
 
 
+@lru_cache(maxsize=64)
+def _request(text: str) -> ELS_CJAssessmentRequestV1:
+    """The request of a batch, which is looked at many times."""
+    return ELS_CJAssessmentRequestV1.model_validate_json(text)
+
+
 def _batch(row: Row[Any]) -> Batch:
     return Batch(
         job_id=JobId(row.id),
         batch_id=BatchId(row.batch_id),
         correlation_id=row.correlation_id,
-        request=ELS_CJAssessmentRequestV1.model_validate(row.request),
+        request=_request(row.request_text),
         request_sha256=row.request_sha256,
         limits=Limits(
             max_comparisons=row.max_comparisons,

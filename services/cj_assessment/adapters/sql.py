@@ -11,7 +11,7 @@ TAKE_ACCEPTED = text(
         WHERE ended_at IS NULL AND state = 'accepted' AND check_at <= now()
         ORDER BY check_at LIMIT :limit FOR UPDATE SKIP LOCKED
     )
-    RETURNING *
+    RETURNING *, request::text AS request_text
     """
 )
 

@@ -24,9 +24,9 @@ from event_contracts import (
 from event_contracts.base import Money, UtcDatetime
 from quart import Blueprint, Quart
 from quart.typing import TestClientProtocol as Client
-from quart_schema import validate_querystring, validate_request, validate_response
+from quart_schema import document_request, validate_querystring, validate_request, validate_response
 from service_kit import http_app
-from service_kit.http_app import Check, HttpService, correlation_id, create_app, request_body
+from service_kit.http_app import Check, HttpService, correlation_id, create_app, json_body, request_body
 from service_kit.tests.builders import captured_logs, metric, new_metrics
 
 ESSAY = "My summer was about a dog called Molly."
@@ -61,6 +61,11 @@ def routes() -> Blueprint:
     async def grade(batch_id: str, data: Grade) -> dict[str, str]:
         """Grade an essay <b>now</b>."""
         return {"batch_id": batch_id, "essay_id": data.essay_id, "correlation_id": str(correlation_id())}
+
+    @blueprint.post("/many-grades/<batch_id>")
+    @document_request(Grade)
+    async def many_grades(batch_id: str) -> dict[str, str]:
+        return {"batch_id": batch_id, "essay_id": (await json_body(Grade)).essay_id}
 
     @blueprint.get("/bill")
     @validate_response(Bill)
@@ -161,14 +166,28 @@ class TestErrors:
         "body",
         [b"{", b"", b"\xff\xfe", b"[" * 100_000, b'"text"', b"null", b'{"essay_id": "e", "points": NaN}'],
     )
-    async def test_a_body_that_is_not_fitting_json_is_422(self, client: Client, body: bytes) -> None:
-        response = await client.post("/grades/b", data=body, headers={"content-type": "application/json"})
+    @pytest.mark.parametrize("path", ["/grades/b", "/many-grades/b"])
+    async def test_a_body_that_is_not_fitting_json_is_422(
+        self, client: Client, path: str, body: bytes
+    ) -> None:
+        response = await client.post(path, data=body, headers={"content-type": "application/json"})
 
         error = await error_of(response)
         assert (response.status_code, error.error_code) == (422, "VALIDATION_ERROR")
 
-    async def test_fields_that_do_not_fit_are_named_without_their_values(self, client: Client) -> None:
-        response = await client.post("/grades/b", json={"essay_id": ["x"], "points": ESSAY})
+    @pytest.mark.parametrize("path", ["/grades/b", "/many-grades/b"])
+    async def test_json_that_does_not_say_that_it_is_json_is_422(self, client: Client, path: str) -> None:
+        body = b'{"essay_id": "e", "points": 1}'
+
+        response = await client.post(path, data=body, headers={"content-type": "text/plain"})
+
+        assert (response.status_code, (await error_of(response)).error_code) == (422, "VALIDATION_ERROR")
+
+    @pytest.mark.parametrize("path", ["/grades/b", "/many-grades/b"])
+    async def test_fields_that_do_not_fit_are_named_without_their_values(
+        self, client: Client, path: str
+    ) -> None:
+        response = await client.post(path, json={"essay_id": ["x"], "points": ESSAY})
 
         error = await error_of(response)
         assert response.status_code == 422
@@ -342,6 +361,7 @@ class TestDocumentation:
 
         assert set(document["paths"]) == {
             "/grades/{batch_id}",
+            "/many-grades/{batch_id}",
             "/bill",
             "/page",
             "/bytes",
