@@ -99,9 +99,11 @@ class Information:
 
     def dense(self) -> FloatArray:
         """H as an array (size, size)."""
-        n = self.n
-        matrix = np.empty((self.size, self.size))
-        matrix[:n, :n] = -self.links.toarray()
+        n, links = self.n, self.links
+        # In one array from the start: others beside it would cost more than what is computed.
+        rows = np.append(links.indptr, np.full(self.size - n, links.indptr[-1]))
+        matrix = csr_array((links.data, links.indices, rows), shape=(self.size, self.size)).toarray()
+        np.negative(matrix, out=matrix)
         matrix[:n, n:], matrix[n:, :n], matrix[n:, n:] = self.border, self.border.T, self.corner
         matrix[np.arange(n), np.arange(n)] += self.diagonal[:n]
         if self.prior_mean_free:
@@ -112,7 +114,8 @@ class Information:
     def factor(self) -> tuple[FloatArray, bool]:
         """Cholesky factor of H; raises ``Indefinite``."""
         try:
-            return cho_factor(self.dense(), lower=True, overwrite_a=True, check_finite=False)
+            # Transposed it is the same, in the order of LAPACK: no copy is made.
+            return cho_factor(self.dense().T, lower=True, overwrite_a=True, check_finite=False)
         except np.linalg.LinAlgError as error:
             raise Indefinite("the information matrix is not positive definite") from error
 

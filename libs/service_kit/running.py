@@ -31,6 +31,9 @@ GRACE_SECONDS = 10.0
 CONNECT_PATIENCE_SECONDS = 60.0
 """How long a starting service waits for its database and broker, which may be starting too."""
 
+OBJECTS_A_COLLECTION = 10_000
+"""New objects that start a collection of the young; Python's own number, 700, is reached by any batch of messages."""
+
 NOT_THERE_YET = (OSError, Unavailable, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError)
 
 
@@ -145,8 +148,10 @@ async def _run_until(stop: asyncio.Event, started: asyncio.Event | None, parts: 
         tasks = {part.name: group.create_task(_run(part, stop), name=part.name) for part in parts}
         draining = [tasks[part.name] for part in parts if part.drains]
         cancelled += tasks.values()
-        # What start-up has made stays to the end: no collection of garbage needs to walk through it.
+        # What start-up has made stays to the end: no collection of garbage needs to walk through it, and a batch of
+        # messages is no reason for one yet.
         gc.freeze()
+        gc.set_threshold(OBJECTS_A_COLLECTION)
         if started is not None:
             started.set()
         await stop.wait()
