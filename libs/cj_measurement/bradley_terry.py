@@ -219,7 +219,7 @@ class Fit:
 def fit(
     comparisons: Comparisons,
     *,
-    start: "FloatArray | Fit | None" = None,
+    start: "npt.ArrayLike | Fit | None" = None,
     position_effects: PositionEffects = "auto",
     discrimination: Discriminations = "equal",
     tau: float | Sequence[float] | None = None,
@@ -253,7 +253,7 @@ def fit(
 
 def _check_arguments(
     comparisons: Comparisons,
-    start: "FloatArray | Fit | None",
+    start: "npt.ArrayLike | Fit | None",
     tau: float | Sequence[float] | None,
     tau_near: float | None,
     known: FixedAbilities | None,
@@ -304,7 +304,7 @@ def _biased_judges(comparisons: Comparisons) -> IntArray:
 class _Profile:
     """The log evidence as a function of log τ; every mode starts from the one before."""
 
-    def __init__(self, posterior: Posterior, start: "FloatArray | Fit | None") -> None:
+    def __init__(self, posterior: Posterior, start: "npt.ArrayLike | Fit | None") -> None:
         self.posterior = posterior
         self._values: dict[float, float] = {}
         self._warm = posterior.start(start.theta if isinstance(start, Fit) else start)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 from scipy.linalg import helmert
 from scipy.special import expit, log_expit
 
@@ -111,7 +112,7 @@ class Posterior:
         other.weight = weight
         return other
 
-    def start(self, theta: FloatArray | None) -> FloatArray:
+    def start(self, theta: npt.ArrayLike | None) -> FloatArray:
         """Parameters to start from, with abilities ``theta`` (n,), moved to where the known ones are.
 
         Without them the logit of each item's share of wins saves a Newton step or two.

@@ -10,11 +10,12 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
-import orjson
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter
 
 from event_contracts.errors import InvalidRequest
 
+_SYSTEM = TypeAdapter(str | None)
+_BLOCKS = TypeAdapter(list[str])
 UNFIT = "the prompt or its parameters hold a NaN, an infinity or broken text: send plain JSON"
 
 
@@ -56,16 +57,15 @@ def judge_identity(
 
 def prompt_sha256_for(judge: bytes, *, system_text: str | None, user_blocks: Sequence[str]) -> str:
     """As `prompt_sha256`, with the judge as `judge_identity` gives it; its keys come first in the alphabet."""
-    texts = b',"system_text":%b,"user_blocks":%b}' % (_text(system_text), _text(list(user_blocks)))
-    return hashlib.sha256(judge[:-1] + texts).hexdigest()
-
-
-def _text(value: str | list[str] | None) -> bytes:
-    """Text as canonical JSON, quickly: for numbers, which orjson writes in another way, it would not do."""
+    # For text pydantic's JSON is canonical, and quicker; numbers it writes in another way.
     try:
-        return orjson.dumps(value)
-    except orjson.JSONEncodeError as error:
+        texts = b',"system_text":%b,"user_blocks":%b}' % (
+            _SYSTEM.dump_json(system_text),
+            _BLOCKS.dump_json(list(user_blocks)),
+        )
+    except ValueError as error:
         raise InvalidRequest(UNFIT) from error
+    return hashlib.sha256(judge[:-1] + texts).hexdigest()
 
 
 def canonical_json(value: JsonValue) -> bytes:

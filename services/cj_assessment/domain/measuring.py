@@ -8,7 +8,6 @@ from decimal import Decimal
 from functools import cached_property
 
 import cj_measurement as measurement
-import numpy as np
 from event_contracts import (
     ComparisonState,
     ConfidenceLabel,
@@ -81,7 +80,7 @@ def fit_evidence(
     try:
         if start is None or len(start.theta) != len(essays):
             return Fitted(fit=measurement.fit(comparisons), judges=judges)
-        fitted = measurement.fit(comparisons, start=np.array(start.theta), tau_near=start.tau)
+        fitted = measurement.fit(comparisons, start=start.theta, tau_near=start.tau)
         return Fitted(fit=fitted, judges=judges)
     except measurement.GraphNotConnected:
         return None
