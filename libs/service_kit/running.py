@@ -148,10 +148,6 @@ async def _run_until(stop: asyncio.Event, started: asyncio.Event | None, parts: 
         tasks = {part.name: group.create_task(_run(part, stop), name=part.name) for part in parts}
         draining = [tasks[part.name] for part in parts if part.drains]
         cancelled += tasks.values()
-        # What start-up has made stays to the end: no collection of garbage needs to walk through it, and a batch of
-        # messages is no reason for one yet.
-        gc.freeze()
-        gc.set_threshold(OBJECTS_A_COLLECTION)
         if started is not None:
             started.set()
         await stop.wait()
@@ -198,4 +194,7 @@ def run_until_signalled(main: Callable[[asyncio.Event], Awaitable[None]]) -> Non
             loop.add_signal_handler(number, stop.set)
         await main(stop)
 
+    # What imports have made stays to the end: no collection of garbage needs to walk through it.
+    gc.freeze()
+    gc.set_threshold(OBJECTS_A_COLLECTION)
     uvloop.run(run())

@@ -1,3 +1,5 @@
+"""Where a key goes: all clients of a topic must agree, or its events lose their order."""
+
 from aiokafka.partitioner import DefaultPartitioner
 from hypothesis import given
 from hypothesis import strategies as st
