@@ -144,9 +144,9 @@ async def send_batch(url: str, assignment: Assignment, options: RunOptions) -> f
 
 
 async def until_ended(url: str, batch_id: str, *, seconds: float = 900) -> BatchStatusView:
-    """The final status of a batch; a service that is away for a while is asked again."""
+    """The final status of a batch; a service that is away, however often, is asked again until the time is over."""
     async with httpx2.AsyncClient(timeout=30) as http, asyncio.timeout(seconds):
-        async for status in follow(AssessmentClient(http=http, base_url=url), batch_id):
+        async for status in follow(AssessmentClient(http=http, base_url=url, patience=seconds), batch_id):
             last = status
         return last
 
