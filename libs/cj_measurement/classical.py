@@ -83,8 +83,7 @@ def abilities_of_parts(comparisons: Comparisons, parts: BoolArray) -> FloatArray
     """Abilities (parts, n) of parts of a session, each a row of ``parts`` (parts, m); NaN where a part has no
     comparison of an item. Never raises: a part whose items run away is left where the steps end.
 
-    For halves: steps with momentum come to about the same end three times sooner, and of many parts at once sooner
-    again.
+    For halves: steps with momentum come to about the same end sooner, and of many parts at once sooner again.
     """
     abilities = np.full((len(parts), comparisons.n_items), np.nan)
     at_once = max(1, COMPARISONS_AT_ONCE // max(1, len(comparisons)))

@@ -26,7 +26,6 @@ class SourceService(StrEnum):
 
 
 SHARES_TOLERANCE: Final = 1e-6
-_BATCH_ID: Final = "batch_id"
 
 
 class PanelJudge(WireModel):
@@ -107,7 +106,8 @@ class EventEnvelope(WireModel, Generic[DataT]):
         if isinstance(data, LLMComparisonResultV1):
             batch_id = data.request_metadata.get("bos_batch_id")
         else:
-            batch_id = getattr(data, _BATCH_ID) if _names_a_batch(type(data)) else None
+            # Asking for an attribute that a model does not have costs more than the rest of its message.
+            batch_id = vars(data).get("batch_id")
         if batch_id is None and isinstance(data, BaseEventData):
             batch_id = data.entity_id
         return str(batch_id or self.correlation_id)
@@ -140,11 +140,6 @@ def envelope_type(data_type: type[DataT]) -> type[EventEnvelope[DataT]]:
 @cache
 def _parametrised(data_type: type[WireModel]) -> object:
     return EventEnvelope.__class_getitem__(data_type)
-
-
-@cache
-def _names_a_batch(data_type: type[WireModel]) -> bool:
-    return _BATCH_ID in data_type.model_fields
 
 
 def parse_envelope(value: bytes, data_type: type[DataT]) -> EventEnvelope[DataT]:

@@ -22,6 +22,7 @@ from cj_assessment.domain.deciding import (
     Wait,
     decide,
 )
+from cj_assessment.domain.measuring import Start
 from cj_assessment.tests.building import NOW, asked, essays, nothing_spent, snapshot
 from event_contracts import ComparisonState, GateStatus, StopReason, grade_scale
 from hypothesis import given, settings
@@ -68,9 +69,11 @@ class Batch:
         self.order = random.Random(order)
         self.last_round = 0
         self.most_open = 0
+        self.start: Start | None = None
 
     def look(self) -> Decision:
-        return decide(snapshot(self.essays, self.asked, last_round=self.last_round, **self.limits))  # type: ignore[arg-type]  # the builder's own keywords
+        known = snapshot(self.essays, self.asked, last_round=self.last_round, **self.limits)  # type: ignore[arg-type]  # the builder's own keywords
+        return decide(replace(known, start=self.start))
 
     def play(self) -> Finish | Fail:
         for _ in range(20_000):
@@ -85,6 +88,8 @@ class Batch:
             self.answer_one()
             return
         self.last_round += 1
+        if decision.measured is not None:
+            self.start = Start(theta=decision.measured.theta, tau=decision.measured.tau)
         self.asked += [
             asked(pair.slot_a, pair.slot_b, PENDING, number=self.last_round, assigned=pair.assigned)
             for pair in decision.pairs
@@ -382,3 +387,13 @@ def test_the_target_is_not_reached_while_too_many_grades_would_change() -> None:
     assert late.reason is StopReason.BUDGET_COMPARISONS
     assert late.ranking is not None
     assert late.ranking.measured.gates["grade_change_share"].status is GateStatus.FAILED
+
+
+def test_where_a_fit_begins_does_not_move_where_it_ends() -> None:
+    """The fit of the round before is of use for the same essays only: one of others, or of fewer, is left alone."""
+    batch = Batch(essays(12), sharp_judge, order=1, max_comparisons=60)
+    cold = ranking(batch.play())
+    known = snapshot(batch.essays, batch.asked, last_round=batch.last_round, max_comparisons=60)
+
+    for start in (None, Start(theta=(0.5,) * 12, tau=4.0), Start(theta=(1.0, -1.0), tau=1.0)):
+        assert ranking(decide(replace(known, start=start))) == pytest.approx(cold, abs=1e-2)
