@@ -11,20 +11,20 @@ from dishka import Provider, Scope, provide
 from event_contracts import ALL_TOPICS, ConfigurationError, dead_letter_topic
 from prometheus_client import CollectorRegistry
 
-from service_kit.authentication import AdministratorsOnly, KeySource, PublishedKeys, SharedSecret
-from service_kit.callback_policy import callback_client
-from service_kit.callbacks import CallbackRelay, CallbackSender
-from service_kit.database import Database
-from service_kit.event_bus import EventBus, KafkaEventBus
-from service_kit.http_app import Check
-from service_kit.inbox import prune_inbox
-from service_kit.metrics import ServiceMetrics
-from service_kit.outbox import measure_backlog, prune_outbox
-from service_kit.relaying import OutboxRelay
+from service_kit.callbacks.policy import callback_client
+from service_kit.callbacks.relay import CallbackRelay, CallbackSender
+from service_kit.callbacks.webhooks import CallbackPolicy, WebhookSigner
+from service_kit.http.app import Check
+from service_kit.http.authentication import AdministratorsOnly, KeySource, PublishedKeys, SharedSecret
+from service_kit.messaging.bus_relay import OutboxRelay
+from service_kit.messaging.event_bus import EventBus, KafkaEventBus
+from service_kit.messaging.inbox import prune_inbox
+from service_kit.messaging.outbox import measure_backlog, prune_outbox
 from service_kit.running import BackgroundLoop
 from service_kit.settings import AdministeredSettings, ServiceSettings
-from service_kit.wakeup import Wakeup, Worker
-from service_kit.webhooks import CallbackPolicy, WebhookSigner
+from service_kit.storage.database import Database
+from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.work.worker import Wakeup, Worker
 
 HOUSEKEEPING_SECONDS = 15.0
 PRUNING_SECONDS = 600.0

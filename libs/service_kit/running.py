@@ -20,8 +20,8 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from quart import Quart
 
-from service_kit.database import create_database_if_missing, migrate
-from service_kit.event_bus import EventBus
+from service_kit.messaging.event_bus import EventBus
+from service_kit.storage.database import create_database_if_missing, migrate
 
 log = structlog.get_logger()
 

@@ -5,8 +5,8 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service_kit.authentication import SharedSecret, check_jwks_url
-from service_kit.webhooks import CallbackPolicy, WebhookSigner
+from service_kit.callbacks.webhooks import CallbackPolicy, WebhookSigner
+from service_kit.http.authentication import SharedSecret, check_jwks_url
 
 
 class ServiceSettings(BaseSettings):

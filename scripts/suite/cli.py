@@ -19,7 +19,7 @@ from batch_runner.running import (
     run_assignment,
 )
 from rich.console import Console
-from service_kit.logging import configure_logging
+from service_kit.telemetry.logging import configure_logging
 
 from suite.generating import check_generated, write_generated
 from suite.models import models_app

@@ -17,7 +17,7 @@ import typer.main
 from event_contracts import ALL_TOPICS, asyncapi_document, json_schemas
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
-from service_kit.event_bus import MemoryEventBus
+from service_kit.messaging.event_bus import MemoryEventBus
 from service_kit.running import Service
 
 ROOT = Path(__file__).parents[2]

@@ -13,7 +13,7 @@ import cj_assessment.settings
 import llm_provider.main
 import llm_provider.settings
 from pydantic import SecretStr
-from service_kit.event_bus import MemoryEventBus
+from service_kit.messaging.event_bus import MemoryEventBus
 from service_kit.running import Service, run_services
 
 from suite.embedded.postgres import PostgresServer, embedded_postgres

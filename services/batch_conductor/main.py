@@ -2,9 +2,9 @@
 
 import asyncio
 
-from service_kit.event_bus import EventBus
-from service_kit.logging import configure_logging
+from service_kit.messaging.event_bus import EventBus
 from service_kit.running import Service, run_services, run_until_signalled
+from service_kit.telemetry.logging import configure_logging
 
 from batch_conductor.providers import build_service
 from batch_conductor.settings import Settings

@@ -3,13 +3,13 @@
 from dishka import AsyncContainer, Provider, Scope, make_async_container, provide
 from event_contracts import SourceService
 from quart import Quart
-from service_kit.consuming import EventConsumer
-from service_kit.database import Database
-from service_kit.event_bus import EventBus
-from service_kit.http_app import HttpService, create_app
-from service_kit.metrics import ServiceMetrics
+from service_kit.http.app import HttpService, create_app
+from service_kit.messaging.consumer import EventConsumer
+from service_kit.messaging.event_bus import EventBus
 from service_kit.providers import Housekeeping, InfrastructureProvider, Relays, readiness_checks
 from service_kit.running import Service
+from service_kit.storage.database import Database
+from service_kit.telemetry.metrics import ServiceMetrics
 
 from batch_conductor.adapters import http_api
 from batch_conductor.adapters.events_in import routes

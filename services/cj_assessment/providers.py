@@ -4,15 +4,15 @@ import httpx2
 from dishka import AsyncContainer, Provider, Scope, make_async_container, provide
 from event_contracts import Topic
 from quart import Quart
-from service_kit.consuming import EventConsumer
-from service_kit.database import Database
-from service_kit.event_bus import EventBus
-from service_kit.http_app import HttpService, create_app
-from service_kit.metrics import ServiceMetrics
+from service_kit.callbacks.webhooks import CallbackPolicy, WebhookSigner
+from service_kit.http.app import HttpService, create_app
+from service_kit.messaging.consumer import EventConsumer
+from service_kit.messaging.event_bus import EventBus
 from service_kit.providers import Housekeeping, InfrastructureProvider, Relays, readiness_checks
 from service_kit.running import BackgroundLoop, Service
-from service_kit.wakeup import Wakeup, Worker
-from service_kit.webhooks import CallbackPolicy, WebhookSigner
+from service_kit.storage.database import Database
+from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.work.worker import Wakeup, Worker
 from threadpoolctl import threadpool_limits
 
 from cj_assessment.adapters import http_api

@@ -12,10 +12,9 @@ from event_contracts import LLMProvider
 from model_manifest import default_model, list_providers, preload
 from pydantic import SecretStr
 from quart import Quart
-from service_kit.database import Database
-from service_kit.event_bus import EventBus
-from service_kit.http_app import HttpService, create_app
-from service_kit.metrics import ServiceMetrics
+from service_kit.callbacks.webhooks import CallbackPolicy
+from service_kit.http.app import HttpService, create_app
+from service_kit.messaging.event_bus import EventBus
 from service_kit.providers import (
     Housekeeping,
     InfrastructureProvider,
@@ -24,8 +23,9 @@ from service_kit.providers import (
     readiness_checks,
 )
 from service_kit.running import Service
-from service_kit.wakeup import Wakeup, Worker
-from service_kit.webhooks import CallbackPolicy
+from service_kit.storage.database import Database
+from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.work.worker import Wakeup, Worker
 
 from llm_provider.adapters import http_admin, http_api, http_operations
 from llm_provider.adapters.call_metrics import CallMetrics, StateMetrics

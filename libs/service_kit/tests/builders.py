@@ -10,8 +10,8 @@ from uuid import uuid4
 import structlog
 from event_contracts import EventEnvelope, ResourceConsumptionV1
 from prometheus_client import CollectorRegistry
-from service_kit.event_bus import EventBus, Message, NotPublished, Record
-from service_kit.metrics import ServiceMetrics
+from service_kit.messaging.event_bus import EventBus, Message, NotPublished, Record
+from service_kit.telemetry.metrics import ServiceMetrics
 from structlog.testing import LogCapture
 
 PATIENCE_SECONDS = 20.0

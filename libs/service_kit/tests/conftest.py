@@ -6,10 +6,10 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import pytest
-from service_kit.database import Database
-from service_kit.event_bus import EventBus, KafkaEventBus, MemoryEventBus
-from service_kit.inbox import inbox_table
-from service_kit.outbox import outbox_table
+from service_kit.messaging.event_bus import EventBus, KafkaEventBus, MemoryEventBus
+from service_kit.messaging.inbox import inbox_table
+from service_kit.messaging.outbox import outbox_table
+from service_kit.storage.database import Database
 from sqlalchemy import MetaData, text
 from sqlalchemy.ext.asyncio import create_async_engine
 

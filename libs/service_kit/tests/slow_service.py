@@ -6,11 +6,11 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 from quart import Blueprint
-from service_kit.event_bus import MemoryEventBus
-from service_kit.http_app import HttpService, create_app
-from service_kit.logging import configure_logging
-from service_kit.metrics import ServiceMetrics
+from service_kit.http.app import HttpService, create_app
+from service_kit.messaging.event_bus import MemoryEventBus
 from service_kit.running import Service, run_services, run_until_signalled
+from service_kit.telemetry.logging import configure_logging
+from service_kit.telemetry.metrics import ServiceMetrics
 
 
 def slow_service(database_url: str, port: int, folder: Path) -> Service:

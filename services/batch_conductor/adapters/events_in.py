@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from event_contracts import CJAssessmentCompletedV1, ELSBatchPhaseOutcomeV1, SpellcheckPhaseCompletedV1
-from service_kit.consuming import HandleEvents, Route
+from service_kit.messaging.consumer import HandleEvents, Route
 
 
 def routes(*, record_outcomes: HandleEvents) -> Sequence[Route]:

@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from event_contracts import EventEnvelope, PhaseName, PhaseProgress, ProcessingStage
-from service_kit.database import Database
-from service_kit.inbox import claim_events
-from service_kit.outbox import bus_message, enqueue
+from service_kit.messaging.inbox import claim_events
+from service_kit.messaging.outbox import bus_message, enqueue
+from service_kit.storage.database import Database
 from sqlalchemy import Row, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection

@@ -1,7 +1,7 @@
 """The tables of the Batch Conductor database."""
 
-from service_kit.inbox import inbox_table
-from service_kit.outbox import outbox_table
+from service_kit.messaging.inbox import inbox_table
+from service_kit.messaging.outbox import outbox_table
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,

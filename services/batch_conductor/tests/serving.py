@@ -21,7 +21,7 @@ from event_contracts import (
     parse_envelope,
 )
 from pydantic import SecretStr
-from service_kit.event_bus import EventBus, Message, Record
+from service_kit.messaging.event_bus import EventBus, Message, Record
 from service_kit.running import run_services
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from event_contracts import ELS_CJAssessmentRequestV1, LLMComparisonResultV1
-from service_kit.consuming import HandleEvents, Route
+from service_kit.messaging.consumer import HandleEvents, Route
 
 
 def routes(*, accept_requests: HandleEvents, record_results: HandleEvents) -> Sequence[Route]:

@@ -34,8 +34,8 @@ from quart_schema import (
     validate_request,
     validate_response,
 )
-from service_kit.http_app import request_body
-from service_kit.webhooks import WebhookSigner
+from service_kit.callbacks.webhooks import WebhookSigner
+from service_kit.http.app import request_body
 
 from cj_assessment.domain.batch import Anchor, Batch, BatchId, RequestEnvelope
 

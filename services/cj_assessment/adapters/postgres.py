@@ -24,9 +24,9 @@ from event_contracts import (
     WireModel,
 )
 from pydantic import TypeAdapter
-from service_kit.database import Database, named_rows
-from service_kit.inbox import claim_events
-from service_kit.outbox import bus_message, callback_message, enqueue
+from service_kit.messaging.inbox import claim_events
+from service_kit.messaging.outbox import bus_message, callback_message, enqueue
+from service_kit.storage.database import Database, named_rows
 from sqlalchemy import Row, Text, cast, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
-from service_kit.inbox import inbox_table
-from service_kit.outbox import outbox_table
+from service_kit.messaging.inbox import inbox_table
+from service_kit.messaging.outbox import outbox_table
 from sqlalchemy import (
     ARRAY,
     BigInteger,

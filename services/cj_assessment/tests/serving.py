@@ -27,9 +27,9 @@ from event_contracts import (
     parse_envelope,
 )
 from pydantic import SecretStr
-from service_kit.event_bus import EventBus, MemoryEventBus
+from service_kit.callbacks.webhooks import WebhookSigner
+from service_kit.messaging.event_bus import EventBus, MemoryEventBus
 from service_kit.running import run_services
-from service_kit.webhooks import WebhookSigner
 
 SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
 PATIENCE_SECONDS = 30.0

@@ -15,7 +15,7 @@ from cj_assessment.domain.prompt import JudgeContext
 from cj_assessment.ports import Recorded
 from cj_assessment.tests.building import essays, request
 from event_contracts import Winner
-from service_kit.database import Database
+from service_kit.storage.database import Database
 from sqlalchemy import Row, text
 
 POLICY = AttemptPolicy(

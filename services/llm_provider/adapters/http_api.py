@@ -16,7 +16,7 @@ from event_contracts import (
 )
 from quart import Blueprint, request
 from quart_schema import document_request, document_response, validate_request, validate_response
-from service_kit.http_app import json_body
+from service_kit.http.app import json_body
 
 from llm_provider.domain.request import QueueId
 

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from service_kit.database import Database
+from service_kit.storage.database import Database
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from llm_provider.adapters.postgres_books import PostgresBooks

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from event_contracts import EventEnvelope, LLMComparisonResultV1, LLMCostAlertV1
-from service_kit.outbox import OutgoingMessage, bus_message, callback_message, enqueue
+from service_kit.messaging.outbox import OutgoingMessage, bus_message, callback_message, enqueue
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from llm_provider.domain.announcing import Announcement, callback

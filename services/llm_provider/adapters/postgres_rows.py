@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 from event_contracts import LLMComparisonResultV1, PromptBlock, RequestState, RequestStatus
 from pydantic import TypeAdapter
-from service_kit.database import named_rows
+from service_kit.storage.database import named_rows
 from sqlalchemy import Result, Row
 
 from llm_provider.domain.fairness import Turn

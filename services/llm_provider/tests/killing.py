@@ -21,9 +21,9 @@ from llm_provider.domain.request import Taken
 from llm_provider.ports import Judge, JudgeCall, JudgeReply, Queue, Store, Transaction
 from llm_provider.providers import Judges, build_service
 from llm_provider.settings import Settings
-from service_kit.event_bus import EventBus, Message
-from service_kit.logging import configure_logging
+from service_kit.messaging.event_bus import EventBus, Message
 from service_kit.running import run_services, run_until_signalled
+from service_kit.telemetry.logging import configure_logging
 
 
 class Point(StrEnum):

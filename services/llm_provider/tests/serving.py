@@ -23,7 +23,7 @@ from llm_provider.providers import build_service
 from llm_provider.settings import Settings
 from llm_provider.tests.building import RESULTS
 from pydantic import SecretStr
-from service_kit.event_bus import EventBus, MemoryEventBus, Record
+from service_kit.messaging.event_bus import EventBus, MemoryEventBus, Record
 from service_kit.running import run_services
 
 HOST = "127.0.0.1"

@@ -12,7 +12,7 @@ from llm_provider.adapters.postgres_meters import MeterRules
 from llm_provider.domain.limits import BreakerNews, BreakerPolicy, Limits, Pacing
 from llm_provider.domain.metering import Settlement
 from llm_provider.domain.request import JudgeRequest, Taken
-from service_kit.database import Database
+from service_kit.storage.database import Database
 from sqlalchemy import Row, text
 
 MODEL = ("mock", "simulated-judge-1")

@@ -20,19 +20,19 @@ from uuid import uuid4
 import httpx2
 import pytest
 from event_contracts import InvalidCallback
-from service_kit import callbacks
-from service_kit.callback_policy import CallbackPolicy, callback_client
-from service_kit.callbacks import CallbackRelay, CallbackSender
-from service_kit.database import Database
-from service_kit.event_bus import Refusal
-from service_kit.metrics import ServiceMetrics
-from service_kit.outbox import OutgoingMessage, callback_message, enqueue
+from service_kit.callbacks import relay as callbacks
+from service_kit.callbacks.policy import CallbackPolicy, callback_client
+from service_kit.callbacks.relay import CallbackRelay, CallbackSender
+from service_kit.callbacks.webhooks import WebhookSigner
+from service_kit.messaging.event_bus import Refusal
+from service_kit.messaging.outbox import OutgoingMessage, callback_message, enqueue
+from service_kit.storage.database import Database
+from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tests.builders import captured_logs, consumption, eventually, metric, new_metrics, running
 from service_kit.tests.conftest import FetchAll
 from service_kit.tests.plans import explained, rows_read, sequential_scans
 from service_kit.tests.receiver import Receiver, receiving
-from service_kit.wakeup import Wakeup
-from service_kit.webhooks import WebhookSigner
+from service_kit.work.worker import Wakeup
 from sqlalchemy import text
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
@@ -191,7 +191,7 @@ class TestWhereTo:
     ) -> None:
         resolver = Resolver(monkeypatch, ["203.0.113.1"], ["127.0.0.1"])
         monkeypatch.setattr(
-            "service_kit.callback_policy.is_public", lambda address: str(address) != "127.0.0.1"
+            "service_kit.callbacks.policy.is_public", lambda address: str(address) != "127.0.0.1"
         )
         monkeypatch.setattr(callbacks, "TIMEOUT_SECONDS", 0.5)
 
@@ -442,12 +442,12 @@ KILLED_RELAY = """
 import asyncio, os, signal, sys
 from datetime import timedelta
 from prometheus_client import CollectorRegistry
-from service_kit.callbacks import CallbackRelay, CallbackSender
-from service_kit.callback_policy import CallbackPolicy, callback_client
-from service_kit.database import Database
-from service_kit.metrics import ServiceMetrics
-from service_kit.wakeup import Wakeup
-from service_kit.webhooks import WebhookSigner
+from service_kit.callbacks.relay import CallbackRelay, CallbackSender
+from service_kit.callbacks.policy import CallbackPolicy, callback_client
+from service_kit.storage.database import Database
+from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.work.worker import Wakeup
+from service_kit.callbacks.webhooks import WebhookSigner
 
 class DyingSender(CallbackSender):
     async def post(self, message):

@@ -13,11 +13,11 @@ from event_contracts import (
     Unavailable,
     dead_letter_topic,
 )
-from service_kit.consuming import EventConsumer, Route
-from service_kit.database import Database
-from service_kit.event_bus import EventBus, Message
-from service_kit.inbox import claim_events
-from service_kit.metrics import ServiceMetrics
+from service_kit.messaging.consumer import EventConsumer, Route
+from service_kit.messaging.event_bus import EventBus, Message
+from service_kit.messaging.inbox import claim_events
+from service_kit.storage.database import Database
+from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tests.builders import (
     Recorder,
     captured_logs,

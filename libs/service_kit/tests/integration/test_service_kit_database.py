@@ -9,9 +9,9 @@ from uuid import uuid4
 
 import pytest
 from event_contracts import Unavailable
-from service_kit import database as database_module
-from service_kit.consuming import is_transient
-from service_kit.database import Database, create_database_if_missing, migrate
+from service_kit.messaging.consumer import is_transient
+from service_kit.storage import database as database_module
+from service_kit.storage.database import Database, create_database_if_missing, migrate
 from service_kit.tests.conftest import FetchAll
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 ESSAY = "My summer was about a dog called Molly."
 
 ENV = """
-from service_kit.migration_env import run_migrations
+from service_kit.storage.migration_env import run_migrations
 from sqlalchemy import MetaData
 
 run_migrations(MetaData())

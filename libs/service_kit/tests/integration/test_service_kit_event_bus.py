@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from service_kit.event_bus import MAX_BATCH, MAX_MESSAGE_BYTES, Message, NotPublished, Record
+from service_kit.messaging.event_bus import MAX_BATCH, MAX_MESSAGE_BYTES, Message, NotPublished, Record
 from service_kit.tests.builders import (
     Recorder,
     fails_first,

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from service_kit.database import Database
-from service_kit.inbox import claim_events, prune_inbox
+from service_kit.messaging.inbox import claim_events, prune_inbox
+from service_kit.storage.database import Database
 from service_kit.tests.conftest import FetchAll
 from sqlalchemy import text
 

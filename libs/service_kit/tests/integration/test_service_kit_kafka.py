@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from event_contracts import ConfigurationError
-from service_kit.event_bus import (
+from service_kit.messaging.event_bus import (
     BusUnavailable,
     EventBus,
     KafkaEventBus,
@@ -65,7 +65,7 @@ async def consume(bus: EventBus, recorder: Recorder, count: int, *, group: str =
 
 KILLED_MEMBER = """
 import asyncio, os, signal, sys
-from service_kit.event_bus import KafkaEventBus
+from service_kit.messaging.event_bus import KafkaEventBus
 
 async def handle(records):
     os.kill(os.getpid(), signal.SIGKILL)

@@ -13,11 +13,17 @@ from uuid import uuid4
 
 import pytest
 from event_contracts import ResourceConsumptionV1, parse_envelope
-from service_kit import relaying
-from service_kit.database import Database
-from service_kit.event_bus import BusUnavailable, EventBus, MemoryEventBus, Message, NotPublished, Refusal
-from service_kit.metrics import ServiceMetrics
-from service_kit.outbox import (
+from service_kit.messaging import bus_relay as relaying
+from service_kit.messaging.bus_relay import OutboxRelay
+from service_kit.messaging.event_bus import (
+    BusUnavailable,
+    EventBus,
+    MemoryEventBus,
+    Message,
+    NotPublished,
+    Refusal,
+)
+from service_kit.messaging.outbox import (
     OutgoingMessage,
     Patience,
     bus_message,
@@ -25,7 +31,8 @@ from service_kit.outbox import (
     measure_backlog,
     prune_outbox,
 )
-from service_kit.relaying import OutboxRelay
+from service_kit.storage.database import Database
+from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tests.builders import (
     Recorder,
     captured_logs,
@@ -38,7 +45,7 @@ from service_kit.tests.builders import (
 )
 from service_kit.tests.conftest import FetchAll, KafkaBuses
 from service_kit.tests.plans import explained, rows_read, sequential_scans
-from service_kit.wakeup import Wakeup, Worker
+from service_kit.work.worker import Wakeup, Worker
 from sqlalchemy import text
 
 TOPIC = "essays"
@@ -459,11 +466,11 @@ class TestKilled:
 KILLED_RELAY = """
 import asyncio, os, signal, sys
 from prometheus_client import CollectorRegistry
-from service_kit.database import Database
-from service_kit.event_bus import KafkaEventBus
-from service_kit.metrics import ServiceMetrics
-from service_kit.relaying import OutboxRelay
-from service_kit.wakeup import Wakeup, Worker
+from service_kit.storage.database import Database
+from service_kit.messaging.event_bus import KafkaEventBus
+from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.messaging.bus_relay import OutboxRelay
+from service_kit.work.worker import Wakeup, Worker
 
 class DyingBus(KafkaEventBus):
     async def publish(self, messages):

@@ -8,12 +8,12 @@ import pytest
 from dishka import AsyncContainer, make_async_container
 from event_contracts import ConfigurationError
 from pydantic import SecretStr
-from service_kit.database import Database
-from service_kit.event_bus import EventBus, KafkaEventBus, MemoryEventBus
-from service_kit.metrics import ServiceMetrics
-from service_kit.outbox import bus_message, callback_message, enqueue
+from service_kit.messaging.event_bus import EventBus, KafkaEventBus, MemoryEventBus
+from service_kit.messaging.outbox import bus_message, callback_message, enqueue
 from service_kit.providers import Housekeeping, InfrastructureProvider, Relays
 from service_kit.settings import ServiceSettings
+from service_kit.storage.database import Database
+from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tests.builders import Recorder, consumption, eventually, metric, running
 from service_kit.tests.conftest import FetchAll
 from service_kit.tests.receiver import receiving

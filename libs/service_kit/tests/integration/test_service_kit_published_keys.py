@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from event_contracts import NotAuthenticated, Unavailable
 from pydantic import JsonValue
-from service_kit import authentication
-from service_kit.authentication import AdministratorsOnly, PublishedKeys
+from service_kit.http import authentication
+from service_kit.http.authentication import AdministratorsOnly, PublishedKeys
 from service_kit.tests.builders import captured_logs
 from service_kit.tests.tokens import (
     AUDIENCE,

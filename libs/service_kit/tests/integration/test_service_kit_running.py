@@ -12,14 +12,14 @@ from pathlib import Path
 import httpx2
 import pytest
 from event_contracts import ConfigurationError
-from service_kit.event_bus import BusUnavailable, MemoryEventBus
+from service_kit.messaging.event_bus import BusUnavailable, MemoryEventBus
 from service_kit.running import BackgroundLoop, EndedUnexpectedly, Service, run_services
 from service_kit.tests.builders import captured_logs, eventually
 from service_kit.tests.slow_service import slow_service
-from service_kit.wakeup import Worker
+from service_kit.work.worker import Worker
 
 ENV = """
-from service_kit.migration_env import run_migrations
+from service_kit.storage.migration_env import run_migrations
 from sqlalchemy import MetaData
 
 run_migrations(MetaData())

@@ -10,7 +10,7 @@ from event_contracts import ConfigurationError, NotAuthenticated, NotAuthorized
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
-from service_kit.authentication import AdministratorsOnly, SharedSecret, check_jwks_url
+from service_kit.http.authentication import AdministratorsOnly, SharedSecret, check_jwks_url
 from service_kit.tests.tokens import (
     AUDIENCE,
     ISSUER,

@@ -25,8 +25,8 @@ from event_contracts.base import Money, UtcDatetime
 from quart import Blueprint, Quart
 from quart.typing import TestClientProtocol as Client
 from quart_schema import document_request, validate_querystring, validate_request, validate_response
-from service_kit import http_app
-from service_kit.http_app import Check, HttpService, correlation_id, create_app, json_body, request_body
+from service_kit.http import app as http_app
+from service_kit.http.app import Check, HttpService, correlation_id, create_app, json_body, request_body
 from service_kit.tests.builders import captured_logs, metric, new_metrics
 
 ESSAY = "My summer was about a dog called Molly."

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 from pydantic import SecretStr
-from service_kit.logging import configure_logging
+from service_kit.telemetry.logging import configure_logging
 
 ESSAY = "My summer was about a dog called Molly."
 

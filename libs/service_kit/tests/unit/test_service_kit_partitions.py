@@ -3,7 +3,7 @@
 from aiokafka.partitioner import DefaultPartitioner
 from hypothesis import given
 from hypothesis import strategies as st
-from service_kit.event_bus.kafka_publishing import _Partitioner
+from service_kit.messaging.event_bus.kafka_publishing import _Partitioner
 
 
 @given(st.binary(max_size=40), st.integers(1, 12))

@@ -4,9 +4,9 @@ import asyncio
 import time
 
 import pytest
-from service_kit import wakeup
 from service_kit.tests.builders import captured_logs, eventually, running
-from service_kit.wakeup import Wakeup, Worker
+from service_kit.work import worker as wakeup
+from service_kit.work.worker import Wakeup, Worker
 
 
 class Steps:

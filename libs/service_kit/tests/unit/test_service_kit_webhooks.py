@@ -8,8 +8,8 @@ import pytest
 from event_contracts import ConfigurationError, InvalidCallback
 from hypothesis import given
 from hypothesis import strategies as st
-from service_kit.callback_policy import CallbackPolicy, is_public
-from service_kit.webhooks import TOLERANCE_SECONDS, WebhookRejected, WebhookSigner
+from service_kit.callbacks.policy import CallbackPolicy, is_public
+from service_kit.callbacks.webhooks import TOLERANCE_SECONDS, WebhookRejected, WebhookSigner
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)

@@ -13,7 +13,7 @@ import llm_provider.settings
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from service_kit.database import migrate
+from service_kit.storage.database import migrate
 from sqlalchemy import Connection, MetaData, inspect
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from batch_conductor.settings import Settings
 from batch_conductor.tests.serving import SECRET, Conductor, free_port, running
-from service_kit.event_bus import MemoryEventBus
+from service_kit.messaging.event_bus import MemoryEventBus
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from event_contracts import (
     JsonObject,
     Topic,
 )
-from service_kit.event_bus import MemoryEventBus
+from service_kit.messaging.event_bus import MemoryEventBus
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -37,7 +37,7 @@ from event_contracts import (
     parse_envelope,
 )
 from prometheus_client.parser import text_string_to_metric_families
-from service_kit.event_bus import Headers
+from service_kit.messaging.event_bus import Headers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

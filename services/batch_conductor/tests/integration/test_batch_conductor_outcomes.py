@@ -23,7 +23,7 @@ from event_contracts import (
     Topic,
     dead_letter_topic,
 )
-from service_kit.event_bus import MemoryEventBus, Message, Record
+from service_kit.messaging.event_bus import MemoryEventBus, Message, Record
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -20,7 +20,7 @@ from event_contracts import (
     LLMConfigOverrides,
     StopReason,
 )
-from service_kit.webhooks import WebhookSigner
+from service_kit.callbacks.webhooks import WebhookSigner
 
 TEXTS: dict[str, str | bytes] = {f"essay-{n}": "word " * (20 + 10 * n) for n in range(8)}
 

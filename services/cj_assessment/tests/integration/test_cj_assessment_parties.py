@@ -26,8 +26,8 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from quart import Quart, Response
 from quart import request as received
-from service_kit.http_app import request_body
-from service_kit.webhooks import WebhookSigner
+from service_kit.callbacks.webhooks import WebhookSigner
+from service_kit.http.app import request_body
 
 TEXTS = {f"essay-{n}": "word " * (20 + 10 * n) for n in range(8)}
 PANEL = [

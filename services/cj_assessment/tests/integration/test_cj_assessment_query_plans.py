@@ -12,7 +12,7 @@ import pytest_asyncio
 from cj_assessment.adapters import sql
 from cj_assessment.settings import MIGRATIONS
 from cj_assessment.tests.storing import Stored, stored
-from service_kit.database import migrate
+from service_kit.storage.database import migrate
 from sqlalchemy import TextClause, text
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]

@@ -14,7 +14,7 @@ from cj_assessment.domain.comparison import AttemptPolicy, UnsentAttempt
 from cj_assessment.settings import MIGRATIONS
 from cj_assessment.tests.storing import POLICY, Stored, answer, stored
 from event_contracts import ErrorCode, Winner
-from service_kit.database import migrate
+from service_kit.storage.database import migrate
 
 PAIRS = list(permutations(range(8), 2))
 LATER = ErrorCode.LLM_PROVIDER_TIMEOUT

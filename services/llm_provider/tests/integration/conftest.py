@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from llm_provider.adapters.tables import metadata
 from llm_provider.settings import MIGRATIONS
-from service_kit.database import migrate
+from service_kit.storage.database import migrate
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool

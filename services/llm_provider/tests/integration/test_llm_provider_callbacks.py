@@ -22,9 +22,9 @@ from llm_provider.tests.serving import (
     submit,
 )
 from quart import Quart, request
-from service_kit.event_bus import KafkaEventBus, Record
-from service_kit.http_app import request_body
-from service_kit.webhooks import WebhookSigner
+from service_kit.callbacks.webhooks import WebhookSigner
+from service_kit.http.app import request_body
+from service_kit.messaging.event_bus import KafkaEventBus, Record
 
 ResultEvent = EventEnvelope[LLMComparisonResultV1]
 

@@ -30,7 +30,7 @@ from llm_provider.tests.serving import PATIENCE_SECONDS, Results, serving, setti
 from llm_provider.tests.storing import stored
 from llm_provider.tests.vendors.fake_vendors import KEY, Answer, Failure, Scenario, fake_vendors, in_turn
 from model_manifest import Price
-from service_kit.event_bus import MemoryEventBus, Record
+from service_kit.messaging.event_bus import MemoryEventBus, Record
 
 CLAUDE = LLMConfigOverrides(provider_override="anthropic", model_override="claude-haiku-5-5")
 UNPRICED = LLMConfigOverrides(provider_override="openai_compatible", model_override="nobody-knows")

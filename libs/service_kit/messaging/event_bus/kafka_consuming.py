@@ -8,9 +8,9 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from service_kit.event_bus.handling import handle_until_done
-from service_kit.event_bus.port import MAX_BATCH, Handler, Record
-from service_kit.event_bus.stopping import stop_in_time
+from service_kit.messaging.event_bus.handling import handle_until_done
+from service_kit.messaging.event_bus.port import MAX_BATCH, Handler, Record
+from service_kit.messaging.event_bus.stopping import stop_in_time
 
 log = structlog.get_logger()
 

@@ -13,13 +13,20 @@ import structlog
 from event_contracts import InvalidCallback
 from sqlalchemy import Row, text
 
-from service_kit.database import Database
-from service_kit.event_bus import Refusal
-from service_kit.metrics import ServiceMetrics
-from service_kit.outbox import DEFAULT_PATIENCE, OutgoingMessage, Patience, mark_refused, mark_sent, outgoing
-from service_kit.relaying import report_refused
-from service_kit.wakeup import Wakeup, Worker
-from service_kit.webhooks import WebhookSigner
+from service_kit.callbacks.webhooks import WebhookSigner
+from service_kit.messaging.bus_relay import report_refused
+from service_kit.messaging.event_bus import Refusal
+from service_kit.messaging.outbox import (
+    DEFAULT_PATIENCE,
+    OutgoingMessage,
+    Patience,
+    mark_refused,
+    mark_sent,
+    outgoing,
+)
+from service_kit.storage.database import Database
+from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.work.worker import Wakeup, Worker
 
 log = structlog.get_logger()
 

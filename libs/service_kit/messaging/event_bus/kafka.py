@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from aiokafka.errors import KafkaError
 
-from service_kit.event_bus.kafka_consuming import ConsumerOptions, GroupConsumer, Subscription
-from service_kit.event_bus.kafka_publishing import RETRY_AFTER_SECONDS, KafkaPublisher
-from service_kit.event_bus.kafka_topics import BROKERS_DEFAULT, NewTopics, create_missing_topics
-from service_kit.event_bus.port import BusUnavailable, Handler, Message
+from service_kit.messaging.event_bus.kafka_consuming import ConsumerOptions, GroupConsumer, Subscription
+from service_kit.messaging.event_bus.kafka_publishing import RETRY_AFTER_SECONDS, KafkaPublisher
+from service_kit.messaging.event_bus.kafka_topics import BROKERS_DEFAULT, NewTopics, create_missing_topics
+from service_kit.messaging.event_bus.port import BusUnavailable, Handler, Message
 
 START_TIMEOUT_SECONDS = 30.0
 STALLED_AFTER_SECONDS = 60.0

@@ -7,7 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
 from event_contracts import ConfigurationError, dead_letter_topic
 
-from service_kit.event_bus.port import DEAD_LETTER_ROOM, MAX_MESSAGE_BYTES
+from service_kit.messaging.event_bus.port import DEAD_LETTER_ROOM, MAX_MESSAGE_BYTES
 
 BROKERS_DEFAULT = -1
 FRAMING_BYTES = 4096

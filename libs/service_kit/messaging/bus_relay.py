@@ -8,10 +8,8 @@ import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service_kit.database import Database
-from service_kit.event_bus import MAX_BATCH, EventBus, Message, NotPublished, Refusal
-from service_kit.metrics import ServiceMetrics
-from service_kit.outbox import (
+from service_kit.messaging.event_bus import MAX_BATCH, EventBus, Message, NotPublished, Refusal
+from service_kit.messaging.outbox import (
     DEFAULT_PATIENCE,
     OutgoingMessage,
     Patience,
@@ -20,7 +18,9 @@ from service_kit.outbox import (
     mark_sent,
     outgoing,
 )
-from service_kit.wakeup import Wakeup, Worker
+from service_kit.storage.database import Database
+from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.work.worker import Wakeup, Worker
 
 log = structlog.get_logger()
 

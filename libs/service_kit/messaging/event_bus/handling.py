@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from service_kit.event_bus.port import Handler, Record
+from service_kit.messaging.event_bus.port import Handler, Record
 
 log = structlog.get_logger()
 
@@ -26,7 +26,7 @@ async def handle_in_time(handler: Handler, records: Sequence[Record]) -> None:
 async def handle_until_done(handler: Handler, records: Sequence[Record], *, group: str) -> None:
     """Call ``handler`` until it returns; a failure means that the handler's own database is away.
 
-    What a record itself does wrong never arrives here: ``service_kit.consuming`` sends it to the dead letters.
+    What a record itself does wrong never arrives here: ``service_kit.messaging.consumer`` sends it to the dead letters.
     """
     pause = FIRST_PAUSE_SECONDS
     while True:

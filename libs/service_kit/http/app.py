@@ -26,9 +26,9 @@ from quart_schema.typing import PydanticDumpOptions
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
-from service_kit.database import is_unstorable
-from service_kit.docs_page import docs_page
-from service_kit.metrics import ServiceMetrics
+from service_kit.http.docs_page import docs_page
+from service_kit.storage.database import is_unstorable
+from service_kit.telemetry.metrics import ServiceMetrics
 
 log = structlog.get_logger()
 

@@ -1,8 +1,8 @@
 """The event bus: one port, two adapters (kafka, memory)."""
 
-from service_kit.event_bus.kafka import KafkaEventBus
-from service_kit.event_bus.memory import MemoryEventBus
-from service_kit.event_bus.port import (
+from service_kit.messaging.event_bus.kafka import KafkaEventBus
+from service_kit.messaging.event_bus.memory import MemoryEventBus
+from service_kit.messaging.event_bus.port import (
     MAX_BATCH,
     MAX_MESSAGE_BYTES,
     BusUnavailable,

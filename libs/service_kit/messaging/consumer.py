@@ -18,9 +18,9 @@ from event_contracts import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from service_kit import database
-from service_kit.event_bus import EventBus, Headers, Message, Record
-from service_kit.metrics import ServiceMetrics
+from service_kit.messaging.event_bus import EventBus, Headers, Message, Record
+from service_kit.storage import database
+from service_kit.telemetry.metrics import ServiceMetrics
 
 log = structlog.get_logger()
 

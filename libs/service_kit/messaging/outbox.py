@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import BigInteger
 
-from service_kit.event_bus import Headers, Refusal
+from service_kit.messaging.event_bus import Headers, Refusal
 
 _UNSENT = "given_up_at IS NULL"
 

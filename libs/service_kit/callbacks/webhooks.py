@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from event_contracts import NotAuthenticated
 
-from service_kit.callback_policy import CallbackPolicy
+from service_kit.callbacks.policy import CallbackPolicy
 
 __all__ = ["CallbackPolicy", "WebhookRejected", "WebhookSigner"]
 

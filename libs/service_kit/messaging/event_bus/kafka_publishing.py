@@ -12,8 +12,8 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOr
 from aiokafka.partitioner import DefaultPartitioner, murmur2
 from aiokafka.structs import RecordMetadata
 
-from service_kit.event_bus.kafka_topics import FRAMING_BYTES
-from service_kit.event_bus.port import (
+from service_kit.messaging.event_bus.kafka_topics import FRAMING_BYTES
+from service_kit.messaging.event_bus.port import (
     DEAD_LETTER_ROOM,
     MAX_MESSAGE_BYTES,
     BusUnavailable,
@@ -22,7 +22,7 @@ from service_kit.event_bus.port import (
     Refusal,
     refuse_too_large,
 )
-from service_kit.event_bus.stopping import stop_in_time
+from service_kit.messaging.event_bus.stopping import stop_in_time
 
 log = structlog.get_logger()
 

@@ -7,8 +7,8 @@ from itertools import count
 
 import structlog
 
-from service_kit.event_bus.handling import handle_in_time
-from service_kit.event_bus.port import (
+from service_kit.messaging.event_bus.handling import handle_in_time
+from service_kit.messaging.event_bus.port import (
     MAX_BATCH,
     Handler,
     Message,

@@ -5,7 +5,7 @@ from sqlalchemy import MetaData
 
 
 def run_migrations(target: MetaData) -> None:
-    """Run the migrations on the connection that ``service_kit.database.migrate`` opened."""
+    """Run the migrations on the connection that ``service_kit.storage.database.migrate`` opened."""
     context.configure(connection=context.config.attributes["connection"], target_metadata=target)
     with context.begin_transaction():
         context.run_migrations()

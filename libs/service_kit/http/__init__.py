@@ -1,0 +1,1 @@
+"""The HTTP application that every service serves, and who may use its protected routes."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: the engine, transactions and migrations."""
