@@ -37,10 +37,13 @@ from quart_schema import (
 from service_kit.callbacks.webhooks import WebhookSigner
 from service_kit.http.app import request_body
 
-from cj_assessment.domain.batch import Anchor, Batch, BatchId, RequestEnvelope
+from cj_assessment.domain.batch import Anchor, BatchId, BatchRecord, RequestEnvelope
 
 CSV_PAGE = 1000
 EVENTS_EVERY_SECONDS = 0.5
+"""Least time between two looks at a batch for one reader of its events."""
+EVENTS_FALLBACK_SECONDS = 5.0
+"""Most time between two: another replica may have changed the batch."""
 COMMENT_AFTER_SECONDS = 15.0
 
 HandleResults = Callable[[Sequence[EventEnvelope[LLMComparisonResultV1]]], Awaitable[None]]
@@ -50,11 +53,12 @@ HandleResults = Callable[[Sequence[EventEnvelope[LLMComparisonResultV1]]], Await
 class Actions:
     """What the routes call."""
 
-    accept: Callable[[RequestEnvelope], Awaitable[Batch]]
-    cancel: Callable[[BatchId], Awaitable[Batch]]
+    accept: Callable[[RequestEnvelope], Awaitable[BatchRecord]]
+    cancel: Callable[[BatchId], Awaitable[BatchRecord]]
     status: Callable[[BatchId], Awaitable[BatchStatusView]]
     results: Callable[[BatchId], Awaitable[BatchResultsView]]
     comparisons: Callable[..., Awaitable[ComparisonPage]]
+    changed: Callable[[float], Awaitable[None]]
     record_results: HandleResults
     store_content: Callable[[bytes], Awaitable[str]]
     read_content: Callable[[str], Awaitable[bytes]]
@@ -145,10 +149,11 @@ async def _csv_pages(actions: Actions, page: ComparisonPage) -> AsyncIterator[st
 
 
 async def _progress_events(actions: Actions, status: BatchStatusView) -> AsyncIterator[str]:
-    """A comment is sent while nothing changes, so that whoever reads knows that the line is open."""
+    """A comment is sent while nothing changes, so that the reader knows that the connection is open."""
     yield _progress_event(status)
     silent_since = monotonic()
     while status.state not in FINAL_STATES:
+        await actions.changed(EVENTS_FALLBACK_SECONDS)
         await asyncio.sleep(EVENTS_EVERY_SECONDS)
         newest = await actions.status(BatchId(status.batch_id))
         if newest != status:
