@@ -11,9 +11,7 @@ from service_kit.work.housekeeping import Housekeeping
 from service_kit.work.items import FailureRecord, ItemWorker, SetAside, Take, Taken, TaskWorker
 
 from cj_assessment.adapters.postgres import attempts_sql, batches_sql
-from cj_assessment.ports import (
-    Due,
-)
+from cj_assessment.ports import Due
 from cj_assessment.providers.wakeups import (
     AdvanceWakeup,
     PrepareWakeup,
