@@ -224,7 +224,6 @@ async def replica(
             "llm_provider_url": desk.url,
             "default_provider": "mock",
             "straggler_patience": timedelta(seconds=2),
-            "retry_pause": timedelta(milliseconds=50),
             **settings,
         }
     )

@@ -20,6 +20,33 @@ RENAMED = (
     ("comparison_attempt", "send_after", "send_not_before"),
     ("score_snapshot", "batch", "job_id"),
 )
+COMMENTS = (
+    (
+        "batch_essay",
+        "item",
+        "place in the batch, students first",
+        "its number within the batch, students first",
+    ),
+    ("batch_essay", "signals", "why to look at it", "why a person should look at it"),
+    (
+        "comparison",
+        "repetition",
+        "how often this ordered pair was asked before",
+        "how often this ordered pair was compared before",
+    ),
+    (
+        "comparison",
+        "judge_index",
+        "place of its judge in the batch's panel",
+        "its judge, as an index into the panel",
+    ),
+    (
+        "comparison_attempt",
+        "withdrawn_at",
+        "taken back, because its batch is over",
+        "the LLM Provider was told that it is not needed",
+    ),
+)
 WIDENED = ("prompt_tokens", "completion_tokens", "response_time_ms")
 OUTCOMES = "outcome IN ('answered', 'refused', 'expired'"
 
@@ -28,6 +55,8 @@ def upgrade() -> None:
     """Rename, add, and fill from the stored requests."""
     for table, old, new in RENAMED:
         op.alter_column(table, old, new_column_name=new)
+    for table, name, old, new in COMMENTS:
+        op.alter_column(table, name, comment=new, existing_comment=old)
     _upgrade_batches()
     op.execute("ALTER TABLE batch_essay ALTER COLUMN signals DROP DEFAULT")
     op.execute("ALTER TABLE batch_essay ALTER COLUMN signals TYPE text USING array_to_string(signals, ',')")
@@ -103,5 +132,7 @@ def downgrade() -> None:
     op.drop_column("comparison_attempt", "withdraw_not_before")
     for name in WIDENED:
         op.alter_column("comparison_attempt", name, type_=sa.Integer())
+    for table, name, old, new in COMMENTS:
+        op.alter_column(table, name, comment=old, existing_comment=new)
     for table, old, new in RENAMED:
         op.alter_column(table, new, new_column_name=old)

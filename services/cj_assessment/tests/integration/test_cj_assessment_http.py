@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from cj_assessment.tests.building import request
-from cj_assessment.tests.desk import Vote, longer_text_wins
+from cj_assessment.tests.desk import Vote, longer_text_wins, shown_texts
 from cj_assessment.tests.serving import SECRET, Assessment, over_http, post_signed, until
 from event_contracts import (
     AssessmentState,
@@ -185,7 +185,7 @@ async def test_signals_flag_an_essay_and_do_not_change_its_score(service: Assess
         "addresses_the_judge",
     ]
     assert result["essay_results"][-1]["essay_id"] == "hostile"
-    shown = next(iter(service.desk.taken.values())).user_prompt
+    shown = "".join(shown_texts(next(iter(service.desk.taken.values()))))
     assert "\u200b" not in shown
 
 
@@ -263,7 +263,7 @@ async def test_a_body_that_is_no_request_is_told_which_fields_are_wrong(service:
 
 
 async def test_a_cancelled_batch_ends_and_asks_for_no_more(service: Assessment) -> None:
-    service.desk.answers_at_once = False
+    service.desk.answers_at_once = service.desk.answers_cancelled = False
     batch_id = await assess(service, TEXTS)
     await until(lambda: len(service.desk.taken) >= 8)
 
