@@ -147,7 +147,7 @@ MARK_REFUSED = text(
 )
 
 # An answer counts where its request, its batch and both essays are those of the attempt. It may come before the
-# acknowledgement of its request is stored. An expired attempt may still be answered: it was paid for, and a late vote
+# acknowledgement of its request is stored. Names are looked up row by row: joins would read whole tables. An expired attempt may still be answered: it was paid for, and a late vote
 # is a vote. What a withdrawn attempt has cost is recorded with its outcome.
 RECORD_ANSWERS = text(
     f"""
@@ -157,12 +157,12 @@ RECORD_ANSWERS = text(
         SELECT answer.*, attempt.withdrawn_at FROM answer
         JOIN comparison_attempt AS attempt ON attempt.id = answer.attempt_id
              AND (attempt.request_id IS NULL OR attempt.request_id = answer.request_id)
-        JOIN assessment_batch AS batch ON batch.id = attempt.job_id AND batch.batch_id = answer.batch_id
         JOIN comparison ON comparison.id = attempt.comparison_id
-        JOIN batch_essay AS a ON a.job_id = attempt.job_id AND a.item = comparison.slot_a
-             AND a.essay_id = answer.essay_a_id
-        JOIN batch_essay AS b ON b.job_id = attempt.job_id AND b.item = comparison.slot_b
-             AND b.essay_id = answer.essay_b_id
+        WHERE answer.batch_id = (SELECT batch_id FROM assessment_batch WHERE id = attempt.job_id)
+          AND answer.essay_a_id = (SELECT essay_id FROM batch_essay
+                                   WHERE job_id = attempt.job_id AND item = comparison.slot_a)
+          AND answer.essay_b_id = (SELECT essay_id FROM batch_essay
+                                   WHERE job_id = attempt.job_id AND item = comparison.slot_b)
     ), recorded AS (
         UPDATE comparison_attempt AS attempt SET
             outcome = CASE WHEN matching.winner IS NOT NULL THEN 'answered'

@@ -117,8 +117,8 @@ async def test_a_batch_waits_for_a_content_service_that_is_away(make_database: C
             await until(lambda: len(elsewhere.fetched) == 3 * len(TEXTS))
             waiting = await service.status(batch_id)
             elsewhere.broken.clear()
-            async with stored(database) as books:
-                await books.execute("UPDATE assessment_batch SET check_at = now()")
+            async with stored(database) as storage:
+                await storage.execute("UPDATE assessment_batch SET next_check_at = now()")
 
             status = await service.until_ended(batch_id, seconds=60)
 
