@@ -147,8 +147,9 @@ MARK_REFUSED = text(
 )
 
 # An answer counts where its request, its batch and both essays are those of the attempt. It may come before the
-# acknowledgement of its request is stored. Names are looked up row by row: joins would read whole tables. An expired attempt may still be answered: it was paid for, and a late vote
-# is a vote. What a withdrawn attempt has cost is recorded with its outcome.
+# acknowledgement of its request is stored. Names are looked up row by row: joins would read whole tables. An expired
+# attempt may still be answered: it was paid for, and a late vote is a vote. What a withdrawn attempt has cost is
+# recorded with its outcome.
 RECORD_ANSWERS = text(
     f"""
     WITH answer AS (

@@ -40,7 +40,7 @@ async def test_what_is_sent_names_the_pair_and_holds_each_text_once(service: Use
     order = next(iter(service.provider.queued.values()))
     shown = "".join(block.content for block in order.blocks)
     names = (order.essay_a_id, order.essay_b_id)
-    assert [shown.count(f"\n{TEXTS[name]}\n</essay_") for name in names] == [1, 1]
+    assert [shown.count(f"\n{TEXTS[name]!s}\n</essay_") for name in names] == [1, 1]
     assert states(service, job_id) == {"submitted"}
     assert service.woken["submit"] > 0
 
