@@ -7,6 +7,7 @@ from service_kit.callbacks.webhooks import CallbackPolicy
 from service_kit.providers import Relays
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules
 
 from cj_assessment.adapters.changes import Changes
 from cj_assessment.adapters.content import ExternalContent, OwnContent
@@ -92,6 +93,10 @@ class AdapterProvider(Provider):
     @provide
     def watcher(self, metrics: ServiceMetrics) -> ResultWatcher:
         return ResultMetrics(metrics.registry)
+
+    @provide
+    def retry_rules(self) -> RetryRules:
+        return DEFAULT_RETRY_RULES
 
     @provide
     def content_patience(self) -> ContentPatience:

@@ -7,6 +7,7 @@ from service_kit.providers import Relays
 from service_kit.running import BackgroundLoop
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.work.failed_items import RetryRules
 from service_kit.work.housekeeping import Housekeeping
 from service_kit.work.items import FailureRecord, ItemWorker, SetAside, Take, Taken, TaskWorker
 
@@ -39,13 +40,16 @@ REPORTED_BATCHES = 20
 
 async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop, ...]:
     database, metrics = await container.get(Database), await container.get(ServiceMetrics)
+    rules = await container.get(RetryRules)
     relays, housekeeping = await container.get(Relays), await container.get(Housekeeping)
     prepare, advance = await container.get(PrepareBatch), await container.get(AdvanceBatches)
     submit, expire = await container.get(SubmitComparisons), await container.get(ExpireAttempts)
     withdraw, report = await container.get(WithdrawAttempts), await container.get(ReportConsumption)
 
     def failures(name: str, set_aside: SetAside[KeyT]) -> FailureRecord[KeyT]:
-        return FailureRecord(worker=name, database=database, metrics=metrics, set_aside=set_aside)
+        return FailureRecord(
+            worker=name, database=database, metrics=metrics, set_aside=set_aside, rules=rules
+        )
 
     return (
         TaskWorker(

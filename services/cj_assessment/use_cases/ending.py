@@ -24,8 +24,10 @@ class BatchSetAside(SuiteError):
     code = ErrorCode.PROCESSING_ERROR
 
     def __init__(self, step: str, reason: SetAsideReason) -> None:
+        # The first line says what failed; what follows, such as a statement, is for the log.
+        message = reason.message.partition("\n")[0]
         super().__init__(
-            f"the batch was set aside after {reason.attempts} failed attempts at {step}: {reason.message}",
+            f"the batch was set aside after {reason.attempts} failed attempts at {step}: {message}",
             details={"step": step, "cause": reason.error_code, "attempts": reason.attempts},
         )
 

@@ -183,7 +183,7 @@ RECORD_ANSWERS = text(
     SELECT answer.attempt_id AS id, attempt.id IS NOT NULL AS known, matching.attempt_id IS NOT NULL AS matches,
            recorded.id IS NOT NULL AS recorded, coalesce(comparison.state = 'abandoned', false) AS late
     FROM answer
-    LEFT JOIN matching ON matching.place = answer.place
+    LEFT JOIN matching ON matching.input_order = answer.input_order
     LEFT JOIN recorded ON recorded.id = matching.attempt_id
     LEFT JOIN comparison_attempt AS attempt ON attempt.id = answer.attempt_id
     LEFT JOIN comparison ON comparison.id = attempt.comparison_id

@@ -53,7 +53,7 @@ _PLANNED = RowCodec[_Priced](
 ADD_ROUND = text(
     f"""
     INSERT INTO comparison (job_id, round, {_PLANNED.columns})
-    SELECT CAST(:job_id AS uuid), CAST(:round AS int), {_PLANNED.columns} FROM {_PLANNED.source} ORDER BY place
+    SELECT CAST(:job_id AS uuid), CAST(:round AS int), {_PLANNED.columns} FROM {_PLANNED.source} ORDER BY input_order
     """
 )
 

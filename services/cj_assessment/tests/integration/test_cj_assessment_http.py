@@ -5,6 +5,7 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator, Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -380,15 +381,37 @@ async def test_progress_is_streamed_until_the_batch_is_final(service: Assessment
     assert "judging" in states
 
 
-async def test_a_busy_gateway_is_asked_again_and_nothing_is_lost(service: Assessment) -> None:
+async def test_a_busy_llm_provider_is_told_while_the_caller_waits_and_nothing_is_lost(
+    service: Assessment,
+) -> None:
     service.desk.is_full = True
     batch_id = await assess(service, TEXTS)
-    await asyncio.sleep(0.5)
+    async with asyncio.timeout(30):
+        while (problem := (await service.status(batch_id)).problem) is None:  # noqa: ASYNC110 - over HTTP
+            await asyncio.sleep(0.02)
 
     service.desk.is_full = False
     status = await service.until_ended(batch_id)
 
-    assert status.state is AssessmentState.COMPLETED
+    assert (problem.code, problem.comparisons) == (ErrorCode.SERVICE_UNAVAILABLE, len(TEXTS))
+    assert "busy" in problem.message
+    assert (status.state, status.problem) == (AssessmentState.COMPLETED, None)
+
+
+async def test_a_call_in_flight_when_its_batch_is_cancelled_reaches_its_cost(service: Assessment) -> None:
+    service.desk.answers_at_once = False
+    service.desk.cost_of_cancelled = Decimal("0.02")
+    batch_id = await assess(service, TEXTS)
+    await until(lambda: len(service.desk.taken) >= len(TEXTS))
+
+    await service.http.post(f"/api/v1/batches/{batch_id}/cancel")
+    await service.until_ended(batch_id)
+    await until(lambda: service.desk.waiting() == [])
+
+    expected = len(service.desk.taken) * Decimal("0.02")
+    async with asyncio.timeout(30):
+        while (await service.status(batch_id)).cost.cost_usd != expected:  # noqa: ASYNC110 - over HTTP
+            await asyncio.sleep(0.02)
 
 
 async def test_an_unknown_batch_is_not_found(service: Assessment) -> None:
