@@ -21,6 +21,13 @@ from event_contracts import (
     SystemProcessingMetadata,
 )
 
+RULES = DecisionRules(
+    comparisons_per_essay=30,
+    min_comparisons_per_essay=4,
+    straggler_patience=timedelta(seconds=20),
+    max_failed_share=0.5,
+    max_grade_change_share=0.5,
+)
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 
 
@@ -133,7 +140,7 @@ def snapshot(
         is_overdue=is_overdue,
         seed=7,
         now=now,
-        rules=rules or DecisionRules(),
+        rules=rules or RULES,
     )
 
 

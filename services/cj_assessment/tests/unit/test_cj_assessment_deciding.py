@@ -14,7 +14,6 @@ from cj_assessment.domain.batch import Essay, Judge
 from cj_assessment.domain.comparison import Asked
 from cj_assessment.domain.deciding import (
     Decision,
-    DecisionRules,
     Fail,
     Finish,
     JudgeMore,
@@ -23,7 +22,7 @@ from cj_assessment.domain.deciding import (
     decide,
 )
 from cj_assessment.domain.measuring import Start
-from cj_assessment.tests.building import NOW, asked, essays, nothing_spent, snapshot
+from cj_assessment.tests.building import NOW, RULES, asked, essays, nothing_spent, snapshot
 from event_contracts import ComparisonState, GateStatus, StopReason, grade_scale
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -106,8 +105,8 @@ class Batch:
 
 def ranking(decision: Decision) -> tuple[float, ...]:
     assert isinstance(decision, Finish)
-    assert decision.ranking is not None
-    return decision.ranking.measured.theta
+    assert decision.measured is not None
+    return decision.measured.theta
 
 
 @settings(max_examples=25)
@@ -264,7 +263,7 @@ def test_a_straggler_is_waited_for_no_longer_than_patience_lasts() -> None:
     overdue = decide(snapshot(essays(4), pairs, last_round=2, is_overdue=True))
 
     assert isinstance(patient, Wait)
-    assert patient.check_at == NOW + DecisionRules().straggler_patience
+    assert patient.check_at == NOW + RULES.straggler_patience
     assert isinstance(overdue, JudgeMore)
 
 
@@ -373,7 +372,7 @@ def test_a_round_comes_with_what_further_judging_would_bring() -> None:
 def test_the_target_is_not_reached_while_too_many_grades_would_change() -> None:
     scale = grade_scale("eng5_np_legacy_9_step")
     graded = essays(14, anchors={0: "A", 3: "B", 6: "C+", 9: "D+", 13: "F+"})
-    strict = DecisionRules(max_grade_change_share=0.01)
+    strict = replace(RULES, max_grade_change_share=0.01)
     usual = Batch(graded, sharp_judge, order=0, scale=scale, target_reliability=0.8, max_comparisons=200)
     wary = Batch(
         graded, sharp_judge, order=0, scale=scale, target_reliability=0.8, max_comparisons=200, rules=strict
@@ -385,8 +384,8 @@ def test_the_target_is_not_reached_while_too_many_grades_would_change() -> None:
     assert isinstance(late, Finish)
     assert end.reason is StopReason.TARGET_REACHED
     assert late.reason is StopReason.BUDGET_COMPARISONS
-    assert late.ranking is not None
-    assert late.ranking.measured.gates["grade_change_share"].status is GateStatus.FAILED
+    assert late.measured is not None
+    assert late.measured.gates["grade_change_share"].status is GateStatus.FAILED
 
 
 def test_where_a_fit_begins_does_not_move_where_it_ends() -> None:
