@@ -1,11 +1,21 @@
 """Builders that the service's tests share: requests, essays, comparisons, snapshots."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from cj_assessment.domain.batch import Essay, Judge, Limits, RequestEnvelope
+from cj_assessment.domain.batch import (
+    Batch,
+    Defaults,
+    Essay,
+    JobId,
+    Judge,
+    Limits,
+    RequestEnvelope,
+    new_batch,
+)
 from cj_assessment.domain.comparison import Asked
 from cj_assessment.domain.deciding import DecisionRules, Snapshot, Spending
 from event_contracts import (
@@ -142,6 +152,17 @@ def snapshot(
         now=now,
         rules=rules or RULES,
     )
+
+
+def batch(of: Snapshot, *, job_id: UUID | None = None, overrides: LLMConfigOverrides | None = None) -> Batch:
+    """The batch that a snapshot is of, as it is stored."""
+    accepted = new_batch(
+        request({essay.essay_id: essay.text_storage_id for essay in of.essays}, overrides=overrides),
+        job_id=JobId(job_id or uuid4()),
+        now=NOW,
+        defaults=Defaults(target_reliability=0.9, deadline=timedelta(hours=1)),
+    )
+    return replace(accepted, limits=of.limits, judges=of.judges, seed=of.seed)
 
 
 def nothing_spent() -> Spending:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from cj_measurement import Gate, Pair, StopInputs, StopVerdict, evaluate_stop, plan_pairs
+import cj_measurement as measurement
 from event_contracts import ForecastView, GateStatus, GateView, GradeScale, JsonObject
 
 from cj_assessment.domain.batch import Essay
@@ -124,12 +124,12 @@ class Evidence:
         return Ranking(essays=essays, judged=judged, fitted=fitted, scale=snapshot.scale, seed=snapshot.seed)
 
     @cached_property
-    def verdict(self) -> StopVerdict:
+    def verdict(self) -> measurement.StopVerdict:
         """Whether the target or a limit is reached, and how each gate stands."""
         snapshot, limits, rules = self.snapshot, self.snapshot.limits, self.snapshot.rules
         fitted = None if isinstance(self.ranking, NoFit) else self.ranking.fitted
-        return evaluate_stop(
-            StopInputs(
+        return measurement.evaluate_stop(
+            measurement.StopInputs(
                 eb_reliability=None if fitted is None else fitted.fit.eb_reliability,
                 target_reliability=limits.target_reliability,
                 least_compared=least_compared(self.participation.essays, snapshot.judged)
@@ -177,7 +177,7 @@ class Evidence:
         fitted = None if isinstance(self.ranking, NoFit) else self.ranking.fitted
         state = pairing_state(essays, snapshot.asked, fitted)
         wanted = len(essays) if snapshot.last_round == 0 else self.participation.round_size
-        pairs = plan_pairs(
+        pairs = measurement.plan_pairs(
             state,
             count=min(wanted, affordable_comparisons(snapshot)),
             seed=round_seed(snapshot.seed, snapshot.last_round + 1),
@@ -200,7 +200,7 @@ class Evidence:
             seen = None
         return Plan(pairs=with_judges(pairs, essays, snapshot.asked, judges=snapshot.judges), outlook=seen)
 
-    def _serving_students(self, pairs: Sequence[Pair]) -> tuple[Pair, ...]:
+    def _serving_students(self, pairs: Sequence[measurement.Pair]) -> tuple[measurement.Pair, ...]:
         """While it is not known whether any student's essay can be judged, no pair of two anchors."""
         if not students_only_fail(self.snapshot):
             return tuple(pairs)
@@ -233,5 +233,5 @@ class Evidence:
         return replace(self.measured(self.ranking), forecast=self.plan.outlook if self.plan else None)
 
 
-def _gate(gate: Gate) -> GateView:
+def _gate(gate: measurement.Gate) -> GateView:
     return GateView(status=GateStatus(gate.status), value=gate.value, limit=gate.limit)
