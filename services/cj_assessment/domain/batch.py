@@ -245,7 +245,7 @@ def request_sha256(envelope: RequestEnvelope) -> str:
 class TextRules:
     """Which texts can be judged."""
 
-    max_characters: int
+    max_characters: int = 60_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,12 +18,7 @@ _ATTEMPTS = UUID("6e4b1a1e-58d4-4a4c-8f0a-8b1f5a3d2c90")
 
 
 class Asked(NamedTuple):
-    """A comparison and its state; slots are items of the batch. A tuple: thousands are read for each decision.
-
-    ``assigned`` is the place in the batch's panel of the judge that was asked, ``judge`` the name that the vendor
-    answered with, which may carry a date. While a comparison is tried again it keeps the ``error_code`` of its last
-    attempt.
-    """
+    """A comparison as it stands; slots are items of the batch. A tuple: thousands are read for each decision."""
 
     round: int
     slot_a: int
@@ -65,16 +60,16 @@ RETRYABLE: Final = frozenset(
         ErrorCode.TIMEOUT,
     }
 )
-"""Errors after which the same comparison may succeed later; after any other it fails at once."""
+"""Errors after which the same comparison may well succeed later; after any other it fails at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptPolicy:
-    """How often one comparison is attempted, and how long each attempt may take."""
+    """How patient the service is with one comparison."""
 
-    max_attempts: int
-    answer_within: timedelta
-    first_pause: timedelta
+    max_attempts: int = 3
+    answer_within: timedelta = timedelta(minutes=10)
+    first_pause: timedelta = timedelta(seconds=2)
     resend_after: timedelta = timedelta(seconds=15)
 
 

@@ -77,7 +77,7 @@ def decide(snapshot: Snapshot) -> Decision:
     if snapshot.is_cancelled:
         return Fail(reason=StopReason.CANCELLED, message="the batch was cancelled")
     evidence = Evidence(snapshot=snapshot)
-    problem = stopping_problem(snapshot.asked, snapshot.judges)
+    problem = stopping_problem(snapshot.asked, snapshot.judges, batch_wide=snapshot.batch_wide_codes)
     return (
         _nothing_to_compare(snapshot)
         or _hopeless(snapshot, problem)
@@ -103,7 +103,7 @@ def _nothing_to_compare(snapshot: Snapshot) -> Finish | Fail | None:
 
 def _hopeless(snapshot: Snapshot, problem: Problem | None) -> Fail | None:
     """Fail when every further comparison would fail as well, or when too large a share has failed."""
-    if problem is not None and problem.cause.scope is Scope.BATCH and not snapshot.judged:
+    if problem is not None and problem.scope is Scope.BATCH and not snapshot.judged:
         return _fail(f"judging was stopped: {problem.words}", problem)
     failed, settled = snapshot.failed, snapshot.failed + len(snapshot.judged)
     if settled < len(snapshot.essays) or failed <= snapshot.rules.max_failed_share * settled:

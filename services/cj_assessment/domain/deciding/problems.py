@@ -39,7 +39,7 @@ _KEY: Final = Cause(
     "its vendor does not accept the API key, or no key is set",
     "an operator must set a valid key in the LLM Provider service",
 )
-_SET_UP: Final = Cause(Scope.BATCH, "the LLM Provider service is not set up for it", _OPERATOR)
+_SET_UP: Final = Cause(Scope.BATCH, "no key or address is set for it in the LLM Provider service", _OPERATOR)
 _CALLBACK: Final = Cause(Scope.BATCH, "the LLM Provider service may not send results back", _OPERATOR)
 _AWAY: Final = Cause(
     Scope.AWAY,
@@ -50,6 +50,11 @@ _SLOW: Final = Cause(
     Scope.AWAY,
     "it does not answer in time",
     "check the vendor's status page and the load on the endpoint, then send the batch again",
+)
+_NOT_THE_PROTOCOL: Final = Cause(
+    Scope.AWAY,
+    "its endpoint answers with something that is not the vendor's protocol, such as a web page",
+    "an operator must check the endpoint's address in the LLM Provider service, and any proxy before it",
 )
 _BUSY: Final = Cause(
     Scope.PAIR,
@@ -77,7 +82,7 @@ _CAUSES: Final[Mapping[str, Cause]] = {
     ),
     ErrorCode.LLM_INVALID_CONFIG: Cause(
         Scope.BATCH,
-        "the LLM Provider service does not offer this model, or not with what the request asks of it",
+        "there is no such model, or it cannot do what the request asks of it",
         "name another model or leave the override out; GET /api/v1/models of that service lists the models",
     ),
     ErrorCode.LLM_CONFIGURATION_ERROR: _SET_UP,
@@ -95,8 +100,8 @@ _CAUSES: Final[Mapping[str, Cause]] = {
     ErrorCode.RATE_LIMIT: _BUSY,
     ErrorCode.LLM_QUEUE_FULL: _BUSY,
     ErrorCode.LLM_INVALID_RESPONSE: _ANSWER,
-    ErrorCode.LLM_PARSING_ERROR: _ANSWER,
-    ErrorCode.INVALID_RESPONSE: _ANSWER,
+    ErrorCode.LLM_PARSING_ERROR: _NOT_THE_PROTOCOL,
+    ErrorCode.INVALID_RESPONSE: _NOT_THE_PROTOCOL,
     ErrorCode.LLM_CONTENT_TOO_LONG: Cause(
         Scope.PAIR,
         "the essays are longer than it reads",
@@ -117,21 +122,17 @@ _UNKNOWN: Final = Cause(Scope.PAIR, "it failed", "see the log of the LLM Provide
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A judge's most frequent failure since its last judgement, among ``times`` failures."""
+    """A judge's most frequent failure, how often it happened, and how far it reaches."""
 
     judge: str
     code: str
     times: int
-
-    @property
-    def cause(self) -> Cause:
-        """What the code means."""
-        return cause_of(self.code)
+    scope: Scope
 
     @property
     def words(self) -> str:
         """One sentence on what is wrong and one on what to do."""
-        cause = self.cause
+        cause = cause_of(self.code)
         times = "once" if self.times == 1 else f"{self.times} times"
         return (
             f"{self.judge} gives no judgement: {cause.text} ({self.code}, {times})."
@@ -144,23 +145,28 @@ def cause_of(code: str) -> Cause:
     return _CAUSES.get(code, _UNKNOWN)
 
 
-def stopping_problem(asked: Sequence[Asked], judges: Sequence[Judge]) -> Problem | None:
+def stopping_problem(
+    asked: Sequence[Asked], judges: Sequence[Judge], *, batch_wide: frozenset[str] = frozenset()
+) -> Problem | None:
     """What stops every comparison of a batch; None while a judge may still answer.
 
     Something does when at least ``STOPPING_FAILURES`` comparisons have failed for reasons of scope ``BATCH`` since
     the judges' last judgements, and every judge that was asked is failing. Before the first judgement a judge that is
-    away is such a reason as well. A judge none of whose answers has come is waited for.
+    away is such a reason as well. A judge none of whose answers has come is waited for. Codes in ``batch_wide`` are
+    of scope ``BATCH``, whatever they mean elsewhere.
     """
-    by_judge = {assigned: _since_success(asked, assigned) for assigned in sorted({p.assigned for p in asked})}
     scopes = {Scope.BATCH} if any(pair.state == ComparisonState.JUDGED for pair in asked) else _WIDE
-    stopping = {
-        assigned: [pair for pair in pairs if pair.state == ComparisonState.FAILED and _scope(pair) in scopes]
-        for assigned, pairs in by_judge.items()
-    }
-    failures = [pair for pairs in stopping.values() for pair in pairs]
-    if len(failures) < STOPPING_FAILURES or not all(stopping.values()):
-        return None
-    return _problem(failures, judges)
+    failures: list[Asked] = []
+    for assigned in {pair.assigned for pair in asked}:
+        stopping = [
+            pair
+            for pair in _since_success(asked, assigned)
+            if pair.state == ComparisonState.FAILED and _scope(pair, batch_wide) in scopes
+        ]
+        if not stopping:
+            return None
+        failures += stopping
+    return _problem(failures, judges, batch_wide) if len(failures) >= STOPPING_FAILURES else None
 
 
 def current_problem(asked: Sequence[Asked], judges: Sequence[Judge]) -> Problem | None:
@@ -199,12 +205,15 @@ def _since_success(asked: Sequence[Asked], assigned: int) -> list[Asked]:
     return since[::-1]
 
 
-def _problem(failures: Sequence[Asked], judges: Sequence[Judge]) -> Problem:
-    (assigned, code), times = Counter(
-        (pair.assigned, pair.error_code or ErrorCode.UNKNOWN_ERROR.value) for pair in failures
-    ).most_common(1)[0]
-    return Problem(judge=judge_name(judges, assigned), code=code, times=times)
+def _problem(
+    failures: Sequence[Asked], judges: Sequence[Judge], batch_wide: frozenset[str] = frozenset()
+) -> Problem:
+    kinds = Counter((pair.assigned, pair.error_code, _scope(pair, batch_wide)) for pair in failures)
+    (assigned, code, scope), times = max(kinds.items(), key=lambda kind: (kind[1], -kind[0][0]))
+    return Problem(
+        judge=judge_name(judges, assigned), code=code or ErrorCode.UNKNOWN_ERROR, times=times, scope=scope
+    )
 
 
-def _scope(pair: Asked) -> Scope:
-    return cause_of(pair.error_code or ErrorCode.UNKNOWN_ERROR).scope
+def _scope(pair: Asked, batch_wide: frozenset[str] = frozenset()) -> Scope:
+    return Scope.BATCH if pair.error_code in batch_wide else cause_of(pair.error_code or "").scope

@@ -62,6 +62,8 @@ class Snapshot:
 
     ``asked`` is every comparison in the order they were planned. ``is_overdue`` says that the round has waited for
     its last answers long enough. ``start`` is the fit of the round before, where there is one.
+    ``batch_wide_codes`` are error codes that the LLM Provider reported for this batch as stopping all of it, beside
+    those that always do: a vendor that was given up after minutes without an answer, for instance.
     """
 
     essays: tuple[Essay, ...]
@@ -77,6 +79,7 @@ class Snapshot:
     now: datetime
     rules: DecisionRules
     start: Start | None = None
+    batch_wide_codes: frozenset[str] = frozenset()
 
     @cached_property
     def states(self) -> Counter[str]:

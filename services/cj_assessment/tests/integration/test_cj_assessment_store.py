@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from itertools import permutations
@@ -20,7 +19,7 @@ from service_kit.storage.database import migrate
 PAIRS = list(permutations(range(8), 2))
 LATER = ErrorCode.LLM_PROVIDER_TIMEOUT
 NEVER = ErrorCode.LLM_PROVIDER_API_ERROR
-OVER_AT_ONCE = replace(POLICY, answer_within=timedelta(0))
+OVER_AT_ONCE = AttemptPolicy(answer_within=timedelta(0))
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +200,7 @@ async def test_what_can_never_succeed_fails_at_once(desk: Stored) -> None:
 
 
 async def test_an_attempt_that_nobody_sent_is_sent_by_somebody_else_under_its_own_id(desk: Stored) -> None:
-    attempt = await one_attempt(desk, policy=replace(POLICY, resend_after=timedelta(0)))
+    attempt = await one_attempt(desk, policy=AttemptPolicy(resend_after=timedelta(0)))
 
     async with desk.store.transaction() as transaction:
         again = await transaction.take_unsent(limit=10, policy=POLICY)

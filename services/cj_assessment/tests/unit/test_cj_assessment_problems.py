@@ -1,5 +1,7 @@
 """What stops every comparison stops the spending, and is said in words that somebody can act on."""
 
+from dataclasses import replace
+
 import pytest
 from cj_assessment.domain.batch import Judge
 from cj_assessment.domain.comparison import Asked
@@ -42,6 +44,7 @@ AWAY = (
     ErrorCode.CIRCUIT_BREAKER_OPEN,
     ErrorCode.TIMEOUT,
     ErrorCode.LLM_PROVIDER_TIMEOUT,
+    ErrorCode.LLM_PARSING_ERROR,
 )
 
 
@@ -123,6 +126,21 @@ def test_a_judge_that_has_not_answered_yet_is_waited_for_before_a_panel_is_given
 
     assert stopping_problem([*failures, asked(0, 1, SUBMITTED, assigned=1)], PANEL) is None
     assert stopping_problem([*failures, *failed(ErrorCode.TIMEOUT, times=1, assigned=1)], PANEL) is not None
+
+
+def test_what_the_provider_reports_as_stopping_the_batch_does_so_whatever_its_code() -> None:
+    judged = [asked(item, item + 1) for item in range(4)]
+    outage = failed(ErrorCode.LLM_PROVIDER_UNAVAILABLE, times=STOPPING_FAILURES)
+    reported = frozenset({"LLM_PROVIDER_UNAVAILABLE"})
+
+    hoping = decide(snapshot(essays(8), [*judged, *outage], judges=ONE))
+    stopped = decide(replace(snapshot(essays(8), [*judged, *outage], judges=ONE), batch_wide_codes=reported))
+    never_judged = decide(replace(snapshot(essays(8), outage, judges=ONE), batch_wide_codes=reported))
+
+    assert isinstance(hoping, JudgeMore)
+    assert isinstance(stopped, Finish)
+    assert stopped.problem is not None
+    assert isinstance(never_judged, Fail)
 
 
 def test_failures_that_concern_their_own_pair_never_stop_a_batch() -> None:
