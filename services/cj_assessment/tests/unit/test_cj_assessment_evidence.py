@@ -155,8 +155,8 @@ def test_two_names_of_one_judge_are_one_judge() -> None:
 
 
 @pytest.mark.parametrize("name", ["StopReason", "GateStatus", "ConfidenceLabel"])
-def test_the_library_and_the_wire_use_the_same_words(name: str) -> None:
+def test_the_wire_has_every_word_of_the_library(name: str) -> None:
     """Both stand alone, so each has the words: a decision taken in the library's is sent in the wire's."""
-    assert [member.value for member in getattr(measurement, name)] == [
-        member.value for member in getattr(contracts, name)
-    ]
+    words, on_the_wire = getattr(measurement, name), getattr(contracts, name)
+
+    assert {member.value for member in words} <= {member.value for member in on_the_wire}
