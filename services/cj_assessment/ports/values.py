@@ -58,12 +58,16 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """What keeps an open batch from going on, since when, and how many comparisons it concerns."""
+    """What keeps an open batch from going on, since when, and how many comparisons it concerns.
+
+    ``is_of_judging``: its judges fail, and ``code`` is the LLM Provider's; otherwise a step of the batch fails.
+    """
 
     code: str
     message: str
     since: datetime
     comparisons: int
+    is_of_judging: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from cj_assessment.adapters.content import OwnContent
 from cj_assessment.adapters.judge_catalogue import ManifestJudges, SimulatedPrice
 from cj_assessment.domain.batch import BatchRecord, Defaults, RequestEnvelope, TextRules
 from cj_assessment.domain.comparison import AttemptPolicy
-from cj_assessment.domain.deciding import DecisionRules
 from cj_assessment.ports import ComparisonOrder, Recorded, Refusal, SubmissionRefused, Submitted
+from cj_assessment.tests.building import RULES as DECISION_RULES
 from cj_assessment.tests.building import request
 from cj_assessment.tests.memory.rows import BatchRow
 from cj_assessment.tests.memory.store import MemoryStore
@@ -139,7 +139,7 @@ class UseCases:
         )
         self.advance = AdvanceBatches(
             store=self.store,
-            rules=DecisionRules(),
+            rules=DECISION_RULES,
             max_result_bytes=self.max_result_bytes,
             wake_submit=wake("submit"),
             wake_withdraw=wake("withdraw"),
@@ -169,7 +169,7 @@ class UseCases:
         self.withdraw = WithdrawAttempts(store=self.store, llm_provider=self.provider)
         self.report = ReportConsumption(store=self.store)
         self.cancel = CancelBatch(store=self.store, wake_advance=wake("advance"))
-        self.read = ReadBatch(store=self.store, rules=DecisionRules())
+        self.read = ReadBatch(store=self.store, rules=DECISION_RULES)
         self.content = StoreContent(store=self.store)
 
     def _wake(self, worker: str) -> Callable[[], None]:

@@ -24,7 +24,7 @@ from cj_assessment.domain.deciding import (
     decide,
 )
 from cj_assessment.domain.measuring import Start
-from cj_assessment.domain.ranking import assessment_result
+from cj_assessment.domain.results import assessment_result
 from cj_assessment.ports import Due, SetAsideReason, Store, Transaction, Wake
 from cj_assessment.use_cases.ending import (
     AssessmentFailed,
@@ -49,6 +49,12 @@ class ResultTooLarge(SuiteError):
     """The result does not fit into one message of the event bus."""
 
     code = ErrorCode.CONTENT_TOO_LONG
+
+
+class ScoresNotComputed(AssessmentFailed):
+    """The judgements that there are give no scale."""
+
+    code = ErrorCode.CJ_SCORE_CONVERGENCE_FAILED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +149,7 @@ class AdvanceBatches:
                 await end_without_result(
                     transaction,
                     batch,
-                    AssessmentFailed(decision.message),
+                    _error(decision),
                     operation=STEP,
                     stop_reason=decision.reason,
                 )
@@ -166,7 +172,7 @@ class AdvanceBatches:
             )
             return
         completed = completed_event(batch, essays, unranked=decision.unranked, now=now)
-        measured = decision.ranking.measured if decision.ranking else None
+        measured = decision.measured
         if measured is not None:
             await transaction.scores.add(batch.job_id, measured, decision=decision.reason)
         await transaction.batches.end(
@@ -179,6 +185,14 @@ class AdvanceBatches:
         transaction.events.announce([published, completed], callback_url=batch.callback_url)
         await report_consumption(transaction, batch)
         _log_decision(batch, decision.reason, measured, cost_usd=str(snapshot.spending.cost_usd))
+
+
+def _error(decision: Fail) -> AssessmentFailed:
+    problem = decision.problem
+    details = {"comparison_error_code": problem.code, "judge": problem.judge} if problem else {}
+    if decision.code is ErrorCode.CJ_SCORE_CONVERGENCE_FAILED:
+        return ScoresNotComputed(decision.message, details=details)
+    return AssessmentFailed(decision.message, details=details)
 
 
 async def _judge_more(transaction: Transaction, batch: Batch, decision: JudgeMore) -> None:

@@ -21,6 +21,7 @@ from event_contracts import (
 
 from cj_assessment.domain.batch import BatchId, BatchRecord
 from cj_assessment.domain.deciding import DecisionRules, comparison_budget
+from cj_assessment.domain.deciding.problems import cause_of
 from cj_assessment.ports import EssayCounts, Problem, Progress, Score, Store, Transaction
 
 MAX_PAGE = 1000
@@ -119,12 +120,16 @@ def _status_view(
         completed_at=batch.ended_at,
         deadline=batch.limits.deadline,
         error=error,
-        problem=None
-        if problem is None
-        else BatchProblem(
-            code=problem.code,
-            message=problem.message,
-            since=problem.since,
-            comparisons=problem.comparisons,
-        ),
+        problem=None if problem is None else _problem_view(problem),
+    )
+
+
+def _problem_view(problem: Problem) -> BatchProblem:
+    """The problem in words that its reader can act on."""
+    message = problem.message
+    if problem.is_of_judging:
+        cause = cause_of(problem.code)
+        message = f"the judge gives no judgement: {cause.text}. What to do: {cause.remedy}. Its last error: {message}"
+    return BatchProblem(
+        code=problem.code, message=message, since=problem.since, comparisons=problem.comparisons
     )

@@ -12,7 +12,8 @@ from cj_assessment.ports import Due, LlmProvider, SetAsideReason, Store
 
 log = structlog.get_logger()
 
-LEASE = timedelta(seconds=30)
+LEASE = timedelta(seconds=10)
+"""Shorter than a call may take: withdrawing a request twice changes nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -175,6 +175,7 @@ class PostgresBatches:
                     message=row.message or NOBODY_SAID,
                     since=row.since,
                     comparisons=row.comparisons,
+                    is_of_judging=statement is sql.FAILING_JUDGEMENTS,
                 )
         return None
 

@@ -213,6 +213,7 @@ class MemoryBatches:
             message=of_code[-1].error_message or "",
             since=of_code[0].ended_at,
             comparisons=len(of_code),
+            is_of_judging=True,
         )
 
     def _update(self, job_id: JobId, **changes: object) -> None:

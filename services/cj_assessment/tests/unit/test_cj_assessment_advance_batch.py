@@ -151,12 +151,14 @@ async def test_a_batch_ends_even_where_its_requester_cannot_be_called_back(servi
 async def test_judges_that_always_fail_fail_the_batch_with_what_they_said(service: UseCases) -> None:
     batch = await service.judging(TEXTS)
 
-    await service.answer_all(error_code=ErrorCode.LLM_CONFIGURATION_ERROR, message="no key for mock")
+    await service.answer_all(error_code=ErrorCode.INVALID_API_KEY, message="401 from the vendor")
     waiting = await service.status(batch)
     await service.advance_all()
 
     assert waiting.problem is not None
-    assert (waiting.problem.code, waiting.problem.message) == ("LLM_CONFIGURATION_ERROR", "no key for mock")
+    assert (waiting.problem.code, waiting.problem.comparisons) == ("INVALID_API_KEY", 8)
+    assert "an operator must set a valid key" in waiting.problem.message
+    assert waiting.problem.message.endswith("401 from the vendor")
     assert (await service.status(batch)).state is AssessmentState.FAILED
 
 
