@@ -1,5 +1,6 @@
 """Comparisons wait, are sent, are answered or expire: in fair turns, within their budget, each settled once."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,7 +13,7 @@ import pytest
 from cj_assessment.domain.batch import Batch
 from cj_assessment.domain.comparison import Answer, AttemptId, UnsentAttempt
 from cj_assessment.ports import Usage
-from cj_assessment.tests.storing import POLICY, REQUEST, Stored, answer
+from cj_assessment.tests.storing import POLICY, REQUEST, Stored, StoredInPostgres, answer
 from event_contracts import AssessmentState, ErrorCode, StopReason, Winner
 
 PAIRS = list(permutations(range(8), 2))
@@ -84,6 +85,19 @@ async def test_no_more_is_started_than_the_cap_pays_for_at_the_highest_cost(stor
 
     assert len(started) == 3
     assert await storage.committed_usd() == Decimal("0.09")
+
+
+async def test_two_hundred_replicas_at_once_do_not_exceed_a_cap(postgres: StoredInPostgres) -> None:
+    await postgres.batch(PAIRS, max_cost_usd=Decimal("0.10"), cap_usd=Decimal("0.01"))
+
+    started = [
+        attempt
+        for attempts in await asyncio.gather(*(postgres.start(3) for _ in range(200)))
+        for attempt in attempts
+    ]
+
+    assert 0 < len(started) <= 10
+    assert await postgres.committed_usd() <= Decimal("0.10")
 
 
 async def test_what_an_answer_did_not_cost_can_be_spent_again(storage: Stored) -> None:
