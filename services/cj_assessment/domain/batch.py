@@ -272,7 +272,7 @@ class TextRules:
 
     @property
     def max_bytes(self) -> int:
-        """No text of so many characters is longer: what is longer need not be fetched."""
+        """No text of so many characters is longer: longer contents are not fetched."""
         return 4 * self.max_characters
 
 
@@ -362,7 +362,7 @@ def _as_anchor(essay: Essay, anchor: Anchor | None) -> Essay:
     return replace(essay, anchor_grade=anchor.grade, signals=(Signal.ANCHOR_TEXT,))
 
 
-def nobody_to_judge(essays: Sequence[Essay]) -> InvalidRequest | None:
+def nothing_to_judge(essays: Sequence[Essay]) -> InvalidRequest | None:
     """The error of a batch in which no student's essay can be judged, or None."""
     if any(essay.is_usable and not essay.is_anchor for essay in essays):
         return None

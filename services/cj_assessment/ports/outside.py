@@ -116,7 +116,7 @@ class ResultWatcher(Protocol):
 
 
 class Wake(Protocol):
-    """Lets a worker of this process look for work at once."""
+    """Wakes a worker of this process."""
 
     def __call__(self) -> None:
         """Wake it."""

@@ -112,7 +112,7 @@ class Batches(Protocol):
         ...
 
     async def report_problem(self, job_ids: Collection[JobId], *, code: str, message: str) -> None:
-        """Note what keeps these batches from going on, for whoever reads their status."""
+        """Store what keeps these batches from going on; their status shows it."""
         ...
 
     async def clear_problem(self, job_ids: Collection[JobId]) -> None:
@@ -244,7 +244,7 @@ class Attempts(Protocol):
         ...
 
     async def mark_withdrawn(self, attempts: Collection[AttemptId]) -> None:
-        """The LLM Provider knows that nobody waits for these any more."""
+        """The LLM Provider was told that these are not needed any more."""
         ...
 
     async def usage(self, job_id: JobId) -> Usage:

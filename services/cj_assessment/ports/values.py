@@ -13,7 +13,7 @@ KeyT = TypeVar("KeyT")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due(Generic[KeyT]):
-    """Keys of what is due now, and the seconds until more will be: 0 for at once, None when that is not known."""
+    """Keys of what is due now, and the seconds until more will be: 0 for immediately, None when that is not known."""
 
     keys: Sequence[KeyT]
     rest_seconds: float | None

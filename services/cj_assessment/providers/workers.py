@@ -29,8 +29,8 @@ from cj_assessment.use_cases.withdraw_attempts import WithdrawAttempts
 
 KeyT = TypeVar("KeyT")
 
-BATCHES_PREPARED_AT_ONCE = 4
-FITS_AT_ONCE = 4
+PREPARED_CONCURRENTLY = 4
+FITTED_CONCURRENTLY = 4
 """Batches advanced side by side: each holds a connection and a thread while it is fitted."""
 SUBMITTED_BATCHES = 500
 EXPIRED_ATTEMPTS = 100
@@ -57,7 +57,7 @@ async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop,
             take=_taking(prepare.take),
             handle=prepare.handle,
             failures=failures(batches_sql.PREPARE, prepare.set_aside),
-            concurrency=BATCHES_PREPARED_AT_ONCE,
+            concurrency=PREPARED_CONCURRENTLY,
             wakeup=await container.get(PrepareWakeup),
         ),
         TaskWorker(
@@ -65,7 +65,7 @@ async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop,
             take=_taking(advance.take),
             handle=advance.handle,
             failures=failures(batches_sql.ADVANCE, advance.set_aside),
-            concurrency=FITS_AT_ONCE,
+            concurrency=FITTED_CONCURRENTLY,
             wakeup=await container.get(AdvanceWakeup),
         ),
         ItemWorker(

@@ -56,7 +56,7 @@ class AcceptRequest:
         return known
 
     async def from_events(self, envelopes: Sequence[RequestEnvelope]) -> None:
-        """Accept requests that nobody waits for: one that cannot be assessed ends in a failed event."""
+        """Accept requests that came as events: one that cannot be assessed ends in a failed event."""
         async with self.store.transaction() as transaction:
             new = await transaction.events.claim(
                 consumer=CONSUMER, event_ids=[envelope.event_id for envelope in envelopes]
@@ -112,7 +112,7 @@ async def _record_refused(transaction: Transaction, envelope: RequestEnvelope, e
         result=None,
         error=failed.data.error_detail(),
     )
-    # Nothing was judged, and nobody was told that anything would be: there is no consumption to report.
+    # Nothing was accepted, so there is no consumption to report.
     await transaction.batches.mark_reported(batch.job_id)
     transaction.events.announce([failed])
     log.warning("batch.refused", batch_id=batch.batch_id, error_code=error.code, reason=str(error))

@@ -70,7 +70,7 @@ async def end_without_result(
 async def report_consumption(transaction: Transaction, batch: BatchRecord) -> bool:
     """Announce what an ended batch has used, unless a request is outstanding whose cost is not known yet.
 
-    Zero is announced as well: whoever counts can stop waiting.
+    Zero is announced as well, so that the consumer of these events can stop waiting.
     """
     usage = await transaction.attempts.usage(batch.job_id)
     if usage.outstanding or not await transaction.batches.mark_reported(batch.job_id):

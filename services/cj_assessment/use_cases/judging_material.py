@@ -34,7 +34,7 @@ class BatchMaterial:
 
     @classmethod
     def of(cls, batch: Batch, context: JudgeContext) -> "BatchMaterial":
-        """The material of a batch, by judge of its panel where judges differ."""
+        """The material of a batch; overrides and caps are by judge of its panel."""
         is_capped = batch.limits.max_cost_usd is not None
         return cls(
             context=context,

@@ -28,7 +28,7 @@ from cj_assessment.domain.batch import (
     Preparation,
     TextRules,
     content_seed,
-    nobody_to_judge,
+    nothing_to_judge,
     with_anchors,
     with_text,
 )
@@ -50,7 +50,7 @@ STEP = "prepare_batch"
 LEASE = timedelta(seconds=30)
 CONTENT_RETRY_DELAY = timedelta(seconds=15)
 ESSAYS_PER_CHUNK = 32
-"""Texts of a batch that are held at once: with the longest allowed texts, some 25 MB per batch being prepared."""
+"""Texts of a batch that are in memory together: at most about 25 MB for each batch that is being prepared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +180,7 @@ class PrepareBatch:
     async def _start(
         self, batch: Batch, context: JudgeContext, scale: str | None, read: Sequence[_Read]
     ) -> None:
-        problem = nobody_to_judge([one.essay for one in read])
+        problem = nothing_to_judge([one.essay for one in read])
         if problem is not None:
             raise problem
         longest = longest_prompt(context, [one.size for one in read])

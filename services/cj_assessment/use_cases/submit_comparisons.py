@@ -100,7 +100,7 @@ class SubmitComparisons:
 
     @asynccontextmanager
     async def _problem_reported(self, job_ids: set[JobId]) -> AsyncIterator[None]:
-        """Whoever reads the status of these batches sees why nothing is submitted."""
+        """Show in the status of these batches why nothing is submitted."""
         try:
             yield
         except (Unavailable, ExternalServiceError) as error:
@@ -136,7 +136,7 @@ class SubmitComparisons:
                 await transaction.batches.report_problem(jobs, code=first.error_code, message=first.message)
             else:
                 await transaction.batches.clear_problem(jobs)
-        # Those that are postponed keep their lease: they are not sent again at once.
+        # Those that are postponed keep their lease, so that they are sent again after a delay.
         held.difference_update(one.attempt_id for one in part)
         if submitted.refused:
             self.wake_advance()

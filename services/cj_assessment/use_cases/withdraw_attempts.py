@@ -1,4 +1,4 @@
-"""Take back the requests of batches that have ended, so that nobody pays for answers that nobody waits for."""
+"""Withdraw the requests of batches that have ended: their answers would be paid for and not used."""
 
 import asyncio
 from collections.abc import Sequence

@@ -27,14 +27,14 @@ from cj_assessment.domain.prompt import JudgeContext
 from cj_assessment.ports import Due, Problem
 
 _JUDGES = TypeAdapter(tuple[Judge, ...])
-# What somebody else has written as JSON, and what is long, is read by itself: a record is plain columns.
+# JSON columns and long texts are read separately: a record is plain columns.
 _RECORD = [
     column
     for column in assessment_batch.c
     if column.name not in ("request", "judges", "result", "error", "instructions", "rubric", "student_prompt")
 ]
 _CONTEXT = [assessment_batch.c[name] for name in ("instructions", "rubric", "student_prompt")]
-NOBODY_SAID = "no reason was reported"
+NO_REASON = "no reason was reported"
 
 
 class PostgresBatches:
@@ -172,7 +172,7 @@ class PostgresBatches:
             if row is not None:
                 return Problem(
                     code=row.code,
-                    message=row.message or NOBODY_SAID,
+                    message=row.message or NO_REASON,
                     since=row.since,
                     comparisons=row.comparisons,
                     is_of_judging=statement is sql.FAILING_JUDGEMENTS,

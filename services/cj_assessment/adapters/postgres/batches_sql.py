@@ -42,7 +42,7 @@ TAKE_ACCEPTED = text(
 )
 NEXT_ACCEPTED = text(_seconds_until_next(_ACCEPTED, PREPARE))
 
-# A batch is due when the rounds that it awaits have no open comparison: nobody has to tell it.
+# A batch is due when the rounds that it awaits have no open comparison: no message is needed.
 TAKE_JUDGING = text(
     f"""
     SELECT id FROM assessment_batch AS batch
@@ -69,7 +69,7 @@ CANCEL = text(
     RETURNING id
     """
 )
-# A batch that nothing can be decided on can still be cancelled, and at once.
+# Cancelling works without delay, even for a batch on which every decision has failed so far.
 RETRY_NOW = text(
     f"DELETE FROM failed_item WHERE worker = '{ADVANCE}' AND item = CAST(CAST(:job_id AS uuid) AS text)"
 )

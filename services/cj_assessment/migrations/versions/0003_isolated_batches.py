@@ -1,4 +1,4 @@
-"""Batches that can be ended without reading their request, attempts that are told apart, plain column names.
+"""Batches that can be ended without reading their request, withdrawn attempts, plain column names.
 
 Going down drops what the older version has no place for: reported problems, and the times of consumption reports.
 """

@@ -16,7 +16,7 @@ from cj_assessment.domain.batch import (
     check_cost_cap,
     check_rubric,
     content_seed,
-    nobody_to_judge,
+    nothing_to_judge,
     request_sha256,
     with_anchors,
     with_text,
@@ -155,8 +155,8 @@ def test_a_text_out_of_reach_is_told_from_one_that_is_not_there() -> None:
 def test_a_batch_needs_one_student_whose_essay_can_be_judged() -> None:
     blank = replace(STUDENTS[0], problem="EMPTY_CONTENT: the essay has no text")
 
-    assert nobody_to_judge((blank,)) is not None
-    assert nobody_to_judge((blank, replace(STUDENTS[1], text="text"))) is None
+    assert nothing_to_judge((blank,)) is not None
+    assert nothing_to_judge((blank, replace(STUDENTS[1], text="text"))) is None
 
 
 def test_the_same_order_is_the_same_request_whenever_it_is_sent() -> None:
