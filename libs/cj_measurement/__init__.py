@@ -1,10 +1,8 @@
 """The mathematics of comparative judgement: pairing, Bradley–Terry, reliability, stopping, grades."""
 
-from cj_measurement.bootstrap import Bootstrap, bootstrap
-from cj_measurement.bradley_terry import COVARIANCE_LIMIT, Discrimination, Fit, PositionBias, fit
-from cj_measurement.classical import ClassicalFit, fit_classical
 from cj_measurement.comparisons import Comparisons
-from cj_measurement.diagnostics import (
+from cj_measurement.diagnostics.fit_statistics import MeanSquares, item_fit, judge_fit, residuals
+from cj_measurement.diagnostics.graph import (
     GraphShape,
     Losses,
     SwapConsistency,
@@ -24,9 +22,10 @@ from cj_measurement.errors import (
     NotConverged,
     TooLarge,
 )
-from cj_measurement.fit_statistics import MeanSquares, item_fit, judge_fit, residuals
-from cj_measurement.forecast import Forecast, UntilTarget, forecast
-from cj_measurement.grades import (
+from cj_measurement.fitting.bradley_terry import COVARIANCE_LIMIT, Discrimination, Fit, PositionBias, fit
+from cj_measurement.fitting.classical import ClassicalFit, fit_classical
+from cj_measurement.fitting.posterior import FixedAbilities
+from cj_measurement.grading.projection import (
     Anchor,
     ConfidenceLabel,
     GradeProjection,
@@ -37,17 +36,7 @@ from cj_measurement.grades import (
     confidence_label,
     project_grades,
 )
-from cj_measurement.linking import AnchorScale, Linked, LinkMethod, link
-from cj_measurement.pairing import (
-    RANDOM_REASONS,
-    Pair,
-    PairingSettings,
-    PairingState,
-    Policy,
-    Reason,
-    plan_pairs,
-)
-from cj_measurement.panels import (
+from cj_measurement.judges.panels import (
     Agreement,
     JudgeReport,
     LeftOut,
@@ -56,14 +45,24 @@ from cj_measurement.panels import (
     analyse_panel,
     leave_out,
 )
-from cj_measurement.posterior import FixedAbilities
-from cj_measurement.qualification import (
+from cj_measurement.judges.qualification import (
     Criterion,
     CriterionStatus,
     Qualification,
     QualificationSettings,
     Verdict,
     qualify,
+)
+from cj_measurement.judges.scale_correlation import ScaleCorrelation, scale_correlation
+from cj_measurement.linking import AnchorScale, Linked, LinkMethod, link
+from cj_measurement.pairing.plan import (
+    RANDOM_REASONS,
+    Pair,
+    PairingSettings,
+    PairingState,
+    Policy,
+    Reason,
+    plan_pairs,
 )
 from cj_measurement.reliability import (
     Reliability,
@@ -72,7 +71,8 @@ from cj_measurement.reliability import (
     kinnear_ssr_prime,
     scale_separation_reliability,
 )
-from cj_measurement.scale_correlation import ScaleCorrelation, scale_correlation
+from cj_measurement.resampling.bootstrap import Bootstrap, bootstrap
+from cj_measurement.resampling.split_half import reliability_of, split_half
 from cj_measurement.simulation import (
     Design,
     Power,
@@ -83,8 +83,8 @@ from cj_measurement.simulation import (
     power,
     simulate,
 )
-from cj_measurement.split_half import reliability_of, split_half
-from cj_measurement.stopping import (
+from cj_measurement.stopping.forecast import Forecast, UntilTarget, forecast
+from cj_measurement.stopping.rule import (
     Gate,
     GateStatus,
     StopInputs,

@@ -11,12 +11,12 @@ from decimal import Decimal
 import numpy as np
 from scipy.special import expit
 
-from cj_measurement.bradley_terry import Fit, fit
-from cj_measurement.classical import fit_classical
 from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray, IntArray
+from cj_measurement.correlations import ranks
 from cj_measurement.errors import InvalidArgument, NotConverged
-from cj_measurement.pairing import RANDOM_REASONS, PairingSettings, PairingState, Policy, plan_pairs
-from cj_measurement.ranks import ranks
+from cj_measurement.fitting.bradley_terry import Fit, fit
+from cj_measurement.fitting.classical import fit_classical
+from cj_measurement.pairing.plan import RANDOM_REASONS, PairingSettings, PairingState, Policy, plan_pairs
 
 INTERVAL = 0.9
 LARGEST_RUN = 100

@@ -7,10 +7,10 @@ from cj_measurement import (
     GraphNotConnected,
     InvalidComparisons,
     NotConverged,
-    classical,
     fit_classical,
 )
-from cj_measurement.classical import abilities_of_parts
+from cj_measurement.fitting import classical
+from cj_measurement.fitting.classical import abilities_of_parts
 from cj_measurement.tests.builders import judged
 
 

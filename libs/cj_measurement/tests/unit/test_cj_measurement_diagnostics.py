@@ -10,7 +10,6 @@ from cj_measurement import (
     InvalidArgument,
     circular_triads,
     close_calls,
-    diagnostics,
     fit,
     graph_shape,
     item_fit,
@@ -20,6 +19,7 @@ from cj_measurement import (
     residuals,
     swap_consistency,
 )
+from cj_measurement.diagnostics import graph as diagnostics
 from cj_measurement.tests.builders import judged
 from scipy.special import ndtr
 

@@ -12,11 +12,10 @@ from cj_measurement import (
     InvalidComparisons,
     NotConverged,
     TooLarge,
-    bradley_terry,
     fit,
-    posterior,
 )
 from cj_measurement.comparisons import BoolArray, FloatArray
+from cj_measurement.fitting import bradley_terry, posterior
 from cj_measurement.tests.builders import judged
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -15,9 +15,9 @@ from cj_measurement import (
     confidence_label,
     project_grades,
 )
-from cj_measurement.bradley_terry import Fit
 from cj_measurement.comparisons import FloatArray, IntArray
-from cj_measurement.grades import WarningKind
+from cj_measurement.fitting.bradley_terry import Fit
+from cj_measurement.grading.projection import WarningKind
 from cj_measurement.simulation import Design, Run, SimulatedJudge
 from hypothesis import given, settings
 from hypothesis import strategies as st

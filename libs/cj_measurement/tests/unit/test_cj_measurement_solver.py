@@ -6,12 +6,10 @@ from cj_measurement import (
     Comparisons,
     FixedAbilities,
     NotConverged,
-    bradley_terry,
     fit,
-    information,
-    posterior,
 )
-from cj_measurement.posterior import Posterior
+from cj_measurement.fitting import bradley_terry, information, posterior
+from cj_measurement.fitting.posterior import Posterior
 from cj_measurement.tests.builders import judged
 from scipy.special import expit
 

@@ -13,12 +13,12 @@ from decimal import Decimal
 import numpy as np
 from scipy.special import expit
 
-from cj_measurement.bradley_terry import Fit
 from cj_measurement.comparisons import FloatArray, IntArray
 from cj_measurement.errors import InvalidArgument
-from cj_measurement.expected_gain import covariance_after
-from cj_measurement.information import DENSE_LIMIT
-from cj_measurement.pairing import Pair, PairingState, plan_pairs
+from cj_measurement.fitting.bradley_terry import Fit
+from cj_measurement.fitting.information import DENSE_LIMIT
+from cj_measurement.pairing.expected_gain import covariance_after
+from cj_measurement.pairing.plan import Pair, PairingState, plan_pairs
 
 NEXT = 100
 NOISE = 0.1

@@ -9,10 +9,10 @@ import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 from scipy.special import expit
 
-from cj_measurement.asked_pairs import AskedPairs
-from cj_measurement.bradley_terry import Fit
 from cj_measurement.comparisons import FloatArray, IntArray
-from cj_measurement.information import DENSE_LIMIT
+from cj_measurement.fitting.bradley_terry import Fit
+from cj_measurement.fitting.information import DENSE_LIMIT
+from cj_measurement.pairing.asked_pairs import AskedPairs
 
 
 class ExpectedGain:

@@ -23,8 +23,8 @@ from cj_measurement.errors import (
     NotConverged,
     TooLarge,
 )
-from cj_measurement.information import DENSE_LIMIT
-from cj_measurement.posterior import FixedAbilities, Mode, Posterior
+from cj_measurement.fitting.information import DENSE_LIMIT
+from cj_measurement.fitting.posterior import FixedAbilities, Mode, Posterior
 from cj_measurement.reliability import eb_reliability_of
 
 TAU_RANGE = (0.02, 20.0)

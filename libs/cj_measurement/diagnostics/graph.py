@@ -10,11 +10,11 @@ from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 from scipy.special import bdtrc, ndtr
 
-from cj_measurement.bradley_terry import COVARIANCE_LIMIT, Fit
 from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray, IntArray
+from cj_measurement.correlations import spearman
 from cj_measurement.errors import InvalidArgument, NotConverged
-from cj_measurement.information import DENSE_LIMIT
-from cj_measurement.ranks import spearman
+from cj_measurement.fitting.bradley_terry import COVARIANCE_LIMIT, Fit
+from cj_measurement.fitting.information import DENSE_LIMIT
 
 TOO_CLOSE = 0.8
 """P(θ_i > θ_j) from 1 − this to this: too close to call."""

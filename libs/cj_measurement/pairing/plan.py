@@ -12,12 +12,12 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from cj_measurement.asked_pairs import AskedPairs
-from cj_measurement.bradley_terry import Fit
 from cj_measurement.comparisons import BoolArray, FloatArray, IntArray
 from cj_measurement.errors import InvalidArgument
-from cj_measurement.expected_gain import ExpectedGain
-from cj_measurement.small_batches import next_pairs
+from cj_measurement.fitting.bradley_terry import Fit
+from cj_measurement.pairing.asked_pairs import AskedPairs
+from cj_measurement.pairing.expected_gain import ExpectedGain
+from cj_measurement.pairing.small_batches import next_pairs
 
 SMALL = 8
 """Below this many items every pair is asked before any is asked again."""

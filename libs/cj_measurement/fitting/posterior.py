@@ -16,7 +16,7 @@ from scipy.special import expit, log_expit
 
 from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray, IntArray
 from cj_measurement.errors import NotConverged
-from cj_measurement.information import DENSE_LIMIT, Information
+from cj_measurement.fitting.information import DENSE_LIMIT, Information
 
 TOLERANCE = 1e-8
 MAX_ITERATIONS = 100

@@ -17,8 +17,8 @@ from scipy.optimize import isotonic_regression
 from scipy.special import ndtr, ndtri
 
 from cj_measurement.comparisons import FloatArray, IntArray
+from cj_measurement.correlations import kendall
 from cj_measurement.errors import InvalidArgument
-from cj_measurement.ranks import kendall
 
 SMOOTHNESS = 4.0
 """Weight of the squared second differences beside one anchor's squared distance from its centre."""

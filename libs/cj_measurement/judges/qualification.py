@@ -13,11 +13,11 @@ from enum import StrEnum
 import numpy as np
 from scipy.special import ndtri
 
-from cj_measurement.bradley_terry import Fit, fit
 from cj_measurement.comparisons import Comparisons
 from cj_measurement.errors import GraphNotConnected, InvalidArgument
-from cj_measurement.panels import Agreement, agreement_of
-from cj_measurement.scale_correlation import scale_correlation
+from cj_measurement.fitting.bradley_terry import Fit, fit
+from cj_measurement.judges.panels import Agreement, agreement_of
+from cj_measurement.judges.scale_correlation import scale_correlation
 
 PREDICTIVE_DRAWS = 200
 DRAW_SEED = 97
