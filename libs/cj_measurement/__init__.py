@@ -1,19 +1,12 @@
 """The mathematics of comparative judgement: pairing, Bradley–Terry, reliability, stopping, grades."""
 
 from cj_measurement.comparisons import Comparisons
+from cj_measurement.diagnostics.close_calls import close_calls
+from cj_measurement.diagnostics.consistency import SwapConsistency, Triads, circular_triads, swap_consistency
 from cj_measurement.diagnostics.fit_statistics import MeanSquares, item_fit, judge_fit, residuals
-from cj_measurement.diagnostics.graph import (
-    GraphShape,
-    Losses,
-    SwapConsistency,
-    Triads,
-    circular_triads,
-    close_calls,
-    graph_shape,
-    length_correlation,
-    losses,
-    swap_consistency,
-)
+from cj_measurement.diagnostics.graph import GraphShape, graph_shape
+from cj_measurement.diagnostics.length import length_correlation
+from cj_measurement.diagnostics.losses import Losses, losses
 from cj_measurement.errors import (
     GraphNotConnected,
     InvalidArgument,
@@ -22,20 +15,13 @@ from cj_measurement.errors import (
     NotConverged,
     TooLarge,
 )
-from cj_measurement.fitting.bradley_terry import COVARIANCE_LIMIT, Discrimination, Fit, PositionBias, fit
+from cj_measurement.fitting.bradley_terry import fit
 from cj_measurement.fitting.classical import ClassicalFit, fit_classical
 from cj_measurement.fitting.posterior import FixedAbilities
-from cj_measurement.grading.projection import (
-    Anchor,
-    ConfidenceLabel,
-    GradeProjection,
-    GradeWarning,
-    NoProjection,
-    ScaleShape,
-    WarningKind,
-    confidence_label,
-    project_grades,
-)
+from cj_measurement.fitting.result import COVARIANCE_LIMIT, Discrimination, Fit, PositionBias
+from cj_measurement.grading.grade_warnings import GradeWarning, WarningKind
+from cj_measurement.grading.projection import GradeProjection, NoProjection, project_grades
+from cj_measurement.grading.scale import Anchor, ConfidenceLabel, ScaleShape, confidence_label
 from cj_measurement.judges.panels import (
     Agreement,
     JudgeReport,
@@ -55,15 +41,8 @@ from cj_measurement.judges.qualification import (
 )
 from cj_measurement.judges.scale_correlation import ScaleCorrelation, scale_correlation
 from cj_measurement.linking import AnchorScale, Linked, LinkMethod, link
-from cj_measurement.pairing.plan import (
-    RANDOM_REASONS,
-    Pair,
-    PairingSettings,
-    PairingState,
-    Policy,
-    Reason,
-    plan_pairs,
-)
+from cj_measurement.pairing.plan import plan_pairs
+from cj_measurement.pairing.state import RANDOM_REASONS, Pair, PairingSettings, PairingState, Policy, Reason
 from cj_measurement.reliability import (
     Reliability,
     SplitHalf,

@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray, IntArray
 from cj_measurement.errors import InvalidArgument
-from cj_measurement.fitting.bradley_terry import Fit, PositionEffects, fit
+from cj_measurement.fitting.bradley_terry import PositionEffects, fit
 from cj_measurement.fitting.posterior import FixedAbilities
+from cj_measurement.fitting.result import Fit
 
 DISPLACED = 2.0
 """An anchor is displaced when it lies further off than this many standard errors."""

@@ -14,9 +14,11 @@ from scipy.special import expit
 from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray, IntArray
 from cj_measurement.correlations import ranks
 from cj_measurement.errors import InvalidArgument, NotConverged
-from cj_measurement.fitting.bradley_terry import Fit, fit
+from cj_measurement.fitting.bradley_terry import fit
 from cj_measurement.fitting.classical import fit_classical
-from cj_measurement.pairing.plan import RANDOM_REASONS, PairingSettings, PairingState, Policy, plan_pairs
+from cj_measurement.fitting.result import Fit
+from cj_measurement.pairing.plan import plan_pairs
+from cj_measurement.pairing.state import RANDOM_REASONS, PairingSettings, PairingState, Policy
 
 INTERVAL = 0.9
 LARGEST_RUN = 100

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cj_measurement.comparisons import BoolArray, FloatArray, IntArray
-from cj_measurement.fitting.bradley_terry import Fit
+from cj_measurement.fitting.result import Fit
 
 MISFIT_SDS = 2.0
 

@@ -8,7 +8,8 @@ import numpy as np
 from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray, IntArray
 from cj_measurement.diagnostics.fit_statistics import judge_fit
 from cj_measurement.errors import InvalidArgument
-from cj_measurement.fitting.bradley_terry import Discrimination, Fit, PositionBias, fit
+from cj_measurement.fitting.bradley_terry import fit
+from cj_measurement.fitting.result import Discrimination, Fit, PositionBias
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,8 @@ from scipy.special import ndtri
 
 from cj_measurement.comparisons import Comparisons
 from cj_measurement.errors import GraphNotConnected, InvalidArgument
-from cj_measurement.fitting.bradley_terry import Fit, fit
+from cj_measurement.fitting.bradley_terry import fit
+from cj_measurement.fitting.result import Fit
 from cj_measurement.judges.panels import Agreement, agreement_of
 from cj_measurement.judges.scale_correlation import scale_correlation
 

@@ -7,7 +7,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from cj_measurement.comparisons import FloatArray
 from cj_measurement.errors import InvalidArgument
-from cj_measurement.fitting.bradley_terry import Fit
+from cj_measurement.fitting.result import Fit
 
 GRID = np.tanh(np.linspace(-3.0, 3.0, 61))
 

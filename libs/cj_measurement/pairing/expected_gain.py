@@ -10,8 +10,8 @@ from scipy.linalg import cholesky, solve_triangular
 from scipy.special import expit
 
 from cj_measurement.comparisons import FloatArray, IntArray
-from cj_measurement.fitting.bradley_terry import Fit
 from cj_measurement.fitting.information import DENSE_LIMIT
+from cj_measurement.fitting.result import Fit
 from cj_measurement.pairing.asked_pairs import AskedPairs
 
 

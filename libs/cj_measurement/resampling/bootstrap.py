@@ -6,7 +6,7 @@ import numpy as np
 
 from cj_measurement.comparisons import FloatArray, IntArray
 from cj_measurement.errors import InvalidArgument
-from cj_measurement.fitting.bradley_terry import Fit
+from cj_measurement.fitting.result import Fit
 from cj_measurement.reliability import SplitUnit
 
 RESAMPLES = 200

@@ -7,8 +7,9 @@ from math import comb
 import numpy as np
 
 from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray
-from cj_measurement.fitting.bradley_terry import Fit
-from cj_measurement.fitting.classical import abilities_of_parts, fit_classical
+from cj_measurement.fitting.classical import fit_classical
+from cj_measurement.fitting.classical_parts import abilities_of_parts
+from cj_measurement.fitting.result import Fit
 from cj_measurement.reliability import Reliability, SplitHalf
 
 HALVES = 100

@@ -15,10 +15,11 @@ from scipy.special import expit
 
 from cj_measurement.comparisons import FloatArray, IntArray
 from cj_measurement.errors import InvalidArgument
-from cj_measurement.fitting.bradley_terry import Fit
 from cj_measurement.fitting.information import DENSE_LIMIT
+from cj_measurement.fitting.result import Fit
 from cj_measurement.pairing.expected_gain import covariance_after
-from cj_measurement.pairing.plan import Pair, PairingState, plan_pairs
+from cj_measurement.pairing.plan import plan_pairs
+from cj_measurement.pairing.state import Pair, PairingState
 
 NEXT = 100
 NOISE = 0.1

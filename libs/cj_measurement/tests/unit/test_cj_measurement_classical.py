@@ -10,7 +10,7 @@ from cj_measurement import (
     fit_classical,
 )
 from cj_measurement.fitting import classical
-from cj_measurement.fitting.classical import abilities_of_parts
+from cj_measurement.fitting.classical_parts import abilities_of_parts
 from cj_measurement.tests.builders import judged
 
 

@@ -15,7 +15,8 @@ from cj_measurement import (
     fit,
 )
 from cj_measurement.comparisons import BoolArray, FloatArray
-from cj_measurement.fitting import bradley_terry, posterior
+from cj_measurement.fitting import posterior, result
+from cj_measurement.fitting import tau as tau_search
 from cj_measurement.tests.builders import judged
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -236,7 +237,7 @@ def test_essays_that_win_or_lose_everything_stay_finite() -> None:
 
     assert np.isfinite(fitted.theta).all()
     assert np.isfinite(fitted.standard_errors).all()
-    assert fitted.tau <= bradley_terry.TAU_RANGE[1]
+    assert fitted.tau <= tau_search.TAU_RANGE[1]
 
 
 def test_parts_that_were_never_compared_are_refused_unless_asked_for() -> None:
@@ -272,7 +273,7 @@ def test_a_fit_that_does_not_converge_is_an_error(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_search_for_tau_that_does_not_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bradley_terry, "MAX_EVALUATIONS", 1)
+    monkeypatch.setattr(tau_search, "MAX_EVALUATIONS", 1)
 
     with pytest.raises(NotConverged, match="no best tau"):
         fit(judged(30).comparisons)
@@ -320,7 +321,7 @@ def test_known_abilities_that_fix_nothing_or_everything_are_refused(
 
 
 def test_a_covariance_that_would_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bradley_terry, "COVARIANCE_LIMIT", 10)
+    monkeypatch.setattr(result, "COVARIANCE_LIMIT", 10)
     fitted = fit(judged(20).comparisons)
 
     with pytest.raises(TooLarge, match="use standard_errors or draws"):

@@ -16,8 +16,8 @@ from cj_measurement import (
     project_grades,
 )
 from cj_measurement.comparisons import FloatArray, IntArray
-from cj_measurement.fitting.bradley_terry import Fit
-from cj_measurement.grading.projection import WarningKind
+from cj_measurement.fitting.result import Fit
+from cj_measurement.grading.grade_warnings import WarningKind
 from cj_measurement.simulation import Design, Run, SimulatedJudge
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -8,7 +8,7 @@ from cj_measurement import (
     NotConverged,
     fit,
 )
-from cj_measurement.fitting import bradley_terry, information, posterior
+from cj_measurement.fitting import information, posterior, result
 from cj_measurement.fitting.posterior import Posterior
 from cj_measurement.tests.builders import judged
 from scipy.special import expit
@@ -17,7 +17,7 @@ from scipy.special import expit
 @pytest.fixture
 def as_if_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every batch counts as one that is too large for a factorisation."""
-    for module in (information, posterior, bradley_terry):
+    for module in (information, posterior, result):
         monkeypatch.setattr(module, "DENSE_LIMIT", 0)
     monkeypatch.setattr(information, "DENSE_SOLVE_LIMIT", 0)
 
@@ -55,7 +55,7 @@ def test_tau_and_reliability_are_those_of_the_factorisation(
     data = judged(1000, bias=(0.3,), seed=4).comparisons if kind == "random" else neighbours(1000, seed=4)
     exact = fit(data)
 
-    for module in (information, posterior, bradley_terry):
+    for module in (information, posterior, result):
         monkeypatch.setattr(module, "DENSE_LIMIT", 999)
     estimated = fit(data)
 
@@ -92,7 +92,7 @@ def test_the_posterior_mean_is_the_same_from_draws(monkeypatch: pytest.MonkeyPat
     shift = exact.posterior_mean - exact.theta
 
     monkeypatch.setattr(posterior, "DENSE_LIMIT", 0)
-    monkeypatch.setattr(bradley_terry, "VARIANCE_DRAWS", 2_000)
+    monkeypatch.setattr(result, "VARIANCE_DRAWS", 2_000)
     drawn = fit(data, tau=exact.tau)
 
     assert np.abs(shift).max() > 0.5
