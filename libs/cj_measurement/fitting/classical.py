@@ -2,8 +2,9 @@
 
 Each score is moved away from the ends, eps + (n − 2 eps)·score/n with eps = .3; abilities take Newton steps one by
 one, all at once, and are centred; errors come from each item's own information. The steps, their limit, the start
-and the end are those of ``sirt::btm`` (Robitzsch), because adjusted scores do not add up to the number of
-comparisons: there is no exact solution, and what was published depends on where the steps end.
+and the end are those of ``sirt::btm`` (Robitzsch): adjusted scores do not add up to the number of comparisons, so
+what was published depends on where the steps end. Where the published steps are cut off by their number, far from
+where they lead, Newton's method for all items together goes the rest of the way.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from scipy.special import expit, logit
 
 from cj_measurement.comparisons import Comparisons, FloatArray, IntArray
 from cj_measurement.errors import GraphNotConnected, InvalidComparisons, NotConverged
+from cj_measurement.fitting.information import conjugate_gradients
 from cj_measurement.reliability import kinnear_ssr_prime, scale_separation_reliability
 
 EPS = 0.3
@@ -21,20 +23,23 @@ LAST_STEP = 1e-4
 STEPS = 400
 STEP_LIMIT_FACTOR = 0.98
 """No ability moves by more than this to the power of the step's number, in logits."""
+PUBLISHED_WITHIN = 1e-3
+"""Steps that are cut off this near to the solution, in logits, end where published figures were taken."""
+NEWTON_STEPS = 40
+LAST_NEWTON_STEP = 1e-8
+SMALLEST_DAMPING = 1e-6
+CG_TOLERANCE = 1e-3
+NO_SOLUTION = "no finite abilities have the adjusted scores: judge more pairs across the gaps in the ranking"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ClassicalFit:
-    """Abilities in logits, centred, their errors and mean squares of residuals, each of shape (n,).
-
-    ``converged`` is false where the steps ended by their limit.
-    """
+    """Abilities in logits, centred, their errors and mean squares of residuals, each of shape (n,)."""
 
     theta: FloatArray
     standard_errors: FloatArray
     infit: FloatArray
     outfit: FloatArray
-    converged: bool
 
     @property
     def ssr(self) -> float:
@@ -54,9 +59,10 @@ def fit_classical(
 
     ``self_comparisons`` are items that a session compared with themselves: each counts as a win and a loss, as it
     did in the published figures. Raises ``InvalidComparisons`` for items without comparisons,
-    ``GraphNotConnected`` and ``NotConverged``.
+    ``GraphNotConnected``, and ``NotConverged`` where no finite abilities have the adjusted scores.
     """
-    if not allow_disconnected and comparisons.components().max() > 0:
+    part = comparisons.components()
+    if not allow_disconnected and part.max() > 0:
         raise GraphNotConnected("some items were never compared with the others: judge pairs that link them")
     itself = np.asarray(self_comparisons, dtype=np.int64).reshape(-1)
     decisions = Decisions(
@@ -67,10 +73,13 @@ def fit_classical(
     )
     if decisions.total.min() <= 0:
         raise InvalidComparisons("an item without comparisons has no classical score: leave it out")
-    fitted = decisions.fit()
-    if not fitted.converged:
-        raise NotConverged(f"the classical fit still moves after {STEPS} steps")
-    return fitted
+    theta, chance, ended = decisions.published_steps()
+    if not ended:
+        start = theta if np.isfinite(theta).all() else decisions.start - decisions.start.mean()
+        solution = decisions.solution(start, part)
+        if not np.abs(solution - theta).max() <= PUBLISHED_WITHIN:
+            theta, chance = solution, decisions.chance(solution)
+    return decisions.result(theta, chance)
 
 
 class Decisions:
@@ -88,38 +97,93 @@ class Decisions:
         """Where the steps begin: the logit of a score's share, moved away from the ends once more."""
         return np.asarray(logit((self.score / self.total + 0.1) / 1.2), dtype=np.float64)
 
+    def chance(self, theta: FloatArray) -> FloatArray:
+        """How probable the outcome of each comparison was, shape (m,)."""
+        return np.asarray(expit(theta[self.winner] - theta[self.loser]), dtype=np.float64)
+
     def _by_item(self, values: FloatArray) -> FloatArray:
         """Sums by item of values that winner and loser share."""
         sums = np.bincount(self.winner, values, self.n) + np.bincount(self.loser, values, self.n)
         return np.asarray(sums, dtype=np.float64)
 
-    # An item that runs away leaves no information behind: its numbers turn to NaN, and the fit does not converge.
+    def _from_losers(self, values: FloatArray) -> FloatArray:
+        """Sums by item of values that the winner gains and the loser gives."""
+        sums = np.bincount(self.winner, values, self.n) - np.bincount(self.loser, values, self.n)
+        return np.asarray(sums, dtype=np.float64)
+
+    # An item that runs away leaves no information behind: its numbers turn to NaN, and the steps do not end.
     @np.errstate(divide="ignore", invalid="ignore")
-    def fit(self) -> ClassicalFit:
+    def published_steps(self) -> tuple[FloatArray, FloatArray, bool]:
+        """Abilities where the steps end, chances before the last step, and whether they ended by themselves."""
         theta = self.start - self.start.mean()
         limit = 1.0
         for _ in range(STEPS):
             limit *= STEP_LIMIT_FACTOR
-            chance = expit(theta[self.winner] - theta[self.loser])
-            before, theta = theta, self._step(theta, chance, limit)
+            chance = self.chance(theta)
+            step = self._lack(chance) / self._by_item(self.weight * (1 - chance) * chance)
+            moved = theta + np.minimum(np.maximum(step, -limit), limit)
+            before, theta = theta, np.asarray(moved - moved.mean(), dtype=np.float64)
             if np.abs(theta - before).max() <= LAST_STEP:
-                return self._result(theta, chance, converged=True)
-        return self._result(theta, chance, converged=False)
+                return theta, chance, True
+        return theta, chance, False
 
-    def _step(self, theta: FloatArray, chance: FloatArray, limit: float) -> FloatArray:
-        surprise = self.weight * (1 - chance)
-        beyond = np.bincount(self.winner, surprise, self.n) - np.bincount(self.loser, surprise, self.n)
-        step = (self.adjustment + beyond) / self._by_item(surprise * chance)
-        moved = theta + np.minimum(np.maximum(step, -limit), limit)
-        return np.asarray(moved - moved.mean(), dtype=np.float64)
+    def _lack(self, chance: FloatArray) -> FloatArray:
+        """Adjusted minus expected score of each item, shape (n,)."""
+        return self.adjustment + self._from_losers(self.weight * (1 - chance))
 
-    def _result(self, theta: FloatArray, chance: FloatArray, *, converged: bool) -> ClassicalFit:
-        """Errors and mean squares are those before the last step."""
+    def solution(self, theta: FloatArray, part: IntArray) -> FloatArray:
+        """Abilities (n,) that the published steps would not move but all alike, by Newton's method with damping.
+
+        The steps move all items at once, each as if the others stood still. Where items of one group only meet items
+        of another (a bipartite graph, or nearly so), the groups overshoot in turns and the steps swing about the
+        solution until their limit ends them. Newton's method knows how items move each other. ``part`` (n,) numbers
+        the parts of the graph, each of which keeps its mean. Raises ``NotConverged``.
+        """
+        lack, chance = self._lack_within(theta, part)
+        for _ in range(NEWTON_STEPS):
+            try:
+                step = self._newton_step(lack, chance, part)
+            except NotConverged as error:
+                raise NotConverged(NO_SOLUTION) from error
+            if np.abs(step).max() <= LAST_NEWTON_STEP:
+                return theta
+            damping = 1.0
+            moved, moved_lack, chance = theta + step, *self._lack_within(theta + step, part)
+            while np.abs(moved_lack).max() >= np.abs(lack).max():
+                damping /= 2
+                if damping < SMALLEST_DAMPING:
+                    raise NotConverged(NO_SOLUTION)
+                moved = theta + damping * step
+                moved_lack, chance = self._lack_within(moved, part)
+            theta, lack = moved, moved_lack
+        raise NotConverged(NO_SOLUTION)
+
+    def _lack_within(self, theta: FloatArray, part: IntArray) -> tuple[FloatArray, FloatArray]:
+        """What each item's score lacks (n,) beyond what all items of its part lack alike, and the chances there."""
+        chance = self.chance(theta)
+        lack, information = self._lack(chance), self._by_item(self.weight * (1 - chance) * chance)
+        alike = np.bincount(part, lack) / np.bincount(part, information)
+        return lack - alike[part] * information, chance
+
+    def _newton_step(self, lack: FloatArray, chance: FloatArray, part: IntArray) -> FloatArray:
+        """L⁻¹ lack, where L is the information about differences: a Laplacian, to which a weight is added on each
+        part's mean, of which the differences say nothing and which the step leaves alone."""
+        weight = self.weight * (1 - chance) * chance
+        information, sizes = self._by_item(weight), np.bincount(part)
+        on_mean = np.bincount(part, information) / sizes**2
+
+        def times(step: FloatArray) -> FloatArray:
+            differences = self._from_losers(weight * (step[self.winner] - step[self.loser]))
+            return np.asarray(differences + (on_mean * np.bincount(part, step))[part], dtype=np.float64)
+
+        return conjugate_gradients(times, lack, information, CG_TOLERANCE)
+
+    def result(self, theta: FloatArray, chance: FloatArray) -> ClassicalFit:
+        """Errors and mean squares at these chances."""
         information = self._by_item(self.weight * chance * (1 - chance))
         return ClassicalFit(
             theta=theta,
             standard_errors=1 / np.sqrt(information),
             infit=self._by_item(self.weight * (1 - chance) ** 2) / information,
             outfit=self._by_item(self.weight * (1 - chance) / chance) / self.total,
-            converged=converged,
         )

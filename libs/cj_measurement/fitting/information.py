@@ -141,7 +141,7 @@ class Information:
         """
         if self.size <= DENSE_SOLVE_LIMIT:
             return np.asarray(cho_solve(self.factor, right, check_finite=False), dtype=np.float64)
-        return _conjugate_gradients(self.times, right, self.diagonal, tolerance)
+        return conjugate_gradients(self.times, right, self.diagonal, tolerance)
 
     def log_determinant(self) -> float:
         """log det H; beyond ``DENSE_LIMIT`` items an estimate, always the same for the same matrix."""
@@ -213,7 +213,7 @@ def _dot(x: FloatArray, y: FloatArray) -> FloatArray:
     return product
 
 
-def _conjugate_gradients(
+def conjugate_gradients(
     times: Callable[[FloatArray], FloatArray], right: FloatArray, diagonal: FloatArray, tolerance: float
 ) -> FloatArray:
     """All columns of ``right`` at once; the residual is measured in the norm of the preconditioner."""
