@@ -13,6 +13,7 @@ from cj_measurement.errors import (
     InvalidComparisons,
     MeasurementError,
     NotConverged,
+    Singular,
     TooLarge,
 )
 from cj_measurement.fitting.bradley_terry import fit
@@ -44,6 +45,7 @@ from cj_measurement.linking import AnchorScale, Linked, LinkMethod, link
 from cj_measurement.pairing.plan import plan_pairs
 from cj_measurement.pairing.state import RANDOM_REASONS, Pair, PairingSettings, PairingState, Policy, Reason
 from cj_measurement.reliability import (
+    INFLATION_LIMIT,
     Reliability,
     SplitHalf,
     eb_reliability,
@@ -74,6 +76,7 @@ from cj_measurement.stopping.rule import (
 
 __all__ = [
     "COVARIANCE_LIMIT",
+    "INFLATION_LIMIT",
     "RANDOM_REASONS",
     "Agreement",
     "Anchor",
@@ -123,6 +126,7 @@ __all__ = [
     "ScaleShape",
     "Simulated",
     "SimulatedJudge",
+    "Singular",
     "SplitHalf",
     "StopInputs",
     "StopReason",

@@ -143,7 +143,7 @@ class _Misfit:
         left, expected = rest @ distance, rest @ covariance @ rest
         freedom = len(distance) - trend.shape[1]
         excess = max(0.0, float(left @ left - np.trace(expected))) / freedom if freedom else 0.0
-        return cls(left, np.sqrt(np.diag(expected)), float(np.sqrt(excess)))
+        return cls(left, np.sqrt(np.maximum(np.diag(expected), 0.0)), float(np.sqrt(excess)))
 
 
 def _fixed_anchor(alone: Fit, anchors: AnchorScale, position_effects: PositionEffects) -> Linked:

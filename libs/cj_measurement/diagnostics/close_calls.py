@@ -8,6 +8,8 @@ from cj_measurement.fitting.result import COVARIANCE_LIMIT, Fit
 
 TOO_CLOSE = 0.8
 """P(θ_i > θ_j) from 1 − this to this: too close to call."""
+SMALLEST_VARIANCE = 1e-20
+"""Of a difference, in squared logits: both abilities were known beforehand."""
 
 
 def close_calls(fit: Fit) -> tuple[tuple[int, ...], ...]:
@@ -31,4 +33,5 @@ def _above(fit: Fit, items: IntArray, other: int) -> FloatArray:
     spread = fit.variances[items] + fit.variances[other]
     if fit.n_items <= COVARIANCE_LIMIT:
         spread = spread - 2 * fit.covariance[items, other]
-    return np.asarray(ndtr((fit.theta[items] - fit.theta[other]) / np.sqrt(spread)), dtype=np.float64)
+    error = np.sqrt(np.maximum(spread, SMALLEST_VARIANCE))
+    return np.asarray(ndtr((fit.theta[items] - fit.theta[other]) / error), dtype=np.float64)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.linalg import eigvalsh
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.csgraph import connected_components
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 
 from cj_measurement.comparisons import Comparisons, FloatArray
 from cj_measurement.errors import NotConverged
@@ -75,5 +75,5 @@ def _second_eigenvalue(laplacian: "csr_array[np.float64, tuple[int, int]]", *, s
     operator = LinearOperator((n, n), matvec=times, dtype=np.float64)
     try:
         return float(eigsh(operator, k=1, which="SA", tol=1e-4, v0=start, return_eigenvectors=False)[0])
-    except ArpackNoConvergence as error:
+    except ArpackError as error:
         raise NotConverged("the algebraic connectivity was not found") from error

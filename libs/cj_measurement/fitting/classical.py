@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import cho_factor, cho_solve
 from scipy.special import expit, logit
 
 from cj_measurement.comparisons import Comparisons, FloatArray, IntArray
 from cj_measurement.errors import GraphNotConnected, InvalidComparisons, NotConverged
-from cj_measurement.fitting.information import conjugate_gradients
+from cj_measurement.fitting.information import DENSE_SOLVE_LIMIT, conjugate_gradients
 from cj_measurement.reliability import kinnear_ssr_prime, scale_separation_reliability
 
 EPS = 0.3
@@ -58,7 +59,7 @@ def fit_classical(
     """Fit abilities as published sessions were; position effects are unknown to it.
 
     ``self_comparisons`` are items that a session compared with themselves: each counts as a win and a loss, as it
-    did in the published figures. Raises ``InvalidComparisons`` for items without comparisons,
+    did in the published figures. Raises ``InvalidComparisons`` for items without comparisons (or next to none),
     ``GraphNotConnected``, and ``NotConverged`` where no finite abilities have the adjusted scores.
     """
     part = comparisons.components()
@@ -71,15 +72,20 @@ def fit_classical(
         np.concatenate([comparisons.losers, itself]),
         np.concatenate([comparisons.weight, np.ones(len(itself))]),
     )
-    if decisions.total.min() <= 0:
-        raise InvalidComparisons("an item without comparisons has no classical score: leave it out")
+    if decisions.total.min() <= EPS:
+        raise InvalidComparisons(
+            f"an item without comparisons, or of weight {EPS} or less in all, has no classical score: leave it out"
+        )
     theta, chance, ended = decisions.published_steps()
     if not ended:
         start = theta if np.isfinite(theta).all() else decisions.start - decisions.start.mean()
         solution = decisions.solution(start, part)
         if not np.abs(solution - theta).max() <= PUBLISHED_WITHIN:
             theta, chance = solution, decisions.chance(solution)
-    return decisions.result(theta, chance)
+    fitted = decisions.result(theta, chance)
+    if not np.isfinite([fitted.theta, fitted.standard_errors, fitted.infit, fitted.outfit]).all():
+        raise NotConverged(NO_SOLUTION)
+    return fitted
 
 
 class Decisions:
@@ -131,6 +137,7 @@ class Decisions:
         """Adjusted minus expected score of each item, shape (n,)."""
         return self.adjustment + self._from_losers(self.weight * (1 - chance))
 
+    @np.errstate(divide="ignore", invalid="ignore")
     def solution(self, theta: FloatArray, part: IntArray) -> FloatArray:
         """Abilities (n,) that the published steps would not move but all alike, by Newton's method with damping.
 
@@ -141,15 +148,17 @@ class Decisions:
         """
         lack, chance = self._lack_within(theta, part)
         for _ in range(NEWTON_STEPS):
+            if not np.isfinite(lack).all():
+                raise NotConverged(NO_SOLUTION)
             try:
                 step = self._newton_step(lack, chance, part)
-            except NotConverged as error:
+            except (NotConverged, np.linalg.LinAlgError) as error:
                 raise NotConverged(NO_SOLUTION) from error
             if np.abs(step).max() <= LAST_NEWTON_STEP:
                 return theta
             damping = 1.0
             moved, moved_lack, chance = theta + step, *self._lack_within(theta + step, part)
-            while np.abs(moved_lack).max() >= np.abs(lack).max():
+            while not np.abs(moved_lack).max() < np.abs(lack).max():
                 damping /= 2
                 if damping < SMALLEST_DAMPING:
                     raise NotConverged(NO_SOLUTION)
@@ -169,8 +178,14 @@ class Decisions:
         """L⁻¹ lack, where L is the information about differences: a Laplacian, to which a weight is added on each
         part's mean, of which the differences say nothing and which the step leaves alone."""
         weight = self.weight * (1 - chance) * chance
-        information, sizes = self._by_item(weight), np.bincount(part)
-        on_mean = np.bincount(part, information) / sizes**2
+        information, n = self._by_item(weight), self.n
+        on_mean = np.bincount(part, information) / np.bincount(part) ** 2
+        if n <= DENSE_SOLVE_LIMIT:
+            links = np.bincount(self.winner * n + self.loser, weight, n * n).reshape(n, n)
+            matrix = (
+                np.diag(information) - links - links.T + np.where(part[:, None] == part, on_mean[part], 0)
+            )
+            return np.asarray(cho_solve(cho_factor(matrix), lack), dtype=np.float64)
 
         def times(step: FloatArray) -> FloatArray:
             differences = self._from_losers(weight * (step[self.winner] - step[self.loser]))
@@ -178,6 +193,7 @@ class Decisions:
 
         return conjugate_gradients(times, lack, information, CG_TOLERANCE)
 
+    @np.errstate(divide="ignore", invalid="ignore", over="ignore")
     def result(self, theta: FloatArray, chance: FloatArray) -> ClassicalFit:
         """Errors and mean squares at these chances."""
         information = self._by_item(self.weight * chance * (1 - chance))

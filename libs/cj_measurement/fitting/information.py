@@ -15,7 +15,7 @@ from scipy.linalg import cho_factor, cho_solve, eigh_tridiagonal, lapack, solve_
 from scipy.sparse import csr_array
 
 from cj_measurement.comparisons import BoolArray, FloatArray
-from cj_measurement.errors import NotConverged
+from cj_measurement.errors import NotConverged, Singular
 
 DENSE_LIMIT = 1_000
 """Up to this many items the matrix is factorised."""
@@ -130,7 +130,7 @@ class Information:
         lower, _ = self.factor
         inverse, failed = lapack.dpotri(lower, lower=1)
         if failed:
-            raise NotConverged("the information matrix is singular")
+            raise Singular("the information matrix is singular")
         below = np.tril(inverse)
         return np.asarray(below + np.tril(below, -1).T, dtype=np.float64)
 

@@ -7,6 +7,10 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.special import ndtr
 
 from cj_measurement.comparisons import FloatArray, IntArray
+from cj_measurement.errors import Singular
+
+LEAST_KNOWN_WITHOUT_PRIOR = 1e-6
+"""Share of the prior's variance that decisions must take away from every direction of the anchors' abilities."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +24,7 @@ class Abilities:
 
     @classmethod
     def of(cls, theta: FloatArray, covariance: FloatArray, items: IntArray, tau: float | None) -> "Abilities":
+        """From the joint covariance (n, n) or from variances (n,); raises ``Singular`` as ``_freed_of_prior`` does."""
         if covariance.ndim == 2:
             variance, cross = np.diag(covariance), covariance[:, items]
         else:
@@ -29,9 +34,17 @@ class Abilities:
         return posterior if tau is None else posterior._freed_of_prior(tau)
 
     def _freed_of_prior(self, tau: float) -> "Abilities":
-        """The posterior without N(0, τ²) on the anchors: (C⁻¹ − E Eᵀ/τ²)⁻¹ by Woodbury, E their columns of I."""
+        """The posterior without N(0, τ²) on the anchors: (C⁻¹ − E Eᵀ/τ²)⁻¹ by Woodbury, E their columns of I.
+
+        Raises ``Singular`` where only that prior holds the anchors: without it their mean ability could be anything.
+        """
         among = self.cross[self.items]
-        weights = cho_solve(cho_factor(tau**2 * np.eye(len(among)) - among), self.cross.T).T
+        told = tau**2 * np.eye(len(among)) - among
+        if np.linalg.eigvalsh(told)[0] <= LEAST_KNOWN_WITHOUT_PRIOR * tau**2:
+            if len(self.items) == len(self.mean):
+                raise Singular("there are no essays beside the anchors: there is nothing to grade")
+            raise Singular("the comparisons hardly link the anchors to the essays: judge more pairs of both")
+        weights = cho_solve(cho_factor(told), self.cross.T).T
         return Abilities(
             self.items,
             self.mean + weights @ self.mean[self.items],
@@ -49,8 +62,15 @@ class Abilities:
         return self.cross[self.items] + 1e-10 * np.eye(len(self.items))
 
     def draw_anchors(self, draws: int, rng: np.random.Generator) -> FloatArray:
-        """Abilities of the anchors, shape (draws, anchors)."""
-        return rng.multivariate_normal(self.anchor_means, self._among_anchors, size=draws, method="cholesky")
+        """Abilities of the anchors, shape (draws, anchors); raises ``Singular``."""
+        try:
+            return rng.multivariate_normal(
+                self.anchor_means, self._among_anchors, size=draws, method="cholesky"
+            )
+        except np.linalg.LinAlgError as error:
+            raise Singular(
+                "the errors of the anchors' abilities are known too little to be drawn from"
+            ) from error
 
     def shares(self, drawn: FloatArray, boundaries: FloatArray) -> FloatArray:
         """P(column) of each item, shape (n, columns), over draws of the anchors and their boundaries."""

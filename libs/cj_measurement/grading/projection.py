@@ -7,6 +7,7 @@ anchors' abilities, each with boundaries of its own, and from the essay's poster
 error, the anchors' errors and the scatter of scripts around the centre of their grade all reach the probability.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from cj_measurement.comparisons import FloatArray, IntArray
 from cj_measurement.correlations import kendall
-from cj_measurement.errors import InvalidArgument
+from cj_measurement.errors import InvalidArgument, Singular
 from cj_measurement.grading.abilities import Abilities
 from cj_measurement.grading.centres import Centres
 from cj_measurement.grading.grade_warnings import GradeWarning, warnings_about
@@ -85,16 +86,34 @@ def project_grades(
     wins: IntArray | None = None,
     draws: int = DRAWS,
 ) -> GradeProjection | NoProjection:
-    """Grades of all items, or why there are none; raises ``InvalidArgument``.
+    """Grades of all items, or why there are none; raises ``InvalidArgument`` for arguments that contradict each other.
 
     ``theta`` (n,) are posterior means, ``covariance`` their joint one (n, n), or only their variances (n,). With
     ``tau``, the prior's standard deviation in the fit, the anchors are freed of that prior: they were chosen to span
     the grades, not drawn as essays are. ``wins`` (n,) are the comparisons that each item won.
     """
     _check(theta, covariance, anchors, scale)
+    _check_options(len(theta), tau, wins, draws)
     reason = _impossible(anchors, theta)
     if reason is not None:
         return NoProjection(reason)
+    try:
+        return _project(theta, covariance, anchors, scale, seed=seed, tau=tau, wins=wins, draws=draws)
+    except Singular as error:
+        return NoProjection(str(error))
+
+
+def _project(
+    theta: FloatArray,
+    covariance: FloatArray,
+    anchors: Sequence[Anchor],
+    scale: ScaleShape,
+    *,
+    seed: int,
+    tau: float | None,
+    wins: IntArray | None,
+    draws: int,
+) -> GradeProjection:
     items = np.array([anchor.item for anchor in anchors])
     grades = np.array([anchor.grade for anchor in anchors])
     abilities = Abilities.of(theta, covariance, items, tau)
@@ -133,13 +152,24 @@ def _check(theta: FloatArray, covariance: FloatArray, anchors: Sequence[Anchor],
         raise InvalidArgument(f"an anchor's grade is one of 0 to {scale.n_grades - 1}")
 
 
+def _check_options(n: int, tau: float | None, wins: IntArray | None, draws: int) -> None:
+    if tau is not None and not 0 < tau < math.inf:
+        raise InvalidArgument("tau must be finite and positive")
+    if wins is not None and len(wins) != n:
+        raise InvalidArgument(f"give the wins of all {n} items")
+    if draws < 1:
+        raise InvalidArgument("at least one draw is needed")
+
+
 def _impossible(anchors: Sequence[Anchor], theta: FloatArray) -> str | None:
     if not anchors:
         return "no anchors"
     if len({anchor.grade for anchor in anchors}) < 2:
         return "all anchors have one grade: two are needed"
     order = _order(theta[[anchor.item for anchor in anchors]], np.array([anchor.grade for anchor in anchors]))
-    if not order > 0:
+    if math.isnan(order):
+        return "the anchors are all equally able as far as is known: judge more pairs"
+    if order <= 0:
         return f"the anchors' grades do not agree with their ranking (Kendall tau {order:.2f})"
     return None
 

@@ -11,6 +11,8 @@ from cj_measurement.errors import InvalidArgument
 from cj_measurement.fitting.bradley_terry import fit
 from cj_measurement.fitting.result import Discrimination, Fit, PositionBias
 
+TINY = float(np.finfo(np.float64).tiny)
+
 
 @dataclass(frozen=True, kw_only=True)
 class LeftOut:
@@ -115,7 +117,7 @@ def leave_out(fitted: Fit, judge: int) -> LeftOut | None:
     return LeftOut(
         n=len(own),
         accuracy=float(np.mean(np.where(chance == 0.5, 0.5, chance > 0.5))),
-        log_loss=float(-np.log(chance).mean()),
+        log_loss=float(-np.log(np.maximum(chance, TINY)).mean()),
     )
 
 

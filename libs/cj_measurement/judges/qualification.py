@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import expit, ndtri
 
 from cj_measurement.comparisons import Comparisons
 from cj_measurement.errors import GraphNotConnected, InvalidArgument
@@ -192,7 +192,7 @@ def _agreement_with_itself(reference: Fit) -> float:
     """How often two decisions of the reference on the same pair agree: the mean of p² + (1−p)² over its posterior."""
     data, draws = reference.comparisons, reference.draws(PREDICTIVE_DRAWS, seed=DRAW_SEED)
     logit = draws[:, data.slot_a] - draws[:, data.slot_b] + reference.effects[data.judge]
-    chance = 1 / (1 + np.exp(-logit))
+    chance = expit(logit)
     return float(np.mean(chance**2 + (1 - chance) ** 2))
 
 

@@ -10,6 +10,7 @@ from scipy.linalg import cholesky, solve_triangular
 from scipy.special import expit
 
 from cj_measurement.comparisons import FloatArray, IntArray
+from cj_measurement.errors import Singular
 from cj_measurement.fitting.information import DENSE_LIMIT
 from cj_measurement.fitting.result import Fit
 from cj_measurement.pairing.asked_pairs import AskedPairs
@@ -54,7 +55,7 @@ def _typical_effect(fit: Fit) -> float:
 def covariance_after(covariance: FloatArray, a: IntArray, b: IntArray, information: FloatArray) -> FloatArray:
     """The covariance (n, n) when these pairs have been answered too: (C⁻¹ + U D Uᵀ)⁻¹ by Woodbury's identity.
 
-    ``information`` (m,), D's diagonal, is what the answers about each pair tell together.
+    ``information`` (m,), D's diagonal, is what the answers about each pair tell together. Raises ``Singular``.
     """
     n = len(covariance)
     for start in range(0, len(a), n):
@@ -67,6 +68,9 @@ def _covariance_after(covariance: FloatArray, a: IntArray, b: IntArray, root: Fl
     across = (covariance[:, a] - covariance[:, b]) * root
     inner = root[:, None] * (across[a] - across[b])
     inner[np.diag_indices_from(inner)] += 1
-    lower = cholesky(inner, lower=True, overwrite_a=True, check_finite=False)
+    try:
+        lower = cholesky(inner, lower=True, overwrite_a=True, check_finite=False)
+    except np.linalg.LinAlgError as error:
+        raise Singular("what the awaited answers would tell cannot be told from rounding") from error
     told = solve_triangular(lower, across.T, lower=True, check_finite=False)
     return np.asarray(covariance - told.T @ told, dtype=np.float64)

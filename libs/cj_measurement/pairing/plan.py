@@ -28,6 +28,7 @@ MOST_EXCHANGES = 20
 """Of the items that are left over, so many are put into other pairs where they met each other before."""
 REST = 500
 """Of the items that are left over, so many of either lead are looked at once more."""
+TINY = float(np.finfo(np.float64).tiny)
 
 
 LOOKED_AT_ONCE = 1_000
@@ -153,7 +154,7 @@ class _Round:
         due = self.state.settings.random_link_share * (self.total + self.count) - self.state.random_links
         seated = self._possible(*self._never_met(*self._anywhere()))
         luck = self.rng.gumbel(size=len(seated.slot_a))
-        luck += np.log(gain.information(seated.slot_a, seated.slot_b))
+        luck += np.log(np.maximum(gain.information(seated.slot_a, seated.slot_b), TINY))
         self._take(seated, [-luck], min(len(self.pairs) + round(due), self.count), Reason.RANDOM_LINK)
 
     def _fill(self, candidates: tuple[IntArray, IntArray], worth: Worth, reason: Reason) -> None:
