@@ -30,7 +30,7 @@ class LinkMethod(StrEnum):
     MEAN_SIGMA = "mean_sigma"
 
 
-FEWEST_ANCHORS = {LinkMethod.FIXED_ANCHOR: 2, LinkMethod.MEAN_SIGMA: 3}
+MIN_ANCHORS = {LinkMethod.FIXED_ANCHOR: 2, LinkMethod.MEAN_SIGMA: 3}
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,8 +117,8 @@ def link(
     Raises ``InvalidArgument`` for too few anchors (two, for a slope three), anchors that are not in the batch or that
     do not differ; and what ``fit`` raises. Items are at most ``COVARIANCE_LIMIT``.
     """
-    if len(anchors) < FEWEST_ANCHORS[method]:
-        raise InvalidArgument(f"{method} needs at least {FEWEST_ANCHORS[method]} anchors, not {len(anchors)}")
+    if len(anchors) < MIN_ANCHORS[method]:
+        raise InvalidArgument(f"{method} needs at least {MIN_ANCHORS[method]} anchors, not {len(anchors)}")
     if anchors.items.min() < 0 or anchors.items.max() >= comparisons.n_items:
         raise InvalidArgument(f"anchors must be items of the batch: 0 to {comparisons.n_items - 1}")
     alone = fit(comparisons, position_effects=position_effects)

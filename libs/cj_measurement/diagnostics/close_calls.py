@@ -15,9 +15,9 @@ SMALLEST_VARIANCE = 1e-20
 def close_calls(fit: Fit) -> tuple[tuple[int, ...], ...]:
     """Groups of two and more items, best first, within which every pair is too close to call.
 
-    Neighbours in the ranking are grouped from the top, as long as nobody in a group is above another with more than
-    ``TOO_CLOSE``. Beyond ``COVARIANCE_LIMIT`` items errors of different items count as independent, which calls a few
-    more pairs close.
+    Neighbours in the ranking are grouped from the top, as long as no item of a group is above another with a
+    probability of more than ``TOO_CLOSE``. Beyond ``COVARIANCE_LIMIT`` items the errors of different items count as
+    independent, which calls a few more pairs close.
     """
     groups: list[list[int]] = []
     for item in np.argsort(-fit.theta, kind="stable"):

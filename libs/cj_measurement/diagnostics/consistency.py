@@ -10,7 +10,7 @@ from cj_measurement.diagnostics.graph import wins_by_pair
 
 @dataclass(frozen=True, kw_only=True)
 class Triads:
-    """Triples of items in which all three pairs are decided, and how many of them go round in a circle."""
+    """Triples of items in which all three pairs are decided; circular ones have A beat B, B beat C and C beat A."""
 
     closed: int
     circular: int

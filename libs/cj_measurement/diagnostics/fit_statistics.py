@@ -8,7 +8,7 @@ from cj_measurement.comparisons import BoolArray, FloatArray, IntArray
 from cj_measurement.fitting.result import Fit
 
 MISFIT_SDS = 2.0
-LEAST_SURPRISE = float(np.finfo(np.float64).epsneg)
+MIN_PROBABILITY = float(np.finfo(np.float64).epsneg)
 """A probability of 1 to rounding is taken to be this far from it, so that residuals stay finite."""
 
 
@@ -51,7 +51,7 @@ def judge_fit(fit: Fit) -> MeanSquares:
 def _outcomes(fit: Fit) -> tuple[FloatArray, FloatArray]:
     data = fit.comparisons
     chance = fit.probability(data.slot_a, data.slot_b, data.judge)
-    return data.a_won.astype(np.float64), np.clip(chance, LEAST_SURPRISE, 1 - LEAST_SURPRISE)
+    return data.a_won.astype(np.float64), np.clip(chance, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
 
 
 def _mean_squares(fit: Fit, places: IntArray, count: int, *, times: int) -> MeanSquares:

@@ -2,7 +2,7 @@
 
 P(A wins) = σ(a_j (θ_A − θ_B) + b_j), θ ~ N(0, τ²), and τ² is the value under which the data are most probable
 (marginal likelihood by Laplace's approximation). b_j is judge j's preference for the first slot, in logits; a_j is
-how sharply the judge tells items apart, 1 for all unless it is asked for, then with a geometric mean of 1.
+the judge's discrimination, 1 for all unless it is asked for, then with a geometric mean of 1.
 """
 
 import math

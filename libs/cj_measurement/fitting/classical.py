@@ -24,7 +24,7 @@ LAST_STEP = 1e-4
 STEPS = 400
 STEP_LIMIT_FACTOR = 0.98
 """No ability moves by more than this to the power of the step's number, in logits."""
-PUBLISHED_WITHIN = 1e-3
+PUBLISHED_TOLERANCE = 1e-3
 """Steps that are cut off this near to the solution, in logits, end where published figures were taken."""
 NEWTON_STEPS = 40
 LAST_NEWTON_STEP = 1e-8
@@ -80,7 +80,7 @@ def fit_classical(
     if not ended:
         start = theta if np.isfinite(theta).all() else decisions.start - decisions.start.mean()
         solution = decisions.solution(start, part)
-        if not np.abs(solution - theta).max() <= PUBLISHED_WITHIN:
+        if not np.abs(solution - theta).max() <= PUBLISHED_TOLERANCE:
             theta, chance = solution, decisions.chance(solution)
     fitted = decisions.result(theta, chance)
     if not np.isfinite([fitted.theta, fitted.standard_errors, fitted.infit, fitted.outfit]).all():

@@ -8,7 +8,7 @@ from cj_measurement.fitting.classical import STEP_LIMIT_FACTOR, STEPS, Decisions
 MOMENTUM = 0.7
 LAST_STEP_OF_A_PART = 1e-3
 """Where the steps of a half end: a tenth of the third digit of its correlation."""
-COMPARISONS_AT_ONCE = 128_000
+COMPARISONS_PER_CHUNK = 128_000
 """In all parts that are fitted side by side: some hundred halves of a usual batch, a few of a huge one."""
 
 
@@ -20,9 +20,9 @@ def abilities_of_parts(comparisons: Comparisons, parts: BoolArray) -> FloatArray
     For halves: steps with momentum come to about the same end sooner, and of many parts at once sooner again.
     """
     abilities = np.full((len(parts), comparisons.n_items), np.nan)
-    at_once = max(1, COMPARISONS_AT_ONCE // max(1, len(comparisons)))
-    for start in range(0, len(parts), at_once):
-        _Parts(comparisons, parts[start : start + at_once]).fit(abilities[start : start + at_once])
+    chunk = max(1, COMPARISONS_PER_CHUNK // max(1, len(comparisons)))
+    for start in range(0, len(parts), chunk):
+        _Parts(comparisons, parts[start : start + chunk]).fit(abilities[start : start + chunk])
     return abilities
 
 
@@ -66,8 +66,10 @@ class _Parts:
             self.loser, surprise, theta.size
         )
         surprise *= odds / (1 + odds)
-        told = np.bincount(self.winner, surprise, theta.size) + np.bincount(self.loser, surprise, theta.size)
-        step = (self.adjustment.ravel() + beyond) / (told + 1 - self.seen.ravel())
+        information = np.bincount(self.winner, surprise, theta.size) + np.bincount(
+            self.loser, surprise, theta.size
+        )
+        step = (self.adjustment.ravel() + beyond) / (information + 1 - self.seen.ravel())
         return np.asarray(step, dtype=np.float64).reshape(theta.shape)
 
     def _centred(self, theta: FloatArray) -> FloatArray:

@@ -22,7 +22,7 @@ DENSE_LIMIT = 1_000
 DENSE_SOLVE_LIMIT = 150
 """Up to this many parameters a factorisation is quicker than conjugate gradients."""
 CG_ITERATIONS = 20_000
-ONE_THREAD = 10_000
+MAX_SINGLE_THREAD_LENGTH = 10_000
 """Length of vectors up to which OpenBLAS multiplies them on one thread."""
 PROBE_NUMBERS = 20_000
 """Random numbers in all probes together: their error falls with the root of it, whatever n is."""
@@ -206,8 +206,8 @@ def _combine(border: FloatArray, rest: FloatArray) -> FloatArray:
 
 
 def _dot(x: FloatArray, y: FloatArray) -> FloatArray:
-    """Column by column. Threads of a BLAS, which start above ``ONE_THREAD``, cost more than they save here."""
-    if x.ndim == 1 and len(x) <= ONE_THREAD:
+    """Column by column. The threads that a BLAS starts above this length cost more than they save here."""
+    if x.ndim == 1 and len(x) <= MAX_SINGLE_THREAD_LENGTH:
         return np.asarray(np.dot(x, y), dtype=np.float64)[()]
     product: FloatArray = np.einsum("i...,i...->...", x, y)
     return product

@@ -22,7 +22,7 @@ TOLERANCE = 1e-8
 MAX_ITERATIONS = 100
 SMALLEST_STEP = 1e-10
 ROUNDING = 1e-12
-COLUMNS_AT_ONCE = 100
+COLUMNS_PER_CHUNK = 100
 POSITION_PRIOR_SD = 2.0
 """A weak prior on b_j keeps it finite for a judge who always prefers one slot."""
 DISCRIMINATION_PRIOR_SD = 0.5
@@ -303,6 +303,8 @@ class Posterior:
         step = self.information(point, tau, expected=True).solve(gradient, tolerance=forcing)
         return self._move(point, gradient, step, tau)
 
+    # A step that overflows has no posterior that is higher: it is halved.
+    @np.errstate(over="ignore", invalid="ignore")
     def _move(
         self, point: Point, gradient: FloatArray, step: FloatArray, tau: float
     ) -> tuple[Point, FloatArray]:
@@ -359,8 +361,8 @@ class Posterior:
             roots[: self.n] *= self.free[:, None]
         variance = sum(
             np.einsum("mr,mr->m", moved, moved)
-            for start in range(0, roots.shape[1], COLUMNS_AT_ONCE)
-            for moved in [self._push(roots[:, start : start + COLUMNS_AT_ONCE], point)]
+            for start in range(0, roots.shape[1], COLUMNS_PER_CHUNK)
+            for moved in [self._push(roots[:, start : start + COLUMNS_PER_CHUNK], point)]
         )
         surprise = point.surprise
         third = self.weight * surprise * (1 - surprise) * (1 - 2 * surprise)

@@ -21,7 +21,7 @@ VARIANCE_DRAWS = 50
 DRAW_SEED = 411
 BEND_STEP = 0.1
 """Step in log τ over which the curvature of the evidence is measured."""
-MOST_TAU_ERROR = 0.5
+MAX_LOG_TAU_ERROR = 0.5
 """In log τ; beyond, a parabola through the evidence says nothing."""
 
 
@@ -46,7 +46,7 @@ class PositionBias:
 
 @dataclass(frozen=True)
 class Discrimination:
-    """How sharply a judge tells items apart: ``a``, and the standard error of log a."""
+    """A judge's discrimination between items: ``a``, and the standard error of log a."""
 
     judge: int
     a: float
@@ -176,7 +176,7 @@ class Fit:
             return 0.0
         around = self._at(-BEND_STEP).log_evidence + self._at(BEND_STEP).log_evidence
         bend = (2 * self.log_evidence - around) / BEND_STEP**2
-        return 1 / math.sqrt(max(bend, MOST_TAU_ERROR**-2))
+        return 1 / math.sqrt(max(bend, MAX_LOG_TAU_ERROR**-2))
 
     def _at(self, log_tau: float) -> "Fit":
         """The fit to the same comparisons, log τ so far away."""

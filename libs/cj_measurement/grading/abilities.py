@@ -9,7 +9,7 @@ from scipy.special import ndtr
 from cj_measurement.comparisons import FloatArray, IntArray
 from cj_measurement.errors import Singular
 
-LEAST_KNOWN_WITHOUT_PRIOR = 1e-6
+MIN_LIKELIHOOD_SHARE = 1e-6
 """Share of the prior's variance that decisions must take away from every direction of the anchors' abilities."""
 
 
@@ -39,12 +39,12 @@ class Abilities:
         Raises ``Singular`` where only that prior holds the anchors: without it their mean ability could be anything.
         """
         among = self.cross[self.items]
-        told = tau**2 * np.eye(len(among)) - among
-        if np.linalg.eigvalsh(told)[0] <= LEAST_KNOWN_WITHOUT_PRIOR * tau**2:
+        information = tau**2 * np.eye(len(among)) - among
+        if np.linalg.eigvalsh(information)[0] <= MIN_LIKELIHOOD_SHARE * tau**2:
             if len(self.items) == len(self.mean):
                 raise Singular("there are no essays beside the anchors: there is nothing to grade")
             raise Singular("the comparisons hardly link the anchors to the essays: judge more pairs of both")
-        weights = cho_solve(cho_factor(told), self.cross.T).T
+        weights = cho_solve(cho_factor(information), self.cross.T).T
         return Abilities(
             self.items,
             self.mean + weights @ self.mean[self.items],

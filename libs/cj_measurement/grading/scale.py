@@ -41,7 +41,7 @@ class ScaleShape:
         if self.priors is not None and (
             len(self.priors) != self.n_grades or min(self.priors) <= 0 or abs(sum(self.priors) - 1) > 1e-6
         ):
-            raise InvalidArgument("priors are one positive share a grade, and their sum is 1")
+            raise InvalidArgument("priors are one positive share per grade, and their sum is 1")
 
 
 def confidence_label(probability: float) -> ConfidenceLabel:

@@ -224,7 +224,7 @@ def _sharpness(evidence: _Evidence, limits: QualificationSettings) -> Criterion:
         limits.min_sharpness,
         is_most=False,
         reason=lambda interval: (
-            f"tells essays apart {interval} times as sharply as the reference; at least "
+            f"discriminates between essays {interval} times as sharply as the reference; at least "
             f"{limits.min_sharpness:.2f} is wanted"
         ),
     )

@@ -1,8 +1,8 @@
 """What further judging would bring: the reliability after the next comparisons, and how many the target takes.
 
 With V the variance of the true abilities (S² + PV of the fit) reliability is 1 − PV/V, and the precision 1/PV grows
-in proportion to the comparisons. The rate is that of the pairs that would be asked next, each counted with what it
-tells on average over where its two abilities may lie. How well V is known, from n essays, makes the range.
+in proportion to the comparisons. The rate is that of the pairs that would be asked next, each counted with its
+expected information over where its two abilities may lie. How well V is known, from n essays, makes the range.
 """
 
 import math
@@ -24,8 +24,8 @@ from cj_measurement.pairing.state import Pair, PairingState
 NEXT = 100
 NOISE = 0.1
 """Half of all batches of coin flips read less: below it, no target is in sight."""
-TOO_SLOW = 1e-9
-"""A comparison that adds a smaller share to the precision than this tells nothing: no target is in sight."""
+MIN_RELATIVE_RATE = 1e-9
+"""Share of the precision that a comparison must add; with less, no number of comparisons reaches a target."""
 RANGE_Z = 1.28
 FIRST_PASSAGE = 1.3
 """Runs reach a target by chance sooner or later than their mean: widens the range to what simulated runs need."""
@@ -45,8 +45,8 @@ class UntilTarget:
 class Forecast:
     """What the next ``comparisons`` add to the EB reliability and cost, and how far the target is.
 
-    ``until_target`` is None while the essays cannot be told from equal ones, or the next pairs would tell nothing: more
-    of the same judging may never do.
+    ``until_target`` is None while the essays are indistinguishable from equal ones, or the next pairs add no
+    information: more judging of this kind may not help.
     """
 
     comparisons: int
@@ -89,7 +89,7 @@ def forecast(
 
 
 def _until(growth: "_Growth", target: float, cost_per_comparison: Decimal) -> UntilTarget | None:
-    if growth.reliability(0) < NOISE or growth.rate <= growth.precision * TOO_SLOW:
+    if growth.reliability(0) < NOISE or growth.rate <= growth.precision * MIN_RELATIVE_RATE:
         return None
     margin = RANGE_Z * growth.relative_error
     expected = growth.needed(target)

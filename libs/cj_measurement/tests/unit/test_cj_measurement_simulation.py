@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from cj_measurement import InvalidArgument, Policy, simulation
 from cj_measurement.simulation import (
-    LARGEST_RUN,
+    MAX_SIMULATED_ESSAYS,
     Design,
     Reading,
     Run,
@@ -193,7 +193,7 @@ def test_a_sharper_judge_needs_less() -> None:
 
 
 def test_a_target_out_of_reach_has_no_price(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulation, "MOST_PER_ESSAY", 15)
+    monkeypatch.setattr(simulation, "MAX_COMPARISONS_PER_ESSAY", 15)
 
     needed = power(
         Design(essays=8),
@@ -212,7 +212,9 @@ def test_what_an_essay_needs_hardly_depends_on_how_many_there_are() -> None:
     sharp = SimulatedJudge(sd=3.0, position_bias=0.3)
     few = medians(Policy.INFORMATION, sd=3.0)[10]
 
-    (simulated,) = simulate(Design(essays=2 * LARGEST_RUN), sharp, comparisons_per_essay=[10], seeds=5)
+    (simulated,) = simulate(
+        Design(essays=2 * MAX_SIMULATED_ESSAYS), sharp, comparisons_per_essay=[10], seeds=5
+    )
 
     many = simulated.median
     assert few.eb_reliability == pytest.approx(many.eb_reliability, abs=0.02)

@@ -23,7 +23,7 @@ def as_if_large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def neighbours(n_items: int, *, seed: int) -> Comparisons:
-    """Ten comparisons an item with items next to it, as an adaptive policy without long links would have them."""
+    """Ten comparisons per item with items next to it, as an adaptive policy without long links would have them."""
     generator = np.random.default_rng(seed)
     truth = np.sort(generator.normal(0, 1.5, n_items))
     slot_a = np.repeat(np.arange(n_items), 5)
@@ -161,5 +161,5 @@ def test_thirty_thousand_essays_are_measured() -> None:
     assert fitted.eb_reliability == pytest.approx(r_squared, abs=0.04)
     low, high = fitted.intervals(0.9).T
     truth = batch.truth - batch.truth.mean()
-    # Laplace's approximation puts τ 5 % too low at ten comparisons an essay, and intervals with it.
+    # Laplace's approximation puts τ 5 % too low at ten comparisons per essay, and intervals with it.
     assert 0.85 < np.mean((low < truth) & (truth < high)) < 0.93
