@@ -54,15 +54,16 @@ def swap_consistency(comparisons: Comparisons) -> tuple[SwapConsistency, ...]:
     second = _share(pair[~low_first], low_won[~low_first], len(keys))
     same = first * second + (1 - first) * (1 - second)
     both, judge = np.isfinite(same), keys // n**2
-    return tuple(_swaps_of(number, same[both & (judge == number)]) for number in range(comparisons.n_judges))
+    by_judge = [same[both & (judge == number)] for number in range(comparisons.n_judges)]
+    return tuple(
+        SwapConsistency(
+            judge=number, pairs=len(pairs), same_winner_share=float(pairs.mean()) if len(pairs) else None
+        )
+        for number, pairs in enumerate(by_judge)
+    )
 
 
 def _share(place: IntArray, won: BoolArray, count: int) -> FloatArray:
     """Share of wins by place, NaN where there are none."""
     with np.errstate(invalid="ignore"):
         return np.bincount(place, won, count) / np.bincount(place, minlength=count)
-
-
-def _swaps_of(judge: int, same: FloatArray) -> SwapConsistency:
-    share = float(same.mean()) if len(same) else None
-    return SwapConsistency(judge=judge, pairs=len(same), same_winner_share=share)

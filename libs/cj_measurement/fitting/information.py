@@ -147,7 +147,7 @@ class Information:
         """log det H; beyond ``DENSE_LIMIT`` items an estimate, always the same for the same matrix."""
         if self.n <= DENSE_LIMIT:
             return float(2 * np.log(np.diag(self.factor[0])).sum())
-        return self._log_determinant_of_abilities() - self._log_determinant_of_border_covariance()
+        return self._log_determinant_of_abilities() - float(np.linalg.slogdet(self.border_covariance())[1])
 
     def border_covariance(self) -> FloatArray:
         """The block of H⁻¹ that belongs to the judges' parameters, shape (k, k)."""
@@ -155,9 +155,6 @@ class Information:
         units = np.zeros((self.size, k))
         units[n:] = np.eye(k)
         return self.solve(units)[n:] if k else np.empty((0, 0))
-
-    def _log_determinant_of_border_covariance(self) -> float:
-        return float(np.linalg.slogdet(self.border_covariance())[1])
 
     def _log_determinant_of_abilities(self) -> float:
         """log det M, in which a free prior mean is an update of rank one."""
@@ -175,7 +172,8 @@ class Information:
         A has no diagonal, and tr A² is known: what the probes say about these two corrects what they say about
         the logarithm, whose series begins with them. That takes nine tenths of the error away.
         """
-        probes = _signs(self.n, max(4, PROBE_NUMBERS // self.n))
+        generator = np.random.default_rng(PROBE_SEED)
+        probes = generator.choice(np.array([-1.0, 1.0]), size=(self.n, max(4, PROBE_NUMBERS // self.n)))
         diagonal, off = _lanczos(self._scaled, probes, min(LANCZOS_STEPS, self.n))
         logarithm = np.array([_quadrature(diagonal[:, r], off[:-1, r]) for r in range(probes.shape[1])])
         first = 1 - diagonal[0]
@@ -239,11 +237,6 @@ def conjugate_gradients(
         direction *= size / (previous + TINY)
         direction += scaled
     raise NotConverged(f"conjugate gradients: no solution after {CG_ITERATIONS} iterations")
-
-
-def _signs(n: int, count: int) -> FloatArray:
-    generator = np.random.default_rng(PROBE_SEED)
-    return generator.choice(np.array([-1.0, 1.0]), size=(n, count))
 
 
 def _lanczos(

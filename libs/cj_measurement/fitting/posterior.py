@@ -274,6 +274,8 @@ class Posterior:
             corner[k:, k:] = (self.basis * within) @ self.basis.T + prior
         return corner
 
+    # A step that overflows turns the posterior into NaN, which is no improvement: it is shortened or refused.
+    @np.errstate(over="ignore", invalid="ignore")
     def mode(self, tau: float, start: FloatArray, *, tolerance: float = TOLERANCE) -> Mode:
         """The mode by Newton's method from ``start``.
 
@@ -303,8 +305,6 @@ class Posterior:
         step = self.information(point, tau, expected=True).solve(gradient, tolerance=forcing)
         return self._move(point, gradient, step, tau)
 
-    # A step that overflows has no posterior that is higher: it is halved.
-    @np.errstate(over="ignore", invalid="ignore")
     def _move(
         self, point: Point, gradient: FloatArray, step: FloatArray, tau: float
     ) -> tuple[Point, FloatArray]:

@@ -133,11 +133,12 @@ def agreement_of(comparisons: Comparisons, first: int, second: int) -> Agreement
     if not common.any():
         return None
     won, share = one.a_won[common].astype(np.float64), share[common]
+    a, b = one.slot_a[common], one.slot_b[common]
     agreement = float(np.mean(won * share + (1 - won) * (1 - share)))
     return Agreement(
         first=first,
         second=second,
-        pairs=len(np.unique(_pair(one, common))),
+        pairs=len(np.unique(np.minimum(a, b) * one.n_items + np.maximum(a, b))),
         decisions=int(common.sum()),
         agreement=agreement,
         kappa=_kappa(agreement, float(won.mean()), float(share.mean())),
@@ -161,11 +162,6 @@ def _shares(keys: IntArray, won: BoolArray, wanted: IntArray) -> FloatArray:
     share = np.bincount(place, won) / np.bincount(place)
     found = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
     return np.where(known[found] == wanted, share[found], np.nan)
-
-
-def _pair(comparisons: Comparisons, chosen: BoolArray) -> IntArray:
-    a, b = comparisons.slot_a[chosen], comparisons.slot_b[chosen]
-    return np.minimum(a, b) * comparisons.n_items + np.maximum(a, b)
 
 
 def _kappa(agreement: float, first: float, second: float) -> float | None:

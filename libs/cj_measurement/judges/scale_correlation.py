@@ -26,8 +26,8 @@ def scale_correlation(first: Fit, second: Fit, *, level: float = 0.9) -> ScaleCo
 
     Each fit stands for a Gaussian likelihood of its abilities, of precision C⁻¹ − I/τ²; with the prior
     N(0, [[τ₁², ρτ₁τ₂], [ρτ₁τ₂, τ₂²]]) for the two abilities of an item the evidence for each ρ has a closed form. Where
-    little is known of either scale the interval is wide; correlating scores and dividing by reliabilities is less
-    honest. Raises ``InvalidArgument`` for different items and for known abilities, ``TooLarge`` and ``Singular``.
+    little is known of either scale the interval is wide; correlating scores and dividing by their reliabilities would
+    hide that. Raises ``InvalidArgument`` for different items and for known abilities, ``TooLarge`` and ``Singular``.
     """
     if first.n_items != second.n_items:
         raise InvalidArgument("the two fits must be of the same items")

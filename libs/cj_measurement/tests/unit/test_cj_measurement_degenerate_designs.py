@@ -49,7 +49,7 @@ FloatArray = npt.NDArray[np.float64]
 
 ResultT = TypeVar("ResultT")
 
-degenerate = settings(max_examples=int(__import__("os").environ.get("EX", "40")), deadline=None)
+degenerate = settings(max_examples=30, deadline=None)
 
 
 @contextmanager

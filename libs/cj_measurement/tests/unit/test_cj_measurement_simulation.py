@@ -112,10 +112,12 @@ def test_information_needs_fewer_comparisons_than_random_pairs(
     assert informed.true_r2 > random.true_r2
 
 
-def test_a_reading_says_how_many_comparisons_an_essay_it_is_of() -> None:
-    at = medians(Policy.RANDOM, sd=2.0, at=(3, 4, 9), seeds=2)
+def test_a_reading_says_how_many_comparisons_per_essay_it_is_of() -> None:
+    design = Design(essays=20, policy=Policy.RANDOM)
 
-    assert [reading.comparisons_per_essay for reading in at.values()] == [3.0, 4.0, 9.0]
+    simulated = simulate(design, SimulatedJudge(sd=2.0), comparisons_per_essay=[3, 4, 9], seeds=2)
+
+    assert [each.median.comparisons_per_essay for each in simulated] == [3.0, 4.0, 9.0]
 
 
 def test_a_round_is_planned_while_the_one_before_is_judged() -> None:
