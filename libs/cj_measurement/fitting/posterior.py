@@ -274,8 +274,7 @@ class Posterior:
             corner[k:, k:] = (self.basis * within) @ self.basis.T + prior
         return corner
 
-    # A step that overflows turns the posterior into NaN, which is no improvement: it is shortened or refused.
-    @np.errstate(over="ignore", invalid="ignore")
+    @np.errstate(over="ignore", invalid="ignore")  # A step that overflows is shortened or refused.
     def mode(self, tau: float, start: FloatArray, *, tolerance: float = TOLERANCE) -> Mode:
         """The mode by Newton's method from ``start``.
 
@@ -308,12 +307,13 @@ class Posterior:
     def _move(
         self, point: Point, gradient: FloatArray, step: FloatArray, tau: float
     ) -> tuple[Point, FloatArray]:
-        """The whole step where the gradient shrinks; else as much of it as improves the posterior."""
-        value, scale = None, 1.0
+        """The whole step where the gradient shrinks short of the mode; else as much as improves the posterior."""
+        value, scale, slope = None, 1.0, np.einsum("i,i->", gradient, step)
         while scale > SMALLEST_STEP:
             moved = self.at(point.parameters + scale * step)
             turned = self.gradient(moved, tau)
-            if self.basis is None and np.abs(turned).max() < np.abs(gradient).max():
+            is_beyond = np.einsum("i,i->", turned, step) < -slope / 2
+            if self.basis is None and not is_beyond and np.abs(turned).max() < np.abs(gradient).max():
                 return moved, turned
             value = self.log_posterior(point, tau) if value is None else value
             if self.log_posterior(moved, tau) > value - ROUNDING * abs(value):

@@ -17,6 +17,8 @@ from cj_measurement import (
 from cj_measurement.comparisons import BoolArray, FloatArray
 from cj_measurement.fitting import posterior, result
 from cj_measurement.fitting import tau as tau_search
+from cj_measurement.pairing.state import Policy
+from cj_measurement.simulation import Design, Run, SimulatedJudge
 from cj_measurement.tests.builders import judged
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -139,6 +141,25 @@ def test_a_warm_start_ends_where_a_cold_one_does(n_items: int) -> None:
     assert fit(batch.comparisons, tau=1.0, start=early).theta == pytest.approx(
         fit(batch.comparisons, tau=1.0).theta, abs=1e-7
     )
+
+
+def test_a_start_on_a_much_wider_scale_leads_to_the_mode() -> None:
+    """Where decisions are saturated a step may shrink the gradient and worsen the fit: such steps went in circles."""
+    run = Run(Design(essays=20, policy=Policy.RANDOM), SimulatedJudge(sd=2.0), seed=1)
+    fits = []
+    for comparisons_per_essay in (3, 4, 9):
+        while run.comparisons_per_essay < comparisons_per_essay:
+            run.judge_round()
+        fits.append(run.fit())
+
+    wide, found = fits[1], fits[2]
+
+    assert wide is not None
+    assert found is not None
+    cold = fit(found.comparisons)
+    assert wide.tau > 2 * cold.tau
+    assert found.tau == pytest.approx(cold.tau, rel=2e-3)
+    assert found.theta == pytest.approx(cold.theta, abs=5e-3)
 
 
 def test_tau_is_where_the_evidence_is_highest() -> None:
