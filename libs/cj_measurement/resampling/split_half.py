@@ -6,13 +6,14 @@ from math import comb
 
 import numpy as np
 
-from cj_measurement.bradley_terry import Fit
-from cj_measurement.classical import abilities_of_parts, fit_classical
 from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray
+from cj_measurement.fitting.classical import fit_classical
+from cj_measurement.fitting.classical_parts import abilities_of_parts
+from cj_measurement.fitting.result import Fit
 from cj_measurement.reliability import Reliability, SplitHalf
 
 HALVES = 100
-FEWEST_COMMON_ITEMS = 3
+MIN_COMMON_ITEMS = 3
 
 
 def reliability_of(fit: Fit, *, seed: int, halves: int = HALVES) -> Reliability:
@@ -73,6 +74,6 @@ def _halves_of_comparisons(
 
 def _correlation(one: FloatArray, other: FloatArray) -> float | None:
     common = np.isfinite(one) & np.isfinite(other)
-    if common.sum() < FEWEST_COMMON_ITEMS or np.ptp(one[common]) == 0 or np.ptp(other[common]) == 0:
+    if common.sum() < MIN_COMMON_ITEMS or np.ptp(one[common]) == 0 or np.ptp(other[common]) == 0:
         return None
     return float(np.corrcoef(one[common], other[common])[0, 1])

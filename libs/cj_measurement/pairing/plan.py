@@ -1,4 +1,4 @@
-"""Choosing the next round of pairs: by what they would tell, with level use of items and slots.
+"""Choosing the next round of pairs: by expected information, with balanced use of items and slots.
 
 A round is a matching: no item twice. An item's uses of slots A and B differ by one at most. The first round links
 all items in a random cycle; a later round may be planned while earlier ones are still being judged.
@@ -6,125 +6,33 @@ all items in a random cycle; a later round may be planned while earlier ones are
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 
-from cj_measurement.asked_pairs import AskedPairs
-from cj_measurement.bradley_terry import Fit
 from cj_measurement.comparisons import BoolArray, FloatArray, IntArray
-from cj_measurement.errors import InvalidArgument
-from cj_measurement.expected_gain import ExpectedGain
-from cj_measurement.small_batches import next_pairs
+from cj_measurement.fitting.result import Fit
+from cj_measurement.pairing.asked_pairs import AskedPairs
+from cj_measurement.pairing.expected_gain import ExpectedGain
+from cj_measurement.pairing.small_batches import next_pairs
+from cj_measurement.pairing.state import Pair, PairingState, Policy, Reason
 
 SMALL = 8
 """Below this many items every pair is asked before any is asked again."""
-CANDIDATES = 200_000
+MAX_CANDIDATES = 200_000
 """About as many pairs are looked at for a round: all of them up to 630 items."""
 NEAREST_RANKS = 16
 """However many items there are, each is looked at with this many next in rank."""
-MOST_EXCHANGES = 20
+MAX_EXCHANGES = 20
 """Of the items that are left over, so many are put into other pairs where they met each other before."""
-REST = 500
+MAX_LEFT_OVER = 500
 """Of the items that are left over, so many of either lead are looked at once more."""
+TINY = float(np.finfo(np.float64).tiny)
 
 
-class Policy(StrEnum):
-    """How pairs are chosen once all items are linked; all but ``information`` are there to be compared with it."""
-
-    INFORMATION = "information"
-    RANDOM = "random"
-    NEAREST = "nearest"
-    SWISS = "swiss"
-
-
-class Reason(StrEnum):
-    """Why a pair was chosen."""
-
-    CYCLE = "cycle"
-    ALL_PAIRS = "all_pairs"
-    INFORMATION = "information"
-    RANDOM_LINK = "random_link"
-    OTHER_ORDER = "other_order"
-    NEIGHBOUR = "neighbour"
-
-
-LOOKED_AT_ONCE = 1_000
+CHUNK_SIZE = 1_000
 """Candidates are walked through in Python, so many at a time: most rounds are full after a few hundred."""
-
-RANDOM_REASONS = frozenset({Reason.CYCLE, Reason.RANDOM_LINK})
-"""Reasons of the pairs that were drawn at random."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two items in their slots."""
-
-    slot_a: int
-    slot_b: int
-    reason: Reason
-
-
-@dataclass(frozen=True, kw_only=True)
-class PairingSettings:
-    """Shares of all pairs: those drawn at random, and those that are judged in both orders, at least."""
-
-    random_link_share: float = 0.30
-    both_orders_share: float = 0.20
-
-    def __post_init__(self) -> None:
-        for name in ("random_link_share", "both_orders_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InvalidArgument(f"{name} is a share: give a number from 0 to 1")
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class PairingState:
-    """What the next round depends on: every ordered pair ever asked, answered or not, and the last fit.
-
-    ``random_links`` of the pairs asked were drawn at random (``RANDOM_REASONS``).
-    """
-
-    n_items: int
-    asked: AskedPairs
-    random_links: int
-    fit: Fit | None = None
-    settings: PairingSettings = PairingSettings()
-
-    @classmethod
-    def of(
-        cls,
-        n_items: int,
-        asked: npt.ArrayLike,
-        *,
-        random_links: int | None = None,
-        fit: Fit | None = None,
-        settings: PairingSettings | None = None,
-    ) -> "PairingState":
-        """Build from ordered pairs (slot A, slot B), shape (m, 2); raises ``InvalidArgument``.
-
-        Without ``random_links`` only the first cycle is taken to have been drawn at random.
-        """
-        pairs = np.asarray(asked, dtype=np.int64).reshape(-1, 2)
-        _check(n_items, pairs, fit)
-        return cls(
-            n_items=n_items,
-            asked=AskedPairs(n_items, pairs[:, 0], pairs[:, 1]),
-            random_links=min(n_items, len(pairs)) if random_links is None else random_links,
-            fit=fit,
-            settings=settings or PairingSettings(),
-        )
-
-
-def _check(n_items: int, pairs: IntArray, fit: Fit | None) -> None:
-    if n_items < 2:
-        raise InvalidArgument("one item cannot be compared: there must be two")
-    if len(pairs) and (pairs.min() < 0 or pairs.max() >= n_items or np.any(pairs[:, 0] == pairs[:, 1])):
-        raise InvalidArgument(f"a pair is two of the items 0 to {n_items - 1}")
-    if fit is not None and fit.n_items != n_items:
-        raise InvalidArgument(f"the fit is of {fit.n_items} items, not of {n_items}")
 
 
 def plan_pairs(
@@ -136,7 +44,7 @@ def plan_pairs(
 ) -> tuple[Pair, ...]:
     """Up to ``count`` pairs for the next round, at least one if ``count`` is; the same seed gives the same pairs.
 
-    The first round is a random cycle through all items: two comparisons an item, one in each slot, and every item
+    The first round is a random cycle through all items: two comparisons per item, one in each slot, and every item
     linked to every other. A later one is a matching of at most half the items. Policies other than ``information``
     are pure: neither random links nor other orders are mixed in.
     """
@@ -169,7 +77,7 @@ def _linking_cycle(asked: AskedPairs, parts: IntArray, rng: np.random.Generator)
 
 
 @dataclass(frozen=True, eq=False)
-class _Seated:
+class _OrderedPairs:
     """Pairs in the slots that they would get, whether slots stay even, and how often each was asked in this order."""
 
     slot_a: IntArray
@@ -177,8 +85,8 @@ class _Seated:
     fits: BoolArray
     times: IntArray
 
-    def where(self, chosen: BoolArray) -> "_Seated":
-        return _Seated(self.slot_a[chosen], self.slot_b[chosen], self.fits[chosen], self.times[chosen])
+    def where(self, chosen: BoolArray) -> "_OrderedPairs":
+        return _OrderedPairs(self.slot_a[chosen], self.slot_b[chosen], self.fits[chosen], self.times[chosen])
 
     def pair(self, place: int, reason: Reason) -> Pair:
         return Pair(int(self.slot_a[place]), int(self.slot_b[place]), reason)
@@ -203,7 +111,7 @@ class _Round:
         self._take_missing_links(parts)
         self._keep_least_used()
         if self.state.fit is None or policy is Policy.RANDOM:
-            self._fill(self._never_met(*self._anywhere()), self._luck, Reason.RANDOM_LINK)
+            self._fill(self._never_met(*self._anywhere()), self._random_worth, Reason.RANDOM_LINK)
         elif policy is Policy.INFORMATION:
             self._plan_by_information(ExpectedGain(self.state.fit, self.asked))
         else:
@@ -222,9 +130,9 @@ class _Round:
         main = np.bincount(parts).argmax()
         for part in np.flatnonzero(np.arange(parts.max() + 1) != main):
             one, other = np.meshgrid(np.flatnonzero(parts == part), np.flatnonzero(parts == main))
-            seated = self._possible(one.ravel(), other.ravel())
+            ordered = self._possible(one.ravel(), other.ravel())
             until = min(len(self.pairs) + 1, self.count)
-            self._take(seated, [self._uses(seated)], until, Reason.RANDOM_LINK)
+            self._take(ordered, [self._uses(ordered)], until, Reason.RANDOM_LINK)
 
     def _keep_least_used(self) -> None:
         """Only the items with the fewest comparisons take part when the round is smaller than all of them."""
@@ -236,35 +144,35 @@ class _Round:
         """Pairs asked once, now in their other order, until these have their share of all pairs."""
         share = self.state.settings.both_orders_share
         due = (share * (self.asked.n_pairs + self.count) - self.asked.n_both_ways) / (1 + share)
-        seated = self._possible(*self.asked.one_way)
-        seated = seated.where(seated.times == 0)
+        ordered = self._possible(*self.asked.one_way)
+        ordered = ordered.where(ordered.times == 0)
         until = min(round(due), self.count // 2)
-        self._take(seated, [-gain(seated.slot_a, seated.slot_b)], until, Reason.OTHER_ORDER)
+        self._take(ordered, [-gain(ordered.slot_a, ordered.slot_b)], until, Reason.OTHER_ORDER)
 
     def _take_random_links(self, gain: ExpectedGain) -> None:
         """Pairs that never met, drawn in proportion to p(1−p), until these have their share of all pairs."""
         due = self.state.settings.random_link_share * (self.total + self.count) - self.state.random_links
-        seated = self._possible(*self._never_met(*self._anywhere()))
-        luck = self.rng.gumbel(size=len(seated.slot_a))
-        luck += np.log(gain.information(seated.slot_a, seated.slot_b))
-        self._take(seated, [-luck], min(len(self.pairs) + round(due), self.count), Reason.RANDOM_LINK)
+        ordered = self._possible(*self._never_met(*self._anywhere()))
+        weight = self.rng.gumbel(size=len(ordered.slot_a))
+        weight += np.log(np.maximum(gain.information(ordered.slot_a, ordered.slot_b), TINY))
+        self._take(ordered, [-weight], min(len(self.pairs) + round(due), self.count), Reason.RANDOM_LINK)
 
     def _fill(self, candidates: tuple[IntArray, IntArray], worth: Worth, reason: Reason) -> None:
         """Fill the round by worth, items that fell behind first; no order a second time while there is another."""
-        seated = self._possible(*candidates)
-        seated = seated.where(seated.times == 0)
-        keys = [-worth(seated.slot_a, seated.slot_b), self._uses(seated)]
-        self._take(seated, keys, self.count, reason)
+        ordered = self._possible(*candidates)
+        ordered = ordered.where(ordered.times == 0)
+        keys = [-worth(ordered.slot_a, ordered.slot_b), self._uses(ordered)]
+        self._take(ordered, keys, self.count, reason)
         if len(self.pairs) < self.count:
             self._exchange_for_left_over(worth, reason)
         if len(self.pairs) < self.count:
-            seated = self._possible(*self._left_over())
-            keys = [-worth(seated.slot_a, seated.slot_b), self._uses(seated), seated.times]
-            self._take(seated, keys, self.count, reason)
+            ordered = self._possible(*self._left_over())
+            keys = [-worth(ordered.slot_a, ordered.slot_b), self._uses(ordered), ordered.times]
+            self._take(ordered, keys, self.count, reason)
 
     def _exchange_for_left_over(self, worth: Worth, reason: Reason) -> None:
         """Two items that are left over, and that met already, each take one item of another pair."""
-        for x, y in combinations(np.flatnonzero(self.free)[:MOST_EXCHANGES].tolist(), 2):
+        for x, y in combinations(np.flatnonzero(self.free)[:MAX_EXCHANGES].tolist(), 2):
             if len(self.pairs) < self.count and self.free[x] and self.free[y]:
                 self._exchange(x, y, worth, reason)
 
@@ -273,7 +181,7 @@ class _Round:
         b = np.array([pair.slot_b for pair in self.pairs], np.int64)
         found: list[tuple[float, int, Pair, Pair]] = []
         for to_x, to_y in ((a, b), (b, a)):
-            one, two = self._seat(np.full_like(a, x), to_x), self._seat(np.full_like(a, y), to_y)
+            one, two = self._in_slots(np.full_like(a, x), to_x), self._in_slots(np.full_like(a, y), to_y)
             value = worth(one.slot_a, one.slot_b) + worth(two.slot_a, two.slot_b) - worth(a, b)
             possible = one.fits & two.fits & (one.times == 0) & (two.times == 0)
             if possible.any():
@@ -284,10 +192,10 @@ class _Round:
             self.pairs[place : place + 1] = [with_x, with_y]
             self.free[[x, y]] = False
 
-    def _uses(self, seated: _Seated) -> IntArray:
-        return np.asarray(self.uses[seated.slot_a] + self.uses[seated.slot_b], dtype=np.int64)
+    def _uses(self, ordered: _OrderedPairs) -> IntArray:
+        return np.asarray(self.uses[ordered.slot_a] + self.uses[ordered.slot_b], dtype=np.int64)
 
-    def _luck(self, one: IntArray, _other: IntArray) -> FloatArray:
+    def _random_worth(self, one: IntArray, _other: IntArray) -> FloatArray:
         return self.rng.random(len(one))
 
     def _standing(self, policy: Policy, fit: Fit) -> FloatArray:
@@ -300,17 +208,17 @@ class _Round:
     def _anywhere(self) -> tuple[IntArray, IntArray]:
         """All pairs, or as many as are looked at."""
         n = self.state.n_items
-        if n * (n - 1) // 2 <= CANDIDATES:
+        if n * (n - 1) // 2 <= MAX_CANDIDATES:
             one, other = np.triu_indices(n, 1)
             return np.asarray(one, np.int64), np.asarray(other, np.int64)
-        one = self.rng.integers(n, size=CANDIDATES)
-        return one, (one + self.rng.integers(1, n, size=CANDIDATES)) % n
+        one = self.rng.integers(n, size=MAX_CANDIDATES)
+        return one, (one + self.rng.integers(1, n, size=MAX_CANDIDATES)) % n
 
     def _neighbours(self, standing: FloatArray) -> tuple[IntArray, IntArray]:
         """Each item with those next in rank: all pairs of a batch of up to 450 items, fewer of a larger one."""
         n = len(standing)
         ranked = np.argsort(standing, kind="stable").astype(np.int64)
-        reach = min(n - 1, max(NEAREST_RANKS, CANDIDATES // n))
+        reach = min(n - 1, max(NEAREST_RANKS, MAX_CANDIDATES // n))
         steps = range(1, reach + 1)
         return (
             np.concatenate([ranked[:-step] for step in steps]),
@@ -329,24 +237,24 @@ class _Round:
         self.free[paired] = False
         left = np.flatnonzero(self.free)
         left = left[np.argsort(self.uses[left], kind="stable")]
-        for_a, for_b = left[self.lead[left] <= 0][:REST], left[self.lead[left] >= 0][:REST]
+        for_a, for_b = left[self.lead[left] <= 0][:MAX_LEFT_OVER], left[self.lead[left] >= 0][:MAX_LEFT_OVER]
         one, other = np.meshgrid(for_a, for_b, indexing="ij")
         different = one != other
         return one[different], other[different]
 
-    def _possible(self, one: IntArray, other: IntArray) -> _Seated:
-        """Those of the pairs, seated, whose items are free and keep their slots even."""
+    def _possible(self, one: IntArray, other: IntArray) -> _OrderedPairs:
+        """Those of the pairs, ordered, whose items are free and keep their slots even."""
         free = self.free[one] & self.free[other]
-        seated = self._seat(one[free], other[free])
-        return seated.where(seated.fits)
+        ordered = self._in_slots(one[free], other[free])
+        return ordered.where(ordered.fits)
 
-    def _seat(self, one: IntArray, other: IntArray) -> _Seated:
-        """Each pair in the order that keeps slots even; of two such orders the one asked less often, else by lot."""
+    def _in_slots(self, one: IntArray, other: IntArray) -> _OrderedPairs:
+        """Each pair in the order that keeps slots even; of two such orders the one asked less often, else at random."""
         ahead, behind = self.asked.times(one, other), self.asked.times(other, one)
         lean = np.sign(self.lead[one] - self.lead[other])
         lean = np.where(lean == 0, np.sign(ahead - behind), lean)
         turned = np.where(lean == 0, self.rng.random(len(one)) < 0.5, lean > 0)
-        return _Seated(
+        return _OrderedPairs(
             slot_a=np.where(turned, other, one),
             slot_b=np.where(turned, one, other),
             fits=self.lead[one] * self.lead[other] <= 0,
@@ -354,13 +262,13 @@ class _Round:
         )
 
     def _take(
-        self, seated: _Seated, keys: Sequence[npt.NDArray[np.generic]], until: int, reason: Reason
+        self, ordered: _OrderedPairs, keys: Sequence[npt.NDArray[np.generic]], until: int, reason: Reason
     ) -> None:
         """Add pairs, in the order of the last key, then of those before it, until the round has ``until``."""
         order = np.lexsort(keys)
-        for start in range(0, len(order), LOOKED_AT_ONCE):
-            best = order[start : start + LOOKED_AT_ONCE]
-            for a, b in zip(seated.slot_a[best].tolist(), seated.slot_b[best].tolist(), strict=True):
+        for start in range(0, len(order), CHUNK_SIZE):
+            best = order[start : start + CHUNK_SIZE]
+            for a, b in zip(ordered.slot_a[best].tolist(), ordered.slot_b[best].tolist(), strict=True):
                 if len(self.pairs) >= until:
                     return
                 if self.free[a] and self.free[b]:

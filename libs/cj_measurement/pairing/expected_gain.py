@@ -1,4 +1,4 @@
-"""What a comparison would tell, given what the last fit knows and what is still being judged.
+"""Expected information gain of a comparison, given the last fit and the answers that are still awaited.
 
 The gain is the mutual information of an answer and the abilities in a Gaussian posterior, ``½ log(1 + I·R_ij)`` in
 nats: R_ij = C_ii + C_jj − 2C_ij is the variance of the pair's difference, I = p(1−p) the Fisher information of one
@@ -9,10 +9,11 @@ import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 from scipy.special import expit
 
-from cj_measurement.asked_pairs import AskedPairs
-from cj_measurement.bradley_terry import Fit
 from cj_measurement.comparisons import FloatArray, IntArray
-from cj_measurement.information import DENSE_LIMIT
+from cj_measurement.errors import Singular
+from cj_measurement.fitting.information import DENSE_LIMIT
+from cj_measurement.fitting.result import Fit
+from cj_measurement.pairing.asked_pairs import AskedPairs
 
 
 class ExpectedGain:
@@ -54,7 +55,7 @@ def _typical_effect(fit: Fit) -> float:
 def covariance_after(covariance: FloatArray, a: IntArray, b: IntArray, information: FloatArray) -> FloatArray:
     """The covariance (n, n) when these pairs have been answered too: (C⁻¹ + U D Uᵀ)⁻¹ by Woodbury's identity.
 
-    ``information`` (m,), D's diagonal, is what the answers about each pair tell together.
+    ``information`` (m,), D's diagonal, is the information of all answers about each pair. Raises ``Singular``.
     """
     n = len(covariance)
     for start in range(0, len(a), n):
@@ -67,6 +68,9 @@ def _covariance_after(covariance: FloatArray, a: IntArray, b: IntArray, root: Fl
     across = (covariance[:, a] - covariance[:, b]) * root
     inner = root[:, None] * (across[a] - across[b])
     inner[np.diag_indices_from(inner)] += 1
-    lower = cholesky(inner, lower=True, overwrite_a=True, check_finite=False)
-    told = solve_triangular(lower, across.T, lower=True, check_finite=False)
-    return np.asarray(covariance - told.T @ told, dtype=np.float64)
+    try:
+        lower = cholesky(inner, lower=True, overwrite_a=True, check_finite=False)
+    except np.linalg.LinAlgError as error:
+        raise Singular("the information of the awaited answers is lost in rounding") from error
+    explained = solve_triangular(lower, across.T, lower=True, check_finite=False)
+    return np.asarray(covariance - explained.T @ explained, dtype=np.float64)

@@ -26,7 +26,7 @@ class AskedPairs:
 
     @property
     def lead(self) -> IntArray:
-        """How much oftener each item stood in slot A than in slot B, shape (n,)."""
+        """How much more often each item stood in slot A than in slot B, shape (n,)."""
         return np.asarray(self.times_a - self.times_b, dtype=np.int64)
 
     def times(self, slot_a: IntArray, slot_b: IntArray) -> IntArray:

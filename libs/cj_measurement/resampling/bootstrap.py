@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cj_measurement.bradley_terry import Fit
 from cj_measurement.comparisons import FloatArray, IntArray
 from cj_measurement.errors import InvalidArgument
+from cj_measurement.fitting.result import Fit
 from cj_measurement.reliability import SplitUnit
 
 RESAMPLES = 200
-FEWEST_JUDGES = 10
+MIN_JUDGES = 10
 """Judges are resampled from this number on: with fewer, their resamples say too little."""
 TOLERANCE = 1e-2
 """Of the gradient: it leaves scores uncertain by some thousandths of a logit, a hundredth of what resampling shows."""
@@ -45,7 +45,7 @@ def bootstrap(fit: Fit, *, seed: int, resamples: int = RESAMPLES, unit: SplitUni
         raise InvalidArgument("at least two resamples are needed to see how far scores move")
     data = fit.comparisons
     chosen: SplitUnit = unit or (
-        "judges" if np.count_nonzero(data.judge_counts) >= FEWEST_JUDGES else "comparisons"
+        "judges" if np.count_nonzero(data.judge_counts) >= MIN_JUDGES else "comparisons"
     )
     labels = np.unique(data.judge, return_inverse=True)[1] if chosen == "judges" else np.arange(len(data))
     generator, n = np.random.default_rng(seed), int(labels.max()) + 1

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 import pytest
-from cj_measurement.ranks import kendall, pearson, ranks, spearman
+from cj_measurement.correlations import kendall, pearson, ranks, spearman
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kendalltau, pearsonr, rankdata, spearmanr

@@ -16,13 +16,13 @@ from scipy.special import expit, log_expit
 
 from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray, IntArray
 from cj_measurement.errors import NotConverged
-from cj_measurement.information import DENSE_LIMIT, Information
+from cj_measurement.fitting.information import DENSE_LIMIT, Information
 
 TOLERANCE = 1e-8
 MAX_ITERATIONS = 100
 SMALLEST_STEP = 1e-10
 ROUNDING = 1e-12
-COLUMNS_AT_ONCE = 100
+COLUMNS_PER_CHUNK = 100
 POSITION_PRIOR_SD = 2.0
 """A weak prior on b_j keeps it finite for a judge who always prefers one slot."""
 DISCRIMINATION_PRIOR_SD = 0.5
@@ -274,6 +274,7 @@ class Posterior:
             corner[k:, k:] = (self.basis * within) @ self.basis.T + prior
         return corner
 
+    @np.errstate(over="ignore", invalid="ignore")  # A step that overflows is shortened or refused.
     def mode(self, tau: float, start: FloatArray, *, tolerance: float = TOLERANCE) -> Mode:
         """The mode by Newton's method from ``start``.
 
@@ -306,12 +307,13 @@ class Posterior:
     def _move(
         self, point: Point, gradient: FloatArray, step: FloatArray, tau: float
     ) -> tuple[Point, FloatArray]:
-        """The whole step where the gradient shrinks; else as much of it as improves the posterior."""
-        value, scale = None, 1.0
+        """The whole step where the gradient shrinks short of the mode; else as much as improves the posterior."""
+        value, scale, slope = None, 1.0, np.einsum("i,i->", gradient, step)
         while scale > SMALLEST_STEP:
             moved = self.at(point.parameters + scale * step)
             turned = self.gradient(moved, tau)
-            if self.basis is None and np.abs(turned).max() < np.abs(gradient).max():
+            is_beyond = np.einsum("i,i->", turned, step) < -slope / 2
+            if self.basis is None and not is_beyond and np.abs(turned).max() < np.abs(gradient).max():
                 return moved, turned
             value = self.log_posterior(point, tau) if value is None else value
             if self.log_posterior(moved, tau) > value - ROUNDING * abs(value):
@@ -359,8 +361,8 @@ class Posterior:
             roots[: self.n] *= self.free[:, None]
         variance = sum(
             np.einsum("mr,mr->m", moved, moved)
-            for start in range(0, roots.shape[1], COLUMNS_AT_ONCE)
-            for moved in [self._push(roots[:, start : start + COLUMNS_AT_ONCE], point)]
+            for start in range(0, roots.shape[1], COLUMNS_PER_CHUNK)
+            for moved in [self._push(roots[:, start : start + COLUMNS_PER_CHUNK], point)]
         )
         surprise = point.surprise
         third = self.weight * surprise * (1 - surprise) * (1 - 2 * surprise)

@@ -18,15 +18,12 @@ class GateStatus(StrEnum):
 
 
 class StopReason(StrEnum):
-    """Why judging ends."""
+    """Why the rule ends judging; a service has more reasons of its own, such as a batch that is cancelled."""
 
     TARGET_REACHED = "target_reached"
     BUDGET_COMPARISONS = "budget_comparisons"
     BUDGET_COST = "budget_cost"
     DEADLINE = "deadline"
-    EXHAUSTED = "exhausted"
-    CANCELLED = "cancelled"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

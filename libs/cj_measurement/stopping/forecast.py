@@ -1,8 +1,8 @@
 """What further judging would bring: the reliability after the next comparisons, and how many the target takes.
 
 With V the variance of the true abilities (S² + PV of the fit) reliability is 1 − PV/V, and the precision 1/PV grows
-in proportion to the comparisons. The rate is that of the pairs that would be asked next, each counted with what it
-tells on average over where its two abilities may lie. How well V is known, from n essays, makes the range.
+in proportion to the comparisons. The rate is that of the pairs that would be asked next, each counted with its
+expected information over where its two abilities may lie. How well V is known, from n essays, makes the range.
 """
 
 import math
@@ -13,16 +13,19 @@ from decimal import Decimal
 import numpy as np
 from scipy.special import expit
 
-from cj_measurement.bradley_terry import Fit
 from cj_measurement.comparisons import FloatArray, IntArray
 from cj_measurement.errors import InvalidArgument
-from cj_measurement.expected_gain import covariance_after
-from cj_measurement.information import DENSE_LIMIT
-from cj_measurement.pairing import Pair, PairingState, plan_pairs
+from cj_measurement.fitting.information import DENSE_LIMIT
+from cj_measurement.fitting.result import Fit
+from cj_measurement.pairing.expected_gain import covariance_after
+from cj_measurement.pairing.plan import plan_pairs
+from cj_measurement.pairing.state import Pair, PairingState
 
 NEXT = 100
 NOISE = 0.1
 """Half of all batches of coin flips read less: below it, no target is in sight."""
+MIN_RELATIVE_RATE = 1e-9
+"""Share of the precision that a comparison must add; with less, no number of comparisons reaches a target."""
 RANGE_Z = 1.28
 FIRST_PASSAGE = 1.3
 """Runs reach a target by chance sooner or later than their mean: widens the range to what simulated runs need."""
@@ -42,7 +45,8 @@ class UntilTarget:
 class Forecast:
     """What the next ``comparisons`` add to the EB reliability and cost, and how far the target is.
 
-    ``until_target`` is None while the essays cannot be told from equal ones: more of the same judging may never do.
+    ``until_target`` is None while the essays are indistinguishable from equal ones, or the next pairs add no
+    information: more judging of this kind may not help.
     """
 
     comparisons: int
@@ -62,15 +66,16 @@ def forecast(
     comparisons: int = NEXT,
     planned: Sequence[Pair] | None = None,
 ) -> Forecast:
-    """Forecast from the last fit, whatever is still awaited; raises ``InvalidArgument``, without a fit too.
+    """Forecast from the last fit, whatever is still awaited.
 
-    ``planned`` is the next round, where it is known already; ``seed`` is for planning one otherwise.
+    ``planned`` is the next round, where it is known already; ``seed`` is for planning one otherwise. Raises
+    ``InvalidArgument``, without a fit too, and ``Singular``.
     """
     if state.fit is None:
         raise InvalidArgument("there is nothing to forecast from before the first fit")
     if not 0 < target_reliability < 1 or comparisons < 1:
         raise InvalidArgument("give a target between 0 and 1, and at least one comparison")
-    if planned is None:
+    if not planned:
         planned = plan_pairs(state, count=max(1, state.n_items // 2), seed=seed)
     growth = _Growth.of(state, state.fit, planned)
     return Forecast(
@@ -84,7 +89,7 @@ def forecast(
 
 
 def _until(growth: "_Growth", target: float, cost_per_comparison: Decimal) -> UntilTarget | None:
-    if growth.reliability(0) < NOISE:
+    if growth.reliability(0) < NOISE or growth.rate <= growth.precision * MIN_RELATIVE_RATE:
         return None
     margin = RANGE_Z * growth.relative_error
     expected = growth.needed(target)
@@ -109,8 +114,8 @@ class _Growth:
     def of(cls, state: PairingState, fit: Fit, planned: Sequence[Pair]) -> "_Growth":
         posterior_variance = float(fit.variances.mean()) - fit.mean_covariance
         a, b, times = state.asked.without(fit.comparisons.slot_a, fit.comparisons.slot_b)
-        a = np.append(a, [pair.slot_a for pair in planned])
-        b = np.append(b, [pair.slot_b for pair in planned])
+        a = np.append(a, np.array([pair.slot_a for pair in planned], np.int64))
+        b = np.append(b, np.array([pair.slot_b for pair in planned], np.int64))
         times = np.append(times, np.ones(len(planned)))
         after = _variance_after(fit, a, b, times)
         return cls(

@@ -11,13 +11,14 @@ from decimal import Decimal
 from enum import StrEnum
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import expit, ndtri
 
-from cj_measurement.bradley_terry import Fit, fit
 from cj_measurement.comparisons import Comparisons
 from cj_measurement.errors import GraphNotConnected, InvalidArgument
-from cj_measurement.panels import Agreement, agreement_of
-from cj_measurement.scale_correlation import scale_correlation
+from cj_measurement.fitting.bradley_terry import fit
+from cj_measurement.fitting.result import Fit
+from cj_measurement.judges.panels import Agreement, agreement_of
+from cj_measurement.judges.scale_correlation import scale_correlation
 
 PREDICTIVE_DRAWS = 200
 DRAW_SEED = 97
@@ -191,7 +192,7 @@ def _agreement_with_itself(reference: Fit) -> float:
     """How often two decisions of the reference on the same pair agree: the mean of p² + (1−p)² over its posterior."""
     data, draws = reference.comparisons, reference.draws(PREDICTIVE_DRAWS, seed=DRAW_SEED)
     logit = draws[:, data.slot_a] - draws[:, data.slot_b] + reference.effects[data.judge]
-    chance = 1 / (1 + np.exp(-logit))
+    chance = expit(logit)
     return float(np.mean(chance**2 + (1 - chance) ** 2))
 
 
@@ -223,7 +224,7 @@ def _sharpness(evidence: _Evidence, limits: QualificationSettings) -> Criterion:
         limits.min_sharpness,
         is_most=False,
         reason=lambda interval: (
-            f"tells essays apart {interval} times as sharply as the reference; at least "
+            f"discriminates between essays {interval} times as sharply as the reference; at least "
             f"{limits.min_sharpness:.2f} is wanted"
         ),
     )

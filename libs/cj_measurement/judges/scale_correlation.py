@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from cj_measurement.bradley_terry import Fit
 from cj_measurement.comparisons import FloatArray
-from cj_measurement.errors import InvalidArgument
+from cj_measurement.errors import InvalidArgument, Singular
+from cj_measurement.fitting.result import Fit
 
 GRID = np.tanh(np.linspace(-3.0, 3.0, 61))
 
@@ -26,13 +26,18 @@ def scale_correlation(first: Fit, second: Fit, *, level: float = 0.9) -> ScaleCo
 
     Each fit stands for a Gaussian likelihood of its abilities, of precision C⁻¹ − I/τ²; with the prior
     N(0, [[τ₁², ρτ₁τ₂], [ρτ₁τ₂, τ₂²]]) for the two abilities of an item the evidence for each ρ has a closed form. Where
-    little is known of either scale the interval is wide; correlating scores and dividing by reliabilities is not so
-    honest. Raises ``InvalidArgument`` for different items.
+    little is known of either scale the interval is wide; correlating scores and dividing by their reliabilities would
+    hide that. Raises ``InvalidArgument`` for different items and for known abilities, ``TooLarge`` and ``Singular``.
     """
     if first.n_items != second.n_items:
         raise InvalidArgument("the two fits must be of the same items")
-    evidence = _Evidence(first, second)
-    logs = np.array([evidence.of(rho) for rho in GRID])
+    if first.posterior.fixed is not None or second.posterior.fixed is not None:
+        raise InvalidArgument("known abilities have no error to be freed of: fit both scales without any")
+    try:
+        evidence = _Evidence(first, second)
+        logs = np.array([evidence.of(rho) for rho in GRID])
+    except np.linalg.LinAlgError as error:
+        raise Singular("the two scales are known too exactly, or too little, to be correlated") from error
     mass = np.exp(logs - logs.max()) * (1 - GRID**2)
     cumulative = (np.cumsum(mass) - mass / 2) / mass.sum()
     low, rho, high = np.interp([(1 - level) / 2, 0.5, (1 + level) / 2], cumulative, GRID)

@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from cj_measurement.asked_pairs import AskedPairs
+from cj_measurement.pairing.asked_pairs import AskedPairs
 
 Ordered = tuple[int, int]
 

@@ -15,14 +15,14 @@ from scipy.linalg import cho_factor, cho_solve, eigh_tridiagonal, lapack, solve_
 from scipy.sparse import csr_array
 
 from cj_measurement.comparisons import BoolArray, FloatArray
-from cj_measurement.errors import NotConverged
+from cj_measurement.errors import NotConverged, Singular
 
 DENSE_LIMIT = 1_000
 """Up to this many items the matrix is factorised."""
 DENSE_SOLVE_LIMIT = 150
 """Up to this many parameters a factorisation is quicker than conjugate gradients."""
 CG_ITERATIONS = 20_000
-ONE_THREAD = 10_000
+MAX_SINGLE_THREAD_LENGTH = 10_000
 """Length of vectors up to which OpenBLAS multiplies them on one thread."""
 PROBE_NUMBERS = 20_000
 """Random numbers in all probes together: their error falls with the root of it, whatever n is."""
@@ -130,7 +130,7 @@ class Information:
         lower, _ = self.factor
         inverse, failed = lapack.dpotri(lower, lower=1)
         if failed:
-            raise NotConverged("the information matrix is singular")
+            raise Singular("the information matrix is singular")
         below = np.tril(inverse)
         return np.asarray(below + np.tril(below, -1).T, dtype=np.float64)
 
@@ -141,13 +141,13 @@ class Information:
         """
         if self.size <= DENSE_SOLVE_LIMIT:
             return np.asarray(cho_solve(self.factor, right, check_finite=False), dtype=np.float64)
-        return _conjugate_gradients(self.times, right, self.diagonal, tolerance)
+        return conjugate_gradients(self.times, right, self.diagonal, tolerance)
 
     def log_determinant(self) -> float:
         """log det H; beyond ``DENSE_LIMIT`` items an estimate, always the same for the same matrix."""
         if self.n <= DENSE_LIMIT:
             return float(2 * np.log(np.diag(self.factor[0])).sum())
-        return self._log_determinant_of_abilities() - self._log_determinant_of_border_covariance()
+        return self._log_determinant_of_abilities() - float(np.linalg.slogdet(self.border_covariance())[1])
 
     def border_covariance(self) -> FloatArray:
         """The block of H⁻¹ that belongs to the judges' parameters, shape (k, k)."""
@@ -155,9 +155,6 @@ class Information:
         units = np.zeros((self.size, k))
         units[n:] = np.eye(k)
         return self.solve(units)[n:] if k else np.empty((0, 0))
-
-    def _log_determinant_of_border_covariance(self) -> float:
-        return float(np.linalg.slogdet(self.border_covariance())[1])
 
     def _log_determinant_of_abilities(self) -> float:
         """log det M, in which a free prior mean is an update of rank one."""
@@ -175,7 +172,8 @@ class Information:
         A has no diagonal, and tr A² is known: what the probes say about these two corrects what they say about
         the logarithm, whose series begins with them. That takes nine tenths of the error away.
         """
-        probes = _signs(self.n, max(4, PROBE_NUMBERS // self.n))
+        generator = np.random.default_rng(PROBE_SEED)
+        probes = generator.choice(np.array([-1.0, 1.0]), size=(self.n, max(4, PROBE_NUMBERS // self.n)))
         diagonal, off = _lanczos(self._scaled, probes, min(LANCZOS_STEPS, self.n))
         logarithm = np.array([_quadrature(diagonal[:, r], off[:-1, r]) for r in range(probes.shape[1])])
         first = 1 - diagonal[0]
@@ -206,14 +204,14 @@ def _combine(border: FloatArray, rest: FloatArray) -> FloatArray:
 
 
 def _dot(x: FloatArray, y: FloatArray) -> FloatArray:
-    """Column by column. Threads of a BLAS, which start above ``ONE_THREAD``, cost more than they save here."""
-    if x.ndim == 1 and len(x) <= ONE_THREAD:
+    """Column by column. The threads that a BLAS starts above this length cost more than they save here."""
+    if x.ndim == 1 and len(x) <= MAX_SINGLE_THREAD_LENGTH:
         return np.asarray(np.dot(x, y), dtype=np.float64)[()]
     product: FloatArray = np.einsum("i...,i...->...", x, y)
     return product
 
 
-def _conjugate_gradients(
+def conjugate_gradients(
     times: Callable[[FloatArray], FloatArray], right: FloatArray, diagonal: FloatArray, tolerance: float
 ) -> FloatArray:
     """All columns of ``right`` at once; the residual is measured in the norm of the preconditioner."""
@@ -239,11 +237,6 @@ def _conjugate_gradients(
         direction *= size / (previous + TINY)
         direction += scaled
     raise NotConverged(f"conjugate gradients: no solution after {CG_ITERATIONS} iterations")
-
-
-def _signs(n: int, count: int) -> FloatArray:
-    generator = np.random.default_rng(PROBE_SEED)
-    return generator.choice(np.array([-1.0, 1.0]), size=(n, count))
 
 
 def _lanczos(

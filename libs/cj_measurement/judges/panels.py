@@ -5,10 +5,13 @@ from itertools import combinations
 
 import numpy as np
 
-from cj_measurement.bradley_terry import Discrimination, Fit, PositionBias, fit
 from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray, IntArray
+from cj_measurement.diagnostics.fit_statistics import judge_fit
 from cj_measurement.errors import InvalidArgument
-from cj_measurement.fit_statistics import judge_fit
+from cj_measurement.fitting.bradley_terry import fit
+from cj_measurement.fitting.result import Discrimination, Fit, PositionBias
+
+TINY = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +117,7 @@ def leave_out(fitted: Fit, judge: int) -> LeftOut | None:
     return LeftOut(
         n=len(own),
         accuracy=float(np.mean(np.where(chance == 0.5, 0.5, chance > 0.5))),
-        log_loss=float(-np.log(chance).mean()),
+        log_loss=float(-np.log(np.maximum(chance, TINY)).mean()),
     )
 
 
@@ -130,11 +133,12 @@ def agreement_of(comparisons: Comparisons, first: int, second: int) -> Agreement
     if not common.any():
         return None
     won, share = one.a_won[common].astype(np.float64), share[common]
+    a, b = one.slot_a[common], one.slot_b[common]
     agreement = float(np.mean(won * share + (1 - won) * (1 - share)))
     return Agreement(
         first=first,
         second=second,
-        pairs=len(np.unique(_pair(one, common))),
+        pairs=len(np.unique(np.minimum(a, b) * one.n_items + np.maximum(a, b))),
         decisions=int(common.sum()),
         agreement=agreement,
         kappa=_kappa(agreement, float(won.mean()), float(share.mean())),
@@ -158,11 +162,6 @@ def _shares(keys: IntArray, won: BoolArray, wanted: IntArray) -> FloatArray:
     share = np.bincount(place, won) / np.bincount(place)
     found = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
     return np.where(known[found] == wanted, share[found], np.nan)
-
-
-def _pair(comparisons: Comparisons, chosen: BoolArray) -> IntArray:
-    a, b = comparisons.slot_a[chosen], comparisons.slot_b[chosen]
-    return np.minimum(a, b) * comparisons.n_items + np.maximum(a, b)
 
 
 def _kappa(agreement: float, first: float, second: float) -> float | None:

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cj_measurement.bradley_terry import Fit
 from cj_measurement.comparisons import BoolArray, FloatArray, IntArray
+from cj_measurement.fitting.result import Fit
 
 MISFIT_SDS = 2.0
+MIN_PROBABILITY = float(np.finfo(np.float64).epsneg)
+"""A probability of 1 to rounding is taken to be this far from it, so that residuals stay finite."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -48,7 +50,8 @@ def judge_fit(fit: Fit) -> MeanSquares:
 
 def _outcomes(fit: Fit) -> tuple[FloatArray, FloatArray]:
     data = fit.comparisons
-    return data.a_won.astype(np.float64), fit.probability(data.slot_a, data.slot_b, data.judge)
+    chance = fit.probability(data.slot_a, data.slot_b, data.judge)
+    return data.a_won.astype(np.float64), np.clip(chance, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
 
 
 def _mean_squares(fit: Fit, places: IntArray, count: int, *, times: int) -> MeanSquares:
