@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from event_contracts.base import JsonObject
+from event_contracts.fields import JsonObject
 
 LABEL_A: Final = "Essay A"
 LABEL_B: Final = "Essay B"
