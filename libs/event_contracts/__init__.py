@@ -106,6 +106,7 @@ from event_contracts.errors import (
     validation_reasons,
 )
 from event_contracts.fields import (
+    IDENTIFIER_PATTERN,
     LARGEST_COUNT,
     LARGEST_INTEGER,
     MAX_ESSAYS_PER_BATCH,
@@ -141,6 +142,7 @@ from event_contracts.grade_scales import (
     GradeScale,
     grade_scale,
 )
+from event_contracts.json_values import MAX_MESSAGE_VALUES, holds_too_many_values
 from event_contracts.judging import (
     ANSWER_SCHEMA,
     LABEL_A,
@@ -154,6 +156,8 @@ from event_contracts.judging import (
 )
 from event_contracts.llm import (
     MAX_COMPARISONS_PER_CALL,
+    MAX_PROMPT_BLOCKS,
+    MAX_SUBMISSION_BYTES,
     BatchExpiry,
     ComparisonAccepted,
     ComparisonBatchAnswer,
@@ -213,6 +217,7 @@ __all__ = [
     "FINAL_STATES",
     "GRADE_SCALES",
     "HTTP_PAYLOADS",
+    "IDENTIFIER_PATTERN",
     "LABEL_A",
     "LABEL_B",
     "LARGEST_COUNT",
@@ -226,7 +231,10 @@ __all__ = [
     "MAX_JSON_VALUES",
     "MAX_JUSTIFICATION",
     "MAX_LONG_TEXT",
+    "MAX_MESSAGE_VALUES",
+    "MAX_PROMPT_BLOCKS",
     "MAX_RESULTS_PER_BATCH",
+    "MAX_SUBMISSION_BYTES",
     "MAX_TEXT",
     "MONEY_LIMIT",
     "SMALLEST_AMOUNT",
@@ -369,6 +377,7 @@ __all__ = [
     "fence_pair",
     "grade_scale",
     "guarded",
+    "holds_too_many_values",
     "http_status",
     "json_schemas",
     "judge_identity",

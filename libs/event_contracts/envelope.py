@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, field_validator
 from event_contracts.base import BaseEventData, WireModel
 from event_contracts.errors import InvalidRequest, MalformedEvent, validation_reasons
 from event_contracts.fields import Int, JsonObject, Money, Name, Number, Text, Url, UtcDatetime
+from event_contracts.json_values import MAX_MESSAGE_VALUES, holds_too_many_values
 from event_contracts.llm import LLMComparisonResultV1
 from event_contracts.topics import topic_of
 
@@ -151,10 +152,9 @@ def parse_envelope(value: bytes, data_type: type[DataT]) -> EventEnvelope[DataT]
     Raises nothing but MalformedEvent, which says which fields are wrong, without their values.
     """
     topic = topic_of(data_type)
-    if len(value) > MAX_MESSAGE_BYTES:
-        raise MalformedEvent(
-            f"not a {topic} message", reasons=(f"message: has more than {MAX_MESSAGE_BYTES} bytes",)
-        )
+    if len(value) > MAX_MESSAGE_BYTES or holds_too_many_values(value):
+        limits = f"{MAX_MESSAGE_BYTES} bytes or {MAX_MESSAGE_VALUES} values"
+        raise MalformedEvent(f"not a {topic} message", reasons=(f"message: has more than {limits}",))
     try:
         envelope = envelope_type(data_type).model_validate_json(value)
     except ValidationError as error:

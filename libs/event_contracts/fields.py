@@ -20,12 +20,15 @@ from pydantic import (
     AwareDatetime,
     BeforeValidator,
     Field,
+    GetCoreSchemaHandler,
+    GetPydanticSchema,
     JsonValue,
     PlainSerializer,
     Strict,
     StringConstraints,
     WithJsonSchema,
 )
+from pydantic_core import core_schema
 
 MAX_IDENTIFIER: Final = 255
 MAX_TEXT: Final = 10_000
@@ -122,12 +125,12 @@ def check_json(value: JsonValue, *, max_depth: int = MAX_JSON_DEPTH) -> None:
             if isinstance(item, str):
                 characters += _checked_length(item)
             elif isinstance(item, dict):
-                characters += sum(map(_checked_length, item))
+                characters += sum(_checked_length(key) for key in item)
                 below += item.values()
             elif isinstance(item, list):
                 below += item
-            else:
-                _check_scalar(item)
+            elif item is not None and item is not True and item is not False:
+                _check_number(item)
         if below and depth > max_depth:
             raise ValueError(f"is nested more than {max_depth} levels deep")
         level = below
@@ -135,17 +138,21 @@ def check_json(value: JsonValue, *, max_depth: int = MAX_JSON_DEPTH) -> None:
         raise ValueError(f"holds more than {MAX_JSON_CHARACTERS} characters of text")
 
 
-def _checked_length(text: str) -> int:
+def _checked_length(text: object) -> int:
+    if not isinstance(text, str):
+        raise ValueError("holds a key that is no text")
     if "\x00" in text or not (text.isascii() or _BROKEN.search(text) is None):
         raise ValueError("holds a NUL character or half a surrogate pair, which no database keeps")
     return len(text)
 
 
-def _check_scalar(value: bool | int | float | None) -> None:
+def _check_number(value: object) -> None:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError("holds NaN or an infinity, which JSON has no number for")
-    elif isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+    elif not isinstance(value, int):
+        raise ValueError(f"holds a {type(value).__name__}, which JSON has no form for")
+    elif abs(value) > LARGEST_INTEGER:
         raise ValueError("holds a whole number beyond 64 bits")
 
 
@@ -186,11 +193,16 @@ Money: TypeAlias = Annotated[
 UtcDatetime: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_no_bare_numbers), AfterValidator(_as_utc)]
 """A moment with its offset, kept in UTC; a naive one is refused, because guessing its zone would be a repair."""
 
-JsonObject: TypeAlias = Annotated[
-    dict[str, JsonValue],
-    Field(max_length=MAX_JSON_VALUES),
-    AfterValidator(_checked_object),
-]
+
+def _object_schema(_source: object, _handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+    """One walk by `check_json` instead of pydantic's own, which takes thirty times as long for each value."""
+    free = core_schema.dict_schema(
+        core_schema.str_schema(), core_schema.any_schema(), max_length=MAX_JSON_VALUES
+    )
+    return core_schema.no_info_after_validator_function(_checked_object, free)
+
+
+JsonObject: TypeAlias = Annotated[dict[str, JsonValue], GetPydanticSchema(_object_schema)]
 """A free JSON object whose keys belong to its writer; bounded in depth, size and numbers by `check_json`."""
 
 Int: TypeAlias = Annotated[int, Strict(), Field(ge=-LARGEST_COUNT, le=LARGEST_COUNT)]

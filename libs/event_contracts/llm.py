@@ -28,6 +28,8 @@ from event_contracts.judging import LABEL_A, LABEL_B, MAX_JUSTIFICATION
 
 MAX_COMPARISONS_PER_CALL: Final = 500
 MAX_PROMPT_BLOCKS: Final = 100
+MAX_SUBMISSION_BYTES: Final = 16 * 1024 * 1024
+"""Of the body of one call that brings several comparisons; a caller cuts its submissions by it."""
 
 
 class LLMProvider(StrEnum):
