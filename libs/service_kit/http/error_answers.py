@@ -20,8 +20,7 @@ from werkzeug.exceptions import HTTPException
 
 from service_kit.http.bodies import NO_JSON
 from service_kit.http.error_bodies import error_body
-from service_kit.messaging.consumer import is_transient
-from service_kit.storage.database import is_unstorable
+from service_kit.storage.errors import is_infrastructure_error, is_unstorable
 
 log = structlog.get_logger()
 
@@ -69,7 +68,7 @@ def add_error_answers(app: Quart, service: str) -> None:
         path = request.path[:PATH_SHOWN]
         if isinstance(error, DBAPIError) and is_unstorable(error):
             return _answer(InvalidRequest("the request holds NUL characters or broken text"), service=service)
-        if is_transient(error):
+        if is_infrastructure_error(error):
             log.warning("http.unavailable", path=path, reason=repr(error))
             away = Unavailable(
                 "something that this service depends on is away: try again", retry_after=AWAY_RETRY_SECONDS
