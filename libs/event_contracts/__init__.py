@@ -103,6 +103,7 @@ from event_contracts.errors import (
     SuiteError,
     Unavailable,
     http_status,
+    shortened,
     validation_reasons,
 )
 from event_contracts.fields import (
@@ -135,6 +136,8 @@ from event_contracts.fields import (
     Url,
     UtcDatetime,
     check_json,
+    is_identifier,
+    is_name,
     usd,
 )
 from event_contracts.grade_scales import (
@@ -157,6 +160,7 @@ from event_contracts.judging import (
 from event_contracts.llm import (
     MAX_COMPARISONS_PER_CALL,
     MAX_PROMPT_BLOCKS,
+    MAX_REQUEST_METADATA,
     MAX_SUBMISSION_BYTES,
     BatchExpiry,
     ComparisonAccepted,
@@ -233,6 +237,7 @@ __all__ = [
     "MAX_LONG_TEXT",
     "MAX_MESSAGE_VALUES",
     "MAX_PROMPT_BLOCKS",
+    "MAX_REQUEST_METADATA",
     "MAX_RESULTS_PER_BATCH",
     "MAX_SUBMISSION_BYTES",
     "MAX_TEXT",
@@ -379,12 +384,15 @@ __all__ = [
     "guarded",
     "holds_too_many_values",
     "http_status",
+    "is_identifier",
+    "is_name",
     "json_schemas",
     "judge_identity",
     "parse_envelope",
     "prompt_sha256",
     "prompt_sha256_for",
     "read_fenced_pair",
+    "shortened",
     "text_sha256",
     "topic_of",
     "unguarded",

@@ -34,6 +34,7 @@ from event_contracts.fields import (
     IDENTIFIER_PATTERN,
     MAX_JSON_DEPTH,
     NAME_PATTERN,
+    NO_IDENTIFIER,
     TEXT_PATTERN,
     URL_PATTERN,
     JsonObject,
@@ -52,7 +53,7 @@ _DETAILS_DEPTH: Final = MAX_JSON_DEPTH // 2
 """An error travels inside the objects of other messages, whose own depth is limited."""
 
 _PATTERNS: Final[Mapping[str, str]] = {
-    IDENTIFIER_PATTERN: 'must be an id: printable characters, without "/", and neither "." nor ".."',
+    IDENTIFIER_PATTERN: NO_IDENTIFIER,
     NAME_PATTERN: "must be printable characters on one line",
     TEXT_PATTERN: "must not hold a NUL character",
     URL_PATTERN: "must be an http or https address",

@@ -26,6 +26,8 @@ from pydantic import (
     PlainSerializer,
     Strict,
     StringConstraints,
+    TypeAdapter,
+    ValidationError,
     WithJsonSchema,
 )
 from pydantic_core import core_schema
@@ -62,6 +64,7 @@ _UNPRINTABLE: Final = (
 NAME_PATTERN: Final = rf"^[^{_UNPRINTABLE}]+$"
 # "." and ".." cannot be a segment of a path: clients resolve them away before they send a request.
 IDENTIFIER_PATTERN: Final = rf"^(?:\.?[^./{_UNPRINTABLE}]|\.\.[^/{_UNPRINTABLE}])[^/{_UNPRINTABLE}]*$"
+NO_IDENTIFIER: Final = 'must be an id: up to 255 printable characters, without "/", and neither "." nor ".."'
 TEXT_PATTERN: Final = r"^[^\x00]*$"
 URL_PATTERN: Final = r"^https?://[^\s/\x00-\x1f\x7f]+[^\s\x00-\x1f\x7f]*$"
 
@@ -161,6 +164,24 @@ def _checked_object(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
     return value
 
 
+def is_identifier(text: str) -> bool:
+    """True for a text that an `Identifier` may be."""
+    return _is_valid(_IDENTIFIERS, text)
+
+
+def is_name(text: str) -> bool:
+    """True for a text that a `Name` may be, such as what a vendor calls its model."""
+    return _is_valid(_NAMES, text)
+
+
+def _is_valid(kind: TypeAdapter[str], text: str) -> bool:
+    try:
+        kind.validate_python(text)
+    except ValidationError:
+        return False
+    return True
+
+
 Identifier: TypeAlias = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_IDENTIFIER, pattern=IDENTIFIER_PATTERN)
 ]
@@ -170,6 +191,9 @@ Name: TypeAlias = Annotated[
     str, StringConstraints(min_length=1, max_length=MAX_IDENTIFIER, pattern=NAME_PATTERN)
 ]
 """1 to 255 printable characters: a model ("openai/gpt-5"), a provider, a user, an error code, an operation."""
+
+_IDENTIFIERS: Final[TypeAdapter[str]] = TypeAdapter(Identifier)
+_NAMES: Final[TypeAdapter[str]] = TypeAdapter(Name)
 
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=TEXT_PATTERN)]
 """A message, a reason or a label: up to 10,000 characters of any kind but NUL and half surrogate pairs."""

@@ -1,5 +1,6 @@
 """The LLM provider's contracts: comparison requests, their results, and the events about calls and costs."""
 
+import json
 from collections.abc import Collection
 from enum import StrEnum
 from typing import Annotated, Final, Literal, Self
@@ -10,6 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from event_contracts.base import WireModel
 from event_contracts.errors import CallbackMissing, ErrorDetail, InvalidCallback, InvalidRequest
 from event_contracts.fields import (
+    NO_IDENTIFIER,
     Count,
     Flag,
     Identifier,
@@ -23,11 +25,13 @@ from event_contracts.fields import (
     Sha256Hex,
     Text,
     UtcDatetime,
+    is_identifier,
 )
 from event_contracts.judging import LABEL_A, LABEL_B, MAX_JUSTIFICATION
 
 MAX_COMPARISONS_PER_CALL: Final = 500
 MAX_PROMPT_BLOCKS: Final = 100
+MAX_REQUEST_METADATA: Final = 100_000
 MAX_SUBMISSION_BYTES: Final = 16 * 1024 * 1024
 """Of the body of one call that brings several comparisons; a caller cuts its submissions by it."""
 
@@ -294,6 +298,17 @@ class ComparisonRequest(WireModel):
     latency: Latency = Latency.LIVE
     on_batch_expiry: BatchExpiry = BatchExpiry.RETRY_LIVE
     metadata: JsonObject = Field(default_factory=dict)
+
+    @field_validator("metadata")
+    @classmethod
+    def _comes_back(cls, metadata: JsonObject) -> JsonObject:
+        """The result repeats all of it, in a message of limited size, and its batch id becomes a key."""
+        if len(json.dumps(metadata)) > MAX_REQUEST_METADATA:
+            raise ValueError(f"has more than {MAX_REQUEST_METADATA} characters as JSON")
+        batch_id = metadata.get("bos_batch_id")
+        if isinstance(batch_id, str) and not is_identifier(batch_id):
+            raise ValueError(f"bos_batch_id {NO_IDENTIFIER}")
+        return metadata
 
     def require_callback(self, allowed_topics: Collection[str]) -> None:
         """Raise CallbackMissing or InvalidCallback unless the result has a place to go that is allowed."""

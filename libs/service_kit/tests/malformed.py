@@ -32,7 +32,7 @@ class Malformed:
     method: str = "POST"
     path: str
     body: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str | bytes] = field(default_factory=dict)
     status: int | tuple[int, ...] = 422
     code: str | None = None
 
