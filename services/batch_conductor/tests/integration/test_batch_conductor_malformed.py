@@ -9,6 +9,7 @@ from batch_conductor.main import assemble
 from batch_conductor.settings import Settings
 from batch_conductor.tests.serving import SECRET, free_port
 from service_kit.messaging.event_bus import MemoryEventBus
+from service_kit.tests.fuzzing import fuzz
 from service_kit.tests.live import Live, live
 from service_kit.tests.malformed import DEEP, JSON, STRANGE_IDS, Malformed, assert_documented
 
@@ -106,3 +107,9 @@ def test_the_longest_batch_id_is_defined_and_read(client: httpx2.Client) -> None
 
     assert answer.status_code == 200, answer.text
     assert client.get(f"/internal/v1/batches/{batch_id}/phases").status_code == 200
+
+
+def test_schemathesis_finds_no_5xx_and_no_answer_but_the_documented_ones(service: Live) -> None:
+    statuses = fuzz(service)
+
+    assert sum(statuses.values()) >= 10, statuses

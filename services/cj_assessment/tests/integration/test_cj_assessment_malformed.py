@@ -19,6 +19,7 @@ from event_contracts import MAX_ESSAYS_PER_BATCH
 from pydantic import SecretStr
 from service_kit.callbacks.webhooks import WebhookSigner
 from service_kit.messaging.event_bus import MemoryEventBus
+from service_kit.tests.fuzzing import fuzz
 from service_kit.tests.live import MAX_LAG_SECONDS, Live, live
 from service_kit.tests.malformed import DEEP, JSON, STRANGE_IDS, Malformed, assert_documented, changed
 
@@ -440,3 +441,9 @@ def test_a_service_whose_database_is_away_says_when_to_come_back() -> None:
         return answer.status_code, answer.headers.get("retry-after")
 
     assert asyncio.run(read()) == (503, "5")
+
+
+def test_schemathesis_finds_no_5xx_and_no_answer_but_the_documented_ones(service: Live) -> None:
+    statuses = fuzz(service)
+
+    assert sum(statuses.values()) >= 10, statuses

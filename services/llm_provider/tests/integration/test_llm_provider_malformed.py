@@ -13,6 +13,7 @@ from llm_provider.tests.building import comparison, json_body
 from llm_provider.tests.serving import settings_for
 from pydantic import SecretStr
 from service_kit.messaging.event_bus import MemoryEventBus
+from service_kit.tests.fuzzing import fuzz
 from service_kit.tests.live import MAX_LAG_SECONDS, Live, live
 from service_kit.tests.malformed import DEEP, JSON, STRANGE_IDS, Malformed, assert_documented, changed
 from service_kit.tests.tokens import SHARED_SECRET, bearer, signed_with_secret
@@ -293,3 +294,9 @@ def test_a_call_of_the_largest_size_keeps_the_event_loop_free(service: Live, cli
 
     assert len(content) > 12_000_000
     assert service.lag_of(send) < MAX_LAG_SECONDS
+
+
+def test_schemathesis_finds_no_5xx_and_no_answer_but_the_documented_ones(service: Live) -> None:
+    statuses = fuzz(service, headers=ADMIN)
+
+    assert sum(statuses.values()) >= 10, statuses
