@@ -11,6 +11,7 @@ from event_contracts import ErrorBody
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import Case, GenerationMode
+from schemathesis.core.result import Ok
 from service_kit.tests.live import Live
 from service_kit.tests.malformed import MAX_ERROR_BYTES
 
@@ -34,6 +35,7 @@ def fuzz(service: Live, *, headers: Mapping[str, str] | None = None) -> Counter[
 
 def _operations(document: dict[str, Any]) -> Iterator[Any]:
     for result in schemathesis.openapi.from_dict(document).get_all_operations():
+        assert isinstance(result, Ok), result
         yield result.ok()
 
 
@@ -52,7 +54,7 @@ def _send_examples(
         phases=[Phase.explicit, Phase.generate],
     )
     @given(operation.as_strategy(generation_mode=mode))
-    def check(case: Case) -> None:
+    def check(case: Case[Any]) -> None:
         arguments = case.as_transport_kwargs(base_url=str(client.base_url))
         try:
             request = client.build_request(

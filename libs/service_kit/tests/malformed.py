@@ -48,8 +48,13 @@ class Malformed:
     def send(self, client: httpx2.Client) -> httpx2.Response:
         """Send it."""
         has_json = self.body is not None and not isinstance(self.body, bytes)
-        headers = {**(JSON if has_json else {}), **self.headers}
+        given = {**(JSON if has_json else {}), **self.headers}
+        headers = [(name.encode(), _as_bytes(value)) for name, value in given.items()]
         return client.request(self.method, self.path, content=self.content(), headers=headers)
+
+
+def _as_bytes(value: str | bytes) -> bytes:
+    return value if isinstance(value, bytes) else value.encode()
 
 
 def changed(body: Mapping[str, Any], place: str, value: Any) -> dict[str, Any]:

@@ -85,6 +85,8 @@ OUTSIDE = (
     "10000-01-01T00:00:00Z",
 )
 
+PANELS: tuple[Any, ...] = ([], [{}], [{"provider": "mock", "model": "m", "share": 1}] * 9, "x", DEEP)
+
 REQUESTS = (
     *(
         ask(f"{place} {what}", place, value)
@@ -140,10 +142,7 @@ REQUESTS = (
             "http://a.example.org/\x00",
         )
     ),
-    *(
-        hint("judge_panel", value)
-        for value in ([], [{}], [{"provider": "mock", "model": "m", "share": 1}] * 9, "x", DEEP)
-    ),
+    *(hint("judge_panel", value) for value in PANELS),
     ask("another language than the course's", "data.language", "sv"),
     ask("a Swedish course in English", "data.course_code", "SV1"),
     ask("an unknown language", "data.language", "x" * 5_000),
@@ -306,20 +305,22 @@ CALLBACKS = (
     Malformed(what="another event", path=CALLBACK, body=REQUEST),
 )
 
+SIGNATURES: tuple[tuple[str, dict[str, str | bytes]], ...] = (
+    ("no signature", {}),
+    (
+        "a strange time",
+        {"webhook-id": "a", "webhook-timestamp": "9" * 5_000, "webhook-signature": "v1,x"},
+    ),
+    ("a strange signature", {"webhook-id": "a", "webhook-timestamp": "1", "webhook-signature": b"\xff"}),
+    (
+        "a wrong signature",
+        {"webhook-id": "a", "webhook-timestamp": str(int(time.time())), "webhook-signature": "v1,eA=="},
+    ),
+)
+
 UNSIGNED = tuple(
     Malformed(what=what, path=CALLBACK, body=RESULT, headers=headers, status=401)
-    for what, headers in (
-        ("no signature", {}),
-        (
-            "a strange time",
-            {"webhook-id": "a", "webhook-timestamp": "9" * 5_000, "webhook-signature": "v1,x"},
-        ),
-        ("a strange signature", {"webhook-id": "a", "webhook-timestamp": "1", "webhook-signature": b"\xff"}),
-        (
-            "a wrong signature",
-            {"webhook-id": "a", "webhook-timestamp": str(int(time.time())), "webhook-signature": "v1,eA=="},
-        ),
-    )
+    for what, headers in SIGNATURES
 )
 
 

@@ -229,7 +229,7 @@ def test_a_wrong_comparison_is_answered_for_itself_and_the_others_are_queued(cli
         body for body in wrong if "\\ud800" not in json.dumps(body) and f'"{DEEP}"' not in json.dumps(body)
     ]
     wrong = [body for body in wrong if len(json.dumps(body)) < 50_000]
-    items = [item for body in wrong for item in (body, {**BODY, "correlation_id": str(uuid4())})]
+    items: list[Any] = [item for body in wrong for item in (body, {**BODY, "correlation_id": str(uuid4())})]
     items += [None, 7, "text", [], {}]
 
     answer = client.post(MANY, json={"comparisons": items})
