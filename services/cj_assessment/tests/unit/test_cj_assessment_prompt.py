@@ -5,6 +5,7 @@ from event_contracts import PromptBlock, PromptTarget, read_fenced_pair
 from hypothesis import given
 from hypothesis import strategies as st
 
+STORABLE = st.characters(exclude_characters="\x00", exclude_categories=["Cs"])
 CONTEXT = JudgeContext(instructions="Compare.", rubric="Clarity.", student_prompt="Write about cars.")
 
 
@@ -58,7 +59,7 @@ def test_a_part_that_is_missing_leaves_no_heading_behind() -> None:
     assert "task" not in shown
 
 
-@given(texts=st.lists(st.text(min_size=1), min_size=2, max_size=4))
+@given(texts=st.lists(st.text(STORABLE, min_size=1), min_size=2, max_size=4))
 def test_no_pair_makes_a_longer_prompt_than_the_longest(texts: list[str]) -> None:
     bound = longest_prompt(CONTEXT, [len(text.encode()) for text in texts])
 
