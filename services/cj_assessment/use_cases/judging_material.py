@@ -13,7 +13,7 @@ from event_contracts import LLMConfigOverrides
 from cj_assessment.domain.batch import Batch, JobId
 from cj_assessment.domain.comparison import UnsentAttempt
 from cj_assessment.domain.prompt import JudgeContext, comparison_blocks
-from cj_assessment.ports import ComparisonOrder, Transaction
+from cj_assessment.ports import ComparisonOrder, Store
 
 MAX_CACHED_TEXT_BYTES: Final = 64 * 1024 * 1024
 """Memory that texts of essays may take; what is used least recently is dropped first and read again."""
@@ -73,14 +73,15 @@ class TextCache:
         """Memory that the texts take now."""
         return self._bytes
 
-    async def load(self, transaction: Transaction, wanted: Collection[TextKey]) -> Mapping[TextKey, str]:
+    async def load(self, store: Store, wanted: Collection[TextKey]) -> Mapping[TextKey, str]:
         """The texts of these essays; those that are not in memory are read with one statement."""
         found = {key: self._texts[key] for key in wanted if key in self._texts}
         for key in found:
             self._texts.move_to_end(key)
         missing = [key for key in wanted if key not in found]
         if missing:
-            read = await transaction.essays.texts(missing)
+            async with store.transaction() as transaction:
+                read = await transaction.essays.texts(missing)
             for key, text in read.items():
                 self._keep(key, text)
             found.update(read)
@@ -102,17 +103,18 @@ class JudgingMaterials:
     texts: TextCache = field(default_factory=TextCache)
     _batches: OrderedDict[JobId, BatchMaterial] = field(default_factory=OrderedDict, init=False)
 
-    async def load(
-        self, transaction: Transaction, job_ids: Collection[JobId]
-    ) -> Mapping[JobId, BatchMaterial]:
+    async def load(self, store: Store, job_ids: Collection[JobId]) -> Mapping[JobId, BatchMaterial]:
         """The material of these batches; raises ``ValueError`` where one cannot be read."""
-        found: dict[JobId, BatchMaterial] = {}
+        missing = [job_id for job_id in job_ids if job_id not in self._batches]
+        if missing:
+            async with store.transaction() as transaction:
+                for job_id in missing:
+                    batch = await transaction.batches.read(job_id)
+                    context = await transaction.batches.context(job_id)
+                    self._batches[job_id] = BatchMaterial.of(batch, context)
         for job_id in job_ids:
-            if job_id not in self._batches:
-                batch = await transaction.batches.read(job_id)
-                self._batches[job_id] = BatchMaterial.of(batch, await transaction.batches.context(job_id))
             self._batches.move_to_end(job_id)
-            found[job_id] = self._batches[job_id]
+        found = {job_id: self._batches[job_id] for job_id in job_ids}
         while len(self._batches) > MAX_CACHED_BATCHES:
             self._batches.popitem(last=False)
         return found

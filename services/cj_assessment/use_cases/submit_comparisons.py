@@ -61,9 +61,8 @@ class SubmitComparisons:
 
         Raises ``Unavailable`` or ``ExternalServiceError``: nothing is lost, the attempts are sent later.
         """
-        async with self.store.transaction() as transaction:
-            # First of all: a batch that cannot be read must not hold attempts of others.
-            materials = await self.materials.load(transaction, job_ids)
+        # First of all: a batch that cannot be read must not hold attempts of others.
+        materials = await self.materials.load(self.store, job_ids)
         attempts = await self._start(job_ids)
         if not attempts:
             return
@@ -113,8 +112,7 @@ class SubmitComparisons:
 
     async def _send(self, part: Sequence[UnsentAttempt], materials: Materials, held: set[AttemptId]) -> None:
         wanted = {(one.job_id, item) for one in part for item in (one.item_a, one.item_b)}
-        async with self.store.transaction() as transaction:
-            texts = await self.materials.texts.load(transaction, wanted)
+        texts = await self.materials.texts.load(self.store, wanted)
         orders = [
             materials[one.job_id].order(
                 one, text_a=texts[one.job_id, one.item_a], text_b=texts[one.job_id, one.item_b]

@@ -227,11 +227,10 @@ async def test_a_full_cache_reads_only_what_it_does_not_hold(service: UseCases) 
     cache = TextCache(max_bytes=10_000)
     wanted = [(job_id, item) for item in range(8)]
 
-    async with service.store.transaction() as transaction:
-        first = await cache.load(transaction, wanted)
-        used = cache.used_bytes
-        service.store.state.essays[job_id].clear()
-        again = await cache.load(transaction, wanted)
+    first = await cache.load(service.store, wanted)
+    used = cache.used_bytes
+    service.store.state.essays[job_id].clear()
+    again = await cache.load(service.store, wanted)
 
     assert first == again
     assert cache.used_bytes == used
