@@ -10,7 +10,8 @@ from typing import Final, Literal
 from event_contracts import CourseCode, InvalidRequest, course_language, grade_scale
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from batch_runner.documents import SUFFIXES, read_document
+from batch_runner.checking import why_not_an_id
+from batch_runner.documents import SUFFIXES, read_document, shown
 
 MANIFEST: Final = "assignment.toml"
 UNREADABLE_FORMATS: Final = frozenset({".doc", ".docm", ".odt", ".rtf", ".pages", ".html", ".htm", ".tex"})
@@ -109,13 +110,13 @@ def _load_plain(folder: Path, *, course: CourseCode) -> Assignment:
     essays = [path for path in visible if path.suffix.lower() in {*SUFFIXES, *UNREADABLE_FORMATS}]
     texts = _read_all(essays)
     return Assignment(
-        title=folder.resolve().name,
+        title=shown(folder.resolve()),
         course_code=course,
         language=course_language(course),
         essays=tuple(
             StudentEssay(essay_id=path.stem, text=text) for path, text in zip(essays, texts, strict=True)
         ),
-        left_out=tuple(path.name for path in visible if path not in essays),
+        left_out=tuple(shown(path) for path in visible if path not in essays),
     )
 
 
@@ -179,6 +180,9 @@ def _read_all(paths: Iterable[Path]) -> list[str]:
 
 def _check(assignment: Assignment, folder: Path) -> None:
     essay_ids = [essay.essay_id for essay in assignment.essays]
+    for essay_id in essay_ids:
+        if reason := why_not_an_id(essay_id):
+            raise InvalidRequest(f"essay id {essay_id!r} {reason}: rename the essay")
     _refuse_repeated(essay_ids, "essay id", hint="give each essay its own id or file name")
     _refuse_repeated([anchor.label for anchor in assignment.anchors], "anchor label", hint="number them")
     if not essay_ids:

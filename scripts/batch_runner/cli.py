@@ -13,14 +13,15 @@ from event_contracts import CourseCode
 from rich.console import Console
 
 from batch_runner.assignment import load_assignment
+from batch_runner.checking import check_batch_id, writable_folder
 from batch_runner.client import PATIENCE_SECONDS, AssessmentClient
 from batch_runner.execution import RunOptions, assessment_request, upload
 from batch_runner.interrupting import run_until_interrupted
 from batch_runner.judges import FORM, judge_panel
 from batch_runner.planning import print_contents, print_forecast
 from batch_runner.running import (
-    EXIT_INTERRUPTED,
     errors,
+    exit_code,
     new_batch_id,
     report_run,
     reporting_errors,
@@ -169,7 +170,7 @@ def execute(
 
     async def work(client: AssessmentClient) -> None:
         options = RunOptions(
-            batch_id=batch_id or new_batch_id(),
+            batch_id=new_batch_id() if batch_id is None else batch_id,
             provider=provider,
             model=model,
             panel=judge_panel(judge or (), provider=provider, model=model),
@@ -178,10 +179,12 @@ def execute(
             max_cost_usd=_exact(max_cost_usd),
             target_reliability=target_reliability,
         )
+        check_batch_id(options.batch_id)
         assignment = load_assignment(folder, course=course)
-        await client.check_ready()
-        run = await run_assignment(client, assignment, options, console=console)
-        report_run(run, out=out, console=console)
+        with writable_folder(out / options.batch_id):
+            await client.check_ready()
+            run = await run_assignment(client, assignment, options, console=console)
+            report_run(run, out=out, console=console)
 
     _talking_to(url, work)
 
@@ -349,8 +352,9 @@ def _talking_to(url: str, work: Callable[[AssessmentClient], Coroutine[Any, Any,
             await work(AssessmentClient(http=http, base_url=url.rstrip("/")))
 
     def until_interrupted() -> None:
-        if run_until_interrupted(run):
-            raise typer.Exit(EXIT_INTERRUPTED)
+        number = run_until_interrupted(run)
+        if number is not None:
+            raise typer.Exit(exit_code(number))
 
     reporting_errors(until_interrupted)
 

@@ -54,6 +54,8 @@ class EmptyDocument(UnreadableDocument):
 
 def read_document(path: Path) -> str:
     """The text of a .txt, .md, .docx or .pdf file; raises ``UnreadableDocument``."""
+    if shown(path) != path.name:
+        raise UnreadableDocument(f"{shown(path)}: the file's name is not UTF-8; rename the file")
     try:
         reader = _READERS[path.suffix.lower()]
     except KeyError:
@@ -70,6 +72,11 @@ def read_document(path: Path) -> str:
     if "\x00" in text:
         raise UnreadableDocument(f"{path.name}: holds NUL characters; save it anew as UTF-8 text")
     return text
+
+
+def shown(path: Path) -> str:
+    """The name of a file for people: bytes that are not UTF-8 are replaced."""
+    return path.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _plain(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""A run: upload the texts, register the anchors, ask for the assessment, follow it to its end."""
+"""A run: upload the texts, register the anchors, start the assessment, follow it to its end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -18,6 +18,7 @@ from event_contracts import (
     EssayProcessingInputRefV1,
     EventEnvelope,
     EventName,
+    InvalidRequest,
     JsonObject,
     LLMConfigOverrides,
     PanelJudge,
@@ -26,6 +27,7 @@ from event_contracts import (
     StoredText,
     SystemProcessingMetadata,
 )
+from pydantic import ValidationError
 
 from batch_runner.assignment import Assignment
 from batch_runner.client import AssessmentClient
@@ -38,8 +40,9 @@ FINAL = frozenset(
         AssessmentState.CANCELLED,
     }
 )
-POLL_SECONDS = 0.25
-UPLOADS_AT_ONCE = 8
+MIN_POLL_SECONDS = 0.25
+MAX_POLL_SECONDS = 2.0
+MAX_CONCURRENT_UPLOADS = 8
 
 RequestEnvelope = EventEnvelope[ELS_CJAssessmentRequestV1]
 
@@ -91,7 +94,7 @@ def _anchors(assignment: Assignment) -> Iterator[AnchorRegistration]:
 
 
 async def _store_all(client: AssessmentClient, texts: Sequence[str]) -> list[str]:
-    slots = asyncio.Semaphore(UPLOADS_AT_ONCE)
+    slots = asyncio.Semaphore(MAX_CONCURRENT_UPLOADS)
 
     async def store(text: str) -> str:
         async with slots:
@@ -101,9 +104,19 @@ async def _store_all(client: AssessmentClient, texts: Sequence[str]) -> list[str
 
 
 def assessment_request(assignment: Assignment, texts: RequestTexts, options: RunOptions) -> RequestEnvelope:
-    """The event that starts the assessment."""
+    """The event that starts the assessment; raises ``InvalidRequest`` for what the contract refuses."""
+    try:
+        data = _event(assignment, texts, options)
+    except ValidationError as error:
+        raise InvalidRequest.of(error) from error
+    return EventEnvelope.wrap(
+        data, source_service=SourceService.BATCH_RUNNER, correlation_id=uuid4(), metadata=_hints(options)
+    )
+
+
+def _event(assignment: Assignment, texts: RequestTexts, options: RunOptions) -> ELS_CJAssessmentRequestV1:
     now = datetime.now(UTC)
-    data = ELS_CJAssessmentRequestV1(
+    return ELS_CJAssessmentRequestV1(
         event_name=EventName.CJ_ASSESSMENT_REQUESTED,
         entity_id=options.batch_id,
         entity_type="batch",
@@ -121,9 +134,6 @@ def assessment_request(assignment: Assignment, texts: RequestTexts, options: Run
         llm_config_overrides=_overrides(assignment, options),
         assignment_id=assignment.assignment_id,
         user_id=options.user_id,
-    )
-    return EventEnvelope.wrap(
-        data, source_service=SourceService.BATCH_RUNNER, correlation_id=uuid4(), metadata=_hints(options)
     )
 
 
@@ -158,13 +168,16 @@ def _hints(options: RunOptions) -> JsonObject | None:
 
 
 async def follow(client: AssessmentClient, batch_id: str) -> AsyncIterator[BatchStatusView]:
-    """The batch's status again and again; the last one is final."""
+    """The batch's status, repeatedly until it is final; a batch that does not change is asked about less often."""
+    previous, delay = None, MIN_POLL_SECONDS
     while True:
         status = await client.status(batch_id)
         yield status
         if status.state in FINAL:
             return
-        await asyncio.sleep(POLL_SECONDS)
+        delay = min(2 * delay, MAX_POLL_SECONDS) if status == previous else MIN_POLL_SECONDS
+        previous = status
+        await asyncio.sleep(delay)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

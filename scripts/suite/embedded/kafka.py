@@ -17,10 +17,10 @@ from typing import Final
 
 from suite.embedded.errors import KafkaNotAvailable, KafkaNotStarted
 from suite.embedded.guarding import ended_if_we_are_killed, one_at_a_time
+from suite.embedded.loopback import HOST, free_ports
 
 KAFKA_VERSION: Final = "4.1.0"
 OLDEST_JAVA: Final = 17
-HOST: Final = "127.0.0.1"
 CLUSTER_ID: Final = "Y2pzdWl0ZS1icm9rZXItMQ"
 FETCH_TIMEOUT_SECONDS: Final = 600
 START_TIMEOUT_SECONDS: Final = 60
@@ -89,7 +89,7 @@ def embedded_kafka(folder: Path) -> Iterator[KafkaBroker]:
     java = _java()
     jars = fetch_jars()
     folder.mkdir(parents=True, exist_ok=True)
-    port, controller_port = _free_ports()
+    port, controller_port = free_ports(2)
     settings = _write_settings(folder, port, controller_port)
     command = [java, *_JVM, _LOGGING, "-cp", f"{jars}/*"]
     with (folder / "broker.log").open("wb") as log:
@@ -189,13 +189,6 @@ def _maven() -> str:
     if maven is None:
         raise KafkaNotAvailable(f"Kafka is not in the cache and there is no Maven to fetch it: {WHAT_TO_DO}")
     return maven
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind((HOST, 0))
-        other.bind((HOST, 0))
-        return one.getsockname()[1], other.getsockname()[1]
 
 
 def _write_settings(folder: Path, port: int, controller_port: int) -> Path:

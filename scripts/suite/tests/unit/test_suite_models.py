@@ -17,7 +17,7 @@ from model_manifest.tests.vendor_server import (
     vendor_server,
 )
 from model_manifest.vendor_lists import VENDORS
-from suite.models import models_app
+from suite.models.commands import models_app
 from typer.testing import CliRunner, Result
 
 TODAY = "2026-11-24"

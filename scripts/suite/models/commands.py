@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from suite.model_tables import (
+from suite.models.tables import (
     facts_table,
     findings_table,
     model_facts,

@@ -1,0 +1,1 @@
+"""``cj-suite models``: which models may judge, what they take and cost, and whether that is still true."""
