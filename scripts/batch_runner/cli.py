@@ -42,6 +42,7 @@ app = typer.Typer(
     name="cj-run",
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
     help="Assess a folder of essays by comparative judgement, and analyse judgement data of any origin.",
 )
 console = Console()

@@ -27,6 +27,7 @@ app = typer.Typer(
     name="cj-suite",
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
     help="The comparative judgement suite on one machine: no Docker, no keys.",
 )
 app.add_typer(models_app, name="models")

@@ -8,6 +8,7 @@ import batch_conductor.main
 import cj_assessment.main
 import llm_provider.main
 import structlog
+from event_contracts import ProcessingError, SuiteError
 from service_kit.messaging.event_bus import MemoryEventBus
 from service_kit.running import Service, run_services
 
@@ -52,7 +53,7 @@ async def embedded_stack(options: StackOptions, *, log_name: str | None = None) 
 async def _services_running(services: list[Service], failed: asyncio.Future[None]) -> AsyncIterator[None]:
     stop, started = asyncio.Event(), asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        running = group.create_task(run_services(services, stop=stop, started=started))
+        running = group.create_task(_run(services, stop=stop, started=started))
         starting = group.create_task(started.wait())
         await asyncio.wait((running, starting), return_when=asyncio.FIRST_COMPLETED)
         starting.cancel()
@@ -63,6 +64,20 @@ async def _services_running(services: list[Service], failed: asyncio.Future[None
         finally:
             stop.set()
             watching.cancel()
+
+
+async def _run(services: list[Service], *, stop: asyncio.Event, started: asyncio.Event) -> None:
+    """Run the services; what goes wrong while they close is logged, and anything before that ends the stack."""
+    try:
+        await run_services(services, stop=stop, started=started)
+    except Exception as error:  # the outermost frame of the services: what it raises goes to a terminal
+        log.error("stack.services_failed", stopping=stop.is_set(), exc_info=error)
+        if stop.is_set():
+            return
+        first = _first(error)
+        if isinstance(first, SuiteError):
+            raise first from error
+        raise ProcessingError(f"a service ended unexpectedly ({type(first).__name__}): see the log") from error
 
 
 async def _until_failed(failed: asyncio.Future[None]) -> None:
@@ -89,10 +104,14 @@ def _one_error() -> Iterator[None]:
     try:
         yield
     except BaseExceptionGroup as group:
-        error: BaseException = group
-        while isinstance(error, BaseExceptionGroup):
-            error = error.exceptions[0]
+        error = _first(group)
         raise error from error.__cause__
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 async def _assemble(configuration: Configuration) -> list[Service]:
