@@ -15,7 +15,6 @@ from batch_runner.interrupting import STOP_SIGNALS, run_until_interrupted
 from batch_runner.running import new_batch_id, report_run, reporting_errors, run_assignment
 from rich.console import Console
 
-from suite.generated.files import Programs, check_generated, write_generated
 from suite.models.commands import models_app
 from suite.stack.options import DEFAULT_DATA, DEFAULT_PROVIDER, Ports, StackOptions
 from suite.stack.running import embedded_stack
@@ -99,6 +98,9 @@ def generate(
     ] = False,
 ) -> None:
     """Write what is generated from the code: schemas, API documents, command help, settings reference."""
+    # Imported here: the services take seconds to load, and the other commands do not need all of them.
+    from suite.generated.files import Programs, check_generated, write_generated
+
     programs: Programs = {"cj-run": batch_runner.cli.app, "cj-suite": app}
     if not check:
         for path in write_generated(programs):

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -181,8 +179,8 @@ def test_a_service_that_is_away_is_exit_code_1_and_says_how_to_start_it(tmp_path
     assert ended.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_cancels_the_batch(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_cancels_the_batch(tmp_path: Path, number: signal.Signals, code: int) -> None:
     essays = folder_of(tmp_path / "essays", ESSAYS)
 
     with serving(Assessing(AssessmentState.JUDGING)) as service, interrupting(service, number):
@@ -190,7 +188,7 @@ def test_an_interrupt_cancels_the_batch(tmp_path: Path, number: signal.Signals) 
 
     assert service.times("POST", f"/api/v1/batches/{BATCH}/cancel") == 1
     assert ended.stdout.endswith(f"cancelled {BATCH}: nothing more is judged\n")
-    assert (ended.exit_code, ended.stderr) == (130, "")
+    assert (ended.exit_code, ended.stderr) == (code, "")
 
 
 def test_an_interrupt_of_a_batch_that_has_ended_says_so(tmp_path: Path) -> None:
@@ -208,22 +206,7 @@ def test_an_interrupt_of_a_batch_that_has_ended_says_so(tmp_path: Path) -> None:
     assert "it has ended" in ended.stderr
 
 
-def test_ctrl_c_in_a_terminal_ends_the_program_with_130(tmp_path: Path) -> None:
-    essays = folder_of(tmp_path / "essays", ESSAYS)
-    program = f"import sys; sys.path[:0] = {sys.path!r}; from batch_runner.cli import app; app()"
-
-    with serving(Assessing(AssessmentState.JUDGING)) as service:
-        command = [sys.executable, "-c", program, "execute", str(essays), "--url", service.url]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert service.started.wait(PATIENCE_SECONDS)
-        process.send_signal(signal.SIGINT)
-        out, errors = process.communicate(timeout=PATIENCE_SECONDS)
-
-    assert (process.returncode, errors) == (130, "")
-    assert out.endswith("nothing more is judged\n")
-
-
-def test_a_rehearsal_uploads_and_asks_for_nothing(tmp_path: Path) -> None:
+def test_a_dry_run_uploads_and_starts_nothing(tmp_path: Path) -> None:
     essays = folder_of(tmp_path / "essays", ESSAYS)
 
     with serving(Assessing()) as service:
