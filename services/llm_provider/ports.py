@@ -465,6 +465,18 @@ class Pause(Protocol):
         ...
 
 
+class Pulse(Protocol):
+    """Tells the operators that a worker is alive."""
+
+    def beat(self) -> None:
+        """A step was completed."""
+        ...
+
+    def silent_seconds(self) -> float:
+        """Seconds since the last completed step."""
+        ...
+
+
 class StateWatcher(Protocol):
     """Shows the operators how the service stands."""
 

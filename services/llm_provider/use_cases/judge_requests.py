@@ -14,7 +14,7 @@ from llm_provider.domain.calls import Call
 from llm_provider.domain.errors import JudgeBusy
 from llm_provider.domain.metering import given_back
 from llm_provider.domain.request import QueueId, Taken
-from llm_provider.ports import Pause, Store
+from llm_provider.ports import Pause, Pulse, Store
 from llm_provider.use_cases.record_calls import RecordCalls
 
 log = structlog.get_logger()
@@ -39,6 +39,7 @@ class JudgeRequests:
     busy_pause: timedelta
     announce_calls: bool
     pause: Pause
+    pulse: Pulse
     worker: UUID = field(default_factory=uuid4)
     calling: dict[QueueId, Taken] = field(default_factory=dict)
     done: list[Call] = field(default_factory=list)
@@ -65,6 +66,7 @@ class JudgeRequests:
         while True:
             try:
                 await self._step(group)
+                self.pulse.beat()
             except Exception:  # the outermost loop of a worker: nothing above it could go on
                 log.exception("judge.step_failed", provider=self.provider)
                 await asyncio.sleep(FAILED_STEP_SECONDS)
