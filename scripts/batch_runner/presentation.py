@@ -33,7 +33,10 @@ NOTES_SHOWN: Final = 10
 
 
 class LiveProgress:
-    """Two lines that follow a batch; where there is no terminal, a plain line now and then."""
+    """Two lines that follow a batch; where there is no terminal, a plain line every few seconds.
+
+    What keeps the batch waiting is a line of its own, printed once each time it changes.
+    """
 
     PLAIN_EVERY = timedelta(seconds=5)
 
@@ -49,6 +52,7 @@ class LiveProgress:
         )
         self._task: TaskID | None = None
         self._printed = datetime.min.replace(tzinfo=UTC)
+        self._problem: str | None = None
 
     def __enter__(self) -> "LiveProgress":
         if self._console.is_terminal:
@@ -62,10 +66,11 @@ class LiveProgress:
 
     def show(self, status: BatchStatusView) -> None:
         """Show the newest status."""
+        self._show_problem(None if status.problem is None else status.problem.message)
         if self._task is not None:
             self._progress.update(
                 self._task,
-                description=STATE_NAMES[status.state],
+                description=STATE_NAMES[status.state] if status.problem is None else "waiting",
                 completed=status.progress.comparisons_judged,
                 total=status.progress.max_comparisons,
                 facts="\n".join(progress_lines(status)),
@@ -75,6 +80,15 @@ class LiveProgress:
             self._console.out(
                 f"{STATE_NAMES[status.state]}: {' · '.join(progress_lines(status))}", highlight=False
             )
+
+    def _show_problem(self, problem: str | None) -> None:
+        if problem == self._problem:
+            return
+        self._problem = problem
+        if problem is None:
+            self._console.out("going on", style="dim", highlight=False)
+        else:
+            self._console.out(f"waiting: {problem}", style="yellow", highlight=False)
 
 
 def progress_lines(status: BatchStatusView) -> tuple[str, str]:

@@ -13,8 +13,8 @@ from batch_runner.presentation import (
     time_left,
     totals_line,
 )
-from batch_runner.tests.building import finished, projections, status
-from event_contracts import AssessmentState, ForecastView, UntilTargetView
+from batch_runner.tests.building import STARTED, finished, projections, status
+from event_contracts import AssessmentState, BatchProblem, ForecastView, UntilTargetView
 from rich.console import Console
 
 
@@ -64,6 +64,21 @@ def test_time_left_is_until_the_target_where_that_is_in_sight(expected: int | No
 )
 def test_time_left_is_told_in_a_unit_that_fits(seconds: float, shown: str) -> None:
     assert progress_lines(status(judged=10, budget=40, seconds=seconds))[1].endswith(shown)
+
+
+def test_what_keeps_a_batch_waiting_is_said_once_and_so_is_its_end() -> None:
+    screen = io.StringIO()
+    key = BatchProblem(
+        code="INVALID_API_KEY", message="anthropic refuses the key", since=STARTED, comparisons=6
+    )
+    waiting = status(judged=0).model_copy(update={"problem": key})
+
+    with LiveProgress(Console(file=screen, width=200)) as live:
+        for shown in (waiting, waiting, status(judged=1), status(judged=2)):
+            live.show(shown)
+
+    lines = [line for line in screen.getvalue().splitlines() if "comparisons" not in line]
+    assert lines == ["waiting: anthropic refuses the key", "going on"]
 
 
 def test_live_progress_fits_a_terminal_of_80_columns() -> None:

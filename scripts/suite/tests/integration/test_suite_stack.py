@@ -136,7 +136,7 @@ def test_a_stop_while_the_database_cannot_be_started_again_ends_without_a_traceb
         assert suite.output.endswith("Ctrl-C stops everything\nstopped\n")
 
 
-@pytest.mark.parametrize("signals", [(signal.SIGINT, signal.SIGINT), (signal.SIGTERM,)])
+@pytest.mark.parametrize("signals", [(signal.SIGINT, signal.SIGINT)])
 def test_a_signal_during_start_up_leaves_nothing_running(signals: tuple[signal.Signals, ...]) -> None:
     with TemporaryDirectory(prefix="cj-suite-") as path, suite_process(Path(path) / "data") as suite:
         wait_until(lambda: any(suite.data.glob("postgres*")), what="the database is being set up")
