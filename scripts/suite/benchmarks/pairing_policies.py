@@ -8,12 +8,14 @@ orders, and is planned with a round still being judged, as in the service. Besid
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import matplotlib as mpl
 import numpy as np
+import numpy.typing as npt
 from cj_measurement import Design, Policy, Reading, SimulatedJudge, simulate
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -142,9 +144,16 @@ def limit(sd: float) -> float:
     return (ESSAYS - 2) / ESSAYS * float(np.trapezoid(1 / told, np.log(variances)))
 
 
+@cache
+def _quadrature() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Nodes and weights of expectations over a standard normal variable."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(80)
+    return nodes, weights
+
+
 def _told(variance: float) -> float:
     """Nats that an answer tells about a difference distributed as N(0, variance): log 2 − E H(p)."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(80)
+    nodes, weights = _quadrature()
     chance = expit(math.sqrt(variance) * nodes)
     doubt = (entr(chance) + entr(1 - chance)) @ weights / weights.sum()
     return math.log(2) - float(doubt)

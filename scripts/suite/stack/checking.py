@@ -1,9 +1,9 @@
 """What must be true before the embedded stack is started; each problem is one sentence that says what to do."""
 
+import os
 import shutil
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -29,35 +29,41 @@ def check_folder(data: Path) -> None:
             raise DataFolderUnusable(f"{path} is not a folder: choose another folder with --data")
 
 
+def check_ports(ports: Ports) -> None:
+    """Raise ``ConfigurationError`` unless there are such ports and they differ, with a line for each problem."""
+    _raise(_number_problems(ports))
+
+
 def check_machine(data: Path, ports: Ports, *, needed_bytes: int = NEEDED_BYTES) -> None:
     """Raise ``ConfigurationError`` unless the ports are free and the disk has room, with a line for each problem."""
-    problems = [*_port_problems(ports), *_space_problems(data, needed_bytes)]
-    if problems:
-        raise ConfigurationError("\n".join(problems))
+    _raise([*_listening_problems(ports), *_space_problems(data, needed_bytes)])
 
 
-def _port_problems(ports: Ports) -> Iterator[str]:
-    taken: dict[int, str] = {}
+def _raise(problems: Iterable[str]) -> None:
+    message = "\n".join(problems)
+    if message:
+        raise ConfigurationError(message)
+
+
+def _number_problems(ports: Ports) -> Iterator[str]:
+    options: dict[int, str] = {}
     for option, port in ports.by_option():
         if not 0 < port <= LAST_PORT:
             yield f"there is no port {port}: choose one between 1 and {LAST_PORT} with {option}"
-        elif port in taken:
-            yield f"{taken[port]} and {option} are both {port}: give each service a port of its own"
-        else:
-            taken[port] = option
-            yield from _listening_problem(option, port)
+        elif port in options:
+            yield f"{options[port]} and {option} are both {port}: give each service a port of its own"
+        options.setdefault(port, option)
 
 
-def _listening_problem(option: str, port: int) -> Iterable[str]:
-    try:
-        with closing(socket.create_server((HOST, port))):
-            return ()
-    except PermissionError:
-        return (f"port {port} may not be used by this user: choose one above 1023 with {option}",)
-    except OSError as error:
-        return (
-            f"port {port} is not free ({error.strerror}): stop what listens there, or choose another with {option}",
-        )
+def _listening_problems(ports: Ports) -> Iterator[str]:
+    for option, port in ports.by_option():
+        try:
+            socket.create_server((HOST, port)).close()
+        except PermissionError:
+            yield f"port {port} may not be used by this user: choose one above 1023 with {option}"
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            yield f"port {port} is not free ({reason}): stop what listens there, or choose another with {option}"
 
 
 def _space_problems(data: Path, needed_bytes: int) -> Iterator[str]:

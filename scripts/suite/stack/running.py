@@ -9,7 +9,7 @@ import structlog
 from suite.embedded.errors import EmbeddedServerError
 from suite.embedded.guarding import sole_owner
 from suite.embedded.postgres import embedded_postgres
-from suite.stack.checking import check_folder, check_machine
+from suite.stack.checking import check_folder, check_machine, check_ports
 from suite.stack.configuration import configure
 from suite.stack.log_file import log_to_file
 from suite.stack.options import Addresses, StackOptions
@@ -24,6 +24,7 @@ async def embedded_stack(options: StackOptions, *, log_name: str | None = None) 
     Everything is checked before anything is started. With ``log_name`` this process logs to that file in the data
     folder. Raises ``ConfigurationError``, whose message has a line for each problem.
     """
+    check_ports(options.ports)
     configuration = configure(options)
     check_folder(options.data)
     with sole_owner(options.data / "stack"):

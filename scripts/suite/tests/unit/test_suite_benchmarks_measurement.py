@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from suite.benchmarks import measurement
 from suite.benchmarks.measurement import (
     SPREAD,
     Problem,
@@ -16,6 +17,12 @@ from suite.benchmarks.measurement import (
 )
 from suite.benchmarks.measurement import Round as AfterARound
 from suite.benchmarks.page import written
+
+
+@pytest.fixture(autouse=True)
+def _one_run_of_each_solver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What these tests look at does not depend on how often a solver is timed."""
+    monkeypatch.setattr(measurement, "REPEATS", (1, 1))
 
 
 def timing(solver: str, milliseconds: float, *, gradient: float = 1e-9) -> Timing:
