@@ -1,4 +1,4 @@
-"""An assignment on disk: a folder of essays, with an ``assignment.toml`` where there is more to say."""
+"""An assignment on disk: a folder of essays, and an ``assignment.toml`` if there is more than essays."""
 
 import tomllib
 from collections import Counter
@@ -15,7 +15,7 @@ from batch_runner.documents import SUFFIXES, read_document, shown
 
 MANIFEST: Final = "assignment.toml"
 UNREADABLE_FORMATS: Final = frozenset({".doc", ".docm", ".odt", ".rtf", ".pages", ".html", ".htm", ".tex"})
-"""Formats that students hand in and that cannot be read: refused, so that no essay is missing unnoticed."""
+"""Formats that students hand in and that cannot be read: they are refused, so that no essay is left out silently."""
 
 
 class _File(BaseModel):
@@ -68,7 +68,7 @@ class AnchorText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """Everything that a run needs, read and checked; ``left_out`` names files that are no essays."""
+    """Everything that a run needs, read and checked; ``left_out`` names files that are not essays."""
 
     title: str
     assignment_id: str | None = None
@@ -105,7 +105,7 @@ def load_assignment(folder: Path, *, course: CourseCode = CourseCode.ENG5) -> As
 
 
 def _load_plain(folder: Path, *, course: CourseCode) -> Assignment:
-    # What begins with a dot or a tilde is hidden, or a lock that Word leaves beside an open document.
+    # Names with a dot in front are hidden; with a tilde, they are locks that Word leaves beside an open document.
     visible = sorted(path for path in folder.iterdir() if not path.name.startswith((".", "~")))
     essays = [path for path in visible if path.suffix.lower() in {*SUFFIXES, *UNREADABLE_FORMATS}]
     texts = _read_all(essays)

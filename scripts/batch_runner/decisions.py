@@ -13,7 +13,7 @@ import numpy.typing as npt
 from cj_measurement import Comparisons
 from event_contracts import InvalidRequest, unguarded
 
-from batch_runner.columns import Layout, Role, as_told, recognise
+from batch_runner.columns import Layout, Role, from_settings, recognise
 
 DELIMITERS: Final = (",", ";", "\t")
 UNNAMED_JUDGE: Final = "(not named)"
@@ -28,7 +28,7 @@ Row = tuple[int, Mapping[str, str]]
 
 
 class Outcome(Enum):
-    """What a row says about its two items."""
+    """The outcome of a row."""
 
     FIRST_WON = "first won"
     SECOND_WON = "second won"
@@ -76,7 +76,7 @@ def read_decisions(path: Path, *, columns: Sequence[str] = ()) -> Decisions:
     """
     try:
         header, rows = _rows(_text(path))
-        layout = as_told(header, columns) if columns else recognise(header)
+        layout = from_settings(header, columns) if columns else recognise(header)
         return _decisions(list(_judgements(rows, layout)), layout)
     except (csv.Error, InvalidRequest) as error:
         raise InvalidRequest(f"{path.name}: {error}") from error
@@ -222,7 +222,7 @@ def _decisions(judgements: Sequence[Judgement], layout: Layout) -> Decisions:
 
 
 def _places(items: Sequence[str], groups: Iterable[tuple[str, ...]]) -> IntArray:
-    """The places of groups of items, as far as all of a group have one."""
+    """The places of groups of items, where all of a group have one."""
     place = {name: number for number, name in enumerate(items)}
     known = [[place[name] for name in group] for group in groups if all(name in place for name in group)]
     return np.array(known, dtype=np.int64).reshape(len(known), -1) if known else np.empty((0, 2), np.int64)

@@ -30,12 +30,12 @@ _LOST_BY_EXTRACTION: Final = {
     "w:txbxContent": "a text box; move its text into the page",
 }
 
-# It reports every oddity of a file on stderr; what matters is raised.
+# It reports every irregularity of a file on stderr; what matters is raised.
 logging.getLogger("pypdf").addHandler(logging.NullHandler())
 
 
 class UnreadableDocument(InvalidRequest):
-    """The file's text cannot be had; the message names the file and what to do."""
+    """The text cannot be read; the message names the file and says what to do."""
 
     code = ErrorCode.TEXT_EXTRACTION_FAILED
 
@@ -112,7 +112,7 @@ def _paragraphs(container: Document | _Cell) -> Iterator[str]:
                 yield part.text
             case Table():
                 for row in part.rows:
-                    for cell in dict.fromkeys(row.cells):  # a merged cell stands there once for each column
+                    for cell in dict.fromkeys(row.cells):  # a merged cell is listed once per column
                         yield from _paragraphs(cell)
 
 

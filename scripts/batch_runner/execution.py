@@ -49,7 +49,7 @@ RequestEnvelope = EventEnvelope[ELS_CJAssessmentRequestV1]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What the researcher asks for; None is the service's default."""
+    """The options of a run; None is the service's default."""
 
     batch_id: str
     provider: str | None = None
@@ -182,7 +182,7 @@ async def follow(client: AssessmentClient, batch_id: str) -> AsyncIterator[Batch
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedRun:
-    """Everything there is to know about a finished run."""
+    """A run that has ended: what was asked, how it ended, and its results if there are any."""
 
     assignment: Assignment
     request: RequestEnvelope

@@ -1,4 +1,4 @@
-"""What a run looks like on the terminal: live progress, the ranking, what to know about it, the totals."""
+"""A run on the terminal: live progress, the ranking, notes on it, the totals."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,7 @@ STATE_NAMES: Final = {
     AssessmentState.CANCELLED: "cancelled",
 }
 INFLATED: Final = 0.1
-"""By so much the classical reliability may exceed EB reliability before a reader is warned."""
+"""How much the classical reliability may exceed EB reliability before a reader is warned."""
 NOTES_SHOWN: Final = 10
 
 
@@ -112,9 +112,9 @@ def _reliability(status: BatchStatusView) -> str:
 
 
 def time_left(status: BatchStatusView) -> timedelta | None:
-    """How long it takes at the pace so far until the target, as forecast, or until the budget is spent.
+    """How long it takes at the present rate until the target, as forecast, or until the budget is spent.
 
-    None before there is a pace.
+    None before any comparison is judged.
     """
     judged, budget = status.progress.comparisons_judged, status.progress.max_comparisons
     if not judged or budget is None:
@@ -128,7 +128,7 @@ def time_left(status: BatchStatusView) -> timedelta | None:
 
 
 def _expected(status: BatchStatusView) -> int | None:
-    """Comparisons until the target, as forecast at the last fit; None where nothing is in sight."""
+    """Comparisons until the target, as forecast at the last fit; None without a forecast."""
     until = status.forecast.until_target if status.forecast else None
     return None if until is None else until.comparisons
 
@@ -198,12 +198,12 @@ class _Notes(WireModel):
 
 
 def problems(run: FinishedRun) -> list[str]:
-    """What a reader should know besides the ranking."""
+    """Notes for the reader of the ranking."""
     found = []
     if not run.status.cost.prices_known:
         found.append("the cost is too low: some calls have no known price")
     if run.assignment.left_out:
-        found.append(f"left out, being no essays: {', '.join(run.assignment.left_out)}")
+        found.append(f"left out, not essays: {', '.join(run.assignment.left_out)}")
     if run.results is not None:
         found += _notes_on(run.results.result)
     return found

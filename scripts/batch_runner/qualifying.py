@@ -1,4 +1,4 @@
-"""cj-run qualify: may one judge take another's place? A verdict with its reasons, from pairs that both judged."""
+"""cj-run qualify: whether one judge may replace another, with reasons, from pairs that both judged."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -29,7 +29,7 @@ MARKS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualificationOptions:
-    """Who is held against whom; costs are US dollars a comparison."""
+    """The judges that are compared; costs are US dollars per comparison."""
 
     reference: str
     candidate: str
@@ -45,7 +45,7 @@ class _View(BaseModel):
 
 
 class CriterionView(_View):
-    """One criterion: its value and 90 % interval, the limit they are held against, and how it stands."""
+    """One criterion: its value and 90 % interval, the limit they are compared with, and the outcome."""
 
     name: str
     status: CriterionStatus
@@ -82,7 +82,7 @@ class QualificationView(_View):
 
 
 def qualify_judge(path: Path, options: QualificationOptions, *, console: Console) -> None:
-    """Hold the candidate against the reference; raises ``InvalidRequest`` where the file cannot tell."""
+    """Compare the candidate with the reference; raises ``InvalidRequest`` if the file does not allow it."""
     decisions = read_decisions(path, columns=options.columns)
     if not decisions.slots_known:
         raise InvalidRequest(

@@ -57,7 +57,7 @@ def reporting_errors(work: Callable[[], None]) -> None:
 
 
 def new_batch_id() -> str:
-    """A batch id that nobody has used."""
+    """A new batch id."""
     return f"run-{uuid4()}"
 
 
@@ -107,7 +107,7 @@ async def _cancel(client: AssessmentClient, batch_id: str, *, console: Console) 
     try:
         await replace(client, patience=CANCEL_PATIENCE_SECONDS).cancel(batch_id)
     except ServiceRefused as refusal:
-        if refusal.status != NOT_FOUND:  # the interrupt came before the batch was on record
+        if refusal.status != NOT_FOUND:  # the batch was interrupted before it was on record
             raise
     except (SuiteError, asyncio.CancelledError):
         errors.out(

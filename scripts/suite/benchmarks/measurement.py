@@ -204,11 +204,11 @@ def _evalica(problem: Problem) -> Solver:
 
 def of_peer(name: str, solve: Solver, problem: Problem, theta: FloatArray) -> Iterator[Timing]:
     """Time a peer at its default tolerance, then at the one at which it is as exact as we are, or as it can be."""
-    for told, run in (("default", solve), *_exact(name, solve, problem)):
+    for tolerance, run in (("default", solve), *_exact(name, solve, problem)):
         found, milliseconds, runs = timed(run)
         yield Timing(
             solver=name,
-            tolerance=told,
+            tolerance=tolerance,
             milliseconds=milliseconds,
             runs=runs,
             gradient=problem.gradient(found),
@@ -319,10 +319,10 @@ def section(timings: dict[int, list[Timing]], a_round: Round) -> str:
         "## Measurement",
         "",
         f"`make bench-measurement`: random cycles, {COMPARISONS_PER_ESSAY} comparisons per essay, true SD and each"
-        f" solver's prior SD {SPREAD}, no position effect. Milliseconds are processor time of the quickest of several runs from"
-        f" scratch, one thread each ({machine}, scikit-learn {sklearn.__version__}); input is in each solver's own form"
-        " beforehand: ours are sorted by essay, like the design matrix of scikit-learn. Ours includes the check that"
-        " all essays are linked, and ends when no component of the gradient is above 1e-8; a peer is shown at its"
+        f" solver's prior SD {SPREAD}, no position effect. Milliseconds are processor time of the quickest of several"
+        f" runs from scratch, one thread each ({machine}, scikit-learn {sklearn.__version__}); each solver gets its own"
+        " form of input, made beforehand: ours are sorted by essay, like the design matrix of scikit-learn."
+        " Ours includes the check that all essays are linked, and ends when no component of the gradient is above 1e-8; a peer is shown at its"
         " default tolerance, and at the loosest of 1e-6 to 1e-14 at which its gradient is as small as ours, or else"
         " gets no smaller. evalica has no Gaussian prior, and gets a pseudo-opponent of the same weight: its"
         " solution is another one. choix and evalica keep an essays × essays matrix, so they stop at 3,000. The rows"
@@ -356,9 +356,9 @@ def verdicts(timings: dict[int, list[Timing]]) -> Iterator[str]:
 def last_line(timings: dict[int, list[Timing]]) -> str:
     """The figures that are held against the goals."""
     own, peer = timings[3_000][0].milliseconds, best_peer(timings[3_000])
-    told = "none" if peer is None else f"{peer.solver.replace(' ', '-')}:{peer.milliseconds:.2f}"
+    best = "none" if peer is None else f"{peer.solver.replace(' ', '-')}:{peer.milliseconds:.2f}"
     ratio = "nan" if peer is None else f"{peer.milliseconds / own:.1f}"
-    return f"fit_3000_ms={own:.2f} best_peer={told} ratio={ratio} fit_30000_ms={timings[30_000][0].milliseconds:.1f}"
+    return f"fit_3000_ms={own:.2f} best_peer={best} ratio={ratio} fit_30000_ms={timings[30_000][0].milliseconds:.1f}"
 
 
 def main() -> None:

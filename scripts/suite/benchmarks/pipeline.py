@@ -1,7 +1,7 @@
-"""Comparisons a second through both services, Kafka and PostgreSQL, beside the bare floor, in one run.
+"""Comparisons per second through both services, Kafka and PostgreSQL, beside the floor of the bare servers.
 
 Timed from the request, when the essays are stored, to the published result, after a small batch to warm up. The
-floor is what the same broker and database do when nobody thinks: as many messages as the run sent, of their mean
+floor is what the same broker and database do without the services: as many messages as the run sent, of their mean
 size, through bare aiokafka (produced and consumed), and as many rows as it wrote, inserted through bare asyncpg,
 500 to a transaction, both at once.
 """
@@ -36,27 +36,27 @@ COMPARISONS_PER_ESSAY = 10
 COMPARISONS = ESSAYS * COMPARISONS_PER_ESSAY
 BATCH_SIZE = 500
 WARM_UP_ESSAYS = 60
-"""A batch before the one that counts: connections are open and statements prepared then."""
+"""A batch before the measured one, which opens connections and prepares statements."""
 SERVERS = {"postgres": "PostgreSQL", "java": "Kafka"}
 ROWS_WRITTEN = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del)::bigint FROM pg_stat_user_tables"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Traffic:
-    """What a run sent and wrote: messages with their mean size in bytes, and rows inserted, updated or deleted."""
+    """Messages sent, their mean size in bytes, and rows inserted, updated or deleted."""
 
     messages: int
     message_bytes: int
     rows: int
 
     def since(self, earlier: "Traffic") -> "Traffic":
-        """What came after; messages are taken to be as long as those of both."""
+        """The traffic since ``earlier``; the mean size is that of all messages."""
         return replace(self, messages=self.messages - earlier.messages, rows=self.rows - earlier.rows)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """Comparisons a second of the services and of the floor, the traffic, and processor seconds by who used them."""
+    """Comparisons per second of the services and of the floor, the traffic, and processor seconds by process."""
 
     services: float
     floor: float
@@ -65,7 +65,7 @@ class Pace:
 
 
 async def measure(folder: Path) -> Pace:
-    """One run of the services, and the floor of the same traffic."""
+    """Run the services, then the floor with the same traffic."""
     assignment = generated_essays(ESSAYS)
     qualities = write_qualities(assignment, folder / "qualities.toml")
     with throwaway_postgres() as postgres, throwaway_kafka() as kafka:
@@ -98,7 +98,7 @@ async def _judge(deployment: Deployment, assignment: Assignment, *, comparisons:
 
 
 def _processor_seconds(deployment: Deployment) -> dict[str, float]:
-    """What the services have used so far, and the servers that were started beside them."""
+    """Processor seconds so far of the services and of the servers."""
     services = {deployment.assessment.pid: "CJ Assessment", deployment.provider.pid: "LLM Provider"}
     used = dict.fromkeys((*services.values(), *SERVERS.values()), 0.0)
     for process in psutil.process_iter(["name"]):
@@ -184,10 +184,10 @@ def section(pace: Pace) -> str:
             "",
             f"`make bench-pipeline`: {ESSAYS} essays, {COMPARISONS} comparisons by a simulated judge without latency,"
             f" through CJ Assessment, LLM Provider, Kafka and PostgreSQL on {os.cpu_count()} cores:"
-            f" **{pace.services:.0f} comparisons a second**. The bare floor of the same {traffic.messages} messages and"
+            f" **{pace.services:.0f} comparisons per second**. The floor of the same {traffic.messages} messages and"
             f" {traffic.rows} rows is {pace.floor:.0f}, {pace.floor / pace.services:.1f} times as many.",
             "",
-            "| the essays' storing included | processor seconds | ms a comparison |",
+            "| the essays' storing included | processor seconds | ms per comparison |",
             "|---|--:|--:|",
             *table,
             "<!-- pipeline: end -->",

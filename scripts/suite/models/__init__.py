@@ -1,1 +1,1 @@
-"""``cj-suite models``: which models may judge, what they take and cost, and whether that is still true."""
+"""``cj-suite models``: the models that can judge, their parameters and prices, and whether these are up to date."""

@@ -161,4 +161,4 @@ def test_a_plan_names_what_is_left_out(essays: Path) -> None:
 
     ended = run("plan", str(essays), "--target-reliability", "0.5", "--sd", "4")
 
-    assert "left out, being no essays: grades.csv" in ended.stdout.splitlines()
+    assert "left out, not essays: grades.csv" in ended.stdout.splitlines()

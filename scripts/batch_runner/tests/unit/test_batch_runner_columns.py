@@ -1,7 +1,7 @@
 """Recognising the columns of a decisions file."""
 
 import pytest
-from batch_runner.columns import Role, as_told, recognise
+from batch_runner.columns import Role, from_settings, recognise
 from event_contracts import InvalidRequest
 
 
@@ -52,13 +52,13 @@ def test_columns_that_say_too_little_or_two_things_are_refused(header: str, reas
 def test_a_mapping_replaces_recognition() -> None:
     header = ["winner", "candidate_chosen", "loser", "judge"]
 
-    layout = as_told(header, ["winner=candidate_chosen", "loser=loser"])
+    layout = from_settings(header, ["winner=candidate_chosen", "loser=loser"])
 
     assert layout.column == {Role.WINNER: "candidate_chosen", Role.LOSER: "loser"}
 
 
 def test_a_column_name_may_hold_an_equals_sign() -> None:
-    layout = as_told(["a=b", "c"], ["winner=a=b", "loser=c"])
+    layout = from_settings(["a=b", "c"], ["winner=a=b", "loser=c"])
 
     assert layout.column[Role.WINNER] == "a=b"
 
@@ -75,4 +75,4 @@ def test_a_column_name_may_hold_an_equals_sign() -> None:
 )
 def test_a_wrong_mapping_is_refused_with_what_to_write(told: list[str], reason: str) -> None:
     with pytest.raises(InvalidRequest, match=reason):
-        as_told(["w", "l"], told)
+        from_settings(["w", "l"], told)
