@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from batch_runner.cli import DEFAULT_URL
 from event_contracts import ConfigurationError
 from suite.cli import app
 from suite.embedded.loopback import HOST, free_port
 from suite.stack.checking import check_machine
 from suite.stack.configuration import configure
 from suite.stack.log_file import OLD_FILES, log_to_file
-from suite.stack.options import Ports, StackOptions
+from suite.stack.options import Addresses, Ports, StackOptions
 from typer.testing import CliRunner
 
 
@@ -152,3 +153,7 @@ def test_the_log_is_appended_to_and_never_grows_beyond_its_bound(tmp_path: Path)
     assert len(files) == 1 + OLD_FILES
     assert all(file.stat().st_size <= 2_000 for file in files)
     assert "line 199" in path.read_text("utf-8")
+
+
+def test_the_runner_looks_for_the_suite_where_it_is_started() -> None:
+    assert Addresses.of(Ports()).cj_assessment == DEFAULT_URL
