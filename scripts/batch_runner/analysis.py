@@ -163,7 +163,7 @@ class _Fitted:
 
     def about_classical(self) -> Iterator[str]:
         if self.classical is None:
-            yield "the classical fit does not settle on these decisions: there is no SSR"
+            yield "the classical fit does not converge on these decisions: there is no SSR"
 
     def classical_view(self) -> ClassicalView | None:
         classical = self.classical
@@ -309,7 +309,7 @@ def _about_file(decisions: Decisions) -> Iterator[str]:
     if decisions.left_out_items:
         yield f"not ranked, as no decision about them can be fitted: {named(decisions.left_out_items)}"
     if not decisions.judges_known:
-        yield "the file names no judges: agreement between them is not known"
+        yield "the file names no judges: their agreement is unknown"
     data = decisions.comparisons
     if decisions.slots_known and len(data) >= REMARKABLE and data.a_won.all():
         yield (
@@ -324,4 +324,4 @@ def _about_fit(model: ModelView, judges: Sequence[JudgeView]) -> Iterator[str]:
         yield f"always chose the same side: {named(one_sided)}"
     lost = [item.item for item in model.items if "answers lost" in item.flags]
     if lost:
-        yield f"more answers are missing than chance explains about: {named(lost)}"
+        yield f"more answers are missing than chance explains for: {named(lost)}"

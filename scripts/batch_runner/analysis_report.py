@@ -168,7 +168,7 @@ def _remarks(analysis: Analysis) -> Iterator[str]:
 def _graph_line(graph: GraphView) -> str:
     facts = [
         _counted(graph.components, "part"),
-        f"{_degrees(graph)} comparisons an item",
+        f"{_degrees(graph)} comparisons per item",
         f"connectivity {graph.algebraic_connectivity:.2f}",
     ]
     if graph.circular_share is not None:

@@ -130,7 +130,7 @@ class AssessmentClient:
                 timeout=TIMEOUT_SECONDS,
             )
         except httpx2.InvalidURL as error:
-            raise InvalidRequest(f"--url {self.base_url} is no address: {error}") from error
+            raise InvalidRequest(f"--url {self.base_url} is not an address: {error}") from error
 
     async def _exchange(self, request: httpx2.Request) -> httpx2.Response:
         try:
@@ -160,7 +160,7 @@ def _parsed(model: type[AnswerT], answer: httpx2.Response) -> AnswerT:
     except ValidationError as error:
         reasons = "; ".join(validation_reasons(error)[:3])
         raise ExternalServiceError(
-            f"{_asked(answer)} was answered against the contract ({reasons}):"
+            f"{_asked(answer)} was answered in breach of the contract ({reasons}):"
             " is this the CJ Assessment service, and of the same version as cj-run?"
         ) from error
 

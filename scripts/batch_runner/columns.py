@@ -70,7 +70,9 @@ def from_settings(header: Sequence[str], settings: Sequence[str]) -> Layout:
     for setting in settings:
         role_name, equals, name = setting.partition("=")
         if not equals or role_name not in list(Role):
-            raise InvalidRequest(f"--columns {setting}: write role=column, the role one of {', '.join(Role)}")
+            raise InvalidRequest(
+                f"--columns {setting}: write role=column, with one of the roles {', '.join(Role)}"
+            )
         if name not in header:
             raise _unclear(f"--columns {setting}: there is no column {name!r}", header)
         if Role(role_name) in column:
@@ -90,12 +92,12 @@ def _checked(layout: Layout, header: Sequence[str]) -> Layout:
         return layout
     if {Role.WINNER, Role.LOSER} <= has:
         return layout
-    raise _unclear(f"they do not say who won against whom; needed: {NEEDED}", header)
+    raise _unclear(f"they do not say which item won against which; needed: {NEEDED}", header)
 
 
 def _unclear(reason: str, header: Sequence[str]) -> InvalidRequest:
     return InvalidRequest(
-        f"the columns are {_listed(header)}: {reason}. Say which is which: --columns role=column for each"
+        f"the columns are {_listed(header)}: {reason}. Name them with --columns role=column, once for each"
     )
 
 

@@ -108,7 +108,7 @@ def _rows(text: str) -> tuple[list[str], list[Row]]:
 def _cells(line: int, header: Sequence[str], cells: Sequence[str]) -> Mapping[str, str]:
     if len(cells) != len(header):
         raise InvalidRequest(
-            f"line {line} has {len(cells)} cells, but the header {len(header)};"
+            f"line {line} has {len(cells)} cells, but the header has {len(header)};"
             " a text that holds the separator must stand in quotation marks"
         )
     return dict(zip(header, (unguarded(cell.strip()) for cell in cells), strict=True))
@@ -123,7 +123,7 @@ def _judgements(rows: Iterable[Row], layout: Layout) -> Iterator[Judgement]:
             problems.append(f"line {line}: {error}")
     if problems:
         more = len(problems) - PROBLEMS_SHOWN
-        shown = [*problems[:PROBLEMS_SHOWN], *([f"and {more} lines more"] if more > 0 else [])]
+        shown = [*problems[:PROBLEMS_SHOWN], *([f"and {more} more lines"] if more > 0 else [])]
         raise InvalidRequest("; ".join(shown), details={"problems": list(problems[:100])})
 
 
@@ -193,7 +193,7 @@ def _check_loser(loser: str, first: str, second: str, outcome: Outcome) -> None:
         if outcome is Outcome.NO_VOTE and loser not in _MISSING:
             raise InvalidRequest("there is a loser, but no winner")
     elif loser != expected:
-        raise InvalidRequest(f"the loser {loser!r} is not the one who did not win, {expected!r}")
+        raise InvalidRequest(f"the loser {loser!r} is not the item that did not win, {expected!r}")
 
 
 def _decisions(judgements: Sequence[Judgement], layout: Layout) -> Decisions:
@@ -234,7 +234,7 @@ def _names(judgements: Sequence[Judgement]) -> list[str]:
 
 def _nothing_to_fit(*, rows: int, voted: int, pairs: int) -> str:
     return (
-        f"there is no decision between two items: of {rows} rows {rows - voted} are without a vote,"
+        f"no row decides between two items: of {rows} rows {rows - voted} have no vote,"
         f" {voted - pairs} compare an item with itself and {pairs} are ties"
     )
 

@@ -68,9 +68,9 @@ def read_document(path: Path) -> str:
     except OSError as error:
         raise UnreadableDocument(f"{path.name}: cannot be read: {error.strerror}") from error
     if not text.strip():
-        raise EmptyDocument(f"{path.name}: there is no text in it")
+        raise EmptyDocument(f"{path.name}: it holds no text")
     if "\x00" in text:
-        raise UnreadableDocument(f"{path.name}: holds NUL characters; save it anew as UTF-8 text")
+        raise UnreadableDocument(f"{path.name}: holds NUL characters; save it again as UTF-8 text")
     return text
 
 
@@ -136,7 +136,7 @@ def _page(page: "PageObject", name: str) -> str:
     text = page.extract_text()
     if not text.strip() and len(page.images) > 0:
         raise UnreadableDocument(
-            f"{name} is a picture without text; type it in or run text recognition first"
+            f"{name} is a picture without text; type the text in, or run text recognition first"
         )
     return text
 

@@ -67,7 +67,7 @@ def _contents(assignment: Assignment) -> Iterator[str]:
     yield f"{len(assignment.essays)} essays, {len(assignment.anchors)} anchors"
     if assignment.left_out:
         yield f"left out, not essays: {', '.join(assignment.left_out)}"
-    yield f"{assignment.words} words, {assignment.words // texts} a text"
+    yield f"{assignment.words} words, {assignment.words // texts} per text"
     yield f"grades: {assignment.grade_scale if assignment.anchors else 'none (no anchors)'}"
     yield f"all pairs would be {texts * (texts - 1) // 2} comparisons"
 

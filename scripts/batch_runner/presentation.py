@@ -239,4 +239,4 @@ def _first(notes: Iterator[str]) -> Iterator[str]:
     shown = list(notes)
     yield from shown[:NOTES_SHOWN]
     if len(shown) > NOTES_SHOWN:
-        yield f"and {len(shown) - NOTES_SHOWN} more of that kind: see result.json"
+        yield f"and {len(shown) - NOTES_SHOWN} more of this kind: see result.json"

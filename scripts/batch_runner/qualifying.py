@@ -15,9 +15,9 @@ from batch_runner.analysis import measuring
 from batch_runner.decisions import Decisions, read_decisions
 
 VERDICTS: Final = {
-    Verdict.QUALIFIED: "may take the place of",
-    Verdict.NOT_QUALIFIED: "may not take the place of",
-    Verdict.UNDECIDED: "cannot be said yet to be able to take the place of",
+    Verdict.QUALIFIED: "may replace",
+    Verdict.NOT_QUALIFIED: "may not replace",
+    Verdict.UNDECIDED: "cannot yet be said to be able to replace",
 }
 MARKS: Final = {
     CriterionStatus.PASSED: ("passed       ", "green"),
@@ -86,7 +86,7 @@ def qualify_judge(path: Path, options: QualificationOptions, *, console: Console
     decisions = read_decisions(path, columns=options.columns)
     if not decisions.slots_known:
         raise InvalidRequest(
-            f"{path.name} does not say who was shown first, so nobody's position effect is known: take a file that"
+            f"{path.name} does not say which item was shown first, so no position effect is known: take a file that"
             " does, such as a run's comparisons.csv"
         )
     with measuring():

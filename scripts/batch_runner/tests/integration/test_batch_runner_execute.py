@@ -71,7 +71,7 @@ def test_a_run_ends_with_ranking_totals_and_the_paths_of_its_files(tmp_path: Pat
     assert all(path.is_file() for path in files)
 
 
-def test_texts_and_anchors_are_uploaded_before_the_batch_is_asked_for(tmp_path: Path) -> None:
+def test_texts_and_anchors_are_uploaded_before_the_batch_is_started(tmp_path: Path) -> None:
     essays = folder_of(tmp_path / "essays", {**FILES, "assignment.toml": MANIFEST})
 
     with serving(Assessing()) as service:
@@ -81,7 +81,7 @@ def test_texts_and_anchors_are_uploaded_before_the_batch_is_asked_for(tmp_path: 
     assert asked == ["/v1/content", "/v1/content", "/api/v1/anchors/register", "/api/v1/assessments"]
 
 
-def test_a_panel_is_asked_for_with_the_share_of_each_judge(tmp_path: Path) -> None:
+def test_a_panel_is_requested_with_the_share_of_each_judge(tmp_path: Path) -> None:
     essays = folder_of(tmp_path / "essays", ESSAYS)
 
     with serving(Assessing()) as service:
@@ -96,7 +96,7 @@ def test_a_panel_is_asked_for_with_the_share_of_each_judge(tmp_path: Path) -> No
     assert request["data"]["llm_config_overrides"]["provider_override"] is None
 
 
-def test_a_judge_that_there_is_not_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+def test_an_unknown_judge_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
     essays = folder_of(tmp_path / "essays", ESSAYS)
 
     with serving(Assessing()) as service:
@@ -108,7 +108,7 @@ def test_a_judge_that_there_is_not_is_refused_before_anything_is_sent(tmp_path: 
     assert service.asked == []
 
 
-def test_a_service_that_goes_away_for_a_while_is_one_calm_line(tmp_path: Path) -> None:
+def test_a_service_that_is_down_for_a_while_is_one_line(tmp_path: Path) -> None:
     essays = folder_of(tmp_path / "essays", ESSAYS)
     left = [503] * 6
 
@@ -146,7 +146,7 @@ def test_a_wrong_folder_is_exit_code_2_in_one_line_before_anything_is_sent(tmp_p
         ended = execute(essays, service)
 
     assert ended.exit_code == 2
-    assert ended.stderr == "EMPTY_CONTENT b.txt: there is no text in it\n"
+    assert ended.stderr == "EMPTY_CONTENT b.txt: it holds no text\n"
     assert service.asked == []
 
 

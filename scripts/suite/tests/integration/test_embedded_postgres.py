@@ -73,7 +73,7 @@ def test_the_server_ends_with_its_context(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("depth", [1, 3])
-def test_a_folder_of_any_depth_will_do(new_dir: Path, depth: int) -> None:
+def test_a_folder_of_any_depth_is_usable(new_dir: Path, depth: int) -> None:
     deep = new_dir.joinpath(*["a folder with a long name, and a comma"] * depth)
 
     with embedded_postgres(deep) as server:
@@ -96,9 +96,7 @@ def test_a_server_that_dies_is_started_again(data_dir: Path) -> None:
     assert not _runs(after)
 
 
-def test_a_server_that_dies_again_and_again_is_given_up(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_server_that_dies_repeatedly_is_given_up(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres_process, "MAX_DEATHS", 2)
     given_up: Queue[EmbeddedServerError] = Queue()
 
@@ -150,7 +148,7 @@ def test_a_server_that_was_killed_itself_is_started_again(data_dir: Path) -> Non
     assert "kept" in databases
 
 
-def test_a_stranger_with_the_recorded_pid_is_left_alone(data_dir: Path) -> None:
+def test_another_process_with_the_recorded_pid_is_left_alone(data_dir: Path) -> None:
     with embedded_postgres(data_dir):
         record = (data_dir / "postmaster.pid").read_text()
     stranger = subprocess.Popen(["sleep", "60"])

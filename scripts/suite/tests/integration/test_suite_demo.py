@@ -1,4 +1,4 @@
-"""What a new user sees first: the demo ends with a graded ranking, again and again, and stops when told to."""
+"""What a new user sees first: the demo ends with a graded ranking, every time, and stops on a signal."""
 
 import re
 import signal

@@ -1,4 +1,4 @@
-"""The whole suite on input that nobody here wrote: over real Kafka and PostgreSQL, both services as processes."""
+"""The whole suite on published data: over real Kafka and PostgreSQL, both services as processes."""
 
 import asyncio
 import csv

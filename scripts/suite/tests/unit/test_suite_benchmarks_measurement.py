@@ -48,7 +48,7 @@ def test_only_peers_as_exact_as_our_fit_are_compared_with_it() -> None:
     assert best_peer([own, rough, own]) is None
 
 
-def test_the_quickest_peer_that_came_near_is_named_too_but_none_that_did_not() -> None:
+def test_the_fastest_peer_near_our_fit_is_named_too() -> None:
     own, far = timing("own", 1), timing("far", 1.5, gradient=1e-3)
     near, exact = timing("near", 2, gradient=1e-7), timing("exact", 5)
 
