@@ -14,7 +14,7 @@ import httpx2
 import psutil
 from suite.stack.options import Addresses, Ports
 
-PATIENCE_SECONDS = 180
+PATIENCE_SECONDS = 600
 
 
 def wait_until(holds: Callable[[], bool], *, what: str) -> None:

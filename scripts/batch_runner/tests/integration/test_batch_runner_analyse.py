@@ -151,7 +151,10 @@ def test_plots_are_drawn_into_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("name,score\na,1\n", "the columns are 'name', 'score': they do not say which item won against which"),
+        (
+            "name,score\na,1\n",
+            "the columns are 'name', 'score': they do not say which item won against which",
+        ),
         ("winner,loser\n", "no row decides between two items"),
         ("item1,item2,winner\na,b,c\n", "line 2: the winner 'c' is neither 'a' nor 'b'"),
     ],

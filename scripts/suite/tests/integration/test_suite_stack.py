@@ -101,7 +101,7 @@ def test_a_second_suite_on_the_same_folder_is_refused_and_changes_nothing(suite:
         " another folder with --data\n"
     )
     assert suite.log.startswith(log_before)
-    assert suite.is_ready()
+    wait_until(suite.is_ready, what="the first suite still works")
 
 
 def test_a_closed_terminal_leaves_nothing_running_and_the_next_start_appends_to_the_log() -> None:
