@@ -6,9 +6,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from event_contracts import InvalidRequest
+from event_contracts import MAX_IDENTIFIER, InvalidRequest
 
-MAX_ID_CHARACTERS: Final = 255
 MEANT_FOR_PATHS: Final = "/\\?#%"
 """Characters that end or change a path in an address or on disk."""
 
@@ -27,8 +26,8 @@ def why_not_an_id(name: str, *, refused: str = "/") -> str | None:
     """Why the services would not take this name as an id; None if they do."""
     if not name:
         return "is empty"
-    if len(name) > MAX_ID_CHARACTERS:
-        return f"has {len(name)} characters, more than {MAX_ID_CHARACTERS}"
+    if len(name) > MAX_IDENTIFIER:
+        return f"has {len(name)} characters, more than {MAX_IDENTIFIER}"
     if not name.isprintable():
         return "holds a character that cannot be printed"
     found = next((character for character in refused if character in name), None)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from uuid import uuid4
 
 from event_contracts import (
+    FINAL_STATES,
     AnchorRegistration,
     AssessmentState,
     BatchResultsView,
@@ -32,14 +33,6 @@ from pydantic import ValidationError
 from batch_runner.assignment import Assignment
 from batch_runner.client import AssessmentClient
 
-FINAL = frozenset(
-    {
-        AssessmentState.COMPLETED,
-        AssessmentState.COMPLETED_WITH_FAILURES,
-        AssessmentState.FAILED,
-        AssessmentState.CANCELLED,
-    }
-)
 MIN_POLL_SECONDS = 0.25
 MAX_POLL_SECONDS = 2.0
 MAX_CONCURRENT_UPLOADS = 8
@@ -173,7 +166,7 @@ async def follow(client: AssessmentClient, batch_id: str) -> AsyncIterator[Batch
     while True:
         status = await client.status(batch_id)
         yield status
-        if status.state in FINAL:
+        if status.state in FINAL_STATES:
             return
         delay = min(2 * delay, MAX_POLL_SECONDS) if status == previous else MIN_POLL_SECONDS
         previous = status

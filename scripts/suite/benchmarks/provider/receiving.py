@@ -10,7 +10,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from hypercorn.typing import Framework
 from quart import Quart
-from service_kit.http.app import request_body
+from service_kit.http.bodies import request_body
 
 from suite.embedded.loopback import HOST, free_port
 from suite.processes.service_process import ServiceProcess
