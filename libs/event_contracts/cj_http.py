@@ -143,7 +143,7 @@ class ForecastView(WireModel):
 class BatchProblem(WireModel):
     """What keeps an open batch from going on, since when, and how many comparisons it concerns."""
 
-    code: Name
+    code: Identifier
     message: Text
     since: UtcDatetime
     comparisons: Count
