@@ -198,7 +198,8 @@ async def test_answers_are_recorded_by_their_attempts(million: Million) -> None:
     )
 
     assert plan["Actual Rows"] == BATCH_SIZE
-    assert_reads_little(plan, rows=BATCH_SIZE)
+    # Of each answer the attempt is changed, and its comparison, batch and essays are looked up.
+    assert_reads_little(plan, rows=2 * BATCH_SIZE)
 
 
 async def test_comparisons_are_settled_by_their_attempts(million: Million) -> None:
@@ -212,7 +213,8 @@ async def test_comparisons_are_settled_by_their_attempts(million: Million) -> No
 
     assert_reads_little(judged, rows=BATCH_SIZE)
     assert_reads_little(failed, rows=BATCH_SIZE)
-    assert_reads_little(expired, rows=BATCH_SIZE)
+    # Both the attempt and its comparison are changed.
+    assert_reads_little(expired, rows=2 * BATCH_SIZE)
 
 
 async def test_what_is_to_be_withdrawn_is_found_among_the_outstanding(million: Million) -> None:
