@@ -30,10 +30,10 @@ from service_kit.work.worker import Wakeup, Worker
 from llm_provider.adapters import http_admin, http_api, http_operations
 from llm_provider.adapters.call_metrics import CallMetrics, StateMetrics
 from llm_provider.adapters.catalogue import ManifestCatalogue, SimulatedPrice
-from llm_provider.adapters.postgres import PostgresStore
-from llm_provider.adapters.postgres_meters import MeterRules
-from llm_provider.adapters.replay import ReplayJudge, read_decisions
-from llm_provider.adapters.simulated import SimulatedJudge, SimulatedSettings, read_qualities
+from llm_provider.adapters.postgres.store import PostgresStore
+from llm_provider.adapters.postgres.meters import MeterRules
+from llm_provider.adapters.vendors.replay.judge import ReplayJudge, read_decisions
+from llm_provider.adapters.vendors.simulated.judge import SimulatedJudge, SimulatedSettings, read_qualities
 from llm_provider.adapters.vendors import (
     AnthropicBatches,
     AnthropicJudge,
@@ -48,10 +48,10 @@ from llm_provider.adapters.vendors import (
     openai,
     openrouter,
 )
-from llm_provider.domain.jobs import JobPolicy
-from llm_provider.domain.limits import BreakerPolicy, Limits, Pacing
-from llm_provider.domain.money import CostLimits
-from llm_provider.domain.retrying import RetryPolicy
+from llm_provider.domain.batch_job import JobPolicy
+from llm_provider.domain.meters.limits import BreakerPolicy, Limits, Pacing
+from llm_provider.domain.costs.cost import CostLimits
+from llm_provider.domain.calls.retrying import RetryPolicy
 from llm_provider.ports import (
     AdminGate,
     BatchJudge,
@@ -63,24 +63,24 @@ from llm_provider.ports import (
     Store,
 )
 from llm_provider.settings import MIGRATIONS, Settings
-from llm_provider.use_cases.accept_comparisons import AcceptComparisons
-from llm_provider.use_cases.alert_on_spending import AlertOnSpending
-from llm_provider.use_cases.cancel_request import CancelRequest
-from llm_provider.use_cases.collect_jobs import CollectJobs
-from llm_provider.use_cases.expire_requests import ExpireRequests
-from llm_provider.use_cases.forget_prompts import ForgetPrompts
-from llm_provider.use_cases.gather_comparisons import GatherComparisons
-from llm_provider.use_cases.judge_requests import JudgeRequests
-from llm_provider.use_cases.make_call import MakeCall
-from llm_provider.use_cases.measure_state import MeasureState
-from llm_provider.use_cases.open_meters import OpenMeters
-from llm_provider.use_cases.pause_provider import PauseProvider
-from llm_provider.use_cases.read_costs import ReadCosts
-from llm_provider.use_cases.read_providers import ReadProviders
-from llm_provider.use_cases.read_request import ReadRequest
-from llm_provider.use_cases.record_calls import RecordCalls
-from llm_provider.use_cases.return_requests import ReturnRequests
-from llm_provider.use_cases.run_jobs import RunJobs
+from llm_provider.use_cases.requests.accept_comparisons import AcceptComparisons
+from llm_provider.use_cases.operations.alert_on_spending import AlertOnSpending
+from llm_provider.use_cases.requests.cancel_request import CancelRequest
+from llm_provider.use_cases.batch_jobs.collect_jobs import CollectJobs
+from llm_provider.use_cases.requests.expire_requests import ExpireRequests
+from llm_provider.use_cases.requests.forget_prompts import ForgetPrompts
+from llm_provider.use_cases.requests.gather_comparisons import GatherComparisons
+from llm_provider.use_cases.judging.judge_requests import JudgeRequests
+from llm_provider.use_cases.judging.make_call import MakeCall
+from llm_provider.use_cases.operations.measure_state import MeasureState
+from llm_provider.use_cases.judging.open_meters import OpenMeters
+from llm_provider.use_cases.operations.pause_provider import PauseProvider
+from llm_provider.use_cases.operations.read_costs import ReadCosts
+from llm_provider.use_cases.operations.read_providers import ReadProviders
+from llm_provider.use_cases.requests.read_request import ReadRequest
+from llm_provider.use_cases.judging.record_calls import RecordCalls
+from llm_provider.use_cases.requests.return_requests import ReturnRequests
+from llm_provider.use_cases.batch_jobs.run_jobs import RunJobs
 
 NAME = "llm_provider_service"
 EXPIRY_SECONDS = 1.0
@@ -183,7 +183,7 @@ class AdapterProvider(Provider):
             keys=judges.keys,
             ceilings=_own_limits(settings),
             pacing=Pacing(share=settings.limit_share),
-            breaker=BreakerPolicy(failures=settings.breaker_failures, pause=settings.breaker_pause),
+            breaker=BreakerPolicy(failures=settings.breaker_failures, pause=settings.breaker_open_for),
             lease=settings.lease,
         )
         return PostgresStore(database, rules=rules, wake_relays=relays.wake)
@@ -218,8 +218,8 @@ class AdapterProvider(Provider):
     def retry_policy(self) -> RetryPolicy:
         settings = self._settings
         return RetryPolicy(
-            max_failures=settings.max_attempts,
-            first_pause=settings.first_pause,
+            max_attempts=settings.max_attempts,
+            first_retry_delay=settings.first_retry_delay,
             expires_after=settings.expires_after,
             relaxed_expires_after=settings.relaxed_expires_after,
         )

@@ -40,7 +40,7 @@ class Settings(AdministeredSettings):
         default=timedelta(seconds=90), gt=timedelta(0), description="Patience with one call."
     )
     max_attempts: int = Field(default=5, gt=0, description="Calls for one request that may fail.")
-    first_pause: timedelta = Field(
+    first_retry_delay: timedelta = Field(
         default=timedelta(seconds=1),
         ge=timedelta(0),
         description="Pause after a first failed call; it doubles with each.",
@@ -48,7 +48,7 @@ class Settings(AdministeredSettings):
     lease: timedelta = Field(
         default=timedelta(seconds=30),
         gt=timedelta(0),
-        description="A worker silent for so long is taken for dead, and its requests are judged by others.",
+        description="A worker silent for so long is leased for dead, and its requests are judged by others.",
     )
     drain: timedelta = Field(
         default=timedelta(seconds=5),
@@ -81,7 +81,7 @@ class Settings(AdministeredSettings):
     breaker_failures: int = Field(
         default=5, gt=0, description="Failures of a vendor in a row after which it is left alone for a while."
     )
-    breaker_pause: timedelta = Field(
+    breaker_open_for: timedelta = Field(
         default=timedelta(seconds=5),
         gt=timedelta(0),
         description="For how long; it doubles until the vendor answers.",

@@ -141,7 +141,7 @@ class Site:
 
 
 async def use_of_limits(site: Site, *, replicas: int, words: int, bound_by: str) -> Use:
-    """Let so many replicas judge for more than a minute, and look at the vendor's books."""
+    """Let so many replicas judge for more than a minute, and look at the vendor's ledger."""
     vendor = LimitedVendor(limits=VendorLimits(requests=REQUESTS_PER_MINUTE, tokens=TOKENS_PER_MINUTE))
     own = json.dumps(
         {

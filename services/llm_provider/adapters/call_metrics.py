@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from llm_provider.domain.calls import Call
-from llm_provider.domain.limits import BreakerState
-from llm_provider.domain.spending import MeterView
-from llm_provider.ports import PlaceCount, RetiringModel
+from llm_provider.domain.calls.call import Call
+from llm_provider.domain.meters.limits import BreakerState
+from llm_provider.domain.costs.spending import MeterView
+from llm_provider.ports import StateCount, RetiringModel
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 90)
 
@@ -30,7 +30,7 @@ class CallMetrics:
         )
 
     def watch(self, call: Call) -> None:
-        labels = (call.provider, call.taken.request.parameters.model)
+        labels = (call.provider, call.leased.request.parameters.model)
         self._calls.labels(*labels, call.outcome).inc()
         self._cost.labels(*labels).inc(float(call.cost.known_usd))
         if not call.cost.is_known:
@@ -71,7 +71,7 @@ class StateMetrics:
     def watch(
         self,
         *,
-        counts: Sequence[PlaceCount],
+        counts: Sequence[StateCount],
         meters: Sequence[MeterView],
         retiring: Sequence[RetiringModel],
     ) -> None:

@@ -17,9 +17,10 @@ from model_manifest import (
     validate_llm_overrides,
 )
 
-from llm_provider.domain.limits import Limits
-from llm_provider.domain.money import Cost
-from llm_provider.domain.request import JudgeParameters, Usage
+from llm_provider.domain.meters.limits import Limits
+from llm_provider.domain.costs.cost import Cost
+from llm_provider.domain.costs.usage import Usage
+from llm_provider.domain.requests.prompt import JudgeParameters
 from llm_provider.ports import RetiringModel
 
 MILLION = Decimal(1_000_000)

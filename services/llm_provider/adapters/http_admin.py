@@ -10,7 +10,7 @@ from quart import Blueprint, g, request
 from quart_schema import document_response, validate_request, validate_response
 
 from llm_provider.adapters.http_operations import ProviderView, provider_view
-from llm_provider.domain.spending import ProviderStatus
+from llm_provider.domain.costs.spending import ProviderStatus
 from llm_provider.ports import AdminGate, ProviderSwitch
 
 

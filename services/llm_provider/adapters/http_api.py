@@ -18,7 +18,7 @@ from quart import Blueprint, request
 from quart_schema import document_request, document_response, validate_request, validate_response
 from service_kit.http.app import json_body
 
-from llm_provider.domain.request import QueueId
+from llm_provider.domain.requests.request import QueueId
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from quart import Blueprint
 from quart_schema import document_response, validate_querystring, validate_response
 
-from llm_provider.domain.limits import BreakerState
-from llm_provider.domain.spending import CostGroup, CostQuery, MeterView, PauseView, ProviderStatus, Total
+from llm_provider.domain.meters.limits import BreakerState
+from llm_provider.domain.costs.spending import CostGroup, CostQuery, MeterView, PauseView, ProviderStatus, Total
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,18 +10,18 @@ from uuid import uuid4
 
 from event_contracts import RequestState
 from llm_provider.adapters import sql_queue
-from llm_provider.domain.calls import ended_by
-from llm_provider.domain.limits import Limits
-from llm_provider.domain.request import Taken
-from llm_provider.ports import Postponed
+from llm_provider.domain.calls.call import ended_by
+from llm_provider.domain.meters.limits import Limits
+from llm_provider.domain.requests.request import LeasedRequest
+from llm_provider.ports import DelayedRequest
 from llm_provider.tests.building import call_of, judge_request
 from llm_provider.tests.storing import Stored, stored
 
 MANY = 100_000
 
 
-def batches(taken: list[Taken]) -> list[str | None]:
-    return [one.request.batch_id for one in taken]
+def batches(leased: list[LeasedRequest]) -> list[str | None]:
+    return [one.request.batch_id for one in leased]
 
 
 async def test_batches_take_turns_however_many_requests_each_brings(database_url: str) -> None:
@@ -61,18 +61,18 @@ async def test_models_do_not_wait_for_each_other(database_url: str) -> None:
         await queue.add(*[judge_request(model="slow") for _ in range(5)])
         await queue.add(*[judge_request() for _ in range(5)])
 
-        taken = await queue.take()
+        leased = await queue.take()
 
-    assert Counter(one.request.parameters.model for one in taken) == {"slow": 1, "simulated-judge-1": 5}
+    assert Counter(one.request.parameters.model for one in leased) == {"slow": 1, "simulated-judge-1": 5}
 
 
 async def test_two_workers_never_have_the_same_request(database_url: str) -> None:
     async with stored(database_url) as queue:
         await queue.add(*[judge_request(batch=f"batch-{number % 7}") for number in range(400)])
 
-        taken = await asyncio.gather(*[queue.take(50, worker=uuid4()) for _ in range(8)])
+        leased = await asyncio.gather(*[queue.take(50, worker=uuid4()) for _ in range(8)])
 
-    ids = [one.queue_id for some in taken for one in some]
+    ids = [one.queue_id for some in leased for one in some]
     assert len(ids) == len(set(ids)) == 400
 
 
@@ -105,7 +105,7 @@ async def test_a_request_that_is_put_off_comes_back_before_the_others(database_u
 async def test_the_requests_of_a_dead_worker_go_to_another_when_its_lease_is_over(database_url: str) -> None:
     async with stored(database_url, lease=timedelta(seconds=0.2)) as queue:
         await queue.add(judge_request())
-        (taken,) = await queue.take()
+        (leased,) = await queue.take()
         too_early = await queue.return_due()
         await asyncio.sleep(0.25)
         await queue.return_due()
@@ -113,7 +113,7 @@ async def test_the_requests_of_a_dead_worker_go_to_another_when_its_lease_is_ove
         (again,) = await queue.take(worker=uuid4())
 
     assert too_early == 0
-    assert again.queue_id == taken.queue_id
+    assert again.queue_id == leased.queue_id
     assert again.attempts == 2
 
 
@@ -150,10 +150,10 @@ async def test_a_worker_that_lost_its_lease_cannot_put_off_what_another_is_judgi
 async def test_whoever_answers_first_is_called_back_and_nobody_else(database_url: str) -> None:
     async with stored(database_url) as queue:
         await queue.add(judge_request())
-        (taken,) = await queue.take()
+        (leased,) = await queue.take()
         for _ in range(2):
             async with queue.store.transaction() as transaction:
-                await transaction.queue.end([ended_by(call_of(taken), error=None)])
+                await transaction.queue.end([ended_by(call_of(leased), error=None)])
 
         callbacks = await queue.rows("SELECT 1 FROM outbox")
 
@@ -163,9 +163,9 @@ async def test_whoever_answers_first_is_called_back_and_nobody_else(database_url
 async def test_a_take_that_is_undone_has_never_been(database_url: str) -> None:
     async with stored(database_url) as queue:
         await queue.add(judge_request())
-        taken = await queue.take()
+        leased = await queue.take()
         async with queue.store.transaction() as transaction:
-            await transaction.queue.give_back(taken, worker=queue.worker)
+            await transaction.queue.return_unused(leased, worker=queue.worker)
 
         (again,) = await queue.take(worker=uuid4())
 
@@ -176,12 +176,12 @@ async def test_what_has_expired_is_not_judged_any_more(database_url: str) -> Non
     async with stored(database_url) as queue:
         request = judge_request(life=timedelta(seconds=-1))
         await queue.add(request)
-        taken = await queue.take()
+        leased = await queue.take()
         async with queue.store.transaction() as transaction:
             expired = await transaction.queue.take_expired(limit=10)
             status = await transaction.queue.status(request.queue_id)
 
-    assert taken == []
+    assert leased == []
     assert [one.queue_id for one in expired] == [request.queue_id]
     assert status is not None
     assert status.status is RequestState.QUEUED
@@ -194,7 +194,7 @@ async def test_taking_from_a_full_queue_and_joining_it_cost_a_few_index_probes(d
         await queue.execute("ANALYZE judge_request")
 
         take = await _plan(queue, str(sql_queue.TAKE), {**_TAKE, "worker": uuid4()})
-        join = await _plan(queue, str(sql_queue.STANDINGS), _JOIN)
+        join = await _plan(queue, str(sql_queue.LANE_POSITIONS), _JOIN)
 
     assert _scans_of_the_whole_table(take) == _scans_of_the_whole_table(join) == []
     assert _rows_taken(take) == 64
@@ -233,12 +233,12 @@ _MULTIPLY = """
 """
 
 
-async def _postpone(queue: Stored, taken: Taken, pause: timedelta) -> None:
-    postponed = Postponed(
-        taken=taken, pause=pause, cost=call_of(taken).cost, counts=True, error_code="answered"
+async def _postpone(queue: Stored, leased: LeasedRequest, pause: timedelta) -> None:
+    delayed = DelayedRequest(
+        leased=leased, pause=pause, cost=call_of(leased).cost, counts=True, error_code="answered"
     )
     async with queue.store.transaction() as transaction:
-        await transaction.queue.postpone([postponed])
+        await transaction.queue.delay([delayed])
 
 
 async def _plan(queue: Stored, statement: str, values: dict[str, object]) -> dict[str, Any]:
@@ -255,7 +255,7 @@ def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _scans_of_the_whole_table(plan: dict[str, Any]) -> list[str]:
-    """Sequential scans, and sorts of more than what is taken."""
+    """Sequential scans, and sorts of more than what is leased."""
     return [
         node["Node Type"]
         for node in _nodes(plan["Plan"])

@@ -9,7 +9,7 @@ from decimal import Decimal
 import httpx2
 import pytest
 from event_contracts import BatchExpiry, ComparisonBatchItem, Latency, LLMConfigOverrides
-from llm_provider.domain.request import Usage
+from llm_provider.domain.costs.usage import Usage
 from llm_provider.tests.building import comparison
 from llm_provider.tests.serving import PATIENCE_SECONDS, Results, memory_bus, serving, settings_for, submit
 from llm_provider.tests.storing import stored
@@ -57,7 +57,7 @@ async def service(
     quick = {
         "batch_collect_for": timedelta(seconds=0.1),
         "batch_poll_every": timedelta(seconds=0.1),
-        "first_pause": timedelta(seconds=0.01),
+        "first_retry_delay": timedelta(seconds=0.01),
     }
     settings = settings_for(database_url, **{**keys, **urls, **quick, **changes})
     async with serving(settings, bus=bus) as client:

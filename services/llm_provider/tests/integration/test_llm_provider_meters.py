@@ -6,9 +6,9 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from llm_provider.domain.limits import Allowance, BreakerPolicy, BreakerState, LimitReading, Limits, Pacing
-from llm_provider.domain.metering import Settlement
-from llm_provider.domain.spending import MeterView
+from llm_provider.domain.meters.limits import Allowance, BreakerPolicy, BreakerState, LimitReading, Limits, Pacing
+from llm_provider.domain.meters.settlement import Settlement
+from llm_provider.domain.costs.spending import MeterView
 from llm_provider.tests.building import judge_request
 from llm_provider.tests.storing import Stored, stored
 
@@ -51,9 +51,9 @@ async def test_tokens_are_granted_by_what_the_prompts_are_likely_to_have(databas
         database_url, limits=Limits(input_tokens_per_minute=60 * 400, concurrency=1_000), pacing=BURST
     ) as meters:
         await fill(meters)
-        taken = await meters.take()
+        leased = await meters.take()
 
-    reserved = [one.reserved_input for one in taken]
+    reserved = [one.reserved_input for one in leased]
     assert sum(reserved[:-1]) <= 400 < sum(reserved) + reserved[0]
 
 
@@ -77,17 +77,17 @@ async def test_all_replicas_share_one_meter(database_url: str) -> None:
         database_url, limits=Limits(requests_per_minute=600, concurrency=1_000), pacing=BURST
     ) as meters:
         await fill(meters)
-        taken = await asyncio.gather(*[meters.take(worker=uuid4()) for _ in range(6)])
+        leased = await asyncio.gather(*[meters.take(worker=uuid4()) for _ in range(6)])
 
-    assert 11 <= sum(map(len, taken)) <= 13
+    assert 11 <= sum(map(len, leased)) <= 13
 
 
 async def test_no_more_calls_are_made_at_a_time_than_the_vendor_takes(database_url: str) -> None:
     async with stored(database_url, limits=Limits(concurrency=7)) as meters:
         await fill(meters)
-        taken = await asyncio.gather(*[meters.take(worker=uuid4()) for _ in range(4)])
+        leased = await asyncio.gather(*[meters.take(worker=uuid4()) for _ in range(4)])
 
-    assert sum(map(len, taken)) == 7
+    assert sum(map(len, leased)) == 7
 
 
 async def test_a_rate_limit_cuts_concurrency_once_for_all_calls_that_began_before_it(
@@ -176,10 +176,10 @@ async def test_estimates_follow_what_prompts_and_answers_really_have(database_ur
         await meters.settle(
             Settlement(model=MODEL, replies=60, estimated_input=6_000, input=9_000, output=60 * 30)
         )
-        (taken,) = await meters.take()
+        (leased,) = await meters.take()
 
-    assert taken.reserved_input == pytest.approx(taken.request.estimated_input * 1.5, rel=0.02)
-    assert taken.reserved_output == pytest.approx(30, abs=2)
+    assert leased.reserved_input == pytest.approx(leased.request.estimated_input * 1.5, rel=0.02)
+    assert leased.reserved_output == pytest.approx(30, abs=2)
 
 
 async def test_failures_in_a_row_open_the_breaker_and_one_answer_closes_it(database_url: str) -> None:
@@ -249,9 +249,9 @@ async def test_accounts_do_not_share_their_limits(database_url: str) -> None:
         await meters.limit(Limits(requests_per_minute=60))
         await fill(meters)
 
-        taken = await meters.take()
+        leased = await meters.take()
 
-    assert Counter(one.request.parameters.model for one in taken) == {MODEL: 1}
+    assert Counter(one.request.parameters.model for one in leased) == {MODEL: 1}
 
 
 async def test_limits_set_anew_leave_what_was_learnt(database_url: str) -> None:

@@ -11,15 +11,15 @@ import orjson
 import pytest
 from event_contracts import JsonObject
 from llm_provider.adapters.vendors import anthropic_batches, google_batches, openai_batches
-from llm_provider.domain.errors import (
-    JudgeBusy,
+from llm_provider.domain.calls.errors import (
+    RateLimitReached,
     JudgeError,
-    JudgeForbidden,
-    JudgeRefused,
+    KeyRejected,
+    RequestRejected,
     JudgeTimeout,
     JudgeUnavailable,
 )
-from llm_provider.domain.request import Usage
+from llm_provider.domain.costs.usage import Usage
 from llm_provider.ports import BatchItem, BatchJobState, BatchJudge, BatchOutcome, Ending
 from llm_provider.tests.vendors.calling import (
     BATCH_VENDORS,
@@ -231,9 +231,9 @@ async def test_a_job_runs_until_the_vendor_says_that_it_is_over(vendor: str) -> 
 @pytest.mark.parametrize("vendor", BATCH_VENDORS)
 async def test_an_item_that_failed_has_the_error_that_it_would_have_alone(vendor: str) -> None:
     kinds: dict[Behaviour, type[JudgeError]] = {
-        Failure(status=400): JudgeRefused,
-        Failure(status=401): JudgeForbidden,
-        Failure(status=429): JudgeBusy,
+        Failure(status=400): RequestRejected,
+        Failure(status=401): KeyRejected,
+        Failure(status=429): RateLimitReached,
         Failure(status=500): JudgeUnavailable,
         Expires(): JudgeTimeout,
     }
@@ -375,11 +375,11 @@ async def test_a_result_that_fits_nothing_is_the_error_of_its_item_and_of_no_oth
 @pytest.mark.parametrize("vendor", BATCH_VENDORS)
 async def test_a_job_that_the_vendor_does_not_know_is_refused(vendor: str) -> None:
     async with job_traffic(vendor) as traffic:
-        with pytest.raises(JudgeRefused, match="404"):
+        with pytest.raises(RequestRejected, match="404"):
             await traffic.batches.view("batches/unknown")
-        with pytest.raises(JudgeRefused, match="404"):
+        with pytest.raises(RequestRejected, match="404"):
             await outcomes_of(traffic, "batches/unknown")
-        with pytest.raises(JudgeRefused, match="404"):
+        with pytest.raises(RequestRejected, match="404"):
             await traffic.batches.cancel("batches/unknown")
 
 
@@ -387,7 +387,7 @@ async def test_a_job_that_the_vendor_does_not_know_is_refused(vendor: str) -> No
 async def test_a_job_asks_one_model(vendor: str) -> None:
     mixed = [*items(vendor, "a"), *items(vendor, "b", model="another-model")]
     async with job_traffic(vendor) as traffic:
-        with pytest.raises(JudgeRefused, match="asks one model, not another-model, "):
+        with pytest.raises(RequestRejected, match="asks one model, not another-model, "):
             await traffic.batches.submit(mixed)
 
         assert not traffic.requests
@@ -414,7 +414,7 @@ async def test_a_job_of_nothing_or_of_too_much_is_refused_and_not_sent(
         monkeypatch.setattr(module, "MAX_ITEMS", 2)
     async with job_traffic(vendor) as traffic:
         for keys in ([], ["a", "b", "c"]):
-            with pytest.raises(JudgeRefused, match=rf"1 to 2 items, not {len(keys)}"):
+            with pytest.raises(RequestRejected, match=rf"1 to 2 items, not {len(keys)}"):
                 await traffic.batches.submit(items(vendor, *keys))
 
         assert not traffic.requests

@@ -8,15 +8,15 @@ from typing import Any, Final
 
 import pytest
 from event_contracts import JsonObject, LLMConfigOverrides, PromptBlock, PromptTarget
-from llm_provider.adapters.vendors.answer_schema import PORTABLE_SCHEMA
-from llm_provider.domain.errors import JudgeRefused
-from llm_provider.domain.request import JudgeParameters, Prompt
+from llm_provider.adapters.vendor_api.answer_schema import PORTABLE_SCHEMA
+from llm_provider.domain.calls.errors import RequestRejected
+from llm_provider.domain.requests.prompt import JudgeParameters, Prompt
 from llm_provider.tests.vendors.calling import ESSAYS, PROMPT, SYSTEM, TASK, VENDORS, asking, call
 from llm_provider.tests.vendors.published_types import REQUESTS
 from model_manifest import list_models, validate_llm_overrides
 from pydantic import JsonValue, ValidationError
 
-Place = tuple[str | int, ...]
+QueueState = tuple[str | int, ...]
 NOWHERE: Final = object()
 SCHEMAS: Final = frozenset({"schema", "input_schema", "responseJsonSchema"})
 
@@ -28,7 +28,7 @@ class Override:
     vendor: str
     parameter: str
     value: object
-    place: Place
+    place: QueueState
     sent: object
 
     def __str__(self) -> str:
@@ -37,20 +37,20 @@ class Override:
 
 def overrides() -> Iterator[Override]:
     """Every override of every vendor that has a place for it."""
-    efforts: dict[str, Place] = {
+    efforts: dict[str, QueueState] = {
         "anthropic": ("output_config", "effort"),
         "openai": ("reasoning", "effort"),
         "google": ("generationConfig", "thinkingConfig", "thinkingLevel"),
         "openrouter": ("reasoning", "effort"),
         "openai_compatible": ("reasoning_effort",),
     }
-    lengths: dict[str, Place] = {
+    lengths: dict[str, QueueState] = {
         "openai": ("max_output_tokens",),
         "google": ("generationConfig", "maxOutputTokens"),
     }
     for vendor in VENDORS:
         yield Override(vendor, "max_tokens", 77, lengths.get(vendor, ("max_tokens",)), 77)
-        heat: Place = ("generationConfig", "temperature") if vendor == "google" else ("temperature",)
+        heat: QueueState = ("generationConfig", "temperature") if vendor == "google" else ("temperature",)
         for value in (0.0, 0.7, 2.0):
             yield Override(vendor, "temperature", value, heat, value)
         for effort in ("low", "medium", "high"):
@@ -70,7 +70,7 @@ def overrides() -> Iterator[Override]:
 OVERRIDES: Final = tuple(overrides())
 
 
-def at(body: Any, place: Place) -> object:
+def at(body: Any, place: QueueState) -> object:
     for step in place:
         if isinstance(step, str) and (not isinstance(body, dict) or step not in body):
             return NOWHERE
@@ -78,7 +78,7 @@ def at(body: Any, place: Place) -> object:
     return body
 
 
-def without(body: JsonObject, place: Place) -> JsonObject:
+def without(body: JsonObject, place: QueueState) -> JsonObject:
     """The body without what is there, nor the objects that held nothing else."""
     rest = copy.deepcopy(body)
     for depth in range(len(place), 0, -1):
@@ -121,7 +121,7 @@ async def test_an_override_reaches_the_place_where_its_vendor_reads_it_and_chang
         ("openai_compatible", ("messages", 0, "content")),
     ],
 )
-async def test_a_system_prompt_override_is_what_the_system_says(vendor: str, place: Place) -> None:
+async def test_a_system_prompt_override_is_what_the_system_says(vendor: str, place: QueueState) -> None:
     prompt = Prompt.of((SYSTEM, TASK, ESSAYS), system_override="Döm strängt.")
 
     body = await sent_to(vendor, prompt=prompt)
@@ -159,7 +159,7 @@ def texts(value: JsonValue) -> Iterator[str]:
                 yield from texts(part)
 
 
-def objects(value: JsonValue, place: Place = ()) -> Iterator[Place]:
+def objects(value: JsonValue, place: QueueState = ()) -> Iterator[QueueState]:
     """Where the objects are that a vendor reads, without those of the answer's schema."""
     if isinstance(value, dict):
         yield place
@@ -191,7 +191,7 @@ async def test_a_key_that_the_vendor_does_not_know_would_be_found_wherever_it_st
 @pytest.mark.parametrize("vendor", VENDORS)
 async def test_a_value_of_another_type_would_be_found(vendor: str) -> None:
     body = await sent_to(vendor, temperature=0.0)
-    heat: Place = ("generationConfig",) if vendor == "google" else ()
+    heat: QueueState = ("generationConfig",) if vendor == "google" else ()
     holder = at(body, heat)
     assert isinstance(holder, dict)
 
@@ -211,7 +211,7 @@ async def test_a_value_of_another_type_would_be_found(vendor: str) -> None:
     ],
 )
 async def test_vendors_hold_the_answer_to_the_schema_that_all_of_them_enforce(
-    vendor: str, place: Place, schema: Place
+    vendor: str, place: QueueState, schema: QueueState
 ) -> None:
     body = await sent_to(vendor)
 
@@ -222,7 +222,7 @@ async def test_vendors_hold_the_answer_to_the_schema_that_all_of_them_enforce(
 async def test_the_schema_is_strict_where_it_could_be_otherwise(vendor: str) -> None:
     body = await sent_to(vendor)
 
-    place: Place = ("text", "format") if vendor == "openai" else ("response_format", "json_schema")
+    place: QueueState = ("text", "format") if vendor == "openai" else ("response_format", "json_schema")
     assert at(body, (*place, "strict")) is True
 
 
@@ -271,7 +271,7 @@ async def test_a_parameter_that_a_vendor_has_no_place_for_is_refused_and_nothing
     vendor: str, changes: dict[str, Any], advice: str
 ) -> None:
     async with asking(vendor) as asked:
-        with pytest.raises(JudgeRefused, match=advice):
+        with pytest.raises(RequestRejected, match=advice):
             await asked.judge.judge(call(vendor, **changes))
 
         assert not asked.vendors.received

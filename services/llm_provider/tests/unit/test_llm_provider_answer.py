@@ -8,7 +8,7 @@ from event_contracts.judging import ANSWER_SCHEMA, MAX_JUSTIFICATION
 from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from llm_provider.domain.answer import Defect, InvalidAnswer, Verdict, read_verdict
+from llm_provider.domain.calls.answer import Defect, InvalidAnswer, Verdict, read_verdict
 from pydantic import JsonValue
 
 GOOD = {"winner": "Essay A", "justification": "It stays closer to the task.", "confidence": 4}

@@ -17,7 +17,7 @@ from llm_provider.adapters.vendors import (
     OpenAiJudge,
     OpenRouterJudge,
 )
-from llm_provider.domain.request import JudgeParameters, Prompt, digest
+from llm_provider.domain.requests.prompt import JudgeParameters, Prompt, digest
 from llm_provider.ports import BatchJudge, Judge, JudgeCall
 from llm_provider.tests.vendors.fake_vendors import KEY, Answer, FakeVendors, Scenario, always, fake_vendors
 

@@ -1,0 +1,33 @@
+"""Read how the providers stand: whether and how they may be called, and what they have done today."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from llm_provider.domain.costs.spending import ProviderStatus
+from llm_provider.ports import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadProviders:
+    """Shows every provider that the suite knows, in the order of ``known``."""
+
+    store: Store
+    known: Sequence[str]
+    configured: Collection[str]
+
+    async def __call__(self) -> Sequence[ProviderStatus]:
+        """The providers."""
+        async with self.store.transaction() as transaction:
+            meters = await transaction.meters.views()
+            pauses = {pause.provider: pause for pause in await transaction.meters.pauses()}
+            today = await transaction.ledger.today()
+        return [
+            ProviderStatus(
+                provider=provider,
+                is_configured=provider in self.configured,
+                pause=pauses.get(provider),
+                meters=[meter for meter in meters if meter.provider == provider],
+                today=today.get(provider),
+            )
+            for provider in self.known
+        ]
