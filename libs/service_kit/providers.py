@@ -1,14 +1,12 @@
 """Dishka provider of what every service is built on; a service adds its own adapters and use cases to it."""
 
-import time
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
-from datetime import timedelta
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
 from dishka import Provider, Scope, provide
-from event_contracts import ALL_TOPICS, ConfigurationError, dead_letter_topic
+from event_contracts import ALL_TOPICS, ConfigurationError, Unavailable, dead_letter_topic
 from prometheus_client import CollectorRegistry
 
 from service_kit.callbacks.policy import callback_client
@@ -18,28 +16,44 @@ from service_kit.http.app import Check
 from service_kit.http.authentication import AdministratorsOnly, KeySource, PublishedKeys, SharedSecret
 from service_kit.messaging.bus_relay import OutboxRelay
 from service_kit.messaging.event_bus import EventBus, KafkaEventBus
-from service_kit.messaging.inbox import prune_inbox
-from service_kit.messaging.outbox import measure_backlog, prune_outbox
 from service_kit.running import BackgroundLoop
 from service_kit.settings import AdministeredSettings, ServiceSettings
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
-from service_kit.work.worker import Wakeup, Worker
+from service_kit.work.housekeeping import Housekeeping
+from service_kit.work.worker import Wakeup
 
-HOUSEKEEPING_SECONDS = 15.0
-PRUNING_SECONDS = 600.0
-KEEP_GIVEN_UP_MESSAGES = timedelta(days=30)
-KEEP_INBOX = timedelta(days=14)
-"""Longer than the broker keeps messages: an event that can be delivered again is still remembered."""
+STALLED_AFTER_SECONDS = 60.0
+"""A worker that has not completed a step for so long makes its service not ready."""
 
 
-def readiness_checks(*, database: Database, bus: EventBus, migrations: Path) -> Mapping[str, Check]:
-    """What a service needs to do its work: its database, the bus, and the schema it was written for."""
+class WorkerStalled(Unavailable):
+    """A worker has not completed a step for a minute: something keeps it from its work."""
+
+
+def readiness_checks(
+    *, database: Database, bus: EventBus, migrations: Path, workers: Sequence[BackgroundLoop]
+) -> Mapping[str, Check]:
+    """What a service needs to do its work: its database, the bus, the schema it was written for, and its workers."""
 
     async def schema() -> None:
         await database.check_schema(migrations)
 
-    return {"database": database.ping, "event_bus": bus.ping, "migrations": schema}
+    async def work() -> None:
+        stalled = [worker.name for worker in workers if worker.pulse.silent_seconds() > STALLED_AFTER_SECONDS]
+        if stalled:
+            raise WorkerStalled(
+                f"no step completed for {STALLED_AFTER_SECONDS:g} s: {', '.join(stalled)}",
+                retry_after=STALLED_AFTER_SECONDS,
+            )
+
+    return {"database": database.ping, "event_bus": bus.ping, "migrations": schema, "workers": work}
+
+
+def measure_workers(workers: Sequence[BackgroundLoop], metrics: ServiceMetrics) -> None:
+    """Let the metrics tell how long each worker has been silent."""
+    for worker in workers:
+        metrics.worker_silence.labels(worker.name).set_function(worker.pulse.silent_seconds)
 
 
 def administrators_gate(
@@ -71,41 +85,6 @@ class Relays:
     def workers(self) -> tuple[BackgroundLoop, ...]:
         """The loops that run them."""
         return (self.bus.worker(), self.http)
-
-
-@dataclass
-class Housekeeping:
-    """Measures the outbox, and now and then forgets what is old."""
-
-    database: Database
-    metrics: ServiceMetrics
-    _prune_at: float = field(default=0.0, init=False)
-
-    def worker(self) -> Worker:
-        """The loop that runs this."""
-        return Worker(name="housekeeping", step=self.tidy, idle_seconds=HOUSEKEEPING_SECONDS)
-
-    async def tidy(self) -> bool:
-        """One round."""
-        await self._measure()
-        if time.monotonic() >= self._prune_at:
-            await self._prune()
-            self._prune_at = time.monotonic() + PRUNING_SECONDS
-        return False
-
-    async def _measure(self) -> None:
-        async with self.database.transaction() as connection:
-            bus = await measure_backlog(connection, transport="bus")
-            http = await measure_backlog(connection, transport="http")
-        for transport, backlog in (("bus", bus), ("http", http)):
-            self.metrics.outbox_backlog.labels(transport).set(backlog.messages)
-            self.metrics.outbox_oldest.labels(transport).set(backlog.oldest_seconds)
-            self.metrics.outbox_abandoned.labels(transport).set(backlog.given_up)
-
-    async def _prune(self) -> None:
-        async with self.database.transaction() as connection:
-            await prune_outbox(connection, older_than=KEEP_GIVEN_UP_MESSAGES)
-            await prune_inbox(connection, older_than=KEEP_INBOX)
 
 
 class InfrastructureProvider(Provider):

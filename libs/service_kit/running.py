@@ -5,7 +5,7 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,19 +22,29 @@ from quart import Quart
 
 from service_kit.messaging.event_bus import EventBus
 from service_kit.storage.database import create_database_if_missing, migrate
+from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.work.loop_watchdog import LoopWatchdog
 
 log = structlog.get_logger()
 
 GRACE_SECONDS = 10.0
 """How long requests may take to end once the service was told to stop."""
 
-CONNECT_PATIENCE_SECONDS = 60.0
+CONNECT_TIMEOUT_SECONDS = 60.0
 """How long a starting service waits for its database and broker, which may be starting too."""
 
-OBJECTS_A_COLLECTION = 10_000
-"""New objects that start a collection of the young; Python's own number, 700, is reached by any batch of messages."""
+GC_THRESHOLD = 10_000
+"""New objects that start a garbage collection; Python's default, 700, is reached by any batch of messages."""
 
-NOT_THERE_YET = (OSError, Unavailable, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError)
+STARTING_ERRORS = (OSError, Unavailable, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError)
+
+
+class Heartbeat(Protocol):
+    """Says how long ago somebody last completed a step."""
+
+    def silent_seconds(self) -> float:
+        """Seconds since the last completed step."""
+        ...
 
 
 class BackgroundLoop(Protocol):
@@ -43,6 +53,11 @@ class BackgroundLoop(Protocol):
     @property
     def name(self) -> str:
         """What it is called in the logs."""
+        ...
+
+    @property
+    def pulse(self) -> Heartbeat:
+        """When it last completed a step."""
         ...
 
     async def run(self) -> None:
@@ -66,6 +81,7 @@ class Service:
     migrations: Path
     bus: EventBus
     workers: Sequence[BackgroundLoop]
+    metrics: ServiceMetrics
     close: Callable[[], Awaitable[None]]
 
 
@@ -83,13 +99,38 @@ async def run_services(
         listening = [closing.enter_context(_listen(service)) for service in services]
         for service in services:
             closing.push_async_callback(service.close)
-        for service in services:
-            await _prepare_database(service)
         buses = list({id(service.bus): service.bus for service in services}.values())
         for bus in buses:
             closing.push_async_callback(bus.close)
-            await _start_bus(bus)
-        await _run_until(stop, started, _parts(services, listening, buses, stop))
+        if await _unless_stopped(_connect(services, buses), stop):
+            watchdog = LoopWatchdog([service.metrics.loop_lag.observe for service in services])
+            parts = [
+                *_parts(services, listening, buses, stop),
+                _Part(name="loop-watchdog", run=watchdog.run),
+            ]
+            await _run_until(stop, started, parts)
+
+
+async def _connect(services: Sequence[Service], buses: Sequence[EventBus]) -> None:
+    for service in services:
+        await _prepare_database(service)
+    for bus in buses:
+        await _start_bus(bus)
+
+
+async def _unless_stopped(starting: Coroutine[None, None, None], stop: asyncio.Event) -> bool:
+    """True when ``starting`` has ended; False when the service was told to stop first."""
+    task, told = asyncio.ensure_future(starting), asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait((task, told), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            return False
+        task.result()
+        return True
+    finally:
+        for one in (task, told):
+            one.cancel()
+        await asyncio.gather(task, told, return_exceptions=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +144,7 @@ class _Part:
 
 async def _prepare_database(service: Service) -> None:
     async for attempt in stamina.retry_context(
-        on=NOT_THERE_YET, attempts=None, timeout=CONNECT_PATIENCE_SECONDS
+        on=STARTING_ERRORS, attempts=None, timeout=CONNECT_TIMEOUT_SECONDS
     ):
         with attempt:
             await create_database_if_missing(service.database_url)
@@ -112,7 +153,7 @@ async def _prepare_database(service: Service) -> None:
 
 async def _start_bus(bus: EventBus) -> None:
     async for attempt in stamina.retry_context(
-        on=NOT_THERE_YET, attempts=None, timeout=CONNECT_PATIENCE_SECONDS
+        on=STARTING_ERRORS, attempts=None, timeout=CONNECT_TIMEOUT_SECONDS
     ):
         with attempt:
             await bus.start()
@@ -196,5 +237,5 @@ def run_until_signalled(main: Callable[[asyncio.Event], Awaitable[None]]) -> Non
 
     # What imports have made stays to the end: no collection of garbage needs to walk through it.
     gc.freeze()
-    gc.set_threshold(OBJECTS_A_COLLECTION)
+    gc.set_threshold(GC_THRESHOLD)
     uvloop.run(run())

@@ -1,15 +1,18 @@
 """Which adapter serves which port: the one place that knows the concrete types."""
 
+from collections.abc import Sequence
+
 from dishka import AsyncContainer, Provider, Scope, make_async_container, provide
 from event_contracts import SourceService
 from quart import Quart
 from service_kit.http.app import HttpService, create_app
 from service_kit.messaging.consumer import EventConsumer
 from service_kit.messaging.event_bus import EventBus
-from service_kit.providers import Housekeeping, InfrastructureProvider, Relays, readiness_checks
-from service_kit.running import Service
+from service_kit.providers import InfrastructureProvider, Relays, measure_workers, readiness_checks
+from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.work.housekeeping import Housekeeping
 
 from batch_conductor.adapters import http_api
 from batch_conductor.adapters.events_in import routes
@@ -49,15 +52,19 @@ async def build_service(settings: Settings, *, bus: EventBus | None) -> Service:
     )
     await _subscribe(container)
     relays, housekeeping = await container.get(Relays), await container.get(Housekeeping)
+    workers = (*relays.workers(), housekeeping.worker())
+    metrics = await container.get(ServiceMetrics)
+    measure_workers(workers, metrics)
     return Service(
         name=NAME,
-        app=await _app(container),
+        app=await _app(container, workers),
         host=settings.http_host,
         port=settings.http_port,
         database_url=settings.database_url,
         migrations=MIGRATIONS,
         bus=await container.get(EventBus),
-        workers=(*relays.workers(), housekeeping.worker()),
+        workers=workers,
+        metrics=metrics,
         close=container.close,
     )
 
@@ -71,7 +78,7 @@ async def _subscribe(container: AsyncContainer) -> None:
     ).subscribe()
 
 
-async def _app(container: AsyncContainer) -> Quart:
+async def _app(container: AsyncContainer, workers: Sequence[BackgroundLoop]) -> Quart:
     database, bus = await container.get(Database), await container.get(EventBus)
     actions = http_api.Actions(
         define=await container.get(DefinePipeline), phases=await container.get(ReadPhases)
@@ -82,7 +89,7 @@ async def _app(container: AsyncContainer) -> Quart:
             title="Batch Conductor",
             version="1",
             blueprints=[http_api.pipelines_api(actions)],
-            checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS),
+            checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
             metrics=await container.get(ServiceMetrics),
         )
     )

@@ -1,5 +1,7 @@
 """Which adapter serves which port: the one place that knows the concrete types."""
 
+from collections.abc import Sequence
+
 import httpx2
 from dishka import AsyncContainer, Provider, Scope, make_async_container, provide
 from event_contracts import Topic
@@ -8,11 +10,12 @@ from service_kit.callbacks.webhooks import CallbackPolicy, WebhookSigner
 from service_kit.http.app import HttpService, create_app
 from service_kit.messaging.consumer import EventConsumer
 from service_kit.messaging.event_bus import EventBus
-from service_kit.providers import Housekeeping, InfrastructureProvider, Relays, readiness_checks
+from service_kit.providers import InfrastructureProvider, Relays, measure_workers, readiness_checks
 from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
-from service_kit.work.worker import Wakeup, Worker
+from service_kit.work.housekeeping import Housekeeping
+from service_kit.work.worker import Wakeup, polling_worker
 from threadpoolctl import threadpool_limits
 
 from cj_assessment.adapters import http_api
@@ -51,6 +54,7 @@ CALLBACK_PATH = "/api/v1/callbacks/comparison-results"
 BLAS_THREADS = 1
 """Fits run side by side in threads of their own; the matrices of one batch are too small to be shared out."""
 EXPIRY_SECONDS = 1.0
+POLL_SECONDS = 0.25
 WITHDRAWING_SECONDS = 5.0
 
 
@@ -225,15 +229,18 @@ async def build_service(settings: Settings, *, bus: EventBus | None) -> Service:
     )
     event_bus = await container.get(EventBus)
     await _subscribe(container, event_bus)
+    workers, metrics = await _workers(container), await container.get(ServiceMetrics)
+    measure_workers(workers, metrics)
     return Service(
         name=NAME,
-        app=await _app(container, event_bus),
+        app=await _app(container, event_bus, workers),
         host=settings.http_host,
         port=settings.http_port,
         database_url=settings.database_url,
         migrations=MIGRATIONS,
         bus=event_bus,
-        workers=await _workers(container),
+        workers=workers,
+        metrics=metrics,
         close=container.close,
     )
 
@@ -249,7 +256,7 @@ async def _subscribe(container: AsyncContainer, bus: EventBus) -> None:
     ).subscribe()
 
 
-async def _app(container: AsyncContainer, bus: EventBus) -> Quart:
+async def _app(container: AsyncContainer, bus: EventBus, workers: Sequence[BackgroundLoop]) -> Quart:
     read = await container.get(ReadBatch)
     actions = http_api.Actions(
         accept=await container.get(AcceptRequest),
@@ -275,7 +282,7 @@ async def _app(container: AsyncContainer, bus: EventBus) -> Quart:
                 http_api.content_api(actions),
                 http_api.callbacks_api(actions, signer=await container.get(WebhookSigner)),
             ],
-            checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS),
+            checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
             metrics=await container.get(ServiceMetrics),
         )
     )
@@ -285,28 +292,31 @@ async def _workers(container: AsyncContainer) -> tuple[BackgroundLoop, ...]:
     relays = await container.get(Relays)
     housekeeping = await container.get(Housekeeping)
     return (
-        Worker(
-            name="prepare",
-            step=await container.get(PrepareBatch),
+        polling_worker(
+            "prepare",
+            await container.get(PrepareBatch),
+            every_seconds=POLL_SECONDS,
             wakeup=await container.get(PrepareWakeup),
         ),
-        Worker(
-            name="advance",
-            step=await container.get(AdvanceBatches),
+        polling_worker(
+            "advance",
+            await container.get(AdvanceBatches),
+            every_seconds=POLL_SECONDS,
             wakeup=await container.get(AdvanceWakeup),
         ),
-        Worker(
-            name="submit",
-            step=await container.get(SubmitComparisons),
+        polling_worker(
+            "submit",
+            await container.get(SubmitComparisons),
+            every_seconds=POLL_SECONDS,
             wakeup=await container.get(SubmitWakeup),
         ),
-        Worker(
-            name="withdraw",
-            step=await container.get(WithdrawAttempts),
+        polling_worker(
+            "withdraw",
+            await container.get(WithdrawAttempts),
+            every_seconds=WITHDRAWING_SECONDS,
             wakeup=await container.get(WithdrawWakeup),
-            idle_seconds=WITHDRAWING_SECONDS,
         ),
-        Worker(name="expire", step=await container.get(ExpireAttempts), idle_seconds=EXPIRY_SECONDS),
+        polling_worker("expire", await container.get(ExpireAttempts), every_seconds=EXPIRY_SECONDS),
         *relays.workers(),
         housekeeping.worker(),
     )

@@ -16,16 +16,17 @@ from service_kit.callbacks.webhooks import CallbackPolicy
 from service_kit.http.app import HttpService, create_app
 from service_kit.messaging.event_bus import EventBus
 from service_kit.providers import (
-    Housekeeping,
     InfrastructureProvider,
     Relays,
     administrators_gate,
+    measure_workers,
     readiness_checks,
 )
-from service_kit.running import Service
+from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
-from service_kit.work.worker import Wakeup, Worker
+from service_kit.work.housekeeping import Housekeeping
+from service_kit.work.worker import Pulse, Wakeup, Worker, polling_worker
 
 from llm_provider.adapters import http_admin, http_api, http_operations
 from llm_provider.adapters.call_metrics import CallMetrics, StateMetrics
@@ -83,6 +84,7 @@ from llm_provider.use_cases.requests.return_requests import ReturnRequests
 from llm_provider.use_cases.batch_jobs.run_jobs import RunJobs
 
 NAME = "llm_provider_service"
+RETURNING_SECONDS = 0.25
 EXPIRY_SECONDS = 1.0
 SPENDING_SECONDS = 2.0
 MEASURING_SECONDS = 15.0
@@ -342,6 +344,7 @@ class UseCaseProvider(Provider):
                 busy_pause=policy.pause(1),
                 announce_calls=settings.announce_calls,
                 pause=wakeups[provider],
+                pulse=Pulse(),
             )
             for provider, judge in judges.live.items()
         )
@@ -412,20 +415,24 @@ async def build_service(
     await _preload_prices(await container.get(Judges))
     relays, housekeeping = await container.get(Relays), await container.get(Housekeeping)
     gate = administrators_gate(settings, client=await container.get(httpx2.AsyncClient))
+    workers: Sequence[BackgroundLoop] = (
+        *await container.get(tuple[JudgeRequests, ...]),
+        *await _workers(container),
+        *relays.workers(),
+        housekeeping.worker(),
+    )
+    metrics = await container.get(ServiceMetrics)
+    measure_workers(workers, metrics)
     return Service(
         name=NAME,
-        app=await _app(container, gate),
+        app=await _app(container, gate, workers),
         host=settings.http_host,
         port=settings.http_port,
         database_url=settings.database_url,
         migrations=MIGRATIONS,
         bus=await container.get(EventBus),
-        workers=(
-            *await container.get(tuple[JudgeRequests, ...]),
-            *await _workers(container),
-            *relays.workers(),
-            housekeeping.worker(),
-        ),
+        workers=workers,
+        metrics=metrics,
         close=container.close,
     )
 
@@ -439,17 +446,17 @@ async def _preload_prices(judges: Judges) -> None:
 async def _workers(container: AsyncContainer) -> Sequence[Worker]:
     jobs_rest = (await container.get(JobPolicy)).rest.total_seconds()
     return (
-        Worker(name="return", step=await container.get(ReturnRequests)),
-        Worker(name="expire", step=await container.get(ExpireRequests), idle_seconds=EXPIRY_SECONDS),
-        Worker(name="collect-jobs", step=await container.get(CollectJobs), idle_seconds=jobs_rest),
-        Worker(name="run-jobs", step=await container.get(RunJobs), idle_seconds=jobs_rest),
-        Worker(name="spending", step=await container.get(AlertOnSpending), idle_seconds=SPENDING_SECONDS),
-        Worker(name="measure", step=await container.get(MeasureState), idle_seconds=MEASURING_SECONDS),
-        Worker(name="forget", step=await container.get(ForgetPrompts), idle_seconds=FORGETTING_SECONDS),
+        polling_worker("return", await container.get(ReturnRequests), every_seconds=RETURNING_SECONDS),
+        polling_worker("expire", await container.get(ExpireRequests), every_seconds=EXPIRY_SECONDS),
+        polling_worker("collect-jobs", await container.get(CollectJobs), every_seconds=jobs_rest),
+        polling_worker("run-jobs", await container.get(RunJobs), every_seconds=jobs_rest),
+        polling_worker("spending", await container.get(AlertOnSpending), every_seconds=SPENDING_SECONDS),
+        polling_worker("measure", await container.get(MeasureState), every_seconds=MEASURING_SECONDS),
+        polling_worker("forget", await container.get(ForgetPrompts), every_seconds=FORGETTING_SECONDS),
     )
 
 
-async def _app(container: AsyncContainer, gate: AdminGate | None) -> Quart:
+async def _app(container: AsyncContainer, gate: AdminGate | None, workers: Sequence[BackgroundLoop]) -> Quart:
     accept = await container.get(AcceptComparisons)
     database, bus = await container.get(Database), await container.get(EventBus)
     comparisons = http_api.Actions(
@@ -471,7 +478,7 @@ async def _app(container: AsyncContainer, gate: AdminGate | None) -> Quart:
             title="LLM Provider",
             version="1",
             blueprints=blueprints,
-            checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS),
+            checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
             metrics=await container.get(ServiceMetrics),
         )
     )

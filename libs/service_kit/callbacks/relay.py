@@ -23,10 +23,14 @@ from service_kit.messaging.outbox import (
     mark_refused,
     mark_sent,
     outgoing,
+    seconds_until_due,
 )
 from service_kit.storage.database import Database
+from service_kit.storage.errors import is_infrastructure_error
 from service_kit.telemetry.metrics import ServiceMetrics
-from service_kit.work.worker import Wakeup, Worker
+from service_kit.work.failed_items import error_message
+from service_kit.work.outages import OUTAGES
+from service_kit.work.worker import AT_ONCE, Pulse, Wakeup, Worker
 
 log = structlog.get_logger()
 
@@ -111,6 +115,7 @@ class CallbackRelay:
     wakeup: Wakeup
     lease: timedelta = LEASE
     patience: Patience = DEFAULT_PATIENCE
+    pulse: Pulse = field(default_factory=Pulse)
     _under_way: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -122,18 +127,20 @@ class CallbackRelay:
         """Send until cancelled."""
         async with asyncio.TaskGroup() as deliveries:
             step = partial(self._start_due, deliveries)
-            await Worker(name=self.name, step=step, wakeup=self.wakeup).run()
+            await Worker(name=self.name, step=step, wakeup=self.wakeup, pulse=self.pulse).run()
 
-    async def _start_due(self, deliveries: asyncio.TaskGroup) -> bool:
-        """Start what is due and fits in; True when something was started."""
+    async def _start_due(self, deliveries: asyncio.TaskGroup) -> float | None:
+        """Start what is due and fits in; returns the seconds until more is due."""
         slots = CONCURRENCY - self._under_way.total()
-        rows = await self._claim(slots) if slots > 0 else []
+        if slots <= 0:
+            return None  # the next delivery that ends wakes this relay
+        rows, next_due = await self._claim(slots)
         for row in rows:
             self._under_way[row.key] += 1
             deliveries.create_task(self._deliver(row))
-        return bool(rows)
+        return AT_ONCE if rows else next_due
 
-    async def _claim(self, slots: int) -> Sequence[Row[Any]]:
+    async def _claim(self, slots: int) -> tuple[Sequence[Row[Any]], float | None]:
         busy = +self._under_way
         parameters = {
             "slots": slots,
@@ -144,18 +151,32 @@ class CallbackRelay:
             "full_hosts": [host for host, callbacks in busy.items() if callbacks >= CONCURRENCY_PER_HOST],
         }
         async with self.database.transaction() as connection:
-            return (await connection.execute(CLAIM, parameters)).all()
+            rows = (await connection.execute(CLAIM, parameters)).all()
+            return rows, None if rows else await seconds_until_due(connection, transport="http")
 
     async def _deliver(self, row: Row[Any]) -> None:
         try:
-            await self._record(row, await self.sender.post(outgoing(row)))
+            await self._record(row, await self._send(row))
         except (
             Exception
-        ):  # the outermost frame of a delivery: the row's lease runs out, and it is tried again
-            log.exception("callback.not_recorded", event_id=str(row.event_id), host=row.key)
+        ) as error:  # the outermost frame of a delivery: it is sent again when its lease is over
+            if is_infrastructure_error(error):
+                OUTAGES.report(self.name, error)
+            else:
+                log.exception("callback.not_recorded", event_id=str(row.event_id), host=row.key)
         finally:
             self._under_way[row.key] -= 1
             self.wakeup.wake()
+
+    async def _send(self, row: Row[Any]) -> Refusal | None:
+        """None when it was delivered; a message that cannot be sent at all is refused for good."""
+        try:
+            return await self.sender.post(outgoing(row))
+        except Exception as error:
+            if is_infrastructure_error(error):
+                raise
+            log.warning("callback.cannot_be_sent", event_id=str(row.event_id), host=row.key, exc_info=error)
+            return Refusal(reason=error_message(error), final=True)
 
     async def _record(self, row: Row[Any], refusal: Refusal | None) -> None:
         async with self.database.transaction() as connection:

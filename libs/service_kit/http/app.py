@@ -27,7 +27,7 @@ from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
 from service_kit.http.docs_page import docs_page
-from service_kit.storage.database import is_unstorable
+from service_kit.storage.errors import is_unstorable
 from service_kit.telemetry.metrics import ServiceMetrics
 
 log = structlog.get_logger()

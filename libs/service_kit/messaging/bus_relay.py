@@ -17,10 +17,13 @@ from service_kit.messaging.outbox import (
     mark_refused,
     mark_sent,
     outgoing,
+    seconds_until_due,
 )
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
-from service_kit.work.worker import Wakeup, Worker
+from service_kit.work.failed_items import error_message
+from service_kit.work.isolation import isolate
+from service_kit.work.worker import AT_ONCE, Wakeup, Worker
 
 log = structlog.get_logger()
 
@@ -74,22 +77,30 @@ class OutboxRelay:
         """The loop that runs this relay."""
         return Worker(name="outbox-bus", step=self.relay_once, wakeup=self.wakeup)
 
-    async def relay_once(self) -> bool:
-        """Send one batch; True when it was a full one, and more may wait. Raises ``BusUnavailable``."""
+    async def relay_once(self) -> float | None:
+        """Send one batch; returns the seconds until more is due. Raises ``BusUnavailable``."""
         async with self.database.transaction() as connection:
             rows = (await connection.execute(TAKE, {"limit": self.limit})).all()
-            if not rows:
-                return False
-            refusals = await self._publish([outgoing(row) for row in rows])
-            await self._mark(connection, rows, refusals)
-        return len(rows) == self.limit
+            if rows:
+                await self._mark(connection, rows, await self._publish(rows))
+            if len(rows) == self.limit:
+                return AT_ONCE
+            return await seconds_until_due(connection, transport="bus")
 
-    async def _publish(self, messages: Sequence[OutgoingMessage]) -> Mapping[int, Refusal]:
-        try:
-            await self.bus.publish([_message(message) for message in messages])
-        except NotPublished as error:
-            return error.refusals
-        return {}
+    async def _publish(self, rows: Sequence[Row[Any]]) -> Mapping[int, Refusal]:
+        """Refusals by place in ``rows``; a message that the bus cannot even take is refused for good."""
+        refusals: dict[int, Refusal] = {}
+
+        async def publish(places: Sequence[int]) -> None:
+            messages = [_message(outgoing(rows[place])) for place in places]
+            try:
+                await self.bus.publish(messages)
+            except NotPublished as error:
+                refusals.update({places[place]: refusal for place, refusal in error.refusals.items()})
+
+        for failure in await isolate(range(len(rows)), publish):
+            refusals[failure.item] = Refusal(reason=error_message(failure.error), final=True)
+        return refusals
 
     async def _mark(
         self, connection: AsyncConnection, rows: Sequence[Row[Any]], refusals: Mapping[int, Refusal]

@@ -10,17 +10,15 @@ from event_contracts import (
     DeadLetterHeader,
     EventEnvelope,
     MalformedEvent,
-    Unavailable,
     WireModel,
     dead_letter_topic,
     parse_envelope,
     topic_of,
 )
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from service_kit.messaging.event_bus import EventBus, Headers, Message, Record
-from service_kit.storage import database
 from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.work.isolation import isolate
 
 log = structlog.get_logger()
 
@@ -116,21 +114,19 @@ def _parse(route: Route, records: Sequence[Record]) -> tuple[list[_Parsed], list
 
 
 async def _handle_isolating(route: Route, parsed: Sequence[_Parsed]) -> list[_DeadLetter]:
-    """Handle all at once; when that fails for a reason that lies in an event, find it by halving."""
-    try:
-        await route.handle(list({one.event.event_id: one.event for one in parsed}.values()))
-    except Exception as error:  # told apart here: the world's fault is raised, the event's is recorded
-        if is_transient(error):
-            raise
-        if len(parsed) == 1:
-            one = parsed[0]
-            return [_DeadLetter(record=one.record, reason="not_handled", error=error, event=one.event)]
-    else:
-        return []
-    middle = len(parsed) // 2
+    """Handle all at once; events that fail on their own become dead letters, and the others are handled."""
+
+    async def handle(part: Sequence[_Parsed]) -> None:
+        await route.handle(list({one.event.event_id: one.event for one in part}.values()))
+
     return [
-        *await _handle_isolating(route, parsed[:middle]),
-        *await _handle_isolating(route, parsed[middle:]),
+        _DeadLetter(
+            record=failure.item.record,
+            reason="not_handled",
+            error=failure.error,
+            event=failure.item.event,
+        )
+        for failure in await isolate(parsed, handle)
     ]
 
 
@@ -166,10 +162,3 @@ def _log(dead: _DeadLetter) -> None:
         exc_info=None if dead.reason == "malformed" else dead.error,
         **({} if dead.event is None else {"correlation_id": str(dead.event.correlation_id)}),
     )
-
-
-def is_transient(error: Exception) -> bool:
-    """True when the same event may well be handled later: the database or another service is away."""
-    if isinstance(error, OSError | TimeoutError | PoolTimeoutError | Unavailable):
-        return True
-    return database.is_transient(error)

@@ -31,6 +31,9 @@ from service_kit.messaging.event_bus import Headers, Refusal
 
 _UNSENT = "given_up_at IS NULL"
 
+MIN_REST_SECONDS = 0.05
+"""A message that is due, but held by another relay, is not asked for without a pause."""
+
 Transport = Literal["bus", "http"]
 
 
@@ -202,7 +205,16 @@ _REFUSED = text(
     RETURNING event_id, transport, key, attempts, last_error, given_up_at IS NOT NULL AS given_up
     """
 )
-_PRUNE = text("DELETE FROM outbox WHERE given_up_at < now() - CAST(:age AS interval)")
+_PRUNE = text(
+    "DELETE FROM outbox WHERE ctid = ANY(ARRAY("
+    "SELECT ctid FROM outbox WHERE given_up_at < now() - CAST(:age AS interval) LIMIT :limit))"
+)
+_NEXT_DUE = text(
+    """
+    SELECT extract(epoch FROM min(not_before) - clock_timestamp()) FROM outbox
+    WHERE transport = :transport AND given_up_at IS NULL AND (transport = 'http' OR attempts > 0)
+    """
+)
 _BACKLOG = text(
     """
     SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0),
@@ -234,12 +246,18 @@ async def mark_refused(
     return result.all()
 
 
+async def seconds_until_due(connection: AsyncConnection, *, transport: Transport) -> float | None:
+    """Seconds until a message that waits for its next attempt is due; None when none waits."""
+    seconds = await connection.scalar(_NEXT_DUE, {"transport": transport})
+    return None if seconds is None else max(float(seconds), MIN_REST_SECONDS)
+
+
 async def measure_backlog(connection: AsyncConnection, *, transport: Transport) -> Backlog:
     """What is waiting now."""
     row = (await connection.execute(_BACKLOG, {"transport": transport})).one()
     return Backlog(messages=row[0], oldest_seconds=float(row[1]), given_up=row[2])
 
 
-async def prune_outbox(connection: AsyncConnection, *, older_than: timedelta) -> int:
-    """Forget messages given up that long ago; returns the number of rows deleted."""
-    return (await connection.execute(_PRUNE, {"age": older_than})).rowcount
+async def prune_outbox(connection: AsyncConnection, *, older_than: timedelta, limit: int) -> int:
+    """Forget messages given up that long ago; returns the number of rows deleted, up to ``limit``."""
+    return (await connection.execute(_PRUNE, {"age": older_than, "limit": limit})).rowcount

@@ -16,9 +16,11 @@ from alembic.script import ScriptDirectory
 from event_contracts import Unavailable
 from sqlalchemy import Connection, ExceptionContext, Result, event, make_url, text
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
+
+from service_kit.storage.errors import sqlstate
 
 log = structlog.get_logger()
 
@@ -142,7 +144,7 @@ async def create_database_if_missing(url: str) -> None:
         async with engine.connect():
             return
     except Exception as error:  # asyncpg's own errors come through unwrapped while connecting
-        if _sqlstate(error) != NO_SUCH_DATABASE:
+        if sqlstate(error) != NO_SUCH_DATABASE:
             raise
     finally:
         await engine.dispose()
@@ -190,44 +192,3 @@ def _run_alembic(connection: Connection, migrations: Path, revision: str) -> Non
     config.attributes["connection"] = connection
     goes_down = revision == "base" or revision.startswith("-")
     (command.downgrade if goes_down else command.upgrade)(config, revision)
-
-
-def is_transient(error: BaseException) -> bool:
-    """True when the same statement may well succeed later: the database is away, full, or asks to try again."""
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return True
-    state = _sqlstate(error)
-    return state is not None and (state[:2] in _TRANSIENT_CLASSES or state in _TRANSIENT_STATES)
-
-
-_TRANSIENT_CLASSES = {
-    "08",  # connection exceptions
-    "40",  # serialization failures and deadlocks
-    "53",  # insufficient resources: connections, disk, memory
-    "57",  # operator intervention: shutdown, restart, cancelled by timeout
-    "58",  # system errors: input and output
-}
-_TRANSIENT_STATES = {"55P03", "25P03"}
-"""Lock not available; idle in transaction for too long."""
-
-
-def _sqlstate(error: BaseException) -> str | None:
-    for candidate in (error, getattr(error, "orig", None), error.__cause__):
-        state = getattr(candidate, "sqlstate", None)
-        if isinstance(state, str):
-            return state
-    return None
-
-
-def is_unstorable(error: DBAPIError) -> bool:
-    """True when a value holds what PostgreSQL's text cannot: a NUL character or half a surrogate pair."""
-    return _sqlstate(error) in _UNSTORABLE_STATES or isinstance(_root(error), UnicodeEncodeError)
-
-
-_UNSTORABLE_STATES = {"22021", "22P05"}
-
-
-def _root(error: BaseException) -> BaseException:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error

@@ -3,11 +3,12 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.process_collector import ProcessCollector
 
+LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
 class ServiceMetrics:
-    """One registry a service, so that three services in one process do not count into each other."""
+    """One registry per service, so that three services in one process do not count into each other."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
@@ -36,6 +37,28 @@ class ServiceMetrics:
         self.events_handled = self._counter("events_handled", "Events handled, by topic.", "topic")
         self.dead_letters = self._counter(
             "events_dead_lettered", "Events sent to a dead-letter topic.", "topic", "reason"
+        )
+
+        self.item_failures = self._counter(
+            "worker_item_failures", "Failed attempts to work on an item.", "worker"
+        )
+        self.items_set_aside = self._counter(
+            "worker_items_set_aside", "Items that failed too often and were set aside.", "worker"
+        )
+        self.set_aside_items = Gauge(
+            "worker_set_aside_items", "Items that are set aside now.", ("worker",), registry=registry
+        )
+        self.worker_silence = Gauge(
+            "worker_silent_seconds",
+            "Seconds since a worker last completed a step.",
+            ("worker",),
+            registry=registry,
+        )
+        self.loop_lag = Histogram(
+            "event_loop_lag_seconds",
+            "How late the event loop resumes a task that is due.",
+            buckets=LAG_BUCKETS,
+            registry=registry,
         )
 
     def _counter(self, name: str, description: str, *labels: str) -> Counter:

@@ -1,4 +1,4 @@
-"""Fixtures of the service kit's tests: a database with outbox and inbox, and buses of both kinds."""
+"""Fixtures of the service kit's tests: a database with the kit's own tables, and buses of both kinds."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -10,12 +10,14 @@ from service_kit.messaging.event_bus import EventBus, KafkaEventBus, MemoryEvent
 from service_kit.messaging.inbox import inbox_table
 from service_kit.messaging.outbox import outbox_table
 from service_kit.storage.database import Database
+from service_kit.work.failed_items import failed_item_table
 from sqlalchemy import MetaData, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 TABLES = MetaData()
 outbox_table(TABLES)
 INBOX = inbox_table(TABLES)
+failed_item_table(TABLES)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def kit_database_url(make_database: Callable[[str], str]) -> str:
 
 @pytest.fixture
 async def database(kit_database_url: str) -> AsyncIterator[Database]:
-    """A database with an empty outbox and an empty inbox."""
+    """A database with an empty outbox and inbox, and without failed items."""
     engine = create_async_engine(kit_database_url)
     async with engine.begin() as connection:
         await connection.run_sync(TABLES.drop_all)

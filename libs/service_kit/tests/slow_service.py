@@ -22,13 +22,14 @@ def slow_service(database_url: str, port: int, folder: Path) -> Service:
         await asyncio.sleep(1)
         return {"done": "yes"}
 
+    metrics = ServiceMetrics(CollectorRegistry())
     service = HttpService(
         name="slow",
         title="Slow",
         version="1",
         blueprints=[blueprint],
         checks={},
-        metrics=ServiceMetrics(CollectorRegistry()),
+        metrics=metrics,
     )
 
     async def close() -> None:
@@ -43,6 +44,7 @@ def slow_service(database_url: str, port: int, folder: Path) -> Service:
         migrations=folder,
         bus=MemoryEventBus(),
         workers=(),
+        metrics=metrics,
         close=close,
     )
 

@@ -1,29 +1,37 @@
-"""Worker loops: work while there is work, then sleep until woken or until the idle time is over."""
+"""Worker loops: work while there is work, then rest until woken or until the next item is due."""
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import structlog
 
+from service_kit.storage.errors import is_infrastructure_error
+from service_kit.work.outages import OUTAGES
+
 log = structlog.get_logger()
 
-Step = Callable[[], Awaitable[bool]]
-"""One unit of work; True means that more may be waiting."""
+Step = Callable[[], Awaitable[float | None]]
+"""One unit of work; returns the seconds until there may be more: 0 for at once, None when only a wake-up brings it."""
 
-FIRST_PAUSE_SECONDS = 0.2
-LONGEST_PAUSE_SECONDS = 10.0
+AT_ONCE = 0.0
+FALLBACK_SECONDS = 5.0
+"""How long a worker rests at most: a wake-up tells only the workers of its own process."""
+
+FIRST_RETRY_SECONDS = 0.2
+LONGEST_RETRY_SECONDS = 10.0
 
 
 class Wakeup:
-    """Tells a loop of the same process that there is work; other replicas find it when they next look."""
+    """Tells a worker of the same process that there is work; other replicas find it when they next look."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
 
     def wake(self) -> None:
-        """Let the waiting loop go on at once."""
+        """Let the resting worker go on at once."""
         self._event.set()
 
     async def wait(self, seconds: float) -> None:
@@ -36,26 +44,67 @@ class Wakeup:
         self._event.clear()
 
 
+class Pulse:
+    """When a worker last completed a step: a worker without a pulse for a minute is not ready."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def beat(self) -> None:
+        """A step was completed."""
+        self._last = time.monotonic()
+
+    def silent_seconds(self) -> float:
+        """Seconds since the last completed step."""
+        return time.monotonic() - self._last
+
+
 @dataclass(frozen=True, kw_only=True)
 class Worker:
-    """A named loop around one step; a failing step is logged and tried again after a growing pause."""
+    """A named loop around one step; a step that fails is repeated after a growing delay.
+
+    A step fails for reasons of the infrastructure only, or because of a bug in the worker itself: items that cannot be
+    handled are the business of ``ItemWorker`` and ``TaskWorker``, whose steps complete all the same.
+    """
 
     name: str
     step: Step
-    idle_seconds: float = 0.25
+    longest_rest_seconds: float = FALLBACK_SECONDS
     wakeup: Wakeup = field(default_factory=Wakeup)
+    pulse: Pulse = field(default_factory=Pulse)
 
     async def run(self) -> None:
         """Run until cancelled."""
-        pause = FIRST_PAUSE_SECONDS
+        failed_steps = 0
         while True:
             try:
-                more = await self.step()
-            except Exception:  # the outermost loop of a worker: nothing above it could go on
-                log.exception("worker.step_failed", worker=self.name, retry_in_seconds=pause)
-                await asyncio.sleep(pause * random.uniform(0.75, 1.25))
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                rest = await self.step()
+            except Exception as error:  # the outermost loop of a worker: nothing above it could go on
+                delay = min(FIRST_RETRY_SECONDS * 2.0 ** min(failed_steps, 20), LONGEST_RETRY_SECONDS)
+                failed_steps += 1
+                self._report(error, delay)
+                await asyncio.sleep(delay * random.uniform(0.75, 1.25))
                 continue
-            pause = FIRST_PAUSE_SECONDS
-            if not more:
-                await self.wakeup.wait(self.idle_seconds)
+            if failed_steps:
+                OUTAGES.recovered(self.name)
+            failed_steps = 0
+            self.pulse.beat()
+            if rest is None or rest > 0:
+                await self.wakeup.wait(min(rest or self.longest_rest_seconds, self.longest_rest_seconds))
+
+    def _report(self, error: Exception, delay: float) -> None:
+        if is_infrastructure_error(error):
+            OUTAGES.report(self.name, error)
+        else:
+            log.exception("worker.step_failed", worker=self.name, retry_in_seconds=delay)
+
+
+def polling_worker(
+    name: str, step: Callable[[], Awaitable[bool]], *, every_seconds: float, wakeup: Wakeup | None = None
+) -> Worker:
+    """A worker whose step can only say whether there may be more, and that looks again after a fixed time."""
+
+    async def poll() -> float | None:
+        return AT_ONCE if await step() else None
+
+    return Worker(name=name, step=poll, longest_rest_seconds=every_seconds, wakeup=wakeup or Wakeup())

@@ -2,6 +2,7 @@
 
 from service_kit.messaging.inbox import inbox_table
 from service_kit.messaging.outbox import outbox_table
+from service_kit.work.failed_items import failed_item_table
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -68,3 +69,4 @@ phase_skip = Table(
 
 outbox = outbox_table(metadata)
 inbox = inbox_table(metadata)
+failed_item = failed_item_table(metadata)

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from service_kit.messaging.inbox import inbox_table
 from service_kit.messaging.outbox import outbox_table
+from service_kit.work.failed_items import failed_item_table
 from sqlalchemy import (
     ARRAY,
     BigInteger,
@@ -235,3 +236,4 @@ score_snapshot = Table(
 
 outbox = outbox_table(metadata)
 inbox = inbox_table(metadata)
+failed_item = failed_item_table(metadata)

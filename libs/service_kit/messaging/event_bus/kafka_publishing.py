@@ -66,6 +66,8 @@ class KafkaPublisher:
         self._client_id = client_id
         self._prefix = topic_prefix
         self._producer: AIOKafkaProducer | None = None
+        self._replacing = asyncio.Lock()
+        self._is_closed = False
         self._retiring: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -79,7 +81,7 @@ class KafkaPublisher:
         failures = sending.failures(wanted)
         if sending.broke_the_producer():
             await self._replace(producer)
-        if failures and len(failures) == len(messages) and all(map(_is_the_worlds_fault, failures.values())):
+        if failures and len(failures) == len(messages) and all(map(_is_retriable, failures.values())):
             reason = repr(failures[min(failures)])
             raise BusUnavailable(f"Kafka took no message: {reason}", retry_after=RETRY_AFTER_SECONDS)
         refusals |= {place: _refusal(error) for place, error in failures.items()}
@@ -96,7 +98,9 @@ class KafkaPublisher:
             ) from error
 
     async def close(self) -> None:
-        producer, self._producer = self._producer, None
+        self._is_closed = True
+        async with self._replacing:
+            producer, self._producer = self._producer, None
         if producer is not None:
             await self._stop(producer)
         await asyncio.gather(*self._retiring)
@@ -137,13 +141,15 @@ class KafkaPublisher:
 
     async def _replace(self, producer: AIOKafkaProducer) -> None:
         """Leave a producer whose batch failed: its sequence has a hole, and the broker would refuse all later ones."""
-        if self._producer is not producer:
-            return
-        try:
-            self._producer = await self._new_producer()
-        except BusUnavailable as error:
-            log.warning("bus.producer_kept", reason=error.message)
-            return
+        async with self._replacing:
+            # Of several publishers whose batches failed together the first replaces the producer for all.
+            if self._producer is not producer or self._is_closed:
+                return
+            try:
+                self._producer = await self._new_producer()
+            except BusUnavailable as error:
+                log.warning("bus.producer_kept", reason=error.message)
+                return
         log.warning("bus.producer_replaced")
         task = asyncio.create_task(self._stop(producer))
         self._retiring.add(task)
@@ -164,11 +170,13 @@ class KafkaPublisher:
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_SECONDS):
                 await producer.start()
-        except (KafkaError, OSError, TimeoutError) as error:
+        except BaseException as error:
             await self._stop(producer)
-            raise BusUnavailable(
-                f"Kafka at {self._bootstrap} does not answer: {error!r}", retry_after=RETRY_AFTER_SECONDS
-            ) from error
+            if isinstance(error, KafkaError | OSError | TimeoutError):
+                raise BusUnavailable(
+                    f"Kafka at {self._bootstrap} does not answer: {error!r}", retry_after=RETRY_AFTER_SECONDS
+                ) from error
+            raise
         return producer
 
     async def _stop(self, producer: AIOKafkaProducer) -> None:
@@ -203,7 +211,7 @@ def _refusal(error: BaseException) -> Refusal:
     return Refusal(reason=repr(error), final=isinstance(error, MessageSizeTooLargeError))
 
 
-def _is_the_worlds_fault(error: BaseException) -> bool:
+def _is_retriable(error: BaseException) -> bool:
     if isinstance(error, UnknownTopicOrPartitionError):
         return False
     return isinstance(error, TimeoutError) or bool(getattr(error, "retriable", False))

@@ -9,9 +9,9 @@ from uuid import uuid4
 
 import pytest
 from event_contracts import Unavailable
-from service_kit.messaging.consumer import is_transient
 from service_kit.storage import database as database_module
 from service_kit.storage.database import Database, create_database_if_missing, migrate
+from service_kit.storage.errors import is_infrastructure_error
 from service_kit.tests.conftest import FetchAll
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -193,13 +193,13 @@ class TestTransience:
             ["DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '55P03'; END $$"],
         ],
     )
-    async def test_what_the_server_may_allow_later_is_transient(
+    async def test_what_the_server_may_allow_later_is_infrastructure_error(
         self, database: Database, statements: list[str]
     ) -> None:
         with pytest.raises(DBAPIError) as raised:
             await execute(database, *statements)
 
-        assert is_transient(raised.value)
+        assert is_infrastructure_error(raised.value)
 
     @pytest.mark.parametrize(
         "statement", ["SELECT nothing", "SELECT 1/0", "INSERT INTO inbox VALUES (NULL, gen_random_uuid())"]
@@ -208,9 +208,9 @@ class TestTransience:
         with pytest.raises(DBAPIError) as raised:
             await execute(database, statement)
 
-        assert not is_transient(raised.value)
+        assert not is_infrastructure_error(raised.value)
 
-    async def test_a_deadlock_is_transient(self, database: Database) -> None:
+    async def test_a_deadlock_is_infrastructure_error(self, database: Database) -> None:
         await execute(
             database,
             "DROP TABLE IF EXISTS pair",
@@ -228,17 +228,17 @@ class TestTransience:
         outcomes = await asyncio.gather(lock(1, 2), lock(2, 1), return_exceptions=True)
 
         [error] = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
-        assert is_transient(error)
+        assert is_infrastructure_error(error)
 
-    async def test_a_server_that_is_away_is_transient(self) -> None:
+    async def test_a_server_that_is_away_is_infrastructure_error(self) -> None:
         away = Database("postgresql+asyncpg://postgres@127.0.0.1:9/none")
 
         with pytest.raises(OSError) as raised:
             await away.ping()
 
-        assert is_transient(raised.value)
+        assert is_infrastructure_error(raised.value)
 
-    async def test_an_exhausted_pool_is_transient(
+    async def test_an_exhausted_pool_is_infrastructure_error(
         self, kit_database_url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(database_module, "POOL_TIMEOUT_SECONDS", 0.2)
@@ -249,7 +249,7 @@ class TestTransience:
                 await small.ping()
         await small.close()
 
-        assert is_transient(raised.value)
+        assert is_infrastructure_error(raised.value)
 
 
 class TestMigrations:

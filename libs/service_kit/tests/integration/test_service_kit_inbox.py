@@ -84,7 +84,7 @@ async def test_pruning_forgets_what_is_old(database: Database, fetch: FetchAll) 
             {"id": old},
         )
 
-        pruned = await prune_inbox(connection, older_than=timedelta(days=14))
+        pruned = await prune_inbox(connection, older_than=timedelta(days=14), limit=100)
 
     assert pruned == 1
     assert [row.event_id for row in await fetch("SELECT event_id FROM inbox")] == [new]

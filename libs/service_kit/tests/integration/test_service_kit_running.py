@@ -16,7 +16,7 @@ from service_kit.messaging.event_bus import BusUnavailable, MemoryEventBus
 from service_kit.running import BackgroundLoop, EndedUnexpectedly, Service, run_services
 from service_kit.tests.builders import captured_logs, eventually
 from service_kit.tests.slow_service import slow_service
-from service_kit.work.worker import Worker
+from service_kit.work.worker import Pulse, Worker
 
 ENV = """
 from service_kit.storage.migration_env import run_migrations
@@ -89,9 +89,8 @@ class Running:
             await self.task
 
 
-async def forever() -> bool:
+async def forever() -> None:
     await asyncio.Event().wait()
-    return True
 
 
 class Loop:
@@ -99,6 +98,7 @@ class Loop:
 
     def __init__(self, name: str, run: Callable[[], object]) -> None:
         self.name = name
+        self.pulse = Pulse()
         self._run = run
 
     async def run(self) -> None:
@@ -133,11 +133,11 @@ async def test_a_request_under_way_is_answered_before_the_service_ends(service: 
 async def test_a_request_under_way_still_finds_the_workers_at_work(service: Service) -> None:
     asked, worked = asyncio.Event(), asyncio.Event()
 
-    async def step() -> bool:
+    async def step() -> None:
         await asked.wait()
         await asyncio.sleep(0.5)
         worked.set()
-        return await forever()
+        await forever()
 
     @service.app.get("/needs-a-worker")
     async def needs_a_worker() -> dict[str, str]:
@@ -193,12 +193,12 @@ async def test_several_services_share_one_bus_and_all_is_closed(database_url: st
 async def test_workers_work_until_the_end(service: Service) -> None:
     steps = 0
 
-    async def step() -> bool:
+    async def step() -> float:
         nonlocal steps
         steps += 1
-        return False
+        return 0.01
 
-    running = Running([replace(service, workers=[Worker(name="w", step=step, idle_seconds=0.01)])])
+    running = Running([replace(service, workers=[Worker(name="w", step=step)])])
     await running.until_started()
     await eventually(lambda: steps > 3)
     await running.ended()

@@ -1,10 +1,10 @@
-"""Plain names for columns, tables and states; paid calls, outages, cancellations and failed items."""
+"""Plain names for columns, tables and states; paid calls, outages and cancellations."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 
 COLUMNS = (
     ("judge_request", "system", "system_prompt"),
@@ -39,12 +39,10 @@ def upgrade() -> None:
     _add_columns()
     for table, column, kind, comment in COMMENTS:
         op.alter_column(table, column, existing_type=kind, comment=comment)
-    _add_failed_items()
 
 
 def downgrade() -> None:
     """Take away, then rename back."""
-    op.drop_table("failed_item")
     _drop_what_names_states()
     op.drop_index("judge_request_cancel_requested", table_name="judge_request")
     for column in ("cancel_requested_at", "last_error_message", "failing_since", "paid_calls"):
@@ -132,29 +130,3 @@ def _add_columns() -> None:
     )
     op.add_column("meter", sa.Column("last_error_code", sa.Text()))
     op.add_column("meter", sa.Column("last_error_message", sa.Text()))
-
-
-def _add_failed_items() -> None:
-    op.create_table(
-        "failed_item",
-        sa.Column("worker", sa.Text(), nullable=False),
-        sa.Column("item", sa.Text(), nullable=False, comment="the key of what could not be handled"),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("error_code", sa.Text(), nullable=False),
-        sa.Column("error_message", sa.Text(), nullable=False),
-        sa.Column(
-            "first_failed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
-        ),
-        sa.Column(
-            "last_failed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
-        ),
-        sa.Column("not_before", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("set_aside_at", sa.DateTime(timezone=True), comment="null while it is still tried"),
-        sa.PrimaryKeyConstraint("worker", "item"),
-    )
-    op.create_index(
-        "failed_item_set_aside",
-        "failed_item",
-        ["set_aside_at"],
-        postgresql_where=sa.text("set_aside_at IS NOT NULL"),
-    )

@@ -1,0 +1,248 @@
+"""Workers whose items cannot stop each other: an item that fails is tried again by itself, and set aside in the end.
+
+The rule for both workers: ``take`` returns keys only, and whatever is done with a key loads and parses what it needs.
+So nothing that cannot be read can be met while items are taken.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import structlog
+
+from service_kit.storage.database import Database
+from service_kit.storage.errors import is_infrastructure_error
+from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.work.failed_items import (
+    DEFAULT_RETRY_RULES,
+    FailedItem,
+    RetryRules,
+    clear_failures,
+    mark_set_aside,
+    record_failures,
+    retried_items,
+)
+from service_kit.work.isolation import Failure, isolate
+from service_kit.work.outages import OUTAGES
+from service_kit.work.worker import AT_ONCE, FALLBACK_SECONDS, FIRST_RETRY_SECONDS, Pulse, Wakeup, Worker
+
+log = structlog.get_logger()
+
+KeyT = TypeVar("KeyT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken(Generic[KeyT]):
+    """Keys of items to work on now, and the seconds until more are due (0: at once, None: only after a wake-up)."""
+
+    keys: Sequence[KeyT]
+    rest_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAsideReason:
+    """Why an item is not tried any more."""
+
+    error_code: str
+    message: str
+    attempts: int
+
+
+Take = Callable[[int], Awaitable[Taken[KeyT]]]
+"""Takes up to so many keys; leaves out those of ``may_be_tried`` that wait or were set aside."""
+
+SetAside = Callable[[KeyT, SetAsideReason], Awaitable[None]]
+"""Ends what an item that was set aside stands for: its batch fails, its request gets its error callback."""
+
+
+@dataclass(kw_only=True)
+class FailureRecord(Generic[KeyT]):
+    """The failures of one worker's items, in the service's database."""
+
+    worker: str
+    database: Database
+    metrics: ServiceMetrics
+    set_aside: SetAside[KeyT]
+    rules: RetryRules = DEFAULT_RETRY_RULES
+    _retried: set[str] = field(default_factory=set, init=False)
+    _is_loaded: bool = field(default=False, init=False)
+
+    async def load(self) -> None:
+        """Learn once which items had failed before this process was started."""
+        if not self._is_loaded:
+            async with self.database.transaction() as connection:
+                self._retried.update(await retried_items(connection, worker=self.worker))
+            self._is_loaded = True
+
+    async def succeeded(self, keys: Sequence[KeyT]) -> None:
+        """Forget earlier failures of items that were handled now."""
+        healed = self._retried & {str(key) for key in keys}
+        if healed:
+            async with self.database.transaction() as connection:
+                await clear_failures(connection, worker=self.worker, items=healed)
+            self._retried -= healed
+
+    async def failed(self, failures: Sequence[Failure[KeyT]]) -> None:
+        """Count the failures, and set aside what has failed too often."""
+        keys = {str(failure.item): failure for failure in failures}
+        async with self.database.transaction() as connection:
+            recorded = await record_failures(
+                connection,
+                worker=self.worker,
+                failures={key: failure.error for key, failure in keys.items()},
+                rules=self.rules,
+            )
+        for item in recorded:
+            self._retried.add(item.item)
+            failure = keys[item.item]
+            self.metrics.item_failures.labels(self.worker).inc()
+            if item.attempts >= self.rules.max_attempts:
+                await self._set_aside(failure, item)
+            else:
+                log.warning(
+                    "item.failed",
+                    worker=self.worker,
+                    item=item.item,
+                    attempts=item.attempts,
+                    error_code=item.error_code,
+                    reason=item.error_message,
+                    exc_info=failure.error,
+                )
+
+    async def _set_aside(self, failure: Failure[KeyT], item: FailedItem) -> None:
+        """End what the item stands for first: a crash before the mark does both again."""
+        reason = SetAsideReason(
+            error_code=item.error_code, message=item.error_message, attempts=item.attempts
+        )
+        try:
+            await self.set_aside(failure.item, reason)
+        except Exception as error:
+            if is_infrastructure_error(error):
+                raise
+            log.exception("item.set_aside_incomplete", worker=self.worker, item=item.item)
+        async with self.database.transaction() as connection:
+            await mark_set_aside(connection, worker=self.worker, item=item.item)
+        self._retried.discard(item.item)
+        self.metrics.items_set_aside.labels(self.worker).inc()
+        log.error(
+            "item.set_aside",
+            worker=self.worker,
+            item=item.item,
+            attempts=item.attempts,
+            error_code=item.error_code,
+            reason=item.error_message,
+            exc_info=failure.error,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemWorker(Generic[KeyT]):
+    """Works on sets of items: a set that fails is narrowed to the item at fault, the others go on in the same step.
+
+    ``handle`` does all of a set or nothing (see ``isolate``).
+    """
+
+    name: str
+    take: Take[KeyT]
+    handle: Callable[[Sequence[KeyT]], Awaitable[None]]
+    failures: FailureRecord[KeyT]
+    batch_size: int
+    longest_rest_seconds: float = FALLBACK_SECONDS
+    wakeup: Wakeup = field(default_factory=Wakeup)
+    pulse: Pulse = field(default_factory=Pulse)
+
+    async def run(self) -> None:
+        """Run until cancelled."""
+        await Worker(
+            name=self.name,
+            step=self.step,
+            longest_rest_seconds=self.longest_rest_seconds,
+            wakeup=self.wakeup,
+            pulse=self.pulse,
+        ).run()
+
+    async def step(self) -> float | None:
+        """Work on one set; raises errors of the infrastructure only."""
+        await self.failures.load()
+        taken = await self.take(self.batch_size)
+        if not taken.keys:
+            return taken.rest_seconds
+        failures = await isolate(taken.keys, self.handle)
+        failed = {failure.item for failure in failures}
+        await self.failures.succeeded([key for key in taken.keys if key not in failed])
+        if failures:
+            await self.failures.failed(failures)
+        return taken.rest_seconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskWorker(Generic[KeyT]):
+    """Works on each item in a task of its own, ``concurrency`` at a time: a slow or failing item delays no other.
+
+    ``take`` may return keys that are being worked on already; they are left alone.
+    """
+
+    name: str
+    take: Take[KeyT]
+    handle: Callable[[KeyT], Awaitable[None]]
+    failures: FailureRecord[KeyT]
+    concurrency: int
+    longest_rest_seconds: float = FALLBACK_SECONDS
+    wakeup: Wakeup = field(default_factory=Wakeup)
+    pulse: Pulse = field(default_factory=Pulse)
+    _working_on: set[KeyT] = field(default_factory=set)
+
+    async def run(self) -> None:
+        """Run until cancelled; items that are being worked on are cancelled with it."""
+        async with asyncio.TaskGroup() as tasks:
+
+            async def step() -> float | None:
+                return await self._start(tasks)
+
+            await Worker(
+                name=self.name,
+                step=step,
+                longest_rest_seconds=self.longest_rest_seconds,
+                wakeup=self.wakeup,
+                pulse=self.pulse,
+            ).run()
+
+    async def _start(self, tasks: asyncio.TaskGroup) -> float | None:
+        await self.failures.load()
+        slots = self.concurrency - len(self._working_on)
+        if slots <= 0:
+            return None  # the next item that is done wakes this worker
+        # What is done while keys are taken is among them still: they were read before it was done.
+        busy = set(self._working_on)
+        taken = await self.take(slots + len(busy))
+        new = [key for key in taken.keys if key not in busy][:slots]
+        for key in new:
+            self._working_on.add(key)
+            tasks.create_task(self._work_on(key))
+        return taken.rest_seconds if new or taken.rest_seconds != AT_ONCE else None
+
+    async def _work_on(self, key: KeyT) -> None:
+        try:
+            await self._handle(key)
+        except Exception as error:  # the outermost frame of an item's task: nothing above it could go on
+            if is_infrastructure_error(error):
+                OUTAGES.report(self.name, error)
+            else:
+                log.exception("item.failure_not_recorded", worker=self.name, item=str(key))
+            # Before it is taken again, whatever has happened: a task that fails at once must not spin.
+            await asyncio.sleep(FIRST_RETRY_SECONDS)
+        finally:
+            self._working_on.discard(key)
+            self.wakeup.wake()
+
+    async def _handle(self, key: KeyT) -> None:
+        try:
+            await self.handle(key)
+        except Exception as error:
+            if is_infrastructure_error(error):
+                raise
+            await self.failures.failed([Failure(key, error)])
+        else:
+            OUTAGES.recovered(self.name)
+            await self.failures.succeeded([key])
