@@ -1,13 +1,13 @@
-"""Calls to judges, and how the service stands, for Prometheus."""
+"""Calls to judges, and the state of the service, for Prometheus."""
 
 from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from llm_provider.domain.calls.call import Call
-from llm_provider.domain.meters.limits import BreakerState
 from llm_provider.domain.costs.spending import MeterView
-from llm_provider.ports import StateCount, RetiringModel
+from llm_provider.domain.meters.limits import BreakerState
+from llm_provider.ports import RetiringModel, StateCount
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 90)
 
@@ -47,7 +47,7 @@ class StateMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         names = ("provider", "model")
         self._queue = Gauge(
-            "judge_queue_requests", "Requests that have not ended.", ("provider", "place"), registry=registry
+            "judge_queue_requests", "Requests that have not ended.", ("provider", "state"), registry=registry
         )
         self._breaker = Gauge(
             "judge_breaker_open",
@@ -78,7 +78,7 @@ class StateMetrics:
         for gauge in (self._queue, self._breaker, self._concurrency, self._retiring):
             gauge.clear()
         for count in counts:
-            self._queue.labels(count.provider, count.place).set(count.requests)
+            self._queue.labels(count.provider, count.state).set(count.requests)
         for meter in meters:
             self._breaker.labels(meter.provider, meter.model).set(_OPENNESS[meter.breaker])
             self._concurrency.labels(meter.provider, meter.model).set(meter.concurrency)

@@ -5,14 +5,22 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from event_contracts import Count, ErrorBody, Flag, Money, UtcDatetime, WireModel, usd
+from event_contracts import Count, ErrorBody, Flag, LastError, Money, UtcDatetime, WireModel, usd
 from model_manifest import Model, list_models
 from pydantic import BaseModel
 from quart import Blueprint
 from quart_schema import document_response, validate_querystring, validate_response
 
+from llm_provider.domain.costs.spending import (
+    CostGroup,
+    CostQuery,
+    MeterView,
+    PauseView,
+    ProviderStatus,
+    Total,
+)
 from llm_provider.domain.meters.limits import BreakerState
-from llm_provider.domain.costs.spending import CostGroup, CostQuery, MeterView, PauseView, ProviderStatus, Total
+from llm_provider.domain.provider_state import ProviderState, provider_state
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +66,8 @@ class ModelMeterView(WireModel):
     concurrency: Count
     breaker: BreakerState
     held_until: UtcDatetime | None
+    failing_since: UtcDatetime | None
+    last_error: LastError | None
 
 
 class ProviderPause(WireModel):
@@ -69,11 +79,13 @@ class ProviderPause(WireModel):
 
 
 class ProviderView(WireModel):
-    """A provider: `configured` here, and `enabled` if it is not paused either."""
+    """A provider: `configured` here, and `enabled` unless it is paused; `message` says what its `state` means."""
 
     provider: str
     configured: Flag
     enabled: Flag
+    state: ProviderState
+    message: str
     pause: ProviderPause | None
     models: tuple[ModelMeterView, ...]
     today: CostView
@@ -143,10 +155,15 @@ def operations_api(actions: OperatorActions) -> Blueprint:
 
 def provider_view(status: ProviderStatus) -> ProviderView:
     """A provider as it is shown."""
+    state, message = provider_state(
+        is_configured=status.is_configured, needs=status.needs, pause=status.pause, meters=status.meters
+    )
     return ProviderView(
         provider=status.provider,
         configured=status.is_configured,
         enabled=status.is_configured and status.pause is None,
+        state=state,
+        message=message,
         pause=None if status.pause is None else _pause(status.pause),
         models=tuple(_meter(meter) for meter in status.meters),
         today=_sum([status.today] if status.today else []),
@@ -167,6 +184,16 @@ def _meter(meter: MeterView) -> ModelMeterView:
         concurrency=meter.concurrency,
         breaker=meter.breaker,
         held_until=meter.held_until,
+        failing_since=meter.failing_since,
+        last_error=_last_error(meter),
+    )
+
+
+def _last_error(meter: MeterView) -> LastError | None:
+    if meter.last_error_code is None:
+        return None
+    return LastError(
+        error_code=meter.last_error_code, message=meter.last_error_message or meter.last_error_code
     )
 
 

@@ -3,16 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, NewType
+from typing import NewType
 from uuid import UUID
 
 JobId = NewType("JobId", UUID)
 
-LONGEST_REST: Final = timedelta(seconds=1)
-
 
 class JobState(StrEnum):
-    """Where a job is; the last two are final."""
+    """The state of a job; the last two are final."""
 
     COLLECTED = "collected"
     SUBMITTING = "submitting"
@@ -43,19 +41,14 @@ class Job:
 class JobPolicy:
     """When relaxed requests become a job, and how often the vendor is asked about it.
 
-    A job is made of ``most_items`` requests, or of fewer once the first of them has waited for ``collect_for``, or
-    where more of them would come to more than ``most_bytes``. A job whose submission fails is submitted again,
-    ``max_submissions`` times at most; one of which nothing can be learnt is given up at the age of ``give_up_after``.
+    A job is made of ``max_items`` requests, or of fewer once the first of them has waited for ``collect_for``, or
+    where more of them would come to more than ``max_bytes``. A job whose submission fails is submitted again,
+    ``max_submissions`` times at most; one whose vendor says nothing is given up at the age of ``give_up_after``.
     """
 
-    most_items: int = 2_000
-    most_bytes: int = 100_000_000
+    max_items: int = 2_000
+    max_bytes: int = 100_000_000
     collect_for: timedelta = timedelta(minutes=1)
     poll_every: timedelta = timedelta(minutes=1)
     max_submissions: int = 5
     give_up_after: timedelta = timedelta(hours=48)
-
-    @property
-    def rest(self) -> timedelta:
-        """How long a worker rests that finds nothing to do: no longer than until the next thing may be due."""
-        return min(self.collect_for, self.poll_every, LONGEST_REST)

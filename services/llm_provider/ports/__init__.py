@@ -1,10 +1,43 @@
 """What the use cases need from the outside world, as Protocols; one module per subject."""
 
-from llm_provider.ports.judges import BatchItem, BatchJobState, BatchJobView, BatchJudge, BatchOutcome, Ending, Judge, JudgeCall, JudgeReply
 from llm_provider.ports.catalogue import Catalogue, RetiringModel
-from llm_provider.ports.operations import AdminGate, CallWatcher, CallbackRules, ProviderSwitch, StateWatcher
-from llm_provider.ports.storage import DelayedRequest, DueRequests, EventOutbox, Jobs, KnownKey, Ledger, Meters, Outage, Queue, QueueDepth, Rows, StateCount, Store, Transaction, Unreadable
-from llm_provider.ports.working import FailedItem, FailureCount, Isolate, Pulse, WakeProviders, Wakeup
+from llm_provider.ports.judges import (
+    BatchItem,
+    BatchJobState,
+    BatchJobView,
+    BatchJudge,
+    BatchOutcome,
+    Ending,
+    Judge,
+    JudgeCall,
+    JudgeReply,
+)
+from llm_provider.ports.operations import AdminGate, CallbackRules, CallWatcher, ProviderSwitch, StateWatcher
+from llm_provider.ports.storage import (
+    DelayedRequest,
+    DueRequests,
+    EventOutbox,
+    Jobs,
+    KnownKey,
+    Ledger,
+    Meters,
+    Queue,
+    QueueDepth,
+    Rows,
+    StateCount,
+    Store,
+    Transaction,
+    Unreadable,
+)
+from llm_provider.ports.working import (
+    FailedItem,
+    FailureCount,
+    Isolate,
+    Pulse,
+    StepLog,
+    WakeProviders,
+    Wakeup,
+)
 
 __all__ = [
     "AdminGate",
@@ -30,7 +63,6 @@ __all__ = [
     "KnownKey",
     "Ledger",
     "Meters",
-    "Outage",
     "ProviderSwitch",
     "Pulse",
     "Queue",
@@ -39,6 +71,7 @@ __all__ = [
     "Rows",
     "StateCount",
     "StateWatcher",
+    "StepLog",
     "Store",
     "Transaction",
     "Unreadable",

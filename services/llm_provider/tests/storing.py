@@ -7,8 +7,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from llm_provider.adapters.postgres.store import PostgresStore
 from llm_provider.adapters.postgres.meters import MeterRules
+from llm_provider.adapters.postgres.store import PostgresStore
 from llm_provider.domain.meters.limits import BreakerChange, BreakerPolicy, Limits, Pacing
 from llm_provider.domain.meters.settlement import Settlement
 from llm_provider.domain.requests.request import JudgeRequest, LeasedRequest

@@ -34,7 +34,7 @@ _RIPE = text(
           AND NOT EXISTS (SELECT 1 FROM provider_pause WHERE provider_pause.provider = :provider)
         GROUP BY model
     ) AS collected
-    WHERE items >= :most_items OR first <= clock_timestamp() - CAST(:collect_for AS interval)
+    WHERE items >= :max_items OR first <= clock_timestamp() - CAST(:collect_for AS interval)
     ORDER BY first LIMIT 1
     """
 )
@@ -43,11 +43,12 @@ _RIPE = text(
 _COLLECT = text(
     """
     WITH first AS MATERIALIZED (
-        SELECT id, seq, octet_length(system_prompt) + octet_length(prompt_blocks) + CAST(:frame_bytes AS integer) AS bytes
+        SELECT id, seq, octet_length(system_prompt) + octet_length(prompt_blocks) + CAST(:frame_bytes AS integer)
+            AS bytes
         FROM judge_request
         WHERE state = 'awaiting_batch' AND provider = :provider AND model = :model
           AND not_before <= clock_timestamp() AND expires_at > clock_timestamp()
-        ORDER BY seq LIMIT :most_items FOR UPDATE SKIP LOCKED
+        ORDER BY seq LIMIT :max_items FOR UPDATE SKIP LOCKED
     ), fitting AS (
         SELECT id, sum(bytes) OVER (ORDER BY seq) - bytes AS bytes_before, sum(bytes) OVER (ORDER BY seq) AS bytes
         FROM first
@@ -55,7 +56,7 @@ _COLLECT = text(
     UPDATE judge_request SET state = 'in_batch', batch_job_id = :job, attempts = attempts + 1
     FROM fitting
     WHERE judge_request.id = fitting.id
-      AND (fitting.bytes <= CAST(:most_bytes AS bigint) OR fitting.bytes_before = 0)
+      AND (fitting.bytes <= CAST(:max_bytes AS bigint) OR fitting.bytes_before = 0)
     """
 )
 _TAKE_DUE = text(
@@ -105,7 +106,7 @@ class PostgresJobs:
             _RIPE,
             {
                 "provider": provider,
-                "most_items": policy.most_items,
+                "max_items": policy.max_items,
                 "collect_for": policy.collect_for,
             },
         )
@@ -124,8 +125,8 @@ class PostgresJobs:
                 "job": job_id,
                 "provider": provider,
                 "model": model,
-                "most_items": policy.most_items,
-                "most_bytes": policy.most_bytes,
+                "max_items": policy.max_items,
+                "max_bytes": policy.max_bytes,
                 "frame_bytes": FRAME_BYTES,
             },
         )

@@ -28,6 +28,7 @@ _SUMS: Final = (
 )
 _GROUPS: Final = {group: spending.c[group.value] for group in CostGroup}
 
+
 def _never_read(row: Mapping[str, object]) -> Call:
     raise NotImplementedError(f"calls are read as sums only, not from rows: {sorted(row)}")
 

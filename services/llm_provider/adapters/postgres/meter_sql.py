@@ -111,11 +111,13 @@ SETTLE = text(
             ELSE times_opened END,
         open_until = CASE
             WHEN judged.opens THEN judged.at
-                + least(CAST(:longest_open_for AS interval), CAST(:open_for AS interval) * power(2, least(times_opened, 20)))
+                + least(CAST(:longest_open_for AS interval),
+                        CAST(:open_for AS interval) * power(2, least(times_opened, 20)))
             WHEN reported.is_alive THEN NULL ELSE open_until END,
         failing_since = CASE WHEN judged.failures = 0 THEN NULL
             WHEN reported.is_alive OR failing_since IS NULL THEN judged.at ELSE failing_since END,
-        last_error_code = CASE WHEN judged.failures = 0 THEN NULL ELSE coalesce(reported.error_code, last_error_code) END,
+        last_error_code = CASE WHEN judged.failures = 0 THEN NULL
+            ELSE coalesce(reported.error_code, last_error_code) END,
         last_error_message = CASE WHEN judged.failures = 0 THEN NULL
             ELSE coalesce(reported.error_message, last_error_message) END
     FROM judged JOIN reported USING (model)

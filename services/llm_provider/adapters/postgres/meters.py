@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from llm_provider.adapters.postgres import meter_sql as sql
+from llm_provider.domain.costs.spending import MeterView, PauseView
 from llm_provider.domain.meters.limits import (
     Allowance,
     BreakerChange,
@@ -18,7 +19,6 @@ from llm_provider.domain.meters.limits import (
     Pacing,
 )
 from llm_provider.domain.meters.settlement import Settlement
-from llm_provider.domain.costs.spending import MeterView, PauseView
 
 FIRST_OUTPUT_MEAN: Final = 200.0
 """Tokens of an answer, as long as none has been seen."""
@@ -117,7 +117,9 @@ class PostgresMeters:
                 self._limit(provider, one.model, reading)
                 for one, reading in zip(settlements, readings, strict=True)
             ]
-            found[f"{name}_holds"] = [_hold_seconds(reading, self._rules.pacing.low_water) for reading in readings]
+            found[f"{name}_holds"] = [
+                _hold_seconds(reading, self._rules.pacing.low_water) for reading in readings
+            ]
         return found
 
     def _limit(self, provider: str, model: str, reading: LimitReading | None) -> float | None:

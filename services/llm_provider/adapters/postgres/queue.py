@@ -78,9 +78,9 @@ class PostgresQueue:
             },
         )
         return {
-            Lane(provider=row.provider, model=row.model, priority=row.priority, caller=row.caller): LanePosition(
-                head=row.head, last=row.last
-            )
+            Lane(
+                provider=row.provider, model=row.model, priority=row.priority, caller=row.caller
+            ): LanePosition(head=row.head, last=row.last)
             for row in rows
         }
 

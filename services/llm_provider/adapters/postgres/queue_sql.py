@@ -168,9 +168,7 @@ _HELD = """
       AND state = 'calling' AND leased_by = :worker
 """
 
-RENEW = text(
-    f"UPDATE judge_request SET due_at = clock_timestamp() + CAST(:lease AS interval) {_HELD}"
-)
+RENEW = text(f"UPDATE judge_request SET due_at = clock_timestamp() + CAST(:lease AS interval) {_HELD}")
 
 RELEASE = text(f"UPDATE judge_request SET due_at = clock_timestamp() {_HELD}")
 
@@ -179,7 +177,8 @@ RETURN_UNUSED = text(
 )
 
 _SUBMITTED = """(state = 'in_batch' AND EXISTS (
-            SELECT 1 FROM batch_job WHERE batch_job.id = batch_job_id AND batch_job.state IN ('submitting', 'running')))"""
+            SELECT 1 FROM batch_job
+            WHERE batch_job.id = batch_job_id AND batch_job.state IN ('submitting', 'running')))"""
 
 # The call of a lost worker may have been billed: it counts.
 _OVER_AFTER_LOST_CALL = """state = 'calling' AND (paid_calls + 1 >= CAST(:max_attempts AS integer)

@@ -27,9 +27,7 @@ class PostgresTransaction:
 LlmProviderStore = PostgresStore[PostgresTransaction]
 
 
-def open_store(
-    database: Database, *, rules: MeterRules, wake_relays: Callable[[], None]
-) -> LlmProviderStore:
+def open_store(database: Database, *, rules: MeterRules, wake_relays: Callable[[], None]) -> LlmProviderStore:
     """The store of this service."""
 
     def begin(connection: AsyncConnection, outbox: Outbox) -> PostgresTransaction:

@@ -100,7 +100,13 @@ judge_request = Table(
     Column("reserved_input", Integer, nullable=False, server_default=text("0")),
     Column("reserved_output", Integer, nullable=False, server_default=text("0")),
     Column("attempts", Integer, nullable=False, server_default=text("0")),
-    Column("failures", Integer, nullable=False, server_default=text("0"), comment="failed calls, without those that met a rate limit"),
+    Column(
+        "failures",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="failed calls, without those that met a rate limit",
+    ),
     Column("spent_usd", MONEY, nullable=False, server_default=text("0")),
     Column("price_known", Boolean, nullable=False, server_default=text("true")),
     Column(
@@ -195,7 +201,9 @@ meter = Table(
     Column("concurrency_cut_at", TIMESTAMP, nullable=False, server_default=text("'epoch'")),
     Column("held_until", TIMESTAMP, nullable=False, server_default=text("'epoch'"), comment="Retry-After"),
     Column("failures", Integer, nullable=False, server_default=text("0"), comment="of the vendor, in a row"),
-    Column("times_opened", Integer, nullable=False, server_default=text("0"), comment="of the breaker, in a row"),
+    Column(
+        "times_opened", Integer, nullable=False, server_default=text("0"), comment="of the breaker, in a row"
+    ),
     Column("open_until", TIMESTAMP, comment="null while the breaker is closed"),
     Column("failing_since", TIMESTAMP, comment="first failure since the last answer"),
     Column("last_error_code", Text),

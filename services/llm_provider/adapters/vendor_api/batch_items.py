@@ -7,7 +7,7 @@ from event_contracts import JsonObject
 from pydantic import AliasChoices, BaseModel, Field
 
 from llm_provider.adapters.vendor_api.connection import Connection, Shape
-from llm_provider.domain.calls.errors import JudgeError, RequestRejected, JudgeTimeout, JudgeUnavailable
+from llm_provider.domain.calls.errors import JudgeError, JudgeTimeout, JudgeUnavailable, RequestRejected
 from llm_provider.ports import BatchItem, BatchOutcome, JudgeReply
 
 
@@ -37,7 +37,7 @@ def json_lines(lines: Sequence[JsonObject]) -> bytes:
 def never_judged(vendor: str, *, expired: bool) -> JudgeError:
     """The error of an item that a job ended without: out of time, or cancelled before its turn."""
     if expired:
-        return JudgeTimeout(f"{vendor} did not get to it before the batch job expired")
+        return JudgeTimeout(f"{vendor} did not get to it before the batch job expired", may_be_billed=False)
     return JudgeUnavailable(f"{vendor} was told to cancel the batch job before it got to it")
 
 
@@ -47,7 +47,7 @@ async def read_outcomes(
     """The outcomes in a file of results; ``reply_of`` raises ``JudgeError`` for an item that has no reply.
 
     A line that fits nothing is the error of its item alone. One that does not even name its item raises
-    ``JudgeUnavailable``, as does a file that breaks off.
+    ``UnexpectedAnswer``; a file that breaks off raises ``JudgeUnreachable``.
     """
     async for content in connection.lines(path):
         key = connection.parse(content, _Keyed).custom_id

@@ -9,14 +9,18 @@ import httpx2
 from event_contracts import ConfigurationError, JsonObject
 from pydantic import BaseModel, ValidationError
 
+from llm_provider.adapters.vendor_api.bodies import MAX_ANSWER_BYTES, decompressed, read_body, too_large
 from llm_provider.adapters.vendor_api.failures import failure, read_error
 from llm_provider.adapters.vendor_api.limit_headers import no_limits, retry_after
-from llm_provider.domain.calls.errors import JudgeTimeout, JudgeUnavailable
+from llm_provider.domain.calls.errors import JudgeTimeout, JudgeUnreachable, UnexpectedAnswer
 from llm_provider.domain.meters.limits import LimitReading
 
 CONNECT_SECONDS: Final = 10.0
 JOB_SECONDS: Final = 60.0
 """For a batch job's requests, which are answered at once; a download may pause this long, not last this long."""
+
+_UNCOMPRESSED: Final = {"accept-encoding": "identity"}
+"""Answers are short; what is not compressed cannot grow."""
 
 _KEY: Final = re.compile(r"[!-~]+")
 
@@ -24,6 +28,25 @@ File = tuple[str, bytes, str]
 """A file's name, its bytes and its media type."""
 
 Shape = TypeVar("Shape", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A vendor's whole answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes = field(repr=False)
+
+    @property
+    def is_success(self) -> bool:
+        """True for a status of success."""
+        return 200 <= self.status < 300
+
+    @property
+    def is_web_page(self) -> bool:
+        """True for HTML, which no vendor's API answers with."""
+        return "html" in self.headers.get("content-type", "")
 
 
 def require_key(vendor: str, key: str) -> str:
@@ -37,7 +60,7 @@ def require_key(vendor: str, key: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """A vendor's API and the key to it, which is in the headers and so in no repr.
+    """A vendor's API and the key to it, which is in the headers only, so in no repr.
 
     ``base_url`` is an http(s) address (``ConfigurationError`` if not), ``vendor`` what it is called in errors.
     ``silence`` is how many seconds the vendor may say nothing. A model may think for minutes, so for a call it is
@@ -55,13 +78,13 @@ class Connection:
         if not self.base_url.startswith(("http://", "https://")):
             raise ConfigurationError(f"the address of {self.vendor} must start with http:// or https://")
 
-    async def get(self, path: str) -> httpx2.Response:
+    async def get(self, path: str) -> Answer:
         """GET; raises ``JudgeError`` unless the answer is a success."""
         return await self.send("GET", path)
 
     async def post(
         self, path: str, body: JsonObject | None = None, *, headers: Mapping[str, str] | None = None
-    ) -> httpx2.Response:
+    ) -> Answer:
         """POST a JSON body; raises ``JudgeError`` unless the answer is a success."""
         return await self.send("POST", path, json=body, headers=headers)
 
@@ -75,57 +98,67 @@ class Connection:
         form: Mapping[str, str] | None = None,
         files: Mapping[str, File] | None = None,
         headers: Mapping[str, str] | None = None,
-    ) -> httpx2.Response:
+    ) -> Answer:
         """Send a request; raises ``JudgeError`` unless the answer is a success."""
         try:
-            answer = await self.client.request(
+            async with self.client.stream(
                 method,
                 self._url(path),
                 json=json,
                 content=content,
                 data=form,
                 files=files,
-                headers={**self.headers, **(headers or {})},
+                headers={**_UNCOMPRESSED, **self.headers, **(headers or {})},
                 timeout=self._timeout,
-            )
+            ) as response:
+                answer = await self._read(response)
         except httpx2.HTTPError as error:
-            raise self._unreached(error) from error
+            raise self._not_reached(error) from error
         self._require_success(answer)
         return answer
 
     async def lines(self, path: str) -> AsyncIterator[bytes]:
-        """The lines of a JSON Lines file, without empty ones, while it is read; raises ``JudgeError``, also half-way.
+        """The lines of a JSON Lines file, without empty ones, as it is read; raises ``JudgeError``, also half-way.
 
         A line ends at a line feed alone: texts in JSON may hold characters that other readers of lines end at.
         """
         pending = bytearray()
         try:
             async with self.client.stream(
-                "GET", self._url(path), headers=self.headers, timeout=self._timeout
-            ) as answer:
-                if not answer.is_success:
-                    await answer.aread()
-                self._require_success(answer)
-                async for chunk in answer.aiter_bytes():
-                    *complete, rest = (pending + chunk).split(b"\n")
-                    pending = bytearray(rest)
-                    for line in filter(bytes.strip, map(bytes, complete)):
-                        yield line
+                "GET", self._url(path), headers={**_UNCOMPRESSED, **self.headers}, timeout=self._timeout
+            ) as response:
+                if not response.is_success:
+                    self._require_success(await self._read(response))
+                async for piece in decompressed(response, vendor=self.vendor):
+                    pending += piece
+                    if b"\n" in piece:
+                        *complete, rest = pending.split(b"\n")
+                        pending = bytearray(rest)
+                        for line in filter(bytes.strip, map(bytes, complete)):
+                            yield line
+                    if len(pending) > MAX_ANSWER_BYTES:
+                        raise too_large(self.vendor)
         except httpx2.HTTPError as error:
-            raise self._unreached(error) from error
+            raise self._not_reached(error) from error
         if pending.strip():
             yield bytes(pending)
 
+    async def _read(self, response: httpx2.Response) -> Answer:
+        content = await read_body(response, vendor=self.vendor)
+        return Answer(status=response.status_code, headers=response.headers, content=content)
+
     def parse(self, content: bytes, shape: type[Shape]) -> Shape:
-        """Read an answer; raises ``JudgeUnavailable`` when it does not fit the vendor's protocol."""
+        """Read a successful answer; raises ``UnexpectedAnswer`` when it does not fit the vendor's protocol."""
         try:
             return shape.model_validate_json(content)
         except ValidationError:
             # The cause would quote what the model wrote, so it is left out.
-            raise JudgeUnavailable(f"the answer of {self.vendor} does not fit its protocol") from None
+            raise UnexpectedAnswer(
+                f"the answer of {self.vendor} does not fit its protocol: {_hint(content)}", may_be_billed=True
+            ) from None
 
-    def limits(self, answer: httpx2.Response) -> tuple[LimitReading, ...]:
-        """What an answer says of the vendor's limits."""
+    def limits(self, answer: Answer) -> tuple[LimitReading, ...]:
+        """What an answer says about the vendor's limits."""
         return self.read_limits(answer.headers)
 
     @property
@@ -139,17 +172,36 @@ class Connection:
         own = httpx2.URL(self.base_url)
         return str(httpx2.URL(path).copy_with(scheme=own.scheme, host=own.host, port=own.port))
 
-    def _unreached(self, error: httpx2.HTTPError) -> JudgeTimeout | JudgeUnavailable:
+    def _not_reached(self, error: httpx2.HTTPError) -> JudgeTimeout | JudgeUnreachable:
+        """What was sent may have been worked on, and may be billed, once there was a connection."""
+        if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout):
+            return JudgeUnreachable(
+                f"{self.vendor} cannot be reached ({type(error).__name__}): is its address right, and the network up?"
+            )
         if isinstance(error, httpx2.TimeoutException):
             return JudgeTimeout(f"{self.vendor} did not answer in time")
-        return JudgeUnavailable(f"{self.vendor} cannot be reached or broke off ({type(error).__name__})")
+        return JudgeUnreachable(
+            f"{self.vendor} closed the connection before its answer was complete ({type(error).__name__})",
+            may_be_billed=True,
+        )
 
-    def _require_success(self, answer: httpx2.Response) -> None:
-        if not answer.is_success:
-            raise failure(
-                self.vendor,
-                answer.status_code,
-                read_error(answer.content),
+    def _require_success(self, answer: Answer) -> None:
+        if answer.is_success:
+            return
+        if answer.is_web_page:
+            raise UnexpectedAnswer(
+                f"the address of {self.vendor} answers with a web page ({answer.status}), not with its API:"
+                " look for a proxy in between, or a wrong address",
                 retry_after=retry_after(answer.headers),
-                limits=self.limits(answer),
             )
+        raise failure(
+            self.vendor,
+            answer.status,
+            read_error(answer.content),
+            retry_after=retry_after(answer.headers),
+            limits=self.limits(answer),
+        )
+
+
+def _hint(content: bytes) -> str:
+    return "it is a web page" if content.lstrip()[:1] == b"<" else "it is another protocol or version"

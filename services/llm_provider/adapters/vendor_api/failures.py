@@ -14,19 +14,21 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from llm_provider.adapters.vendor_api.limit_headers import read_duration
 from llm_provider.domain.calls.errors import (
-    RateLimitReached,
     JudgeError,
-    KeyRejected,
-    OutOfCredit,
-    RequestRejected,
     JudgeTimeout,
     JudgeUnavailable,
+    KeyRejected,
+    OutOfCredit,
     PromptTooLong,
+    RateLimitReached,
+    RequestRejected,
+    UnknownModel,
 )
 from llm_provider.domain.meters.limits import LimitReading
 
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.\[\]-]{0,79}")
 _OUT_OF_CREDIT: Final = re.compile(r"insufficient_quota|billing_error|billing_.*|.*spend_limit_reached")
+_UNKNOWN_MODEL: Final = re.compile(r"model_not_found|invalid_model|model_not_available")
 _TOO_LONG: Final = re.compile(
     r"context[ _](?:length|size|window)|too long|too large|token count.{0,40}exceeds", re.I
 )
@@ -35,8 +37,9 @@ _PHRASES: Final[dict[type[JudgeError], str]] = {
     JudgeUnavailable: "failed",
     JudgeTimeout: "did not answer in time",
     RequestRejected: "does not accept the request",
+    UnknownModel: "has no such model, or its address is wrong",
     PromptTooLong: "takes no prompt of this length",
-    KeyRejected: "does not accept the key",
+    KeyRejected: "does not accept the key: check it, and its rights",
     OutOfCredit: "wants to be paid: the account is spent or at its spending limit",
 }
 
@@ -79,7 +82,7 @@ def read_error(body: bytes) -> VendorError:
 
 
 def error_of(error: ErrorObject | str) -> VendorError:
-    """The codes of a vendor's error object, and what it says of when to come back."""
+    """The codes of a vendor's error object, and when to come back if it says so."""
     if isinstance(error, str):
         return VendorError(message=error)
     known = [error.type, error.code, error.status, error.param, *_codes_within(error.details)]
@@ -121,6 +124,8 @@ def _kind(status: int, error: VendorError) -> type[JudgeError]:
         return JudgeTimeout
     if status >= 500:
         return JudgeUnavailable
+    if status == 404 or any(_UNKNOWN_MODEL.fullmatch(code) for code in error.codes):
+        return UnknownModel
     too_long = status == 413 or any(_TOO_LONG.search(text) for text in (*error.codes, error.message))
     return PromptTooLong if too_long else RequestRejected
 

@@ -12,7 +12,7 @@ from event_contracts import (
 
 from llm_provider.domain.calls.call import Call, token_usage
 from llm_provider.domain.calls.errors import failure_type
-from llm_provider.domain.requests.request import JudgeRequest, SERVICE
+from llm_provider.domain.requests.request import SERVICE, JudgeRequest
 
 Announcement = (
     EventEnvelope[LLMRequestStartedV1]

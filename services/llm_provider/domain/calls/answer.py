@@ -34,9 +34,7 @@ class InvalidAnswer(SuiteError):
     code = ErrorCode.LLM_INVALID_RESPONSE
 
     def __init__(self, message: str, *, defect: Defect) -> None:
-        super().__init__(
-            message, details={"defect": defect, "scope": "comparison", "stops_batch": False}
-        )
+        super().__init__(message, details={"defect": defect, "scope": "comparison", "stops_batch": False})
         self.defect = defect
 
 

@@ -188,9 +188,7 @@ def _result(
 def _detail(leased: LeasedRequest, error: SuiteError | None) -> ErrorDetail | None:
     if error is None:
         return None
-    return error.detail(
-        service=SERVICE, operation="judge", correlation_id=leased.request.correlation_id
-    )
+    return error.detail(service=SERVICE, operation="judge", correlation_id=leased.request.correlation_id)
 
 
 def token_usage(usage: Usage) -> TokenUsage:

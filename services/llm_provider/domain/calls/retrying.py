@@ -79,7 +79,11 @@ def _may_be_retried(call: Call, error: SuiteError) -> bool:
 def _has_outlasted(call: Call, error: SuiteError, policy: RetryPolicy) -> bool:
     """True when the vendor has failed this request for longer than a caller should wait without an answer."""
     failing_since = call.leased.failing_since or call.ended_at
-    return is_vendor_failure(error) and not call.in_batch and call.ended_at - failing_since >= policy.outage_patience
+    return (
+        is_vendor_failure(error)
+        and not call.in_batch
+        and call.ended_at - failing_since >= policy.outage_patience
+    )
 
 
 def exceeds_cap(call: Call, *, max_cost: Callable[[JudgeRequest], Decimal | None]) -> bool:

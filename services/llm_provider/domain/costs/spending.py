@@ -88,10 +88,11 @@ class PauseView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderStatus:
-    """One provider; ``today`` is None where it has not been called today (UTC)."""
+    """One provider; ``needs``: what to set if it is not configured; ``today`` (UTC) is None without calls."""
 
     provider: str
     is_configured: bool
+    needs: str
     pause: PauseView | None
     meters: Sequence[MeterView]
     today: Total | None

@@ -8,7 +8,7 @@ from itertools import groupby
 from event_contracts import SuiteError
 
 from llm_provider.domain.calls.call import Call
-from llm_provider.domain.calls.errors import RateLimitReached, JudgeTimeout, is_vendor_failure
+from llm_provider.domain.calls.errors import JudgeTimeout, RateLimitReached, is_vendor_failure
 from llm_provider.domain.meters.limits import Allowance, LimitReading
 from llm_provider.domain.requests.request import LeasedRequest
 
@@ -38,7 +38,10 @@ class Settlement:
 def settlements(calls: Sequence[Call], *, now: datetime) -> list[Settlement]:
     """One for each model that was called, in the order of their names; ``calls`` in the order in which they ended."""
     by_model = sorted(calls, key=lambda call: call.requested_model)
-    return [_settlement(model, list(made), now=now) for model, made in groupby(by_model, key=lambda call: call.requested_model)]
+    return [
+        _settlement(model, list(made), now=now)
+        for model, made in groupby(by_model, key=lambda call: call.requested_model)
+    ]
 
 
 def unused_settlements(leased: Sequence[LeasedRequest]) -> list[Settlement]:
@@ -58,7 +61,6 @@ def _unused(granted: Sequence[LeasedRequest]) -> dict[Allowance, int]:
     )
 
 
-
 def _settlement(model: str, calls: Sequence[Call], *, now: datetime) -> Settlement:
     replied = [call for call in calls if call.usage is not None]
     last_error, failures, is_alive = _health(calls)
@@ -73,7 +75,8 @@ def _settlement(model: str, calls: Sequence[Call], *, now: datetime) -> Settleme
         output=sum(call.tokens.output for call in replied),
         readings={reading.allowance: reading for call in calls for reading in call.limits},
         limited=min(
-            (now - call.started_at for call in calls if isinstance(call.error, RateLimitReached)), default=None
+            (now - call.started_at for call in calls if isinstance(call.error, RateLimitReached)),
+            default=None,
         ),
         failures=failures,
         is_alive=is_alive,

@@ -76,9 +76,7 @@ class Prompt:
     def of(cls, blocks: Sequence[PromptBlock], *, system_override: str | None = None) -> "Prompt":
         """From blocks; ``system_override`` replaces their system text, even by an empty one."""
         from_blocks = "\n\n".join(block.content for block in blocks if block.target is PromptTarget.SYSTEM)
-        return cls(
-            system=from_blocks if system_override is None else system_override, blocks=tuple(blocks)
-        )
+        return cls(system=from_blocks if system_override is None else system_override, blocks=tuple(blocks))
 
 
 NO_PROMPT = Prompt(system="", blocks=())

@@ -17,7 +17,12 @@ COLUMNS = (
 STATES = (("later", "delayed"), ("relaxed", "awaiting_batch"), ("batched", "in_batch"))
 INDEXES = (("provider_batch_due", "batch_job_due"), ("provider_batch_pkey", "batch_job_pkey"))
 COMMENTS = (
-    ("judge_request", "due_at", sa.DateTime(timezone=True), "delayed: when it may wait for its turn; calling: end of the lease"),
+    (
+        "judge_request",
+        "due_at",
+        sa.DateTime(timezone=True),
+        "delayed: when it may wait for its turn; calling: end of the lease",
+    ),
     ("judge_request", "failures", sa.Integer(), "failed calls, without those that met a rate limit"),
     ("meter", "failures", sa.Integer(), "of the vendor, in a row"),
     ("meter", "times_opened", sa.Integer(), "of the breaker, in a row"),
@@ -124,9 +129,7 @@ def _add_columns() -> None:
     )
     op.add_column(
         "meter",
-        sa.Column(
-            "failing_since", sa.DateTime(timezone=True), comment="first failure since the last answer"
-        ),
+        sa.Column("failing_since", sa.DateTime(timezone=True), comment="first failure since the last answer"),
     )
     op.add_column("meter", sa.Column("last_error_code", sa.Text()))
     op.add_column("meter", sa.Column("last_error_message", sa.Text()))

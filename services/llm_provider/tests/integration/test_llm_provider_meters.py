@@ -6,9 +6,16 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from llm_provider.domain.meters.limits import Allowance, BreakerPolicy, BreakerState, LimitReading, Limits, Pacing
-from llm_provider.domain.meters.settlement import Settlement
 from llm_provider.domain.costs.spending import MeterView
+from llm_provider.domain.meters.limits import (
+    Allowance,
+    BreakerPolicy,
+    BreakerState,
+    LimitReading,
+    Limits,
+    Pacing,
+)
+from llm_provider.domain.meters.settlement import Settlement
 from llm_provider.tests.building import judge_request
 from llm_provider.tests.storing import Stored, stored
 

@@ -87,7 +87,10 @@ async def judged_by_claude(
     async with (
         fake_vendors(scenario) as vendors,
         service(
-            database_url, anthropic_api_key=KEY, anthropic_url=vendors.url("anthropic"), first_retry_delay="PT0.01S"
+            database_url,
+            anthropic_api_key=KEY,
+            anthropic_url=vendors.url("anthropic"),
+            first_retry_delay="PT0.01S",
         ) as (client, results, announced),
     ):
         await submit(client, items)

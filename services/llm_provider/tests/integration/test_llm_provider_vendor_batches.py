@@ -12,12 +12,12 @@ import pytest
 from event_contracts import JsonObject
 from llm_provider.adapters.vendors import anthropic_batches, google_batches, openai_batches
 from llm_provider.domain.calls.errors import (
-    RateLimitReached,
     JudgeError,
-    KeyRejected,
-    RequestRejected,
     JudgeTimeout,
     JudgeUnavailable,
+    KeyRejected,
+    RateLimitReached,
+    RequestRejected,
 )
 from llm_provider.domain.costs.usage import Usage
 from llm_provider.ports import BatchItem, BatchJobState, BatchJudge, BatchOutcome, Ending

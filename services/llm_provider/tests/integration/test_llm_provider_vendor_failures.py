@@ -11,14 +11,14 @@ import pytest
 from event_contracts import ConfigurationError, JsonObject
 from llm_provider.adapters.vendors.openai.responses import openai_connection
 from llm_provider.domain.calls.errors import (
-    RateLimitReached,
     JudgeError,
-    KeyRejected,
-    OutOfCredit,
-    RequestRejected,
     JudgeTimeout,
     JudgeUnavailable,
+    KeyRejected,
+    OutOfCredit,
     PromptTooLong,
+    RateLimitReached,
+    RequestRejected,
 )
 from llm_provider.domain.meters.limits import Allowance, LimitReading
 from llm_provider.tests.vendors.calling import (

@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 from event_contracts import InvalidLlmConfig, LLMConfigOverrides
 from llm_provider.adapters.catalogue import ManifestCatalogue, SimulatedPrice
-from llm_provider.domain.meters.limits import Limits
 from llm_provider.domain.costs.usage import Usage
+from llm_provider.domain.meters.limits import Limits
 
 LLAMA = LLMConfigOverrides(provider_override="openai_compatible", model_override="llama-3")
 

@@ -18,7 +18,9 @@ def join(waiting: Waiting, lanes: Sequence[Lane], *, seq: int) -> None:
     """Let requests join the queue, as the database does it."""
     head = min((turn for turn, _, _ in waiting), default=None)
     positions = {
-        one: LanePosition(head=head, last=max((turn for turn, _, other in waiting if other == one), default=None))
+        one: LanePosition(
+            head=head, last=max((turn for turn, _, other in waiting if other == one), default=None)
+        )
         for one in set(lanes)
     }
     turns = fair_turns(lanes, positions=positions)

@@ -5,16 +5,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from event_contracts import SuiteError
 from llm_provider.domain.calls.answer import Defect, InvalidAnswer
-from llm_provider.domain.calls.errors import RateLimitReached, RequestRejected, JudgeTimeout, JudgeUnavailable
-from llm_provider.domain.meters.limits import Allowance, LimitReading
-from llm_provider.domain.meters.settlement import unused_settlements, settlements
+from llm_provider.domain.calls.errors import JudgeTimeout, JudgeUnavailable, RateLimitReached, RequestRejected
 from llm_provider.domain.costs.usage import Usage
+from llm_provider.domain.meters.limits import Allowance, LimitReading
+from llm_provider.domain.meters.settlement import settlements, unused_settlements
 from llm_provider.domain.requests.request import LeasedRequest
 from llm_provider.tests.building import call_of, judge_request
 
 
 def leased(model: str = "m") -> LeasedRequest:
-    return LeasedRequest(request=judge_request(model=model), attempts=1, reserved_input=120, reserved_output=50)
+    return LeasedRequest(
+        request=judge_request(model=model), attempts=1, reserved_input=120, reserved_output=50
+    )
 
 
 def reading(remaining: int) -> LimitReading:

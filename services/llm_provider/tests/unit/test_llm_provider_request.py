@@ -7,9 +7,9 @@ import pytest
 from event_contracts import ComparisonRequest, LLMConfigOverrides, PromptBlock, PromptTarget
 from hypothesis import given
 from hypothesis import strategies as st
+from llm_provider.domain.calls.retrying import RetryPolicy
 from llm_provider.domain.requests.prompt import JudgeParameters, Prompt, digest, new_prompt
 from llm_provider.domain.requests.request import canonical_body
-from llm_provider.domain.calls.retrying import RetryPolicy
 from llm_provider.tests.building import blocks, comparison, parameters
 
 PROMPT = Prompt.of(blocks("one", "two"))

@@ -7,18 +7,18 @@ import pytest
 from event_contracts import SuiteError
 from llm_provider.domain.calls.answer import Defect, InvalidAnswer
 from llm_provider.domain.calls.errors import (
-    RateLimitReached,
-    KeyRejected,
-    OutOfCredit,
-    RequestRejected,
     JudgeTimeout,
     JudgeUnavailable,
+    KeyRejected,
+    OutOfCredit,
     PromptTooLong,
+    RateLimitReached,
+    RequestRejected,
     failure_type,
 )
+from llm_provider.domain.calls.retrying import Retry, RetryPolicy, exceeds_cap, next_call
 from llm_provider.domain.costs.cost import Cost
 from llm_provider.domain.requests.request import LeasedRequest
-from llm_provider.domain.calls.retrying import Retry, RetryPolicy, exceeds_cap, next_call
 from llm_provider.tests.building import call_of, judge_request
 
 POLICY = RetryPolicy(max_attempts=3, first_retry_delay=timedelta(seconds=1))

@@ -18,7 +18,7 @@ from llm_provider.adapters.vendors.simulated.judge import (
     read_qualities,
 )
 from llm_provider.domain.calls.answer import InvalidAnswer, read_verdict
-from llm_provider.domain.calls.errors import RateLimitReached, RequestRejected, JudgeUnavailable
+from llm_provider.domain.calls.errors import JudgeUnavailable, RateLimitReached, RequestRejected
 from llm_provider.domain.requests.prompt import Prompt
 from llm_provider.ports import JudgeCall
 from llm_provider.tests.building import judge_call

@@ -10,13 +10,13 @@ import httpx2
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from llm_provider.adapters.vendors.anthropic.messages import Message
 from llm_provider.adapters.vendor_api.chat_completions import Completion
 from llm_provider.adapters.vendor_api.connection import Connection
 from llm_provider.adapters.vendor_api.failures import failure, read_error
+from llm_provider.adapters.vendors.anthropic.messages import Message
 from llm_provider.adapters.vendors.google.generate_content import Generated
 from llm_provider.adapters.vendors.openai.responses import Response
-from llm_provider.domain.calls.errors import JudgeError, RequestRejected, JudgeUnavailable, PromptTooLong
+from llm_provider.domain.calls.errors import JudgeError, JudgeUnavailable, PromptTooLong, RequestRejected
 from llm_provider.ports import JudgeReply
 from pydantic import BaseModel
 

@@ -181,7 +181,9 @@ class JudgeRequests:
         try:
             async with self.store.transaction() as transaction:
                 await transaction.meters.hold(provider=self.provider, model=model, for_time=for_time)
-        except Exception as error:  # the outermost frame of a call's task: this worker holds the model all the same
+        except (
+            Exception
+        ) as error:  # the outermost frame of a call's task: this worker holds the model all the same
             self.steps.failed(error)
 
     async def _renew_leases(self) -> None:
@@ -192,7 +194,9 @@ class JudgeRequests:
                 try:
                     async with self.store.transaction() as transaction:
                         await transaction.queue.renew(held, worker=self.worker)
-                except Exception as error:  # the outermost loop of this task: a later renewal may still be in time
+                except (
+                    Exception
+                ) as error:  # the outermost loop of this task: a later renewal may still be in time
                     self.steps.failed(error)
 
     async def _drain(self) -> None:

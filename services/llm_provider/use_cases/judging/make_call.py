@@ -39,7 +39,9 @@ class MakeCall:
             failure = error
         except Exception as error:  # the outermost frame of a call: an adapter's bug must not stop the worker
             log.exception("judge.call_failed", provider=leased.request.parameters.provider)
-            failure = AdapterFailed(f"the adapter of {leased.request.parameters.provider} failed: {type(error).__name__}")
+            failure = AdapterFailed(
+                f"the adapter of {leased.request.parameters.provider} failed: {type(error).__name__}"
+            )
         else:
             return answered_call(leased, reply, catalogue=self.catalogue, started_at=started)
         return failed_call(leased, failure, started_at=started)
@@ -58,7 +60,12 @@ def judge_call(leased: LeasedRequest) -> JudgeCall:
 
 
 def answered_call(
-    leased: LeasedRequest, reply: JudgeReply, *, catalogue: Catalogue, started_at: datetime, in_batch: bool = False
+    leased: LeasedRequest,
+    reply: JudgeReply,
+    *,
+    catalogue: Catalogue,
+    started_at: datetime,
+    in_batch: bool = False,
 ) -> Call:
     """A call with a reply: a verdict, or an error for a reply that is no verdict; it is billed either way."""
     parameters = leased.request.parameters
@@ -85,7 +92,9 @@ def answered_call(
     )
 
 
-def failed_call(leased: LeasedRequest, error: SuiteError, *, started_at: datetime, in_batch: bool = False) -> Call:
+def failed_call(
+    leased: LeasedRequest, error: SuiteError, *, started_at: datetime, in_batch: bool = False
+) -> Call:
     """A call without a reply."""
     return Call(
         leased=leased,

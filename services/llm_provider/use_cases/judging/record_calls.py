@@ -61,9 +61,7 @@ class RecordCalls:
             await transaction.queue.end(
                 [ended_by(one.call, error=one.error) for one in decisions if one.retry is None]
             )
-            delayed = [
-                DelayedRequest(call=one.call, delay=one.retry.delay) for one in decisions if one.retry
-            ]
+            delayed = [DelayedRequest(call=one.call, delay=one.retry.delay) for one in decisions if one.retry]
             await transaction.queue.delay(delayed)
             await transaction.ledger.add_up(new)
             changes = await self._settle(transaction, new, provider)
@@ -128,7 +126,9 @@ def _report(calls: Sequence[Call], changes: Sequence[BreakerChange], *, provider
             log.warning("breaker.opened", provider=provider, model=change.model)
         if change.has_closed:
             log.info("breaker.closed", provider=provider, model=change.model)
-    for (model, code), failed in _grouped(((call.requested_model, call.outcome), call) for call in calls if call.error).items():
+    for (model, code), failed in _grouped(
+        ((call.requested_model, call.outcome), call) for call in calls if call.error
+    ).items():
         say = log.info if isinstance(failed[0].error, RateLimitReached) else log.warning
         say(
             "calls.failed",
@@ -138,7 +138,9 @@ def _report(calls: Sequence[Call], changes: Sequence[BreakerChange], *, provider
             calls=len(failed),
             reason=str(failed[0].error),
         )
-    for model, unpriced in _grouped((call.requested_model, call) for call in calls if call.cost.warning).items():
+    for model, unpriced in _grouped(
+        (call.requested_model, call) for call in calls if call.cost.warning
+    ).items():
         log.warning(
             "calls.price_unknown",
             provider=provider,

@@ -22,4 +22,4 @@ class MeasureState:
             meters = await transaction.meters.views()
         retiring = self.catalogue.retiring(within_days=NOTICE_DAYS)
         self.watcher.watch(counts=counts, meters=meters, retiring=retiring)
-        return None
+        return

@@ -1,6 +1,6 @@
-"""Read how the providers stand: whether and how they may be called, and what they have done today."""
+"""Read the state of the providers: whether and how they may be called, and today's calls."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from llm_provider.domain.costs.spending import ProviderStatus
@@ -14,6 +14,7 @@ class ReadProviders:
     store: Store
     known: Sequence[str]
     configured: Collection[str]
+    needs: Mapping[str, str]
 
     async def __call__(self) -> Sequence[ProviderStatus]:
         """The providers."""
@@ -25,6 +26,7 @@ class ReadProviders:
             ProviderStatus(
                 provider=provider,
                 is_configured=provider in self.configured,
+                needs=self.needs.get(provider, ""),
                 pause=pauses.get(provider),
                 meters=[meter for meter in meters if meter.provider == provider],
                 today=today.get(provider),

@@ -19,9 +19,9 @@ from event_contracts import (
 )
 
 from llm_provider.domain.calls.errors import CostLimitExceeded, InvalidPrompt, RequestSetAside
-from llm_provider.domain.requests.prompt import JudgeParameters, digest, new_prompt
-from llm_provider.domain.requests.request import JudgeRequest, QueueId, SERVICE, body_sha256, canonical_body
 from llm_provider.domain.calls.retrying import RetryPolicy
+from llm_provider.domain.requests.prompt import JudgeParameters, digest, new_prompt
+from llm_provider.domain.requests.request import SERVICE, JudgeRequest, QueueId, body_sha256, canonical_body
 from llm_provider.domain.requests.storable import is_storable
 from llm_provider.ports import (
     CallbackRules,
@@ -100,9 +100,7 @@ class AcceptComparisons:
             self._wake_collectors(new)
         log.debug("request.queued", requests=len(new), repeated=len(requests) - len(new))
         wait = _wait_minutes(depth)
-        return {
-            one.queue_id: self._outcome(one, known.get(one.idempotency_key), wait) for one in requests
-        }
+        return {one.queue_id: self._outcome(one, known.get(one.idempotency_key), wait) for one in requests}
 
     def _remember(self, models: Sequence[tuple[str, str]]) -> None:
         """A self-hosted server has whatever model a caller names: what is remembered is bounded."""

@@ -10,6 +10,9 @@ import httpx2
 from event_contracts import JsonObject
 from pydantic import BaseModel, Field
 
+from llm_provider.adapters.vendor_api.batch_items import never_judged, read_outcomes, require_size
+from llm_provider.adapters.vendor_api.connection import JOB_SECONDS
+from llm_provider.adapters.vendor_api.failures import ErrorObject, error_of, failure
 from llm_provider.adapters.vendors.anthropic.messages import (
     URL,
     VENDOR,
@@ -18,9 +21,6 @@ from llm_provider.adapters.vendors.anthropic.messages import (
     message_body,
     version_for,
 )
-from llm_provider.adapters.vendor_api.batch_items import never_judged, read_outcomes, require_size
-from llm_provider.adapters.vendor_api.connection import JOB_SECONDS
-from llm_provider.adapters.vendor_api.failures import ErrorObject, error_of, failure
 from llm_provider.ports import BatchItem, BatchJobState, BatchJobView, BatchOutcome, JudgeReply
 
 MAX_ITEMS: Final = 100_000

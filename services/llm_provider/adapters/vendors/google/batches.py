@@ -14,9 +14,15 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from llm_provider.adapters.vendor_api.batch_items import json_lines, only_model, read_outcomes, require_size
-from llm_provider.adapters.vendor_api.connection import JOB_SECONDS
+from llm_provider.adapters.vendor_api.connection import JOB_SECONDS, Answer
 from llm_provider.adapters.vendor_api.failures import ErrorObject, error_of, failure
-from llm_provider.adapters.vendors.google.generate_content import URL, VENDOR, Generated, generate_body, google_connection
+from llm_provider.adapters.vendors.google.generate_content import (
+    URL,
+    VENDOR,
+    Generated,
+    generate_body,
+    google_connection,
+)
 from llm_provider.domain.calls.errors import JudgeUnavailable
 from llm_provider.ports import BatchItem, BatchJobState, BatchJobView, BatchOutcome, JudgeReply
 
@@ -141,7 +147,7 @@ class GoogleBatches:
         )
         return self._connection.parse(answer.content, _Uploaded).file.name
 
-    def _upload_address(self, place: httpx2.Response) -> str:
+    def _upload_address(self, place: Answer) -> str:
         address: str | None = place.headers.get("x-goog-upload-url")
         if address is None:
             raise JudgeUnavailable(f"{VENDOR} did not say where to upload the batch job's requests")

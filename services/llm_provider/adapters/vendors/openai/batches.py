@@ -21,8 +21,14 @@ from llm_provider.adapters.vendor_api.batch_items import (
 )
 from llm_provider.adapters.vendor_api.connection import JOB_SECONDS
 from llm_provider.adapters.vendor_api.failures import ErrorObject, VendorError, error_of, failure
-from llm_provider.adapters.vendors.openai.responses import URL, VENDOR, Response, openai_connection, response_body
 from llm_provider.adapters.vendor_api.wire_types import CallId
+from llm_provider.adapters.vendors.openai.responses import (
+    URL,
+    VENDOR,
+    Response,
+    openai_connection,
+    response_body,
+)
 from llm_provider.domain.calls.errors import JudgeError
 from llm_provider.ports import BatchItem, BatchJobState, BatchJobView, BatchOutcome, JudgeReply
 

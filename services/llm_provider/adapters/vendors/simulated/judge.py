@@ -21,12 +21,12 @@ from pathlib import Path
 from event_contracts import ConfigurationError
 from event_contracts.judging import LABEL_A, LABEL_B, read_fenced_pair, text_sha256
 
-from llm_provider.domain.calls.errors import RateLimitReached, RequestRejected, JudgeUnavailable
+from llm_provider.domain.calls.errors import JudgeUnavailable, RateLimitReached, RequestRejected
 from llm_provider.domain.costs.usage import Usage
 from llm_provider.ports import JudgeCall, JudgeReply
 
 CHARACTERS_PER_TOKEN = 4
-RATE_LIMIT_PAUSE = timedelta(milliseconds=200)
+RATE_LIMIT_DELAY = timedelta(milliseconds=200)
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _SENTENCE = re.compile(r"[.!?]+")
 
@@ -91,7 +91,7 @@ class SimulatedJudge:
 
     def _fail_sometimes(self, luck: random.Random) -> None:
         if luck.random() < self._settings.rate_limit_rate:
-            raise RateLimitReached("simulated rate limit", retry_after=RATE_LIMIT_PAUSE)
+            raise RateLimitReached("simulated rate limit", retry_after=RATE_LIMIT_DELAY)
         if luck.random() < self._settings.failure_rate:
             raise JudgeUnavailable("simulated failure of the vendor")
 
