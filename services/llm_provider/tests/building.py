@@ -73,12 +73,14 @@ def json_body(item: ComparisonBatchItem) -> JsonObject:
     return body
 
 
-def parameters(provider: str = "mock", model: str = "simulated-judge-1") -> JudgeParameters:
+def parameters(
+    provider: str = "mock", model: str = "simulated-judge-1", temperature: float | None = None
+) -> JudgeParameters:
     """A judge and its parameters."""
     return JudgeParameters(
         provider=provider,
         model=model,
-        temperature=None,
+        temperature=temperature,
         max_tokens=1024,
         reasoning_effort=None,
         output_verbosity=None,
@@ -116,10 +118,11 @@ def judge_request(
     is_relaxed: bool = False,
     max_cost_usd: Decimal | None = None,
     reports_batch_expiry: bool = False,
+    temperature: float | None = None,
 ) -> JudgeRequest:
     """A request as the queue has it; ``wait`` and ``life`` count from now."""
     prompt, now, queue_id = Prompt.of(blocks(text_a, "The second essay.")), datetime.now(UTC), uuid4()
-    judged_by = parameters(model=model)
+    judged_by = parameters(model=model, temperature=temperature)
     return JudgeRequest(
         queue_id=QueueId(queue_id),
         idempotency_key=str(queue_id),

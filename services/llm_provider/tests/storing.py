@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from llm_provider.adapters.postgres.meters import MeterRules
-from llm_provider.adapters.postgres.store import PostgresStore
+from llm_provider.adapters.postgres.store import LlmProviderStore, open_store
 from llm_provider.domain.meters.limits import BreakerChange, BreakerPolicy, Limits, Pacing
 from llm_provider.domain.meters.settlement import Settlement
 from llm_provider.domain.requests.request import JudgeRequest, LeasedRequest
@@ -26,7 +26,7 @@ class Stored:
     """A store, and a worker that uses it."""
 
     database: Database
-    store: PostgresStore
+    store: LlmProviderStore
     worker: UUID = field(default_factory=uuid4)
 
     async def add(self, *requests: JudgeRequest) -> None:
@@ -40,12 +40,14 @@ class Stored:
     async def take(self, limit: int = 1_000, *, worker: UUID | None = None) -> list[LeasedRequest]:
         """Take, as one replica would; in the order of the queue."""
         async with self.store.transaction() as transaction:
-            leased = await transaction.queue.take(provider="mock", worker=worker or self.worker, limit=limit)
-        return list(leased)
+            rows = await transaction.queue.take(provider="mock", worker=worker or self.worker, limit=limit)
+        return list(rows.requests)
 
     async def return_due(self) -> int:
         async with self.store.transaction() as transaction:
-            return await transaction.queue.return_due(limit=500)
+            due = await transaction.queue.due_to_return(limit=500, max_attempts=3)
+            await transaction.queue.return_to_queue(due.queue_ids, max_attempts=3)
+        return len(due.queue_ids)
 
     async def settle(self, *settlements: Settlement) -> BreakerChange:
         """Settle calls of one model."""
@@ -77,7 +79,7 @@ async def stored(
     rules = MeterRules(
         keys={"mock": "account"}, ceilings=ceilings or {}, pacing=pacing, breaker=breaker, lease=lease
     )
-    store = PostgresStore(database, rules=rules, wake_relays=lambda: None)
+    store = open_store(database, rules=rules, wake_relays=lambda: None)
     opened = Stored(database=database, store=store)
     try:
         await opened.limit(limits)

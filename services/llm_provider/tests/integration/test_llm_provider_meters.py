@@ -22,7 +22,7 @@ from llm_provider.tests.storing import Stored, stored
 MODEL = "simulated-judge-1"
 TOKENS = 40
 BURST = Pacing(share=1.0, burst=timedelta(seconds=1))
-HASTY = BreakerPolicy(failures=3, pause=timedelta(seconds=0.2), longest_pause=timedelta(seconds=1))
+HASTY = BreakerPolicy(failures=3, open_for=timedelta(seconds=0.2), longest_open_for=timedelta(seconds=1))
 
 
 def said(remaining: int, *, limit: int = 600, allowance: Allowance = Allowance.REQUESTS) -> Settlement:
@@ -128,8 +128,8 @@ async def test_retry_after_holds_back_every_worker_until_its_time(database_url: 
     async with stored(database_url) as meters:
         await fill(meters)
         async with meters.store.transaction() as transaction:
-            await transaction.meters.hold(provider="mock", model=MODEL, pause=timedelta(seconds=0.3))
-            await transaction.meters.hold(provider="mock", model=MODEL, pause=timedelta(seconds=0.1))
+            await transaction.meters.hold(provider="mock", model=MODEL, for_time=timedelta(seconds=0.3))
+            await transaction.meters.hold(provider="mock", model=MODEL, for_time=timedelta(seconds=0.1))
         held = [await meters.take(worker=uuid4()) for _ in range(3)]
         await asyncio.sleep(0.32)
 

@@ -91,9 +91,9 @@ def test_a_body_is_the_same_in_whatever_order_its_metadata_comes() -> None:
 
 
 @given(st.integers(1, 10_000))
-def test_pauses_double_and_never_exceed_the_longest(attempt: int) -> None:
-    policy = RetryPolicy(first_retry_delay=timedelta(seconds=1), longest_pause=timedelta(minutes=2))
+def test_retry_delays_double_and_never_exceed_the_longest(attempt: int) -> None:
+    policy = RetryPolicy(first_retry_delay=timedelta(seconds=1), longest_retry_delay=timedelta(minutes=2))
 
-    pause = policy.pause(attempt)
+    delay = policy.retry_delay(attempt)
 
-    assert pause == min(timedelta(seconds=2.0 ** min(attempt - 1, 30)), timedelta(minutes=2))
+    assert delay == min(timedelta(seconds=2.0 ** min(attempt - 1, 30)), timedelta(minutes=2))
