@@ -161,7 +161,7 @@ async def test_a_job_of_which_nothing_can_be_learnt_is_given_up(database_url: st
             await _until(lambda: bool(vendors.jobs))
             await asyncio.sleep(0.3)
         async with stored(database_url) as database:
-            await database.execute("UPDATE provider_batch SET created_at = now() - interval '49 hours'")
+            await database.execute("UPDATE batch_job SET created_at = now() - interval '49 hours'")
         async with service(database_url, vendors, anthropic_url="http://127.0.0.1:9") as (_, results):
             received = await results.waits_for(2)
 
@@ -263,7 +263,7 @@ async def test_a_job_that_was_being_submitted_at_a_kill_costs_one_job_and_answer
         async with stored(database_url) as database:
             # What a kill between the vendor's answer and the commit leaves behind.
             await database.execute(
-                "UPDATE provider_batch SET state = 'submitting', vendor_job_id = NULL, due_at = now()"
+                "UPDATE batch_job SET state = 'submitting', vendor_job_id = NULL, due_at = now()"
             )
         vendors.views_before_end = 1
         async with service(database_url, vendors) as (client, after):
@@ -284,14 +284,12 @@ async def test_outcomes_that_are_read_twice_are_billed_and_answered_once(databas
             await first.waits_for(5)
             await asyncio.sleep(0.2)
         async with stored(database_url) as database:
-            await database.execute(
-                "UPDATE provider_batch SET state = 'running', ended_at = NULL, due_at = now()"
-            )
+            await database.execute("UPDATE batch_job SET state = 'running', ended_at = NULL, due_at = now()")
         async with service(database_url, vendors) as (client, second):
             await asyncio.sleep(1.0)
             costs = (await client.get("/api/v1/costs")).json()["total"]
         async with stored(database_url) as database:
-            (job,) = await database.rows("SELECT state FROM provider_batch")
+            (job,) = await database.rows("SELECT state FROM batch_job")
 
     assert job.state == "ended"
     assert second.received == []

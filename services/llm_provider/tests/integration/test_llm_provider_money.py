@@ -214,7 +214,7 @@ async def test_totals_are_the_sums_of_the_calls(database_url: str) -> None:
     async with stored(database_url) as ledger:
         (sums,) = await ledger.rows(
             "SELECT count(*) AS calls, sum(input_tokens) AS tokens, sum(cost_usd) AS usd,"
-            " count(DISTINCT (request, attempt)) AS pairs FROM provider_call"
+            " count(DISTINCT (request_id, attempt)) AS pairs FROM provider_call"
         )
 
     assert costs["calls"] == sums.calls == sums.pairs

@@ -18,8 +18,6 @@ async def test_calls_that_fail_are_made_again_until_every_request_has_its_vote(d
         database_url,
         simulated_failure_rate=0.2,
         simulated_rate_limit_rate=0.1,
-        simulated_malformed_rate=0.1,
-        max_attempts=12,
         first_retry_delay=timedelta(milliseconds=10),
     )
     async with serving(settings, bus=bus) as client:

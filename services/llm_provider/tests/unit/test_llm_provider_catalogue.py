@@ -29,9 +29,7 @@ def catalogue(**own_limits: Limits) -> ManifestCatalogue:
                 judge=NOBODY, price=Settings(input_price=Decimal(10), output_price=Decimal(100)).price
             ),
             "anthropic": ConnectedVendor(judge=NOBODY, batch=NO_BATCHES),
-            "openai_compatible": ConnectedVendor(
-                judge=NOBODY, structured_output="json_object_with_schema"
-            ),
+            "openai_compatible": ConnectedVendor(judge=NOBODY, structured_output="json_object_with_schema"),
         },
         needs={"google": "set LLM_PROVIDER_GOOGLE_API_KEY"},
         own_limits=own_limits,

@@ -42,7 +42,15 @@ def test_limits_that_nobody_would_read_are_refused(limits: dict[str, object], sa
 
 @pytest.mark.parametrize(
     "name",
-    ["call_timeout", "lease", "outage_patience", "expires_after", "breaker_open_for", "batch_poll_every", "batch_collect_for"],
+    [
+        "call_timeout",
+        "lease",
+        "outage_patience",
+        "expires_after",
+        "breaker_open_for",
+        "batch_poll_every",
+        "batch_collect_for",
+    ],
 )
 def test_no_time_at_all_is_refused(name: str) -> None:
     with pytest.raises(ValidationError, match="greater than 0"):

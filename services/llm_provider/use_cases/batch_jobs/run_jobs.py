@@ -5,6 +5,7 @@ is killed in between leaves a job that is submitted again: the vendor works on i
 and the first is paid for nothing. So a kill costs one job at most.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -58,6 +59,15 @@ class RunJobs:
         """Take one job one step further."""
         async with self.store.transaction() as transaction:
             job = await transaction.jobs.read(job_id)
+        try:
+            await self._take_next_step(job)
+        except asyncio.CancelledError:
+            await self._look_again(
+                job, after=timedelta(0)
+            )  # by another worker, without waiting for the lease
+            raise
+
+    async def _take_next_step(self, job: Job) -> None:
         judge = self.judges.get(job.provider)
         if judge is None:
             await self._without_judge(job)
@@ -192,7 +202,9 @@ class RunJobs:
 
     async def _look_again(self, job: Job, *, after: timedelta | None = None) -> None:
         async with self.store.transaction() as transaction:
-            await transaction.jobs.look_again(job.job_id, after=after or self.policy.poll_every)
+            await transaction.jobs.look_again(
+                job.job_id, after=self.policy.poll_every if after is None else after
+            )
 
 
 async def _chunks(outcomes: AsyncIterator[BatchOutcome]) -> AsyncIterator[Sequence[BatchOutcome]]:
