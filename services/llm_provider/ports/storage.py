@@ -127,12 +127,14 @@ class Queue(Protocol):
         """Requests that have waited for ``patience`` for a model that answers nobody."""
         ...
 
-    async def lock_due_to_end(self, queue_ids: Sequence[QueueId], *, max_attempts: int) -> Rows:
-        """Those of these requests that are still due to end, locked until the transaction ends."""
+    async def lock_due_to_end(
+        self, queue_ids: Sequence[QueueId], *, max_attempts: int
+    ) -> Sequence[LeasedRequest]:
+        """Those of these requests that are still due to end, locked, as ``lock_for_end`` reads them."""
         ...
 
-    async def lock_waiting(self, queue_ids: Sequence[QueueId]) -> Rows:
-        """Those of these requests that still wait for a call, locked until the transaction ends."""
+    async def lock_waiting(self, queue_ids: Sequence[QueueId]) -> Sequence[LeasedRequest]:
+        """Those of these requests that still wait for a call, locked, as ``lock_for_end`` reads them."""
         ...
 
     async def lock_for_end(self, queue_id: QueueId) -> LeasedRequest | None:

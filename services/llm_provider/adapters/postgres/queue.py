@@ -157,16 +157,23 @@ class PostgresQueue:
         seconds = None if then is None else await self._seconds(then, {})
         return DueRequests(queue_ids=queue_ids, next_in_seconds=seconds)
 
-    async def lock_due_to_end(self, queue_ids: Sequence[QueueId], *, max_attempts: int) -> Rows:
+    async def lock_due_to_end(
+        self, queue_ids: Sequence[QueueId], *, max_attempts: int
+    ) -> Sequence[LeasedRequest]:
         values = {"ids": list(queue_ids), "max_attempts": max_attempts}
-        return read_rows(await self._connection.execute(sql.LOCK_DUE_TO_END, values))
+        return await self._locked_for_end(sql.LOCK_DUE_TO_END, values)
 
-    async def lock_waiting(self, queue_ids: Sequence[QueueId]) -> Rows:
-        return read_rows(await self._connection.execute(sql.LOCK_WAITING, {"ids": list(queue_ids)}))
+    async def lock_waiting(self, queue_ids: Sequence[QueueId]) -> Sequence[LeasedRequest]:
+        return await self._locked_for_end(sql.LOCK_WAITING, {"ids": list(queue_ids)})
+
+    async def _locked_for_end(
+        self, statement: TextClause, values: Mapping[str, object]
+    ) -> Sequence[LeasedRequest]:
+        return [leased_for_end(row) for row in named_rows(await self._connection.execute(statement, values))]
 
     async def lock_for_end(self, queue_id: QueueId) -> LeasedRequest | None:
-        rows = named_rows(await self._connection.execute(sql.LOCK_OPEN, {"ids": [queue_id]}))
-        return leased_for_end(rows[0]) if rows else None
+        found = await self._locked_for_end(sql.LOCK_OPEN, {"ids": [queue_id]})
+        return found[0] if found else None
 
     async def cancelled(self, queue_ids: Sequence[QueueId]) -> frozenset[QueueId]:
         rows = await self._connection.execute(sql.CANCELLED, {"ids": list(queue_ids)})

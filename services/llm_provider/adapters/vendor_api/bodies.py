@@ -27,6 +27,9 @@ async def read_body(answer: httpx2.Response, *, vendor: str) -> bytes:
 
 async def decompressed(answer: httpx2.Response, *, vendor: str) -> AsyncIterator[bytes]:
     """The body in pieces that are small whatever the compression: a few kilobytes may stand for gigabytes."""
+    if answer.is_stream_consumed:  # by a hook of the client
+        yield answer.content
+        return
     encoding = answer.headers.get("content-encoding", "identity").strip().lower()
     if encoding in ("identity", ""):
         async for chunk in answer.aiter_raw():

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from llm_provider.adapters.vendor_api.bodies import MAX_ANSWER_BYTES, decompressed, read_body, too_large
 from llm_provider.adapters.vendor_api.failures import failure, read_error
 from llm_provider.adapters.vendor_api.limit_headers import no_limits, retry_after
-from llm_provider.domain.calls.errors import JudgeTimeout, JudgeUnreachable, UnexpectedAnswer
+from llm_provider.domain.calls.errors import JudgeTimeout, JudgeUnreachable, UnexpectedAnswer, WrongAddress
 from llm_provider.domain.meters.limits import LimitReading
 
 CONNECT_SECONDS: Final = 10.0
@@ -21,6 +21,8 @@ JOB_SECONDS: Final = 60.0
 
 _UNCOMPRESSED: Final = {"accept-encoding": "identity"}
 """Answers are short; what is not compressed cannot grow."""
+
+_TEMPORARY: Final = frozenset({408, 425, 429})
 
 _KEY: Final = re.compile(r"[!-~]+")
 
@@ -189,7 +191,9 @@ class Connection:
         if answer.is_success:
             return
         if answer.is_web_page:
-            raise UnexpectedAnswer(
+            would_repeat = 400 <= answer.status < 500 and answer.status not in _TEMPORARY
+            kind = WrongAddress if would_repeat else UnexpectedAnswer
+            raise kind(
                 f"the address of {self.vendor} answers with a web page ({answer.status}), not with its API:"
                 " look for a proxy in between, or a wrong address",
                 retry_after=retry_after(answer.headers),

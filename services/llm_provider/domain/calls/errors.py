@@ -8,8 +8,9 @@ JudgeError
 ├── JudgeTimeout           LLM_PROVIDER_TIMEOUT      retried, and counted as paid
 ├── AdapterFailed          LLM_INTERNAL_ERROR        retried, and counted as paid: an error in this service
 ├── RequestRejected        LLM_PROVIDER_API_ERROR    final: the vendor does not accept this request
+│   ├── WrongAddress       LLM_PARSING_ERROR         final for the whole batch: a web page with HTTP 4xx
+│   └── UnknownModel       LLM_INVALID_CONFIG        final for the whole batch: the vendor has no such model
 ├── PromptTooLong          LLM_CONTENT_TOO_LONG      final
-├── UnknownModel           LLM_INVALID_CONFIG        final for the whole batch: the vendor has no such model
 ├── KeyRejected            INVALID_API_KEY           final for the whole batch: the key is wrong
 └── OutOfCredit            QUOTA_EXCEEDED            final for the whole batch: the account has no credit left
 InvalidAnswer              LLM_INVALID_RESPONSE      retried and paid, unless the judge would repeat itself
@@ -125,11 +126,17 @@ class PromptTooLong(JudgeError):
     is_final = True
 
 
-class UnknownModel(JudgeError):
+class UnknownModel(RequestRejected):
     """The vendor has no such model, or has it no more."""
 
     code = ErrorCode.LLM_INVALID_CONFIG
-    is_final = True
+    scope = Scope.BATCH
+
+
+class WrongAddress(RequestRejected):
+    """What answers at the vendor's address refuses with a web page: it is not the vendor's API."""
+
+    code = ErrorCode.LLM_PARSING_ERROR
     scope = Scope.BATCH
 
 

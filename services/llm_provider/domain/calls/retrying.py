@@ -16,7 +16,6 @@ from llm_provider.domain.calls.call import Call
 from llm_provider.domain.calls.errors import (
     JudgeTimeout,
     RateLimitReached,
-    is_vendor_failure,
     may_be_retried,
     outage_error,
 )

@@ -240,7 +240,7 @@ async def test_a_cancelled_request_ends_with_one_error_and_is_not_judged(databas
     assert result.cost_estimate == 0
 
 
-async def test_a_call_that_is_under_way_when_its_request_is_cancelled_is_billed_and_not_used(
+async def test_a_call_under_way_when_its_request_is_cancelled_is_billed_to_its_caller_and_not_used(
     database_url: str,
 ) -> None:
     async with service(database_url, simulated_latency_ms=600.0, simulated_input_price="1000") as (
@@ -250,12 +250,18 @@ async def test_a_call_that_is_under_way_when_its_request_is_cancelled_is_billed_
         answer = await submit(client, [comparison()])
         accepted = answer.items[0].accepted
         assert accepted is not None
-        await asyncio.sleep(0.2)
-        await client.post(f"/api/v1/requests/{accepted.queue_id}/cancel")
-        await eventually(client, "/api/v1/costs", lambda costs: costs.json()["total"]["cost_usd"] > 0)
+        path = f"/api/v1/requests/{accepted.queue_id}"
+        await eventually(client, path, lambda status: status.json()["status"] == "processing")
+        cancelled = (await client.post(f"{path}/cancel")).json()
+        (result,) = await results.waits_for(1)
+        ended = (await client.get(path)).json()
+        costs = (await client.get("/api/v1/costs")).json()["total"]
 
-    (result,) = results.received
-    assert result.winner is None
+    assert (cancelled["status"], cancelled["cancel_requested_at"] is None) == ("processing", False)
+    assert ended["status"] == "cancelled"
+    assert result.error_detail is not None
+    assert result.error_detail.details == {"reason": "cancelled"}
+    assert 0 < float(result.cost_estimate) == pytest.approx(costs["cost_usd"]), "both have the call's cost"
 
 
 async def test_a_request_that_has_ended_stays_as_it_is(database_url: str) -> None:

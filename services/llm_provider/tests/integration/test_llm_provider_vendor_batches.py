@@ -10,7 +10,9 @@ import httpx2
 import orjson
 import pytest
 from event_contracts import JsonObject
-from llm_provider.adapters.vendors import anthropic_batches, google_batches, openai_batches
+from llm_provider.adapters.vendors.anthropic import batches as anthropic_batches
+from llm_provider.adapters.vendors.google import batches as google_batches
+from llm_provider.adapters.vendors.openai import batches as openai_batches
 from llm_provider.domain.calls.errors import (
     JudgeError,
     JudgeTimeout,
@@ -347,7 +349,7 @@ async def test_results_that_break_off_are_an_error_and_not_the_end(vendor: str) 
         job_id = await traffic.batches.submit(items(vendor, "a", "b", "c"))
         await ended(traffic, job_id)
 
-        with pytest.raises(JudgeUnavailable, match="broke off"):
+        with pytest.raises(JudgeUnavailable, match="closed the connection"):
             await read_into(read, traffic, job_id)
 
     assert read == ["c", "b"]

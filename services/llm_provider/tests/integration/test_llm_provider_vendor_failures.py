@@ -19,6 +19,7 @@ from llm_provider.domain.calls.errors import (
     PromptTooLong,
     RateLimitReached,
     RequestRejected,
+    UnknownModel,
 )
 from llm_provider.domain.meters.limits import Allowance, LimitReading
 from llm_provider.tests.vendors.calling import (
@@ -45,7 +46,7 @@ KINDS: Final[dict[int, type[JudgeError]]] = {
     400: RequestRejected,
     401: KeyRejected,
     403: KeyRejected,
-    404: RequestRejected,
+    404: UnknownModel,
     408: JudgeTimeout,
     413: PromptTooLong,
     422: RequestRejected,

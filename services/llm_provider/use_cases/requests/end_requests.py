@@ -10,7 +10,6 @@ from llm_provider.domain.calls.call import EndedRequest, ended_without_call
 from llm_provider.domain.calls.errors import RequestCancelled, RequestExpired, RequestSetAside
 from llm_provider.domain.requests.request import LeasedRequest, QueueId, QueueState
 from llm_provider.ports import DueRequests, Store
-from llm_provider.use_cases.requests.reading import require_readable
 
 log = structlog.get_logger()
 
@@ -31,8 +30,8 @@ class EndRequests:
         """End those that are still due."""
         now = datetime.now(UTC)
         async with self.store.transaction() as transaction:
-            rows = await transaction.queue.lock_due_to_end(queue_ids, max_attempts=self.max_attempts)
-            ended = [_ended(leased, now) for leased in require_readable(rows)]
+            due = await transaction.queue.lock_due_to_end(queue_ids, max_attempts=self.max_attempts)
+            ended = [_ended(leased, now) for leased in due]
             await transaction.queue.end(ended)
         for state in QueueState:
             count = sum(one.state is state for one in ended)

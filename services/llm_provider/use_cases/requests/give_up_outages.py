@@ -11,7 +11,6 @@ from llm_provider.domain.calls.errors import JudgeError, outage_error
 from llm_provider.domain.costs.spending import MeterView
 from llm_provider.domain.requests.request import LeasedRequest, QueueId, QueueState
 from llm_provider.ports import DueRequests, Store
-from llm_provider.use_cases.requests.reading import require_readable
 
 log = structlog.get_logger()
 
@@ -33,7 +32,7 @@ class GiveUpOutages:
         now = datetime.now(UTC)
         async with self.store.transaction() as transaction:
             meters = {(one.provider, one.model): one for one in await transaction.meters.views()}
-            waiting = require_readable(await transaction.queue.lock_waiting(queue_ids))
+            waiting = await transaction.queue.lock_waiting(queue_ids)
             await transaction.queue.end(
                 [
                     ended_without_call(leased, self._error(leased, meters), state=QueueState.FAILED, now=now)

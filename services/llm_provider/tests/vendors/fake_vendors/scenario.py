@@ -68,11 +68,12 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class Raw:
-    """Send these bytes, whatever they are; for an item of a batch job they must be JSON."""
+    """Send these bytes, whatever they are, as this ``encoding``; for an item of a batch job they must be JSON."""
 
     body: bytes
     content_type: str = "application/json"
     status: int = 200
+    encoding: str | None = None
     delay: float = 0.0
 
 
