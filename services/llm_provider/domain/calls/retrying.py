@@ -15,6 +15,7 @@ from event_contracts import SuiteError
 from llm_provider.domain.calls.call import Call
 from llm_provider.domain.calls.errors import (
     JudgeTimeout,
+    JudgeUnavailable,
     RateLimitReached,
     may_be_retried,
     outage_error,
@@ -79,7 +80,7 @@ def _has_outlasted(call: Call, error: SuiteError, policy: RetryPolicy) -> bool:
     """True when the vendor has failed this request for longer than a caller should wait without an answer."""
     failing_since = call.leased.failing_since or call.ended_at
     return (
-        is_vendor_failure(error)
+        isinstance(error, JudgeUnavailable)
         and not call.in_batch
         and call.ended_at - failing_since >= policy.outage_patience
     )

@@ -91,6 +91,8 @@ async def job_traffic(
         requests.append(request)
 
     async def keep_response(response: httpx2.Response) -> None:
+        if response.headers.get("content-type") == "application/json":  # the files of results are streamed
+            await response.aread()
         responses.append(response)
 
     hooks: dict[str, list[Any]] = {"request": [keep_request], "response": [keep_response]}
