@@ -15,6 +15,7 @@ import llm_provider.main
 import llm_provider.settings
 import typer.main
 from event_contracts import ALL_TOPICS, asyncapi_document, json_schemas
+from llm_provider.adapters.vendors import registrations
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings
 from service_kit.messaging.event_bus import MemoryEventBus
@@ -114,6 +115,7 @@ def _settings_page() -> str:
     for name, settings in (
         ("CJ Assessment", cj_assessment.settings.Settings),
         ("LLM Provider", llm_provider.settings.Settings),
+        *((f"LLM Provider: {name}", one.settings) for name, one in registrations().items()),
         ("Batch Conductor", batch_conductor.settings.Settings),
     ):
         lines += [f"## {name}", "", "| variable | default | meaning |", "|---|---|---|"]

@@ -101,7 +101,7 @@ async def _assemble(options: StackOptions, postgres: PostgresServer, addresses: 
         event_bus="memory",
         http_port=options.ports.llm_provider,
         callback_signing_secret=secret,
-        simulated_quality_file=options.quality_file,
+        vendor_settings={"simulated_quality_file": options.quality_file},
     )
     assessment = cj_assessment.settings.Settings(
         database_url=postgres.url_for("cj_assessment"),
