@@ -19,7 +19,7 @@ class Transaction(Protocol):
         """Record events as handled; return those that never were before."""
         ...
 
-    async def announce(self, events: Sequence[EventEnvelope[Any]]) -> None:
+    def announce(self, events: Sequence[EventEnvelope[Any]]) -> None:
         """Send the events to their topics after the commit."""
         ...
 

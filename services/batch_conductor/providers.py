@@ -11,12 +11,13 @@ from service_kit.messaging.event_bus import EventBus
 from service_kit.providers import InfrastructureProvider, Relays, measure_workers, readiness_checks
 from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
+from service_kit.storage.store import PostgresStore
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.work.housekeeping import Housekeeping
 
 from batch_conductor.adapters import http_api
 from batch_conductor.adapters.events_in import routes
-from batch_conductor.adapters.postgres import PostgresStore
+from batch_conductor.adapters.postgres import PostgresTransaction
 from batch_conductor.domain.gates import GATES
 from batch_conductor.domain.pipeline import PHASE_NEEDS, PipelineRules
 from batch_conductor.ports import Store
@@ -38,7 +39,7 @@ class ConductorProvider(Provider):
 
     @provide
     def store(self, database: Database, relays: Relays) -> Store:
-        return PostgresStore(database, wake_relays=relays.wake)
+        return PostgresStore(database, begin=PostgresTransaction, wake_relays=relays.wake)
 
     @provide
     def define(self, store: Store) -> DefinePipeline:

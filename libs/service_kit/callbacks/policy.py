@@ -14,6 +14,9 @@ from event_contracts import ConfigurationError, InvalidCallback
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
+MAX_HOST_BYTES = 253
+"""RFC 1035, section 2.3.4, without the root's dot and length bytes."""
+
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -123,7 +126,18 @@ def _parse(url: str) -> httpx2.URL:
     is_plain = parsed.scheme in DEFAULT_PORTS and parsed.host and not parsed.userinfo
     if not is_plain or not 0 < _port(parsed) < 65536:
         raise InvalidCallback("callback_url must be http(s)://host[:port]/… without user or password")
+    _require_host_name(_host(parsed))
     return parsed
+
+
+def _require_host_name(host: str) -> None:
+    """Name resolution encodes a host by IDNA: what it refuses there can never be called."""
+    try:
+        is_valid = len(host.encode("idna")) <= MAX_HOST_BYTES
+    except UnicodeError:
+        is_valid = False
+    if not is_valid:
+        raise InvalidCallback("callback_url has a host that is not a valid name: check its labels")
 
 
 def _host(url: httpx2.URL) -> str:

@@ -43,9 +43,9 @@ class RowCodec(Generic[ValueT]):
 
     @cached_property
     def source(self) -> str:
-        """SQL: the values of ``parameters`` as the rows of a table ``new``, in the order given by ``new.place``."""
+        """SQL: the values of ``parameters`` as rows of a table ``new``, ordered by ``new.input_order``."""
         arrays = ", ".join(f"CAST(:{name} AS {self._array_type(name)})" for name in self.write)
-        return f"unnest({arrays}) WITH ORDINALITY AS new ({self.columns}, place)"
+        return f"unnest({arrays}) WITH ORDINALITY AS new ({self.columns}, input_order)"
 
     def parameters(self, values: Iterable[ValueT]) -> dict[str, object]:
         """One array per written column, for a statement that reads from ``source``."""

@@ -1,15 +1,14 @@
-"""The service's database: every query of the use cases, set-based, one commit a unit of work."""
+"""The queries of the use cases on PostgreSQL, set-based, in one transaction per unit of work."""
 
-from collections.abc import AsyncIterator, Callable, Sequence, Set
-from contextlib import asynccontextmanager
+from collections.abc import Sequence, Set
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
 from event_contracts import EventEnvelope, PhaseName, PhaseProgress, ProcessingStage
 from service_kit.messaging.inbox import claim_events
-from service_kit.messaging.outbox import bus_message, enqueue
-from service_kit.storage.database import Database
+from service_kit.messaging.outbox import bus_message
+from service_kit.storage.store import Outbox
 from sqlalchemy import Row, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,35 +20,18 @@ from batch_conductor.domain.pipeline import BatchId
 from batch_conductor.domain.plan import Plan
 
 
-class PostgresStore:
-    """Opens transactions; the relays are woken after each commit that announced something."""
-
-    def __init__(self, database: Database, *, wake_relays: Callable[[], None]) -> None:
-        self._database = database
-        self._wake_relays = wake_relays
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator["PostgresTransaction"]:
-        async with self._database.transaction() as connection:
-            transaction = PostgresTransaction(connection)
-            yield transaction
-        if transaction.has_announced:
-            self._wake_relays()
-
-
 class PostgresTransaction:
     """Implements ``ports.Transaction`` on one connection."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, outbox: Outbox) -> None:
         self._connection = connection
-        self.has_announced = False
+        self._outbox = outbox
 
     async def claim_events(self, *, consumer: str, event_ids: Sequence[UUID]) -> set[UUID]:
         return await claim_events(self._connection, consumer=consumer, event_ids=event_ids)
 
-    async def announce(self, events: Sequence[EventEnvelope[Any]]) -> None:
-        await enqueue(self._connection, [bus_message(event, key=event.key) for event in events])
-        self.has_announced = self.has_announced or bool(events)
+    def announce(self, events: Sequence[EventEnvelope[Any]]) -> None:
+        self._outbox.send(bus_message(event, key=event.key) for event in events)
 
     async def record_phases(self, reports: Sequence[PhaseReport]) -> None:
         if not reports:

@@ -41,7 +41,7 @@ class DefinePipeline:
 async def _announce_skips(transaction: Transaction, plan: Plan) -> None:
     now = datetime.now(UTC)
     phases = await transaction.first_skips(plan)
-    await transaction.announce([skipped_event(plan, phase, now=now) for phase in phases])
+    transaction.announce([skipped_event(plan, phase, now=now) for phase in phases])
 
 
 def _log(plan: Plan) -> None:

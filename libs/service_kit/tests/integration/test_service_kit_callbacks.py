@@ -28,7 +28,15 @@ from service_kit.messaging.event_bus import Refusal
 from service_kit.messaging.outbox import OutgoingMessage, callback_message, enqueue
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
-from service_kit.tests.builders import captured_logs, consumption, eventually, metric, new_metrics, running
+from service_kit.tests.builders import (
+    PATIENCE_SECONDS,
+    captured_logs,
+    consumption,
+    eventually,
+    metric,
+    new_metrics,
+    running,
+)
 from service_kit.tests.conftest import FetchAll
 from service_kit.tests.plans import explained, rows_read, sequential_scans
 from service_kit.tests.receiver import Receiver, receiving
@@ -333,6 +341,26 @@ class TestRelaying:
 
         assert sorted(receiver.bodies("/ok")) == sorted(str(number).encode() for number in range(100))
         assert await fetch("SELECT id FROM outbox") == []
+
+    @pytest.mark.parametrize(
+        "poison",
+        ["headers = 'not JSON'", "destination = 'http://' || repeat('a', 64) || '.example.org/'"],
+    )
+    async def test_a_callback_that_cannot_be_sent_at_all_is_given_up_and_delays_no_other(
+        self, database: Database, fetch: FetchAll, receiver: Receiver, poison: str
+    ) -> None:
+        await write(database, [receiver.url("/ok")] * 20)
+        async with database.transaction() as connection:
+            await connection.execute(text(f"UPDATE outbox SET {poison} WHERE value = '7'"))
+
+        async with relaying(database, allowed=("127.0.0.1", "*.example.org")):
+            await eventually(lambda: len(receiver.bodies("/ok")) >= 19)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while await fetch("SELECT 1 FROM outbox WHERE given_up_at IS NULL"):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+
+        assert [row.value for row in await fetch("SELECT value FROM outbox")] == [b"7"]
+        assert len(receiver.received) == 19
 
     async def test_a_refused_callback_is_tried_again_later(
         self, database: Database, fetch: FetchAll, receiver: Receiver

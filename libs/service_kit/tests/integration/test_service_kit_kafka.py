@@ -6,9 +6,10 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from event_contracts import ConfigurationError
 from service_kit.messaging.event_bus import (
@@ -112,6 +113,37 @@ class TestPublishing:
 
         assert refused.value.refusals[0].final
         assert await read_all(kafka_buses, "essays") == [b"before", b"after"]
+
+    async def test_a_producer_that_fails_for_many_publishers_is_replaced_once(
+        self, kafka_buses: KafkaBuses, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        started: list[Any] = []
+
+        class CountedProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka publishes no types
+            is_stopped = False
+
+            async def start(self) -> None:
+                started.append(self)
+                await super().start()
+
+            async def stop(self) -> None:
+                await super().stop()
+                self.is_stopped = True
+
+        monkeypatch.setattr(kafka_publishing, "AIOKafkaProducer", CountedProducer)
+        await create_topic(kafka_buses, "essays", {"max.message.bytes": "10000"})
+        bus = await kafka_buses.start("essays")
+
+        refused = await asyncio.gather(
+            *(bus.publish([Message(topic="essays", key=b"k", value=b"x" * 20_000)]) for _ in range(8)),
+            return_exceptions=True,
+        )
+        await bus.publish([Message(topic="essays", key=b"k", value=b"after")])
+        await bus.close()
+
+        assert all(isinstance(error, NotPublished) for error in refused)
+        assert len(started) == 2
+        assert all(producer.is_stopped for producer in started)
 
     async def test_a_missing_topic_holds_up_no_other_topic(
         self, kafka_buses: KafkaBuses, monkeypatch: pytest.MonkeyPatch

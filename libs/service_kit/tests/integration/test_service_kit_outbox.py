@@ -352,6 +352,48 @@ class TestRelaying:
         assert numbers_by_key(recorder.records) == {"a": [0, 1, 2]}
 
 
+class TestPoison:
+    async def test_a_message_that_cannot_be_read_is_given_up_and_delays_no_other(
+        self, database: Database, fetch: FetchAll
+    ) -> None:
+        recorder = Recorder()
+        await write(database, [numbered(key, number) for number in range(5) for key in ("a", "b")])
+        async with database.transaction() as connection:
+            await connection.execute(
+                text("UPDATE outbox SET headers = 'not JSON' WHERE id = (SELECT min(id) + 4 FROM outbox)")
+            )
+
+        with captured_logs():
+            await relay(database, bus_with(recorder)).relay_once()
+
+        assert numbers_by_key(recorder.records) == {"a": [0, 1, 3, 4], "b": [0, 1, 2, 3, 4]}
+        [row] = await fetch("SELECT given_up_at, last_error FROM outbox")
+        assert row.given_up_at is not None
+        assert "JSONDecodeError" in row.last_error
+
+    async def test_a_message_that_the_bus_chokes_on_is_given_up_and_delays_no_other(
+        self, database: Database, fetch: FetchAll
+    ) -> None:
+        recorder = Recorder()
+        inner = bus_with(recorder)
+
+        class ChokingBus(MemoryEventBus):
+            async def publish(self, messages: Sequence[Message]) -> None:
+                if any(message.value == b"2" for message in messages):
+                    raise TypeError("this value cannot be encoded")
+                await inner.publish(messages)
+
+        await write(database, [numbered(f"key-{number}", number) for number in range(5)])
+
+        with captured_logs():
+            await relay(database, ChokingBus()).relay_once()
+
+        assert sorted(value or b"" for value in recorder.values) == [b"0", b"1", b"3", b"4"]
+        [row] = await fetch("SELECT given_up_at, last_error FROM outbox")
+        assert row.given_up_at is not None
+        assert row.last_error == "TypeError: this value cannot be encoded"
+
+
 class TestKeeping:
     async def test_backlog_counts_what_waits_and_what_was_given_up(self, database: Database) -> None:
         bus = PickyBus(Recorder())

@@ -190,6 +190,13 @@ class TestPolicy:
             CallbackPolicy(allowed_hosts=("ras.internal", "::1")).check(url)
 
     @pytest.mark.parametrize(
+        "host", [f"{'a' * 64}.example.org", "a..example.org", ".example.org", f"{'a.' * 200}example.org"]
+    )
+    def test_a_host_that_idna_refuses_is_refused_before_anything_is_sent(self, host: str) -> None:
+        with pytest.raises(InvalidCallback):
+            CallbackPolicy(allowed_hosts=("*.example.org",)).check(f"https://{host}/results")
+
+    @pytest.mark.parametrize(
         "entry", ["https://ras.internal", "ras.internal/path", "user@ras.internal", "*", "*.", "a.*.org", ""]
     )
     def test_an_entry_that_is_not_a_host_is_refused_at_the_start(self, entry: str) -> None:
