@@ -112,12 +112,13 @@ def _topics_page() -> str:
 
 def _settings_page() -> str:
     lines: list[str] = []
-    for name, settings in (
+    documented: list[tuple[str, type[BaseSettings]]] = [
         ("CJ Assessment", cj_assessment.settings.Settings),
         ("LLM Provider", llm_provider.settings.Settings),
         *((f"LLM Provider: {name}", one.settings) for name, one in registrations().items()),
         ("Batch Conductor", batch_conductor.settings.Settings),
-    ):
+    ]
+    for name, settings in documented:
         lines += [f"## {name}", "", "| variable | default | meaning |", "|---|---|---|"]
         lines += [*_settings_rows(settings), ""]
     return _page("Settings", lines)
@@ -126,7 +127,9 @@ def _settings_page() -> str:
 def _settings_rows(settings: type[BaseSettings]) -> Iterable[str]:
     prefix = settings.model_config.get("env_prefix", "")
     for name, field in settings.model_fields.items():
-        default = "**required**" if field.is_required() else f"`{field.default}`"
+        default = (
+            "**required**" if field.is_required() else f"`{field.get_default(call_default_factory=True)}`"
+        )
         yield f"| `{prefix}{name.upper()}` | {default} | {field.description or ''} |"
 
 

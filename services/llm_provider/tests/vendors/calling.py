@@ -7,11 +7,14 @@ from typing import Any, Final
 
 import httpx2
 from event_contracts import JsonObject, PromptBlock, PromptTarget
-from llm_provider.adapters.vendors.anthropic import AnthropicBatches, AnthropicJudge
-from llm_provider.adapters.vendors.google import GoogleBatches, GoogleJudge
-from llm_provider.adapters.vendors.openai import OpenAiBatches, OpenAiJudge
-from llm_provider.adapters.vendors.openai_compatible import OpenAiCompatibleJudge
-from llm_provider.adapters.vendors.openrouter import OpenRouterJudge
+from llm_provider.adapters.vendors.anthropic.batches import AnthropicBatches
+from llm_provider.adapters.vendors.anthropic.messages import AnthropicJudge
+from llm_provider.adapters.vendors.google.batches import GoogleBatches
+from llm_provider.adapters.vendors.google.generate_content import GoogleJudge
+from llm_provider.adapters.vendors.openai.batches import OpenAiBatches
+from llm_provider.adapters.vendors.openai.responses import OpenAiJudge
+from llm_provider.adapters.vendors.openai_compatible.judge import OpenAiCompatibleJudge
+from llm_provider.adapters.vendors.openrouter.judge import OpenRouterJudge
 from llm_provider.domain.requests.prompt import JudgeParameters, Prompt, digest
 from llm_provider.ports import BatchJudge, Judge, JudgeCall
 from llm_provider.tests.vendors.fake_vendors import KEY, Answer, FakeVendors, Scenario, always, fake_vendors
