@@ -46,7 +46,7 @@ class Settings(AdministeredSettings):
     outage_patience: timedelta = Field(
         default=timedelta(minutes=3),
         gt=timedelta(0),
-        description="How long requests wait for a vendor that answers nobody before they end with an error.",
+        description="How long requests wait for a vendor that answers no call before they end with an error.",
     )
     first_retry_delay: timedelta = Field(
         default=timedelta(seconds=1),

@@ -20,7 +20,7 @@ class CallMetrics:
         self._calls = Counter("judge_calls_total", "Calls to judges.", (*names, "outcome"), registry=registry)
         self._cost = Counter("judge_cost_usd_total", "US dollars spent on calls.", names, registry=registry)
         self._unpriced = Counter(
-            "judge_calls_without_price_total", "Calls whose price nobody knows.", names, registry=registry
+            "judge_calls_without_price_total", "Calls without a known price.", names, registry=registry
         )
         self._tokens = Counter(
             "judge_tokens_total", "Tokens of calls.", (*names, "direction"), registry=registry
@@ -51,13 +51,13 @@ class StateMetrics:
         )
         self._breaker = Gauge(
             "judge_breaker_open",
-            "1 while nothing is sent, 0.5 while it is tried again.",
+            "1 while no call is made, 0.5 while one call tests the vendor.",
             names,
             registry=registry,
         )
         self._concurrency = Gauge(
             "judge_concurrency_limit",
-            "Calls at a time that the vendor seems to take.",
+            "Concurrent calls that the vendor seems to take.",
             names,
             registry=registry,
         )

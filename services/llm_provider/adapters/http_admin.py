@@ -1,4 +1,4 @@
-"""The service's HTTP routes for administrators: pause a provider, and let it go on."""
+"""The service's HTTP routes for administrators: pause and resume a provider."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from llm_provider.ports import AdminGate, ProviderSwitch
 
 @dataclass(frozen=True, kw_only=True)
 class AdminActions:
-    """What the routes call, and who lets administrators in."""
+    """What the routes call, and who admits administrators."""
 
     gate: AdminGate
     switch: ProviderSwitch
@@ -24,7 +24,7 @@ class AdminActions:
 
 
 class PauseOrder(WireModel):
-    """Why a provider is paused; everybody who asks how it stands is told."""
+    """Why a provider is paused; shown wherever its state is."""
 
     reason: Annotated[str, StringConstraints(min_length=1, max_length=500)]
 
@@ -45,7 +45,7 @@ def admin_api(actions: AdminActions) -> Blueprint:
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 503)
     async def pause(provider: str, data: PauseOrder) -> ProviderView:
-        """Call this provider no more until it is resumed; its requests wait, and expire at their time."""
+        """Stop calling this provider until it is resumed; its requests wait, and expire in time."""
         await actions.switch.pause(provider, by=g.administrator, reason=data.reason)
         return await view(provider)
 

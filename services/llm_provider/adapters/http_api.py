@@ -34,7 +34,7 @@ class Actions:
 
 
 def comparisons_api(actions: Actions) -> Blueprint:
-    """Requests to judge, and how they stand."""
+    """Requests to judge, and their state."""
     blueprint = Blueprint("comparisons", __name__, url_prefix="/api/v1")
 
     @blueprint.post("/comparison")
@@ -62,7 +62,7 @@ def comparisons_api(actions: Actions) -> Blueprint:
     @validate_response(RequestStatus)
     @document_response(ErrorBody, 404)
     async def read(queue_id: UUID) -> RequestStatus:
-        """How a request stands and, once it has ended, its result."""
+        """The state of a request and, once it has ended, its result."""
         return await actions.read(QueueId(queue_id))
 
     @blueprint.post("/requests/<uuid:queue_id>/cancel")

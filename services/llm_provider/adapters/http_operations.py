@@ -45,7 +45,7 @@ class ModelList(WireModel):
 
 
 class CostView(WireModel):
-    """Calls and what they cost; `unpriced_calls` may have cost something that nobody knows."""
+    """Calls and what they cost; `unpriced_calls` have an unknown cost."""
 
     calls: Count
     answered: Count
@@ -123,7 +123,7 @@ class CostReport(WireModel):
 
 
 def operations_api(actions: OperatorActions) -> Blueprint:
-    """What may judge, how it stands, and what it has cost."""
+    """Which models and providers there are, their state, and their costs."""
     blueprint = Blueprint("operators", __name__, url_prefix="/api/v1")
 
     @blueprint.get("/models")
@@ -138,7 +138,7 @@ def operations_api(actions: OperatorActions) -> Blueprint:
     @blueprint.get("/providers")
     @validate_response(ProviderList)
     async def providers() -> ProviderList:
-        """All providers: set up here or not, paused, limits, breakers, calls and costs of today (UTC)."""
+        """All providers: configured or not, state, limits, breakers, calls and costs of today (UTC)."""
         return ProviderList(providers=tuple(provider_view(status) for status in await actions.providers()))
 
     @blueprint.get("/costs")

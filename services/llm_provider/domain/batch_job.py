@@ -42,7 +42,7 @@ class JobPolicy:
     """When relaxed requests become a job, and how often the vendor is asked about it.
 
     A job is made of ``max_items`` requests, or of fewer once the first of them has waited for ``collect_for``, or
-    where more of them would come to more than ``max_bytes``. A job whose submission fails is submitted again,
+    where more of them would exceed ``max_bytes``. A job whose submission fails is submitted again,
     ``max_submissions`` times at most; one whose vendor says nothing is given up at the age of ``give_up_after``.
     """
 

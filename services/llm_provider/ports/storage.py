@@ -108,7 +108,7 @@ class Queue(Protocol):
         ...
 
     async def return_unused(self, leased: Sequence[LeasedRequest], *, worker: UUID) -> None:
-        """Undo a take: nobody was called."""
+        """Undo a take: no call was made."""
         ...
 
     async def due_to_return(self, *, limit: int, max_attempts: int) -> DueRequests:
@@ -124,7 +124,7 @@ class Queue(Protocol):
         ...
 
     async def due_to_give_up(self, *, patience: timedelta, limit: int) -> DueRequests:
-        """Requests that have waited for ``patience`` for a model that answers nobody."""
+        """Requests that have waited for ``patience`` for a model that answers no call."""
         ...
 
     async def lock_due_to_end(
@@ -286,7 +286,7 @@ class Jobs(Protocol):
         ...
 
     async def look_again(self, job_id: JobId, *, after: timedelta) -> None:
-        """Let it rest."""
+        """Postpone its next step."""
         ...
 
     async def close(self, job_id: JobId, *, reason: str | None) -> None:

@@ -28,7 +28,7 @@ LEARNING: Final = 0.1
 
 
 UNLIMITED: Final = 1_000
-"""Calls at a time where nobody has said how many."""
+"""Concurrent calls where no limit is set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

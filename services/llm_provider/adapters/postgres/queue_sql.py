@@ -71,7 +71,7 @@ LOCK_METERS = text(
 )
 
 # An allowance is one moment, ``…_until``: up to then it is used up. A request may go when that moment has passed,
-# and pushes it on by its own share of a minute. It never lags behind the present by more than the burst.
+# and pushes it on by its own share of a minute. It is never older than the burst.
 TAKE = text(
     """
     WITH room AS MATERIALIZED (
@@ -302,8 +302,8 @@ END = text(
     """
 )
 
-# What was spent is added whoever holds the request by now; its state is changed by its holder only, which the number
-# of its attempt tells: each lease has its own.
+# What was spent is added even if another worker holds the request now; only its holder changes its state: the number
+# of its attempt tells, as each lease has its own.
 ADD_FAILED_CALLS = text(
     """
     UPDATE judge_request SET
@@ -330,7 +330,7 @@ DELAY = text(
     """
 )
 
-# What a caller is told while its request waits: its own last error, else why its model answers nobody.
+# What a caller is told while its request waits: its own last error, else why its model answers no call.
 STATUS = text(
     """
     SELECT judge_request.id, judge_request.state, correlation_id, judge_request.attempts, requested_at, ended_at,

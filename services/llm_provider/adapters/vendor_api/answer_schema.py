@@ -52,4 +52,4 @@ def _described(length: JsonValue) -> JsonObject:
 
 
 PORTABLE_SCHEMA: Final = portable(ANSWER_SCHEMA)
-"""What Anthropic, OpenAI, Google and whoever answers through OpenRouter are sent."""
+"""What is sent to Anthropic, OpenAI, Google and the vendors behind OpenRouter."""

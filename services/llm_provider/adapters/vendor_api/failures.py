@@ -40,7 +40,7 @@ _PHRASES: Final[dict[type[JudgeError], str]] = {
     UnknownModel: "has no such model, or its address is wrong",
     PromptTooLong: "takes no prompt of this length",
     KeyRejected: "does not accept the key: check it, and its rights",
-    OutOfCredit: "wants to be paid: the account is spent or at its spending limit",
+    OutOfCredit: "wants to be paid: the account has no credit left or is at its spending limit",
 }
 
 

@@ -1,6 +1,6 @@
 """Parameters that a vendor has no place for: refused, never dropped.
 
-The model manifest refuses them at the door, with the choices that there are; this is for one that is wrong.
+The model manifest refuses them first, with the valid choices; this is for a manifest that is wrong.
 """
 
 from collections.abc import Iterable

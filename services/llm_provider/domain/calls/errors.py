@@ -157,7 +157,7 @@ class OutOfCredit(JudgeError):
 
 
 class RequestExpired(SuiteError):
-    """Nobody answered before the deadline."""
+    """No answer arrived before the deadline."""
 
     code = ErrorCode.TIMEOUT
 
@@ -249,7 +249,7 @@ _OUTAGES: Final[Mapping[str, type[JudgeError]]] = {
 
 
 def outage_error(*, code: str | None, message: str, patience: timedelta) -> JudgeError:
-    """The error of a request whose vendor answers nobody; ``code`` and ``message`` are the last failed call's."""
+    """The error of a request whose vendor answers no call; ``code`` and ``message`` are the last failed call's."""
     kind = _OUTAGES.get(code or "", JudgeUnavailable)
     return kind(
         f"{message}; given up after {patience.total_seconds():g} s without an answer", scope=Scope.BATCH

@@ -89,7 +89,7 @@ def _has_outlasted(call: Call, error: SuiteError, policy: RetryPolicy) -> bool:
 def exceeds_cap(call: Call, *, max_cost: Callable[[JudgeRequest], Decimal | None]) -> bool:
     """True when one more call might cost the request more than its caller allows.
 
-    ``max_cost`` says what a call for a request may cost in US dollars; None: nobody knows.
+    ``max_cost`` says what a call for a request may cost in US dollars; None: unknown.
     """
     request, leased = call.leased.request, call.leased
     if request.max_cost_usd is None:

@@ -19,7 +19,7 @@ class Cost:
 
     @property
     def is_known(self) -> bool:
-        """False where the call may have cost something, but nobody knows what."""
+        """False where the call may have cost something, but the amount is unknown."""
         return self.usd is not None
 
 

@@ -33,7 +33,7 @@ class CostQuery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Total:
-    """Calls and what they cost; ``unpriced_calls`` may have cost something that nobody knows."""
+    """Calls and what they cost; ``unpriced_calls`` have an unknown cost."""
 
     group: str
     calls: int

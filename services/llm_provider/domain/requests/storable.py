@@ -1,4 +1,4 @@
-"""What can be kept: JSON can spell characters that no database and numbers that no message can carry."""
+"""What can be stored: JSON can spell characters that no database, and numbers that no message, can hold."""
 
 from typing import Final
 

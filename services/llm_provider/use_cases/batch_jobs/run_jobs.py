@@ -208,7 +208,7 @@ class RunJobs:
 
 
 async def _chunks(outcomes: AsyncIterator[BatchOutcome]) -> AsyncIterator[Sequence[BatchOutcome]]:
-    """Outcomes, some at a time; those before an error are yielded before the error is raised."""
+    """Outcomes in sets; those before an error are yielded before the error is raised."""
     chunk: list[BatchOutcome] = []
     try:
         async for outcome in outcomes:

@@ -23,7 +23,7 @@ FALLBACK_SECONDS = 5.0
 """How long the worker rests at most: it is woken by the requests that its own process accepts."""
 
 LIMITED_SECONDS = 0.25
-"""How long it rests at least while requests wait for a limit: grants are taken some at a time."""
+"""The shortest rest while requests wait for a limit: several grants are taken together."""
 
 FAILED_STEP_SECONDS = 1.0
 RENEWALS_PER_LEASE = 3
@@ -31,7 +31,7 @@ RENEWALS_PER_LEASE = 3
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeRequests:
-    """The worker of one provider: up to ``concurrency`` calls at a time, results written as they come."""
+    """The worker of one provider: up to ``concurrency`` calls at a time, results are written as they arrive."""
 
     provider: str
     prepare: Callable[[], Awaitable[None]]
@@ -92,7 +92,7 @@ class JudgeRequests:
         await self._return_unused()
         await self._set_aside_unreadable()
         free = self.concurrency - len(self.calling)
-        # A quarter at a time: a query for every single slot would cost more than it brings.
+        # Only when a quarter of the slots is free: a query for every single slot would cost more than it gains.
         if free * 4 < self.concurrency:
             return FALLBACK_SECONDS
         leased = await self._take(free)

@@ -14,7 +14,7 @@ BATCH_SIZE = 500
 
 @dataclass(frozen=True, kw_only=True)
 class ForgetPrompts:
-    """One step of the forgetting worker: prompts are not kept longer than they are of use."""
+    """One step of the worker that deletes prompts: they are not kept longer than needed."""
 
     store: Store
     keep: timedelta

@@ -36,7 +36,7 @@ class GatherComparisons:
         together, self.waiting[:] = self.waiting[:BATCH_SIZE], self.waiting[BATCH_SIZE:]
         try:
             outcomes = await self.accept([item for item, _ in together])
-        except Exception as error:  # each of those who wait is told
+        except Exception as error:  # every waiting caller gets the error
             for _, answer in together:
                 if not answer.done():
                     answer.set_exception(error)

@@ -1,4 +1,4 @@
-"""End requests whose vendor has answered nobody for some minutes: their callers are told why, and can stop."""
+"""End requests whose vendor has answered no call for some minutes: their callers are told why, and can stop."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Read how a request stands."""
+"""Read the state of a request."""
 
 from dataclasses import dataclass
 

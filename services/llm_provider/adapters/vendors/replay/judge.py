@@ -37,7 +37,7 @@ class ReplayJudge:
             raise RequestRejected(f"the replaying judge cannot find two essays: {error}") from error
         recorded = self._decisions.get(_pair(first, second))
         if not recorded:
-            raise RequestRejected("nobody's decision on this pair is on record")
+            raise RequestRejected("no decision on this pair is on record")
         winner = _shuffled(recorded, first, second)[_turn(call, first, second) % len(recorded)]
         answer = {
             "winner": LABEL_A if winner == first else LABEL_B,

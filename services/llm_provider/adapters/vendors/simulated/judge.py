@@ -67,12 +67,12 @@ class SimulatedJudge:
         self._qualities = qualities
 
     async def judge(self, call: JudgeCall) -> JudgeReply:
-        luck = _random(self._settings.seed, call, "attempt", call.attempt)
-        await self._take_time(luck)
-        self._fail_sometimes(luck)
+        draws = _random(self._settings.seed, call, "attempt", call.attempt)
+        await self._wait_for_latency(draws)
+        self._fail_sometimes(draws)
         text = self._answer(call)
-        if luck.random() < self._settings.malformed_rate:
-            text = _malformed(text, luck)
+        if draws.random() < self._settings.malformed_rate:
+            text = _malformed(text, draws)
         return JudgeReply(text=text, model=call.parameters.model, usage=_usage(call, text))
 
     def p_first(self, text_a: str, text_b: str) -> float:
@@ -85,14 +85,14 @@ class SimulatedJudge:
         known = self._qualities.get(text_sha256(text))
         return feature_quality(text) if known is None else known
 
-    async def _take_time(self, luck: random.Random) -> None:
+    async def _wait_for_latency(self, draws: random.Random) -> None:
         if self._settings.latency_ms > 0:
-            await asyncio.sleep(self._settings.latency_ms / 1000 * luck.lognormvariate(0, 0.3))
+            await asyncio.sleep(self._settings.latency_ms / 1000 * draws.lognormvariate(0, 0.3))
 
-    def _fail_sometimes(self, luck: random.Random) -> None:
-        if luck.random() < self._settings.rate_limit_rate:
+    def _fail_sometimes(self, draws: random.Random) -> None:
+        if draws.random() < self._settings.rate_limit_rate:
             raise RateLimitReached("simulated rate limit", retry_after=RATE_LIMIT_DELAY)
-        if luck.random() < self._settings.failure_rate:
+        if draws.random() < self._settings.failure_rate:
             raise JudgeUnavailable("simulated failure of the vendor")
 
     def _answer(self, call: JudgeCall) -> str:
@@ -124,7 +124,7 @@ def read_qualities(path: Path) -> Mapping[str, float]:
 def feature_quality(text: str) -> float:
     """A rough quality in logits from word choice and sentence shape; length counts only a little.
 
-    It is there so that texts which nobody has rated can be tried out. It makes no claim about real quality.
+    It lets unrated texts be tried out. It makes no claim about real quality.
     """
     words = [word.lower() for word in _WORD.findall(text)]
     if not words:
@@ -152,9 +152,9 @@ def _justification(first_wins: bool, chance: random.Random) -> str:
     return f"{better} {chance.choice(_STRONGER)}, while {worse} {chance.choice(_WEAKER)}."
 
 
-def _malformed(text: str, luck: random.Random) -> str:
+def _malformed(text: str, draws: random.Random) -> str:
     """What models send when they do not keep to the format."""
-    return luck.choice(
+    return draws.choice(
         [
             f"```json\n{text}\n```",
             f"Sure! Here is my answer: {text}",
