@@ -115,3 +115,9 @@ async def asking(
     """A judge of a vendor that answers as the scenario says."""
     async with fake_vendors(scenario) as vendors, plain_client() as client:
         yield Asked(judge=judge_of(vendor, client, base_url=vendors.url(vendor), key=key), vendors=vendors)
+
+
+async def sent_to(vendor: str, **changes: Any) -> JsonObject:
+    async with asking(vendor) as asked:
+        await asked.judge.judge(call(vendor, **changes))
+        return asked.sent
