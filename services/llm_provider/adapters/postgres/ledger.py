@@ -60,7 +60,7 @@ CALLS: Final = RowCodec[Call](
 
 _RECORD = text(
     f"""
-    INSERT INTO provider_call ({CALLS.columns}) SELECT {CALLS.columns} FROM {CALLS.source} ORDER BY place
+    INSERT INTO provider_call ({CALLS.columns}) SELECT {CALLS.columns} FROM {CALLS.source} ORDER BY input_order
     ON CONFLICT (request_id, attempt) DO NOTHING
     RETURNING request_id, attempt
     """

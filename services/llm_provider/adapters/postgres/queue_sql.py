@@ -32,7 +32,7 @@ KNOWN_KEYS = text(
 ADD = text(
     f"""
     INSERT INTO judge_request ({NEW_REQUESTS.columns})
-    SELECT {NEW_REQUESTS.columns} FROM {NEW_REQUESTS.source} ORDER BY place
+    SELECT {NEW_REQUESTS.columns} FROM {NEW_REQUESTS.source} ORDER BY input_order
     ON CONFLICT (idempotency_key) DO NOTHING
     RETURNING idempotency_key, id, body_sha256
     """
