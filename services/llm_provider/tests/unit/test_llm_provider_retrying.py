@@ -29,7 +29,6 @@ from llm_provider.tests.building import call_of, judge_request
 POLICY = RetryPolicy(
     max_attempts=3, first_retry_delay=timedelta(seconds=1), outage_patience=timedelta(minutes=3)
 )
-NOW = datetime.now(UTC)
 
 
 def answer(defect: Defect) -> InvalidAnswer:
@@ -50,7 +49,7 @@ def after(
         attempts=failures + 1,
         failures=failures,
         paid_calls=paid,
-        failing_since=NOW - failing_for,
+        failing_since=datetime.now(UTC) - failing_for,
     )
     retry_after = error.retry_after if isinstance(error, RateLimitReached | JudgeUnavailable) else None
     usage = Usage(input=1, output=1) if isinstance(error, InvalidAnswer) else None
@@ -118,7 +117,7 @@ def test_calls_that_nobody_bills_are_repeated_for_some_minutes(error: JudgeUnava
 def test_a_vendor_that_is_given_up_stops_the_batch_and_one_failed_call_does_not() -> None:
     def ended_with(failing_for: timedelta) -> SuiteError | None:
         leased = LeasedRequest(
-            request=judge_request(), attempts=9, paid_calls=3, failing_since=NOW - failing_for
+            request=judge_request(), attempts=9, paid_calls=3, failing_since=datetime.now(UTC) - failing_for
         )
         return final_error(call_of(leased, error=JudgeUnreachable("no connection")), policy=POLICY)
 
