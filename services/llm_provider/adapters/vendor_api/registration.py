@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 import httpx2
-from pydantic import SecretStr
+from event_contracts import ConfigurationError, validation_reasons
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from llm_provider.domain.costs.usage import Usage
@@ -65,13 +66,21 @@ class VendorRegistration(Generic[SettingsT]):
         return prefix.removeprefix(ENVIRONMENT_PREFIX).lower()
 
     def connected(self, values: Mapping[str, Any], client: httpx2.AsyncClient) -> ConnectedVendor | None:
-        """Connect with settings from the environment and from ``values``, which are named with the prefix."""
+        """Connect with settings from the environment and from ``values``, which are named with the prefix.
+
+        Raises ``ConfigurationError`` for a setting that is wrong.
+        """
         own = {
             name.removeprefix(self.prefix): value
             for name, value in values.items()
             if name.removeprefix(self.prefix) in self.settings.model_fields and name.startswith(self.prefix)
         }
-        return self.connect(self.settings(**own), client)
+        try:
+            settings = self.settings(**own)
+        except ValidationError as error:
+            reasons = "; ".join(validation_reasons(error))
+            raise ConfigurationError(f"the settings of {self.provider}: {reasons}") from None
+        return self.connect(settings, client)
 
 
 def secret(key: SecretStr | None) -> str | None:
