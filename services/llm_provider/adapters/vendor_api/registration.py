@@ -51,12 +51,13 @@ class ConnectedVendor:
 class VendorRegistration(Generic[SettingsT]):
     """A provider of models: its name in the manifest, its settings, and how it is connected.
 
-    ``connect`` returns None where the settings name no account; ``needs`` says, in words, what has to be set then.
+    ``required`` names the setting without which it cannot judge, None if there is no such setting; ``connect``
+    returns None where that is not set.
     """
 
     provider: str
     settings: type[SettingsT]
-    needs: str
+    required: str | None
     connect: Callable[[SettingsT, httpx2.AsyncClient], ConnectedVendor | None]
 
     @property
@@ -65,22 +66,39 @@ class VendorRegistration(Generic[SettingsT]):
         prefix: str = self.settings.model_config["env_prefix"]
         return prefix.removeprefix(ENVIRONMENT_PREFIX).lower()
 
+    @property
+    def required_variable(self) -> str | None:
+        """The environment variable of the required setting."""
+        return None if self.required is None else f"{ENVIRONMENT_PREFIX}{self.prefix}{self.required}".upper()
+
+    @property
+    def needs(self) -> str:
+        """What has to be set, in words; empty where nothing has."""
+        return "" if self.required_variable is None else f"set {self.required_variable}"
+
+    def missing(self, values: Mapping[str, Any]) -> str | None:
+        """The environment variable that has to be set before this provider can judge; raises as ``connected``."""
+        is_set = self.required is None or getattr(self._settings(values), self.required)
+        return None if is_set else self.required_variable
+
     def connected(self, values: Mapping[str, Any], client: httpx2.AsyncClient) -> ConnectedVendor | None:
         """Connect with settings from the environment and from ``values``, which are named with the prefix.
 
         Raises ``ConfigurationError`` for a setting that is wrong.
         """
+        return self.connect(self._settings(values), client)
+
+    def _settings(self, values: Mapping[str, Any]) -> SettingsT:
         own = {
             name.removeprefix(self.prefix): value
             for name, value in values.items()
             if name.removeprefix(self.prefix) in self.settings.model_fields and name.startswith(self.prefix)
         }
         try:
-            settings = self.settings(**own)
+            return self.settings(**own)
         except ValidationError as error:
             reasons = "; ".join(validation_reasons(error))
             raise ConfigurationError(f"the settings of {self.provider}: {reasons}") from None
-        return self.connect(settings, client)
 
 
 def secret(key: SecretStr | None) -> str | None:

@@ -37,7 +37,7 @@ def _connect(settings: Settings, _: httpx2.AsyncClient) -> ConnectedVendor | Non
 
 
 REGISTRATION = VendorRegistration(
-    provider="scratch", settings=Settings, needs="set LLM_PROVIDER_SCRATCH_API_KEY", connect=_connect
+    provider="scratch", settings=Settings, required="api_key", connect=_connect
 )
 '''
 

@@ -35,5 +35,5 @@ def _connect(settings: Settings, client: httpx2.AsyncClient) -> ConnectedVendor 
 
 
 REGISTRATION = VendorRegistration(
-    provider="anthropic", settings=Settings, needs="set LLM_PROVIDER_ANTHROPIC_API_KEY", connect=_connect
+    provider="anthropic", settings=Settings, required="api_key", connect=_connect
 )

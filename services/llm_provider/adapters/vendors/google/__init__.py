@@ -34,6 +34,4 @@ def _connect(settings: Settings, client: httpx2.AsyncClient) -> ConnectedVendor 
     )
 
 
-REGISTRATION = VendorRegistration(
-    provider="google", settings=Settings, needs="set LLM_PROVIDER_GOOGLE_API_KEY", connect=_connect
-)
+REGISTRATION = VendorRegistration(provider="google", settings=Settings, required="api_key", connect=_connect)

@@ -34,6 +34,4 @@ def _connect(settings: Settings, client: httpx2.AsyncClient) -> ConnectedVendor 
     )
 
 
-REGISTRATION = VendorRegistration(
-    provider="openai", settings=Settings, needs="set LLM_PROVIDER_OPENAI_API_KEY", connect=_connect
-)
+REGISTRATION = VendorRegistration(provider="openai", settings=Settings, required="api_key", connect=_connect)

@@ -44,6 +44,6 @@ def _connect(settings: Settings, client: httpx2.AsyncClient) -> ConnectedVendor 
 REGISTRATION = VendorRegistration(
     provider="openai_compatible",
     settings=Settings,
-    needs="set LLM_PROVIDER_OPENAI_COMPATIBLE_URL",
+    required="url",
     connect=_connect,
 )

@@ -33,5 +33,5 @@ def _connect(settings: Settings, client: httpx2.AsyncClient) -> ConnectedVendor 
 
 
 REGISTRATION = VendorRegistration(
-    provider="openrouter", settings=Settings, needs="set LLM_PROVIDER_OPENROUTER_API_KEY", connect=_connect
+    provider="openrouter", settings=Settings, required="api_key", connect=_connect
 )

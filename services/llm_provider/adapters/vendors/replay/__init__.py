@@ -28,6 +28,4 @@ def _connect(settings: Settings, _: httpx2.AsyncClient) -> ConnectedVendor | Non
     return ConnectedVendor(judge=ReplayJudge(read_decisions(settings.file)))
 
 
-REGISTRATION = VendorRegistration(
-    provider="replay", settings=Settings, needs="set LLM_PROVIDER_REPLAY_FILE", connect=_connect
-)
+REGISTRATION = VendorRegistration(provider="replay", settings=Settings, required="file", connect=_connect)

@@ -64,4 +64,4 @@ def _connect(settings: Settings, _: httpx2.AsyncClient) -> ConnectedVendor:
     return ConnectedVendor(judge=judge, price=settings.price)
 
 
-REGISTRATION = VendorRegistration(provider="mock", settings=Settings, needs="", connect=_connect)
+REGISTRATION = VendorRegistration(provider="mock", settings=Settings, required=None, connect=_connect)
