@@ -85,6 +85,9 @@ assessment_batch = Table(
     Column("request_sha256", Text, nullable=False),
     Column("correlation_id", Uuid, nullable=False),
     Column("request", JSONB, nullable=False, comment="the event's data, as received"),
+    Column("course_code", Text, nullable=False),
+    Column("user_id", Text, nullable=False, comment="who is billed"),
+    Column("org_id", Text),
     Column("max_comparisons", Integer),
     Column("max_cost_usd", Numeric(18, 9)),
     Column("target_reliability", Double, nullable=False),
@@ -101,13 +104,16 @@ assessment_batch = Table(
     Column("started_at", DateTime(timezone=True)),
     Column("deadline", DateTime(timezone=True), nullable=False),
     Column("last_round", Integer, nullable=False, server_default=text("0")),
-    Column("due_round", Integer, nullable=False, server_default=text("0")),
-    Column("check_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("awaited_round", Integer, nullable=False, server_default=text("0")),
+    Column("next_check_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("cancelled_at", DateTime(timezone=True)),
     Column("ended_at", DateTime(timezone=True)),
     Column("stop_reason", Text),
     Column("error", JSONB),
     Column("result", JSONB, comment="the published AssessmentResultV1"),
+    Column(
+        "consumption_reported_at", DateTime(timezone=True), comment="once nothing is outstanding any more"
+    ),
     CheckConstraint(
         "state IN ('accepted', 'judging', 'completed', 'completed_with_failures', 'failed', 'cancelled')",
         name="assessment_batch_state",
@@ -115,48 +121,65 @@ assessment_batch = Table(
 )
 Index(
     "assessment_batch_open",
-    assessment_batch.c.check_at,
+    assessment_batch.c.next_check_at,
     postgresql_where=text("ended_at IS NULL"),
+)
+Index(
+    "assessment_batch_unreported",
+    assessment_batch.c.ended_at,
+    postgresql_where=text("ended_at IS NOT NULL AND consumption_reported_at IS NULL"),
+)
+
+batch_problem = Table(
+    "batch_problem",
+    metadata,
+    Column("job_id", Uuid, ForeignKey("assessment_batch.id", ondelete="CASCADE"), primary_key=True),
+    Column("error_code", Text, nullable=False),
+    Column("message", Text, nullable=False, comment="what keeps the batch from going on"),
+    _now("since"),
 )
 
 batch_essay = Table(
     "batch_essay",
     metadata,
-    Column("batch", Uuid, ForeignKey("assessment_batch.id", ondelete="CASCADE"), primary_key=True),
-    Column("item", Integer, primary_key=True, comment="place in the batch, students first"),
+    Column("job_id", Uuid, ForeignKey("assessment_batch.id", ondelete="CASCADE"), primary_key=True),
+    Column("item", Integer, primary_key=True, comment="its number within the batch, students first"),
     Column("essay_id", Text, nullable=False),
     Column("text_storage_id", Text, nullable=False),
     Column("anchor_grade", Text, comment="null for a student's essay"),
     Column("body", Text, comment="null until fetched, or when there is none"),
     Column("problem", Text, comment="why the essay cannot be judged"),
-    Column("signals", ARRAY(Text), nullable=False, server_default="{}", comment="why to look at it"),
+    Column("signals", Text, nullable=False, server_default="", comment="why a person should look at it"),
     Column("hidden_characters", Integer, nullable=False, server_default=text("0")),
-    UniqueConstraint("batch", "essay_id", name="batch_essay_id"),
+    UniqueConstraint("job_id", "essay_id", name="batch_essay_id"),
 )
 
 comparison = Table(
     "comparison",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    Column("batch", Uuid, nullable=False, comment="held by the keys of its essays"),
+    Column("job_id", Uuid, nullable=False, comment="held by the keys of its essays"),
     Column("round", Integer, nullable=False),
     Column("slot_a", Integer, nullable=False),
     Column("slot_b", Integer, nullable=False),
-    Column("repetition", Integer, nullable=False, comment="how often this ordered pair was asked before"),
+    Column("repetition", Integer, nullable=False, comment="how often this ordered pair was compared before"),
     Column("chosen_by", Text, nullable=False, comment="why the pair was chosen"),
-    Column("assigned", SmallInteger, nullable=False, comment="place of its judge in the batch's panel"),
+    Column("judge_index", SmallInteger, nullable=False, comment="its judge, as an index into the panel"),
     Column("cap_usd", Numeric(18, 9), nullable=False, comment="what its judgement may cost at most"),
     Column("state", Text, nullable=False, server_default="pending"),
-    Column("not_before", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
     Column("a_won", Boolean),
     Column("confidence", Double),
     Column("judge", Text, comment="provider/model that answered"),
     Column("error_code", Text, comment="why it failed"),
     Column("judged_at", DateTime(timezone=True)),
-    ForeignKeyConstraint(["batch", "slot_a"], ["batch_essay.batch", "batch_essay.item"], ondelete="CASCADE"),
-    ForeignKeyConstraint(["batch", "slot_b"], ["batch_essay.batch", "batch_essay.item"], ondelete="CASCADE"),
-    UniqueConstraint("batch", "slot_a", "slot_b", "repetition", name="comparison_once"),
+    ForeignKeyConstraint(
+        ["job_id", "slot_a"], ["batch_essay.job_id", "batch_essay.item"], ondelete="CASCADE"
+    ),
+    ForeignKeyConstraint(
+        ["job_id", "slot_b"], ["batch_essay.job_id", "batch_essay.item"], ondelete="CASCADE"
+    ),
+    UniqueConstraint("job_id", "slot_a", "slot_b", "repetition", name="comparison_once"),
     CheckConstraint("slot_a <> slot_b", name="comparison_two_essays"),
     CheckConstraint(
         "state IN ('pending', 'submitted', 'judged', 'failed', 'abandoned')", name="comparison_state"
@@ -164,10 +187,10 @@ comparison = Table(
     CheckConstraint("(state = 'judged') = (a_won IS NOT NULL)", name="comparison_judged_has_winner"),
 )
 _OPEN = text("state IN ('pending', 'submitted')")
-Index("comparison_open", comparison.c.batch, comparison.c.round, postgresql_where=_OPEN)
+Index("comparison_open", comparison.c.job_id, comparison.c.round, postgresql_where=_OPEN)
 Index(
     "comparison_pending",
-    comparison.c.batch,
+    comparison.c.job_id,
     comparison.c.id,
     postgresql_where=text("state = 'pending'"),
 )
@@ -176,11 +199,11 @@ comparison_attempt = Table(
     "comparison_attempt",
     metadata,
     Column("id", Uuid, primary_key=True, comment="idempotency key at the LLM Provider"),
-    Column("comparison", BigInteger, ForeignKey("comparison.id", ondelete="CASCADE"), nullable=False),
-    Column("batch", Uuid, nullable=False, comment="its comparison's"),
+    Column("comparison_id", BigInteger, ForeignKey("comparison.id", ondelete="CASCADE"), nullable=False),
+    Column("job_id", Uuid, nullable=False, comment="its comparison's"),
     Column("number", SmallInteger, nullable=False),
     Column("request_id", Text, comment="the LLM Provider's queue id, once accepted"),
-    Column("send_after", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("send_not_before", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("deadline", DateTime(timezone=True), nullable=False),
     _now("created_at"),
     Column("outcome", Text),
@@ -188,25 +211,30 @@ comparison_attempt = Table(
     Column("error_message", Text),
     Column("provider", Text),
     Column("model", Text),
-    Column("prompt_tokens", Integer),
-    Column("completion_tokens", Integer),
+    Column("prompt_tokens", BigInteger),
+    Column("completion_tokens", BigInteger),
     Column("reserved_usd", Numeric(18, 9), nullable=False),
     Column("cost_usd", Numeric(18, 9), nullable=False, server_default=text("0")),
     Column("price_known", Boolean, nullable=False, server_default=text("true")),
-    Column("response_time_ms", Integer),
+    Column("response_time_ms", BigInteger),
     Column("prompt_sha256", Text),
     Column("winner", Text),
     Column("justification", Text),
     Column("confidence", Double),
     Column("ended_at", DateTime(timezone=True)),
-    Column("withdrawn_at", DateTime(timezone=True), comment="taken back, because its batch is over"),
-    UniqueConstraint("comparison", "number", name="comparison_attempt_number"),
-    CheckConstraint("outcome IN ('answered', 'refused', 'expired')", name="comparison_attempt_outcome"),
+    Column("withdraw_not_before", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column(
+        "withdrawn_at", DateTime(timezone=True), comment="the LLM Provider was told that it is not needed"
+    ),
+    UniqueConstraint("comparison_id", "number", name="comparison_attempt_number"),
+    CheckConstraint(
+        "outcome IN ('answered', 'refused', 'expired', 'withdrawn')", name="comparison_attempt_outcome"
+    ),
 )
-Index("comparison_attempt_of_batch", comparison_attempt.c.batch)
+Index("comparison_attempt_of_batch", comparison_attempt.c.job_id)
 Index(
     "comparison_attempt_unsent",
-    comparison_attempt.c.send_after,
+    comparison_attempt.c.send_not_before,
     postgresql_where=text("outcome IS NULL AND request_id IS NULL"),
 )
 Index(
@@ -218,7 +246,7 @@ Index(
 score_snapshot = Table(
     "score_snapshot",
     metadata,
-    Column("batch", Uuid, ForeignKey("assessment_batch.id", ondelete="CASCADE"), primary_key=True),
+    Column("job_id", Uuid, ForeignKey("assessment_batch.id", ondelete="CASCADE"), primary_key=True),
     Column("number", Integer, primary_key=True),
     _now("created_at"),
     Column("comparisons", Integer, nullable=False),
