@@ -27,8 +27,8 @@ from service_kit.messaging.outbox import (
 )
 from service_kit.storage.database import Database
 from service_kit.storage.errors import is_infrastructure_error
+from service_kit.telemetry.error_text import error_text
 from service_kit.telemetry.metrics import ServiceMetrics
-from service_kit.work.failed_items import error_message
 from service_kit.work.outages import OUTAGES
 from service_kit.work.worker import AT_ONCE, Pulse, Wakeup, Worker
 
@@ -176,7 +176,7 @@ class CallbackRelay:
             if is_infrastructure_error(error):
                 raise
             log.warning("callback.cannot_be_sent", event_id=str(row.event_id), host=row.key, exc_info=error)
-            return Refusal(reason=error_message(error), final=True)
+            return Refusal(reason=error_text(error), final=True)
 
     async def _record(self, row: Row[Any], refusal: Refusal | None) -> None:
         async with self.database.transaction() as connection:

@@ -20,8 +20,8 @@ from service_kit.messaging.outbox import (
     seconds_until_due,
 )
 from service_kit.storage.database import Database
+from service_kit.telemetry.error_text import error_text
 from service_kit.telemetry.metrics import ServiceMetrics
-from service_kit.work.failed_items import error_message
 from service_kit.work.isolation import isolate
 from service_kit.work.worker import AT_ONCE, Wakeup, Worker
 
@@ -99,7 +99,7 @@ class OutboxRelay:
                 refusals.update({places[place]: refusal for place, refusal in error.refusals.items()})
 
         for failure in await isolate(range(len(rows)), publish):
-            refusals[failure.item] = Refusal(reason=error_message(failure.error), final=True)
+            refusals[failure.item] = Refusal(reason=error_text(failure.error), final=True)
         return refusals
 
     async def _mark(
