@@ -61,7 +61,7 @@ def measure_workers(workers: Sequence[BackgroundLoop], metrics: ServiceMetrics) 
 def administrators_gate(
     settings: ServiceSettings, *, client: httpx2.AsyncClient
 ) -> AdministratorsOnly | None:
-    """Who lets administrators in; None where nothing is set that their tokens could be checked with."""
+    """What checks administrators' tokens; None where the settings name neither published keys nor a secret."""
     keys: KeySource
     if settings.jwt_jwks_url is not None:
         keys = PublishedKeys(settings.jwt_jwks_url, client=client)
