@@ -28,8 +28,8 @@ class Node(Element):
                     return found
         return None
 
-    def findall(self, path: str, namespaces: dict[str, str] | None = None) -> list[Element]:
-        """The children with a tag; ``namespaces`` is not used."""
+    def findall(self, path: str, _: dict[str, str] | None = None) -> list[Element]:
+        """The children with a tag."""
         return [child for child in self if child.tag == path]
 
 

@@ -1,1 +1,1 @@
-"""Word documents (.docx, .docm, .dotx, .dotm; transitional or strict), read over their XML, every node accounted for."""
+"""Word documents (.docx, .docm, .dotx, .dotm; transitional or strict), read over their XML."""

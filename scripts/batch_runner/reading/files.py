@@ -1,0 +1,133 @@
+"""Reading one file in this process, by its kind, with the checks that hold for every text."""
+
+import os
+import stat
+import unicodedata
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from batch_runner.reading.bounds import (
+    MAX_CHARACTERS,
+    MAX_FILE_BYTES,
+    MAX_RTF_BYTES,
+    MAX_TEXT_FILE_BYTES,
+    MEBIBYTE,
+)
+from batch_runner.reading.document import Document
+from batch_runner.reading.encodings import Decoded, decode
+from batch_runner.reading.errors import EmptyDocument, UnreadableDocument
+from batch_runner.reading.kinds import KIND_OF_SUFFIX, SUFFIXES, Kind, check_kind
+
+_LARGEST: Final = {Kind.TEXT: MAX_TEXT_FILE_BYTES, Kind.WEB_PAGE: MAX_TEXT_FILE_BYTES, Kind.RICH_TEXT: MAX_RTF_BYTES}
+_SAVE: Final = "; save it anew as UTF-8 text"
+
+
+def kind_of(path: Path) -> Kind:
+    """The kind that a file's name says; raises ``UnreadableDocument`` for one that cannot be read."""
+    try:
+        return KIND_OF_SUFFIX[path.suffix.lower()]
+    except KeyError:
+        raise UnreadableDocument(
+            f"cannot read {path.suffix or 'files without a suffix'}; use one of {', '.join(SUFFIXES)}"
+        ) from None
+
+
+def read_here(path: Path) -> Document:
+    """The text of a file; raises ``UnreadableDocument`` whose message does not name the file.
+
+    A file that was made to do harm may take long or much memory: ``isolation`` reads such kinds elsewhere.
+    """
+    kind = kind_of(path)
+    try:
+        _check_size(path, kind)
+        check_kind(path, kind)
+        document = _READERS[kind](path)
+    except OSError as error:
+        raise UnreadableDocument(f"cannot be read: {error.strerror or error}") from error
+    _check_text(document.text, what=_SAVE if kind is Kind.TEXT else "; save it again in its program")
+    return document
+
+
+def _check_size(path: Path, kind: Kind) -> None:
+    found = os.stat(path)
+    if not stat.S_ISREG(found.st_mode):
+        raise UnreadableDocument("not a file that can be read, but a folder or a device")
+    largest = _LARGEST.get(kind, MAX_FILE_BYTES)
+    if found.st_size > largest:
+        raise UnreadableDocument(
+            f"has {found.st_size / MEBIBYTE:.0f} MB, more than {largest // MEBIBYTE} MB; hand in the text without"
+            " pictures"
+        )
+
+
+def _check_text(text: str, *, what: str) -> None:
+    if not text.strip():
+        raise EmptyDocument("there is no text in it")
+    if len(text) > MAX_CHARACTERS:
+        raise UnreadableDocument(f"has {len(text)} characters, more than {MAX_CHARACTERS}; hand in the essay alone")
+    if "\x00" in text:
+        raise UnreadableDocument(f"holds NUL characters{what}")
+    for place, character in enumerate(text):
+        if character < " " and character not in "\t\n\r\f\v" or "\x7f" <= character <= "\x9f" or character >= "\ud800":
+            if unicodedata.category(character) in ("Cs", "Co", "Cn", "Cc") or character == "\ufffd":
+                before = " ".join(text[max(0, place - 30) : place].split())
+                raise UnreadableDocument(
+                    f"holds a character without a meaning (U+{ord(character):04X}) after {before!r}{what}"
+                )
+
+
+def _text(path: Path) -> Document:
+    decoded = decode(path.read_bytes())
+    return Document(text=_lines(decoded.text), notes=_guessed(decoded))
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _guessed(decoded: Decoded) -> tuple[str, ...]:
+    return () if decoded.guessed is None else (f"its encoding is guessed to be {decoded.guessed}",)
+
+
+def _word(path: Path) -> Document:
+    from batch_runner.reading.word.reading import read_word
+
+    return read_word(path)
+
+
+def _open_document(path: Path) -> Document:
+    from batch_runner.reading.opendocument import read_opendocument
+
+    return read_opendocument(path)
+
+
+def _rich_text(path: Path) -> Document:
+    from batch_runner.reading.rich_text import read_rich_text
+
+    return read_rich_text(path.read_bytes())
+
+
+def _web_page(path: Path) -> Document:
+    from batch_runner.reading.web_page import read_web_page
+
+    decoded = decode(path.read_bytes())
+    page = read_web_page(_lines(decoded.text))
+    return Document(text=page.text, notes=(*_guessed(decoded), *page.notes))
+
+
+def _pdf(path: Path) -> Document:
+    # Imported here: it loads a library of 10 MB, and most folders hold no PDF.
+    from batch_runner.reading.pdf.reading import read_pdf
+
+    return read_pdf(path)
+
+
+_READERS: Final[Mapping[Kind, Callable[[Path], Document]]] = {
+    Kind.TEXT: _text,
+    Kind.WORD: _word,
+    Kind.OPEN_DOCUMENT: _open_document,
+    Kind.RICH_TEXT: _rich_text,
+    Kind.WEB_PAGE: _web_page,
+    Kind.PDF: _pdf,
+}
