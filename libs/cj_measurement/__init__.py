@@ -1,53 +1,29 @@
 """The mathematics of comparative judgement: pairing, Bradley–Terry, reliability, stopping, grades."""
 
-from cj_measurement.bootstrap import Bootstrap, bootstrap
-from cj_measurement.bradley_terry import COVARIANCE_LIMIT, Discrimination, Fit, PositionBias, fit
-from cj_measurement.classical import ClassicalFit, fit_classical
 from cj_measurement.comparisons import Comparisons
-from cj_measurement.diagnostics import (
-    GraphShape,
-    Losses,
-    SwapConsistency,
-    Triads,
-    circular_triads,
-    close_calls,
-    graph_shape,
-    length_correlation,
-    losses,
-    swap_consistency,
-)
+from cj_measurement.diagnostics.close_calls import close_calls
+from cj_measurement.diagnostics.consistency import SwapConsistency, Triads, circular_triads, swap_consistency
+from cj_measurement.diagnostics.fit_statistics import MeanSquares, item_fit, judge_fit, residuals
+from cj_measurement.diagnostics.graph import GraphShape, graph_shape
+from cj_measurement.diagnostics.length import length_correlation
+from cj_measurement.diagnostics.losses import Losses, losses
 from cj_measurement.errors import (
     GraphNotConnected,
     InvalidArgument,
     InvalidComparisons,
     MeasurementError,
     NotConverged,
+    Singular,
     TooLarge,
 )
-from cj_measurement.fit_statistics import MeanSquares, item_fit, judge_fit, residuals
-from cj_measurement.forecast import Forecast, UntilTarget, forecast
-from cj_measurement.grades import (
-    Anchor,
-    ConfidenceLabel,
-    GradeProjection,
-    GradeWarning,
-    NoProjection,
-    ScaleShape,
-    WarningKind,
-    confidence_label,
-    project_grades,
-)
-from cj_measurement.linking import AnchorScale, Linked, LinkMethod, link
-from cj_measurement.pairing import (
-    RANDOM_REASONS,
-    Pair,
-    PairingSettings,
-    PairingState,
-    Policy,
-    Reason,
-    plan_pairs,
-)
-from cj_measurement.panels import (
+from cj_measurement.fitting.bradley_terry import fit
+from cj_measurement.fitting.classical import ClassicalFit, fit_classical
+from cj_measurement.fitting.posterior import FixedAbilities
+from cj_measurement.fitting.result import COVARIANCE_LIMIT, Discrimination, Fit, PositionBias
+from cj_measurement.grading.grade_warnings import GradeWarning, WarningKind
+from cj_measurement.grading.projection import GradeProjection, NoProjection, project_grades
+from cj_measurement.grading.scale import Anchor, ConfidenceLabel, ScaleShape, confidence_label
+from cj_measurement.judges.panels import (
     Agreement,
     JudgeReport,
     LeftOut,
@@ -56,8 +32,7 @@ from cj_measurement.panels import (
     analyse_panel,
     leave_out,
 )
-from cj_measurement.posterior import FixedAbilities
-from cj_measurement.qualification import (
+from cj_measurement.judges.qualification import (
     Criterion,
     CriterionStatus,
     Qualification,
@@ -65,14 +40,20 @@ from cj_measurement.qualification import (
     Verdict,
     qualify,
 )
+from cj_measurement.judges.scale_correlation import ScaleCorrelation, scale_correlation
+from cj_measurement.linking import AnchorScale, Linked, LinkMethod, link
+from cj_measurement.pairing.plan import plan_pairs
+from cj_measurement.pairing.state import RANDOM_REASONS, Pair, PairingSettings, PairingState, Policy, Reason
 from cj_measurement.reliability import (
+    INFLATION_LIMIT,
     Reliability,
     SplitHalf,
     eb_reliability,
     kinnear_ssr_prime,
     scale_separation_reliability,
 )
-from cj_measurement.scale_correlation import ScaleCorrelation, scale_correlation
+from cj_measurement.resampling.bootstrap import Bootstrap, bootstrap
+from cj_measurement.resampling.split_half import reliability_of, split_half
 from cj_measurement.simulation import (
     Design,
     Power,
@@ -83,8 +64,8 @@ from cj_measurement.simulation import (
     power,
     simulate,
 )
-from cj_measurement.split_half import reliability_of, split_half
-from cj_measurement.stopping import (
+from cj_measurement.stopping.forecast import Forecast, UntilTarget, forecast
+from cj_measurement.stopping.rule import (
     Gate,
     GateStatus,
     StopInputs,
@@ -95,6 +76,7 @@ from cj_measurement.stopping import (
 
 __all__ = [
     "COVARIANCE_LIMIT",
+    "INFLATION_LIMIT",
     "RANDOM_REASONS",
     "Agreement",
     "Anchor",
@@ -144,6 +126,7 @@ __all__ = [
     "ScaleShape",
     "Simulated",
     "SimulatedJudge",
+    "Singular",
     "SplitHalf",
     "StopInputs",
     "StopReason",

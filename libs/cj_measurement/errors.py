@@ -6,7 +6,10 @@ MeasurementError
 ├── InvalidArgument      a start, a prior, a setting or a judge that the comparisons do not allow
 ├── GraphNotConnected    parts were never compared with each other: there is no common scale
 ├── TooLarge             an exact result that would not fit into memory; the message names what to use instead
+├── Singular             a matrix is singular to rounding: the comparisons leave something open that is asked for
 └── NotConverged         the fit did not reach its tolerance: no result is better than a wrong one
+
+Nothing else is raised for a reason in the comparisons: errors and warnings of numpy and scipy stay inside.
 """
 
 
@@ -28,6 +31,10 @@ class GraphNotConnected(MeasurementError):
 
 class TooLarge(MeasurementError):
     """The exact result would need more memory than is reasonable."""
+
+
+class Singular(MeasurementError):
+    """A matrix is singular to rounding: the comparisons leave something open that is asked for."""
 
 
 class NotConverged(MeasurementError):

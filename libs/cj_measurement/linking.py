@@ -13,10 +13,11 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from cj_measurement.bradley_terry import Fit, PositionEffects, fit
 from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray, IntArray
 from cj_measurement.errors import InvalidArgument
-from cj_measurement.posterior import FixedAbilities
+from cj_measurement.fitting.bradley_terry import PositionEffects, fit
+from cj_measurement.fitting.posterior import FixedAbilities
+from cj_measurement.fitting.result import Fit
 
 DISPLACED = 2.0
 """An anchor is displaced when it lies further off than this many standard errors."""
@@ -29,7 +30,7 @@ class LinkMethod(StrEnum):
     MEAN_SIGMA = "mean_sigma"
 
 
-FEWEST_ANCHORS = {LinkMethod.FIXED_ANCHOR: 2, LinkMethod.MEAN_SIGMA: 3}
+MIN_ANCHORS = {LinkMethod.FIXED_ANCHOR: 2, LinkMethod.MEAN_SIGMA: 3}
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +117,8 @@ def link(
     Raises ``InvalidArgument`` for too few anchors (two, for a slope three), anchors that are not in the batch or that
     do not differ; and what ``fit`` raises. Items are at most ``COVARIANCE_LIMIT``.
     """
-    if len(anchors) < FEWEST_ANCHORS[method]:
-        raise InvalidArgument(f"{method} needs at least {FEWEST_ANCHORS[method]} anchors, not {len(anchors)}")
+    if len(anchors) < MIN_ANCHORS[method]:
+        raise InvalidArgument(f"{method} needs at least {MIN_ANCHORS[method]} anchors, not {len(anchors)}")
     if anchors.items.min() < 0 or anchors.items.max() >= comparisons.n_items:
         raise InvalidArgument(f"anchors must be items of the batch: 0 to {comparisons.n_items - 1}")
     alone = fit(comparisons, position_effects=position_effects)
@@ -142,7 +143,7 @@ class _Misfit:
         left, expected = rest @ distance, rest @ covariance @ rest
         freedom = len(distance) - trend.shape[1]
         excess = max(0.0, float(left @ left - np.trace(expected))) / freedom if freedom else 0.0
-        return cls(left, np.sqrt(np.diag(expected)), float(np.sqrt(excess)))
+        return cls(left, np.sqrt(np.maximum(np.diag(expected), 0.0)), float(np.sqrt(excess)))
 
 
 def _fixed_anchor(alone: Fit, anchors: AnchorScale, position_effects: PositionEffects) -> Linked:

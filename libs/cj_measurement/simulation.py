@@ -11,17 +11,19 @@ from decimal import Decimal
 import numpy as np
 from scipy.special import expit
 
-from cj_measurement.bradley_terry import Fit, fit
-from cj_measurement.classical import fit_classical
 from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray, IntArray
+from cj_measurement.correlations import ranks
 from cj_measurement.errors import InvalidArgument, NotConverged
-from cj_measurement.pairing import RANDOM_REASONS, PairingSettings, PairingState, Policy, plan_pairs
-from cj_measurement.ranks import ranks
+from cj_measurement.fitting.bradley_terry import fit
+from cj_measurement.fitting.classical import fit_classical
+from cj_measurement.fitting.result import Fit
+from cj_measurement.pairing.plan import plan_pairs
+from cj_measurement.pairing.state import RANDOM_REASONS, PairingSettings, PairingState, Policy
 
 INTERVAL = 0.9
-LARGEST_RUN = 100
+MAX_SIMULATED_ESSAYS = 100
 """The comparisons that an essay needs hardly depend on how many essays there are beyond this."""
-MOST_PER_ESSAY = 60
+MAX_COMPARISONS_PER_ESSAY = 60
 """A target that is not reached by then is out of reach."""
 
 
@@ -75,7 +77,7 @@ class Design:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How a run stands after so many comparisons an essay.
+    """How a run stands after so many comparisons per essay.
 
     ``eb_reliability`` is the one that decisions are taken on, ``ssr`` that of the classical fit, None where the steps
     of that fit found no end.
@@ -105,8 +107,8 @@ class Simulated:
 class Power:
     """What reaching a reliability takes: the median of ``seeds`` runs, and where four in five of them lie.
 
-    ``reached`` is the share of runs that reached it within ``MOST_PER_ESSAY`` comparisons an essay. The other figures
-    are None when fewer than half did; ``high`` is None when fewer than nine in ten did.
+    ``reached`` is the share of runs that reached it within ``MAX_COMPARISONS_PER_ESSAY``. The other figures are None
+    when fewer than half did; ``high`` is None when fewer than nine in ten did.
     """
 
     design: Design
@@ -213,13 +215,15 @@ def _correlation(scores: FloatArray, truth: FloatArray) -> float | None:
 def simulate(
     design: Design, judge: SimulatedJudge, *, comparisons_per_essay: Sequence[int], seeds: int = 20
 ) -> tuple[Simulated, ...]:
-    """Runs with the seeds 0, 1, …, read after each of these numbers of comparisons an essay, ascending.
+    """Runs with the seeds 0, 1, …, read after each of these numbers of comparisons per essay, ascending.
 
     Raises ``InvalidArgument``.
     """
     wanted = list(comparisons_per_essay)
     if seeds < 1 or not wanted or wanted[0] < 1 or wanted != sorted(wanted):
-        raise InvalidArgument("give at least one seed, and comparisons an essay from 1 up in ascending order")
+        raise InvalidArgument(
+            "give at least one seed, and comparisons per essay from 1 up in ascending order"
+        )
     by_run = [_readings(Run(design, judge, seed=seed), wanted) for seed in range(seeds)]
     return tuple(
         Simulated(design=design, judge=judge, seeds=seeds, median=_median(readings))
@@ -261,11 +265,11 @@ def power(
 ) -> Power:
     """Comparisons and US dollars until the EB reliability reaches the target.
 
-    Batches of more than ``LARGEST_RUN`` essays are simulated with that many. Raises ``InvalidArgument``.
+    Batches of more than ``MAX_SIMULATED_ESSAYS`` essays are simulated with that many. Raises ``InvalidArgument``.
     """
     if not 0 < target_reliability < 1 or seeds < 1 or cost_per_comparison < 0:
         raise InvalidArgument("give a target between 0 and 1, at least one seed, and a cost of 0 or more")
-    simulated = replace(design, essays=min(design.essays, LARGEST_RUN))
+    simulated = replace(design, essays=min(design.essays, MAX_SIMULATED_ESSAYS))
     needed = [_needed(Run(simulated, judge, seed=seed), target_reliability) for seed in range(seeds)]
     low, middle, high = (_finite(np.percentile(needed, q, method="higher")) for q in (10, 50, 90))
     comparisons = None if middle is None else math.ceil(middle * design.essays / 2)
@@ -285,7 +289,7 @@ def power(
 
 def _needed(run: Run, target: float) -> float:
     """Comparisons an essay until the target; infinite where that takes too many."""
-    while run.comparisons_per_essay < MOST_PER_ESSAY:
+    while run.comparisons_per_essay < MAX_COMPARISONS_PER_ESSAY:
         run.judge_round()
         fitted = run.fit()
         if fitted is not None and fitted.eb_reliability >= target:

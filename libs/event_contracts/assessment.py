@@ -1,33 +1,41 @@
 """The CJ Assessment service's events: the request that starts a batch and the four that end it."""
 
 from enum import StrEnum
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self, TypeVar
 
-from pydantic import ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from event_contracts.base import (
     BaseEventData,
     BatchStatus,
-    Count,
     CourseCode,
+    EssayIds,
     EssayProcessingInputRefV1,
-    Flag,
-    Id,
-    Int,
-    JsonObject,
-    Money,
-    Number,
     ProcessingUpdate,
-    Seconds,
-    Share,
     StorageReferenceMetadata,
     SystemProcessingMetadata,
-    UtcDatetime,
     WireModel,
 )
 from event_contracts.errors import ErrorDetail
+from event_contracts.fields import (
+    MAX_ESSAYS_PER_BATCH,
+    MAX_RESULTS_PER_BATCH,
+    Count,
+    Flag,
+    Identifier,
+    Int,
+    JsonObject,
+    Money,
+    Name,
+    Number,
+    Seconds,
+    Share,
+    Text,
+    UtcDatetime,
+)
 from event_contracts.llm import LLMConfigOverrides
 
+MAX_GRADES: Final = 100
 UNGRADED: Final = "U"
 """The letter grade of an essay for which no grade could be projected."""
 
@@ -50,14 +58,14 @@ class ELS_CJAssessmentRequestV1(BaseEventData):  # noqa: N801 - the platform's o
     """
 
     system_metadata: SystemProcessingMetadata
-    essays_for_cj: tuple[EssayProcessingInputRefV1, ...]
-    language: Id
+    essays_for_cj: Annotated[tuple[EssayProcessingInputRefV1, ...], Field(max_length=MAX_ESSAYS_PER_BATCH)]
+    language: Name
     course_code: CourseCode
     student_prompt_ref: StorageReferenceMetadata | None = None
     llm_config_overrides: LLMConfigOverrides | None = None
-    assignment_id: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
-    user_id: Id
-    org_id: str | None = None
+    assignment_id: Annotated[Identifier, Field(max_length=100)] | None = None
+    user_id: Name
+    org_id: Name | None = None
 
 
 class ProcessingSummary(WireModel):
@@ -66,8 +74,8 @@ class ProcessingSummary(WireModel):
     total_essays: Count
     successful: Count
     failed: Count
-    successful_essay_ids: tuple[str, ...] = ()
-    failed_essay_ids: tuple[str, ...] = ()
+    successful_essay_ids: EssayIds = ()
+    failed_essay_ids: EssayIds = ()
     processing_time_seconds: Seconds
 
 
@@ -75,7 +83,7 @@ class CJAssessmentCompletedV1(ProcessingUpdate):
     """A batch is done: state only, no scores."""
 
     status: Literal[BatchStatus.COMPLETED_SUCCESSFULLY, BatchStatus.COMPLETED_WITH_FAILURES]
-    cj_assessment_job_id: Id
+    cj_assessment_job_id: Identifier
     processing_summary: ProcessingSummary
 
 
@@ -83,7 +91,7 @@ class CJAssessmentFailedV1(ProcessingUpdate):
     """A batch could not be done; `system_metadata.error_info` is the ErrorDetail that says why."""
 
     status: Literal[BatchStatus.FAILED_CRITICALLY]
-    cj_assessment_job_id: Id
+    cj_assessment_job_id: Identifier
 
     @model_validator(mode="after")
     def _says_why(self) -> Self:
@@ -118,20 +126,25 @@ class StopReason(StrEnum):
     FAILED = "failed"
 
 
+ValueT = TypeVar("ValueT")
+ByEssay = Annotated[dict[Identifier, ValueT], Field(max_length=MAX_RESULTS_PER_BATCH)]
+ByGrade = Annotated[dict[Name, ValueT], Field(max_length=MAX_GRADES)]
+
+
 class EssayResultV1(WireModel):
     """One essay's place in the ranking and its grade; `bt_score` is in logits."""
 
-    essay_id: Id
+    essay_id: Identifier
     normalized_score: Share
-    letter_grade: Id
+    letter_grade: Name
     confidence_score: Share
     confidence_label: ConfidenceLabel
     bt_score: Number
     rank: Annotated[Int, Field(gt=0)]
     is_anchor: Flag = False
-    feedback_uri: str | None = None
-    metrics_uri: str | None = None
-    display_name: str | None = None
+    feedback_uri: Text | None = None
+    metrics_uri: Text | None = None
+    display_name: Text | None = None
 
 
 class BtStats(WireModel):
@@ -145,12 +158,12 @@ class GradeProjectionSummary(WireModel):
     """Grades by essay id, with how sure they are; empty maps where no grades could be projected."""
 
     projections_available: Flag
-    primary_grades: dict[str, str] = Field(default_factory=dict)
-    confidence_labels: dict[str, ConfidenceLabel] = Field(default_factory=dict)
-    confidence_scores: dict[str, Share] = Field(default_factory=dict)
-    grade_probabilities: dict[str, dict[str, Share]] = Field(default_factory=dict)
+    primary_grades: ByEssay[Name] = Field(default_factory=dict)
+    confidence_labels: ByEssay[ConfidenceLabel] = Field(default_factory=dict)
+    confidence_scores: ByEssay[Share] = Field(default_factory=dict)
+    grade_probabilities: ByEssay[ByGrade[Share]] = Field(default_factory=dict)
     calibration_info: JsonObject = Field(default_factory=dict)
-    bt_stats: dict[str, BtStats] = Field(default_factory=dict)
+    bt_stats: ByEssay[BtStats] = Field(default_factory=dict)
 
 
 class AssessmentMetadata(WireModel):
@@ -158,10 +171,10 @@ class AssessmentMetadata(WireModel):
 
     model_config = ConfigDict(extra="allow")
 
-    grade_scale: Id
+    grade_scale: Name
     anchor_essays_used: Count
-    anchor_grade_distribution: dict[str, Count]
-    calibration_method: str | None
+    anchor_grade_distribution: ByGrade[Count]
+    calibration_method: Name | None
     comparison_count: Count
     processing_duration_seconds: Seconds
     llm_temperature: Annotated[Number, Field(ge=0, le=2)] | None
@@ -176,14 +189,14 @@ class AssessmentMetadata(WireModel):
 class AssessmentResultV1(BaseEventData):
     """The ranking and the grades of a batch, for the result aggregator."""
 
-    batch_id: Id
-    cj_assessment_job_id: Id
-    assignment_id: str | None = None
+    batch_id: Identifier
+    cj_assessment_job_id: Identifier
+    assignment_id: Identifier | None = None
     assessment_method: Literal["cj_assessment"] = "cj_assessment"
-    model_used: Id
-    model_provider: Id
-    model_version: str | None = None
-    essay_results: tuple[EssayResultV1, ...]
+    model_used: Name
+    model_provider: Name
+    model_version: Name | None = None
+    essay_results: Annotated[tuple[EssayResultV1, ...], Field(max_length=MAX_RESULTS_PER_BATCH)]
     assessment_metadata: AssessmentMetadata
     assessed_at: UtcDatetime
 
@@ -191,10 +204,10 @@ class AssessmentResultV1(BaseEventData):
 class ResourceConsumptionV1(BaseEventData):
     """Comparisons that were really judged and paid for, and by whom."""
 
-    user_id: Id
-    org_id: str | None = None
+    user_id: Name
+    org_id: Name | None = None
     resource_type: Literal["cj_comparison"] = "cj_comparison"
     quantity: Count
-    service_name: Id
-    processing_id: Id
+    service_name: Name
+    processing_id: Identifier
     consumed_at: UtcDatetime

@@ -5,25 +5,34 @@ from enum import StrEnum
 from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from event_contracts.assessment import AssessmentResultV1, StopReason
-from event_contracts.base import (
+from event_contracts.base import CourseCode, WireModel
+from event_contracts.errors import ErrorDetail
+from event_contracts.fields import (
+    MAX_RESULTS_PER_BATCH,
     Count,
-    CourseCode,
-    Id,
+    Flag,
+    Identifier,
     Int,
+    LargeCount,
+    LongText,
     Money,
+    Name,
     Number,
     Sha256Hex,
     Share,
+    Text,
     UtcDatetime,
-    WireModel,
 )
-from event_contracts.errors import ErrorDetail
 from event_contracts.llm import Winner
 
-NonEmptyText = Annotated[str, StringConstraints(min_length=1)]
+MAX_COMPARISONS_PER_PAGE: Final = 1_000
+MAX_ANCHORS_PER_ASSIGNMENT: Final = MAX_RESULTS_PER_BATCH
+MAX_GATES: Final = 100
+
+NonEmptyText = Annotated[LongText, Field(min_length=1)]
 
 
 class AssessmentState(StrEnum):
@@ -60,8 +69,8 @@ class ComparisonState(StrEnum):
 class AssessmentAccepted(WireModel):
     """202: the batch is on record."""
 
-    batch_id: Id
-    cj_assessment_job_id: Id
+    batch_id: Identifier
+    cj_assessment_job_id: Identifier
 
 
 class BatchProgress(WireModel):
@@ -80,7 +89,7 @@ class BatchCost(WireModel):
 
     cost_usd: Money
     max_cost_usd: Money | None = None
-    prices_known: bool = True
+    prices_known: Flag = True
 
 
 class GateStatus(StrEnum):
@@ -107,15 +116,15 @@ class ReliabilityView(WireModel):
     ssr_prime: Number | None = None
     split_half: Number | None = None
     target: Share | None = None
-    gates: Mapping[str, GateView] = Field(default_factory=dict)
+    gates: Annotated[Mapping[Name, GateView], Field(max_length=MAX_GATES)] = Field(default_factory=dict)
 
 
 class UntilTargetView(WireModel):
     """Comparisons until the target is reached: expected, and a range that four batches in five keep to."""
 
-    comparisons: Count
-    low: Count
-    high: Count
+    comparisons: LargeCount
+    low: LargeCount
+    high: LargeCount
     cost_usd: Money | None = None
 
 
@@ -125,7 +134,7 @@ class ForecastView(WireModel):
     `until_target` is null while the essays cannot be told from equal ones; costs are null without a known price.
     """
 
-    comparisons: Count
+    comparisons: LargeCount
     eb: Number
     cost_usd: Money | None = None
     until_target: UntilTargetView | None = None
@@ -134,10 +143,10 @@ class ForecastView(WireModel):
 class BatchStatusView(WireModel):
     """GET /api/v1/batches/{id}."""
 
-    batch_id: Id
-    cj_assessment_job_id: Id
+    batch_id: Identifier
+    cj_assessment_job_id: Identifier
     correlation_id: UUID
-    assignment_id: str | None = None
+    assignment_id: Identifier | None = None
     course_code: CourseCode
     state: AssessmentState
     stop_reason: StopReason | None = None
@@ -155,8 +164,8 @@ class BatchStatusView(WireModel):
 class BatchResultsView(WireModel):
     """GET /api/v1/batches/{id}/results: the published event, with the state of its batch."""
 
-    batch_id: Id
-    cj_assessment_job_id: Id
+    batch_id: Identifier
+    cj_assessment_job_id: Identifier
     state: AssessmentState
     result: AssessmentResultV1
 
@@ -164,62 +173,62 @@ class BatchResultsView(WireModel):
 class ComparisonView(WireModel):
     """One comparison: who stood in which slot, who won, why, what it cost."""
 
-    comparison_id: Id
-    essay_a_id: Id
-    essay_b_id: Id
+    comparison_id: Identifier
+    essay_a_id: Identifier
+    essay_b_id: Identifier
     round: Annotated[Int, Field(ge=0)]
     state: ComparisonState
     winner: Winner | None = None
-    justification: str | None = None
+    justification: Text | None = None
     confidence: Annotated[Number, Field(ge=1, le=5)] | None = None
-    provider: str | None = None
-    model: str | None = None
+    provider: Name | None = None
+    model: Name | None = None
     attempts: Count
     cost_usd: Money
     prompt_sha256: Sha256Hex | None = None
-    error_code: str | None = None
+    error_code: Name | None = None
     judged_at: UtcDatetime | None = None
 
 
 class ComparisonPage(WireModel):
     """GET /api/v1/batches/{id}/comparisons; `next_cursor` asks for the next page, null on the last."""
 
-    batch_id: Id
+    batch_id: Identifier
     total: Count
-    items: tuple[ComparisonView, ...]
-    next_cursor: str | None = None
+    items: Annotated[tuple[ComparisonView, ...], Field(max_length=MAX_COMPARISONS_PER_PAGE)]
+    next_cursor: Identifier | None = None
 
 
 class ContentStored(WireModel):
     """201: the text is kept under an id that its bytes determine."""
 
-    storage_id: Id
+    storage_id: Identifier
 
 
 class AnchorRegistration(WireModel):
     """POST /api/v1/anchors/register; without `grade_scale` the assignment's own scale is meant."""
 
-    assignment_id: Annotated[str, StringConstraints(min_length=1, max_length=100)]
-    grade: Id
+    assignment_id: Annotated[Identifier, Field(max_length=100)]
+    grade: Name
     essay_text: NonEmptyText
-    anchor_label: Id
-    grade_scale: str | None = None
+    anchor_label: Identifier
+    grade_scale: Name | None = None
 
 
 class AnchorView(WireModel):
     """One anchor essay on record."""
 
-    anchor_id: Id
-    assignment_id: Id
-    anchor_label: Id
-    grade: Id
-    grade_scale: Id
-    text_storage_id: Id
+    anchor_id: Identifier
+    assignment_id: Identifier
+    anchor_label: Identifier
+    grade: Name
+    grade_scale: Name
+    text_storage_id: Identifier
     created_at: UtcDatetime
 
 
 class AssignmentAnchors(WireModel):
     """GET /api/v1/anchors/assignment/{id}."""
 
-    assignment_id: Id
-    anchors: tuple[AnchorView, ...]
+    assignment_id: Identifier
+    anchors: Annotated[tuple[AnchorView, ...], Field(max_length=MAX_ANCHORS_PER_ASSIGNMENT)]

@@ -77,4 +77,4 @@ def unguarded(cell: str) -> str:
 
 def _needs_guard(cell: str) -> bool:
     # A text that looks guarded already is guarded once more, so that reading gives back exactly what was written.
-    return cell.startswith(_FORMULA_STARTS) or (cell.startswith(_GUARD) and _needs_guard(cell[1:]))
+    return cell.lstrip(_GUARD).startswith(_FORMULA_STARTS)

@@ -4,19 +4,17 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from event_contracts.base import (
     BatchStatus,
-    Count,
+    EssayIds,
     EssayProcessingInputRefV1,
-    Id,
-    JsonObject,
     ProcessingStage,
     SystemProcessingMetadata,
-    UtcDatetime,
     WireModel,
 )
+from event_contracts.fields import MAX_ESSAYS_PER_BATCH, Count, Identifier, JsonObject, Name, UtcDatetime
 
 
 class PhaseName(StrEnum):
@@ -32,23 +30,23 @@ class PhaseName(StrEnum):
 class ELSBatchPhaseOutcomeV1(WireModel):
     """A phase of a whole batch ended: which essays came through and which did not."""
 
-    batch_id: Id
+    batch_id: Identifier
     phase_name: PhaseName
     phase_status: BatchStatus
-    processed_essays: tuple[EssayProcessingInputRefV1, ...]
-    failed_essay_ids: tuple[str, ...]
+    processed_essays: Annotated[tuple[EssayProcessingInputRefV1, ...], Field(max_length=MAX_ESSAYS_PER_BATCH)]
+    failed_essay_ids: EssayIds
     correlation_id: UUID
 
 
 class SpellcheckPhaseCompletedV1(WireModel):
     """One essay's spelling was checked, or could not be; `entity_id` is the essay id."""
 
-    entity_id: Id
-    batch_id: Id
-    correlation_id: Id
+    entity_id: Identifier
+    batch_id: Identifier
+    correlation_id: Identifier
     status: ProcessingStage
-    corrected_text_storage_id: str | None = None
-    error_code: str | None = None
+    corrected_text_storage_id: Identifier | None = None
+    error_code: Name | None = None
     processing_duration_ms: Count
     timestamp: UtcDatetime
 
@@ -56,11 +54,11 @@ class SpellcheckPhaseCompletedV1(WireModel):
 class PhaseSkippedV1(WireModel):
     """A phase was left out of a pipeline because its result is there already."""
 
-    event: str = "batch.phase.skipped"
-    batch_id: Id
+    event: Name = "batch.phase.skipped"
+    batch_id: Identifier
     phase_name: PhaseName
-    skip_reason: str = "already_completed"
-    storage_id: str | None = None
+    skip_reason: Name = "already_completed"
+    storage_id: Identifier | None = None
     correlation_id: UUID
     metadata: SystemProcessingMetadata
 
@@ -68,17 +66,17 @@ class PhaseSkippedV1(WireModel):
 class PipelineRequest(WireModel):
     """POST /internal/v1/pipelines/define."""
 
-    batch_id: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+    batch_id: Identifier
     requested_pipeline: PhaseName
-    correlation_id: Annotated[str, StringConstraints(min_length=1, max_length=100)]
+    correlation_id: Annotated[Name, Field(max_length=100)]
     batch_metadata: JsonObject | None = None
 
 
 class PipelineResolution(WireModel):
     """The phases that a batch still has to go through, in order, and why these."""
 
-    batch_id: Id
-    final_pipeline: tuple[PhaseName, ...]
+    batch_id: Identifier
+    final_pipeline: Annotated[tuple[PhaseName, ...], Field(max_length=len(PhaseName))]
     analysis_summary: JsonObject = Field(default_factory=dict)
 
 
@@ -97,5 +95,5 @@ class PhaseProgress(WireModel):
 class BatchPhases(WireModel):
     """GET /internal/v1/batches/{id}/phases."""
 
-    batch_id: Id
-    phases: tuple[PhaseProgress, ...]
+    batch_id: Identifier
+    phases: Annotated[tuple[PhaseProgress, ...], Field(max_length=len(PhaseName))]

@@ -6,10 +6,12 @@ from functools import cache
 from typing import Annotated, Final, Generic, Self, TypeVar, cast
 from uuid import UUID, uuid4
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
-from event_contracts.base import BaseEventData, Id, Int, JsonObject, Money, Number, UtcDatetime, WireModel
+from event_contracts.base import BaseEventData, WireModel
 from event_contracts.errors import InvalidRequest, MalformedEvent, validation_reasons
+from event_contracts.fields import Int, JsonObject, Money, Name, Number, Text, Url, UtcDatetime
+from event_contracts.json_values import MAX_MESSAGE_VALUES, holds_too_many_values
 from event_contracts.llm import LLMComparisonResultV1
 from event_contracts.topics import topic_of
 
@@ -26,13 +28,15 @@ class SourceService(StrEnum):
 
 
 SHARES_TOLERANCE: Final = 1e-6
+MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
+"""Of one message: many times what a broker takes, and what 5,000 essays need."""
 
 
 class PanelJudge(WireModel):
     """One judge of a panel, and the share of the comparisons that it gets."""
 
-    provider: Id
-    model: Id
+    provider: Name
+    model: Name
     share: Annotated[Number, Field(gt=0, le=1)]
 
 
@@ -42,7 +46,7 @@ class EnvelopeHints(WireModel):
     max_comparisons: Annotated[Int, Field(gt=0)] | None = None
     max_cost_usd: Annotated[Money, Field(gt=0)] | None = None
     target_reliability: Annotated[Number, Field(gt=0, lt=1)] | None = None
-    callback_url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+")] | None = None
+    callback_url: Url | None = None
     judge_panel: Annotated[tuple[PanelJudge, ...], Field(min_length=2, max_length=8)] | None = None
 
     @field_validator("judge_panel")
@@ -68,12 +72,12 @@ class EventEnvelope(WireModel, Generic[DataT]):
     """One message: what happened, when, by whom, in which chain of events."""
 
     event_id: UUID
-    event_type: Id
+    event_type: Name
     event_timestamp: UtcDatetime
-    source_service: Id
+    source_service: Name
     schema_version: Annotated[Int, Field(ge=1)] = 1
     correlation_id: UUID
-    data_schema_uri: str | None = None
+    data_schema_uri: Text | None = None
     data: DataT
     metadata: JsonObject | None = None
 
@@ -143,8 +147,14 @@ def _parametrised(data_type: type[WireModel]) -> object:
 
 
 def parse_envelope(value: bytes, data_type: type[DataT]) -> EventEnvelope[DataT]:
-    """Read a message value; MalformedEvent says which fields are wrong, without their values."""
+    """Read a message value, whatever its bytes are.
+
+    Raises nothing but MalformedEvent, which says which fields are wrong, without their values.
+    """
     topic = topic_of(data_type)
+    if len(value) > MAX_MESSAGE_BYTES or holds_too_many_values(value):
+        limits = f"{MAX_MESSAGE_BYTES} bytes or {MAX_MESSAGE_VALUES} values"
+        raise MalformedEvent(f"not a {topic} message", reasons=(f"message: has more than {limits}",))
     try:
         envelope = envelope_type(data_type).model_validate_json(value)
     except ValidationError as error:

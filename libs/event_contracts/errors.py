@@ -27,10 +27,37 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 from pydantic import Field, JsonValue, ValidationError, field_serializer
+from pydantic_core import ErrorDetails
 
-from event_contracts.base import Id, JsonObject, UtcDatetime, WireModel
+from event_contracts.base import WireModel
+from event_contracts.fields import (
+    IDENTIFIER_PATTERN,
+    MAX_JSON_DEPTH,
+    NAME_PATTERN,
+    NO_IDENTIFIER,
+    TEXT_PATTERN,
+    URL_PATTERN,
+    JsonObject,
+    LongText,
+    Name,
+    Text,
+    UtcDatetime,
+    check_json,
+)
 
 _REASONS_SHOWN: Final = 20
+_STEP_SHOWN: Final = 60
+_REASON_SHOWN: Final = 300
+_MESSAGE_SHOWN: Final = 2_000
+_DETAILS_DEPTH: Final = MAX_JSON_DEPTH // 2
+"""An error travels inside the objects of other messages, whose own depth is limited."""
+
+_PATTERNS: Final[Mapping[str, str]] = {
+    IDENTIFIER_PATTERN: NO_IDENTIFIER,
+    NAME_PATTERN: "must be printable characters on one line",
+    TEXT_PATTERN: "must not hold a NUL character",
+    URL_PATTERN: "must be an http or https address",
+}
 
 
 class ErrorCode(StrEnum):
@@ -150,16 +177,16 @@ def http_status(code: ErrorCode) -> int:
 class ErrorDetail(WireModel):
     """What went wrong, where and under which correlation id; the code may be another service's own."""
 
-    error_code: Id
-    message: str
+    error_code: Name
+    message: Text
     correlation_id: UUID
     timestamp: UtcDatetime
-    service: Id
-    operation: Id
+    service: Name
+    operation: Name
     details: JsonObject = Field(default_factory=dict)
-    stack_trace: str | None = None
-    trace_id: str | None = None
-    span_id: str | None = None
+    stack_trace: LongText | None = None
+    trace_id: Text | None = None
+    span_id: Text | None = None
 
     @field_serializer("stack_trace", when_used="json")
     def _stays_inside(self, _stack_trace: str | None) -> None:
@@ -188,15 +215,19 @@ class SuiteError(Exception):
         return http_status(self.code)
 
     def detail(self, *, service: str, operation: str, correlation_id: UUID) -> ErrorDetail:
-        """This error as it goes onto the wire, stamped with the present moment."""
+        """This error as it goes onto the wire, stamped with the present moment.
+
+        A message or details that are too large for the wire are shortened and say so: an error must never fail to
+        be reported.
+        """
         return ErrorDetail(
             error_code=self.code,
-            message=self.message,
+            message=shortened(self.message, _MESSAGE_SHOWN),
             correlation_id=correlation_id,
             timestamp=datetime.now(UTC),
             service=service,
             operation=operation,
-            details=self.details,
+            details=_bounded(self.details),
         )
 
 
@@ -322,9 +353,33 @@ class ProcessingError(SuiteError):
 
 def validation_reasons(error: ValidationError) -> tuple[str, ...]:
     """Which field is wrong and how, at most twenty of them, never the value: it may be essay text."""
-    found = error.errors(include_url=False, include_input=False, include_context=False)
-    shown = [
-        f"{'.'.join(map(str, item['loc'])) or 'message'}: {item['msg']}" for item in found[:_REASONS_SHOWN]
-    ]
+    found = error.errors(include_url=False, include_input=False)
+    shown = [f"{_place(item)}: {_complaint(item)}" for item in found[:_REASONS_SHOWN]]
     hidden = len(found) - len(shown)
     return (*shown, f"and {hidden} more") if hidden else tuple(shown)
+
+
+def _place(item: ErrorDetails) -> str:
+    """A step may be a key that the sender made up, of any length."""
+    return ".".join(shortened(str(step), _STEP_SHOWN) for step in item["loc"]) or "message"
+
+
+def _complaint(item: ErrorDetails) -> str:
+    pattern = item.get("ctx", {}).get("pattern")
+    return _PATTERNS.get(str(pattern)) or shortened(item["msg"], _REASON_SHOWN)
+
+
+def shortened(text: str, limit: int) -> str:
+    """The text on the wire: NUL and half surrogate pairs spelt out, and of a longer text its start and its length."""
+    plain = text.replace("\x00", "\\x00")
+    if not plain.isascii():
+        plain = plain.encode(errors="backslashreplace").decode()
+    return plain if len(plain) <= limit else f"{plain[:limit]}… ({len(plain)} characters)"
+
+
+def _bounded(details: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    try:
+        check_json(details, max_depth=_DETAILS_DEPTH)
+    except ValueError as error:
+        return {"details_left_out": f"the details cannot be sent: {error}"}
+    return details

@@ -6,10 +6,12 @@ texts, so that no text can close its own fence, and the same pair always gives t
 
 import hashlib
 import re
+from bisect import bisect_left
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Final
 
-from event_contracts.base import JsonObject
+from event_contracts.fields import JsonObject
 
 LABEL_A: Final = "Essay A"
 LABEL_B: Final = "Essay B"
@@ -28,6 +30,7 @@ ANSWER_SCHEMA: Final[JsonObject] = {
 """JSON Schema of a judge's answer; anything else is rejected, never repaired."""
 
 _OPENING = re.compile(r"<essay_([ab])_([0-9a-f]{16})>\n")
+_CLOSING = re.compile(r"\n</essay_([ab]_[0-9a-f]{16})>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +52,18 @@ def fence_pair(text_a: str, text_b: str) -> FencedPair:
 
 def read_fenced_pair(prompt: str) -> tuple[str, str]:
     """The two texts of a prompt made with ``fence_pair``; raises ``ValueError`` unless both are there."""
+    closings: dict[str, list[int]] = defaultdict(list)
+    for closing in _CLOSING.finditer(prompt):
+        closings[closing[1]].append(closing.start())
     found: dict[str, str] = {}
-    place = 0
-    while opening := _OPENING.search(prompt, place):
-        slot, boundary = opening.groups()
-        end = prompt.find(f"\n</essay_{slot}_{boundary}>", opening.end())
-        if end >= 0:
-            found[slot] = prompt[opening.end() : end]
-        place = max(opening.end(), end)
+    position = 0
+    while opening := _OPENING.search(prompt, position):
+        position = opening.end()
+        ends = closings[f"{opening[1]}_{opening[2]}"]
+        following = bisect_left(ends, position)
+        if following < len(ends):
+            found[opening[1]] = prompt[position : ends[following]]
+            position = ends[following]
     if set(found) != {"a", "b"}:
         raise ValueError("the prompt does not hold two fenced essays")
     return found["a"], found["b"]

@@ -1,29 +1,39 @@
 """The LLM provider's contracts: comparison requests, their results, and the events about calls and costs."""
 
+import json
 from collections.abc import Collection
 from enum import StrEnum
 from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from event_contracts.base import (
+from event_contracts.base import WireModel
+from event_contracts.errors import CallbackMissing, ErrorDetail, InvalidCallback, InvalidRequest
+from event_contracts.fields import (
+    NO_IDENTIFIER,
     Count,
     Flag,
-    Id,
+    Identifier,
     Int,
     JsonObject,
+    LongText,
     Money,
+    Name,
     Number,
     Seconds,
     Sha256Hex,
+    Text,
     UtcDatetime,
-    WireModel,
+    is_identifier,
 )
-from event_contracts.errors import CallbackMissing, ErrorDetail, InvalidCallback, InvalidRequest
 from event_contracts.judging import LABEL_A, LABEL_B, MAX_JUSTIFICATION
 
 MAX_COMPARISONS_PER_CALL: Final = 500
+MAX_PROMPT_BLOCKS: Final = 100
+MAX_REQUEST_METADATA: Final = 100_000
+MAX_SUBMISSION_BYTES: Final = 16 * 1024 * 1024
+"""Of the body of one call that brings several comparisons; a caller cuts its submissions by it."""
 
 
 class LLMProvider(StrEnum):
@@ -58,12 +68,12 @@ class OutputVerbosity(StrEnum):
 class LLMConfigOverrides(WireModel):
     """What the caller wants instead of the service's defaults; null is "the default", 0.0 is a value."""
 
-    model_override: Id | None = None
-    provider_override: Id | None = None
+    model_override: Name | None = None
+    provider_override: Name | None = None
     temperature_override: Annotated[Number, Field(ge=0, le=2)] | None = None
     max_tokens_override: Annotated[Int, Field(gt=0)] | None = None
-    system_prompt_override: str | None = None
-    judge_rubric_override: str | None = None
+    system_prompt_override: LongText | None = None
+    judge_rubric_override: LongText | None = None
     reasoning_effort: ReasoningEffort | None = None
     output_verbosity: OutputVerbosity | None = None
 
@@ -93,12 +103,12 @@ class TokenUsage(WireModel):
 class JudgementProvenance(WireModel):
     """What `request_metadata` says about a result: which essays, batch and prompt, which model answered."""
 
-    essay_a_id: Id
-    essay_b_id: Id
-    bos_batch_id: Id
+    essay_a_id: Identifier
+    essay_b_id: Identifier
+    bos_batch_id: Identifier
     prompt_sha256: Sha256Hex
-    resolved_provider: str | None = None
-    resolved_model: str | None = None
+    resolved_provider: Name | None = None
+    resolved_model: Name | None = None
     cache_read_tokens: Count = 0
     cache_write_tokens: Count = 0
 
@@ -114,20 +124,20 @@ class LLMComparisonResultV1(WireModel):
     resolved_model, cache_read_tokens and cache_write_tokens.
     """
 
-    request_id: Id
+    request_id: Name
     correlation_id: UUID
     winner: Winner | None = None
-    justification: Annotated[str, StringConstraints(max_length=MAX_JUSTIFICATION)] | None = None
+    justification: Annotated[Text, Field(max_length=MAX_JUSTIFICATION)] | None = None
     confidence: Annotated[Number, Field(ge=1, le=5)] | None = None
     error_detail: ErrorDetail | None = None
-    provider: Id
-    model: Id
+    provider: Name
+    model: Name
     response_time_ms: Count
     token_usage: TokenUsage
     cost_estimate: Money
     requested_at: UtcDatetime
     completed_at: UtcDatetime
-    trace_id: str | None = None
+    trace_id: Text | None = None
     request_metadata: JsonObject
 
     @field_validator("request_metadata")
@@ -161,10 +171,10 @@ class LLMComparisonResultV1(WireModel):
 class LLMRequestStartedV1(WireModel):
     """A call to a provider began."""
 
-    provider: Id
+    provider: Name
     request_type: Literal["comparison"] = "comparison"
     correlation_id: UUID
-    user_id: str | None = None
+    user_id: Name | None = None
     metadata: JsonObject = Field(default_factory=dict)
 
 
@@ -173,7 +183,7 @@ class LLMRequestCompletedV1(LLMRequestStartedV1):
 
     success: Flag
     response_time_ms: Count
-    error_message: str | None = None
+    error_message: Text | None = None
     token_usage: TokenUsage | None = None
     cost_estimate: Money | None = None
 
@@ -189,10 +199,10 @@ class ProviderFailureType(StrEnum):
 class LLMProviderFailureV1(WireModel):
     """A provider did not do its work."""
 
-    provider: Id
+    provider: Name
     failure_type: ProviderFailureType
     correlation_id: UUID
-    error_details: str
+    error_details: Text
     circuit_breaker_opened: Flag = False
 
 
@@ -200,14 +210,14 @@ class LLMCostTrackingV1(WireModel):
     """What one call cost, and whom to bill."""
 
     correlation_id: UUID
-    provider: Id
-    model: Id
+    provider: Name
+    model: Name
     request_type: Literal["comparison"] = "comparison"
     cost_estimate_usd: Money
     token_usage: TokenUsage
-    user_id: str | None = None
-    organization_id: str | None = None
-    service_name: Id
+    user_id: Name | None = None
+    organization_id: Name | None = None
+    service_name: Name
     request_timestamp: UtcDatetime
     response_time_ms: Count
 
@@ -224,10 +234,10 @@ class LLMCostAlertV1(WireModel):
     """Spending reached a limit."""
 
     alert_type: CostAlertType
-    provider: Id
+    provider: Name
     current_cost: Money
     threshold: Money
-    period: Id
+    period: Name
 
 
 class PromptTarget(StrEnum):
@@ -241,9 +251,12 @@ class PromptBlock(WireModel):
     """A piece of a prompt; cacheable blocks come first and may be kept by the vendor for `ttl`."""
 
     target: PromptTarget
-    content: Annotated[str, StringConstraints(min_length=1)]
+    content: Annotated[LongText, Field(min_length=1)]
     cacheable: Flag = False
     ttl: Literal["5m", "1h"] = "5m"
+
+
+PromptBlocks = Annotated[tuple[PromptBlock, ...], Field(min_length=1, max_length=MAX_PROMPT_BLOCKS)]
 
 
 class Latency(StrEnum):
@@ -271,13 +284,13 @@ class ComparisonRequest(WireModel):
     made, and the request ends with LLM_COST_LIMIT_EXCEEDED.
     """
 
-    user_prompt: Annotated[str, StringConstraints(min_length=1)]
-    prompt_blocks: Annotated[tuple[PromptBlock, ...], Field(min_length=1)] | None = None
-    callback_topic: str | None = None
-    callback_url: str | None = None
+    user_prompt: Annotated[LongText, Field(min_length=1)]
+    prompt_blocks: PromptBlocks | None = None
+    callback_topic: Text | None = None
+    callback_url: Text | None = None
     llm_config_overrides: LLMConfigOverrides | None = None
     correlation_id: UUID
-    user_id: str | None = None
+    user_id: Name | None = None
     max_cost_usd: Money | None = None
     priority: Annotated[Int, Field(ge=0, le=9)] = 0
     not_before: UtcDatetime | None = None
@@ -285,6 +298,17 @@ class ComparisonRequest(WireModel):
     latency: Latency = Latency.LIVE
     on_batch_expiry: BatchExpiry = BatchExpiry.RETRY_LIVE
     metadata: JsonObject = Field(default_factory=dict)
+
+    @field_validator("metadata")
+    @classmethod
+    def _comes_back(cls, metadata: JsonObject) -> JsonObject:
+        """The result repeats all of it, in a message of limited size, and its batch id becomes a key."""
+        if len(json.dumps(metadata)) > MAX_REQUEST_METADATA:
+            raise ValueError(f"has more than {MAX_REQUEST_METADATA} characters as JSON")
+        batch_id = metadata.get("bos_batch_id")
+        if isinstance(batch_id, str) and not is_identifier(batch_id):
+            raise ValueError(f"bos_batch_id {NO_IDENTIFIER}")
+        return metadata
 
     def require_callback(self, allowed_topics: Collection[str]) -> None:
         """Raise CallbackMissing or InvalidCallback unless the result has a place to go that is allowed."""
@@ -299,14 +323,14 @@ class ComparisonAccepted(WireModel):
 
     queue_id: UUID
     status: Literal["queued"] = "queued"
-    message: str
+    message: Text
     estimated_wait_minutes: Seconds | None = None
 
 
 class ComparisonBatchItem(ComparisonRequest):
     """One comparison of a call that brings several; `idempotency_key` stands for the single call's header."""
 
-    idempotency_key: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
+    idempotency_key: Name | None = None
 
 
 class ComparisonBatchRequest(WireModel):
@@ -333,7 +357,7 @@ class ComparisonItemAnswer(WireModel):
 class ComparisonBatchAnswer(WireModel):
     """One answer an item, in the order of the request."""
 
-    items: tuple[ComparisonItemAnswer, ...]
+    items: Annotated[tuple[ComparisonItemAnswer, ...], Field(max_length=MAX_COMPARISONS_PER_CALL)]
 
 
 class RequestState(StrEnum):
@@ -356,6 +380,6 @@ class RequestStatus(WireModel):
     attempts: Count
     requested_at: UtcDatetime
     completed_at: UtcDatetime | None = None
-    provider: str | None = None
-    model: str | None = None
+    provider: Name | None = None
+    model: Name | None = None
     result: LLMComparisonResultV1 | None = None

@@ -1,6 +1,7 @@
 """Every topic, which event it carries, who writes and who reads it, and the names of dead letters."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -61,7 +62,8 @@ class Party(StrEnum):
     BILLING = "billing"
 
 
-class TopicSpec(WireModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicSpec:
     """One topic: its event and the parties on both sides."""
 
     topic: Topic

@@ -12,8 +12,8 @@ from prometheus_client import CollectorRegistry
 from service_kit.callbacks.policy import callback_client
 from service_kit.callbacks.relay import CallbackRelay, CallbackSender
 from service_kit.callbacks.webhooks import CallbackPolicy, WebhookSigner
-from service_kit.http.app import Check
 from service_kit.http.authentication import AdministratorsOnly, KeySource, PublishedKeys, SharedSecret
+from service_kit.http.operations import Check
 from service_kit.messaging.bus_relay import OutboxRelay
 from service_kit.messaging.event_bus import EventBus, KafkaEventBus
 from service_kit.running import BackgroundLoop

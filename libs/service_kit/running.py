@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
@@ -16,10 +15,9 @@ import stamina
 import structlog
 import uvloop
 from event_contracts import ConfigurationError, Unavailable
-from hypercorn.asyncio import serve
-from hypercorn.config import Config
 from quart import Quart
 
+from service_kit.http.server import serve_until
 from service_kit.messaging.event_bus import EventBus
 from service_kit.storage.database import create_database_if_missing, migrate
 from service_kit.telemetry.metrics import ServiceMetrics
@@ -215,12 +213,7 @@ async def _cancelled_at_exit() -> AsyncIterator[list[asyncio.Task[None]]]:
 
 def _http(service: Service, where: socket.socket, stop: asyncio.Event) -> Callable[[], Awaitable[None]]:
     async def run() -> None:
-        config = Config()
-        config.bind = [f"fd://{where.detach()}"]
-        config.graceful_timeout = GRACE_SECONDS
-        config.accesslog = None
-        config.errorlog = logging.getLogger("hypercorn.error")
-        await serve(service.app, config, shutdown_trigger=stop.wait)
+        await serve_until(service.app, where, stop, service=service.name, grace_seconds=GRACE_SECONDS)
 
     return run
 

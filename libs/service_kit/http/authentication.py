@@ -1,4 +1,4 @@
-"""Bearer tokens: who asks, and whether an administrator does."""
+"""Bearer tokens: authenticates callers of the administrators' routes."""
 
 import asyncio
 import ipaddress
@@ -25,26 +25,26 @@ ADMIN: Final = "admin"
 SHORTEST_SECRET_BYTES: Final = 32
 READ_CLAIMS: Final = ("sub", "exp", "iat", "iss", "aud", "roles")
 CLOCK_LEEWAY_SECONDS: Final = 30
-"""How far the identity service's clock may be from this one."""
+"""How far the identity service's clock may differ from this one."""
 
 KEYS_TIMEOUT_SECONDS: Final = 5.0
-KEEP_KEYS_SECONDS: Final = 300.0
+KEYS_LIFETIME_SECONDS: Final = 300.0
 """After this a key that has been withdrawn is no longer accepted."""
 
-KEYS_REST_SECONDS: Final = 10.0
-"""Between two readings: made-up key ids must not make this service a flood for the identity service."""
+KEYS_FETCH_INTERVAL_SECONDS: Final = 10.0
+"""Limits JWKS fetches so that unknown key ids cannot flood the identity service."""
 
 
 class KeySource(Protocol):
-    """Where the key is that a token must be signed with; only its algorithms are accepted."""
+    """Provides the key that a token must be signed with; only its algorithms are accepted."""
 
     @property
     def algorithms(self) -> Sequence[str]:
-        """As a token's header names them."""
+        """Their names as in a token's header."""
         ...
 
     async def key_for(self, token: str) -> jwt.PyJWK | str:
-        """Raises ``jwt.PyJWTError`` for a token without a known key, ``Unavailable`` if that cannot be told."""
+        """Raises ``jwt.PyJWTError`` for a token without a known key, ``Unavailable`` while keys cannot be read."""
         ...
 
 
@@ -73,44 +73,44 @@ class _Published(BaseModel):
 class PublishedKeys:
     """RS256 or ES256 with the keys that the identity service publishes (JWKS).
 
-    They are kept for five minutes, and read anew for a key id that is not among them; one reading at a time.
+    They are kept for five minutes, and fetched again for a key id that is not among them; one fetch at a time.
     """
 
     algorithms = ("RS256", "ES256")
 
     def __init__(
-        self, url: str, *, client: httpx2.AsyncClient, rest_seconds: float = KEYS_REST_SECONDS
+        self, url: str, *, client: httpx2.AsyncClient, fetch_interval: float = KEYS_FETCH_INTERVAL_SECONDS
     ) -> None:
         check_jwks_url(url)
         self._url = url
         self._client = client
-        self._rest_seconds = rest_seconds
-        self._reading = asyncio.Lock()
+        self._fetch_interval = fetch_interval
+        self._fetching = asyncio.Lock()
         self._keys: Mapping[str, jwt.PyJWK] = {}
-        self._keep_until = self._rest_until = monotonic()
-        self._is_away = True
+        self._keep_until = self._next_fetch_at = monotonic()
+        self._fetch_failed = True
 
     async def key_for(self, token: str) -> jwt.PyJWK:
         key_id = jwt.get_unverified_header(token).get("kid")
         if not isinstance(key_id, str):
             raise jwt.InvalidKeyError("the token names no key")
-        return self._known(key_id) or await self._sought(key_id)
+        return self._known(key_id) or await self._fetched(key_id)
 
     def _known(self, key_id: str) -> jwt.PyJWK | None:
         return self._keys.get(key_id) if monotonic() < self._keep_until else None
 
-    async def _sought(self, key_id: str) -> jwt.PyJWK:
-        async with self._reading:
-            if monotonic() >= self._rest_until:
-                await self._read()
+    async def _fetched(self, key_id: str) -> jwt.PyJWK:
+        async with self._fetching:
+            if monotonic() >= self._next_fetch_at:
+                await self._fetch()
         if key := self._known(key_id):
             return key
-        if self._is_away:
-            raise Unavailable("the identity service's keys cannot be read", retry_after=self._rest_seconds)
+        if self._fetch_failed:
+            raise Unavailable("the identity service's keys cannot be read", retry_after=self._fetch_interval)
         raise jwt.InvalidKeyError("the token's key is not published")
 
-    async def _read(self) -> None:
-        self._rest_until, self._is_away = monotonic() + self._rest_seconds, True
+    async def _fetch(self) -> None:
+        self._next_fetch_at, self._fetch_failed = monotonic() + self._fetch_interval, True
         try:
             async with asyncio.timeout(KEYS_TIMEOUT_SECONDS):
                 answer = (await self._client.get(self._url)).raise_for_status()
@@ -118,7 +118,7 @@ class PublishedKeys:
         except (httpx2.HTTPError, TimeoutError, ValidationError, jwt.PyJWTError) as error:
             log.warning("jwks.unreadable", url=self._url, reason=type(error).__name__)
         else:
-            self._keep_until, self._is_away = monotonic() + KEEP_KEYS_SECONDS, False
+            self._keep_until, self._fetch_failed = monotonic() + KEYS_LIFETIME_SECONDS, False
 
     def _usable(self, body: bytes) -> Mapping[str, jwt.PyJWK]:
         return {
@@ -129,7 +129,7 @@ class PublishedKeys:
 
 
 class _Claims(BaseModel):
-    """What is read of a token whose signature and times are right."""
+    """The claims that are read from a token whose signature and times are valid."""
 
     model_config = ConfigDict(strict=True, hide_input_in_errors=True)
 
@@ -139,7 +139,7 @@ class _Claims(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class AdministratorsOnly:
-    """Lets in who shows a valid token with the role ``admin``."""
+    """Admits callers with a valid token that has the role ``admin``."""
 
     keys: KeySource
     issuer: str
@@ -179,7 +179,7 @@ class AdministratorsOnly:
 
 
 def check_jwks_url(url: str) -> None:
-    """``ConfigurationError`` unless nobody on the way can put keys of their own in the place of the real ones."""
+    """Raise ``ConfigurationError`` for a URL whose answers could be replaced on their way."""
     try:
         parsed = httpx2.URL(url)
     except httpx2.InvalidURL as error:

@@ -37,7 +37,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from hypercorn.typing import Framework
 from quart import Quart
-from service_kit.http.app import request_body
+from service_kit.http.bodies import request_body
 
 from suite.benchmarks.limited_vendor import LimitedVendor, VendorLimits
 from suite.benchmarks.page import write_section

@@ -1,17 +1,21 @@
-"""The service's HTTP routes."""
+"""The service's HTTP routes: pipelines, and which phases a batch has gone through."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from event_contracts import BatchPhases, ErrorBody, PipelineRequest, PipelineResolution
 from quart import Blueprint
-from quart_schema import document_response, validate_request, validate_response
+from quart_schema import document_response
+from service_kit.http.bodies import answers, takes
 
 from batch_conductor.adapters.batch_metadata import read_facts
 from batch_conductor.domain.gates import BatchFacts
 from batch_conductor.domain.pipeline import BatchId
 from batch_conductor.domain.plan import Plan
+
+MAX_REQUEST_BYTES: Final = 1024 * 1024
+"""Most of it is the batch's metadata, which is kept."""
 
 
 class Define(Protocol):
@@ -29,12 +33,12 @@ class Actions:
 
 
 def pipelines_api(actions: Actions) -> Blueprint:
-    """Pipelines, and where a batch is."""
+    """The routes."""
     blueprint = Blueprint("pipelines", __name__, url_prefix="/internal/v1")
 
     @blueprint.post("/pipelines/define")
-    @validate_request(PipelineRequest)
-    @validate_response(PipelineResolution)
+    @takes(PipelineRequest, max_bytes=MAX_REQUEST_BYTES)
+    @answers(PipelineResolution)
     @document_response(ErrorBody, 409)
     @document_response(ErrorBody, 422)
     async def define(data: PipelineRequest) -> PipelineResolution:
@@ -43,7 +47,7 @@ def pipelines_api(actions: Actions) -> Blueprint:
         return plan.resolution()
 
     @blueprint.get("/batches/<batch_id>/phases")
-    @validate_response(BatchPhases)
+    @answers(BatchPhases)
     @document_response(ErrorBody, 404)
     async def phases(batch_id: str) -> BatchPhases:
         """Every phase of a batch that is planned or reported, counted in essays."""

@@ -1,14 +1,16 @@
-"""The service's HTTP routes."""
+"""The service's HTTP routes: assessments and batches, anchors, content, and the callback for results."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Annotated, Any, Final
 
 from event_contracts import (
     COMPARISON_COLUMNS,
     FINAL_STATES,
+    LARGEST_INTEGER,
+    MAX_COMPARISONS_PER_PAGE,
     AnchorRegistration,
     AnchorView,
     AssessmentAccepted,
@@ -20,30 +22,40 @@ from event_contracts import (
     ELS_CJAssessmentRequestV1,
     ErrorBody,
     EventEnvelope,
+    InvalidRequest,
     LLMComparisonResultV1,
     comparison_row,
     csv_text,
     parse_envelope,
 )
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 from quart import Blueprint, Response, request
-from quart_schema import (
-    document_request,
-    document_response,
-    validate_querystring,
-    validate_request,
-    validate_response,
-)
+from quart_schema import document_request, document_response, validate_querystring
 from service_kit.callbacks.webhooks import WebhookSigner
-from service_kit.http.app import request_body
+from service_kit.http.bodies import answers, check_values, max_body_bytes, request_body, takes
 
 from cj_assessment.domain.batch import Anchor, Batch, BatchId, RequestEnvelope
 
-CSV_PAGE = 1000
-EVENTS_EVERY_SECONDS = 0.5
-COMMENT_AFTER_SECONDS = 15.0
+CSV_PAGE: Final = MAX_COMPARISONS_PER_PAGE
+EVENTS_EVERY_SECONDS: Final = 0.5
+COMMENT_AFTER_SECONDS: Final = 15.0
+
+MAX_ASSESSMENT_BYTES: Final = 8 * 1024 * 1024
+"""Of one request: 5,000 essays with what a spellchecker says of each take under 3 MiB."""
+
+MAX_CONTENT_BYTES: Final = 1024 * 1024
+"""Of one text: four times the 60,000 characters that an essay may have, each of four bytes."""
+
+MAX_CALLBACK_BYTES: Final = 4 * 1024 * 1024
+CONTENT_TYPES: Final = ("text/plain", "application/octet-stream", "")
 
 HandleResults = Callable[[Sequence[EventEnvelope[LLMComparisonResultV1]]], Awaitable[None]]
+
+
+def _fits(cursor: str) -> str:
+    if int(cursor) > LARGEST_INTEGER:
+        raise ValueError("must be the next_cursor of the page before")
+    return cursor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,35 +75,37 @@ class Actions:
 
 
 class PageQuery(BaseModel):
-    """Which page of a list."""
+    """Which page of a list; `cursor` is the `next_cursor` of the page before."""
 
-    cursor: str | None = None
-    limit: int = 200
+    cursor: (
+        Annotated[str, StringConstraints(max_length=20, pattern=r"^[0-9]+$"), AfterValidator(_fits)] | None
+    ) = None
+    limit: Annotated[int, Field(ge=1, le=MAX_COMPARISONS_PER_PAGE)] = 200
 
 
 def assessments_api(actions: Actions) -> Blueprint:
-    """Assessments and batches."""
+    """The routes of assessments and batches."""
     blueprint = Blueprint("assessments", __name__, url_prefix="/api/v1")
 
     @blueprint.post("/assessments")
-    @validate_request(EventEnvelope[ELS_CJAssessmentRequestV1])
-    @validate_response(AssessmentAccepted, 202)
+    @takes(EventEnvelope[ELS_CJAssessmentRequestV1], max_bytes=MAX_ASSESSMENT_BYTES)
+    @answers(AssessmentAccepted, 202)
     @document_response(ErrorBody, 409)
     @document_response(ErrorBody, 422)
-    async def accept(data: RequestEnvelope) -> tuple[AssessmentAccepted, int]:
+    async def accept(data: RequestEnvelope) -> AssessmentAccepted:
         """Assess a batch of essays: the same envelope as on the request topic."""
         batch = await actions.accept(data)
-        return AssessmentAccepted(batch_id=batch.batch_id, cj_assessment_job_id=str(batch.job_id)), 202
+        return AssessmentAccepted(batch_id=batch.batch_id, cj_assessment_job_id=str(batch.job_id))
 
     @blueprint.get("/batches/<batch_id>")
-    @validate_response(BatchStatusView)
+    @answers(BatchStatusView)
     @document_response(ErrorBody, 404)
     async def status(batch_id: str) -> BatchStatusView:
         """State, progress, cost and reliability so far."""
         return await actions.status(BatchId(batch_id))
 
     @blueprint.get("/batches/<batch_id>/results")
-    @validate_response(BatchResultsView)
+    @answers(BatchResultsView)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 409)
     async def results(batch_id: str) -> BatchResultsView:
@@ -100,7 +114,7 @@ def assessments_api(actions: Actions) -> Blueprint:
 
     @blueprint.get("/batches/<batch_id>/comparisons")
     @validate_querystring(PageQuery)
-    @validate_response(ComparisonPage)
+    @answers(ComparisonPage)
     @document_response(ErrorBody, 404)
     async def comparisons(batch_id: str, query_args: PageQuery) -> ComparisonPage:
         """Every comparison of a batch, in the order they were planned."""
@@ -124,13 +138,13 @@ def assessments_api(actions: Actions) -> Blueprint:
         return response
 
     @blueprint.post("/batches/<batch_id>/cancel")
-    @validate_response(AssessmentAccepted, 202)
+    @answers(AssessmentAccepted, 202)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 409)
-    async def cancel(batch_id: str) -> tuple[AssessmentAccepted, int]:
+    async def cancel(batch_id: str) -> AssessmentAccepted:
         """Stop judging; nothing is published."""
         batch = await actions.cancel(BatchId(batch_id))
-        return AssessmentAccepted(batch_id=batch.batch_id, cj_assessment_job_id=str(batch.job_id)), 202
+        return AssessmentAccepted(batch_id=batch.batch_id, cj_assessment_job_id=str(batch.job_id))
 
     return blueprint
 
@@ -145,7 +159,7 @@ async def _csv_pages(actions: Actions, page: ComparisonPage) -> AsyncIterator[st
 
 
 async def _progress_events(actions: Actions, status: BatchStatusView) -> AsyncIterator[str]:
-    """A comment is sent while nothing changes, so that whoever reads knows that the line is open."""
+    """A comment is sent while nothing changes, so that the reader knows that the connection is open."""
     yield _progress_event(status)
     silent_since = monotonic()
     while status.state not in FINAL_STATES:
@@ -154,7 +168,7 @@ async def _progress_events(actions: Actions, status: BatchStatusView) -> AsyncIt
         if newest != status:
             yield _progress_event(newest)
         elif monotonic() - silent_since >= COMMENT_AFTER_SECONDS:
-            yield ": still there\n\n"
+            yield ": no change\n\n"
         else:
             continue
         status, silent_since = newest, monotonic()
@@ -165,20 +179,20 @@ def _progress_event(status: BatchStatusView) -> str:
 
 
 def anchors_api(actions: Actions) -> Blueprint:
-    """Anchor essays of an assignment."""
+    """The routes of an assignment's anchor essays."""
     blueprint = Blueprint("anchors", __name__, url_prefix="/api/v1/anchors")
 
     @blueprint.post("/register")
-    @validate_request(AnchorRegistration)
-    @validate_response(AnchorView, 201)
+    @takes(AnchorRegistration, max_bytes=MAX_CONTENT_BYTES)
+    @answers(AnchorView, 201)
     @document_response(ErrorBody, 422)
-    async def register(data: AnchorRegistration) -> tuple[AnchorView, int]:
+    async def register(data: AnchorRegistration) -> AnchorView:
         """Register an essay with a known grade, or replace the one of that label."""
         anchor = await actions.register_anchor(data)
-        return _anchor_view(anchor, data.assignment_id), 201
+        return _anchor_view(anchor, data.assignment_id)
 
     @blueprint.get("/assignment/<assignment_id>")
-    @validate_response(AssignmentAnchors)
+    @answers(AssignmentAnchors)
     async def of_assignment(assignment_id: str) -> AssignmentAnchors:
         """The anchors of an assignment, by label."""
         anchors = await actions.list_anchors(assignment_id)
@@ -189,15 +203,17 @@ def anchors_api(actions: Actions) -> Blueprint:
 
 
 def content_api(actions: Actions) -> Blueprint:
-    """Texts, content-addressed."""
+    """The routes of content-addressed texts."""
     blueprint = Blueprint("content", __name__, url_prefix="/v1/content")
 
     @blueprint.post("")
-    @validate_response(ContentStored, 201)
+    @answers(ContentStored, 201)
     @document_response(ErrorBody, 422)
-    async def store() -> tuple[ContentStored, int]:
-        """Keep the body (text/plain or octet-stream); the same bytes have the same id."""
-        return ContentStored(storage_id=await actions.store_content(await request_body())), 201
+    @max_body_bytes(MAX_CONTENT_BYTES)
+    async def store() -> ContentStored:
+        """Keep the body (text/plain or application/octet-stream); the same bytes have the same id."""
+        _check_content_type(request.mimetype, request.mimetype_params.get("charset"))
+        return ContentStored(storage_id=await actions.store_content(await request_body()))
 
     @blueprint.get("/<storage_id>")
     @document_response(ErrorBody, 404)
@@ -209,21 +225,30 @@ def content_api(actions: Actions) -> Blueprint:
 
 
 def callbacks_api(actions: Actions, *, signer: WebhookSigner) -> Blueprint:
-    """Where the LLM Provider posts results when they do not come over the bus."""
+    """The route to which the LLM Provider posts results that do not come over the bus."""
     blueprint = Blueprint("callbacks", __name__, url_prefix="/api/v1/callbacks")
 
     @blueprint.post("/comparison-results")
     @document_request(EventEnvelope[LLMComparisonResultV1])
+    @max_body_bytes(MAX_CALLBACK_BYTES)
     @document_response(ErrorBody, 401)
     @document_response(ErrorBody, 422)
     async def comparison_results() -> tuple[dict[str, Any], int]:
         """One result, signed as the Standard Webhooks specification says; a repeat changes nothing."""
         body = await request_body()
         signer.verify(dict(request.headers), body)
+        check_values(body)
         await actions.record_results([parse_envelope(body, LLMComparisonResultV1)])
         return {}, 202
 
     return blueprint
+
+
+def _check_content_type(mimetype: str, charset: str | None) -> None:
+    if mimetype not in CONTENT_TYPES:
+        raise InvalidRequest("the content-type must be text/plain or application/octet-stream")
+    if charset is not None and charset.lower() not in ("utf-8", "utf8", "us-ascii"):
+        raise InvalidRequest("text must be UTF-8: convert it, or leave the charset out")
 
 
 def _anchor_view(anchor: Anchor, assignment_id: str) -> AnchorView:

@@ -20,6 +20,7 @@ from event_contracts import (
     InvalidRequest,
     JsonObject,
     LLMConfigOverrides,
+    course_language,
 )
 from event_contracts.judging import text_sha256
 
@@ -209,7 +210,17 @@ def check_essays(request: ELS_CJAssessmentRequestV1) -> None:
     if repeated:
         raise InvalidRequest(
             f"essay ids must be unique within a batch; sent more than once: {', '.join(repeated[:10])}",
-            details={"repeated_essay_ids": list(repeated)},
+            details={"repeated_essay_ids": list(repeated[:100])},
+        )
+
+
+def check_language(request: ELS_CJAssessmentRequestV1) -> None:
+    """Raise ``InvalidRequest`` for another language than the course's: judges would be told to read the wrong one."""
+    language = course_language(request.course_code)
+    if request.language != language:
+        raise InvalidRequest(
+            f"language must be {language.value!r}, the language of {request.course_code.value}: correct it, or name"
+            " another course_code"
         )
 
 

@@ -1,7 +1,8 @@
-"""An essay's text before it is judged: normalised, rid of characters that nobody sees, looked at for signals.
+"""Cleans an essay's text before it is judged: normalised, without invisible characters, searched for signals.
 
-A signal is a reason for a person to look at an essay. It never changes a score: the same signals occur in honest
-texts, and whoever does try to talk to the judge is told apart from the rest by the fence around every text.
+A signal is a reason for a person to look at an essay. It never changes a score, because the same signals occur in
+honest texts; against instructions to the judge, every text stands in a fence of its own. Every step takes time in
+proportion to the length of the text, whatever it holds; callers limit the length first.
 """
 
 import re
@@ -22,84 +23,116 @@ class Signal(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanText:
-    """A text in Unicode's form NFC; ``hidden`` counts the invisible characters that were taken out of it."""
+    """A text in Unicode's form NFC; ``hidden`` counts the invisible characters that were removed from it."""
 
     text: str
     hidden: int
     signals: tuple[Signal, ...]
 
 
-# Word processors put these in by themselves: a byte order mark, soft hyphens, word joiners.
+# Word processors insert these by themselves: a byte order mark, soft hyphens, word joiners.
 _LAYOUT: Final = frozenset("\ufeff\u00ad\u2060")
-# Joiners between emoji and between letters of Indic and Arabic scripts carry meaning where they stand so.
+# Joiners carry meaning between emoji and between letters of Indic and Arabic scripts.
 _JOINERS: Final = frozenset("\u200c\u200d")
+LAST_LATIN: Final = 0x36F
+"""Latin letters, their modifiers and the marks that combine with them end here."""
+
 _KEPT_CONTROLS: Final = frozenset("\t\n\r")
 _VARIATION_SUPPLEMENT: Final = range(0xE0100, 0xE01F0)
 
+MAX_COMBINING_MARKS: Final = 30
+"""Marks on one character, as in Unicode's stream-safe text (UAX 15): no language needs more.
+
+Normalising a character takes time in proportion to the square of its marks.
+"""
+
 _ADDRESSES = re.compile(
     r"""
-    \b(?:ignore|disregard|forget|ignorera|bortse\s+från|glöm)
-        (?:\s+(?:all|any|of|the|your|my|these|previous|prior|earlier|above|given|alla|de|dina|tidigare|föregående
+    \b(?:ignore|disregard|forget|ignorera|bortse\s++från|glöm)
+        (?:\s++(?:all|any|of|the|your|my|these|previous|prior|earlier|above|given|alla|de|dina|tidigare|föregående
             |ovanstående)){0,5}
-        \s+(?:instructions?|prompts?|rules|criteria|rubric|instruktion\w*|regler\w*|kriteri\w*)\b
-    | \b(?:you\s+are|act\s+as|du\s+är|agera\s+som)\s+(?:an?\s+|the\s+|en\s+|ett\s+)?
-        (?:\w+\s+)?(?:grader|judge|examiner|evaluator|assessor|language\s+model|ai|llm|bedömare|språkmodell)\b(?!\s+(?:of|av)\b)
-    | \b(?:dear|hello|hi|attention|to\s+the|kära|bäste|hej)\s+
+        \s++(?:instructions?|prompts?|rules|criteria|rubric|instruktion\w*|regler\w*|kriteri\w*)\b
+    | \b(?:you\s++are|act\s++as|du\s++är|agera\s++som)\s++(?:an?\s++|the\s++|en\s++|ett\s++)?
+        (?:\w++\s++)?(?:grader|judge|examiner|evaluator|assessor|language\s++model|ai|llm|bedömare|språkmodell)\b(?!\s++(?:of|av)\b)
+    | \b(?:dear|hello|hi|attention|to\s++the|kära|bäste|hej)\s++
         (?:grader|judge|examiner|evaluator|assessor|llm|ai|bedömare|examinator)\b
-    | \b(?:choose|pick|select|prefer|vote\s+for|välj|rösta\s+på)\s+
-        (?:this|my|the\s+following|essay\s+[ab12]|den\s+här|min|denna)\b[^.!?\n]{0,20}
+    | \b(?:choose|pick|select|prefer|vote\s++for|välj|rösta\s++på)\s++
+        (?:this|my|the\s++following|essay\s++[ab12]|den\s++här|min|denna)\b[^.!?\n]{0,20}
         \b(?:essay|text|answer|winner|uppsats\w*|svar\w*|vinnare\w*)\b
-    | \bessay\s+[ab]\b[^.!?\n]{0,30}\b(?:is\s+(?:clearly\s+)?better|wins|winner|should\s+win|must\s+win)\b
-    | \b(?:give|award|ge|sätt)\s+(?:this|my|me|it|mig|den\s+här|denna|min)\b[^.!?\n]{0,40}
-        \b(?:highest|top|best|full|maximum|högsta|bästa|full|topp)\w*\s+(?:grades?|scores?|marks?|betyg\w*|poäng\w*)\b
+    | \bessay\s++[ab]\b[^.!?\n]{0,30}\b(?:is\s++(?:clearly\s++)?better|wins|winner|should\s++win|must\s++win)\b
+    | \b(?:give|award|ge|sätt)\s++(?:this|my|me|it|mig|den\s++här|denna|min)\b[^.!?\n]{0,40}
+        \b(?:highest|top|best|full|maximum|högsta|bästa|full|topp)\w*+\s++(?:grades?|scores?|marks?|betyg\w*|poäng\w*)\b
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+# Possessive quantifiers give nothing back: a run of spaces is read once, however the rest of the pattern fails.
 _ROLE_MARKER = re.compile(
     r"""
-    ^\s*\#{0,6}\s*\[?(?:system|assistant|developer|human|user)\]?\s*(?:prompt|message)?\s*:
-    | <\|?\s*/?(?:im_start|im_end|system|assistant|user|endoftext|eot_id|start_header_id)\s*\|?>
+    ^[^\S\n]*+\#{0,6}+[^\S\n]*+\[?(?:system|assistant|developer|human|user)\]?[^\S\n]*+
+        (?:prompt|message)?[^\S\n]*+:
+    | <\|?\s*+/?(?:im_start|im_end|system|assistant|user|endoftext|eot_id|start_header_id)\s*+\|?>
     | \[/?INST\] | <</?SYS>>
-    | "winner"\s*:
+    | "winner"\s*+:
     """,
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
 
 
 def clean_text(raw: str) -> CleanText:
-    """Normalise to NFC, take out what cannot be seen, and name the signals."""
-    composed = unicodedata.normalize("NFC", raw)
-    kept, hidden = _without_hidden(composed)
+    """Normalise to NFC, remove what cannot be seen, and name the signals."""
+    composed, surplus = _composed(raw)
+    visible, hidden = _without_hidden(composed)
+    # What stood on both sides of a removed character may compose now.
+    text, more = _composed(visible)
+    removed = surplus + hidden + more
     found = {
-        Signal.HIDDEN_CHARACTERS: hidden > 0,
-        Signal.ADDRESSES_THE_JUDGE: _ADDRESSES.search(kept) is not None,
-        Signal.ROLE_MARKER: _ROLE_MARKER.search(kept) is not None,
+        Signal.HIDDEN_CHARACTERS: removed > 0,
+        Signal.ADDRESSES_THE_JUDGE: _ADDRESSES.search(text) is not None,
+        Signal.ROLE_MARKER: _ROLE_MARKER.search(text) is not None,
     }
     return CleanText(
-        text=kept, hidden=hidden, signals=tuple(signal for signal, present in found.items() if present)
+        text=text, hidden=removed, signals=tuple(signal for signal, present in found.items() if present)
     )
 
 
+def _composed(text: str) -> tuple[str, int]:
+    bounded, surplus = _without_surplus_marks(text)
+    return unicodedata.normalize("NFC", bounded), surplus
+
+
+def _without_surplus_marks(text: str) -> tuple[str, int]:
+    """The text with at most ``MAX_COMBINING_MARKS`` marks on each character, and how many were removed."""
+    marks = {character for character in set(text) if _is_mark(character)}
+    if not marks:
+        return text, 0
+    kept: list[str] = []
+    run = 0
+    for character in text:
+        run = run + 1 if character in marks else 0
+        if run <= MAX_COMBINING_MARKS:
+            kept.append(character)
+    return "".join(kept), len(text) - len(kept)
+
+
+def _is_mark(character: str) -> bool:
+    """True where the character combines with the one before it, as it is or once it is decomposed."""
+    return unicodedata.combining(unicodedata.normalize("NFD", character)[0]) != 0
+
+
 def _without_hidden(text: str) -> tuple[str, int]:
-    if not any(_is_invisible(character) for character in set(text)):
+    invisible = {character for character in set(text) if _is_invisible(character)}
+    if not invisible:
         return text, 0
     kept: list[str] = []
     hidden = 0
-    for place, character in enumerate(text):
-        if character in _LAYOUT:
-            continue
-        if _is_hidden(text, place):
-            hidden += 1
+    for index, character in enumerate(text):
+        if character in invisible and not _joins(
+            character, kept[-1:], text[index + 1 : index + 2], invisible
+        ):
+            hidden += character not in _LAYOUT
         else:
             kept.append(character)
     return "".join(kept), hidden
-
-
-def _is_hidden(text: str, place: int) -> bool:
-    character = text[place]
-    if character in _JOINERS:
-        return not _joins(text, place)
-    return _is_invisible(character)
 
 
 def _is_invisible(character: str) -> bool:
@@ -108,7 +141,11 @@ def _is_invisible(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cf") or ord(character) in _VARIATION_SUPPLEMENT
 
 
-def _joins(text: str, place: int) -> bool:
-    """True where the joiner stands between two characters that it can join: not Latin letters, not spaces."""
-    neighbours = text[place - 1 : place] + text[place + 1 : place + 2]
-    return len(neighbours) == 2 and all(ord(neighbour) > 0x2FF for neighbour in neighbours)
+def _joins(character: str, before: list[str], after: str, invisible: set[str]) -> bool:
+    """True for a joiner between two visible characters that it can join: no Latin letters, no spaces."""
+    neighbours = (*before, *after)
+    return (
+        character in _JOINERS
+        and len(neighbours) == 2
+        and all(ord(neighbour) > LAST_LATIN and neighbour not in invisible for neighbour in neighbours)
+    )

@@ -1,11 +1,21 @@
 """Builders that the service's tests share: requests, essays, comparisons, snapshots."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from cj_assessment.domain.batch import Essay, Judge, Limits, RequestEnvelope
+from cj_assessment.domain.batch import (
+    Batch,
+    Defaults,
+    Essay,
+    JobId,
+    Judge,
+    Limits,
+    RequestEnvelope,
+    new_batch,
+)
 from cj_assessment.domain.comparison import Asked
 from cj_assessment.domain.deciding import DecisionRules, Snapshot, Spending
 from event_contracts import (
@@ -21,6 +31,13 @@ from event_contracts import (
     SystemProcessingMetadata,
 )
 
+RULES = DecisionRules(
+    comparisons_per_essay=30,
+    min_comparisons_per_essay=4,
+    straggler_patience=timedelta(seconds=20),
+    max_failed_share=0.5,
+    max_grade_change_share=0.5,
+)
 NOW = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
 
 
@@ -133,8 +150,19 @@ def snapshot(
         is_overdue=is_overdue,
         seed=7,
         now=now,
-        rules=rules or DecisionRules(),
+        rules=rules or RULES,
     )
+
+
+def batch(of: Snapshot, *, job_id: UUID | None = None, overrides: LLMConfigOverrides | None = None) -> Batch:
+    """The batch that a snapshot is of, as it is stored."""
+    accepted = new_batch(
+        request({essay.essay_id: essay.text_storage_id for essay in of.essays}, overrides=overrides),
+        job_id=JobId(job_id or uuid4()),
+        now=NOW,
+        defaults=Defaults(target_reliability=0.9, deadline=timedelta(hours=1)),
+    )
+    return replace(accepted, limits=of.limits, judges=of.judges, seed=of.seed)
 
 
 def nothing_spent() -> Spending:

@@ -17,6 +17,7 @@ from cj_assessment.domain.batch import (
     RequestEnvelope,
     check_cost_cap,
     check_essays,
+    check_language,
     check_rubric,
     new_batch,
 )
@@ -76,6 +77,7 @@ class AcceptRequest:
 
     async def _checked(self, transaction: Transaction, envelope: RequestEnvelope) -> Batch:
         check_essays(envelope.data)
+        check_language(envelope.data)
         batch = _unchecked(envelope, self.defaults)
         if batch.callback_url is not None:
             self.callbacks.check(batch.callback_url)

@@ -24,7 +24,7 @@ from cj_assessment.domain.deciding import (
     decide,
 )
 from cj_assessment.domain.measuring import Start
-from cj_assessment.domain.ranking import assessment_result
+from cj_assessment.domain.results import assessment_result
 from cj_assessment.ports import Store, Transaction, Wake
 
 log = structlog.get_logger()
@@ -43,6 +43,12 @@ class AssessmentFailed(SuiteError):
     """Judging ended without a ranking."""
 
     code = ErrorCode.CJ_ASSESSMENT_SERVICE_ERROR
+
+
+class ScoresNotComputed(AssessmentFailed):
+    """The judgements that there are give no scale."""
+
+    code = ErrorCode.CJ_SCORE_CONVERGENCE_FAILED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +144,7 @@ async def _finish(transaction: Transaction, batch: Batch, snapshot: Snapshot, de
     essays = await transaction.essays(batch.job_id)
     result = await asyncio.to_thread(assessment_result, batch, essays, snapshot, decision, now=now)
     completed = completed_event(batch, essays, unranked=decision.unranked, now=now)
-    measured = decision.ranking.measured if decision.ranking else None
+    measured = decision.measured
     if measured is not None:
         await transaction.add_score(batch.job_id, measured, decision=decision.reason)
     await transaction.end_batch(
@@ -155,7 +161,7 @@ async def _finish(transaction: Transaction, batch: Batch, snapshot: Snapshot, de
 
 async def _fail(transaction: Transaction, batch: Batch, snapshot: Snapshot, decision: Fail) -> None:
     cancelled = decision.reason is StopReason.CANCELLED
-    failed = failed_event(batch, AssessmentFailed(decision.message), operation="advance_batch")
+    failed = failed_event(batch, _error(decision), operation="advance_batch")
     await transaction.end_batch(
         batch.job_id,
         state=AssessmentState.CANCELLED if cancelled else AssessmentState.FAILED,
@@ -168,8 +174,16 @@ async def _fail(transaction: Transaction, batch: Batch, snapshot: Snapshot, deci
     _log_decision(batch, decision.reason, None, message=decision.message)
 
 
+def _error(decision: Fail) -> AssessmentFailed:
+    problem = decision.problem
+    details = {"comparison_error_code": problem.code, "judge": problem.judge} if problem else {}
+    if decision.code is ErrorCode.CJ_SCORE_CONVERGENCE_FAILED:
+        return ScoresNotComputed(decision.message, details=details)
+    return AssessmentFailed(decision.message, details=details)
+
+
 async def _charge(transaction: Transaction, batch: Batch, snapshot: Snapshot, now: datetime) -> None:
-    """Say what was used; nothing is said of it as well, so that whoever counts can stop waiting."""
+    """Report what was used; nothing is reported as well, so that the consumer can stop waiting."""
     await transaction.announce([consumption_event(batch, quantity=snapshot.spending.answered, now=now)])
 
 

@@ -1,13 +1,14 @@
-"""The service's HTTP routes for administrators: pause a provider, and let it go on."""
+"""The service's HTTP routes for administrators: pause a provider and resume it."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from event_contracts import ErrorBody, WireModel
-from pydantic import StringConstraints
+from event_contracts import ErrorBody, Text, WireModel
+from pydantic import Field
 from quart import Blueprint, g, request
-from quart_schema import document_response, validate_request, validate_response
+from quart_schema import document_response
+from service_kit.http.bodies import answers, takes
 
 from llm_provider.adapters.http_operations import ProviderView, provider_view
 from llm_provider.domain.spending import ProviderStatus
@@ -16,7 +17,7 @@ from llm_provider.ports import AdminGate, ProviderSwitch
 
 @dataclass(frozen=True, kw_only=True)
 class AdminActions:
-    """What the routes call, and who lets administrators in."""
+    """What the routes call, and what checks an administrator's token."""
 
     gate: AdminGate
     switch: ProviderSwitch
@@ -24,13 +25,13 @@ class AdminActions:
 
 
 class PauseOrder(WireModel):
-    """Why a provider is paused; everybody who asks how it stands is told."""
+    """Why a provider is paused; its status shows the reason."""
 
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    reason: Annotated[Text, Field(min_length=1, max_length=500)]
 
 
 def admin_api(actions: AdminActions) -> Blueprint:
-    """The switch of each provider; each request must show an administrator's bearer token."""
+    """The routes; every request needs an administrator's bearer token."""
     blueprint = Blueprint("admin", __name__, url_prefix="/admin/v1")
 
     @blueprint.before_request
@@ -38,25 +39,25 @@ def admin_api(actions: AdminActions) -> Blueprint:
         g.administrator = await actions.gate.admit(request.headers.get("Authorization"))
 
     @blueprint.post("/providers/<provider>/pause")
-    @validate_request(PauseOrder)
-    @validate_response(ProviderView)
+    @takes(PauseOrder)
+    @answers(ProviderView)
     @document_response(ErrorBody, 401)
     @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 503)
     async def pause(provider: str, data: PauseOrder) -> ProviderView:
-        """Call this provider no more until it is resumed; its requests wait, and expire at their time."""
+        """Stop calling this provider until it is resumed; its requests wait, and expire as usual."""
         await actions.switch.pause(provider, by=g.administrator, reason=data.reason)
         return await view(provider)
 
     @blueprint.post("/providers/<provider>/resume")
-    @validate_response(ProviderView)
+    @answers(ProviderView)
     @document_response(ErrorBody, 401)
     @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 503)
     async def resume(provider: str) -> ProviderView:
-        """Call this provider again; one that is not paused stays as it is."""
+        """Call this provider again; nothing changes for one that is not paused."""
         await actions.switch.resume(provider, by=g.administrator)
         return await view(provider)
 

@@ -4,15 +4,32 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Annotated, Final
 
-from event_contracts import Count, ErrorBody, Flag, Money, UtcDatetime, WireModel, usd
+from event_contracts import (
+    Count,
+    ErrorBody,
+    Flag,
+    LargeCount,
+    Money,
+    Name,
+    Number,
+    Text,
+    UtcDatetime,
+    WireModel,
+    usd,
+)
 from model_manifest import Model, list_models
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from quart import Blueprint
-from quart_schema import document_response, validate_querystring, validate_response
+from quart_schema import document_response, validate_querystring
+from service_kit.http.bodies import answers
 
 from llm_provider.domain.limits import BreakerState
 from llm_provider.domain.spending import CostGroup, CostQuery, MeterView, PauseView, ProviderStatus, Total
+
+MAX_MODELS: Final = 10_000
+MAX_COST_ROWS: Final = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,35 +43,35 @@ class OperatorActions:
 class ModelsQuery(BaseModel):
     """Which models to list."""
 
-    provider: str | None = None
+    provider: Name | None = None
     include_deprecated: bool = False
 
 
 class ModelList(WireModel):
     """Models that may judge."""
 
-    models: tuple[Model, ...]
+    models: Annotated[tuple[Model, ...], Field(max_length=MAX_MODELS)]
 
 
 class CostView(WireModel):
-    """Calls and what they cost; `unpriced_calls` may have cost something that nobody knows."""
+    """Calls and what they cost; the cost of `unpriced_calls` is not known and not included."""
 
-    calls: Count
-    answered: Count
-    unpriced_calls: Count
-    input_tokens: Count
-    output_tokens: Count
+    calls: LargeCount
+    answered: LargeCount
+    unpriced_calls: LargeCount
+    input_tokens: LargeCount
+    output_tokens: LargeCount
     cost_usd: Money
 
 
 class ModelMeterView(WireModel):
-    """How one model may be called now; null is no limit, or no wait."""
+    """The limits of one model now; null means no limit, or no wait."""
 
-    model: str
-    requests_per_minute: float | None
-    input_tokens_per_minute: float | None
-    output_tokens_per_minute: float | None
-    tokens_per_minute: float | None
+    model: Name
+    requests_per_minute: Number | None
+    input_tokens_per_minute: Number | None
+    output_tokens_per_minute: Number | None
+    tokens_per_minute: Number | None
     concurrency: Count
     breaker: BreakerState
     held_until: UtcDatetime | None
@@ -64,34 +81,34 @@ class ProviderPause(WireModel):
     """Who paused a provider, when and why."""
 
     paused_at: UtcDatetime
-    paused_by: str
-    reason: str
+    paused_by: Name
+    reason: Text
 
 
 class ProviderView(WireModel):
     """A provider: `configured` here, and `enabled` if it is not paused either."""
 
-    provider: str
+    provider: Name
     configured: Flag
     enabled: Flag
     pause: ProviderPause | None
-    models: tuple[ModelMeterView, ...]
+    models: Annotated[tuple[ModelMeterView, ...], Field(max_length=MAX_MODELS)]
     today: CostView
 
 
 class ProviderList(WireModel):
     """All providers."""
 
-    providers: tuple[ProviderView, ...]
+    providers: Annotated[tuple[ProviderView, ...], Field(max_length=MAX_MODELS)]
 
 
 class CostsQuery(BaseModel):
-    """Which calls to sum up, and by what; days are UTC, both included."""
+    """Which calls to sum up and how to group them; days are UTC, both included."""
 
     by: CostGroup = CostGroup.MODEL
-    provider: str | None = None
-    user_id: str | None = None
-    batch_id: str | None = None
+    provider: Name | None = None
+    user_id: Name | None = None
+    batch_id: Name | None = None
     since: date | None = None
     until: date | None = None
 
@@ -99,24 +116,24 @@ class CostsQuery(BaseModel):
 class CostRow(CostView):
     """The sum of one group."""
 
-    group: str
+    group: Text
 
 
 class CostReport(WireModel):
-    """Sums by group, the dearest first, and the sum of all."""
+    """Sums by group, the most expensive first, and the sum of all."""
 
     by: CostGroup
-    rows: tuple[CostRow, ...]
+    rows: Annotated[tuple[CostRow, ...], Field(max_length=MAX_COST_ROWS)]
     total: CostView
 
 
 def operations_api(actions: OperatorActions) -> Blueprint:
-    """What may judge, how it stands, and what it has cost."""
+    """The routes: models, providers and their status, costs."""
     blueprint = Blueprint("operators", __name__, url_prefix="/api/v1")
 
     @blueprint.get("/models")
     @validate_querystring(ModelsQuery)
-    @validate_response(ModelList)
+    @answers(ModelList)
     @document_response(ErrorBody, 422)
     async def models(query_args: ModelsQuery) -> ModelList:
         """The models of the manifest."""
@@ -124,17 +141,17 @@ def operations_api(actions: OperatorActions) -> Blueprint:
         return ModelList(models=found)
 
     @blueprint.get("/providers")
-    @validate_response(ProviderList)
+    @answers(ProviderList)
     async def providers() -> ProviderList:
-        """All providers: set up here or not, paused, limits, breakers, calls and costs of today (UTC)."""
+        """All providers: configured or paused, limits and breakers, calls and costs of today (UTC)."""
         return ProviderList(providers=tuple(provider_view(status) for status in await actions.providers()))
 
     @blueprint.get("/costs")
     @validate_querystring(CostsQuery)
-    @validate_response(CostReport)
+    @answers(CostReport)
     @document_response(ErrorBody, 422)
     async def costs(query_args: CostsQuery) -> CostReport:
-        """What was called and paid: by model, provider, user, batch or day."""
+        """Calls and costs by model, provider, user, batch or day."""
         totals = await actions.costs(CostQuery(**query_args.model_dump()))
         return CostReport(by=query_args.by, rows=tuple(_row(total) for total in totals), total=_sum(totals))
 
@@ -142,7 +159,7 @@ def operations_api(actions: OperatorActions) -> Blueprint:
 
 
 def provider_view(status: ProviderStatus) -> ProviderView:
-    """A provider as it is shown."""
+    """The view of one provider."""
     return ProviderView(
         provider=status.provider,
         configured=status.is_configured,

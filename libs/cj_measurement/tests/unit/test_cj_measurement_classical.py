@@ -7,11 +7,15 @@ from cj_measurement import (
     GraphNotConnected,
     InvalidComparisons,
     NotConverged,
-    classical,
     fit_classical,
 )
-from cj_measurement.classical import abilities_of_parts
+from cj_measurement.fitting import classical
+from cj_measurement.fitting.classical import Decisions
+from cj_measurement.fitting.classical_parts import abilities_of_parts
 from cj_measurement.tests.builders import judged
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy.special import expit
 
 
 def test_abilities_are_centred_and_finite_for_items_that_win_everything() -> None:
@@ -70,8 +74,66 @@ def test_parts_and_items_without_comparisons_are_refused() -> None:
         fit_classical(lonely, allow_disconnected=True)
 
 
-def test_steps_that_do_not_end_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classical, "STEPS", 2)
+def test_steps_that_are_cut_off_on_their_way_are_followed_to_the_solution(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = judged(20).comparisons
+    settled = fit_classical(data)
 
-    with pytest.raises(NotConverged, match="still moves after 2 steps"):
-        fit_classical(judged(20).comparisons)
+    monkeypatch.setattr(classical, "STEPS", 2)
+    cut_off = fit_classical(data)
+
+    assert cut_off.theta == pytest.approx(settled.theta, abs=1e-3)
+    assert cut_off.ssr == pytest.approx(settled.ssr, abs=1e-4)
+
+
+def test_scores_that_no_abilities_have_are_an_error() -> None:
+    """Items 0 to 2 win all there is to win against 3 to 5, and the adjustment gives them .3 wins more than that."""
+    wins = {(0, 1): 100, (0, 2): 100, (1, 4): 1, (4, 3): 100, (5, 3): 100}
+    winner, loser = np.repeat(list(wins), list(wins.values()), axis=0).T
+
+    with pytest.raises(NotConverged, match="no finite abilities"):
+        fit_classical(Comparisons.of(6, winner, loser, np.ones(len(winner), np.bool_)))
+
+
+@st.composite
+def dense_designs(draw: st.DrawFn) -> Comparisons:
+    """Few items and thousands of decisions; items may fall into groups that meet each other only, or a chain."""
+    n_items, n_decisions = draw(st.integers(4, 20)), draw(st.integers(2_000, 8_000))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32)))
+    weight = generator.dirichlet(np.full(n_items, draw(st.sampled_from([0.5, 2.0, 50.0])))) + 0.01
+    kind = draw(st.sampled_from(["anyone", "two groups", "two groups, nearly", "cycle"]))
+    slot_a = generator.choice(n_items, n_decisions, p=weight / weight.sum())
+    slot_b = (slot_a + generator.integers(1, n_items, n_decisions)) % n_items
+    if kind == "cycle":
+        slot_b = (slot_a + 1) % n_items
+    elif kind != "anyone":
+        across = (slot_a < n_items // 2) != (slot_b < n_items // 2)
+        kept = across | (generator.random(n_decisions) < (0.02 if kind == "two groups, nearly" else 0))
+        slot_a, slot_b = slot_a[kept], slot_b[kept]
+    truth = generator.normal(0, draw(st.sampled_from([0.0, 0.5, 1.5])), n_items)
+    won = generator.random(len(slot_a)) < expit(truth[slot_a] - truth[slot_b])
+    return Comparisons.of(n_items, slot_a, slot_b, won)
+
+
+@settings(max_examples=60, deadline=None)
+@given(dense_designs())
+def test_dense_designs_come_to_rest_where_every_item_has_its_score(data: Comparisons) -> None:
+    """Adjusted scores do not add up: what is left over moves all items alike, and is taken out by centring."""
+    assume(data.counts.min() > 0 and data.components().max() == 0)
+
+    fitted = fit_classical(data)
+
+    decisions = Decisions(data.n_items, data.winners, data.losers, data.weight)
+    surprise = 1 - expit(fitted.theta[data.winners] - fitted.theta[data.losers])
+    expected = (
+        np.bincount(data.losers, surprise, data.n_items)
+        - np.bincount(data.winners, surprise, data.n_items)
+        + data.scores
+    )
+    next_step = (decisions.score - expected) * fitted.standard_errors**2
+    assert np.abs(next_step - next_step.mean()).max() < 2e-3
+    assert fitted.theta.sum() == pytest.approx(0, abs=1e-9)
+    assert fitted.standard_errors.min() > 0
+    assert np.isfinite([fitted.standard_errors, fitted.infit, fitted.outfit]).all()
+    assert fitted.ssr <= 1

@@ -10,7 +10,6 @@ from cj_measurement import (
     InvalidArgument,
     circular_triads,
     close_calls,
-    diagnostics,
     fit,
     graph_shape,
     item_fit,
@@ -20,6 +19,8 @@ from cj_measurement import (
     residuals,
     swap_consistency,
 )
+from cj_measurement.diagnostics import close_calls as close_calls_module
+from cj_measurement.diagnostics import graph
 from cj_measurement.tests.builders import judged
 from scipy.special import ndtr
 
@@ -94,7 +95,7 @@ def test_the_connectivity_of_a_large_graph_is_that_of_the_factorisation(
     data = judged(300, seed=1).comparisons
     exact = graph_shape(data).algebraic_connectivity
 
-    monkeypatch.setattr(diagnostics, "DENSE_LIMIT", 10)
+    monkeypatch.setattr(graph, "DENSE_LIMIT", 10)
 
     assert graph_shape(data).algebraic_connectivity == pytest.approx(exact, rel=1e-3)
 
@@ -171,7 +172,7 @@ def test_groups_hold_only_pairs_that_are_too_close_to_call(
 ) -> None:
     fitted = fit(judged(40, per_item=20, sd=2.0, seed=1).comparisons)
     theta, covariance = fitted.theta, fitted.covariance
-    monkeypatch.setattr(diagnostics, "COVARIANCE_LIMIT", limit)
+    monkeypatch.setattr(close_calls_module, "COVARIANCE_LIMIT", limit)
 
     groups = close_calls(fitted)
 

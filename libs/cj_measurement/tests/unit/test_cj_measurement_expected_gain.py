@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from cj_measurement import fit
-from cj_measurement.expected_gain import covariance_after
+from cj_measurement.pairing.expected_gain import covariance_after
 from cj_measurement.tests.builders import judged
 
 

@@ -12,11 +12,13 @@ from cj_measurement import (
     InvalidComparisons,
     NotConverged,
     TooLarge,
-    bradley_terry,
     fit,
-    posterior,
 )
 from cj_measurement.comparisons import BoolArray, FloatArray
+from cj_measurement.fitting import posterior, result
+from cj_measurement.fitting import tau as tau_search
+from cj_measurement.pairing.state import Policy
+from cj_measurement.simulation import Design, Run, SimulatedJudge
 from cj_measurement.tests.builders import judged
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -141,6 +143,25 @@ def test_a_warm_start_ends_where_a_cold_one_does(n_items: int) -> None:
     )
 
 
+def test_a_start_on_a_much_wider_scale_leads_to_the_mode() -> None:
+    """Where decisions are saturated a step may shrink the gradient and worsen the fit: such steps went in circles."""
+    run = Run(Design(essays=20, policy=Policy.RANDOM), SimulatedJudge(sd=2.0), seed=1)
+    fits = []
+    for comparisons_per_essay in (3, 4, 9):
+        while run.comparisons_per_essay < comparisons_per_essay:
+            run.judge_round()
+        fits.append(run.fit())
+
+    wide, found = fits[1], fits[2]
+
+    assert wide is not None
+    assert found is not None
+    cold = fit(found.comparisons)
+    assert wide.tau > 2 * cold.tau
+    assert found.tau == pytest.approx(cold.tau, rel=2e-3)
+    assert found.theta == pytest.approx(cold.theta, abs=5e-3)
+
+
 def test_tau_is_where_the_evidence_is_highest() -> None:
     data = judged(60, per_item=12, seed=2).comparisons
 
@@ -237,7 +258,7 @@ def test_essays_that_win_or_lose_everything_stay_finite() -> None:
 
     assert np.isfinite(fitted.theta).all()
     assert np.isfinite(fitted.standard_errors).all()
-    assert fitted.tau <= bradley_terry.TAU_RANGE[1]
+    assert fitted.tau <= tau_search.TAU_RANGE[1]
 
 
 def test_parts_that_were_never_compared_are_refused_unless_asked_for() -> None:
@@ -273,7 +294,7 @@ def test_a_fit_that_does_not_converge_is_an_error(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_search_for_tau_that_does_not_end_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bradley_terry, "MAX_EVALUATIONS", 1)
+    monkeypatch.setattr(tau_search, "MAX_EVALUATIONS", 1)
 
     with pytest.raises(NotConverged, match="no best tau"):
         fit(judged(30).comparisons)
@@ -321,7 +342,7 @@ def test_known_abilities_that_fix_nothing_or_everything_are_refused(
 
 
 def test_a_covariance_that_would_not_fit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bradley_terry, "COVARIANCE_LIMIT", 10)
+    monkeypatch.setattr(result, "COVARIANCE_LIMIT", 10)
     fitted = fit(judged(20).comparisons)
 
     with pytest.raises(TooLarge, match="use standard_errors or draws"):

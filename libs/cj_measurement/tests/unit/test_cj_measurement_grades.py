@@ -15,9 +15,9 @@ from cj_measurement import (
     confidence_label,
     project_grades,
 )
-from cj_measurement.bradley_terry import Fit
 from cj_measurement.comparisons import FloatArray, IntArray
-from cj_measurement.grades import WarningKind
+from cj_measurement.fitting.result import Fit
+from cj_measurement.grading.grade_warnings import WarningKind
 from cj_measurement.simulation import Design, Run, SimulatedJudge
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -89,7 +89,7 @@ Conditions = dict[tuple[float, int], list[AnchoredRun]]
 
 @pytest.fixture(scope="module")
 def conditions() -> Conditions:
-    """Runs by the judge's sharpness and the comparisons an essay."""
+    """Runs by the judge's sharpness and the comparisons per essay."""
     return {
         (sd, per_essay): [anchored_run(sd, per_essay, seed) for seed in range(RUNS)]
         for sd, per_essay in ((1.5, 10), (1.5, 20), (3.0, 20))
@@ -212,7 +212,7 @@ def projected(
 
 
 LADDER = [-2.0, -1.0, 0.0, 1.0, 2.0]
-"""Abilities of five anchors, one a grade, a logit apart."""
+"""Abilities of five anchors, one per grade, a logit apart."""
 RUNGS = [(0, 0), (1, 1), (2, 2), (3, 3), (4, 4)]
 
 

@@ -14,9 +14,9 @@ from cj_measurement import (
     fit,
     plan_pairs,
 )
-from cj_measurement.bradley_terry import Fit
-from cj_measurement.expected_gain import ExpectedGain
-from cj_measurement.pairing import RANDOM_REASONS, Reason
+from cj_measurement.fitting.result import Fit
+from cj_measurement.pairing.expected_gain import ExpectedGain
+from cj_measurement.pairing.state import RANDOM_REASONS, Reason
 from cj_measurement.simulation import Design, Run, SimulatedJudge
 from hypothesis import given, settings
 from hypothesis import strategies as st

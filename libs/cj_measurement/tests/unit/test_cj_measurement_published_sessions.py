@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from cj_measurement import fit, fit_classical, split_half
-from cj_measurement.classical import ClassicalFit
+from cj_measurement.fitting.classical import ClassicalFit
 from cj_measurement.tests.builders import Session
 
 REFERENCE_TAUS = tuple(np.sqrt(np.geomspace(0.01, 60.0, 22)))
@@ -56,6 +56,23 @@ def test_the_classical_reliability_is_the_published_one(
     assert max(off_prime.values()) < 1e-9, max(off_prime, key=off_prime.__getitem__)
 
 
+def test_a_session_of_few_items_and_thousands_of_decisions_gives_the_published_figures(
+    dense: Session,
+) -> None:
+    """Its two groups of seven items hardly met among themselves: the published steps swing until they are cut off."""
+    fitted = fit_classical(dense.comparisons)
+
+    assert len(dense.comparisons) == 6_595
+    assert fitted.ssr == pytest.approx(dense.figures["pub_mle_rel"], abs=1e-9)
+    for ours, published in (
+        (fitted.theta, "theta"),
+        (fitted.standard_errors, "se.theta"),
+        (fitted.infit, "infit"),
+        (fitted.outfit, "outfit"),
+    ):
+        assert ours == pytest.approx(dense.items[published], abs=1e-8)
+
+
 @pytest.mark.slow
 def test_split_half_is_the_published_one_where_sessions_have_forty_items(
     sessions: tuple[Session, ...],
@@ -63,7 +80,7 @@ def test_split_half_is_the_published_one_where_sessions_have_forty_items(
     off = {}
     for session in sessions:
         if session.comparisons.n_items >= 40:
-            halves = split_half(session.comparisons, seed=1)
+            halves = split_half(session.comparisons, seed=1, halves=50)
             assert halves is not None
             off[session.name] = abs(halves.median - session.figures["pub_median_split_half"])
 

@@ -6,9 +6,9 @@ from functools import cache
 
 import numpy as np
 import pytest
-from cj_measurement import InvalidArgument, Policy
+from cj_measurement import InvalidArgument, Policy, simulation
 from cj_measurement.simulation import (
-    LARGEST_RUN,
+    MAX_SIMULATED_ESSAYS,
     Design,
     Reading,
     Run,
@@ -20,14 +20,25 @@ from cj_measurement.simulation import (
 ADAPTIVE = (Policy.INFORMATION, Policy.NEAREST, Policy.SWISS)
 
 
+READ_AT = {
+    (Policy.INFORMATION, 1.5): (10, 20, 23),
+    (Policy.INFORMATION, 3.0): (10, 11, 20),
+    (Policy.RANDOM, 1.5): (10, 20, 28),
+    (Policy.RANDOM, 3.0): (10, 15, 20),
+    (Policy.SWISS, 3.0): (10, 20),
+}
+"""Comparisons per essay after which runs are read, by policy and SD."""
+
+
 @cache
-def medians(policy: Policy, *, sd: float, at: tuple[int, ...], seeds: int) -> dict[int, Reading]:
-    """Several tests look at the same runs."""
+def medians(policy: Policy, *, sd: float) -> dict[int, Reading]:
+    """Several tests look at the same runs of 100 essays."""
+    at = READ_AT[policy, sd]
     simulated = simulate(
         Design(essays=100, policy=policy),
         SimulatedJudge(sd=sd, position_bias=0.3),
         comparisons_per_essay=at,
-        seeds=seeds,
+        seeds=20 if policy is Policy.INFORMATION else 12,
     )
     return dict(zip(at, (each.median for each in simulated), strict=True))
 
@@ -60,9 +71,7 @@ def test_coin_flips_have_no_reliability_under_any_policy(policy: Policy) -> None
 def test_ranks_correlate_with_the_truth_as_the_literature_says(
     policy: Policy, sd: float, at_10: float, at_20: float
 ) -> None:
-    seeds = 20 if policy is Policy.INFORMATION else 10
-
-    reached = medians(policy, sd=sd, at=(10, 20), seeds=seeds)
+    reached = medians(policy, sd=sd)
 
     assert reached[10].spearman == pytest.approx(at_10, abs=0.02)
     assert reached[20].spearman == pytest.approx(at_20, abs=0.01)
@@ -71,14 +80,14 @@ def test_ranks_correlate_with_the_truth_as_the_literature_says(
 @pytest.mark.slow
 @pytest.mark.parametrize("sd", [1.5, 3.0])
 def test_intervals_cover_nine_times_in_ten_when_pairs_are_chosen_by_information(sd: float) -> None:
-    reached = medians(Policy.INFORMATION, sd=sd, at=(10, 20), seeds=20)
+    reached = medians(Policy.INFORMATION, sd=sd)
 
     assert all(0.87 <= reading.coverage <= 0.93 for reading in reached.values()), reached
 
 
 @pytest.mark.slow
 def test_reliability_with_signal_is_near_the_truth() -> None:
-    reached = medians(Policy.INFORMATION, sd=1.5, at=(10, 20), seeds=20)
+    reached = medians(Policy.INFORMATION, sd=1.5)
 
     truth = {k: reading.true_r2 for k, reading in reached.items()}
     assert truth[10] is not None
@@ -94,8 +103,8 @@ def test_information_needs_fewer_comparisons_than_random_pairs(
 ) -> None:
     as_many_at_random = round(per_essay / (1 - saved))
 
-    informed = medians(Policy.INFORMATION, sd=sd, at=(per_essay,), seeds=16)[per_essay]
-    random = medians(Policy.RANDOM, sd=sd, at=(as_many_at_random,), seeds=16)[as_many_at_random]
+    informed = medians(Policy.INFORMATION, sd=sd)[per_essay]
+    random = medians(Policy.RANDOM, sd=sd)[as_many_at_random]
 
     assert informed.true_r2 is not None
     assert random.true_r2 is not None
@@ -103,10 +112,12 @@ def test_information_needs_fewer_comparisons_than_random_pairs(
     assert informed.true_r2 > random.true_r2
 
 
-def test_a_reading_says_how_many_comparisons_an_essay_it_is_of() -> None:
-    at = medians(Policy.RANDOM, sd=2.0, at=(3, 4, 9), seeds=2)
+def test_a_reading_says_how_many_comparisons_per_essay_it_is_of() -> None:
+    design = Design(essays=20, policy=Policy.RANDOM)
 
-    assert [reading.comparisons_per_essay for reading in at.values()] == [3.0, 4.0, 9.0]
+    simulated = simulate(design, SimulatedJudge(sd=2.0), comparisons_per_essay=[3, 4, 9], seeds=2)
+
+    assert [each.median.comparisons_per_essay for each in simulated] == [3.0, 4.0, 9.0]
 
 
 def test_a_round_is_planned_while_the_one_before_is_judged() -> None:
@@ -183,7 +194,9 @@ def test_a_sharper_judge_needs_less() -> None:
     assert sharp < blunt
 
 
-def test_a_target_out_of_reach_has_no_price() -> None:
+def test_a_target_out_of_reach_has_no_price(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulation, "MAX_COMPARISONS_PER_ESSAY", 15)
+
     needed = power(
         Design(essays=8),
         SimulatedJudge(sd=0.0),
@@ -198,12 +211,14 @@ def test_a_target_out_of_reach_has_no_price() -> None:
 
 @pytest.mark.slow
 def test_what_an_essay_needs_hardly_depends_on_how_many_there_are() -> None:
-    sharp = SimulatedJudge(sd=3.0)
-    few, many = (
-        simulate(Design(essays=essays), sharp, comparisons_per_essay=[10], seeds=seeds)[0].median
-        for essays, seeds in ((LARGEST_RUN, 12), (2 * LARGEST_RUN, 6))
+    sharp = SimulatedJudge(sd=3.0, position_bias=0.3)
+    few = medians(Policy.INFORMATION, sd=3.0)[10]
+
+    (simulated,) = simulate(
+        Design(essays=2 * MAX_SIMULATED_ESSAYS), sharp, comparisons_per_essay=[10], seeds=5
     )
 
+    many = simulated.median
     assert few.eb_reliability == pytest.approx(many.eb_reliability, abs=0.02)
 
 

@@ -5,9 +5,9 @@ from itertools import combinations, permutations
 import numpy as np
 import pytest
 from cj_measurement import PairingState, Policy, plan_pairs
-from cj_measurement.pairing import SMALL
+from cj_measurement.pairing.plan import SMALL
+from cj_measurement.pairing.small_batches import round_robin
 from cj_measurement.simulation import Design, Run, SimulatedJudge
-from cj_measurement.small_batches import round_robin
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

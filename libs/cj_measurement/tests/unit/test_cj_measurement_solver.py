@@ -6,12 +6,10 @@ from cj_measurement import (
     Comparisons,
     FixedAbilities,
     NotConverged,
-    bradley_terry,
     fit,
-    information,
-    posterior,
 )
-from cj_measurement.posterior import Posterior
+from cj_measurement.fitting import information, posterior, result
+from cj_measurement.fitting.posterior import Posterior
 from cj_measurement.tests.builders import judged
 from scipy.special import expit
 
@@ -19,13 +17,13 @@ from scipy.special import expit
 @pytest.fixture
 def as_if_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every batch counts as one that is too large for a factorisation."""
-    for module in (information, posterior, bradley_terry):
+    for module in (information, posterior, result):
         monkeypatch.setattr(module, "DENSE_LIMIT", 0)
     monkeypatch.setattr(information, "DENSE_SOLVE_LIMIT", 0)
 
 
 def neighbours(n_items: int, *, seed: int) -> Comparisons:
-    """Ten comparisons an item with items next to it, as an adaptive policy without long links would have them."""
+    """Ten comparisons per item with items next to it, as an adaptive policy without long links would have them."""
     generator = np.random.default_rng(seed)
     truth = np.sort(generator.normal(0, 1.5, n_items))
     slot_a = np.repeat(np.arange(n_items), 5)
@@ -57,7 +55,7 @@ def test_tau_and_reliability_are_those_of_the_factorisation(
     data = judged(1000, bias=(0.3,), seed=4).comparisons if kind == "random" else neighbours(1000, seed=4)
     exact = fit(data)
 
-    for module in (information, posterior, bradley_terry):
+    for module in (information, posterior, result):
         monkeypatch.setattr(module, "DENSE_LIMIT", 999)
     estimated = fit(data)
 
@@ -94,7 +92,7 @@ def test_the_posterior_mean_is_the_same_from_draws(monkeypatch: pytest.MonkeyPat
     shift = exact.posterior_mean - exact.theta
 
     monkeypatch.setattr(posterior, "DENSE_LIMIT", 0)
-    monkeypatch.setattr(bradley_terry, "VARIANCE_DRAWS", 2_000)
+    monkeypatch.setattr(result, "VARIANCE_DRAWS", 2_000)
     drawn = fit(data, tau=exact.tau)
 
     assert np.abs(shift).max() > 0.5
@@ -163,5 +161,5 @@ def test_thirty_thousand_essays_are_measured() -> None:
     assert fitted.eb_reliability == pytest.approx(r_squared, abs=0.04)
     low, high = fitted.intervals(0.9).T
     truth = batch.truth - batch.truth.mean()
-    # Laplace's approximation puts τ 5 % too low at ten comparisons an essay, and intervals with it.
+    # Laplace's approximation puts τ 5 % too low at ten comparisons per essay, and intervals with it.
     assert 0.85 < np.mean((low < truth) & (truth < high)) < 0.93

@@ -30,8 +30,8 @@ scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-
 json_values = scalars | st.lists(scalars, max_size=2) | st.dictionaries(texts, scalars, max_size=2)
 objects = st.dictionaries(texts, json_values, max_size=3)
 moments = st.datetimes(min_value=datetime(2000, 1, 1), timezones=st.just(UTC))
-counts = st.integers(0, 2**31)
-names = st.text(storable, min_size=1, max_size=9)
+counts = st.integers(0, 2**31 - 1)
+names = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=9)
 
 
 @st.composite
@@ -40,7 +40,7 @@ def costs(draw: st.DrawFn) -> LLMCostTrackingV1:
         correlation_id=draw(st.uuids()),
         provider=draw(names),
         model=draw(names),
-        cost_estimate_usd=usd(draw(st.decimals(min_value=0, max_value=100, places=10))),
+        cost_estimate_usd=usd(draw(st.decimals(min_value=0, max_value=100, places=9))),
         token_usage=TokenUsage(
             prompt_tokens=draw(counts), completion_tokens=draw(counts), total_tokens=draw(counts)
         ),

@@ -35,19 +35,19 @@ GOOD = "admin@example.org"
 
 
 @asynccontextmanager
-async def gate_at(url: str, *, rest_seconds: float = 60.0) -> AsyncIterator[AdministratorsOnly]:
+async def gate_at(url: str, *, fetch_interval: float = 60.0) -> AsyncIterator[AdministratorsOnly]:
     async with httpx2.AsyncClient() as client:
-        keys = PublishedKeys(url, client=client, rest_seconds=rest_seconds)
+        keys = PublishedKeys(url, client=client, fetch_interval=fetch_interval)
         yield AdministratorsOnly(keys=keys, issuer=ISSUER, audience=AUDIENCE)
 
 
 @asynccontextmanager
 async def gate(
-    *published_keys: Mapping[str, JsonValue], rest_seconds: float = 60.0
+    *published_keys: Mapping[str, JsonValue], fetch_interval: float = 60.0
 ) -> AsyncIterator[tuple[AdministratorsOnly, IdentityService]]:
     async with (
         identity_service(*published_keys) as identity,
-        gate_at(identity.url, rest_seconds=rest_seconds) as admitting,
+        gate_at(identity.url, fetch_interval=fetch_interval) as admitting,
     ):
         yield admitting, identity
 
@@ -70,7 +70,7 @@ async def test_keys_are_read_once_for_many_tokens_at_once() -> None:
 
 
 async def test_a_key_that_is_new_is_read_at_once() -> None:
-    async with gate(RSA, rest_seconds=0.0) as (admitting, identity):
+    async with gate(RSA, fetch_interval=0.0) as (admitting, identity):
         await admitting.admit(f"Bearer {signed(rsa_key(), key_id='rsa-1')}")
         identity.keys = [EC]
 
@@ -80,9 +80,9 @@ async def test_a_key_that_is_new_is_read_at_once() -> None:
 
 
 async def test_a_withdrawn_key_is_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(authentication, "KEEP_KEYS_SECONDS", 0.05)
+    monkeypatch.setattr(authentication, "KEYS_LIFETIME_SECONDS", 0.05)
     token = signed(rsa_key(), key_id="rsa-1")
-    async with gate(RSA, rest_seconds=0.0) as (admitting, identity):
+    async with gate(RSA, fetch_interval=0.0) as (admitting, identity):
         await admitting.admit(f"Bearer {token}")
         identity.keys = [EC]
         await asyncio.sleep(0.1)
@@ -169,7 +169,7 @@ async def test_keys_that_cannot_be_read_close_the_gate_for_the_moment(
     status: int, body: bytes | None
 ) -> None:
     token = f"Bearer {signed(rsa_key(), key_id='rsa-1')}"
-    async with gate(RSA, rest_seconds=0.0) as (admitting, identity):
+    async with gate(RSA, fetch_interval=0.0) as (admitting, identity):
         identity.status, identity.body = status, body
         with captured_logs() as lines, pytest.raises(Unavailable):
             await admitting.admit(token)
@@ -193,7 +193,7 @@ async def test_an_identity_service_that_is_away_is_not_asked_by_each_request() -
 
 async def test_an_outage_closes_the_gate_to_nobody_whose_key_is_known() -> None:
     good = f"Bearer {signed(rsa_key(), key_id='rsa-1')}"
-    async with gate(RSA, rest_seconds=0.0) as (admitting, identity):
+    async with gate(RSA, fetch_interval=0.0) as (admitting, identity):
         await admitting.admit(good)
         identity.status = 500
         with pytest.raises(Unavailable):

@@ -21,12 +21,14 @@ from event_contracts import (
     Unavailable,
     WireModel,
 )
-from event_contracts.base import Money, UtcDatetime
+from event_contracts.fields import Money, UtcDatetime
 from quart import Blueprint, Quart
 from quart.typing import TestClientProtocol as Client
-from quart_schema import document_request, validate_querystring, validate_request, validate_response
-from service_kit.http import app as http_app
-from service_kit.http.app import Check, HttpService, correlation_id, create_app, json_body, request_body
+from quart_schema import document_request, validate_querystring
+from service_kit.http import operations
+from service_kit.http.app import HttpService, correlation_id, create_app
+from service_kit.http.bodies import answers, json_body, max_body_bytes, request_body, takes
+from service_kit.http.operations import Check
 from service_kit.tests.builders import captured_logs, metric, new_metrics
 
 ESSAY = "My summer was about a dog called Molly."
@@ -57,7 +59,7 @@ def routes() -> Blueprint:
     blueprint = Blueprint("grades", __name__)
 
     @blueprint.post("/grades/<batch_id>")
-    @validate_request(Grade)
+    @takes(Grade)
     async def grade(batch_id: str, data: Grade) -> dict[str, str]:
         """Grade an essay <b>now</b>."""
         return {"batch_id": batch_id, "essay_id": data.essay_id, "correlation_id": str(correlation_id())}
@@ -68,7 +70,7 @@ def routes() -> Blueprint:
         return {"batch_id": batch_id, "essay_id": (await json_body(Grade)).essay_id}
 
     @blueprint.get("/bill")
-    @validate_response(Bill)
+    @answers(Bill)
     async def bill() -> Bill:
         return Bill(cost=Decimal("0.0125"), at=datetime(2026, 3, 2, 8, 0, tzinfo=UTC))
 
@@ -78,6 +80,7 @@ def routes() -> Blueprint:
         return {"limit": query_args.limit}
 
     @blueprint.post("/bytes")
+    @max_body_bytes(1000)
     async def take_bytes() -> dict[str, int]:
         return {"bytes": len(await request_body())}
 
@@ -95,6 +98,8 @@ RAISED: Mapping[str, Exception] = {
     "unavailable": Unavailable("the database is away", retry_after=7.4),
     "queue_full": QueueFull("full", retry_after=0.2),
     "rate_limited": RateLimited("too many", retry_after=3),
+    "database_away": ConnectionRefusedError("postgres is away"),
+    "long_message": NotFound("no batch " + "x" * 70_000, details={"ids": ["x" * 2_100_000]}),
     "bug": RuntimeError(f"cannot handle {ESSAY}"),
 }
 
@@ -155,12 +160,51 @@ class TestErrors:
 
     async def test_a_body_that_is_too_large_is_413(self) -> None:
         app, _ = app_with()
-        app.config["MAX_CONTENT_LENGTH"] = 1000
 
         response = await app.test_client().post("/bytes", data=b"x" * 1001)
 
         await error_of(response)
         assert response.status_code == 413
+
+    async def test_a_body_of_too_many_values_is_refused_before_it_is_parsed(self, client: Client) -> None:
+        for path in ("/grades/b", "/many-grades/b"):
+            response = await client.post(
+                path,
+                data=b'{"essay_id": "e", "points": [' + b"[]," * 85_000 + b"[]]}",
+                headers={"content-type": "application/json"},
+            )
+
+            assert (response.status_code, (await error_of(response)).error_code) == (422, "VALIDATION_ERROR")
+
+    @pytest.mark.parametrize("path", ["/grades/b/", "/grades//b", "/bill/"])
+    async def test_a_path_with_a_slash_too_many_is_no_route(self, client: Client, path: str) -> None:
+        response = await client.open(path, method="POST", json={"essay_id": "e", "points": 1})
+
+        assert (response.status_code, (await error_of(response)).error_code) == (404, "RESOURCE_NOT_FOUND")
+
+    @pytest.mark.parametrize("given", ["%00", "a%00b", "%E2%80%AE", "x" * 256, "%0A", ".%2E"])
+    async def test_an_id_in_a_path_that_nothing_can_have_is_refused(self, client: Client, given: str) -> None:
+        response = await client.post(f"/grades/{given}", json={"essay_id": "e", "points": 1})
+
+        error = await error_of(response)
+        assert (response.status_code, error.error_code) in {
+            (422, "VALIDATION_ERROR"),
+            (404, "RESOURCE_NOT_FOUND"),
+        }
+        assert len(error.message) < 500
+
+    async def test_a_database_that_is_away_is_503_with_a_time_to_come_back(self, client: Client) -> None:
+        response = await client.get("/raise/database_away")
+
+        error = await error_of(response)
+        assert (response.status_code, error.error_code) == (503, "SERVICE_UNAVAILABLE")
+        assert int(response.headers["retry-after"]) > 0
+
+    async def test_an_error_never_repeats_a_long_input(self, client: Client) -> None:
+        response = await client.get("/raise/long_message")
+
+        assert len(await response.get_data()) < 5_000
+        assert response.status_code == 404
 
     @pytest.mark.parametrize(
         "body",
@@ -268,7 +312,7 @@ class TestOperations:
     async def test_one_that_cannot_says_what_is_missing_and_no_more(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(http_app, "CHECK_TIMEOUT_SECONDS", 0.05)
+        monkeypatch.setattr(operations, "CHECK_TIMEOUT_SECONDS", 0.05)
 
         async def fine() -> None:
             return
@@ -298,7 +342,7 @@ class TestOperations:
         }
 
     async def test_checks_run_side_by_side(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(http_app, "CHECK_TIMEOUT_SECONDS", 5)
+        monkeypatch.setattr(operations, "CHECK_TIMEOUT_SECONDS", 5)
         both = asyncio.Barrier(2)
 
         async def meet() -> None:

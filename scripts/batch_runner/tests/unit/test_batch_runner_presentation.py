@@ -96,13 +96,13 @@ def test_where_there_is_no_terminal_progress_is_a_line_now_and_then() -> None:
 def test_the_ranking_fits_80_columns_and_loses_nothing_of_a_long_name() -> None:
     name = "essay-by-" + "a-student-with-a-long-name-" * 3
 
-    lines = printed(ranking_table(finished("anchor-1", name, "[b]essay[/b]")))
+    lines = printed(ranking_table(finished("anchor-1", name, "[b]essay[b]")))
 
     assert all(len(line) <= 80 for line in lines)
     header = lines[1]
     names = [line[header.index("essay") : header.index("grade")].strip() for line in lines]
     assert name in "".join(names)
-    assert any("[b]essay[/b]" in line for line in lines)
+    assert any("[b]essay[b]" in line for line in lines)
 
 
 def test_the_ranking_shows_rank_grade_certainty_and_score_with_its_error() -> None:

@@ -203,4 +203,5 @@ async def test_an_id_that_no_database_keeps_is_refused(conductor: Conductor) -> 
     read = await conductor.http.get("/internal/v1/batches/a%00b/phases")
 
     assert (asked.status_code, read.status_code) == (422, 422)
-    assert "NUL" in error_of(asked).error.message
+    assert "batch_id: must be an id" in error_of(asked).error.message
+    assert "batch_id in the path: must be an id" in error_of(read).error.message

@@ -27,7 +27,7 @@ from hypercorn.config import Config
 from quart import Quart, Response
 from quart import request as received
 from service_kit.callbacks.webhooks import WebhookSigner
-from service_kit.http.app import request_body
+from service_kit.http.bodies import request_body
 
 TEXTS = {f"essay-{n}": "word " * (20 + 10 * n) for n in range(8)}
 PANEL = [

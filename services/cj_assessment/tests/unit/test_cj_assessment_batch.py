@@ -22,7 +22,7 @@ from cj_assessment.domain.batch import (
     with_text,
 )
 from cj_assessment.domain.comparison import ComparisonId, attempt_id
-from cj_assessment.domain.ranking import ranks
+from cj_assessment.domain.results import ranks
 from cj_assessment.domain.texts import Signal
 from cj_assessment.tests.building import NOW, essays, request
 from cj_assessment.use_cases.prepare_batch import usable_anchors
@@ -145,8 +145,8 @@ def test_a_text_that_cannot_be_judged_has_a_problem_and_no_text(body: bytes, cod
 def test_a_text_out_of_reach_is_told_from_one_that_is_not_there() -> None:
     away = Fetched(bodies={}, failures={"text-a": "the content service answered 500"})
 
-    unreachable = with_text(STUDENTS[0], away, rules=TextRules())
-    missing = with_text(STUDENTS[1], away, rules=TextRules())
+    unreachable = with_text(STUDENTS[0], away, rules=TextRules(max_characters=100))
+    missing = with_text(STUDENTS[1], away, rules=TextRules(max_characters=100))
 
     assert (unreachable.problem or "").startswith("CONTENT_SERVICE_ERROR")
     assert (missing.problem or "").startswith("RESOURCE_NOT_FOUND")

@@ -23,7 +23,7 @@ from llm_provider.tests.serving import (
 )
 from quart import Quart, request
 from service_kit.callbacks.webhooks import WebhookSigner
-from service_kit.http.app import request_body
+from service_kit.http.bodies import request_body
 from service_kit.messaging.event_bus import KafkaEventBus, Record
 
 ResultEvent = EventEnvelope[LLMComparisonResultV1]

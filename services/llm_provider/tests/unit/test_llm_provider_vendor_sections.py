@@ -9,7 +9,7 @@ from llm_provider.domain.request import Prompt
 blocks = st.builds(
     PromptBlock,
     target=st.sampled_from(PromptTarget),
-    content=st.text(st.characters(codec="utf-8"), min_size=1, max_size=20),
+    content=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20),
     cacheable=st.booleans(),
     ttl=st.sampled_from(["5m", "1h"]),
 )

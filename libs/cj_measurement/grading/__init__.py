@@ -1,0 +1,1 @@
+"""From abilities to grades, through anchors whose grades are known."""

@@ -1,0 +1,1 @@
+"""Several judges side by side: panels, the correlation of their scales, qualification of a new judge."""

@@ -1,0 +1,105 @@
+"""What the next round of pairs depends on, and what a chosen pair is."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from cj_measurement.comparisons import IntArray
+from cj_measurement.errors import InvalidArgument
+from cj_measurement.fitting.result import Fit
+from cj_measurement.pairing.asked_pairs import AskedPairs
+
+
+class Policy(StrEnum):
+    """How pairs are chosen once all items are linked; all but ``information`` are there to be compared with it."""
+
+    INFORMATION = "information"
+    RANDOM = "random"
+    NEAREST = "nearest"
+    SWISS = "swiss"
+
+
+class Reason(StrEnum):
+    """Why a pair was chosen."""
+
+    CYCLE = "cycle"
+    ALL_PAIRS = "all_pairs"
+    INFORMATION = "information"
+    RANDOM_LINK = "random_link"
+    OTHER_ORDER = "other_order"
+    NEIGHBOUR = "neighbour"
+
+
+RANDOM_REASONS = frozenset({Reason.CYCLE, Reason.RANDOM_LINK})
+"""Reasons of the pairs that were drawn at random."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two items in their slots."""
+
+    slot_a: int
+    slot_b: int
+    reason: Reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairingSettings:
+    """Shares of all pairs: those drawn at random, and those that are judged in both orders, at least."""
+
+    random_link_share: float = 0.30
+    both_orders_share: float = 0.20
+
+    def __post_init__(self) -> None:
+        for name in ("random_link_share", "both_orders_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InvalidArgument(f"{name} is a share: give a number from 0 to 1")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PairingState:
+    """What the next round depends on: every ordered pair ever asked, answered or not, and the last fit.
+
+    ``random_links`` of the pairs asked were drawn at random (``RANDOM_REASONS``).
+    """
+
+    n_items: int
+    asked: AskedPairs
+    random_links: int
+    fit: Fit | None = None
+    settings: PairingSettings = PairingSettings()
+
+    @classmethod
+    def of(
+        cls,
+        n_items: int,
+        asked: npt.ArrayLike,
+        *,
+        random_links: int | None = None,
+        fit: Fit | None = None,
+        settings: PairingSettings | None = None,
+    ) -> "PairingState":
+        """Build from ordered pairs (slot A, slot B), shape (m, 2); raises ``InvalidArgument``.
+
+        Without ``random_links`` only the first cycle is taken to have been drawn at random.
+        """
+        pairs = np.asarray(asked, dtype=np.int64).reshape(-1, 2)
+        _check(n_items, pairs, fit)
+        return cls(
+            n_items=n_items,
+            asked=AskedPairs(n_items, pairs[:, 0], pairs[:, 1]),
+            random_links=min(n_items, len(pairs)) if random_links is None else random_links,
+            fit=fit,
+            settings=settings or PairingSettings(),
+        )
+
+
+def _check(n_items: int, pairs: IntArray, fit: Fit | None) -> None:
+    if n_items < 2:
+        raise InvalidArgument("one item cannot be compared: there must be two")
+    if len(pairs) and (pairs.min() < 0 or pairs.max() >= n_items or np.any(pairs[:, 0] == pairs[:, 1])):
+        raise InvalidArgument(f"a pair is two of the items 0 to {n_items - 1}")
+    if fit is not None and fit.n_items != n_items:
+        raise InvalidArgument(f"the fit is of {fit.n_items} items, not of {n_items}")

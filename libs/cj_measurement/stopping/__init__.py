@@ -1,0 +1,1 @@
+"""When to stop judging, and what further judging would bring."""

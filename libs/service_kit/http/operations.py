@@ -1,0 +1,73 @@
+"""Routes that every service has for its operators: health, readiness, metrics and documentation."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import structlog
+from event_contracts import Unavailable
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from quart import Blueprint, Response, current_app
+from quart_schema import hide
+
+from service_kit.http.docs_page import docs_page
+
+log = structlog.get_logger()
+
+CHECK_TIMEOUT_SECONDS = 3.0
+RETRY_AFTER_SECONDS: Final = 5.0
+
+Check = Callable[[], Awaitable[None]]
+"""A readiness check: returns when all is well, raises otherwise."""
+
+
+def operations(
+    *, name: str, version: str, checks: Mapping[str, Check], registry: CollectorRegistry
+) -> Blueprint:
+    """The routes of one service."""
+    blueprint = Blueprint("operations", __name__)
+
+    @blueprint.get("/healthz")
+    @hide
+    async def healthz() -> dict[str, str]:
+        return {"status": "alive", "service": name, "version": version}
+
+    @blueprint.get("/readyz")
+    @hide
+    async def readyz() -> dict[str, str]:
+        if problems := await _failed_checks(checks):
+            raise Unavailable(
+                f"not ready: {', '.join(problems)}",
+                retry_after=RETRY_AFTER_SECONDS,
+                details={"problems": {**problems}},
+            )
+        return {"status": "ready", "service": name, "version": version}
+
+    @blueprint.get("/metrics")
+    @hide
+    async def metrics() -> Response:
+        return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+    @blueprint.get("/docs")
+    @hide
+    async def docs() -> Response:
+        document = current_app.extensions["QUART_SCHEMA"].openapi_provider.schema()
+        return Response(docs_page(document), content_type="text/html; charset=utf-8")
+
+    return blueprint
+
+
+async def _failed_checks(checks: Mapping[str, Check]) -> dict[str, str]:
+    """By name, the kind of failure: the log has it in full, callers do not need it."""
+    outcomes = await asyncio.gather(*(_outcome(name, check) for name, check in checks.items()))
+    return {name: outcome for name, outcome in zip(checks, outcomes, strict=True) if outcome is not None}
+
+
+async def _outcome(name: str, check: Check) -> str | None:
+    try:
+        async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
+            await check()
+    except Exception as error:  # whatever a check raises is the answer
+        log.warning("service.not_ready", check=name, reason=repr(error))
+        return type(error).__name__
+    return None

@@ -1,0 +1,222 @@
+"""What to do next with a batch: one pure function of what is known, so that it may be asked at any time.
+
+Rounds overlap by one: round k+1 is planned as of round k-1, from all comparisons that were settled by then, while k
+is being judged. So judges are never idle, and yet the next pairs depend only on the answers, not on the order in
+which they came: the same batch with the same answers takes the same course. Where round k-1 says that it is time to
+stop, the open answers are waited for, and the decision is taken on all of them. A few answers that are late for
+longer than ``DecisionRules.straggler_patience`` are not waited for; they count when they come.
+
+Every snapshot has a decision: what the measurement cannot compute is a reason in it, never an error.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from event_contracts import ErrorCode, StopReason
+
+from cj_assessment.domain.comparison import PlannedComparison
+from cj_assessment.domain.deciding.budget import money_is_gone, next_cost_usd
+from cj_assessment.domain.deciding.evidence import Evidence, Measured, Ranking
+from cj_assessment.domain.deciding.participation import a_student_is_open
+from cj_assessment.domain.deciding.problems import Problem, Scope, commonest_problem, stopping_problem
+from cj_assessment.domain.deciding.snapshot import OPEN, Snapshot
+from cj_assessment.domain.measuring import NoFit
+
+_ESSAYS_NAMED: Final = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """Look again when rounds up to ``due_round`` are settled, at the latest at ``check_at``."""
+
+    due_round: int
+    check_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeMore:
+    """Have these pairs judged as the next round."""
+
+    pairs: tuple[PlannedComparison, ...]
+    measured: Measured | None
+    check_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """Judging is over: publish. Without a ranking there was nothing to compare.
+
+    ``measured`` is the ranking as it is kept. ``unranked`` says of every usable essay without a rank why it has none.
+    ``problem`` is what kept the judges from going on, where something did.
+    """
+
+    reason: StopReason
+    ranking: Ranking | None
+    measured: Measured | None
+    unranked: Mapping[str, str]
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fail:
+    """There is no ranking to publish; ``message`` says why and what to do, ``code`` goes onto the wire."""
+
+    reason: StopReason
+    message: str
+    code: ErrorCode = ErrorCode.CJ_ASSESSMENT_SERVICE_ERROR
+    problem: Problem | None = None
+
+
+Decision = Wait | JudgeMore | Finish | Fail
+
+
+def decide(snapshot: Snapshot) -> Decision:
+    """What to do now; asked twice of the same snapshot it says the same twice. Never raises."""
+    if snapshot.is_cancelled:
+        return Fail(reason=StopReason.CANCELLED, message="the batch was cancelled")
+    evidence = Evidence(snapshot=snapshot)
+    problem = stopping_problem(snapshot.asked, snapshot.judges, batch_wide=snapshot.batch_wide_codes)
+    return (
+        _nothing_to_compare(snapshot)
+        or _hopeless(snapshot, problem)
+        or _no_student_left(evidence)
+        or _rounds_awaited(evidence)
+        or _go_on_or_end(evidence, problem)
+    )
+
+
+def _nothing_to_compare(snapshot: Snapshot) -> Finish | Fail | None:
+    if all(essay.is_anchor for essay in snapshot.essays):
+        return Fail(reason=StopReason.FAILED, message="no student's essay can be judged")
+    if len(snapshot.essays) >= 2:
+        return None
+    reason = "there is no other essay and no anchor to compare it with"
+    return Finish(
+        reason=StopReason.EXHAUSTED,
+        ranking=None,
+        measured=None,
+        unranked={essay.essay_id: reason for essay in snapshot.essays},
+    )
+
+
+def _hopeless(snapshot: Snapshot, problem: Problem | None) -> Fail | None:
+    """Fail when every further comparison would fail as well, or when too large a share has failed."""
+    if problem is not None and problem.scope is Scope.BATCH and not snapshot.judged:
+        return _fail(f"judging was stopped: {problem.words}", problem)
+    failed, settled = snapshot.failed, snapshot.failed + len(snapshot.judged)
+    if settled < len(snapshot.essays) or failed <= snapshot.rules.max_failed_share * settled:
+        return None
+    return _fail_for_failures(snapshot, f"{failed} of {settled} comparisons could not be judged")
+
+
+def _no_student_left(evidence: Evidence) -> Wait | Fail | None:
+    """End a batch in which only anchors take part, as soon as no answer on a student's essay can come any more."""
+    snapshot, takes_part = evidence.snapshot, evidence.participation
+    if takes_part.has_students:
+        return None
+    if a_student_is_open(snapshot) and not _must_decide_now(evidence):
+        return Wait(due_round=snapshot.last_round, check_at=snapshot.patience_ends)
+    students = [essay.essay_id for essay in snapshot.essays if not essay.is_anchor]
+    named = "; ".join(f"{name}: {takes_part.excluded[name]}" for name in students[:_ESSAYS_NAMED])
+    more = f"; and {len(students) - _ESSAYS_NAMED} more" if len(students) > _ESSAYS_NAMED else ""
+    return _fail_for_failures(snapshot, f"no student's essay could be judged ({named}{more})")
+
+
+def _rounds_awaited(evidence: Evidence) -> Wait | None:
+    """Wait while a round before the last one has open comparisons, unless its time is over."""
+    snapshot = evidence.snapshot
+    if _must_decide_now(evidence):
+        return None
+    awaited = snapshot.last_round - 1
+    if any(pair.state in OPEN and pair.round <= awaited for pair in snapshot.asked):
+        return Wait(due_round=awaited, check_at=snapshot.patience_ends)
+    return None
+
+
+def _go_on_or_end(evidence: Evidence, problem: Problem | None) -> Decision:
+    """Judge another round where the evidence of the settled rounds, or then of all answers, has a plan for one."""
+    snapshot = evidence.snapshot
+    if not _must_decide_now(evidence):
+        settled = Evidence(snapshot=snapshot.as_of(snapshot.last_round - 1))
+        if problem is None and settled.plan is not None:
+            return JudgeMore(
+                pairs=settled.plan.pairs,
+                measured=settled.measured_with_outlook,
+                check_at=snapshot.patience_ends,
+            )
+        if snapshot.open:
+            # What is being judged is paid for: it counts before judging ends.
+            return Wait(due_round=snapshot.last_round, check_at=snapshot.patience_ends)
+        evidence = replace(evidence, earlier=settled)
+    if problem is None and evidence.plan is not None:
+        return JudgeMore(
+            pairs=evidence.plan.pairs,
+            measured=evidence.measured_with_outlook,
+            check_at=snapshot.patience_ends,
+        )
+    return _end(evidence, problem)
+
+
+def _must_decide_now(evidence: Evidence) -> bool:
+    snapshot = evidence.snapshot
+    return _only_stragglers_are_open(evidence) or snapshot.time_is_over or money_is_gone(snapshot)
+
+
+def _only_stragglers_are_open(evidence: Evidence) -> bool:
+    """True when patience is over and few answers are missing; a judge who is slow with all of them is no reason.
+
+    Without the second condition a slow judge would be sent the whole budget before it has answered once.
+    """
+    snapshot = evidence.snapshot
+    return snapshot.is_overdue and snapshot.open <= max(1, evidence.participation.round_size // 2)
+
+
+def _end(evidence: Evidence, problem: Problem | None) -> Finish | Fail:
+    """Rank all essays that the comparisons link to each other, and name the others."""
+    snapshot, ranking = evidence.snapshot, evidence.final_ranking
+    if isinstance(ranking, NoFit):
+        return _fail_without_ranking(snapshot, ranking, problem)
+    gone, reached = money_is_gone(snapshot), evidence.verdict.reason
+    return Finish(
+        reason=StopReason.BUDGET_COST if gone else StopReason(reached or StopReason.EXHAUSTED),
+        ranking=ranking,
+        measured=evidence.measured(ranking),
+        unranked={**evidence.participation.excluded, **_unlinked(evidence, ranking)},
+        problem=problem,
+    )
+
+
+def _unlinked(evidence: Evidence, ranking: Ranking) -> dict[str, str]:
+    ranked = {essay.item for essay in ranking.essays}
+    reason = "too few of its comparisons were judged to link it to the others"
+    return {essay.essay_id: reason for essay in evidence.participation.essays if essay.item not in ranked}
+
+
+def _fail_without_ranking(snapshot: Snapshot, no_fit: NoFit, problem: Problem | None) -> Fail:
+    if not no_fit.reason.more_comparisons_help:
+        return Fail(
+            reason=StopReason.FAILED,
+            message=f"no scores could be computed from {len(snapshot.judged)} comparisons: {no_fit.message}",
+            code=ErrorCode.CJ_SCORE_CONVERGENCE_FAILED,
+        )
+    each, cap = next_cost_usd(snapshot), snapshot.limits.max_cost_usd
+    if cap is not None and cap < each:
+        return Fail(
+            reason=StopReason.BUDGET_COST,
+            message=f"max_cost_usd of {cap} does not pay for one comparison, which may cost up to {each}: raise it",
+        )
+    if problem is not None:
+        return _fail(f"judging was stopped: {problem.words}", problem)
+    return _fail_for_failures(snapshot, f"no ranking: {no_fit.message}")
+
+
+def _fail_for_failures(snapshot: Snapshot, what: str) -> Fail:
+    """Fail with what happened and, where comparisons failed, with their most frequent reason."""
+    problem = commonest_problem(snapshot.asked, snapshot.judges)
+    return _fail(what if problem is None else f"{what}; {problem.words}", problem)
+
+
+def _fail(message: str, problem: Problem | None) -> Fail:
+    return Fail(reason=StopReason.FAILED, message=message, problem=problem)

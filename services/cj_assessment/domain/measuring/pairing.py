@@ -1,0 +1,112 @@
+"""Which pairs to judge next, by which judge, and what further judging would bring."""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from decimal import Decimal
+
+import cj_measurement as measurement
+from event_contracts import ComparisonState, ForecastView, UntilTargetView, usd
+
+from cj_assessment.domain.batch import Essay, Judge
+from cj_assessment.domain.comparison import Asked, PlannedComparison
+from cj_assessment.domain.measuring.fitting import Fitted, among
+
+
+def pairing_state(
+    essays: Sequence[Essay], asked: Sequence[Asked], fitted: Fitted | None
+) -> measurement.PairingState:
+    """What the next round of these essays depends on.
+
+    A pair that could not be judged is asked once more, in its turn: its first failure does not count as asked.
+    """
+    place = {essay.item: index for index, essay in enumerate(essays)}
+    counted = _without_first_failures(among(essays, asked))
+    return measurement.PairingState.of(
+        len(essays),
+        [(place[pair.slot_a], place[pair.slot_b]) for pair in counted],
+        random_links=sum(pair.chosen_by in measurement.RANDOM_REASONS for pair in counted),
+        fit=None if fitted is None else fitted.fit,
+    )
+
+
+def _without_first_failures(asked: Sequence[Asked]) -> list[Asked]:
+    failed_before: set[frozenset[int]] = set()
+    counted = []
+    for pair in asked:
+        items = frozenset((pair.slot_a, pair.slot_b))
+        if pair.state == ComparisonState.FAILED and items not in failed_before:
+            failed_before.add(items)
+        else:
+            counted.append(pair)
+    return counted
+
+
+def with_judges(
+    planned: Sequence[measurement.Pair],
+    essays: Sequence[Essay],
+    asked: Sequence[Asked],
+    *,
+    judges: Sequence[Judge],
+) -> tuple[PlannedComparison, ...]:
+    """The pairs as comparisons of these essays, each with its judge."""
+    times = Counter((pair.slot_a, pair.slot_b) for pair in asked)
+    assigned = assign_judges([judge.share for judge in judges], asked, count=len(planned))
+    return tuple(
+        PlannedComparison(
+            slot_a=essays[pair.slot_a].item,
+            slot_b=essays[pair.slot_b].item,
+            repetition=times[essays[pair.slot_a].item, essays[pair.slot_b].item],
+            chosen_by=pair.reason,
+            assigned=judge,
+        )
+        for pair, judge in zip(planned, assigned, strict=True)
+    )
+
+
+def assign_judges(shares: Sequence[float], asked: Sequence[Asked], *, count: int) -> list[int]:
+    """A judge for each of ``count`` new pairs: the one furthest behind its share of all comparisons."""
+    done = Counter(pair.assigned for pair in asked)
+    assigned: list[int] = []
+    for total in range(len(asked) + 1, len(asked) + count + 1):
+        behind = [share * total - done[judge] for judge, share in enumerate(shares)]
+        chosen = behind.index(max(behind))
+        done[chosen] += 1
+        assigned.append(chosen)
+    return assigned
+
+
+def outlook(
+    state: measurement.PairingState,
+    planned: Sequence[measurement.Pair],
+    *,
+    target_reliability: float,
+    cost_usd: Decimal | None,
+) -> ForecastView:
+    """What further judging would bring, counted from the fit in ``state``; ``cost_usd`` is a comparison's."""
+    seen = measurement.forecast(
+        state,
+        target_reliability=target_reliability,
+        cost_per_comparison=cost_usd or Decimal(0),
+        seed=0,
+        planned=planned,
+    )
+    until = seen.until_target
+    return ForecastView(
+        comparisons=seen.comparisons,
+        eb=seen.eb_reliability,
+        cost_usd=None if cost_usd is None else usd(seen.cost_usd),
+        until_target=None
+        if until is None
+        else UntilTargetView(
+            comparisons=until.expected,
+            low=until.low,
+            high=until.high,
+            cost_usd=None if cost_usd is None else usd(until.cost_usd),
+        ),
+    )
+
+
+def round_seed(seed: int, number: int) -> int:
+    """A seed of its own for each round of a batch."""
+    return random.Random(f"{seed}:{number}").getrandbits(63)
