@@ -18,6 +18,7 @@ from batch_runner.execution import RunOptions, assessment_request, upload
 from batch_runner.interrupting import run_until_interrupted
 from batch_runner.judges import FORM, judge_panel
 from batch_runner.planning import print_contents, print_forecast
+from batch_runner.reading.anonymity import read_roster
 from batch_runner.running import (
     EXIT_INTERRUPTED,
     errors,
@@ -47,8 +48,9 @@ console = Console()
 Folder = Annotated[
     Path,
     typer.Argument(
-        help="A folder of .txt, .md, .docx or .pdf essays; with an assignment.toml in it, also of anchors,"
-        " task, rubric and instructions."
+        help="A folder (or a zip) of .txt, .md, .docx, .odt, .rtf, .pdf or .html essays, or of a folder for each"
+        " student as Moodle exports them; with an assignment.toml in it, also of anchors, task, rubric and"
+        " instructions."
     ),
 ]
 Course = Annotated[CourseCode, typer.Option(help="Course of a folder without assignment.toml.")]
@@ -100,13 +102,18 @@ def plan(
         float | None,
         typer.Option(min=0, help="How far this judge tells essays apart, where it was measured (tau)."),
     ] = None,
+    roster: Annotated[
+        Path | None,
+        typer.Option(help="A class list, .txt or .csv: its names are sought in the essays. It is not sent."),
+    ] = None,
 ) -> None:
     """Read and check a folder; say what would be judged, how often and at what price. Nothing is sent."""
 
     def work() -> None:
         panel = judge_panel(judge or (), provider=provider, model=model)
-        assignment = load_assignment(folder, course=course)
-        print_contents(assignment, provider=provider, model=model, panel=panel, console=console)
+        names = () if roster is None else read_roster(roster)
+        assignment = load_assignment(folder, course=course, ignored=() if roster is None else (roster,))
+        print_contents(assignment, provider=provider, model=model, panel=panel, roster=names, console=console)
         print_forecast(
             assignment,
             provider=provider,

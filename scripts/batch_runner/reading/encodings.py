@@ -47,7 +47,9 @@ def decode(content: bytes) -> Decoded:
             try:
                 return Decoded(content.decode(codec))
             except UnicodeDecodeError as error:
-                raise UnreadableDocument(f"byte {error.start} is not {name}, as the file begins; {_SAVE}") from error
+                raise UnreadableDocument(
+                    f"byte {error.start} is not {name}, as the file begins; {_SAVE}"
+                ) from error
     wide = _without_mark(content)
     if wide is not None:
         return wide

@@ -19,7 +19,11 @@ from batch_runner.reading.encodings import Decoded, decode
 from batch_runner.reading.errors import EmptyDocument, UnreadableDocument
 from batch_runner.reading.kinds import KIND_OF_SUFFIX, SUFFIXES, Kind, check_kind
 
-_LARGEST: Final = {Kind.TEXT: MAX_TEXT_FILE_BYTES, Kind.WEB_PAGE: MAX_TEXT_FILE_BYTES, Kind.RICH_TEXT: MAX_RTF_BYTES}
+_LARGEST: Final = {
+    Kind.TEXT: MAX_TEXT_FILE_BYTES,
+    Kind.WEB_PAGE: MAX_TEXT_FILE_BYTES,
+    Kind.RICH_TEXT: MAX_RTF_BYTES,
+}
 _SAVE: Final = "; save it anew as UTF-8 text"
 
 
@@ -65,11 +69,18 @@ def _check_text(text: str, *, what: str) -> None:
     if not text.strip():
         raise EmptyDocument("there is no text in it")
     if len(text) > MAX_CHARACTERS:
-        raise UnreadableDocument(f"has {len(text)} characters, more than {MAX_CHARACTERS}; hand in the essay alone")
+        raise UnreadableDocument(
+            f"has {len(text)} characters, more than {MAX_CHARACTERS}; hand in the essay alone"
+        )
     if "\x00" in text:
         raise UnreadableDocument(f"holds NUL characters{what}")
     for place, character in enumerate(text):
-        if character < " " and character not in "\t\n\r\f\v" or "\x7f" <= character <= "\x9f" or character >= "\ud800":
+        if (
+            character < " "
+            and character not in "\t\n\r\f\v"
+            or "\x7f" <= character <= "\x9f"
+            or character >= "\ud800"
+        ):
             if unicodedata.category(character) in ("Cs", "Co", "Cn", "Cc") or character == "\ufffd":
                 before = " ".join(text[max(0, place - 30) : place].split())
                 raise UnreadableDocument(

@@ -88,7 +88,9 @@ class Reader:
             return answer
         self._end()
         if too_long.is_set():
-            raise UnreadableDocument(f"took longer than {self._seconds:g} s to read; save it again, or as plain text")
+            raise UnreadableDocument(
+                f"took longer than {self._seconds:g} s to read; save it again, or as plain text"
+            )
         raise UnreadableDocument("ended the program that read it, as a damaged file may; save it again")
 
     def _end(self) -> None:

@@ -62,7 +62,8 @@ _HTML: Final = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _CLOSING_TAG: Final = re.compile(
-    rb"</(?:p|div|span|h[1-6]|ul|ol|li|table|font|b|i|strong|em|body|html)\s*>|<br\s*/?>|&nbsp;", re.IGNORECASE
+    rb"</(?:p|div|span|h[1-6]|ul|ol|li|table|font|b|i|strong|em|body|html)\s*>|<br\s*/?>|&nbsp;",
+    re.IGNORECASE,
 )
 
 
@@ -82,8 +83,12 @@ def check_kind(path: Path, expected: Kind) -> None:
         renamed = f"{path.stem}{_SUFFIX_OF_KIND[found]}"
         raise UnreadableDocument(f"this is {found.value}, not {expected.value}; rename it to {renamed}")
     if found is not None:
-        raise UnreadableDocument(f"this is {found}, not {expected.value}; hand in the text as .docx, .pdf or .txt")
-    raise UnreadableDocument(f"not {expected.value} that can be opened; open it in its program and save it again")
+        raise UnreadableDocument(
+            f"this is {found}, not {expected.value}; hand in the text as .docx, .pdf or .txt"
+        )
+    raise UnreadableDocument(
+        f"not {expected.value} that can be opened; open it in its program and save it again"
+    )
 
 
 def _old_or_encrypted(content: bytes) -> UnreadableDocument:
@@ -133,7 +138,9 @@ def _kind_of_zip(path: Path) -> Kind | str | None:
     if mimetype:
         return f"another kind of document ({mimetype.decode('ascii', 'replace')})"
     if any(name.startswith("word/") for name in names) or "_rels/.rels" in names:
-        other = next((name for name in ("xl", "ppt") if any(each.startswith(f"{name}/") for each in names)), None)
+        other = next(
+            (name for name in ("xl", "ppt") if any(each.startswith(f"{name}/") for each in names)), None
+        )
         return {"xl": "a spreadsheet", "ppt": "a presentation", None: Kind.WORD}[other]
     if any(name.startswith("Index/") or name.endswith("Index.zip") for name in names):
         return "a Pages document"

@@ -8,7 +8,13 @@ from xml.etree.ElementTree import Element
 
 from batch_runner.reading.word.numbering import numeral
 
-_STYLES: Final = {"1": "decimal", "a": "lowerLetter", "A": "upperLetter", "i": "lowerRoman", "I": "upperRoman"}
+_STYLES: Final = {
+    "1": "decimal",
+    "a": "lowerLetter",
+    "A": "upperLetter",
+    "i": "lowerRoman",
+    "I": "upperRoman",
+}
 
 
 def hidden_styles(*parts: Element | None) -> frozenset[str]:

@@ -51,7 +51,9 @@ def read_opendocument(path: Path) -> Document:
     """The text of a document, or ``UnreadableDocument`` with every reason found."""
     with Package(path, kind="an OpenDocument text") as package:
         if "META-INF/manifest.xml" in package.names:
-            manifest = parse_xml(package.read("META-INF/manifest.xml"), _PREFIXES, part="META-INF/manifest.xml")
+            manifest = parse_xml(
+                package.read("META-INF/manifest.xml"), _PREFIXES, part="META-INF/manifest.xml"
+            )
             if next(manifest.iter("manifest:encryption-data"), None) is not None:
                 raise EncryptedDocument("protected by a password; save it without one")
         content = parse_xml(package.read("content.xml"), _PREFIXES, part="content.xml")
@@ -72,7 +74,9 @@ def _read(content: Element, styles: Element | None, meta: Element | None) -> Doc
     for element in body.iter():
         for node, lost in ((("text", element), element.text), (("tail", element), element.tail)):
             if lost and lost.strip() and (node[0], id(element)) not in walk.seen:
-                account.refuse(f"{shortened(lost)!r} would be lost (in {element.tag}); save it as PDF with text")
+                account.refuse(
+                    f"{shortened(lost)!r} would be lost (in {element.tag}); save it as PDF with text"
+                )
     words = len(text.split())
     if walk.shares and refused_pictures(walk.shares, words=words):
         account.refuse(
@@ -147,10 +151,14 @@ class _Walk:
             case "draw:frame":
                 self._frame(element)
             case "draw:object" | "draw:object-ole":
-                self.account.refuse("it has an object (an equation, a chart or a table), which would be lost; type it in")
+                self.account.refuse(
+                    "it has an object (an equation, a chart or a table), which would be lost; type it in"
+                )
                 self._leave_out(element)
             case "draw:control":
-                self.account.refuse("it has a form control, whose text would be lost; type its text into the page")
+                self.account.refuse(
+                    "it has a form control, whose text would be lost; type its text into the page"
+                )
             case "text:hidden-text" | "text:hidden-paragraph":
                 self._leave_out(element, _HIDDEN)
             case "text:section" if element.get("text:display", "true") != "true":
@@ -172,7 +180,9 @@ class _Walk:
         words = "".join(element.itertext()).split()
         if reason is not None and words:
             self.account.left_out[reason] += len(words)
-            self.account.excerpts[reason] = shortened(f"{self.account.excerpts.get(reason, '')} {' '.join(words)}")
+            self.account.excerpts[reason] = shortened(
+                f"{self.account.excerpts.get(reason, '')} {' '.join(words)}"
+            )
 
     def _paragraph(self, paragraph: Element) -> None:
         if paragraph.get("text:style-name") in self._hidden_styles:

@@ -54,7 +54,9 @@ class Package:
             raise UnreadableDocument(f"it has more than {MAX_PARTS} parts; hand in the text alone")
         distinct = frozenset(names)
         if len(distinct) < len(names):
-            raise UnreadableDocument("it holds a part twice, so programs may show it differently; save it anew")
+            raise UnreadableDocument(
+                "it holds a part twice, so programs may show it differently; save it anew"
+            )
         return distinct
 
     def _damaged(self) -> UnreadableDocument:

@@ -35,7 +35,17 @@ _CHARACTERS: Final = {
     "lquote": "‘", "rquote": "’", "ldblquote": "“", "rdblquote": "”", "bullet": "•", "emspace": " ",
     "enspace": " ", "qmspace": " ", "zwj": "", "zwnj": "", "softline": "",
 }  # fmt: skip
-_ESCAPED: Final = {"~": " ", "-": "", "_": "-", "\\": "\\", "{": "{", "}": "}", "\n": "\n\n", "\r": "\n\n", "\t": "\t"}
+_ESCAPED: Final = {
+    "~": " ",
+    "-": "",
+    "_": "-",
+    "\\": "\\",
+    "{": "{",
+    "}": "}",
+    "\n": "\n\n",
+    "\r": "\n\n",
+    "\t": "\t",
+}
 _CODE_PAGES: Final = {"ansi": "cp1252", "mac": "mac_roman", "pc": "cp437", "pca": "cp850"}
 _CHARSETS: Final = {
     0: "cp1252", 77: "mac_roman", 128: "cp932", 129: "cp949", 134: "gbk", 136: "big5", 161: "cp1253",
@@ -87,7 +97,9 @@ class _Reader:
         while place < len(content):
             token = _TOKEN.match(content, place)
             if token is None:
-                raise UnreadableDocument(f"byte {place} is no rich text; open it in its program and save it again")
+                raise UnreadableDocument(
+                    f"byte {place} is no rich text; open it in its program and save it again"
+                )
             place = token.end()
             if token[3] is not None:
                 self.byte(int(token[3], 16))
@@ -143,7 +155,9 @@ class _Reader:
         elif word == "mmath":
             self.refusals.append("it has an equation, which would be lost; type it in")
         elif word == "object" and self.group.destination not in _NOT_SHOWN:
-            self.refusals.append("it has an object of another program, which would be lost; type in what it shows")
+            self.refusals.append(
+                "it has an object of another program, which would be lost; type in what it shows"
+            )
         elif self.group.optional:
             self.change(destination="unknown")
         elif word in _CHARACTERS:
@@ -193,7 +207,11 @@ class _Reader:
             self.emit(f"[{len(self.notes)}]")
             self.change(destination="footnote", optional=False)
         elif word in _SHOWN:
-            opens = word in ("shptxt", "objresult") and self.group.destination not in ("comment", "margin", "footnote")
+            opens = word in ("shptxt", "objresult") and self.group.destination not in (
+                "comment",
+                "margin",
+                "footnote",
+            )
             self.change(destination="text" if opens else self.group.destination, optional=False)
         else:
             self.change(destination=word)
@@ -238,7 +256,9 @@ class _Reader:
                 self.emit(content.decode(codec))
             except UnicodeDecodeError:
                 if self.group.destination in ("text", "footnote"):
-                    self.refusals.append(f"it has bytes that are not {codec}; open it in its program and save it again")
+                    self.refusals.append(
+                        f"it has bytes that are not {codec}; open it in its program and save it again"
+                    )
 
     def emit_code(self, code: int) -> None:
         name, codec = self.fonts.get(-1 if self.group.font is None else self.group.font, ("", ""))
@@ -250,7 +270,9 @@ class _Reader:
     def emit_symbol(self, font: str, code: int) -> None:
         found = symbol(font if is_symbol_font(font) else "Symbol", code)
         if found is None and self.group.destination in ("text", "footnote"):
-            self.refusals.append(f"it has a symbol ({font} {code:02X}) whose meaning is not known; write a word instead")
+            self.refusals.append(
+                f"it has a symbol ({font} {code:02X}) whose meaning is not known; write a word instead"
+            )
         self.emit(found or "")
 
     def emit(self, text: str) -> None:
@@ -277,12 +299,16 @@ def read_rich_text(content: bytes) -> Document:
         )
     refuse_for(reader.refusals)
     text = _joined(reader.pieces)
-    notes = (f"[{number}] {' '.join(''.join(parts).split())}" for number, parts in enumerate(reader.notes, start=1))
+    notes = (
+        f"[{number}] {' '.join(''.join(parts).split())}" for number, parts in enumerate(reader.notes, start=1)
+    )
     try:
         whole = "\n\n".join(part for part in (text, *notes) if part.strip())
         whole = whole.encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError as error:
-        raise UnreadableDocument("it holds half a character; open it in its program and save it again") from error
+        raise UnreadableDocument(
+            "it holds half a character; open it in its program and save it again"
+        ) from error
     return Document(text=whole, notes=tuple(_remarks(reader)), authors=tuple(filter(None, reader.authors)))
 
 

@@ -87,7 +87,11 @@ class _Page(HTMLParser):
             self.refusals.append(f"it shows {_LOST[tag]}, which would be lost; type in what it says")
         elif tag == "img":
             self._picture(attributes)
-        elif tag == "input" and attributes.get("type", "text").lower() in ("text", "search") and attributes.get("value"):
+        elif (
+            tag == "input"
+            and attributes.get("type", "text").lower() in ("text", "search")
+            and attributes.get("value")
+        ):
             self.refusals.append("it has a form field that is filled in; type its text into the page")
         elif tag == "pre":
             self._preformatted += 1
@@ -107,7 +111,9 @@ class _Page(HTMLParser):
         if all(side.isdecimal() and int(side) <= _SMALL_PIXELS for side in sides):
             self.pictures += 1
         else:
-            self.refusals.append("it shows a picture; type in what it says, or remove it if it is no part of the essay")
+            self.refusals.append(
+                "it shows a picture; type in what it says, or remove it if it is no part of the essay"
+            )
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)

@@ -75,14 +75,14 @@ class _Parser:
         self.depth += 1
         self.elements += 1
         if self.depth > MAX_DEPTH:
-            raise UnreadableDocument(f"its part {self.part} nests more than {MAX_DEPTH} elements; save it anew")
+            raise UnreadableDocument(
+                f"its part {self.part} nests more than {MAX_DEPTH} elements; save it anew"
+            )
         if self.elements > MAX_ELEMENTS:
             raise UnreadableDocument(
                 f"its part {self.part} has more than {MAX_ELEMENTS} elements; hand in the text alone"
             )
-        self.builder.start(
-            self._name(name), {self._name(key): value for key, value in attributes.items()}
-        )
+        self.builder.start(self._name(name), {self._name(key): value for key, value in attributes.items()})
 
     def _end(self, name: str) -> None:
         self.depth -= 1

@@ -26,7 +26,9 @@ class Box:
     def clipped(self, other: "Box") -> "Box":
         """The part of the box within another; a box without extent where there is none."""
         left, bottom = max(self.left, other.left), max(self.bottom, other.bottom)
-        return Box(left, bottom, max(left, min(self.right, other.right)), max(bottom, min(self.top, other.top)))
+        return Box(
+            left, bottom, max(left, min(self.right, other.right)), max(bottom, min(self.top, other.top))
+        )
 
     def holds(self, x: float, y: float) -> bool:
         """Whether a point lies in the box."""

@@ -23,7 +23,9 @@ STROKES_OF_HANDWRITING: Final = 15
 FEWEST_LETTERS: Final = 80
 LEAST_SPACES: Final = 0.06
 SPACED_OUT: Final = 0.6
-_NO_SPACES: Final = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+_NO_SPACES: Final = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]"
+)
 
 
 def audit_page(page: Page, account: Account, *, number: int) -> None:
@@ -145,7 +147,9 @@ def _visibility(page: Page, account: Account, where: str) -> Iterator[str]:
     on_pictures = {id(character) for character in _on_pictures(page, squares)} if squares else set()
     unseen = {
         kind: "".join(
-            chr(each.code) for each in page.characters if each.visibility is kind and id(each) not in on_pictures
+            chr(each.code)
+            for each in page.characters
+            if each.visibility is kind and id(each) not in on_pictures
         )
         for kind in (Visibility.INVISIBLE, Visibility.WHITE)
     }

@@ -134,7 +134,9 @@ class _Objects:
     def _one(self, item: Any, outer: Matrix, depth: int) -> None:
         self.count += 1
         if self.count > MAX_PAGE_OBJECTS:
-            raise UnreadableDocument(f"a page draws more than {MAX_PAGE_OBJECTS} things; hand in the text as .docx")
+            raise UnreadableDocument(
+                f"a page draws more than {MAX_PAGE_OBJECTS} things; hand in the text as .docx"
+            )
         match raw.FPDFPageObj_GetType(item):
             case raw.FPDF_PAGEOBJ_IMAGE:
                 self._picture(item, outer)
@@ -142,7 +144,9 @@ class _Objects:
                 self._path(item, _times(_matrix(item), outer))
             case raw.FPDF_PAGEOBJ_FORM:
                 if depth >= _MAX_FORMS:
-                    self.found.lost.append("drawings inside drawings, too deep to be followed; save it as PDF again")
+                    self.found.lost.append(
+                        "drawings inside drawings, too deep to be followed; save it as PDF again"
+                    )
                     return
                 inner = _times(_matrix(item), outer)
                 for place in range(raw.FPDFFormObj_CountObjects(item)):
@@ -175,7 +179,8 @@ class _Objects:
         if len(points) < 2:
             return
         plain = not curved and all(
-            min(abs(x1 - x0), abs(y1 - y0)) < 0.05 for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False)
+            min(abs(x1 - x0), abs(y1 - y0)) < 0.05
+            for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False)
         )
         box = _box(points)
         if self.found.box.holds((box.left + box.right) / 2, (box.bottom + box.top) / 2):

@@ -25,7 +25,9 @@ def read_pdf(path: Path) -> Document:
     except pypdfium2.PdfiumError as error:
         if getattr(error, "err_code", None) == raw.FPDF_ERR_PASSWORD:
             raise EncryptedDocument("protected by a password; save it without one") from error
-        raise UnreadableDocument("not a PDF that can be opened; open it in its program and save it again") from error
+        raise UnreadableDocument(
+            "not a PDF that can be opened; open it in its program and save it again"
+        ) from error
     try:
         return _read(document)
     except pypdfium2.PdfiumError as error:

@@ -37,9 +37,7 @@ _NOT_SHOWN: Final = frozenset(
 class Walk:
     """Collects paragraphs; what is read and what is not goes into the account."""
 
-    def __init__(
-        self, *, styles: Styles, numbering: Numbering, drawings: Drawings, account: Account
-    ) -> None:
+    def __init__(self, *, styles: Styles, numbering: Numbering, drawings: Drawings, account: Account) -> None:
         self.account = account
         self.footnotes: list[str] = []
         self.endnotes: list[str] = []
@@ -91,7 +89,9 @@ class Walk:
         self._children(element)
         self._end_line("")
         for name in self._fields.lost:
-            self.account.refuse(f"it has a field of the kind {name}, whose text would be lost; type its text in")
+            self.account.refuse(
+                f"it has a field of the kind {name}, whose text would be lost; type its text in"
+            )
         self._fields = Fields()
         return [text for text in self._paragraphs if text.strip()]
 
@@ -337,7 +337,9 @@ class Walk:
                 self._children(option)
                 continue
             if not _words(option) <= _words(chosen):
-                self.account.refuse("it has a part in two versions that differ; open it in Word and save it again")
+                self.account.refuse(
+                    "it has a part in two versions that differ; open it in Word and save it again"
+                )
             self.account.leave_out_all(option)
 
     def _sized(self, element: Element) -> None:

@@ -78,7 +78,9 @@ class Drawings:
 def _page(root: Element) -> tuple[float, float]:
     size = next(root.iter("w:pgSz"), None)
     try:
-        width, height = (float(size.get(name, "")) for name in ("w:w", "w:h")) if size is not None else A4_TWIPS
+        width, height = (
+            (float(size.get(name, "")) for name in ("w:w", "w:h")) if size is not None else A4_TWIPS
+        )
     except ValueError:
         width, height = A4_TWIPS
     if width <= 0 or height <= 0:
