@@ -1,4 +1,4 @@
-"""An assignment on disk: a folder of essays, or a zip of one, with an ``assignment.toml`` where there is more to say."""
+"""An assignment on disk: a folder of essays or a zip of one, with an ``assignment.toml`` for all else."""
 
 import tomllib
 from collections import Counter
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from batch_runner.reading.document import Document
 from batch_runner.reading.essays import read_document, read_documents, refuse_all
 from batch_runner.reading.folders import is_system_file, take_inventory
-from batch_runner.reading.kinds import KIND_OF_SUFFIX, SUFFIXES
+from batch_runner.reading.kinds import KIND_OF_SUFFIX, USUAL_SUFFIXES
 from batch_runner.reading.names import composed, printable, problems_of_ids
 from batch_runner.reading.zips import unpacked
 
@@ -161,7 +161,7 @@ def _load_plain(folder: Path, *, title: str, course: CourseCode, ignored: Collec
 
 def _load_described(folder: Path) -> Assignment:
     described = _read_manifest(folder / MANIFEST)
-    files = [entry.file for entry in (*described.essays, *described.anchors)]
+    files = [*(essay.file for essay in described.essays), *(anchor.file for anchor in described.anchors)]
     documents = _read_described(folder, files)
     ids = [(composed(essay.id), f"{MANIFEST}, {essay.file}") for essay in described.essays]
     refuse_all(list(map(InvalidRequest, problems_of_ids(ids))))
@@ -244,7 +244,7 @@ def _part(folder: Path, name: str | None) -> str | None:
 def _check(assignment: Assignment, folder: Path) -> None:
     _refuse_repeated([anchor.label for anchor in assignment.anchors], "anchor label", hint="number them")
     if not assignment.essays:
-        raise InvalidRequest(f"{folder} holds no essays: put {', '.join(SUFFIXES)} files into it")
+        raise InvalidRequest(f"{folder} holds no essays: put {', '.join(USUAL_SUFFIXES)} files into it")
     if len(assignment.texts) < 2:
         raise InvalidRequest("one essay cannot be compared: add another, or anchors")
     if assignment.anchors and assignment.grade_scale is None:

@@ -79,7 +79,14 @@ Columns = Annotated[
     typer.Option(
         metavar="ROLE=COLUMN",
         help="Which column is which, where the names do not tell; once for each. Roles: slot_a, slot_b,"
-        " winner, loser, result, judge.",
+        " winner, loser, result, judge, count, weight, wins_a, wins_b, ignore.",
+    ),
+]
+CodingOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="VALUE=MEANING",
+        help="What a result means, once for each value: a (the first won), b (the second won), tie, none.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
@@ -198,7 +205,8 @@ def analyse(
     decisions: Annotated[
         Path,
         typer.Argument(
-            help="A CSV of decisions: the comparisons.csv of a run, a No More Marking export, winner and loser,"
+            help="A CSV, .xlsx, .ods or Parquet file of decisions: the comparisons.csv of a run, a No More Marking"
+            " export, winner and loser,"
             " item1/item2/result (R sirt), ID1/ID2/better_id (pairwiseLLM)."
         ),
     ],
@@ -212,6 +220,11 @@ def analyse(
     ] = None,
     plot_format: PlotFormat = "svg",
     columns: Columns = None,
+    coding: CodingOption = None,
+    ties: Annotated[
+        Literal["drop", "half"],
+        typer.Option(help="Leave ties out, or count each as half a win either way."),
+    ] = "drop",
     allow_disconnected: Annotated[
         bool,
         typer.Option(
@@ -226,13 +239,15 @@ def analyse(
 ) -> None:
     """Fit judgement data of any origin: scores, four reliabilities, misfit, judges, position effects.
 
-    Ties, self-comparisons and rows without a vote are counted and left out.
+    Self-comparisons and rows without a vote are counted and left out, and so are ties unless they count half.
     """
     # Imported here: numpy and scipy take a second, and the commands that talk to a service do not need them.
-    from batch_runner.analysing import AnalysisOptions, analyse_file
+    from batch_runner.analysing.command import AnalysisOptions, analyse_file
 
     options = AnalysisOptions(
         columns=columns or (),
+        coding=coding or (),
+        ties=ties,
         require_connected=not allow_disconnected,
         panel=panel,
         as_json=json,
@@ -259,6 +274,7 @@ def qualify(
         float | None, typer.Option(min=0, help="Refuse a candidate that costs so many times as much.")
     ] = None,
     columns: Columns = None,
+    coding: CodingOption = None,
     json: Json = False,
 ) -> None:
     """Say whether a judge (another model, version or prompt) may take another's place, from pairs both judged.
@@ -276,6 +292,7 @@ def qualify(
         candidate_cost=_exact(candidate_cost),
         max_cost_ratio=max_cost_ratio,
         columns=tuple(columns or ()),
+        coding=tuple(coding or ()),
         as_json=json,
     )
     reporting_errors(lambda: qualify_judge(decisions, options, console=console))

@@ -25,7 +25,10 @@ def print_contents(
     roster: Sequence[str] = (),
     console: Console,
 ) -> None:
-    """Say what a folder holds, which names stand in its essays (those of the ``roster`` too) and who would judge; raises ``InvalidLlmConfig`` for a judge that there is not."""
+    """Say what a folder holds, which names stand in its essays, and who would judge.
+
+    Names of the ``roster`` are sought too. Raises ``InvalidLlmConfig`` for a judge that there is not.
+    """
     console.out(assignment.title, style="bold", highlight=False)
     for line in (
         *_contents(assignment),

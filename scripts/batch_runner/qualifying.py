@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.text import Text
 
+from batch_runner.analysing.decisions import Decisions, read_decisions
 from batch_runner.analysis import measuring
-from batch_runner.decisions import Decisions, read_decisions
 
 VERDICTS: Final = {
     Verdict.QUALIFIED: "may take the place of",
@@ -37,6 +37,7 @@ class QualificationOptions:
     candidate_cost: Decimal | None = None
     max_cost_ratio: float | None = None
     columns: tuple[str, ...] = ()
+    coding: tuple[str, ...] = ()
     as_json: bool = False
 
 
@@ -83,7 +84,7 @@ class QualificationView(_View):
 
 def qualify_judge(path: Path, options: QualificationOptions, *, console: Console) -> None:
     """Hold the candidate against the reference; raises ``InvalidRequest`` where the file cannot tell."""
-    decisions = read_decisions(path, columns=options.columns)
+    decisions = read_decisions(path, columns=options.columns, coding=options.coding)
     if not decisions.slots_known:
         raise InvalidRequest(
             f"{path.name} does not say who was shown first, so nobody's position effect is known: take a file that"

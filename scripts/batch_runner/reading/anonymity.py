@@ -16,14 +16,20 @@ from batch_runner.reading.names import composed
 _SHORTEST: Final = 3
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*")
 _NO_NAMES: Final = frozenset(
-    "about anonymous answer assignment assignsubmission author blank book chapter class copy document docx draft"
-    " elev english engelska essay essays exam example file final första name namn first last efternamn förnamn"
-    " given group grupp handin hemtentamen inlämning inlämningsuppgift klass kopia kurs course microsoft new"
-    " number nummer office onlinetext original page paper part participant personal prov rubric school skola"
-    " skoluppgift slutversion språk student students student's submission surname svenska swedish task tenta test"
-    " text the title två uppgift uppsats user utkast version word work writing your python-docx email user"
-    " unknown owner default admin and och for med windows apple mac google docs".split()
-)
+    {
+        "about", "anonymous", "answer", "assignment", "assignsubmission", "author", "blank", "book",
+        "chapter", "class", "copy", "document", "docx", "draft", "elev", "english", "engelska", "essay",
+        "essays", "exam", "example", "file", "final", "första", "name", "namn", "first", "last",
+        "efternamn", "förnamn", "given", "group", "grupp", "handin", "hemtentamen", "inlämning",
+        "inlämningsuppgift", "klass", "kopia", "kurs", "course", "microsoft", "new", "number", "nummer",
+        "office", "onlinetext", "original", "page", "paper", "part", "participant", "personal", "prov",
+        "rubric", "school", "skola", "skoluppgift", "slutversion", "språk", "student", "students",
+        "student's", "submission", "surname", "svenska", "swedish", "task", "tenta", "test", "text",
+        "the", "title", "två", "uppgift", "uppsats", "user", "utkast", "version", "word", "work",
+        "writing", "your", "python-docx", "email", "unknown", "owner", "default", "admin", "and", "och",
+        "for", "med", "windows", "apple", "mac", "google", "docs",
+    }
+)  # fmt: skip
 """Words in names of files and in properties that are no names."""
 
 

@@ -18,11 +18,11 @@ _MARKS: Final = (
 _REGIONS: Final = (
     (
         {"cp1252": "Windows-1252", "mac_roman": "Mac Roman", "cp850": "DOS 850"},
-        frozenset("åäöÅÄÖéÉèàáíóúüÜæøÆØçñêëïôâîß–—‘’“”„«»…€§°½•\xa0"),
+        frozenset("åäöÅÄÖéÉèàáíóúüÜæøÆØçñêëïôâîß–—‘’“”„«»…€§°½•"),
     ),
     (
         {"cp1250": "Windows-1250", "iso8859_2": "Latin-2"},
-        frozenset("ąćęłńóśźżĄĆĘŁŃÓŚŹŻáčďéěíňřšťúůýžÁČĎÉĚÍŇŘŠŤÚŮÝŽőűŐŰöüäÖÜÄßľĺŕôđ–—‘’“”„«»…€\xa0"),
+        frozenset("ąćęłńóśźżĄĆĘŁŃÓŚŹŻáčďéěíňřšťúůýžÁČĎÉĚÍŇŘŠŤÚŮÝŽőűŐŰöüäÖÜÄßľĺŕôđ–—‘’“”„«»…€"),
     ),
 )
 """Encodings of a region, the most frequent first, and the letters that people there use."""
@@ -89,7 +89,13 @@ def _of_a_region(content: bytes) -> Decoded | None:
                 text = content.decode(codec)
             except UnicodeDecodeError:
                 continue
-            others = [each for each in text if each > "\x7f" or (each < " " and each not in "\t\n\r\f")]
+            others = [
+                each
+                for each in text
+                if (each > "\x7f" and each != "\xa0") or (each < " " and each not in "\t\n\r\f")
+            ]
+            if not others:
+                continue
             shares[codec] = sum(each in usual for each in others) / len(others)
         best = max(shares, key=lambda codec: shares[codec], default=None)
         if best is not None and shares[best] >= _WELCOME_SHARE:

@@ -1,8 +1,7 @@
 """Reading one file in this process, by its kind, with the checks that hold for every text."""
 
-import os
+import re
 import stat
-import unicodedata
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -17,13 +16,17 @@ from batch_runner.reading.bounds import (
 from batch_runner.reading.document import Document
 from batch_runner.reading.encodings import Decoded, decode
 from batch_runner.reading.errors import EmptyDocument, UnreadableDocument
-from batch_runner.reading.kinds import KIND_OF_SUFFIX, SUFFIXES, Kind, check_kind
+from batch_runner.reading.kinds import KIND_OF_SUFFIX, USUAL_SUFFIXES, Kind, check_kind
 
 _LARGEST: Final = {
     Kind.TEXT: MAX_TEXT_FILE_BYTES,
     Kind.WEB_PAGE: MAX_TEXT_FILE_BYTES,
     Kind.RICH_TEXT: MAX_RTF_BYTES,
 }
+_WITHOUT_MEANING: Final = re.compile(
+    "[\x01-\x08\x0e-\x1f\x7f-\x9f\ud800-\uf8ff\ufdd0-\ufdef\ufffd-\uffff\U000f0000-\U0010ffff]"
+)
+"""Controls, half characters, private and unassigned ones, and the one that stands for what could not be read."""
 _SAVE: Final = "; save it anew as UTF-8 text"
 
 
@@ -33,7 +36,7 @@ def kind_of(path: Path) -> Kind:
         return KIND_OF_SUFFIX[path.suffix.lower()]
     except KeyError:
         raise UnreadableDocument(
-            f"cannot read {path.suffix or 'files without a suffix'}; use one of {', '.join(SUFFIXES)}"
+            f"cannot read {path.suffix or 'files without a suffix'}; use one of {', '.join(USUAL_SUFFIXES)}"
         ) from None
 
 
@@ -54,7 +57,7 @@ def read_here(path: Path) -> Document:
 
 
 def _check_size(path: Path, kind: Kind) -> None:
-    found = os.stat(path)
+    found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         raise UnreadableDocument("not a file that can be read, but a folder or a device")
     largest = _LARGEST.get(kind, MAX_FILE_BYTES)
@@ -74,18 +77,12 @@ def _check_text(text: str, *, what: str) -> None:
         )
     if "\x00" in text:
         raise UnreadableDocument(f"holds NUL characters{what}")
-    for place, character in enumerate(text):
-        if (
-            character < " "
-            and character not in "\t\n\r\f\v"
-            or "\x7f" <= character <= "\x9f"
-            or character >= "\ud800"
-        ):
-            if unicodedata.category(character) in ("Cs", "Co", "Cn", "Cc") or character == "\ufffd":
-                before = " ".join(text[max(0, place - 30) : place].split())
-                raise UnreadableDocument(
-                    f"holds a character without a meaning (U+{ord(character):04X}) after {before!r}{what}"
-                )
+    broken = _WITHOUT_MEANING.search(text)
+    if broken is not None:
+        before = " ".join(text[max(0, broken.start() - 30) : broken.start()].split())
+        raise UnreadableDocument(
+            f"holds a character without a meaning (U+{ord(broken[0]):04X}) after {before!r}{what}"
+        )
 
 
 def _text(path: Path) -> Document:

@@ -3,7 +3,6 @@
 Everything in the folder is an essay, a file of the system, or a problem with a name; nothing is left out unsaid.
 """
 
-import os
 import stat
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from batch_runner.reading.bounds import MAX_FOLDER_FILES, MAX_NESTED_FOLDERS
-from batch_runner.reading.kinds import KIND_OF_SUFFIX, SUFFIXES
+from batch_runner.reading.kinds import KIND_OF_SUFFIX, USUAL_SUFFIXES
 from batch_runner.reading.moodle import submission
 from batch_runner.reading.names import composed, is_utf8, printable
 from batch_runner.reading.pictures import counted
@@ -26,11 +25,18 @@ _SYSTEM_STARTS: Final = (".", "~$", "~wrl", "~wrd")
 _DOCUMENT_FOLDERS: Final = {".pages", ".key", ".numbers", ".rtfd", ".textbundle", ".app"}
 _OUT: Final = "or move it out of the folder if it is no essay"
 _PICTURES: Final = (
-    ".jpg .jpeg .jpe .png .gif .heic .heif .tif .tiff .bmp .webp .avif .svg .psd .raw .dng .jfif".split()
-)
-_RECORDINGS: Final = ".mp3 .m4a .wav .ogg .mp4 .mov .avi .mkv .webm .aac .flac".split()
-_ARCHIVES: Final = ".zip .7z .rar .tar .gz .tgz .bz2 .xz".split()
-_LINKS: Final = ".gdoc .gsheet .gslides .url .webloc .lnk .desktop".split()
+    ".jpg", ".jpeg", ".jpe", ".png", ".gif", ".heic", ".heif", ".tif", ".tiff", ".bmp", ".webp",
+    ".avif", ".svg", ".psd", ".raw", ".dng", ".jfif",
+)  # fmt: skip
+_RECORDINGS: Final = (
+    ".mp3", ".m4a", ".wav", ".ogg", ".mp4", ".mov", ".avi", ".mkv", ".webm", ".aac", ".flac",
+)  # fmt: skip
+_ARCHIVES: Final = (
+    ".zip", ".7z", ".rar", ".tar", ".gz", ".tgz", ".bz2", ".xz",
+)  # fmt: skip
+_LINKS: Final = (
+    ".gdoc", ".gsheet", ".gslides", ".url", ".webloc", ".lnk", ".desktop",
+)  # fmt: skip
 WHAT_TO_DO: Final = {
     **dict.fromkeys(_PICTURES, f"a picture; type in what it says, {_OUT}"),
     **dict.fromkeys(_RECORDINGS, f"a recording; type in what it says, {_OUT}"),
@@ -105,12 +111,12 @@ class _Search:
 
     def entries(self, folder: Path, shown: str) -> list[Path]:
         try:
-            paths = sorted(folder / name for name in os.listdir(folder))
+            paths = sorted(folder.iterdir())
         except OSError as error:
             self.found.problems.append(f"{shown or folder}: cannot be read: {error.strerror}")
             return []
         self.found.left_out += [
-            os.path.join(shown, printable(path.name))
+            f"{shown}/{printable(path.name)}" if shown else printable(path.name)
             for path in paths
             if is_system_file(path.name)
             and path.suffix.lower() in KIND_OF_SUFFIX
@@ -195,7 +201,10 @@ def _problem(path: Path) -> str | None:
     except OSError as error:
         return f"cannot be read: {error.strerror}"
     if suffix not in KIND_OF_SUFFIX:
-        return f"cannot read {path.suffix or 'files without a suffix'}; save it as one of {', '.join(SUFFIXES)}, {_OUT}"
+        return (
+            f"cannot read {path.suffix or 'files without a suffix'}; save it as one of"
+            f" {', '.join(USUAL_SUFFIXES)}, {_OUT}"
+        )
     if not stat.S_ISREG(mode):
         return f"not a file that can be read, but a folder, a link or a device; {_OUT}"
     return None

@@ -76,7 +76,7 @@ class Reader:
         timer.daemon = True
         timer.start()
         try:
-            process.stdin.write(json.dumps(os.fsdecode(os.path.abspath(path))).encode("ascii") + b"\n")
+            process.stdin.write(json.dumps(str(path.absolute())).encode("ascii") + b"\n")
             process.stdin.flush()
             line = process.stdout.readline()
         except OSError:

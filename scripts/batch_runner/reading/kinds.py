@@ -41,7 +41,7 @@ KIND_OF_SUFFIX: Final = {
     ".html": Kind.WEB_PAGE,
     ".htm": Kind.WEB_PAGE,
 }
-SUFFIXES: Final = tuple(KIND_OF_SUFFIX)
+USUAL_SUFFIXES: Final = (".txt", ".md", ".docx", ".odt", ".rtf", ".pdf", ".html")
 _SUFFIX_OF_KIND: Final = {kind: suffix for suffix, kind in reversed(KIND_OF_SUFFIX.items())}
 
 _PICTURES: Final = {
@@ -141,7 +141,7 @@ def _kind_of_zip(path: Path) -> Kind | str | None:
         other = next(
             (name for name in ("xl", "ppt") if any(each.startswith(f"{name}/") for each in names)), None
         )
-        return {"xl": "a spreadsheet", "ppt": "a presentation", None: Kind.WORD}[other]
+        return Kind.WORD if other is None else {"xl": "a spreadsheet", "ppt": "a presentation"}[other]
     if any(name.startswith("Index/") or name.endswith("Index.zip") for name in names):
         return "a Pages document"
     return "a zip archive"

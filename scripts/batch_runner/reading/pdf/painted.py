@@ -31,7 +31,7 @@ _NO_SPACES: Final = re.compile(
 def audit_page(page: Page, account: Account, *, number: int) -> None:
     """Refuse or mention what the text of the page does not account for."""
     where = f"page {number}"
-    for reason in (*_pictures(page, account, where), *_drawings(page, account, where), *_glyphs(page, where)):
+    for reason in (*_pictures(page, account, where), *_drawings(page, account, where), *_glyphs(page)):
         account.refuse(f"{where} {reason}")
     for reason in (*_visibility(page, account, where), *_spaces(page)):
         account.refuse(f"{where} {reason}")
@@ -122,7 +122,7 @@ def _runs(row: list[Box]) -> Iterator[int]:
     yield length
 
 
-def _glyphs(page: Page, where: str) -> Iterator[str]:
+def _glyphs(page: Page) -> Iterator[str]:
     uncertain = [
         character
         for character in page.characters

@@ -3,6 +3,7 @@
 import ctypes
 import math
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any, Final
 
 import pypdfium2
@@ -179,8 +180,7 @@ class _Objects:
         if len(points) < 2:
             return
         plain = not curved and all(
-            min(abs(x1 - x0), abs(y1 - y0)) < 0.05
-            for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False)
+            min(abs(x1 - x0), abs(y1 - y0)) < 0.05 for (x0, y0), (x1, y1) in pairwise(points)
         )
         box = _box(points)
         if self.found.box.holds((box.left + box.right) / 2, (box.bottom + box.top) / 2):

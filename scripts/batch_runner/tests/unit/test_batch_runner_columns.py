@@ -1,7 +1,7 @@
 """Recognising the columns of a decisions file."""
 
 import pytest
-from batch_runner.columns import Role, as_told, recognise
+from batch_runner.analysing.columns import Role, as_told, recognise
 from event_contracts import InvalidRequest
 
 

@@ -3,16 +3,24 @@
 from pathlib import Path
 
 import pytest
-from batch_runner.decisions import Decisions, read_decisions
+from batch_runner.analysing.decisions import Decisions, Ties, read_decisions
 from event_contracts import InvalidRequest
 
 Won = tuple[str, str]
 
 
-def read(folder: Path, text: str, *, columns: tuple[str, ...] = (), encoding: str = "utf-8") -> Decisions:
+def read(
+    folder: Path,
+    text: str,
+    *,
+    columns: tuple[str, ...] = (),
+    coding: tuple[str, ...] = (),
+    ties: Ties = "drop",
+    encoding: str = "utf-8",
+) -> Decisions:
     path = folder / "decisions.csv"
     path.write_bytes(text.encode(encoding))
-    return read_decisions(path, columns=columns)
+    return read_decisions(path, columns=columns, coding=coding, ties=ties)
 
 
 def winners_and_losers(decisions: Decisions) -> list[Won]:
@@ -73,7 +81,8 @@ def test_what_cannot_be_fitted_is_counted_and_left_out(tmp_path: Path) -> None:
 def test_a_result_may_be_a_number_a_decimal_comma_or_the_name_of_a_column(tmp_path: Path) -> None:
     text = "judge;a1;a2;value\nj;x;y;a1\nj;x;y;a2\nj;x;y;equal\nj;x;y;0,5\nj;x;y;1,0\n"
 
-    decisions = read(tmp_path, text, columns=("slot_a=a1", "slot_b=a2", "result=value", "judge=judge"))
+    columns = ("slot_a=a1", "slot_b=a2", "result=value", "judge=judge")
+    decisions = read(tmp_path, text, columns=columns, coding=("1=a", "0.5=tie"))
 
     assert winners_and_losers(decisions) == [("x", "y"), ("y", "x"), ("x", "y")]
     assert decisions.ties == 2
