@@ -1,4 +1,4 @@
-"""cj-run plan: what would be judged, how often, and at what price."""
+"""cj-run plan: what would be judged, how often and at what price."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -49,7 +49,7 @@ def print_forecast(
     sd: float | None,
     console: Console,
 ) -> None:
-    """Say how many comparisons the target takes and what they cost, for a sharp and for a human-like judge."""
+    """Print how many comparisons the target takes and what they cost, for a sharp and for a human-like judge."""
     # Imported here: numpy and scipy take a second, and the commands that talk to a service do not need them.
     from cj_measurement import Design, SimulatedJudge
 
@@ -79,7 +79,7 @@ def _contents(assignment: Assignment) -> Iterator[str]:
     if assignment.left_out:
         yield f"left out, {len(assignment.left_out)} files: {', '.join(assignment.left_out)}"
     yield from assignment.notes
-    yield f"{assignment.words} words, {assignment.words // texts} a text"
+    yield f"{assignment.words} words, {assignment.words // texts} per text"
     yield f"grades: {assignment.grade_scale if assignment.anchors else 'none (no anchors)'}"
     yield f"all pairs would be {texts * (texts - 1) // 2} comparisons"
 

@@ -15,7 +15,7 @@ from schemathesis.core.result import Ok
 from service_kit.tests.live import Live
 from service_kit.tests.malformed import MAX_ERROR_BYTES
 
-EXAMPLES: Final = int(os.environ.get("CJ_FUZZ_EXAMPLES", "4"))
+EXAMPLES: Final = int(os.environ.get("CJ_FUZZ_EXAMPLES", "2"))
 """Requests of each kind to each route; a few thousand find more and take some minutes a service."""
 
 

@@ -101,6 +101,7 @@ _LIST = text(
     ORDER BY set_aside_at DESC, worker, item LIMIT :limit
     """
 )
+_ONE = text("SELECT * FROM failed_item WHERE worker = :worker AND item = :item AND set_aside_at IS NOT NULL")
 _COUNT = text(
     "SELECT worker, count(*) AS items FROM failed_item WHERE set_aside_at IS NOT NULL GROUP BY worker"
 )
@@ -156,6 +157,12 @@ async def list_set_aside(
 ) -> Sequence[FailedItem]:
     """Items that were set aside, the newest first."""
     return [_failed_item(row) for row in await connection.execute(_LIST, {"worker": worker, "limit": limit})]
+
+
+async def set_aside_item(connection: AsyncConnection, *, worker: str, item: str) -> FailedItem | None:
+    """One item that was set aside; None when there is no such item."""
+    row = (await connection.execute(_ONE, {"worker": worker, "item": item})).first()
+    return None if row is None else _failed_item(row)
 
 
 async def count_set_aside(connection: AsyncConnection) -> Mapping[str, int]:

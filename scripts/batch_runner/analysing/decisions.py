@@ -141,7 +141,7 @@ def _guesses(coding: Coding, warnings: Sequence[str]) -> list[str]:
 
 
 def _places(items: Sequence[str], groups: Iterable[tuple[str, ...]]) -> IntArray:
-    """The places of groups of items, as far as all of a group have one."""
+    """The places of groups of items, where all of a group have one."""
     place = {name: number for number, name in enumerate(items)}
     known = [[place[name] for name in group] for group in groups if all(name in place for name in group)]
     return np.array(known, dtype=np.int64).reshape(len(known), -1) if known else np.empty((0, 2), np.int64)
@@ -153,7 +153,7 @@ def _names(rows: Sequence[Judgement]) -> list[str]:
 
 def _nothing_to_fit(*, rows: int, voted: int, pairs: int, tied: int) -> str:
     return (
-        f"there is no decision between two items: of {rows} rows {rows - voted} are without a vote,"
+        f"no row decides between two items: of {rows} rows {rows - voted} have no vote,"
         f" {voted - pairs} compare an item with itself and {tied} are ties"
     )
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from event_contracts import InvalidRequest
 
-from batch_runner.analysing.columns import Layout, as_told, recognise, recognised
+from batch_runner.analysing.columns import Layout, from_settings, recognise, recognised
 from batch_runner.analysing.tables import Row, Table
 
 ROWS_LOOKED_AT: Final = 20
@@ -68,7 +68,7 @@ def _header(rows: Sequence[Row], columns: Sequence[str]) -> tuple[int, Layout]:
     problem: InvalidRequest | None = None
     for place, (_, cells) in enumerate(rows[:ROWS_LOOKED_AT]):
         try:
-            layout = as_told(cells, columns) if columns else recognise(cells)
+            layout = from_settings(cells, columns) if columns else recognise(cells)
         except InvalidRequest as error:
             problem = problem or error
             if place == 0 and not columns and recognised(cells) >= ALMOST_A_HEADER:
@@ -110,7 +110,7 @@ def _fitting(line: int, header: Sequence[str], cells: Sequence[str]) -> Sequence
         kept.pop()
     if len(kept) != len(header):
         raise InvalidRequest(
-            f"line {line} has {len(kept)} cells, but the header {len(header)};"
+            f"line {line} has {len(kept)} cells, but the header has {len(header)};"
             " a text that holds the separator must stand in quotation marks"
         )
     return kept

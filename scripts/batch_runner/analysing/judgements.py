@@ -53,7 +53,7 @@ def judgements(body: Body, coding: Coding) -> list[Judgement]:
             raise InvalidRequest(f"more than {MAX_DECISIONS} decisions")
     if problems:
         more = len(problems) - PROBLEMS_SHOWN
-        shown = [*problems[:PROBLEMS_SHOWN], *([f"and {more} lines more"] if more > 0 else [])]
+        shown = [*problems[:PROBLEMS_SHOWN], *([f"and {more} more lines"] if more > 0 else [])]
         raise InvalidRequest("; ".join(shown), details={"problems": list(problems[:PROBLEMS_KEPT])})
     return found
 
@@ -185,4 +185,4 @@ def _check_loser(loser: str, first: str, second: str, outcome: Outcome) -> None:
         if outcome is Outcome.NO_VOTE and loser not in MISSING:
             raise InvalidRequest("there is a loser, but no winner")
     elif loser != expected:
-        raise InvalidRequest(f"the loser {loser!r} is not the one who did not win, {expected!r}")
+        raise InvalidRequest(f"the loser {loser!r} is not the item that did not win, {expected!r}")

@@ -27,7 +27,7 @@ _WITHOUT_MEANING: Final = re.compile(
     "[\x01-\x08\x0e-\x1f\x7f-\x9f\ud800-\uf8ff\ufdd0-\ufdef\ufffd-\uffff\U000f0000-\U0010ffff]"
 )
 """Controls, half characters, private and unassigned ones, and the one that stands for what could not be read."""
-_SAVE: Final = "; save it anew as UTF-8 text"
+_SAVE: Final = "; save it again as UTF-8 text"
 
 
 def kind_of(path: Path) -> Kind:
@@ -70,7 +70,7 @@ def _check_size(path: Path, kind: Kind) -> None:
 
 def _check_text(text: str, *, what: str) -> None:
     if not text.strip():
-        raise EmptyDocument("there is no text in it")
+        raise EmptyDocument("it holds no text")
     if len(text) > MAX_CHARACTERS:
         raise UnreadableDocument(
             f"has {len(text)} characters, more than {MAX_CHARACTERS}; hand in the essay alone"

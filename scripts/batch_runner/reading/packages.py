@@ -55,7 +55,7 @@ class Package:
         distinct = frozenset(names)
         if len(distinct) < len(names):
             raise UnreadableDocument(
-                "it holds a part twice, so programs may show it differently; save it anew"
+                "it holds a part twice, so programs may show it differently; save it again"
             )
         return distinct
 

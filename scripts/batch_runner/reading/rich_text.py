@@ -131,7 +131,7 @@ class _Reader:
 
     def begin(self) -> None:
         if len(self.groups) > _MAX_DEPTH:
-            raise UnreadableDocument(f"it nests more than {_MAX_DEPTH} groups; save it anew")
+            raise UnreadableDocument(f"it nests more than {_MAX_DEPTH} groups; save it again")
         self.to_skip = 0
         self.groups.append(replace(self.group, optional=False))
 

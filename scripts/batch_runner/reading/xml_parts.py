@@ -76,7 +76,7 @@ class _Parser:
         self.elements += 1
         if self.depth > MAX_DEPTH:
             raise UnreadableDocument(
-                f"its part {self.part} nests more than {MAX_DEPTH} elements; save it anew"
+                f"its part {self.part} nests more than {MAX_DEPTH} elements; save it again"
             )
         if self.elements > MAX_ELEMENTS:
             raise UnreadableDocument(

@@ -22,7 +22,7 @@ def audit(root: Element, account: Account, *, part: str) -> None:
             continue
         if element.tag.startswith(_NAMESPACES):
             account.refuse(
-                f"{shortened(text)!r} in {part} would be lost (in {parent.tag}); save it anew, or as PDF with text"
+                f"{shortened(text)!r} in {part} would be lost (in {parent.tag}); save it again, or as PDF with text"
             )
 
 

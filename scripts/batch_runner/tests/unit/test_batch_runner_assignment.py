@@ -93,7 +93,7 @@ def test_every_file_with_a_problem_is_named_in_one_go(tmp_path: Path) -> None:
         load_assignment(folder)
 
     assert caught.value.message == (
-        "b.txt: there is no text in it; c.pdf: not a PDF that can be opened; open it in its program and save it"
+        "b.txt: it holds no text; c.pdf: not a PDF that can be opened; open it in its program and save it"
         " again; d.txt: byte 0 is not UTF-8, and no other encoding is certain; save the file as UTF-8 text"
     )
 

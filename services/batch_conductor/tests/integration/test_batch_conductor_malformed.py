@@ -112,4 +112,4 @@ def test_the_longest_batch_id_is_defined_and_read(client: httpx2.Client) -> None
 def test_schemathesis_finds_no_5xx_and_no_answer_but_the_documented_ones(service: Live) -> None:
     statuses = fuzz(service)
 
-    assert sum(statuses.values()) >= 10, statuses
+    assert sum(statuses.values()) >= 5, statuses

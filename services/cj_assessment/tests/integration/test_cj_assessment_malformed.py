@@ -447,4 +447,4 @@ def test_a_service_whose_database_is_away_says_when_to_come_back() -> None:
 def test_schemathesis_finds_no_5xx_and_no_answer_but_the_documented_ones(service: Live) -> None:
     statuses = fuzz(service)
 
-    assert sum(statuses.values()) >= 10, statuses
+    assert sum(statuses.values()) >= 5, statuses

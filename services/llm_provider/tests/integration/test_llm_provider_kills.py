@@ -24,7 +24,7 @@ from llm_provider.tests.killing import Point
 from llm_provider.tests.serving import HOST, SECRET, free_port, serving_app, submit
 from llm_provider.tests.vendors.calling import plain_client
 from service_kit.messaging.event_bus import KafkaEventBus, Record
-from suite.benchmarks.limited_vendor import LimitedVendor, VendorLimits
+from suite.benchmarks.provider.limited_vendor import LimitedVendor, VendorLimits
 
 KILLS: Final = 25
 CONCURRENCY: Final = 8

@@ -11,7 +11,7 @@ import suite
 from event_contracts import LLMConfigOverrides
 from llm_provider.tests.building import comparison
 from llm_provider.tests.serving import memory_bus, serving, settings_for, submit
-from suite.local_llm import MODEL, local_llm
+from suite.embedded.local_llm import MODEL, local_llm
 
 ESSAYS = sorted((Path(suite.__file__).parent / "sample_assignment" / "essays").glob("*.txt"))
 COMPARISONS = 6

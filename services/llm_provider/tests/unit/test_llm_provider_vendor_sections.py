@@ -6,14 +6,17 @@ from hypothesis import strategies as st
 from llm_provider.adapters.vendors.sections import sections
 from llm_provider.domain.request import Prompt
 
+storable = st.characters(codec="utf-8", exclude_characters="\0")
 blocks = st.builds(
     PromptBlock,
     target=st.sampled_from(PromptTarget),
-    content=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20),
+    content=st.text(storable, min_size=1, max_size=20),
     cacheable=st.booleans(),
     ttl=st.sampled_from(["5m", "1h"]),
 )
-prompts = st.builds(Prompt.of, st.lists(blocks, max_size=6), system_override=st.none() | st.text(max_size=10))
+prompts = st.builds(
+    Prompt.of, st.lists(blocks, max_size=6), system_override=st.none() | st.text(storable, max_size=10)
+)
 
 
 def block(content: str, *, system: bool = False, cacheable: bool = True, ttl: str = "5m") -> PromptBlock:

@@ -1,11 +1,10 @@
-"""Services as processes of their own, as they run in a cluster: started, watched, killed, started again."""
+"""One replica of a service as a process: started, awaited, killed and started again."""
 
 import asyncio
 import base64
 import os
 import secrets
 import signal
-import socket
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -15,21 +14,13 @@ from pathlib import Path
 import httpx2
 
 from suite.embedded.guarding import ended_if_we_are_killed
+from suite.embedded.loopback import HOST
 
 READY_SECONDS = 60.0
-HOST = "127.0.0.1"
-
-
-def free_port() -> int:
-    """A port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def new_secret() -> str:
-    """A secret that signs callbacks, for one run."""
+    """A random secret for signing callbacks."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
@@ -64,12 +55,12 @@ class ServiceProcess:
         return self._process.pid
 
     async def start(self) -> None:
-        """Start it and wait until it can do its work; raises ``ServiceEnded``."""
+        """Start it and wait until it is ready; raises ``ServiceEnded``."""
         await self.launch()
-        await self.until_ready()
+        await self.wait_until_ready()
 
     async def launch(self) -> None:
-        """Start it and do not wait."""
+        """Start it without waiting."""
         prefix = self.package.upper()
         settings = {"http_port": str(self.port), **self.settings}
         named = {f"{prefix}_{name.upper()}": value for name, value in settings.items()}
@@ -86,8 +77,8 @@ class ServiceProcess:
             )
         self._guard.enter_context(ended_if_we_are_killed(self._process.pid, signal.SIGKILL))
 
-    async def until_ready(self) -> None:
-        """Wait until it says that it is ready."""
+    async def wait_until_ready(self) -> None:
+        """Wait until ``/readyz`` says so; raises ``ServiceEnded``."""
         async with httpx2.AsyncClient(timeout=5) as http, asyncio.timeout(READY_SECONDS):
             while not await self._is_ready(http):  # noqa: ASYNC110 - another process becomes ready, not a task
                 await asyncio.sleep(0.05)
@@ -102,11 +93,11 @@ class ServiceProcess:
             return False
 
     async def kill(self) -> None:
-        """End it as a power cut would, and wait until it is gone."""
+        """End it with SIGKILL, and wait until it has ended."""
         await self._end(signal.SIGKILL)
 
     async def stop(self) -> None:
-        """Ask it to end, and wait until it has."""
+        """End it with SIGTERM, and wait until it has ended."""
         await self._end(signal.SIGTERM)
 
     async def _end(self, number: signal.Signals) -> None:

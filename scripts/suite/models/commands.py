@@ -1,4 +1,4 @@
-"""cj-suite models: what may judge, what it takes and costs, and whether that is still true."""
+"""cj-suite models: the models that can judge, their parameters and prices, and whether these are up to date."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from suite.model_tables import (
+from suite.models.tables import (
     facts_table,
     findings_table,
     model_facts,
@@ -41,16 +41,19 @@ VERDICTS: Final = {
 
 models_app = typer.Typer(
     no_args_is_help=True,
-    help="The models that may judge: what there is, what it takes and costs, and whether that is still true.",
+    help="The models that can judge: their parameters and prices, and whether these are up to date.",
 )
 console = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 On = Annotated[
-    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The day to look at, today if left out.")
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%d"], help="The day that prices and retirements are looked up for; today if left out."
+    ),
 ]
-OneProvider = Annotated[str | None, typer.Option(help="Only this provider's.")]
+OneProvider = Annotated[str | None, typer.Option(help="Only the models of this provider.")]
 
 
 @models_app.command("list")
@@ -60,7 +63,7 @@ def list_command(
     as_json: AsJson = False,
     on: On = None,
 ) -> None:
-    """The models that can be used, with their sizes, parameters and prices."""
+    """List the usable models with their sizes, parameters and prices."""
     day = _day(on)
     try:
         models = list_models(provider=provider, include_deprecated=everything, today=day)
@@ -71,7 +74,7 @@ def list_command(
         return
     console.print(models_table(models, day))
     console.print(
-        f"$: a million tokens of a short prompt on {day}; ?: not in {PRICE_LIST}.\n"
+        f"$: per million tokens of a short prompt on {day}; ?: not in {PRICE_LIST}.\n"
         "effort: none is no reasoning at all. *: only with reasoning_effort=none.",
         style="dim",
     )
@@ -88,7 +91,7 @@ def show(
     as_json: AsJson = False,
     on: On = None,
 ) -> None:
-    """Everything that is known of one model."""
+    """Show everything that is known of one model."""
     day = _day(on)
     try:
         model = _named(name)
@@ -105,17 +108,17 @@ def show(
 @models_app.command()
 def validate(
     provider: Annotated[
-        str | None, typer.Option(help="Who judges; left out, it follows from the model.")
+        str | None, typer.Option(help="Provider; left out, it follows from the model.")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Which model; left out, the provider's default.")] = None,
+    model: Annotated[str | None, typer.Option(help="Model; left out, the provider's default.")] = None,
     temperature: Annotated[float | None, typer.Option(help="0 is a value, not the default.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="The most it may write, reasoning included.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Output tokens at most, reasoning included.")] = None,
     reasoning_effort: Annotated[str | None, typer.Option(help="none, low, medium or high.")] = None,
     verbosity: Annotated[str | None, typer.Option(help="low, medium or high.")] = None,
     as_json: AsJson = False,
     on: On = None,
 ) -> None:
-    """Whether a judge would be accepted with these parameters: exit code 0, or 2 and the reason."""
+    """Check whether a judge is accepted with these parameters: exit code 0, or 2 and the reason."""
     asked = {
         "provider_override": provider,
         "model_override": model,
@@ -181,7 +184,7 @@ def _named(name: str) -> Model:
     owners = providers_with(name)
     if len(owners) != 1:
         raise InvalidRequest(
-            f"{name} is offered by {', '.join(owners) or 'nobody'}: use one of PROVIDER/MODEL as in `models list`"
+            f"{name} is offered by {', '.join(owners) or 'no provider'}: use one of PROVIDER/MODEL as in `models list`"
         )
     return get_model(owners[0], name)
 

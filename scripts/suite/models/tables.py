@@ -37,7 +37,7 @@ def findings_table(findings: Sequence[Finding]) -> Table:
 
 
 def models_table(models: Sequence[Model], day: date) -> Table:
-    """A line a model, under its provider; prices are those of the day."""
+    """A line per model, under its provider; prices are those of the day."""
     table = _table()
     for heading in ("model", "ctx", "out", "$ in", "$ out", "effort", "temp", "until"):
         numeric = heading in ("ctx", "out", "$ in", "$ out")
@@ -67,7 +67,7 @@ def _model_row(model: Model, day: date) -> tuple[str, ...]:
 
 
 def model_facts(model: Model) -> Iterator[tuple[str, str]]:
-    """What the manifest says of a model, in words."""
+    """The facts of a model in the manifest, in words."""
     yield "family", model.family
     yield "context", f"{_tokens(model.context_window)} tokens, {_tokens(model.output_limit)} of them written"
     yield "answers by", model.structured_output
@@ -82,12 +82,12 @@ def model_facts(model: Model) -> Iterator[tuple[str, str]]:
 
 
 def resolved_facts(resolved: ResolvedModel) -> Iterator[tuple[str, str]]:
-    """What a judge would be called with, in words."""
+    """The parameters that a judge would be called with, in words."""
     yield "judge", f"{resolved.provider}/{resolved.model}"
     yield "temperature", _or_default(resolved.temperature)
     yield "max tokens", str(resolved.max_tokens)
-    told = f" (told by {resolved.no_reasoning})" if resolved.no_reasoning else ""
-    yield "reasoning effort", _or_default(resolved.reasoning_effort) + told
+    sent = f" (sent as {resolved.no_reasoning})" if resolved.no_reasoning else ""
+    yield "reasoning effort", _or_default(resolved.reasoning_effort) + sent
     yield "verbosity", _or_default(resolved.output_verbosity)
     yield "answers by", resolved.structured_output
 
@@ -160,8 +160,8 @@ def _reasoning(model: Model) -> str:
     if not model.reasoning_efforts:
         return "no effort is taken"
     default = f"; {model.default_effort} where none is asked for" if model.default_effort else ""
-    told = f"; none is told by {model.no_reasoning}" if model.no_reasoning else ""
-    return f"{', '.join(model.reasoning_efforts)}{default}{told}"
+    sent = f"; none is sent as {model.no_reasoning}" if model.no_reasoning else ""
+    return f"{', '.join(model.reasoning_efforts)}{default}{sent}"
 
 
 def _temperature(model: Model) -> str:

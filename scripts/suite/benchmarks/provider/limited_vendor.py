@@ -1,7 +1,7 @@
-"""A vendor of models for benchmarks: it speaks chat completions, takes its time, and holds callers to its limits.
+"""A vendor of models for benchmarks: it answers chat completions after a delay, and enforces its limits.
 
-Limits are counted over a sliding window: at no moment may the requests, or the tokens, of the window before it be
-more than allowed. No vendor is stricter, so whoever gets along with this one gets along with all of them.
+Limits are counted over a sliding window: at no time may the requests, or the tokens, of the window before it
+exceed the limit. No vendor is stricter: a client within these limits is within those of all of them.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from hypercorn.typing import (
 )
 
 CHARACTERS_PER_TOKEN: Final = 3.7
-"""Not what the service estimates with: it has to learn."""
+"""Differs from the service's estimate, which it has to correct."""
 
 OUTPUT_TOKENS: Final = 40
 _ANSWER: Final = json.dumps(
@@ -65,10 +65,10 @@ class LimitedVendor:
     _tokens: int = 0
 
     def __post_init__(self) -> None:
-        self._luck = random.Random(self.seed)
+        self._random = random.Random(self.seed)
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        """Answer one request; anything but a POST says that the vendor is there."""
+        """Answer one request; anything but a POST answers that the vendor is up."""
         if scope["type"] != "http":
             return
         if scope["method"] != "POST":
@@ -77,7 +77,7 @@ class LimitedVendor:
         tokens = math.ceil(_characters(await _body(receive)) / CHARACTERS_PER_TOKEN) + OUTPUT_TOKENS
         status, wait = self._admit(tokens)
         if status == 200:
-            await asyncio.sleep(self.limits.latency * self._luck.lognormvariate(0, self.limits.spread))
+            await asyncio.sleep(self.limits.latency * self._random.lognormvariate(0, self.limits.spread))
             await _respond(send, 200, _completion(tokens), self._headers())
         else:
             await _respond(send, 429, b'{"error":{"message":"slow down"}}', {"retry-after": f"{wait:.3f}"})

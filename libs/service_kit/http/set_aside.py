@@ -1,0 +1,130 @@
+"""Routes for administrators: list the items that a service's workers set aside, and have one tried again."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+
+import structlog
+from event_contracts import (
+    MAX_RESULTS_PER_BATCH,
+    Conflict,
+    Count,
+    ErrorBody,
+    Name,
+    NotFound,
+    Text,
+    UtcDatetime,
+    WireModel,
+)
+from pydantic import BaseModel, Field
+from quart import Blueprint, g, request
+from quart_schema import document_response, validate_querystring
+
+from service_kit.http.bodies import answers
+from service_kit.storage.database import Database
+from service_kit.work.failed_items import FailedItem, list_set_aside, set_aside_item, take_back
+
+log = structlog.get_logger()
+
+Reopen = Callable[[str], Awaitable[bool]]
+"""Undoes what setting an item aside ended, so that its worker takes it again; False when that is not possible."""
+
+
+class Gate(Protocol):
+    """Checks an administrator's token."""
+
+    async def admit(self, authorization: str | None) -> str:
+        """Who asks, from the Authorization header; raises where that is not an administrator."""
+        ...
+
+
+class SetAsideItem(WireModel):
+    """An item that failed too often: what it is, why it failed, and since when nobody tries it."""
+
+    worker: Name
+    item: Text
+    attempts: Count
+    error_code: Name
+    error_message: Text
+    first_failed_at: UtcDatetime
+    set_aside_at: UtcDatetime
+
+
+class SetAsideItems(WireModel):
+    """GET /admin/v1/set-aside: the newest first."""
+
+    items: Annotated[tuple[SetAsideItem, ...], Field(max_length=MAX_RESULTS_PER_BATCH)]
+
+
+class SetAsideQuery(BaseModel):
+    """Of which worker, and how many at most."""
+
+    worker: Annotated[str, Field(max_length=255)] | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetAsideActions:
+    """Where the items are, how each worker's are reopened, and who may do that."""
+
+    database: Database
+    reopen: Mapping[str, Reopen]
+    gate: Gate
+
+
+def set_aside_api(actions: SetAsideActions) -> Blueprint:
+    """The routes; each request must show an administrator's bearer token."""
+    blueprint = Blueprint("set_aside", __name__, url_prefix="/admin/v1/set-aside")
+
+    @blueprint.before_request
+    async def admit() -> None:
+        g.administrator = await actions.gate.admit(request.headers.get("Authorization"))
+
+    @blueprint.get("")
+    @validate_querystring(SetAsideQuery)
+    @answers(SetAsideItems)
+    @document_response(ErrorBody, 401)
+    @document_response(ErrorBody, 403)
+    async def listing(query_args: SetAsideQuery) -> SetAsideItems:
+        """Items that are not tried any more, with the reason."""
+        async with actions.database.transaction() as connection:
+            found = await list_set_aside(connection, worker=query_args.worker, limit=query_args.limit)
+        return SetAsideItems(items=tuple(_view(item) for item in found))
+
+    @blueprint.post("/<worker>/<item>/replay")
+    @answers(SetAsideItem, 202)
+    @document_response(ErrorBody, 401)
+    @document_response(ErrorBody, 403)
+    @document_response(ErrorBody, 404)
+    @document_response(ErrorBody, 409)
+    async def replay(worker: str, item: str) -> SetAsideItem:
+        """Have an item tried again, with all its attempts; correct what it failed for first."""
+        return _view(await _replay(actions, worker, item))
+
+    return blueprint
+
+
+async def _replay(actions: SetAsideActions, worker: str, item: str) -> FailedItem:
+    async with actions.database.transaction() as connection:
+        found = await set_aside_item(connection, worker=worker, item=item)
+    if found is None:
+        raise NotFound(f"worker {worker!r} has set no item {item!r} aside: see GET /admin/v1/set-aside")
+    # Reopened before it is taken back: a crash in between leaves it listed, and replaying it again does the same.
+    if worker not in actions.reopen or not await actions.reopen[worker](item):
+        raise Conflict(f"items of worker {worker!r} in this state cannot be replayed: send the work again")
+    async with actions.database.transaction() as connection:
+        await take_back(connection, worker=worker, item=item)
+    log.warning("item.replayed", worker=worker, item=item, by=g.administrator)
+    return found
+
+
+def _view(item: FailedItem) -> SetAsideItem:
+    return SetAsideItem(
+        worker=item.worker,
+        item=item.item,
+        attempts=item.attempts,
+        error_code=item.error_code,
+        error_message=item.error_message,
+        first_failed_at=item.first_failed_at,
+        set_aside_at=item.set_aside_at or item.last_failed_at,
+    )
