@@ -77,7 +77,7 @@ def _contents(assignment: Assignment) -> Iterator[str]:
     yield f"{assignment.course_code}, {assignment.language}"
     yield f"{len(assignment.essays)} essays, {len(assignment.anchors)} anchors"
     if assignment.left_out:
-        yield f"left out, {len(assignment.left_out)} files: {', '.join(assignment.left_out)}"
+        yield f"left out: {', '.join(assignment.left_out)}"
     yield from assignment.notes
     yield f"{assignment.words} words, {assignment.words // texts} per text"
     yield f"grades: {assignment.grade_scale if assignment.anchors else 'none (no anchors)'}"
