@@ -2,6 +2,7 @@
 
 import codecs
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from charset_normalizer import from_bytes
@@ -26,7 +27,9 @@ _REGIONS: Final = (
     ),
 )
 """Encodings of a region, the most frequent first, and the letters that people there use."""
-_WELCOME_SHARE: Final = 0.9
+_RARE: Final = frozenset("ìîïòùûÎÏÌÒÙÛ§½")
+"""Usual somewhere, but more often another encoding's letter."""
+_WELCOME_SHARE: Final = 0.85
 _NUL_SHARE: Final = 0.3
 _LATIN_END: Final = "\u0250"
 _SAVE: Final = "save the file as UTF-8 text"
@@ -56,12 +59,22 @@ def decode(content: bytes) -> Decoded:
     try:
         return Decoded(content.decode("utf-8"))
     except UnicodeDecodeError as error:
+        if _is_utf8_with_half_characters(content):
+            raise UnreadableDocument(f"holds half a character at byte {error.start}; {_SAVE}") from error
         guessed = _of_a_region(content) or _by_statistics(content)
         if guessed is None:
             raise UnreadableDocument(
                 f"byte {error.start} is not UTF-8, and no other encoding is certain; {_SAVE}"
             ) from error
         return guessed
+
+
+def _is_utf8_with_half_characters(content: bytes) -> bool:
+    try:
+        content.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _without_mark(content: bytes) -> Decoded | None:
@@ -96,11 +109,18 @@ def _of_a_region(content: bytes) -> Decoded | None:
             ]
             if not others:
                 continue
-            shares[codec] = sum(each in usual for each in others) / len(others)
+            shares[codec] = _plausible(text, usual) / len(others)
         best = max(shares, key=lambda codec: shares[codec], default=None)
         if best is not None and shares[best] >= _WELCOME_SHARE:
             return Decoded(content.decode(best), encodings[best])
     return None
+
+
+def _plausible(text: str, usual: frozenset[str]) -> float:
+    """How many of the letters beyond ASCII are usual ones; a capital in the middle of a word is not."""
+    misplaced = sum(each in usual and each.isupper() and before.islower() for before, each in pairwise(text))
+    rare = sum(each in _RARE for each in text)
+    return sum(each in usual for each in text if each > "\x7f") - misplaced - rare / 4
 
 
 def _by_statistics(content: bytes) -> Decoded | None:

@@ -69,7 +69,7 @@ def _check_size(path: Path, kind: Kind) -> None:
 
 
 def _check_text(text: str, *, what: str) -> None:
-    if not text.strip():
+    if not any(character.isalnum() for character in text):
         raise EmptyDocument("it holds no text")
     if len(text) > MAX_CHARACTERS:
         raise UnreadableDocument(

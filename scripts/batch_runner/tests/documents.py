@@ -152,7 +152,7 @@ def pdf_document(
 
 def shown(*lines: str, top: int = 780, mode: int = 0, colour: str = "0 g") -> str:
     """The content of a page that shows these lines of Latin text."""
-    commands = [f"{colour} BT /F1 11 Tf {mode} Tr 50 {top} Td 14 TL"]
+    commands = [f" {colour} BT /F1 11 Tf {mode} Tr 50 {top} Td 14 TL"]
     for line in lines:
         escaped = line.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
         commands.append(f"({escaped}) Tj T*")
