@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Final
+
+_HYPHENS: Final = (0x02, 0xFFFE)
+"""What PDFium makes of a hyphen at the end of a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +88,11 @@ class Page:
     strokes_by_hand: int = 0
     lost: list[str] = field(default_factory=list)
     """Other things that a reader sees and that have no text."""
+
+
+def has_meaning(code: int) -> bool:
+    """Whether a character that was painted is one, and no control, no private character and no half of one."""
+    private = 0xE000 <= code <= 0xF8FF or code >= 0xF0000
+    return code in _HYPHENS or not (
+        code < 0x20 or 0x7F <= code <= 0x9F or 0xD800 <= code <= 0xDFFF or private or 0xFFFD <= code <= 0xFFFF
+    )

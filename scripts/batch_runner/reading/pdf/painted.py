@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from batch_runner.reading.account import Account, shortened
-from batch_runner.reading.pdf.layout import Box, Character, Page, Shape, Visibility
-from batch_runner.reading.pictures import SAVE_TEXT, refused_pictures
+from batch_runner.reading.pdf.layout import Box, Character, Page, Shape, Visibility, has_meaning
+from batch_runner.reading.pictures import SAVE_TEXT, counted, refused_pictures
 
 GRID: Final = 40
 """Squares to a side, in which the area under pictures is counted."""
@@ -20,6 +20,8 @@ LETTERS_BESIDE_TEXT: Final = 0.1
 LETTER_HEIGHTS: Final = (3.0, 60.0)
 DRAWN_WITHOUT_TEXT: Final = 60
 STROKES_OF_HANDWRITING: Final = 15
+UNKNOWN_SIGNS: Final = 0.02
+MOST_UNKNOWN_SIGNS: Final = 10
 FEWEST_LETTERS: Final = 80
 LEAST_SPACES: Final = 0.06
 SPACED_OUT: Final = 0.6
@@ -31,7 +33,11 @@ _NO_SPACES: Final = re.compile(
 def audit_page(page: Page, account: Account, *, number: int) -> None:
     """Refuse or mention what the text of the page does not account for."""
     where = f"page {number}"
-    for reason in (*_pictures(page, account, where), *_drawings(page, account, where), *_glyphs(page)):
+    for reason in (
+        *_pictures(page, account, where),
+        *_drawings(page, account, where),
+        *_glyphs(page, account, where),
+    ):
         account.refuse(f"{where} {reason}")
     for reason in (*_visibility(page, account, where), *_spaces(page)):
         account.refuse(f"{where} {reason}")
@@ -122,24 +128,17 @@ def _runs(row: list[Box]) -> Iterator[int]:
     yield length
 
 
-def _glyphs(page: Page) -> Iterator[str]:
-    uncertain = [
-        character
-        for character in page.characters
-        if not _has_meaning(character.code) or (not character.certain and not chr(character.code).isspace())
-    ]
-    if uncertain:
+def _glyphs(page: Page, account: Account, where: str) -> Iterator[str]:
+    """A few signs without a meaning, such as bullets of a symbol font, are left out and mentioned."""
+    wrong = [each for each in page.characters if not each.certain and chr(each.code).isalnum()]
+    unknown = [each for each in page.characters if not has_meaning(each.code)]
+    if wrong or len(unknown) > min(MOST_UNKNOWN_SIGNS, UNKNOWN_SIGNS * len(page.characters)):
         yield (
-            f"has {len(uncertain)} of {len(page.characters)} characters whose meaning its fonts do not say; save the"
-            " document as PDF again (or as .docx), not with a printer driver"
+            f"has {len({*wrong, *unknown})} of {len(page.characters)} characters whose meaning its fonts do not say;"
+            " save the document as PDF again (or as .docx), not with a printer driver"
         )
-
-
-def _has_meaning(code: int) -> bool:
-    private = 0xE000 <= code <= 0xF8FF or code >= 0xF0000
-    return code in (0x02, 0x09, 0x0A, 0x0D, 0xFFFE) or not (
-        code < 0x20 or 0x7F <= code <= 0x9F or 0xD800 <= code <= 0xDFFF or private or code in (0xFFFD, 0xFFFF)
-    )
+    elif unknown:
+        account.note(f"{counted(len(unknown), 'sign')} without a meaning on {where}, left out")
 
 
 def _visibility(page: Page, account: Account, where: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any, Final
@@ -11,7 +12,15 @@ import pypdfium2.raw as raw
 
 from batch_runner.reading.bounds import MAX_PAGE_OBJECTS
 from batch_runner.reading.errors import UnreadableDocument
-from batch_runner.reading.pdf.layout import AnnotationText, Box, Character, Page, Shape, Visibility
+from batch_runner.reading.pdf.layout import (
+    AnnotationText,
+    Box,
+    Character,
+    Page,
+    Shape,
+    Visibility,
+    has_meaning,
+)
 
 Matrix = tuple[float, float, float, float, float, float]
 _IDENTITY: Final[Matrix] = (1, 0, 0, 1, 0, 0)
@@ -221,8 +230,9 @@ def _box(points: list[tuple[float, float]]) -> Box:
 
 def _read_text(page: Any, found: Page) -> None:
     text = page.get_textpage()
-    # At the end of a line PDFium marks a hyphen as a character of its own.
-    found.text = text.get_text_range().replace("\ufffe", "-").replace("\x02", "-").replace("\r\n", "\n")
+    # At the end of a line PDFium marks a hyphen by a character of its own, and leaves the end of the line out.
+    shown = re.sub("[\x02\ufffe](?:\r\n)?", "-\n", text.get_text_range()).replace("\r\n", "\n")
+    found.text = "".join(each for each in shown if each in "\n\t" or has_meaning(ord(each)))
     seen: dict[int, Visibility] = {}
     x, y = ctypes.c_double(), ctypes.c_double()
     for place in range(text.count_chars()):

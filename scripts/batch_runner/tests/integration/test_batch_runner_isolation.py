@@ -50,9 +50,8 @@ def test_a_document_that_takes_too_long_is_refused_and_the_next_is_read(
 ) -> None:
     Path(reader_that).write_text("import time\ntime.sleep(600)\n", "utf-8")
     path = word_document(tmp_path / "a.docx", paragraph(TEXT))
-    with Reader(seconds=1) as reader:
-        with pytest.raises(UnreadableDocument, match="took longer than 1 s to read"):
-            reader.read(path)
+    with Reader(seconds=1) as reader, pytest.raises(UnreadableDocument, match="took longer than 1 s to read"):
+        reader.read(path)
 
     with Reader(seconds=600) as reader:
         Path(reader_that).write_text(

@@ -39,6 +39,10 @@ def test_words_set_apart_by_their_place_alone_are_apart(tmp_path: Path) -> None:
     assert read(tmp_path, apart).text == "I went home"
 
 
+def test_a_word_that_is_divided_at_the_end_of_a_line_stays_as_the_page_shows_it(tmp_path: Path) -> None:
+    assert read(tmp_path, shown("A manip-", "ulation of it.")).text == "A manip-\nulation of it."
+
+
 def test_a_page_that_is_a_picture_is_refused_also_under_a_typed_header(tmp_path: Path) -> None:
     pages = [shown("All of this is text."), shown("English 5, Student 7") + picture(500, 700)]
 
