@@ -28,7 +28,7 @@ from cj_measurement import (
 )
 from event_contracts import InvalidRequest, ProcessingError
 
-from batch_runner.analysing.decisions import Decisions
+from batch_runner.decisions.from_file import Decisions
 from batch_runner.findings import (
     AgreementView,
     Analysis,

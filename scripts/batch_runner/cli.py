@@ -246,7 +246,7 @@ def analyse(
     Self-comparisons and rows without a vote are counted and left out, and so are ties unless they count half.
     """
     # Imported here: numpy and scipy take a second, and the commands that talk to a service do not need them.
-    from batch_runner.analysing.command import AnalysisOptions, analyse_file
+    from batch_runner.analysing import AnalysisOptions, analyse_file
 
     options = AnalysisOptions(
         columns=columns or (),

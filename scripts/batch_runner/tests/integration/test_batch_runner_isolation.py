@@ -1,12 +1,14 @@
 """Documents are read in a process of their own: one that hangs or breaks it does not end the run."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
-from batch_runner.reading import isolation, reading_process
+from batch_runner.reading import reading_process
 from batch_runner.reading.errors import EmptyDocument, UnreadableDocument
 from batch_runner.reading.essays import read_document, read_documents
 from batch_runner.reading.isolation import Reader
@@ -21,10 +23,10 @@ def reader_that(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     program = tmp_path / "reader.py"
 
     def popen(_: list[str], **options: object) -> object:
-        return original([sys.executable, str(program)], **options)  # type: ignore[call-overload]
+        return original([sys.executable, str(program)], **options)
 
-    original = isolation.subprocess.Popen
-    monkeypatch.setattr(isolation.subprocess, "Popen", popen)
+    original: Any = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", popen)
     return str(program)
 
 

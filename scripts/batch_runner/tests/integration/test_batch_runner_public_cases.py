@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 
 import pytest
-from batch_runner.analysing.decisions import Decisions, read_decisions
 from batch_runner.assignment import load_assignment
 from batch_runner.cli import app
+from batch_runner.decisions.from_file import Decisions, read_decisions
 from batch_runner.reading.document import Document
 from batch_runner.reading.errors import UnreadableDocument
 from batch_runner.reading.files import read_here

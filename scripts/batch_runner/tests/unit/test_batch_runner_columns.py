@@ -1,7 +1,7 @@
 """Recognising the columns of a decisions file."""
 
 import pytest
-from batch_runner.analysing.columns import Role, from_settings, recognise
+from batch_runner.decisions.columns import Role, from_settings, recognise
 from event_contracts import InvalidRequest
 
 

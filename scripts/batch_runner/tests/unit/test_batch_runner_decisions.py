@@ -8,7 +8,7 @@ import openpyxl
 import pytest
 from arro3.core import Array, DataType, Table
 from arro3.io import write_parquet
-from batch_runner.analysing.decisions import Decisions, Ties, read_decisions
+from batch_runner.decisions.from_file import Decisions, Ties, read_decisions
 from event_contracts import InvalidRequest
 
 Won = tuple[str, str]
@@ -169,7 +169,7 @@ def spreadsheet(path: Path, *sheets: list[list[object]]) -> Path:
     return path
 
 
-def parquet(path: Path, **columns: list[str] | list[float | None]) -> Path:
+def parquet(path: Path, **columns: list[str] | list[float]) -> Path:
     table = Table.from_pydict(
         {
             name: Array(values, type=DataType.string() if isinstance(values[0], str) else DataType.float64())

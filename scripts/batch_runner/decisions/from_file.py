@@ -10,12 +10,12 @@ import numpy.typing as npt
 from cj_measurement import Comparisons
 from event_contracts import InvalidRequest
 
-from batch_runner.analysing.coding import MISSING, Coding, Outcome, told_coding
-from batch_runner.analysing.columns import Layout
-from batch_runner.analysing.header import Body, find_body
-from batch_runner.analysing.item_names import item_names
-from batch_runner.analysing.judgements import Judgement, judgements
-from batch_runner.analysing.tables import read_tables
+from batch_runner.decisions.coding import MISSING, Coding, Outcome, told_coding
+from batch_runner.decisions.columns import Layout
+from batch_runner.decisions.header import Body, find_body
+from batch_runner.decisions.item_names import item_names
+from batch_runner.decisions.judgements import Judgement, judgements
+from batch_runner.decisions.tables import read_tables
 
 IntArray = npt.NDArray[np.int64]
 Ties = Literal["drop", "half"]

@@ -7,7 +7,7 @@ from typing import Final
 
 from event_contracts import InvalidRequest
 
-from batch_runner.analysing.columns import Layout, Role, plain
+from batch_runner.decisions.columns import Layout, Role, plain
 
 MISSING: Final = ("", "NA")
 

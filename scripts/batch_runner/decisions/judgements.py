@@ -6,10 +6,10 @@ from typing import Final
 
 from event_contracts import InvalidRequest
 
-from batch_runner.analysing.coding import MISSING, Coding, Outcome, UnknownValue
-from batch_runner.analysing.columns import Layout, Role
-from batch_runner.analysing.header import Body
-from batch_runner.analysing.item_names import composed
+from batch_runner.decisions.coding import MISSING, Coding, Outcome, UnknownValue
+from batch_runner.decisions.columns import Layout, Role
+from batch_runner.decisions.header import Body
+from batch_runner.decisions.item_names import composed
 
 UNNAMED_JUDGE: Final = "(not named)"
 PROBLEMS_SHOWN: Final = 5

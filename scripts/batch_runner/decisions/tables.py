@@ -162,7 +162,7 @@ def _parquet(path: Path) -> list[Table]:
     command = [
         sys.executable,
         "-m",
-        "batch_runner.analysing.parquet_process",
+        "batch_runner.decisions.parquet_process",
         str(path.absolute()),
         str(MAX_ROWS),
     ]

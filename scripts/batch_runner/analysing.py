@@ -7,9 +7,9 @@ from typing import Final, Literal
 
 from rich.console import Console
 
-from batch_runner.analysing.decisions import Decisions, Ties, read_decisions
 from batch_runner.analysis import analyse
 from batch_runner.analysis_report import print_analysis
+from batch_runner.decisions.from_file import Decisions, Ties, read_decisions
 from batch_runner.findings import Analysis, ClassicalItem, ModelItem
 from batch_runner.spreadsheets import write_table
 

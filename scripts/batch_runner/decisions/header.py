@@ -7,8 +7,8 @@ from typing import Final
 
 from event_contracts import InvalidRequest
 
-from batch_runner.analysing.columns import Layout, from_settings, recognise, recognised
-from batch_runner.analysing.tables import Row, Table
+from batch_runner.decisions.columns import Layout, from_settings, recognise, recognised
+from batch_runner.decisions.tables import Row, Table
 
 ROWS_LOOKED_AT: Final = 20
 ALMOST_A_HEADER: Final = 2
