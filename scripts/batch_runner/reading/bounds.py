@@ -6,7 +6,7 @@ MEBIBYTE: Final = 1024 * 1024
 
 MAX_FILE_BYTES: Final = 100 * MEBIBYTE
 """Of a document with pictures."""
-MAX_TEXT_FILE_BYTES: Final = 10 * MEBIBYTE
+MAX_TEXT_FILE_BYTES: Final = 4 * MEBIBYTE
 """Of a file that is nothing but text: .txt, .md, .html."""
 MAX_RTF_BYTES: Final = 60 * MEBIBYTE
 """Rich text writes every byte of a picture as two letters."""

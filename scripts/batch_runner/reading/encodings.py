@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from charset_normalizer import from_bytes
-
 from batch_runner.reading.errors import UnreadableDocument
 
 _MARKS: Final = (
@@ -124,6 +122,9 @@ def _plausible(text: str, usual: frozenset[str]) -> float:
 
 
 def _by_statistics(content: bytes) -> Decoded | None:
+    # Imported here: hardly any text needs it.
+    from charset_normalizer import from_bytes
+
     match = from_bytes(content, cp_exclusion=["utf_7"]).best()
     if match is None or match.encoding.startswith(("utf", "ascii")) or match.coherence <= 0:
         return None

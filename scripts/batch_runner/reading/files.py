@@ -17,6 +17,10 @@ from batch_runner.reading.document import Document
 from batch_runner.reading.encodings import Decoded, decode
 from batch_runner.reading.errors import EmptyDocument, UnreadableDocument
 from batch_runner.reading.kinds import KIND_OF_SUFFIX, USUAL_SUFFIXES, Kind, check_kind
+from batch_runner.reading.opendocument import read_opendocument
+from batch_runner.reading.rich_text import read_rich_text
+from batch_runner.reading.web_page import read_web_page
+from batch_runner.reading.word.reading import read_word
 
 _LARGEST: Final = {
     Kind.TEXT: MAX_TEXT_FILE_BYTES,
@@ -98,27 +102,11 @@ def _guessed(decoded: Decoded) -> tuple[str, ...]:
     return () if decoded.guessed is None else (f"its encoding is guessed to be {decoded.guessed}",)
 
 
-def _word(path: Path) -> Document:
-    from batch_runner.reading.word.reading import read_word
-
-    return read_word(path)
-
-
-def _open_document(path: Path) -> Document:
-    from batch_runner.reading.opendocument import read_opendocument
-
-    return read_opendocument(path)
-
-
 def _rich_text(path: Path) -> Document:
-    from batch_runner.reading.rich_text import read_rich_text
-
     return read_rich_text(path.read_bytes())
 
 
 def _web_page(path: Path) -> Document:
-    from batch_runner.reading.web_page import read_web_page
-
     decoded = decode(path.read_bytes())
     page = read_web_page(_lines(decoded.text))
     return Document(text=page.text, notes=(*_guessed(decoded), *page.notes))
@@ -133,8 +121,8 @@ def _pdf(path: Path) -> Document:
 
 _READERS: Final[Mapping[Kind, Callable[[Path], Document]]] = {
     Kind.TEXT: _text,
-    Kind.WORD: _word,
-    Kind.OPEN_DOCUMENT: _open_document,
+    Kind.WORD: read_word,
+    Kind.OPEN_DOCUMENT: read_opendocument,
     Kind.RICH_TEXT: _rich_text,
     Kind.WEB_PAGE: _web_page,
     Kind.PDF: _pdf,

@@ -25,6 +25,10 @@ _ERRORS: Final[Mapping[str, type[UnreadableDocument]]] = {
 }
 
 
+_KEPT_SETTINGS: Final = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP")
+"""Of the environment; keys of vendors are not among them."""
+
+
 class Reader:
     """Reads documents one after the other; use it as a context manager. Not for several threads at once."""
 
@@ -52,7 +56,8 @@ class Reader:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         # The parent finds its packages by settings that a child does not have, such as those of a test run.
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        kept = {name: os.environ[name] for name in _KEPT_SETTINGS if name in os.environ}
+        environment = {**kept, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "batch_runner.reading.reading_process"],
             stdin=subprocess.PIPE,
@@ -83,7 +88,7 @@ class Reader:
             line = b""
         finally:
             timer.cancel()
-        if line.endswith(b"\n"):
+        if line.endswith(b"\n") and not too_long.is_set():
             answer: dict[str, str] = json.loads(line)
             return answer
         self._end()

@@ -76,6 +76,7 @@ class Walk:
             "wp:anchor": self._sized,
             "v:shape": self._sized,
             "v:rect": self._sized,
+            "v:group": self._sized,
             "v:textpath": self._word_art,
             "a:blip": self._picture,
             "v:imagedata": self._picture,
@@ -87,7 +88,7 @@ class Walk:
         """The text of an element, one entry for each paragraph that is not empty."""
         self._paragraphs, self._line = [], []
         self._children(element)
-        self._end_line("")
+        self._end_line()
         for name in self._fields.lost:
             self.account.refuse(
                 f"it has a field of the kind {name}, whose text would be lost; type its text in"
@@ -220,7 +221,7 @@ class Walk:
         label = self._numbering.label(found, style_id=style_id)
         return f"{label} " if label else ""
 
-    def _end_line(self, _: str) -> None:
+    def _end_line(self) -> None:
         """Text that stands in no paragraph, and that of a last paragraph whose end was deleted."""
         self._paragraphs += [self._carried, "".join(self._line)]
         self._carried, self._line = "", []
@@ -242,7 +243,7 @@ class Walk:
         outer = self._paragraphs, self._line, self._carried, self._font, self._style_hides
         self._paragraphs, self._line, self._carried, self._font = [], [], "", ""
         yield
-        self._end_line("")
+        self._end_line()
         found = self._paragraphs
         self._paragraphs, self._line, self._carried, self._font, self._style_hides = outer
         self._asides += found

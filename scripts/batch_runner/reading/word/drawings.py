@@ -1,6 +1,7 @@
 """Pictures and other drawn things in a Word document: how much of a page they take, and which hide text."""
 
 import re
+from dataclasses import dataclass
 from typing import Final
 from xml.etree.ElementTree import Element
 
@@ -10,7 +11,7 @@ from batch_runner.reading.pictures import SAVE_TEXT, counted, refused_pictures
 EMU_PER_TWIP: Final = 635
 A4_TWIPS: Final = (11906, 16838)
 SHARE_OF_UNKNOWN: Final = 0.25
-_POINTS: Final = {"pt": 1.0, "in": 72.0, "cm": 28.35, "mm": 2.835, "px": 0.75, "pc": 12.0, "": 0.75}
+_POINTS: Final = {"pt": 1.0, "in": 72.0, "cm": 28.35, "mm": 2.835, "px": 0.75, "pc": 12.0}
 _LENGTH: Final = re.compile(r"(?:^|;)\s*(width|height)\s*:\s*([0-9.]+)\s*([a-z]*)")
 
 LOSING_TEXT: Final = {
@@ -25,6 +26,14 @@ LOSING_TEXT: Final = {
 """Elements whose text is in another part or program."""
 
 
+@dataclass(slots=True)
+class _Frame:
+    """Width and height of a drawing in English Metric Units, where it gives them."""
+
+    extent: tuple[float, float] | None
+    counted: bool = False
+
+
 class Drawings:
     """The pictures met on a walk through the document."""
 
@@ -32,22 +41,25 @@ class Drawings:
         width, height = _page(root)
         self._page_area = width * height
         self._account = account
-        self._extents: list[tuple[float, float] | None] = []
+        self._frames: list[_Frame] = []
         self.shares: list[float] = []
 
     def enter(self, element: Element) -> None:
         """The walk enters an element that gives its drawing a size."""
-        self._extents.append(_extent(element))
+        self._frames.append(_Frame(_extent(element)))
 
     def leave(self) -> None:
         """The walk leaves it again."""
-        self._extents.pop()
+        self._frames.pop()
 
     def picture(self) -> None:
-        """A picture, or a chart, is shown here."""
-        known = [extent for extent in self._extents if extent is not None]
-        share = known[-1][0] * known[-1][1] / self._page_area if known else SHARE_OF_UNKNOWN
-        self.shares.append(min(share, 1.0))
+        """A picture, or a chart, is shown here. Those of one group share its frame, which counts once."""
+        frame = next((frame for frame in reversed(self._frames) if frame.extent is not None), None)
+        if frame is None or frame.extent is None:
+            self.shares.append(SHARE_OF_UNKNOWN)
+        elif not frame.counted:
+            frame.counted = True
+            self.shares.append(min(frame.extent[0] * frame.extent[1] / self._page_area, 1.0))
 
     def embedded(self, element: Element) -> None:
         """An object of another program, of which Word shows a picture."""
@@ -97,9 +109,9 @@ def _extent(element: Element) -> tuple[float, float] | None:
         except ValueError:
             return None
     points = {
-        name: float(length) * _POINTS.get(unit, 1.0)
+        name: float(length) * _POINTS[unit]
         for name, length, unit in _LENGTH.findall(element.get("style", ""))
-        if length.count(".") <= 1 and length != "."
+        if unit in _POINTS and length.count(".") <= 1 and length != "."
     }
     if {"width", "height"} <= points.keys():
         return points["width"] * EMU_PER_TWIP * 20, points["height"] * EMU_PER_TWIP * 20

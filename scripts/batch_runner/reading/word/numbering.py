@@ -67,13 +67,22 @@ class Numbering:
         numbering = cls(styles)
         if root is None:
             return numbering
+        by_style: dict[str, dict[int, _Level]] = {}
+        links: dict[str, str] = {}
         for abstract in root.iter("w:abstractNum"):
             levels = {_integer(level, "w:ilvl", 0): _level(level) for level in abstract.iter("w:lvl")}
-            numbering.levels[abstract.get("w:abstractNumId", "")] = levels
+            abstract_id = abstract.get("w:abstractNumId", "")
+            numbering.levels[abstract_id] = levels
+            style, linked = _value(abstract.find("w:styleLink")), _value(abstract.find("w:numStyleLink"))
+            if style is not None:
+                by_style[style] = levels
+            if linked is not None:
+                links[abstract_id] = linked
+        for abstract_id, style in links.items():
+            numbering.levels[abstract_id] = by_style.get(style, {})
         for concrete in root.iter("w:num"):
             number = concrete.get("w:numId", "")
-            abstract_id = concrete.find("w:abstractNumId")
-            numbering.lists[number] = "" if abstract_id is None else abstract_id.get("w:val", "")
+            numbering.lists[number] = _value(concrete.find("w:abstractNumId")) or ""
             for override in concrete.iter("w:lvlOverride"):
                 start = override.find("w:startOverride")
                 if start is not None:

@@ -52,7 +52,7 @@ def test_a_guessed_encoding_is_said_to_be_guessed(
         (b"\xff\xfeA", "is not UTF-16, as the file begins"),
         (b"", "it holds no text"),
         (b" \n\t\xef\xbb\xbf", "it holds no text"),
-        (b"x" * (11 * 1024 * 1024), "has 11 MB, more than 10 MB"),
+        (b"x" * (5 * 1024 * 1024), "has 5 MB, more than 4 MB"),
         (b"x" * 1_000_001, "has 1000001 characters, more than 1000000"),
     ],
 )
