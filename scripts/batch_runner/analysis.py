@@ -226,8 +226,8 @@ class _Fitted:
                 low=intervals[place, 0],
                 high=intervals[place, 1],
                 rank=rank,
-                comparisons=counts[place].item(),
-                wins=wins[place].item(),
+                comparisons=_whole(counts[place]),
+                wins=_whole(wins[place]),
                 infit=squares.infit[place],
                 outfit=squares.outfit[place],
                 flags=tuple(name for name, applies in flags.items() if applies),
@@ -249,7 +249,7 @@ class _Fitted:
             flags = {"misfit": misfits[place], "one side only": effect is not None and effect.one_sided}
             yield JudgeView(
                 judge=self.decisions.judges[place],
-                comparisons=judged[place].item(),
+                comparisons=_whole(judged[place]),
                 infit=squares.infit[place],
                 outfit=squares.outfit[place],
                 position_bias=None if effect is None else _bias_view(effect),
@@ -285,6 +285,11 @@ class _Fitted:
 def _measurable(reliability: float) -> float | None:
     """None below 0: such a figure says only that the scores differ less than their errors let expect."""
     return reliability if reliability >= 0 else None
+
+
+def _whole(number: float) -> int | float:
+    """A number without decimals as a whole one: only weights and halved ties have others."""
+    return int(number) if float(number).is_integer() else float(number)
 
 
 def _counts(data: Comparisons) -> tuple[np.ndarray, np.ndarray]:

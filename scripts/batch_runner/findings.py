@@ -34,8 +34,8 @@ class ModelItem(_View):
     low: float
     high: float
     rank: int
-    comparisons: float
-    wins: float
+    comparisons: int | float
+    wins: int | float
     infit: float
     outfit: float
     flags: tuple[str, ...]
@@ -62,7 +62,7 @@ class JudgeView(_View):
     """A judge: how well its decisions fit, its position effect, and how often both orders had the same winner."""
 
     judge: str
-    comparisons: float
+    comparisons: int | float
     infit: float
     outfit: float
     position_bias: PositionBiasView | None

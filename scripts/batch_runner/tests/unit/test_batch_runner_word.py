@@ -5,6 +5,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import docx
 import pytest
+from batch_runner.reading import xml_parts
 from batch_runner.reading.document import Document
 from batch_runner.reading.errors import EmptyDocument, EncryptedDocument, UnreadableDocument
 from batch_runner.reading.files import read_here
@@ -463,6 +464,34 @@ def test_a_document_made_to_do_harm_is_refused(tmp_path: Path, kind: str) -> Non
 
     with pytest.raises(UnreadableDocument, match=reason):
         read_here(tmp_path / "essay.docx")
+
+
+def test_more_elements_than_an_essay_has_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(xml_parts, "MAX_ELEMENTS", 30)
+
+    with pytest.raises(UnreadableDocument, match="has more than 30 elements; hand in the text alone"):
+        read(tmp_path, *[paragraph("Text.")] * 10)
+
+
+def test_pictures_of_one_group_share_its_frame(tmp_path: Path) -> None:
+    blips = '<pic:pic><pic:blipFill><a:blip r:embed="x"/></pic:blipFill></pic:pic>' * 5
+    group = picture(8, 6).replace(
+        '<pic:pic><pic:blipFill><a:blip r:embed="x"/></pic:blipFill></pic:pic>', blips
+    )
+
+    assert read(tmp_path, paragraph("word " * 100), paragraph(group)).notes == ("1 picture, not judged",)
+
+
+def test_a_list_whose_levels_are_in_a_linked_style_keeps_its_numbers(tmp_path: Path) -> None:
+    levels = """
+    <w:abstractNum w:abstractNumId="0"><w:styleLink w:val="L"/>
+     <w:lvl w:ilvl="0"><w:numFmt w:val="upperRoman"/><w:lvlText w:val="%1:"/></w:lvl></w:abstractNum>
+    <w:abstractNum w:abstractNumId="1"><w:numStyleLink w:val="L"/></w:abstractNum>
+    <w:num w:numId="1"><w:abstractNumId w:val="1"/></w:num>
+    """
+    parts = {"numbering": word_part("numbering", levels)}
+
+    assert read(tmp_path, item("One", 1), item("Two", 1), parts=parts).text == "I: One\n\nII: Two"
 
 
 def test_a_part_that_is_there_twice_is_refused(tmp_path: Path) -> None:
