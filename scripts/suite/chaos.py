@@ -106,7 +106,7 @@ _LOST_COMPARISONS = "SELECT count(*) FROM comparison WHERE state <> 'judged'"
 _LOST_MESSAGES = "SELECT count(*) FROM outbox"
 _REQUESTS = "SELECT id::text FROM judge_request"
 _COUNTED_TWICE = """
-    SELECT count(*) - count(DISTINCT comparison) FROM comparison_attempt WHERE outcome = 'answered'
+    SELECT count(*) - count(DISTINCT comparison_id) FROM comparison_attempt WHERE outcome = 'answered'
 """
 
 

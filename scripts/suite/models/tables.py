@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from event_contracts import LLMProvider, ReasoningEffort
+from event_contracts import ReasoningEffort
 from model_manifest import Limits, Model, ResolvedModel
 from model_manifest.checking import Finding, Severity
 from model_manifest.price_list import PRICE_LIST, Rates, price_list_entry, rates_on
@@ -42,7 +42,7 @@ def models_table(models: Sequence[Model], day: date) -> Table:
     for heading in ("model", "ctx", "out", "$ in", "$ out", "effort", "temp", "until"):
         numeric = heading in ("ctx", "out", "$ in", "$ out")
         table.add_column(heading, justify="right" if numeric else "left", no_wrap=True)
-    shown: LLMProvider | None = None
+    shown: str | None = None
     for model in models:
         if model.provider != shown:
             shown = model.provider

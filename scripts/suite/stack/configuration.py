@@ -7,7 +7,8 @@ from typing import Any, Final, TypeVar
 import batch_conductor.settings
 import cj_assessment.settings
 import llm_provider.settings
-from event_contracts import ConfigurationError, InvalidLlmConfig, LLMConfigOverrides, LLMProvider
+from event_contracts import ConfigurationError, InvalidLlmConfig, LLMConfigOverrides
+from llm_provider.adapters.vendors import registrations
 from model_manifest import validate_llm_overrides
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
@@ -20,15 +21,6 @@ from suite.stack.options import Addresses, StackOptions
 SettingsT = TypeVar("SettingsT", bound=ServiceSettings)
 
 _NO_DATABASE: Final = "postgresql+asyncpg://postgres@127.0.0.1/not-started"
-_NEEDED: Final = {
-    LLMProvider.ANTHROPIC: "anthropic_api_key",
-    LLMProvider.OPENAI: "openai_api_key",
-    LLMProvider.GOOGLE: "google_api_key",
-    LLMProvider.OPENROUTER: "openrouter_api_key",
-    LLMProvider.OPENAI_COMPATIBLE: "openai_compatible_url",
-    LLMProvider.REPLAY: "replay_file",
-}
-"""The setting without which a provider cannot judge."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,9 +83,7 @@ def configure(options: StackOptions) -> Configuration:
     )
 
 
-def _judge(
-    assessment: cj_assessment.settings.Settings, provider: llm_provider.settings.Settings
-) -> LLMProvider:
+def _judge(assessment: cj_assessment.settings.Settings, provider: llm_provider.settings.Settings) -> str:
     """The provider that judges by default; refused unless it and its model are known and it is set up."""
     try:
         resolved = validate_llm_overrides(
@@ -103,12 +93,11 @@ def _judge(
         )
     except InvalidLlmConfig as error:
         raise ConfigurationError(error.message) from error
-    judge = LLMProvider(resolved.provider)
-    needed = _NEEDED.get(judge)
-    if needed is not None and getattr(provider, needed) is None:
+    judge = resolved.provider
+    missing = registrations()[judge].missing(provider.vendor_settings)
+    if missing is not None:
         raise ConfigurationError(
-            f"{judge} cannot judge without LLM_PROVIDER_{needed.upper()}: set it in the environment, or choose another"
-            " --provider"
+            f"{judge} cannot judge without {missing}: set it in the environment, or choose another --provider"
         )
     return judge
 

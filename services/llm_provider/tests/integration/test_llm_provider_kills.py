@@ -26,9 +26,9 @@ from llm_provider.tests.vendors.calling import plain_client
 from service_kit.messaging.event_bus import KafkaEventBus, Record
 from suite.benchmarks.provider.limited_vendor import LimitedVendor, VendorLimits
 
-KILLS: Final = 25
+KILLS: Final = 15
 CONCURRENCY: Final = 8
-REQUESTS: Final = 700
+REQUESTS: Final = 400
 PATIENCE_SECONDS: Final = 240.0
 OVERRIDES: Final = LLMConfigOverrides(provider_override="openai_compatible", model_override="limited-1")
 ROOTS: Final = os.pathsep.join(

@@ -48,7 +48,7 @@ async def test_a_real_model_judges_a_small_batch_end_to_end(database_url: str) -
             limits={"openai_compatible": {"concurrency": 1}},
             call_timeout=timedelta(minutes=5),
             expires_after=timedelta(minutes=30),
-            first_pause=timedelta(seconds=0.1),
+            first_retry_delay=timedelta(seconds=0.1),
             max_attempts=2,
         )
         async with serving(settings, bus=bus) as client:
