@@ -28,18 +28,15 @@ class Role(StrEnum):
 NAMES: Final[Mapping[Role, tuple[str, ...]]] = {
     Role.SLOT_A: (
         "slot_a", "essay_a_id", "essay_a", "item_a", "item1", "id1", "object1", "a_id", "id_a", "item_1_id",
-        "model_a", "left", "left_item", "stim_a", "option_a", "script_a", "player1",
+        "model_a",
     ),
     Role.SLOT_B: (
         "slot_b", "essay_b_id", "essay_b", "item_b", "item2", "id2", "object2", "b_id", "id_b", "item_2_id",
-        "model_b", "right", "right_item", "stim_b", "option_b", "script_b", "player2",
+        "model_b",
     ),
-    Role.WINNER: (
-        "winner", "winner_id", "candidate_chosen", "chosen", "better_id", "winning_submission", "preferred",
-        "choice", "preference", "won",
-    ),
-    Role.LOSER: ("loser", "loser_id", "candidate_not_chosen", "not_chosen", "losing_submission", "worse_id", "lost"),
-    Role.RESULT: ("result", "outcome"),
+    Role.WINNER: ("winner", "winner_id", "candidate_chosen", "chosen", "better_id", "winning_submission"),
+    Role.LOSER: ("loser", "loser_id", "candidate_not_chosen", "not_chosen", "losing_submission", "worse_id"),
+    Role.RESULT: ("result",),
     Role.JUDGE: ("judge", "judge_id", "judge_name", "rater", "assessor", "model"),
     Role.COUNT: ("count", "counts", "freq", "frequency", "times", "n_times", "wins", "n_wins", "votes"),
     Role.WINS_A: ("win1", "wins1", "wins_a", "win_a"),
@@ -47,8 +44,13 @@ NAMES: Final[Mapping[Role, tuple[str, ...]]] = {
 }  # fmt: skip
 """Names that are recognised, whatever their case, spaces and punctuation."""
 
-LESS_CERTAIN: Final = {
-    Role.JUDGE: ("worker", "worker_id", "annotator", "annotator_id", "first_name_last_name", "assessor_name")
+LESS_CERTAIN: Final[Mapping[Role, tuple[str, ...]]] = {
+    Role.SLOT_A: ("left", "left_item", "left_id", "stim_a", "option_a", "script_a", "player1"),
+    Role.SLOT_B: ("right", "right_item", "right_id", "stim_b", "option_b", "script_b", "player2"),
+    Role.WINNER: ("choice", "preferred", "preference", "selected", "won"),
+    Role.LOSER: ("lost",),
+    Role.RESULT: ("outcome",),
+    Role.JUDGE: ("worker", "worker_id", "annotator", "annotator_id", "first_name_last_name", "assessor_name"),
 }
 """Names that are taken where no other column has the role."""
 PERHAPS_COUNTS: Final = (
@@ -60,9 +62,8 @@ PERHAPS_COUNTS: Final = (
     "wt",
     "wgt",
     "multiplicity",
-    "total",
-    "score",
-    "strength",
+    "reps",
+    "repetitions",
 )
 """Names of numbers that may say how much a row counts, or something else."""
 
@@ -106,30 +107,30 @@ class Layout:
 
 def recognised(header: Sequence[str]) -> int:
     """How many roles the names of the columns tell."""
-    return len({_ROLE_OF[plain(name)] for name in header if plain(name) in _ROLE_OF})
+    return len({**_by_role(header, _LESS_CERTAIN_ROLE_OF), **_by_role(header, _ROLE_OF)})
 
 
 def recognise(header: Sequence[str]) -> Layout:
     """The layout by the columns' names; raises ``InvalidRequest``."""
-    found: dict[Role, list[str]] = {}
-    for name in header:
-        role = _ROLE_OF.get(plain(name))
-        if role is not None:
-            found.setdefault(role, []).append(name)
-    for name in header:
-        role = _LESS_CERTAIN_ROLE_OF.get(plain(name))
-        if role is not None and role not in found:
-            found[role] = [name]
-    if (
-        Role.RESULT in found
-        and Role.WINNER in found
-        and any(plain(name) in ("choice", "won") for name in found[Role.WINNER])
-    ):
-        del found[Role.WINNER]
+    found = _by_role(header, _ROLE_OF)
+    certain = found.keys()
+    verdicts = {Role.WINNER, Role.RESULT}
+    for role, names in _by_role(header, _LESS_CERTAIN_ROLE_OF).items():
+        if role not in certain and not (role in verdicts and verdicts & certain):
+            found = {**found, role: names}
     for role, names in found.items():
         if len(names) > 1:
             raise _unclear(f"{_listed(names)} could each be the {role}", header)
     return _checked(Layout({role: names[0] for role, names in found.items()}), header)
+
+
+def _by_role(header: Sequence[str], roles: Mapping[str, Role]) -> dict[Role, list[str]]:
+    found: dict[Role, list[str]] = {}
+    for name in header:
+        role = roles.get(plain(name))
+        if role is not None:
+            found.setdefault(role, []).append(name)
+    return found
 
 
 def from_settings(header: Sequence[str], told: Sequence[str]) -> Layout:
