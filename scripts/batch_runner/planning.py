@@ -25,7 +25,7 @@ def print_contents(
     roster: Sequence[str] = (),
     console: Console,
 ) -> None:
-    """Say what a folder holds, which names stand in its essays, and who would judge.
+    """Say what a folder holds, which names appear in its essays, and who would judge.
 
     Names of the ``roster`` are sought too. Raises ``InvalidLlmConfig`` for a judge that there is not.
     """
@@ -92,7 +92,7 @@ def _names(assignment: Assignment, roster: Sequence[str]) -> Iterator[str]:
         roster=roster,
     )
     if found:
-        yield f"names that stand in the essays and would be sent to the judge: {len(found)}"
+        yield f"names that appear in the essays and would be sent to the judge: {len(found)}"
     for name in found[:NAMES_SHOWN]:
         yield f"  {name}"
     if len(found) > NAMES_SHOWN:

@@ -1,4 +1,4 @@
-"""What the values of a result column mean: as the user says, as the columns' names say, or as a guess that is told."""
+"""What the values of a result column mean: as the user says, by the columns' names, or by a guess that is reported."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,7 +49,7 @@ _WAYS: Final = (
 )
 
 
-def told_coding(settings: Sequence[str]) -> Mapping[str, Outcome]:
+def coding_from_settings(settings: Sequence[str]) -> Mapping[str, Outcome]:
     """The meanings that ``VALUE=MEANING`` settings give; raises ``InvalidRequest``."""
     coding: dict[str, Outcome] = {}
     for setting in settings:
@@ -85,7 +85,7 @@ class Coding:
     """Reads the values of a file's result or winner column, and remembers how each was read."""
 
     layout: Layout
-    told: Mapping[str, Outcome]
+    settings: Mapping[str, Outcome]
     read: dict[str, tuple[Outcome, str]] = field(default_factory=dict)
     """By value: its meaning, and where that is known from."""
 
@@ -100,8 +100,8 @@ class Coding:
         return found[0]
 
     def _meaning(self, value: str) -> tuple[Outcome, str] | None:
-        if _key(value) in self.told:
-            return self.told[_key(value)], "as told"
+        if _key(value) in self.settings:
+            return self.settings[_key(value)], "as set"
         if value in MISSING:
             return Outcome.NO_VOTE, ""
         if plain(value) in _TIES:
@@ -128,7 +128,7 @@ class Coding:
     def _by_number(self, value: str) -> tuple[Outcome, str] | None:
         """1, 0 and 0.5 as R's packages write them, in a column of that name; elsewhere 0 may be the first."""
         number = _number(value)
-        if number is None or number not in _NUMBERS or self.told:
+        if number is None or number not in _NUMBERS or self.settings:
             return None
         if _NUMBERS[number] is Outcome.TIE:
             return Outcome.TIE, ""
@@ -139,7 +139,7 @@ class Coding:
     def _unknown(self, value: str) -> str:
         column = self.layout.column.get(Role.RESULT, self.layout.column.get(Role.WINNER, ""))
         number = _number(value)
-        if number in (0.0, 1.0, 0.5) and not self.told:
+        if number in (0.0, 1.0, 0.5) and not self.settings:
             return (
                 f"the result {value!r} in {column!r} may mean that the first won, or the second (some write 0 for the"
                 f" first item, others 1): say which with {_WAYS}"
@@ -151,8 +151,8 @@ class Coding:
             )
         return f"what {value!r} in {column!r} means is not known: say so with {_WAYS}"
 
-    def told_lines(self) -> list[str]:
-        """How the values were read, for people."""
+    def lines(self) -> list[str]:
+        """How the values were read."""
         shown = [
             f"{value!r} = {outcome.value}" + (f" ({source})" if source else "")
             for value, (outcome, source) in sorted(self.read.items())

@@ -83,10 +83,10 @@ _LESS_CERTAIN_ROLE_OF: Final = {plain(name): role for role, names in LESS_CERTAI
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The column of each role that the file has; ``told`` where the user said so."""
+    """The column of each role that the file has; ``from_settings`` if the user said so."""
 
     column: Mapping[Role, str]
-    told: bool = False
+    from_settings: bool = False
     ignored: frozenset[str] = field(default_factory=frozenset)
 
     @property
@@ -133,11 +133,11 @@ def _by_role(header: Sequence[str], roles: Mapping[str, Role]) -> dict[Role, lis
     return found
 
 
-def from_settings(header: Sequence[str], told: Sequence[str]) -> Layout:
+def from_settings(header: Sequence[str], settings: Sequence[str]) -> Layout:
     """The layout that ``role=column`` settings describe, and nothing else; raises ``InvalidRequest``."""
     column: dict[Role, str] = {}
     ignored: set[str] = set()
-    for setting in told:
+    for setting in settings:
         role_name, equals, name = setting.partition("=")
         if not equals or role_name not in list(Role):
             raise InvalidRequest(
@@ -153,7 +153,7 @@ def from_settings(header: Sequence[str], told: Sequence[str]) -> Layout:
         column[Role(role_name)] = name
     if not column:
         return _without(recognise([name for name in header if name not in ignored]), header, ignored)
-    return _checked(Layout(column, told=True, ignored=frozenset(ignored)), header)
+    return _checked(Layout(column, from_settings=True, ignored=frozenset(ignored)), header)
 
 
 def _without(layout: Layout, header: Sequence[str], ignored: set[str]) -> Layout:
@@ -169,7 +169,9 @@ def _checked(layout: Layout, header: Sequence[str]) -> Layout:
     if Role.RESULT in has and has & {Role.WINNER, Role.LOSER}:
         raise _unclear("both a result and a winner or loser say who won", header)
     if wins and (len(wins) == 1 or not slots or has & {Role.RESULT, Role.WINNER, Role.LOSER, Role.COUNT}):
-        raise _unclear("wins of both items stand beside two slots and nothing else that says who won", header)
+        raise _unclear(
+            "wins of both items need two slots, and no other column that says which item won", header
+        )
     complete = (slots and (has & {Role.RESULT, Role.WINNER} or wins)) or {Role.WINNER, Role.LOSER} <= has
     if not complete:
         raise _unclear(f"they do not say which item won against which; needed: {NEEDED}", header)
@@ -186,7 +188,11 @@ def _check_counts(layout: Layout, header: Sequence[str]) -> None:
         raise InvalidRequest(
             f"the column {counts[0]!r} may say how often a row counts: say so with --columns count={counts[0]} (whole"
             f" numbers) or --columns weight={counts[0]}, or --columns ignore={counts[0]}"
-            + ("" if layout.told else ", beside the other columns' roles where they are not recognised")
+            + (
+                ""
+                if layout.from_settings
+                else ", beside the other columns' roles where they are not recognised"
+            )
         )
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from cj_measurement import Comparisons
 from event_contracts import InvalidRequest
 
-from batch_runner.decisions.coding import MISSING, Coding, Outcome, told_coding
+from batch_runner.decisions.coding import MISSING, Coding, Outcome, coding_from_settings
 from batch_runner.decisions.columns import Layout
 from batch_runner.decisions.header import Body, find_body
 from batch_runner.decisions.item_names import item_names
@@ -28,7 +28,7 @@ class Decisions:
 
     ``comparisons`` number the items and judges by their places in ``items`` and ``judges``. Where ``slots_known``
     is false, slot A holds the winner and says nothing about the order. ``self_compared`` (s,) are the items of the
-    self-comparisons, ``lost_pairs`` (k, 2) those of the rows without a vote; ``left_out_items`` stand in the file,
+    self-comparisons, ``lost_pairs`` (k, 2) those of the rows without a vote; ``left_out_items`` are in the file,
     but in no decision that can be fitted, so they have no place.
 
     ``decisions`` are fitted. With ``halved_ties`` the ties are among them, each as half a win either way.
@@ -64,7 +64,7 @@ def read_decisions(
     """
     try:
         body = find_body(read_tables(path), columns)
-        coded = Coding(body.layout, told_coding(coding))
+        coded = Coding(body.layout, coding_from_settings(coding))
         found = judgements(body, coded)
         return _decisions(found, body, coded, ties)
     except InvalidRequest as error:
@@ -121,9 +121,9 @@ def _total(rows: Iterable[Judgement]) -> int:
 
 def _how_read(body: Body, coding: Coding) -> list[str]:
     layout: Layout = body.layout
-    told = ", ".join(f"{role} = {name!r}" for role, name in layout.column.items())
-    lines = [f"columns{' as told' if layout.told else ''}: {told}"]
-    lines += [f"values: {line}" for line in coding.told_lines()]
+    roles = ", ".join(f"{role} = {name!r}" for role, name in layout.column.items())
+    lines = [f"columns{' as set' if layout.from_settings else ''}: {roles}"]
+    lines += [f"values: {line}" for line in coding.lines()]
     if body.skipped:
         shown = ", ".join(f"{number} {what}" for what, number in body.skipped.items())
         lines.append(f"skipped {sum(body.skipped.values())} rows that are no decisions: {shown}")

@@ -111,6 +111,6 @@ def _fitting(line: int, header: Sequence[str], cells: Sequence[str]) -> Sequence
     if len(kept) != len(header):
         raise InvalidRequest(
             f"line {line} has {len(kept)} cells, but the header has {len(header)};"
-            " a text that holds the separator must stand in quotation marks"
+            " a text that holds the separator must be in quotation marks"
         )
     return kept

@@ -22,7 +22,7 @@ def composed(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ItemNames:
-    """What each name in the file is called from here on, and what is to be said about it."""
+    """The name used for each name in the file, with remarks and doubts about them."""
 
     name_of: Mapping[str, str]
     remarks: tuple[str, ...] = ()

@@ -61,9 +61,9 @@ def read_tables(path: Path) -> list[Table]:
 def _csv(path: Path) -> list[Table]:
     text = _decoded(path.read_bytes())
     first, _, rest = text.partition("\n")
-    told = first.strip().strip('"')
-    if told.casefold().startswith(_SEPARATOR_LINE) and len(told) == len(_SEPARATOR_LINE) + 1:
-        return [Table(name="", rows=_separated(rest, told[-1], first_line=1), skipped=1)]
+    setting = first.strip().strip('"')
+    if setting.casefold().startswith(_SEPARATOR_LINE) and len(setting) == len(_SEPARATOR_LINE) + 1:
+        return [Table(name="", rows=_separated(rest, setting[-1], first_line=1), skipped=1)]
     head = "\n".join(text.splitlines()[:_LINES_LOOKED_AT])
     likely = sorted(DELIMITERS, key=head.count, reverse=True)
     tables = []

@@ -11,7 +11,7 @@ SHOWN_CHARACTERS: Final = 40
 
 @dataclass
 class Account:
-    """What became of the nodes of text, and what is to be said about the document."""
+    """Which nodes of text were read or left out, and the notes and refusals collected on the way."""
 
     handled: set[int] = field(default_factory=set)
     left_out: Counter[str] = field(default_factory=Counter)

@@ -1,4 +1,4 @@
-"""Names of students that stand in their essays: found before anything is sent, so that a person can decide."""
+"""Names of students that appear in their essays: found before anything is sent, so that a person can decide."""
 
 import re
 from collections import defaultdict
@@ -35,7 +35,7 @@ _NO_NAMES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class NameInText:
-    """A name that stands in an essay, how often, and where it is known from."""
+    """A name that appears in an essay, how often, and where the name comes from."""
 
     essay_id: str
     name: str
@@ -44,7 +44,7 @@ class NameInText:
 
     def __str__(self) -> str:
         times = "once" if self.times == 1 else f"{self.times} times"
-        return f"{self.essay_id}: {self.name!r} stands in it {times} (known from {self.known_from})"
+        return f"{self.essay_id}: {self.name!r} appears {times} (from {self.known_from})"
 
 
 def names_in_texts(
@@ -54,7 +54,7 @@ def names_in_texts(
     authors: Mapping[str, Iterable[str]],
     roster: Iterable[str] = (),
 ) -> tuple[NameInText, ...]:
-    """Every name that stands in an essay with a capital letter.
+    """Every name that appears in an essay with a capital letter.
 
     Of the names of files and of documents' authors those of the essay itself are sought, of the roster all.
     """

@@ -24,7 +24,7 @@ _REGIONS: Final = (
         frozenset("ąćęłńóśźżĄĆĘŁŃÓŚŹŻáčďéěíňřšťúůýžÁČĎÉĚÍŇŘŠŤÚŮÝŽőűŐŰöüäÖÜÄßľĺŕôđ–—‘’“”„«»…€"),
     ),
 )
-"""Encodings of a region, the most frequent first, and the letters that people there use."""
+"""Encodings of a region, the most frequent first, and the letters used there."""
 _RARE: Final = frozenset("ìîïòùûÎÏÌÒÙÛ§½")
 """Usual somewhere, but more often another encoding's letter."""
 _WELCOME_SHARE: Final = 0.85
@@ -92,7 +92,7 @@ def _without_mark(content: bytes) -> Decoded | None:
 
 
 def _of_a_region(content: bytes) -> Decoded | None:
-    """The encoding in which the file's letters beyond ASCII are those that people of one region use."""
+    """The encoding in which the file's letters beyond ASCII are those used in one region."""
     for encodings, usual in _REGIONS:
         shares: dict[str, float] = {}
         for codec in encodings:
@@ -122,7 +122,7 @@ def _plausible(text: str, usual: frozenset[str]) -> float:
 
 
 def _by_statistics(content: bytes) -> Decoded | None:
-    # Imported here: hardly any text needs it.
+    # Imported here: few texts need it.
     from charset_normalizer import from_bytes
 
     match = from_bytes(content, cp_exclusion=["utf_7"]).best()

@@ -1,4 +1,4 @@
-"""The texts of many files, and every problem met with them."""
+"""The texts of many files, with every problem found."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ def read_document(path: Path) -> Document:
 
 
 def read_documents(files: Sequence[tuple[Path, str]]) -> list[Document | InvalidRequest]:
-    """The documents at these paths, or why they cannot be read, in order; a name for people is given for each."""
+    """The documents at these paths, or why they cannot be read, in order; each has its name for messages."""
     read: list[Document | InvalidRequest] = []
     with Reader() as reader:
         for path, name in files:

@@ -30,7 +30,7 @@ _LARGEST: Final = {
 _WITHOUT_MEANING: Final = re.compile(
     "[\x01-\x08\x0e-\x1f\x7f-\x9f\ud800-\uf8ff\ufdd0-\ufdef\ufffd-\uffff\U000f0000-\U0010ffff]"
 )
-"""Controls, half characters, private and unassigned ones, and the one that stands for what could not be read."""
+"""Controls, half characters, private and unassigned ones, and U+FFFD, the replacement for what could not be read."""
 _SAVE: Final = "; save it again as UTF-8 text"
 
 

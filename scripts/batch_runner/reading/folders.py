@@ -127,7 +127,7 @@ class _Search:
         ]
 
     def inside(self, folder: Path, shown: str, *, depth: int) -> Iterator[tuple[Path, str]]:
-        """Every file in a student's folder, however deep, with its name for people."""
+        """Every file in a student's folder, at any depth, with a printable name."""
         if depth > MAX_NESTED_FOLDERS:
             self.found.problems.append(f"{shown}: more than {MAX_NESTED_FOLDERS} folders inside each other")
             return

@@ -109,4 +109,4 @@ class Reader:
                 try:
                     stream.close()
                 except OSError:
-                    continue  # what was still to be written has nobody to go to
+                    continue  # the process that would read the rest has ended

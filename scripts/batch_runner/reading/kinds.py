@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes: names say it wrongly more often than people think."""
+"""The kind of a file, by its first bytes: the suffix is often wrong."""
 
 import re
 from enum import Enum
@@ -16,7 +16,7 @@ _COMPOUND_SEARCHED: Final = 4 * 1024 * 1024
 
 
 class Kind(Enum):
-    """A format, as people call it."""
+    """A format, by its common name."""
 
     TEXT = "plain text"
     WORD = "a Word document"
@@ -68,7 +68,7 @@ _CLOSING_TAG: Final = re.compile(
 
 
 def check_kind(path: Path, expected: Kind) -> None:
-    """Raise ``UnreadableDocument`` that says what a file is, where it is not what its name says."""
+    """Raise ``UnreadableDocument`` that says what a file is, if its suffix says otherwise."""
     with path.open("rb") as file:
         head = file.read(_HEAD)
         if head.startswith(_COMPOUND):

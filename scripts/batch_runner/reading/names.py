@@ -26,7 +26,7 @@ def is_utf8(name: str) -> bool:
 
 
 def printable(name: str) -> str:
-    """A file's name for people: bytes that are not UTF-8 and control characters are escaped."""
+    """A file's name for messages: bytes that are not UTF-8 and control characters are escaped."""
     readable = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in readable
@@ -34,7 +34,7 @@ def printable(name: str) -> str:
 
 
 def form_of(name: str) -> str:
-    """What names that people take for the same have in common."""
+    """A key that is equal for names which are easily confused."""
     return _SPACES.sub(" ", unicodedata.normalize("NFKC", name)).strip().casefold()
 
 

@@ -63,7 +63,7 @@ class _Group:
     deleted: bool = False
     font: int | None = None
     skip: int = 1
-    """Characters that stand for one in Unicode, for older programs."""
+    """Characters after each Unicode one that repeat it for older programs."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What characters of the symbol fonts mean: in them a letter's code stands for an arrow, a tick or a Greek letter."""
+"""What characters of the symbol fonts mean: in them the code of a letter shows an arrow, a tick or a Greek letter."""
 
 from typing import Final
 
@@ -43,7 +43,7 @@ def is_symbol_font(font: str) -> bool:
 
 
 def symbol(font: str, code: int) -> str | None:
-    """The character that a code of a symbol font stands for; None where that is not known.
+    """The character that a code of a symbol font shows; None if it is not known.
 
     Codes are those of the font (0x20-0xFF), or the same in Unicode's private area (0xF020-0xF0FF). In a font that is
     no symbol font a code is its own character, unless it is private.

@@ -130,7 +130,7 @@ class _Page(HTMLParser):
             self._lists.pop()
 
     def _close_up_to(self, tag: str, *, within: tuple[str, ...]) -> None:
-        """Close the innermost element of this name, and what stands open in it."""
+        """Close the innermost element of this name, and the elements still open inside it."""
         for place in range(len(self._open) - 1, -1, -1):
             name = self._open[place][0]
             if name == tag:

@@ -1,6 +1,6 @@
 """Parsing XML of unknown origin: bounded in size, depth and elements, without document type declarations.
 
-Tags and attributes carry a short prefix that stands for their namespace ("w:p"), so that documents of the strict and
+Tags and attributes carry a short prefix for their namespace ("w:p"), so that documents of the strict and
 the transitional kind look the same to a reader.
 """
 

@@ -108,7 +108,7 @@ def _drawings(page: Page, account: Account, where: str) -> Iterator[str]:
 
 
 def _drawn_letters(shapes: Sequence[Shape]) -> int:
-    """How many shapes of the size of letters stand side by side in rows, like lines of text."""
+    """How many shapes of the size of letters are side by side in rows, like lines of text."""
     smallest, largest = LETTER_HEIGHTS
     rows: dict[int, list[Box]] = defaultdict(list)
     for shape in shapes:

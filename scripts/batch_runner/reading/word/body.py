@@ -190,7 +190,7 @@ class Walk:
         tiny = half_points.isdecimal() and int(half_points) <= _TINY_HALF_POINTS
         text = shortened("".join(node.text or "" for node in run.iter("w:t")))
         if text and (white or tiny):
-            self.account.note(f"text that is hardly seen, {'white' if white else 'tiny'}: {text!r}")
+            self.account.note(f"barely visible text, {'white' if white else 'tiny'}: {text!r}")
 
     def _paragraph(self, paragraph: Element) -> None:
         properties = paragraph.find("w:pPr")
@@ -222,7 +222,7 @@ class Walk:
         return f"{label} " if label else ""
 
     def _end_line(self) -> None:
-        """Text that stands in no paragraph, and that of a last paragraph whose end was deleted."""
+        """Emit text outside any paragraph, and that of a last paragraph whose end was deleted."""
         self._paragraphs += [self._carried, "".join(self._line)]
         self._carried, self._line = "", []
 
@@ -239,7 +239,7 @@ class Walk:
 
     @contextmanager
     def _aside(self) -> Iterator[None]:
-        """Paragraphs that stand beside the line: they follow the paragraph that they are anchored in."""
+        """Collect paragraphs of a text box: they follow the paragraph that it is anchored in."""
         outer = self._paragraphs, self._line, self._carried, self._font, self._style_hides
         self._paragraphs, self._line, self._carried, self._font = [], [], "", ""
         yield

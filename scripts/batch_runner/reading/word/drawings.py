@@ -35,7 +35,7 @@ class _Frame:
 
 
 class Drawings:
-    """The pictures met on a walk through the document."""
+    """The pictures found on a walk through the document."""
 
     def __init__(self, root: Element, account: Account) -> None:
         width, height = _page(root)

@@ -1,4 +1,4 @@
-"""The numbers that Word writes before the paragraphs of a list, which stand nowhere in the paragraphs' own text."""
+"""The numbers that Word shows before the paragraphs of a list; they are not part of the paragraphs' text."""
 
 import re
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ _LARGEST_LETTERS: Final = 26 * 10
 
 
 def numeral(number: int, style: str) -> str:
-    """A number as a list shows it: ``style`` is one of Word's number formats, decimal where it is not known."""
+    """A number as a list shows it. ``style`` is one of Word's number formats; an unknown one is read as decimal."""
     match style:
         case "lowerLetter" | "upperLetter" if 0 < number <= _LARGEST_LETTERS:
             letters = chr(ord("a") + (number - 1) % 26) * ((number - 1) // 26 + 1)

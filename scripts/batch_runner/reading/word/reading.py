@@ -1,4 +1,4 @@
-"""Reading a Word document: its body with its footnotes and endnotes; what stands around them is named."""
+"""Reading a Word document: its body with footnotes and endnotes; headers, footers and comments are noted."""
 
 from collections.abc import Iterator
 from pathlib import Path

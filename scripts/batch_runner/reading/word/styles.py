@@ -8,7 +8,7 @@ _OFF = ("0", "false", "off")
 
 
 def is_on(properties: Element | None, tag: str) -> bool | None:
-    """What a property that is on or off says; None where it is not given."""
+    """The value of an on/off property; None if it is absent."""
     found = None if properties is None else properties.find(tag)
     return None if found is None else found.get("w:val", "1") not in _OFF
 

@@ -215,13 +215,13 @@ def test_what_may_mean_two_things_is_refused_with_how_to_say_it(
         ("C21", ("1=a", "-1=b", "0=tie"), {"a": 2, "b": 0, "c": 1}),
     ],
 )
-def test_a_coding_that_is_told_is_used(
+def test_a_coding_from_the_settings_is_used(
     cases: Path, case: str, coding: tuple[str, ...], expected: dict[str, int]
 ) -> None:
     assert wins(decisions(cases, case, coding=coding)) == expected
 
 
-def test_a_weight_that_is_told_is_used(cases: Path) -> None:
+def test_a_weight_from_the_settings_is_used(cases: Path) -> None:
     found = decisions(cases, "C24", columns=("slot_a=item1", "slot_b=item2", "winner=winner", "count=weight"))
 
     assert wins(found) == {"a": 11, "b": 5, "c": 3}

@@ -50,7 +50,7 @@ def test_known_kinds_of_file_need_no_settings(header: str, slots: bool, verdict:
         ("judge,model,winner,loser", "'judge', 'model' could each be the judge"),
         ("item1,item2,choice,preference", "'choice', 'preference' could each be the winner"),
         ("winner,loser,count,freq", "'count', 'freq' could each be the count"),
-        ("item1,item2,wins1", "wins of both items stand beside two slots"),
+        ("item1,item2,wins1", "wins of both items need two slots"),
     ],
 )
 def test_columns_that_say_too_little_or_two_things_are_refused(header: str, reason: str) -> None:

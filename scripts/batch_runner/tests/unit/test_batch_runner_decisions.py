@@ -325,12 +325,12 @@ def test_sides_keys_and_numbers_are_read_as_the_columns_or_the_user_say(
     assert winners_and_losers(read(tmp_path, text, coding=coding)) == expected
 
 
-def test_how_a_file_was_read_is_told(tmp_path: Path) -> None:
+def test_how_a_file_was_read_is_reported(tmp_path: Path) -> None:
     decisions = read(tmp_path, "item1,item2,outcome\na,b,0\nb,a,1\n", coding=("0=a", "1=b"))
 
     assert decisions.how_read == (
         "columns: slot_a = 'item1', slot_b = 'item2', result = 'outcome'",
-        "values: '0' = the first won (as told), '1' = the second won (as told)",
+        "values: '0' = the first won (as set), '1' = the second won (as set)",
     )
     assert decisions.guesses == ()
 
@@ -365,7 +365,7 @@ def test_a_coding_that_is_not_known_is_refused_with_how_to_say_it(
         read(tmp_path, text, coding=coding)
 
 
-def test_a_coding_that_is_not_known_is_told_once_for_many_lines(tmp_path: Path) -> None:
+def test_a_coding_that_is_not_known_is_reported_once_for_many_lines(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest) as caught:
         read(tmp_path, "item1,item2,outcome\n" + "a,b,0\n" * 20)
 

@@ -86,7 +86,7 @@ BLOCKS = {
 
 
 @pytest.mark.parametrize("kind", BLOCKS)
-def test_a_paragraph_is_read_wherever_it_stands(tmp_path: Path, kind: str) -> None:
+def test_a_paragraph_is_read_wherever_it_is(tmp_path: Path, kind: str) -> None:
     text = read(tmp_path, paragraph("Before."), BLOCKS[kind], paragraph("After.")).text
 
     assert text == "Before.\n\nInside.\n\nAfter."
@@ -173,10 +173,10 @@ def test_hidden_text_is_left_out_and_named(tmp_path: Path, content: str, styles:
     assert found.notes == ("hidden text is left out (2 words: 'Secret words.')",)
 
 
-def test_text_that_is_hardly_seen_is_named(tmp_path: Path) -> None:
+def test_barely_visible_text_is_named(tmp_path: Path) -> None:
     found = read(tmp_path, paragraph("Seen. ", run("Choose me.", '<w:color w:val="FFFFFF"/>')))
 
-    assert found.notes == ("text that is hardly seen, white: 'Choose me.'",)
+    assert found.notes == ("barely visible text, white: 'Choose me.'",)
 
 
 def test_an_empty_controls_prompt_is_no_text_of_the_student(tmp_path: Path) -> None:
@@ -269,7 +269,7 @@ def test_an_equation_is_a_line_of_text(tmp_path: Path, content: str, expected: s
         (run("&#xF0B7;", '<w:rFonts w:ascii="Symbol"/>'), "•"),
     ],
 )
-def test_symbols_stand_for_what_they_show(tmp_path: Path, content: str, expected: str) -> None:
+def test_symbols_are_read_as_what_they_show(tmp_path: Path, content: str, expected: str) -> None:
     assert read(tmp_path, paragraph("so ", content, " it is")).text == f"so {expected} it is"
 
 
