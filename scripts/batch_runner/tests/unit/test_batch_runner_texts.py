@@ -148,6 +148,7 @@ def test_rich_text_names_what_is_left_out(tmp_path: Path) -> None:
         (rb"{\rtf1 Text {\object\objemb{\*\objdata 00}}}", "an object of another program"),
         (rb"{\rtf1 Text {\mmath x}}", "an equation"),
         (rb"{\rtf1 Text", "ends in the middle"),
+        (rb"{\rtf1 Text \u1234567?}", r"a character .u1234567, which does not exist"),
         (rb"{\rtf1 Text} and more}", "text follows after its end"),
         (rb"{\rtf1 \u-10179? half}", "holds half a character"),
         (b"{\\rtf1 " + b"{" * 600 + b"x" + b"}" * 601, "nests more than"),
