@@ -18,7 +18,7 @@ MAX_DEPTH: Final = 150
 """Elements inside each other. The readers follow them by recursion, within what Python allows."""
 MAX_CHARACTERS: Final = 1_000_000
 """Of a text: as many as the services accept."""
-MAX_PAGES: Final = 1_000
+MAX_PAGES: Final = 300
 MAX_PAGE_OBJECTS: Final = 200_000
 READ_SECONDS: Final = 60.0
 READ_MEMORY: Final = 2048 * MEBIBYTE

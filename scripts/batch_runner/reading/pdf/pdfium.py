@@ -235,13 +235,19 @@ def _read_text(page: Any, found: Page) -> None:
     found.text = "".join(each for each in shown if each in "\n\t" or has_meaning(ord(each)))
     seen: dict[int, Visibility] = {}
     x, y = ctypes.c_double(), ctypes.c_double()
+    first_half: int | None = None
     for place in range(text.count_chars()):
         if raw.FPDFText_IsGenerated(text, place) == 1:
             continue
+        code = raw.FPDFText_GetUnicode(text, place)
+        if first_half is not None and 0xDC00 <= code <= 0xDFFF:
+            code = 0x10000 + ((first_half - 0xD800) << 10) + (code - 0xDC00)
+            found.characters.pop()
+        first_half = code if 0xD800 <= code <= 0xDBFF else None
         raw.FPDFText_GetCharOrigin(text, place, x, y)
         found.characters.append(
             Character(
-                code=raw.FPDFText_GetUnicode(text, place),
+                code=code,
                 x=x.value,
                 y=y.value,
                 certain=raw.FPDFText_HasUnicodeMapError(text, place) != 1,
