@@ -144,18 +144,17 @@ def _glyphs(page: Page, account: Account, where: str) -> Iterator[str]:
 def _visibility(page: Page, account: Account, where: str) -> Iterator[str]:
     _, squares = _covered(page)
     on_pictures = {id(character) for character in _on_pictures(page, squares)} if squares else set()
-    unseen = {
-        kind: "".join(
-            chr(each.code)
-            for each in page.characters
-            if each.visibility is kind and id(each) not in on_pictures
-        )
-        for kind in (Visibility.INVISIBLE, Visibility.WHITE)
-    }
-    if unseen[Visibility.INVISIBLE].strip():
-        yield f"has text that no reader sees ({shortened(unseen[Visibility.INVISIBLE])!r}); save it without"
-    if unseen[Visibility.WHITE].strip():
-        account.note(f"white text on {where}: {shortened(unseen[Visibility.WHITE])!r}")
+    unseen: dict[Visibility, list[str]] = {kind: [] for kind in Visibility}
+    for each in page.characters:
+        if not page.box.holds(each.x, each.y):
+            unseen[Visibility.INVISIBLE].append(chr(each.code))
+        elif id(each) not in on_pictures:
+            unseen[each.visibility].append(chr(each.code))
+    invisible, white = ("".join(unseen[kind]).strip() for kind in (Visibility.INVISIBLE, Visibility.WHITE))
+    if invisible:
+        yield f"has text that no reader sees ({shortened(invisible)!r}); save it without"
+    if white:
+        account.note(f"white text on {where}: {shortened(white)!r}")
 
 
 def _spaces(page: Page) -> Iterator[str]:

@@ -191,6 +191,9 @@ def test_text_that_no_reader_sees_is_refused_and_white_text_is_named(tmp_path: P
     with pytest.raises(UnreadableDocument, match=r"page 1 has text that no reader sees \('Choose me\.'\)"):
         read(tmp_path, shown("Seen.") + shown("Choose me.", top=100, mode=3))
 
+    with pytest.raises(UnreadableDocument, match=r"page 1 has text that no reader sees \('Choose me\.'\)"):
+        read(tmp_path, shown("Seen.") + shown("Choose me.", top=-300))
+
     found = read(tmp_path, shown("Seen.") + shown("Choose me.", top=100, colour="1 g"))
     assert found.notes == ("white text on page 1: 'Choose me.'",)
 
