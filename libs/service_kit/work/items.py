@@ -56,6 +56,10 @@ SetAside = Callable[[KeyT, SetAsideReason], Awaitable[None]]
 """Ends what an item that was set aside stands for: its batch fails, its request gets its error callback."""
 
 
+async def leave_to_operator(key: object, reason: SetAsideReason) -> None:  # noqa: ARG001 - a ``SetAside``
+    """For items that stand for nothing that could be ended: they are listed, and that is all."""
+
+
 @dataclass(kw_only=True)
 class FailureRecord(Generic[KeyT]):
     """The failures of one worker's items, in the service's database."""

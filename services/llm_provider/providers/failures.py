@@ -13,6 +13,7 @@ from service_kit.work.isolation import Failure
 from service_kit.work.items import FailureRecord, SetAsideReason
 from service_kit.work.outages import OUTAGES
 
+from llm_provider.adapters.postgres.queue_sql import ROW_WORKER
 from llm_provider.domain.requests.request import QueueId
 from llm_provider.ports import FailureCount
 from llm_provider.use_cases.requests.set_aside_request import SetAsideRequest
@@ -20,7 +21,6 @@ from llm_provider.use_cases.requests.set_aside_request import SetAsideRequest
 log = structlog.get_logger()
 
 CALL_WORKER = "record-calls"
-ROW_WORKER = "read-requests"
 UNREADABLE_ATTEMPTS = 1
 """What cannot be read now cannot be read later."""
 
@@ -62,6 +62,10 @@ class Failures:
                 rules=replace(self.rules, max_attempts=UNREADABLE_ATTEMPTS),
             )
         )
+
+    def of_untaken_rows(self) -> FailureCount[QueueId]:
+        """For rows that cannot be leased: their requests are set aside after some attempts."""
+        return _counting(self.of_requests(ROW_WORKER))
 
     def of_calls(self, set_aside_call: Callable[[QueueId, str], Awaitable[None]]) -> FailureCount[QueueId]:
         """For calls that cannot be recorded."""

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, ExceptionContext, event
 
 WORKER: Final[ContextVar[str]] = ContextVar("worker", default="http")
 _WRITES: Final = re.compile(r"\b(INSERT INTO|UPDATE \w+(?: AS \w+)?\s+SET|DELETE FROM)\b", re.IGNORECASE)
+_TAG: Final = re.compile(r" /\* [\w-]+ \*/$")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -21,6 +22,11 @@ class Statement:
     service: str
     worker: str
     text: str
+
+    @property
+    def tagged(self) -> str:
+        """Its text as it reaches the server: the same statement of two workers is two statements."""
+        return f"{self.text} /* {self.worker} */"
 
     @property
     def writes(self) -> bool:
@@ -44,7 +50,7 @@ class Census:
     @contextmanager
     def taken(self) -> Iterator["Census"]:
         """Count until the context ends."""
-        event.listen(Engine, "before_cursor_execute", self._execute)
+        event.listen(Engine, "before_cursor_execute", self._execute, retval=True)
         event.listen(Engine, "handle_error", self._fail)
         try:
             yield self
@@ -52,9 +58,14 @@ class Census:
             event.remove(Engine, "before_cursor_execute", self._execute)
             event.remove(Engine, "handle_error", self._fail)
 
-    def _execute(self, connection: Connection, _: object, text: str, *_more: object) -> None:
-        if (statement := self._statement(connection.engine.url.database, text)) is not None:
-            self.executed.add(statement)
+    def _execute(
+        self, connection: Connection, _: object, text: str, parameters: object, *_more: object
+    ) -> tuple[str, object]:
+        statement = self._statement(connection.engine.url.database, text)
+        if statement is None:
+            return text, parameters
+        self.executed.add(statement)
+        return statement.tagged, parameters
 
     def _fail(self, context: ExceptionContext) -> None:
         if context.engine is None or context.statement is None:
@@ -70,6 +81,7 @@ class Census:
         service = self.services.get(database or "")
         if service is None:
             return None
+        text = _TAG.sub("", text)
         owner, _, worker = WORKER.get().rpartition(".")
         # What another service's relay delivers on the memory bus is handled in the relay's own task.
         return Statement(service, worker if owner in ("", service) else "events", text)

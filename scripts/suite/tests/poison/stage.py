@@ -29,7 +29,9 @@ from suite.tests.poison.census import Census, with_named_workers
 from suite.tests.poison.triggers import PoisonedDatabase
 
 SERVICES: Final = ("cj_assessment", "llm_provider", "batch_conductor")
-LATENCY_MS: Final = 120
+LATENCY_MS: Final = 200
+ESSAYS: Final = 6
+COMPARISONS: Final = 12
 PATIENCE_SECONDS: Final = 60.0
 
 
@@ -50,27 +52,33 @@ class Stage:
     http: Mapping[str, httpx2.AsyncClient]
     bus: MemoryEventBus
     census: Census
-    storage: dict[str, str] = field(default_factory=dict)
+    looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """A connection to a database runs one query at a time."""
+
+    storage: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Storage ids of the essays that hold a word, by essay."""
 
     @property
     def assessment(self) -> httpx2.AsyncClient:
         """CJ Assessment, over HTTP."""
         return self.http["cj_assessment"]
 
-    async def store_essays(self, count: int) -> None:
-        """Post the essays that every batch is made of."""
-        chance = random.Random(7)
-        for number in range(count):
-            text = f"{number} " + " ".join(chance.choice(WORDS) for _ in range(30 + 25 * number))
-            answer = await self.assessment.post(
-                "/v1/content", content=text, headers={"content-type": "text/plain"}
-            )
-            self.storage[f"essay-{number}"] = answer.raise_for_status().json()["storage_id"]
+    async def request(self, *, word: str = "", **hints: Any) -> EventEnvelope[Any]:
+        """A request to assess essays that hold ``word``; its ids are new."""
+        if word not in self.storage:
+            self.storage[word] = await self._store_essays(word)
+        chosen: JsonObject = {"target_reliability": 0.9, "max_comparisons": COMPARISONS, **hints}
+        return request(self.storage[word], batch_id=f"batch-{uuid4()}", hints=chosen)
 
-    def request(self, **hints: Any) -> EventEnvelope[Any]:
-        """A request to assess all essays; its ids are new."""
-        chosen: JsonObject = {"target_reliability": 0.9, "max_comparisons": 28, **hints}
-        return request(self.storage, batch_id=f"batch-{uuid4()}", hints=chosen)
+    async def _store_essays(self, word: str) -> dict[str, str]:
+        chance, storage = random.Random(7), {}
+        for number in range(ESSAYS):
+            words = " ".join(chance.choice(WORDS) for _ in range(30 + 25 * number))
+            answer = await self.assessment.post(
+                "/v1/content", content=f"{number} {words} {word}", headers={"content-type": "text/plain"}
+            )
+            storage[f"essay-{number}"] = answer.raise_for_status().json()["storage_id"]
+        return storage
 
     async def ask(self, envelope: EventEnvelope[Any]) -> str:
         """Ask for an assessment over HTTP; returns the batch id."""
@@ -111,9 +119,15 @@ class Stage:
 
     async def healthy(self) -> tuple[BatchStatusView, float]:
         """A batch from its acceptance to its end, and the seconds that it took."""
-        status = await self.until_ended(await self.ask(self.request()))
+        status = await self.until_ended(await self.ask(await self.request()), seconds=12)
         assert status.completed_at is not None
         return status, (status.completed_at - status.created_at).total_seconds()
+
+    async def heal(self) -> None:
+        """No statement fails any more."""
+        async with self.looking:
+            for database in self.databases.values():
+                await database.heal()
 
     async def not_ready(self) -> list[str]:
         """The services that say they are not ready."""
@@ -150,7 +164,6 @@ async def suite_on_stage(
             for name, port in ports.items()
         }
         stage = Stage(databases=databases, http=http, bus=bus, census=census)
-        await stage.store_essays(8)
         yield stage
 
 

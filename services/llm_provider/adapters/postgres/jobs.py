@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
+from service_kit.storage.leases import leased_keys
 from service_kit.work.failed_items import may_be_tried
 from sqlalchemy import Row, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -59,14 +60,17 @@ _COLLECT = text(
       AND (fitting.bytes <= CAST(:max_bytes AS bigint) OR fitting.bytes_before = 0)
     """
 )
+_DUE = text(
+    f"""
+    SELECT id FROM batch_job
+    WHERE ended_at IS NULL AND due_at <= clock_timestamp() AND {may_be_tried(JOB_WORKER, "batch_job.id")}
+    ORDER BY due_at LIMIT :limit
+    """
+)
 _TAKE_DUE = text(
     f"""
     UPDATE batch_job SET due_at = clock_timestamp() + CAST(:lease AS interval)
-    WHERE id IN (
-        SELECT id FROM batch_job
-        WHERE ended_at IS NULL AND due_at <= clock_timestamp() AND {may_be_tried(JOB_WORKER, "batch_job.id")}
-        ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
-    )
+    WHERE id IN ({_DUE.text} FOR UPDATE SKIP LOCKED)
     RETURNING id
     """
 )
@@ -140,8 +144,10 @@ class PostgresJobs:
         return _job(row.one())
 
     async def take_due(self, *, lease: timedelta, limit: int) -> Sequence[JobId]:
-        rows = await self._connection.execute(_TAKE_DUE, {"lease": lease, "limit": limit})
-        return [JobId(job_id) for job_id in rows.scalars()]
+        found = await leased_keys(
+            self._connection, _TAKE_DUE, due=_DUE, values={"lease": lease, "limit": limit}
+        )
+        return [JobId(job_id) for job_id in found]
 
     async def seconds_until_due(self) -> float | None:
         found = await self._connection.scalar(_NEXT_DUE)
