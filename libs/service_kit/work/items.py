@@ -184,7 +184,8 @@ class ItemWorker(Generic[KeyT]):
 class TaskWorker(Generic[KeyT]):
     """Works on each item in a task of its own, ``concurrency`` at a time: a slow or failing item delays no other.
 
-    ``take`` may return keys that are being worked on already; they are left alone.
+    ``take`` may return keys that are being worked on already; they are left alone. With ``takes_leases`` it keeps what
+    it returns from being taken again for a while, and is asked for no more than can be started at once.
     """
 
     name: str
@@ -192,6 +193,7 @@ class TaskWorker(Generic[KeyT]):
     handle: Callable[[KeyT], Awaitable[None]]
     failures: FailureRecord[KeyT]
     concurrency: int
+    takes_leases: bool = False
     longest_rest_seconds: float = FALLBACK_SECONDS
     wakeup: Wakeup = field(default_factory=Wakeup)
     pulse: Pulse = field(default_factory=Pulse)
@@ -219,7 +221,7 @@ class TaskWorker(Generic[KeyT]):
             return None  # the next item that is done wakes this worker
         # What is done while keys are taken is among them still: they were read before it was done.
         busy = set(self._working_on)
-        taken = await self.take(slots + len(busy))
+        taken = await self.take(slots if self.takes_leases else slots + len(busy))
         new = [key for key in taken.keys if key not in busy][:slots]
         for key in new:
             self._working_on.add(key)

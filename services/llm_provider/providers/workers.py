@@ -135,6 +135,7 @@ async def _job_runner(container: AsyncContainer, wakeup: JobWakeup) -> Backgroun
             rules=failures.rules,
         ),
         concurrency=CONCURRENT_JOBS,
+        takes_leases=True,
         wakeup=wakeup,
     )
 

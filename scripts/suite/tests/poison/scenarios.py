@@ -32,6 +32,18 @@ async def _published(stage: Stage, envelope: EventEnvelope[Any]) -> None:
     await stage.publish(envelope)
 
 
+async def _called_back(stage: Stage, envelope: EventEnvelope[Any]) -> None:
+    # A route that takes whatever is posted.
+    url = f"{stage.assessment.base_url}v1/content".replace("//v1", "/v1")
+    hints = {**(envelope.metadata or {}), "callback_url": url}
+    await stage.ask(envelope.model_copy(update={"metadata": hints}))
+
+
+async def _not_called_back(stage: Stage, envelope: EventEnvelope[Any]) -> None:
+    hints = {**(envelope.metadata or {}), "callback_url": f"{stage.assessment.base_url}nowhere"}
+    await stage.ask(envelope.model_copy(update={"metadata": hints}))
+
+
 async def _cancelled(stage: Stage, envelope: EventEnvelope[Any]) -> None:
     batch_id = await stage.ask(envelope)
     if await _calling(stage, batch_id):
@@ -76,17 +88,16 @@ async def _calling(stage: Stage, batch_id: str) -> bool:
     failed = "SELECT 1 FROM failed_item JOIN poison_id ON item = id WHERE batch = $1 AND set_aside_at IS NOT NULL"
     deadline = asyncio.get_running_loop().time() + CALLING_SECONDS
     while asyncio.get_running_loop().time() < deadline:
-        if True:
-            async with stage.looking:
-                [row] = await stage.databases["llm_provider"].rows(query, batch_id)
-                if row["calls"] >= 4:
-                    return True
-                for look in (ended, failed):
-                    if await stage.databases["cj_assessment"].rows(look, batch_id):
-                        return False
-                if await stage.databases["llm_provider"].rows(failed, batch_id):
+        async with stage.looking:
+            [row] = await stage.databases["llm_provider"].rows(query, batch_id)
+            if row["calls"] >= 4:
+                return True
+            for look in (ended, failed):
+                if await stage.databases["cj_assessment"].rows(look, batch_id):
                     return False
-            await asyncio.sleep(0.05)
+            if await stage.databases["llm_provider"].rows(failed, batch_id):
+                return False
+        await asyncio.sleep(0.05)
     return False
 
 
@@ -101,6 +112,8 @@ SCENARIOS: Final = (
     Scenario("judged", _judged),
     Scenario("published", _published),
     Scenario("capped", _judged, hints={"max_cost_usd": "5"}),
+    Scenario("called back", _called_back),
+    Scenario("not called back", _not_called_back),
     Scenario("fails once", _judged, word=FAILS_ONCE),
     Scenario("cancelled", _cancelled, word=SLOW),
     Scenario("lost", _lost, word=SLOW),

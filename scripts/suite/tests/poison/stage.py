@@ -2,8 +2,9 @@
 
 import asyncio
 import base64
+import json
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -35,6 +36,27 @@ COMPARISONS: Final = 12
 PATIENCE_SECONDS: Final = 60.0
 
 
+class LearningBus(MemoryEventBus):
+    """Learns the ids of events about chosen batches, before they arrive."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.correlations: dict[str, str] = {}
+        """Batches by the correlation id of all their events."""
+
+        self.learn: Callable[[str, str], Awaitable[None]] | None = None
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """Publish, once the ids are known."""
+        if self.correlations and self.learn is not None:
+            for message in messages:
+                envelope = json.loads(message.value or b"{}")
+                batch_id = self.correlations.get(envelope.get("correlation_id", ""))
+                if batch_id is not None:
+                    await self.learn(batch_id, envelope["event_id"])
+        await super().publish(messages)
+
+
 @dataclass(frozen=True)
 class Overrides:
     """What takes the place of adapters, by service."""
@@ -50,7 +72,7 @@ class Stage:
 
     databases: Mapping[str, PoisonedDatabase]
     http: Mapping[str, httpx2.AsyncClient]
-    bus: MemoryEventBus
+    bus: LearningBus
     census: Census
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
     """A connection to a database runs one query at a time."""
@@ -119,9 +141,15 @@ class Stage:
 
     async def healthy(self) -> tuple[BatchStatusView, float]:
         """A batch from its acceptance to its end, and the seconds that it took."""
-        status = await self.until_ended(await self.ask(await self.request()), seconds=12)
+        status = await self.until_ended(await self.ask(await self.request()))
         assert status.completed_at is not None
         return status, (status.completed_at - status.created_at).total_seconds()
+
+    async def owns(self, batch_id: str, *ids: str) -> None:
+        """These ids belong to the batch, in every database."""
+        async with self.looking:
+            for database in self.databases.values():
+                await database.owns(batch_id, *ids)
 
     async def heal(self) -> None:
         """No statement fails any more."""
@@ -142,7 +170,7 @@ async def suite_on_stage(
     """Run the suite until the context ends."""
     urls = {name: make_database(f"poison_{name}") for name in SERVICES}
     ports = dict(zip(SERVICES, free_ports(3), strict=True))
-    bus, census = MemoryEventBus(), Census()
+    bus, census = LearningBus(), Census()
     services = await _assemble(urls, ports, bus, overrides, settings)
     async with AsyncExitStack() as closing:
         stop, started = asyncio.Event(), asyncio.Event()
@@ -164,6 +192,7 @@ async def suite_on_stage(
             for name, port in ports.items()
         }
         stage = Stage(databases=databases, http=http, bus=bus, census=census)
+        bus.learn = stage.owns
         yield stage
 
 
@@ -182,6 +211,7 @@ async def _assemble(
             "http_port": ports[name],
             "event_bus": "memory",
             "callback_signing_secret": secret,
+            "callback_allowed_hosts": (HOST, *(f"{HOST}:{port}" for port in ports.values())),
         }
 
     conductor = batch_conductor.settings.Settings(**common("batch_conductor"))
@@ -195,7 +225,7 @@ async def _assemble(
         drain=timedelta(0),
         batch_collect_for=timedelta(seconds=0.1),
         batch_poll_every=timedelta(seconds=0.1),
-        daily_cost_limit_usd=1_000_000,
+        lease=timedelta(seconds=2),
         **settings,
     )
     assessment = cj_assessment.settings.Settings(
