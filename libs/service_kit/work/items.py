@@ -56,7 +56,7 @@ SetAside = Callable[[KeyT, SetAsideReason], Awaitable[None]]
 """Ends what an item that was set aside stands for: its batch fails, its request gets its error callback."""
 
 
-async def leave_to_operator(key: object, reason: SetAsideReason) -> None:  # noqa: ARG001 - a ``SetAside``
+async def leave_to_operator(key: object, reason: SetAsideReason) -> None:
     """For items that stand for nothing that could be ended: they are listed, and that is all."""
 
 

@@ -589,9 +589,7 @@ async def test_a_row_that_cannot_be_marked_is_listed_and_all_others_leave(
         for statement in _refusing(operation):
             await connection.execute(text(statement))
     await write(database, [numbered(key, number) for number, key in enumerate(["bad", "good", "fine"])])
-    relaying_once = replace(
-        relay(database, bus), rules=RetryRules(max_attempts=2, first_delay=timedelta(0))
-    )
+    relaying_once = replace(relay(database, bus), rules=RetryRules(max_attempts=2, first_delay=timedelta(0)))
 
     for _ in range(3):
         await relaying_once.relay_once()

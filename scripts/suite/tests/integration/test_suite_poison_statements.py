@@ -4,6 +4,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from statistics import median
 from typing import Final
 
@@ -16,7 +17,7 @@ from suite.tests.poison.cases import Case, Group, Outcome, run
 from suite.tests.poison.census import Statement
 from suite.tests.poison.judges import MoodyJudges
 from suite.tests.poison.scenarios import SCENARIOS
-from suite.tests.poison.stage import Overrides, Stage, suite_on_stage
+from suite.tests.poison.stage import Stage, suite_on_stage
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -43,7 +44,7 @@ OF_NO_BATCH: Final = {
 async def stage(make_database: Callable[[str], str]) -> AsyncIterator[Stage]:
     rules = Provider(scope=Scope.APP)
     rules.provide(lambda: QUICK, provides=RetryRules)
-    overrides = Overrides(cj_assessment=[rules], llm_provider=[rules, MoodyJudges()])
+    overrides = {"cj_assessment": [rules], "llm_provider": [rules, MoodyJudges()]}
     async with suite_on_stage(make_database, overrides=overrides) as opened:
         yield opened
 
@@ -54,6 +55,7 @@ class Pack:
 
     stage: Stage
     expected_seconds: float
+    of_ports: bool
     tried: dict[Statement, list[Case]] = field(default_factory=dict)
     failing: dict[tuple[str, str], Case] = field(default_factory=dict)
     outcomes: list[Outcome] = field(default_factory=list)
@@ -61,8 +63,10 @@ class Pack:
     problems: list[str] = field(default_factory=list)
 
     @property
-    def writes(self) -> set[Statement]:
-        """The writing statements of workers that concern a batch."""
+    def wanted(self) -> set[Statement]:
+        """What is to fail once: the workers' statements that write rows of a batch, or their calls of ports."""
+        if self.of_ports:
+            return {one for one in self.stage.ports.called if one.worker != "http"}
         return {
             one
             for one in self.stage.census.executed
@@ -70,9 +74,14 @@ class Pack:
         }
 
     @property
+    def poisoned(self) -> set[Statement]:
+        """What has failed."""
+        return self.wanted & (self.stage.ports.poisoned if self.of_ports else self.stage.census.poisoned)
+
+    @property
     def missing(self) -> list[Statement]:
-        """Those that no case has poisoned yet."""
-        return sorted(self.writes - self.stage.census.poisoned)
+        """What has not failed yet."""
+        return sorted(self.wanted - self.poisoned)
 
     def next_cases(self) -> list[Case]:
         """A case for each statement that was not poisoned yet, as far as there is one that was not tried."""
@@ -102,10 +111,13 @@ class Pack:
         self.ratios.append(ratio)
         if ratio > MAX_RATIO:
             self.problems.append(f"{ratio:.2f} times as slow beside " + "; ".join(map(str, cases)))
+        known = len(self.problems)
         for group in groups:
             self._check(group)
+            _report(f"GROUP {group.healthy_seconds:.2f} s", *map(str, group.outcomes))
+        _report(*(f"PROBLEM {one}" for one in self.problems[known:]))
         for case in cases:
-            for statement in self.stage.census.poisoned.intersection(case.statements):
+            for statement in self.poisoned.intersection(case.statements):
                 self.failing.setdefault((statement.service, statement.worker), case)
 
     def _check(self, group: Group) -> None:
@@ -118,26 +130,41 @@ class Pack:
                 self.problems.append(f"not ended: {one}")
 
 
-async def test_whatever_statement_fails_for_a_batch_no_other_batch_is_slower_for_it(stage: Stage) -> None:
-    ordinary = [Case(scenario) for scenario in SCENARIOS][:SIDE_BY_SIDE]
-    alone = median([(await stage.healthy())[1] for _ in range(3)])
-    beside = median([(await run(stage, ordinary)).healthy_seconds for _ in range(2)])
-    pack = Pack(stage, expected_seconds=max(alone, beside))
-    await run(stage, [Case(scenario) for scenario in SCENARIOS[SIDE_BY_SIDE:]])
+def _report(*lines: str) -> None:
+    print("\n".join(lines))
+    if (file := os.environ.get("CJ_POISON_REPORT")) is not None:
+        with Path(file).open("a", encoding="utf-8") as report:
+            report.writelines(f"{line}\n" for line in lines)
 
+
+async def poisoned_everywhere(stage: Stage, *, of_ports: bool) -> Pack:
+    """Let everything fail once, and report it."""
+    ordinary = [Case(scenario) for scenario in SCENARIOS]
+    alone = median([(await stage.healthy())[1] for _ in range(3)])
+    beside = median([(await run(stage, ordinary[:SIDE_BY_SIDE])).healthy_seconds for _ in range(2)])
+    await run(stage, ordinary[SIDE_BY_SIDE:])
+    pack = Pack(stage, expected_seconds=max(alone, beside), of_ports=of_ports)
     while cases := pack.next_cases():
         for first in range(0, len(cases), SIDE_BY_SIDE):
             await pack.run(cases[first : first + SIDE_BY_SIDE])
-
-    report = [
+    _report(
         f"alone {alone:.2f} s, beside {SIDE_BY_SIDE} ordinary batches {beside:.2f} s",
-        f"{len(pack.outcomes)} cases, {len(pack.writes & stage.census.poisoned)} of {len(pack.writes)} statements",
+        f"{len(pack.outcomes)} cases, {len(pack.poisoned)} of {len(pack.wanted)} failed once",
         f"slowest healthy batch {max(pack.ratios):.2f} times; all {[round(ratio, 2) for ratio in pack.ratios]}",
-        *map(str, pack.outcomes),
-    ]
-    if (file := os.environ.get("CJ_POISON_REPORT")) is not None:
-        with open(file, "w", encoding="utf-8") as out:
-            out.write("\n".join([*report, "", *pack.problems, "", *map(str, pack.missing)]))
-    print("\n".join(report))
+        *(f"missing: {one}" for one in pack.missing),
+    )
+    return pack
+
+
+async def test_a_row_that_cannot_be_written_delays_no_other_batch(stage: Stage) -> None:
+    pack = await poisoned_everywhere(stage, of_ports=False)
+
     assert pack.problems == []
     assert pack.missing == [], "statements that no case has reached: extend the scenarios"
+
+
+async def test_a_port_that_raises_for_one_batch_delays_no_other(stage: Stage) -> None:
+    pack = await poisoned_everywhere(stage, of_ports=True)
+
+    assert pack.problems == []
+    assert pack.missing == [], "calls that no case has reached: extend the scenarios"

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from event_contracts import FINAL_STATES, AssessmentState, EventEnvelope
 from suite.tests.poison.census import Statement
+from suite.tests.poison.ports import ERRORS, PORT
 from suite.tests.poison.scenarios import Scenario
 from suite.tests.poison.stage import Stage
 from suite.tests.poison.triggers import SQLSTATES
@@ -59,8 +60,15 @@ async def start(stage: Stage, case: Case, number: int) -> EventEnvelope[Any]:
     await stage.owns(batch_id, own, *ids)
     if any("inbox" in statement.text for statement in case.statements):
         stage.bus.correlations[str(envelope.correlation_id)] = batch_id
+    calls = [one for one in case.statements if one.text.startswith(PORT)]
+    stage.ports.batches.update(dict.fromkeys((own, *ids), batch_id))
+    stage.ports.failing[batch_id] = {
+        (one.service, one.worker, one.text.removeprefix(PORT)): ERRORS[number % len(ERRORS)] for one in calls
+    }
     async with stage.looking:
         for statement in case.statements:
+            if statement in calls:
+                continue
             state = SQLSTATES[number % len(SQLSTATES)]
             await stage.databases[statement.service].poison(batch_id, statement.tagged, state=state)
     return envelope

@@ -59,7 +59,7 @@ class PortPoison:
 
     def check(self, service: str, method: str, arguments: object) -> None:
         """Raise where this call is poisoned for a batch that it concerns."""
-        concerned = self._concerned(arguments)
+        concerned = self._concerned(arguments) if self.batches else ()
         if not concerned:
             return
         owner, _, worker = WORKER.get().rpartition(".")
@@ -73,7 +73,9 @@ class PortPoison:
 
     def _concerned(self, arguments: object) -> set[str]:
         for one in _elements(arguments):
-            batch_id = self.batches.get(str(getattr(one, "batch_id", None) or getattr(one, "correlation_id", "")))
+            batch_id = self.batches.get(
+                str(getattr(one, "batch_id", None) or getattr(one, "correlation_id", ""))
+            )
             if batch_id is not None:
                 ids = (getattr(one, name, None) for name in _IDS)
                 self.batches.update({str(value): batch_id for value in ids if value is not None})

@@ -34,14 +34,16 @@ async def _published(stage: Stage, envelope: EventEnvelope[Any]) -> None:
 
 async def _called_back(stage: Stage, envelope: EventEnvelope[Any]) -> None:
     # A route that takes whatever is posted.
-    url = f"{stage.assessment.base_url}v1/content".replace("//v1", "/v1")
-    hints = {**(envelope.metadata or {}), "callback_url": url}
-    await stage.ask(envelope.model_copy(update={"metadata": hints}))
+    await stage.ask(_calling_back(stage, envelope, "/v1/content"))
 
 
 async def _not_called_back(stage: Stage, envelope: EventEnvelope[Any]) -> None:
-    hints = {**(envelope.metadata or {}), "callback_url": f"{stage.assessment.base_url}nowhere"}
-    await stage.ask(envelope.model_copy(update={"metadata": hints}))
+    await stage.ask(_calling_back(stage, envelope, "/nowhere"))
+
+
+def _calling_back(stage: Stage, envelope: EventEnvelope[Any], path: str) -> EventEnvelope[Any]:
+    url = str(stage.assessment.base_url).rstrip("/") + path
+    return envelope.model_copy(update={"metadata": {**(envelope.metadata or {}), "callback_url": url}})
 
 
 async def _cancelled(stage: Stage, envelope: EventEnvelope[Any]) -> None:
@@ -85,7 +87,9 @@ async def _calling(stage: Stage, batch_id: str) -> bool:
     """Wait until requests of the batch are called for; False where it has come to nothing before."""
     query = "SELECT count(*) AS calls FROM judge_request WHERE batch_id = $1 AND state = 'calling'"
     ended = "SELECT 1 FROM assessment_batch WHERE batch_id = $1 AND ended_at IS NOT NULL"
-    failed = "SELECT 1 FROM failed_item JOIN poison_id ON item = id WHERE batch = $1 AND set_aside_at IS NOT NULL"
+    failed = (
+        "SELECT 1 FROM failed_item JOIN poison_id ON item = id WHERE batch = $1 AND set_aside_at IS NOT NULL"
+    )
     deadline = asyncio.get_running_loop().time() + CALLING_SECONDS
     while asyncio.get_running_loop().time() < deadline:
         async with stage.looking:

@@ -27,6 +27,7 @@ from service_kit.running import Service, run_services
 from suite.embedded.loopback import HOST, free_ports
 from suite.processes.batches import WORDS
 from suite.tests.poison.census import Census, with_named_workers
+from suite.tests.poison.ports import PortPoison
 from suite.tests.poison.triggers import PoisonedDatabase
 
 SERVICES: Final = ("cj_assessment", "llm_provider", "batch_conductor")
@@ -57,15 +58,6 @@ class LearningBus(MemoryEventBus):
         await super().publish(messages)
 
 
-@dataclass(frozen=True)
-class Overrides:
-    """What takes the place of adapters, by service."""
-
-    cj_assessment: Sequence[Provider] = ()
-    llm_provider: Sequence[Provider] = ()
-    batch_conductor: Sequence[Provider] = ()
-
-
 @dataclass
 class Stage:
     """The running suite."""
@@ -74,6 +66,7 @@ class Stage:
     http: Mapping[str, httpx2.AsyncClient]
     bus: LearningBus
     census: Census
+    ports: PortPoison
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
     """A connection to a database runs one query at a time."""
 
@@ -152,7 +145,10 @@ class Stage:
                 await database.owns(batch_id, *ids)
 
     async def heal(self) -> None:
-        """No statement fails any more."""
+        """Nothing fails any more."""
+        self.ports.failing.clear()
+        self.ports.batches.clear()
+        self.bus.correlations.clear()
         async with self.looking:
             for database in self.databases.values():
                 await database.heal()
@@ -165,13 +161,15 @@ class Stage:
 
 @asynccontextmanager
 async def suite_on_stage(
-    make_database: Callable[[str], str], *, overrides: Overrides, **settings: Any
+    make_database: Callable[[str], str], *, overrides: Mapping[str, Sequence[Provider]]
 ) -> AsyncIterator[Stage]:
-    """Run the suite until the context ends."""
+    """Run the suite until the context ends; ``overrides``, by service, take the place of adapters and rules."""
     urls = {name: make_database(f"poison_{name}") for name in SERVICES}
     ports = dict(zip(SERVICES, free_ports(3), strict=True))
     bus, census = LearningBus(), Census()
-    services = await _assemble(urls, ports, bus, overrides, settings)
+    poison = PortPoison()
+    chosen = {name: [*overrides.get(name, ()), poison.overrides(name)] for name in SERVICES}
+    services = await _assemble(urls, ports, bus, chosen)
     async with AsyncExitStack() as closing:
         stop, started = asyncio.Event(), asyncio.Event()
         group = await closing.enter_async_context(asyncio.TaskGroup())
@@ -191,7 +189,7 @@ async def suite_on_stage(
             )
             for name, port in ports.items()
         }
-        stage = Stage(databases=databases, http=http, bus=bus, census=census)
+        stage = Stage(databases=databases, http=http, bus=bus, census=census, ports=poison)
         bus.learn = stage.owns
         yield stage
 
@@ -200,8 +198,7 @@ async def _assemble(
     urls: Mapping[str, str],
     ports: Mapping[str, int],
     bus: MemoryEventBus,
-    overrides: Overrides,
-    settings: Mapping[str, Any],
+    overrides: Mapping[str, Sequence[Provider]],
 ) -> list[Service]:
     secret = SecretStr("whsec_" + base64.b64encode(bytes(32)).decode())
 
@@ -226,7 +223,6 @@ async def _assemble(
         batch_collect_for=timedelta(seconds=0.1),
         batch_poll_every=timedelta(seconds=0.1),
         lease=timedelta(seconds=2),
-        **settings,
     )
     assessment = cj_assessment.settings.Settings(
         **common("cj_assessment"),
@@ -240,17 +236,19 @@ async def _assemble(
     return [
         with_named_workers(
             await batch_conductor.providers.build_service(
-                conductor, bus=bus, overrides=overrides.batch_conductor
+                conductor, bus=bus, overrides=overrides["batch_conductor"]
             ),
             "batch_conductor",
         ),
         with_named_workers(
-            await llm_provider.providers.build_service(provider, bus=bus, overrides=overrides.llm_provider),
+            await llm_provider.providers.build_service(
+                provider, bus=bus, overrides=overrides["llm_provider"]
+            ),
             "llm_provider",
         ),
         with_named_workers(
             await cj_assessment.providers.build_service(
-                assessment, bus=bus, overrides=overrides.cj_assessment
+                assessment, bus=bus, overrides=overrides["cj_assessment"]
             ),
             "cj_assessment",
         ),

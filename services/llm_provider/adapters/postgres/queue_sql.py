@@ -17,6 +17,9 @@ OUTAGE_WORKER: Final = "give-up-outages"
 ROW_WORKER: Final = "read-requests"
 """Names of the workers whose failed items the queue leaves out."""
 
+MAX_RESERVED: Final = 2**31 - 1
+"""Tokens; one reply that claims absurdly many must not make every later request too large for its column."""
+
 DEPTH = text(
     """
     SELECT
@@ -144,7 +147,8 @@ TAKE = text(
     )
     UPDATE judge_request SET
         state = 'calling', due_at = clock_timestamp() + CAST(:lease AS interval), leased_by = :worker,
-        attempts = attempts + 1, reserved_input = chosen.input, reserved_output = chosen.output
+        attempts = attempts + 1,
+        reserved_input = least(chosen.input, {MAX_RESERVED}), reserved_output = least(chosen.output, {MAX_RESERVED})
     FROM chosen WHERE judge_request.id = chosen.id
     RETURNING judge_request.*
     """
