@@ -16,13 +16,13 @@ from service_kit.work.failed_items import RetryRules
 from suite.tests.poison.cases import Case, Group, Outcome, run
 from suite.tests.poison.census import Statement
 from suite.tests.poison.judges import MoodyJudges
-from suite.tests.poison.scenarios import SCENARIOS
+from suite.tests.poison.scenarios import SCENARIOS, scenarios_for
 from suite.tests.poison.stage import Stage, suite_on_stage
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 QUICK: Final = RetryRules(max_attempts=3, first_delay=timedelta(milliseconds=50))
-SIDE_BY_SIDE: Final = 8
+SIDE_BY_SIDE: Final = 12
 MAX_RATIO: Final = 1.2
 TRIES: Final = 3
 """A healthy batch that a busy machine has delayed is judged again, beside new poison."""
@@ -97,20 +97,23 @@ class Pack:
     def _cases_of(self, statement: Statement) -> Sequence[Case]:
         """In scenarios of their own; and after a failure of the same worker, to which the statement may belong."""
         first = self.failing.get((statement.service, statement.worker))
-        alone = [Case(scenario, (statement,)) for scenario in SCENARIOS]
+        alone = [Case(scenario, (statement,)) for scenario in scenarios_for(statement.worker)]
         return alone if first is None else [Case(first.scenario, (*first.statements, statement)), *alone]
 
     async def run(self, cases: Sequence[Case]) -> None:
         """Run cases beside a healthy batch; again where that was slow, for it may have been the machine."""
-        groups: list[Group] = []
-        for _ in range(TRIES):
-            groups.append(await run(self.stage, cases))
-            if groups[-1].healthy_seconds <= MAX_RATIO * self.expected_seconds:
+        groups, ratios = [await run(self.stage, cases)], []
+        while True:
+            ratios.append(groups[-1].healthy_seconds / self.expected_seconds)
+            if ratios[-1] <= MAX_RATIO or len(groups) == TRIES:
                 break
-        ratio = min(group.healthy_seconds for group in groups) / self.expected_seconds
-        self.ratios.append(ratio)
-        if ratio > MAX_RATIO:
-            self.problems.append(f"{ratio:.2f} times as slow beside " + "; ".join(map(str, cases)))
+            # The machine may have become busier since: beside ordinary batches a batch is as slow then.
+            control = await run(self.stage, [Case(case.scenario) for case in cases])
+            self.expected_seconds = max(self.expected_seconds, control.healthy_seconds)
+            groups.append(await run(self.stage, cases))
+        self.ratios.append(min(ratios))
+        if min(ratios) > MAX_RATIO:
+            self.problems.append(f"{min(ratios):.2f} times as slow beside " + "; ".join(map(str, cases)))
         known = len(self.problems)
         for group in groups:
             self._check(group)
@@ -141,14 +144,13 @@ async def poisoned_everywhere(stage: Stage, *, of_ports: bool) -> Pack:
     """Let everything fail once, and report it."""
     ordinary = [Case(scenario) for scenario in SCENARIOS]
     alone = median([(await stage.healthy())[1] for _ in range(3)])
-    beside = median([(await run(stage, ordinary[:SIDE_BY_SIDE])).healthy_seconds for _ in range(2)])
-    await run(stage, ordinary[SIDE_BY_SIDE:])
+    beside = (await run(stage, ordinary)).healthy_seconds
     pack = Pack(stage, expected_seconds=max(alone, beside), of_ports=of_ports)
     while cases := pack.next_cases():
         for first in range(0, len(cases), SIDE_BY_SIDE):
             await pack.run(cases[first : first + SIDE_BY_SIDE])
     _report(
-        f"alone {alone:.2f} s, beside {SIDE_BY_SIDE} ordinary batches {beside:.2f} s",
+        f"alone {alone:.2f} s, beside {len(ordinary)} ordinary batches {beside:.2f} s",
         f"{len(pack.outcomes)} cases, {len(pack.poisoned)} of {len(pack.wanted)} failed once",
         f"slowest healthy batch {max(pack.ratios):.2f} times; all {[round(ratio, 2) for ratio in pack.ratios]}",
         *(f"missing: {one}" for one in pack.missing),

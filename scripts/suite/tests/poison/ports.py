@@ -100,7 +100,7 @@ class PortPoison:
 
     def _judges(self, judges: Judges) -> Judges:
         live = {name: Wrapped(judge, "llm_provider", "Judge", self) for name, judge in judges.live.items()}
-        return replace(judges, live=live)  # type: ignore[arg-type]  # it answers to every name of a judge
+        return replace(judges, live=live)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """What may happen to a batch on its way, so that every worker has something to do for it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from suite.tests.poison.stage import Stage
 
 CALLING_SECONDS: Final = 8.0
 
-Drive = Callable[[Stage, EventEnvelope[Any]], Awaitable[None]]
+Drive = Callable[[Stage, EventEnvelope[Any]], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True)
@@ -125,3 +125,19 @@ SCENARIOS: Final = (
     Scenario("given up", _given_up, word=SLOW),
     Scenario("overdue", _judged, word=SLOW),
 )
+
+
+_LIKELY: Final = {
+    "expire": "overdue",
+    "withdraw": "cancelled",
+    "report_consumption": "cancelled",
+    "end-requests": "expired",
+    "give-up-outages": "given up",
+    "return-requests": "fails once",
+    "outbox-http": "called back",
+}
+
+
+def scenarios_for(worker: str) -> Sequence[Scenario]:
+    """All scenarios, first the one that gives the worker something to do."""
+    return sorted(SCENARIOS, key=lambda scenario: scenario.name != _LIKELY.get(worker))

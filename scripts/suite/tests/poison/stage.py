@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final
 from uuid import uuid4
 
@@ -34,6 +35,7 @@ SERVICES: Final = ("cj_assessment", "llm_provider", "batch_conductor")
 LATENCY_MS: Final = 200
 ESSAYS: Final = 6
 COMPARISONS: Final = 12
+PRICE: Final = Decimal(1)
 PATIENCE_SECONDS: Final = 60.0
 
 
@@ -214,9 +216,11 @@ async def _assemble(
     conductor = batch_conductor.settings.Settings(**common("batch_conductor"))
     provider = llm_provider.settings.Settings(
         **common("llm_provider"),
-        simulated_latency_ms=LATENCY_MS,
-        simulated_input_price=1,
-        simulated_output_price=1,
+        vendor_settings={
+            "simulated_latency_ms": LATENCY_MS,
+            "simulated_input_price": PRICE,
+            "simulated_output_price": PRICE,
+        },
         first_retry_delay=timedelta(seconds=0.05),
         breaker_failures=1_000_000,
         drain=timedelta(0),
@@ -228,8 +232,8 @@ async def _assemble(
         **common("cj_assessment"),
         llm_provider_url=f"http://{HOST}:{ports['llm_provider']}",
         default_provider="mock",
-        simulated_input_price=1,
-        simulated_output_price=1,
+        simulated_input_price=PRICE,
+        simulated_output_price=PRICE,
         straggler_patience=timedelta(seconds=1),
         answer_within=timedelta(seconds=4),
     )
