@@ -330,3 +330,19 @@ async def test_old_failures_are_pruned_in_bounded_steps(database: Database, fetc
 
     assert deleted == [15, 5, 0]
     assert len(await fetch("SELECT 1 FROM failed_item")) == 30
+
+
+@both_workers
+async def test_an_item_whose_failures_cannot_be_written_down_ends_all_the_same(
+    database: Database, make_worker: MakeWorker
+) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(text("ALTER TABLE failed_item ADD CHECK (item <> '3')"))
+    work = Work(database, 8, poisonous=[3, 5])
+
+    async with running(make_worker(work, new_metrics())):
+        await eventually(lambda: not work.open)
+
+    assert set(work.ended) == {3, 5}
+    assert work.ended[3].attempts == SOON.max_attempts
+    assert sorted(work.done) == [0, 1, 2, 4, 6, 7]

@@ -12,7 +12,7 @@ from llm_provider.providers import Judges
 SLOW: Final = "snailish"
 FAILS_ONCE: Final = "stumbling"
 SLOW_SECONDS: Final = 6.0
-"""Longer than CJ Assessment waits for an answer on the stage."""
+"""Longer than an answer is waited for on the stage."""
 
 
 @dataclass(frozen=True)

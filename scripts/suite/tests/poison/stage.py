@@ -235,7 +235,6 @@ async def _assemble(
         simulated_input_price=PRICE,
         simulated_output_price=PRICE,
         straggler_patience=timedelta(seconds=1),
-        answer_within=timedelta(seconds=4),
     )
     return [
         with_named_workers(
