@@ -54,10 +54,12 @@ class ConductorProvider(Provider):
         return DefinePipeline(store=store, rules=PipelineRules(PHASE_NEEDS), gates=GATES)
 
 
-async def build_service(settings: Settings, *, bus: EventBus | None) -> Service:
-    """Assemble everything; nothing is connected yet."""
+async def build_service(
+    settings: Settings, *, bus: EventBus | None, overrides: Sequence[Provider] = ()
+) -> Service:
+    """Assemble everything; nothing is connected yet. What ``overrides`` provide takes the place of the adapters."""
     container = make_async_container(
-        InfrastructureProvider(settings, service=NAME, bus=bus), ConductorProvider()
+        InfrastructureProvider(settings, service=NAME, bus=bus), ConductorProvider(), *overrides
     )
     await _subscribe(container)
     relays, housekeeping = await container.get(Relays), await container.get(Housekeeping)

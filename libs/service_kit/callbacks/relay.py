@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 import structlog
@@ -18,6 +18,7 @@ from service_kit.messaging.bus_relay import report_refused
 from service_kit.messaging.event_bus import Refusal
 from service_kit.messaging.outbox import (
     DEFAULT_DELIVERY_POLICY,
+    MIN_REST_SECONDS,
     DeliveryPolicy,
     OutgoingMessage,
     mark_refused,
@@ -29,10 +30,16 @@ from service_kit.storage.database import Database
 from service_kit.storage.errors import is_infrastructure_error
 from service_kit.telemetry.error_text import error_text
 from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules, may_be_tried
+from service_kit.work.isolation import Failure, isolate
+from service_kit.work.items import FailureRecord, leave_to_operator
 from service_kit.work.outages import OUTAGES
 from service_kit.work.worker import AT_ONCE, Pulse, Wakeup, Worker
 
 log = structlog.get_logger()
+
+NAME: Final = "outbox-http"
+"""Name of the worker whose failed items, callbacks that cannot be claimed or marked, are left out."""
 
 TIMEOUT_SECONDS = 10.0
 LEASE = timedelta(seconds=30)
@@ -44,27 +51,33 @@ _LOOKED_AT = 500
 
 # Leased instead of locked: a transaction that stays open for as long as a receiver likes would hold its
 # connection, and keep the vacuum from the whole database.
-CLAIM = text(
+DUE = text(
     f"""
     WITH due AS (
         SELECT id, key, row_number() OVER (PARTITION BY key ORDER BY not_before, id) AS turn
         FROM (
             SELECT id, key, not_before FROM outbox
             WHERE transport = 'http' AND given_up_at IS NULL AND not_before <= now()
-              AND key <> ALL(CAST(:full_hosts AS text[]))
+              AND key <> ALL(CAST(:full_hosts AS text[])) AND {may_be_tried(NAME, "outbox.id")}
             ORDER BY not_before LIMIT {_LOOKED_AT}
         ) AS oldest
-    ), chosen AS (
-        SELECT outbox.id FROM outbox JOIN due USING (id)
-        LEFT JOIN unnest(CAST(:hosts AS text[]), CAST(:counts AS int[])) AS busy (host, callbacks)
-               ON busy.host = due.key
-        WHERE due.turn + coalesce(busy.callbacks, 0) <= :per_host
-          AND given_up_at IS NULL AND not_before <= now()
-        ORDER BY due.turn, outbox.id LIMIT :slots FOR UPDATE OF outbox SKIP LOCKED
     )
-    UPDATE outbox SET not_before = now() + CAST(:lease AS interval) FROM chosen
-    WHERE outbox.id = chosen.id
-    RETURNING outbox.id, event_id, transport, destination, key, headers, value
+    SELECT due.id FROM due
+    LEFT JOIN unnest(CAST(:hosts AS text[]), CAST(:counts AS int[])) AS busy (host, callbacks)
+           ON busy.host = due.key
+    WHERE due.turn + coalesce(busy.callbacks, 0) <= :per_host
+    ORDER BY due.turn, due.id LIMIT :slots
+    """
+)
+CLAIM = text(
+    """
+    UPDATE outbox SET not_before = now() + CAST(:lease AS interval)
+    WHERE id IN (
+        SELECT id FROM outbox
+        WHERE id = ANY(CAST(:ids AS bigint[])) AND given_up_at IS NULL AND not_before <= now()
+        ORDER BY id FOR UPDATE SKIP LOCKED
+    )
+    RETURNING id, event_id, transport, destination, key, headers, value
     """
 )
 
@@ -116,12 +129,24 @@ class CallbackRelay:
     lease: timedelta = LEASE
     policy: DeliveryPolicy = DEFAULT_DELIVERY_POLICY
     pulse: Pulse = field(default_factory=Pulse)
+    rules: RetryRules = DEFAULT_RETRY_RULES
     _under_way: Counter[str] = field(default_factory=Counter)
+    _failures: FailureRecord[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        record = FailureRecord[int](
+            worker=NAME,
+            database=self.database,
+            metrics=self.metrics,
+            set_aside=leave_to_operator,
+            rules=self.rules,
+        )
+        object.__setattr__(self, "_failures", record)
 
     @property
     def name(self) -> str:
         """What it is called in the logs."""
-        return "outbox-http"
+        return NAME
 
     async def run(self) -> None:
         """Send until cancelled."""
@@ -144,15 +169,25 @@ class CallbackRelay:
         busy = +self._under_way
         parameters = {
             "slots": slots,
-            "lease": self.lease,
             "per_host": CONCURRENCY_PER_HOST,
             "hosts": list(busy.keys()),
             "counts": list(busy.values()),
             "full_hosts": [host for host, callbacks in busy.items() if callbacks >= CONCURRENCY_PER_HOST],
         }
         async with self.database.transaction() as connection:
-            rows = (await connection.execute(CLAIM, parameters)).all()
-            return rows, None if rows else await seconds_until_due(connection, transport="http")
+            due = (await connection.execute(DUE, parameters)).scalars().all()
+            if not due:
+                return (), await seconds_until_due(connection, transport="http")
+        claimed: list[Row[Any]] = []
+
+        async def claim(ids: Sequence[int]) -> None:
+            async with self.database.transaction() as connection:
+                claimed.extend((await connection.execute(CLAIM, {"ids": ids, "lease": self.lease})).all())
+
+        if failures := await isolate(due, claim):
+            await self._failures.failed(failures)
+        # Those that another relay has claimed in the meantime are not asked for again without a rest.
+        return claimed, None if claimed else MIN_REST_SECONDS
 
     async def _deliver(self, row: Row[Any]) -> None:
         try:
@@ -160,13 +195,19 @@ class CallbackRelay:
         except (
             Exception
         ) as error:  # the outermost frame of a delivery: it is sent again when its lease is over
-            if is_infrastructure_error(error):
-                OUTAGES.report(self.name, error)
-            else:
-                log.exception("callback.not_recorded", event_id=str(row.event_id), host=row.key)
+            await self._report(row, error)
         finally:
             self._under_way[row.key] -= 1
             self.wakeup.wake()
+
+    async def _report(self, row: Row[Any], error: Exception) -> None:
+        """Count a callback that cannot be marked: it is sent again, and set aside in the end."""
+        try:
+            if is_infrastructure_error(error):
+                raise error
+            await self._failures.failed([Failure(row.id, error)])
+        except Exception as unrecorded:  # nothing above a delivery's task could go on
+            OUTAGES.report(self.name, unrecorded)
 
     async def _send(self, row: Row[Any]) -> Refusal | None:
         """None when it was delivered; a message that cannot be sent at all gets a final refusal."""

@@ -1,8 +1,8 @@
 """Relays what the outbox holds for the event bus, in order for each topic and key, several relays side by side."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import Row, text
@@ -22,16 +22,21 @@ from service_kit.messaging.outbox import (
 from service_kit.storage.database import Database
 from service_kit.telemetry.error_text import error_text
 from service_kit.telemetry.metrics import ServiceMetrics
-from service_kit.work.isolation import isolate
+from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules, may_be_tried
+from service_kit.work.isolation import Failure, isolate
+from service_kit.work.items import FailureRecord, leave_to_operator
 from service_kit.work.worker import AT_ONCE, Wakeup, Worker
 
 log = structlog.get_logger()
+
+NAME: Final = "outbox-bus"
+"""Name of the worker whose failed items, messages that cannot be marked, are left out."""
 
 # A lane is a topic and key. Whoever holds the lock on a lane's first unsent row has the lane: the others skip
 # that row, and with it the lane. A lane whose first row waits for its next attempt waits as a whole; such lanes
 # are looked up once, so the cost does not grow with the number of rows that wait behind.
 TAKE = text(
-    """
+    f"""
     WITH waiting AS MATERIALIZED (
         SELECT destination, key, min(id) AS id FROM outbox
         WHERE transport = 'bus' AND given_up_at IS NULL AND attempts > 0 AND not_before > now()
@@ -44,6 +49,7 @@ TAKE = text(
               WHERE waiting.destination = candidate.destination AND waiting.key = candidate.key
                 AND waiting.id < candidate.id
           )
+          AND {may_be_tried(NAME, "candidate.id")}
         ORDER BY id LIMIT :limit
     ), lane AS MATERIALIZED (
         SELECT destination, key FROM outbox
@@ -63,7 +69,8 @@ TAKE = text(
 class OutboxRelay:
     """Publishes unsent messages; the rows stay locked meanwhile, so a relay that dies gives them back at once.
 
-    When the broker is away, no message is marked, and the worker retries after a delay.
+    When the broker is away, no message is marked, and the worker retries after a delay. A message whose row cannot be
+    marked is published again, and set aside in the end.
     """
 
     database: Database
@@ -72,20 +79,36 @@ class OutboxRelay:
     wakeup: Wakeup
     limit: int = MAX_BATCH
     policy: DeliveryPolicy = DEFAULT_DELIVERY_POLICY
+    rules: RetryRules = DEFAULT_RETRY_RULES
+    _unmarked: FailureRecord[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        record = FailureRecord[int](
+            worker=NAME,
+            database=self.database,
+            metrics=self.metrics,
+            set_aside=leave_to_operator,
+            rules=self.rules,
+        )
+        object.__setattr__(self, "_unmarked", record)
 
     def worker(self) -> Worker:
         """The loop that runs this relay."""
-        return Worker(name="outbox-bus", step=self.relay_once, wakeup=self.wakeup)
+        return Worker(name=NAME, step=self.relay_once, wakeup=self.wakeup)
 
     async def relay_once(self) -> float | None:
         """Send one batch; returns the seconds until more is due. Raises ``BusUnavailable``."""
+        unmarked: Sequence[Failure[int]] = ()
         async with self.database.transaction() as connection:
             rows = (await connection.execute(TAKE, {"limit": self.limit})).all()
             if rows:
-                await self._mark(connection, rows, await self._publish(rows))
-            if len(rows) == self.limit:
-                return AT_ONCE
-            return await seconds_until_due(connection, transport="bus")
+                unmarked = await self._mark(connection, rows, await self._publish(rows))
+            rest: float | None = AT_ONCE
+            if len(rows) < self.limit:
+                rest = await seconds_until_due(connection, transport="bus")
+        if unmarked:
+            await self._unmarked.failed(unmarked)
+        return rest
 
     async def _publish(self, rows: Sequence[Row[Any]]) -> Mapping[int, Refusal]:
         """Refusals by place in ``rows``; a message that the bus cannot even encode gets a final refusal."""
@@ -104,14 +127,27 @@ class OutboxRelay:
 
     async def _mark(
         self, connection: AsyncConnection, rows: Sequence[Row[Any]], refusals: Mapping[int, Refusal]
-    ) -> None:
-        sent = [row.id for place, row in enumerate(rows) if place not in refusals]
-        await mark_sent(connection, sent)
-        self.metrics.outbox_sent.labels("bus").inc(len(sent))
+    ) -> Sequence[Failure[int]]:
+        """Mark what was sent and what was refused; returns the rows that cannot be marked."""
         refused = {rows[place].id: refusal for place, refusal in _to_mark(rows, refusals).items()}
-        if refused:
-            outcomes = await mark_refused(connection, refused, policy=self.policy)
-            report_refused(outcomes, transport="bus", metrics=self.metrics)
+        outcomes: list[Row[Any]] = []
+
+        async def sent(ids: Sequence[int]) -> None:
+            async with connection.begin_nested():
+                await mark_sent(connection, ids)
+            self.metrics.outbox_sent.labels("bus").inc(len(ids))
+
+        async def not_sent(ids: Sequence[int]) -> None:
+            chosen = {one: refused[one] for one in ids}
+            async with connection.begin_nested():
+                outcomes.extend(await mark_refused(connection, chosen, policy=self.policy))
+
+        failures = [
+            *await isolate([row.id for place, row in enumerate(rows) if place not in refusals], sent),
+            *await isolate(list(refused), not_sent),
+        ]
+        report_refused(outcomes, transport="bus", metrics=self.metrics)
+        return failures
 
 
 def _to_mark(rows: Sequence[Row[Any]], refusals: Mapping[int, Refusal]) -> dict[int, Refusal]:

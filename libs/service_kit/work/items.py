@@ -5,14 +5,16 @@ So nothing that cannot be read can be met while items are taken.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import structlog
 
 from service_kit.storage.database import Database
 from service_kit.storage.errors import is_infrastructure_error
+from service_kit.telemetry.error_text import error_code, error_text
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.work.failed_items import (
     DEFAULT_RETRY_RULES,
@@ -56,6 +58,10 @@ SetAside = Callable[[KeyT, SetAsideReason], Awaitable[None]]
 """Ends what an item that was set aside stands for: its batch fails, its request gets its error callback."""
 
 
+async def leave_to_operator(key: object, reason: SetAsideReason) -> None:
+    """For items that stand for nothing that could be ended: they are listed, and that is all."""
+
+
 @dataclass(kw_only=True)
 class FailureRecord(Generic[KeyT]):
     """The failures of one worker's items, in the service's database."""
@@ -66,6 +72,9 @@ class FailureRecord(Generic[KeyT]):
     set_aside: SetAside[KeyT]
     rules: RetryRules = DEFAULT_RETRY_RULES
     _retried: set[str] = field(default_factory=set, init=False)
+    _unrecorded: Counter[str] = field(default_factory=Counter, init=False)
+    """Failed attempts of items whose failure cannot be written down."""
+
     _is_loaded: bool = field(default=False, init=False)
 
     async def load(self) -> None:
@@ -86,54 +95,68 @@ class FailureRecord(Generic[KeyT]):
     async def failed(self, failures: Sequence[Failure[KeyT]]) -> None:
         """Count the failures, and set aside what has failed too often."""
         keys = {str(failure.item): failure for failure in failures}
-        async with self.database.transaction() as connection:
-            recorded = await record_failures(
-                connection,
-                worker=self.worker,
-                failures={key: failure.error for key, failure in keys.items()},
-                rules=self.rules,
-            )
+        recorded: list[FailedItem] = []
+
+        async def record(part: Sequence[str]) -> None:
+            errors = {key: keys[key].error for key in part}
+            async with self.database.transaction() as connection:
+                found = await record_failures(
+                    connection, worker=self.worker, failures=errors, rules=self.rules
+                )
+            recorded.extend(found)
+
+        unrecorded = await isolate(list(keys), record)
         for item in recorded:
             self._retried.add(item.item)
-            failure = keys[item.item]
-            self.metrics.item_failures.labels(self.worker).inc()
-            if item.attempts >= self.rules.max_attempts:
-                await self._set_aside(failure, item)
-            else:
-                log.warning(
-                    "item.failed",
-                    worker=self.worker,
-                    item=item.item,
-                    attempts=item.attempts,
-                    error_code=item.error_code,
-                    reason=item.error_message,
-                    exc_info=failure.error,
-                )
+            await self._counted(keys[item.item], item.attempts)
+        for failure in unrecorded:
+            log.error("item.failure_not_recorded", worker=self.worker, exc_info=failure.error)
+            self._unrecorded[failure.item] += 1
+            await self._counted(keys[failure.item], self._unrecorded[failure.item])
 
-    async def _set_aside(self, failure: Failure[KeyT], item: FailedItem) -> None:
+    async def _counted(self, failure: Failure[KeyT], attempts: int) -> None:
+        self.metrics.item_failures.labels(self.worker).inc()
+        if attempts >= self.rules.max_attempts:
+            await self._set_aside(failure, attempts)
+        else:
+            log.warning("item.failed", **self._described(failure, attempts))
+
+    def _described(self, failure: Failure[KeyT], attempts: int) -> dict[str, Any]:
+        return {
+            "worker": self.worker,
+            "item": str(failure.item),
+            "attempts": attempts,
+            "error_code": error_code(failure.error),
+            "reason": error_text(failure.error),
+            "exc_info": failure.error,
+        }
+
+    async def _set_aside(self, failure: Failure[KeyT], attempts: int) -> None:
         """End what the item stands for first: a crash before the mark does both again."""
+        item = str(failure.item)
         reason = SetAsideReason(
-            error_code=item.error_code, message=item.error_message, attempts=item.attempts
+            error_code=error_code(failure.error), message=error_text(failure.error), attempts=attempts
         )
-        try:
+
+        async def end(_: Sequence[str]) -> None:
             await self.set_aside(failure.item, reason)
-        except Exception as error:
-            if is_infrastructure_error(error):
-                raise
-            log.exception("item.set_aside_incomplete", worker=self.worker, item=item.item)
-        async with self.database.transaction() as connection:
-            await mark_set_aside(connection, worker=self.worker, item=item.item)
-        self._retried.discard(item.item)
+
+        async def mark(_: Sequence[str]) -> None:
+            async with self.database.transaction() as connection:
+                await mark_set_aside(connection, worker=self.worker, item=item)
+
+        for step in (end, mark):
+            for incomplete in await isolate([item], step):
+                log.error(
+                    "item.set_aside_incomplete",
+                    worker=self.worker,
+                    item=item,
+                    exc_info=incomplete.error,
+                )
+        self._retried.discard(item)
+        self._unrecorded.pop(item, None)
         self.metrics.items_set_aside.labels(self.worker).inc()
-        log.error(
-            "item.set_aside",
-            worker=self.worker,
-            item=item.item,
-            attempts=item.attempts,
-            error_code=item.error_code,
-            reason=item.error_message,
-            exc_info=failure.error,
-        )
+        log.error("item.set_aside", **self._described(failure, attempts))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +203,8 @@ class ItemWorker(Generic[KeyT]):
 class TaskWorker(Generic[KeyT]):
     """Works on each item in a task of its own, ``concurrency`` at a time: a slow or failing item delays no other.
 
-    ``take`` may return keys that are being worked on already; they are left alone.
+    ``take`` may return keys that are being worked on already; they are left alone. With ``takes_leases`` it keeps what
+    it returns from being taken again for a while, and is asked for no more than can be started at once.
     """
 
     name: str
@@ -188,6 +212,7 @@ class TaskWorker(Generic[KeyT]):
     handle: Callable[[KeyT], Awaitable[None]]
     failures: FailureRecord[KeyT]
     concurrency: int
+    takes_leases: bool = False
     longest_rest_seconds: float = FALLBACK_SECONDS
     wakeup: Wakeup = field(default_factory=Wakeup)
     pulse: Pulse = field(default_factory=Pulse)
@@ -215,7 +240,7 @@ class TaskWorker(Generic[KeyT]):
             return None  # the next item that is done wakes this worker
         # What is done while keys are taken is among them still: they were read before it was done.
         busy = set(self._working_on)
-        taken = await self.take(slots + len(busy))
+        taken = await self.take(slots if self.takes_leases else slots + len(busy))
         new = [key for key in taken.keys if key not in busy][:slots]
         for key in new:
             self._working_on.add(key)

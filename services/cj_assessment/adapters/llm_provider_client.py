@@ -12,6 +12,7 @@ from event_contracts import (
     ErrorCode,
     ErrorDetail,
     ExternalServiceError,
+    ProcessingError,
     Unavailable,
 )
 from pydantic import ValidationError
@@ -35,6 +36,7 @@ _LATER: Final = frozenset(
 )
 _REFUSED_AS_A_WHOLE: Final = {400: ErrorCode.INVALID_REQUEST, 413: ErrorCode.LLM_CONTENT_TOO_LONG}
 _UNPROCESSABLE: Final = 422
+_INTERNAL_ERROR: Final = 500
 
 
 class LlmProviderClient:
@@ -67,6 +69,9 @@ class LlmProviderClient:
             return False
         if answer.status_code in (*_REFUSED_AS_A_WHOLE, _UNPROCESSABLE):
             raise _refused_as_a_whole(answer)
+        if answer.status_code == _INTERNAL_ERROR:
+            # It is there and fails at this request: others can still be withdrawn.
+            raise ProcessingError(f"the LLM Provider cannot withdraw {request_id}: {_reason(answer)}")
         _require_success(answer)
         return True
 

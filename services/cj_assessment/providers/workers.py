@@ -63,6 +63,7 @@ async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop,
             handle=prepare.handle,
             failures=failures(batches_sql.PREPARE, prepare.set_aside),
             concurrency=PREPARED_CONCURRENTLY,
+            takes_leases=True,
             wakeup=await container.get(PrepareWakeup),
         ),
         TaskWorker(

@@ -39,8 +39,12 @@ async def end_without_result(
     *,
     operation: str,
     stop_reason: StopReason = StopReason.FAILED,
+    reports_consumption: bool = True,
 ) -> None:
-    """End a locked batch as failed or cancelled, and tell its requester why."""
+    """End a locked batch as failed or cancelled, and tell its requester why.
+
+    Without ``reports_consumption`` that is left to the reporting worker.
+    """
     failed = failed_event(batch, error, operation=operation)
     cancelled = stop_reason is StopReason.CANCELLED
     await transaction.batches.end(
@@ -56,7 +60,8 @@ async def end_without_result(
         # A batch must end even where its requester cannot be called back: the bus still has the event.
         log.warning("batch.callback_impossible", batch_id=batch.batch_id, reason=str(unreachable))
         transaction.events.announce([failed])
-    await report_consumption(transaction, batch)
+    if reports_consumption:
+        await report_consumption(transaction, batch)
     log.warning(
         "batch.ended_without_result",
         batch_id=batch.batch_id,
@@ -83,8 +88,17 @@ async def report_consumption(transaction: Transaction, batch: BatchRecord) -> bo
 
 
 async def set_batch_aside(store: Store, job_id: JobId, *, step: str, reason: SetAsideReason) -> None:
-    """End a batch as failed without reading what may be the cause: its request, its essays, its comparisons."""
+    """End a batch as failed without reading what may be the cause: its request, its essays, its comparisons.
+
+    Its consumption is reported by a worker of its own: where that fails, the batch has ended all the same.
+    """
     async with store.transaction() as transaction:
         batch = await transaction.batches.lock(job_id)
         if batch is not None:
-            await end_without_result(transaction, batch, BatchSetAside(step, reason), operation=step)
+            await end_without_result(
+                transaction,
+                batch,
+                BatchSetAside(step, reason),
+                operation=step,
+                reports_consumption=False,
+            )

@@ -91,8 +91,17 @@ class Queue(Protocol):
         """Queue the requests, each behind its own lane's; returns, by key, what is on record for each."""
         ...
 
-    async def take(self, *, provider: str, worker: UUID, limit: int) -> Rows:
-        """Lease a provider's next requests, as many as the meters grant; the worker must renew the leases."""
+    async def take(
+        self, *, provider: str, worker: UUID, limit: int, among: Sequence[QueueId] | None = None
+    ) -> Rows:
+        """Lease a provider's next requests, as many as the meters grant; the worker must renew the leases.
+
+        With ``among``, only those of these requests. Requests that could not be taken before wait or are set aside.
+        """
+        ...
+
+    async def next_waiting(self, *, provider: str, limit: int) -> Sequence[QueueId]:
+        """The requests that ``take`` looks at next."""
         ...
 
     async def next_grant_seconds(self, *, provider: str) -> float | None:

@@ -1,18 +1,19 @@
 """How failing items are counted and set aside: one record per worker in the service's database."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from dishka import Provider, Scope, provide
 from service_kit.storage.database import Database
 from service_kit.storage.errors import is_infrastructure_error
 from service_kit.telemetry.metrics import ServiceMetrics
-from service_kit.work.failed_items import RetryRules
+from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules
 from service_kit.work.isolation import Failure
 from service_kit.work.items import FailureRecord, SetAsideReason
 from service_kit.work.outages import OUTAGES
 
+from llm_provider.adapters.postgres.queue_sql import ROW_WORKER
 from llm_provider.domain.requests.request import QueueId
 from llm_provider.ports import FailureCount
 from llm_provider.use_cases.requests.set_aside_request import SetAsideRequest
@@ -20,11 +21,10 @@ from llm_provider.use_cases.requests.set_aside_request import SetAsideRequest
 log = structlog.get_logger()
 
 CALL_WORKER = "record-calls"
-ROW_WORKER = "read-requests"
-UNREADABLE = RetryRules(max_attempts=1)
+UNREADABLE_ATTEMPTS = 1
 """What cannot be read now cannot be read later."""
 
-UNRECORDED = RetryRules(max_attempts=3)
+UNRECORDED_ATTEMPTS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,7 @@ class Failures:
     database: Database
     metrics: ServiceMetrics
     set_aside: SetAsideRequest
+    rules: RetryRules
 
     def of_requests(self, worker: str) -> FailureRecord[QueueId]:
         """For a worker whose items are requests: one that fails too often ends in its error callback."""
@@ -41,7 +42,13 @@ class Failures:
         async def set_aside(queue_id: QueueId, reason: SetAsideReason) -> None:
             await self.set_aside(queue_id, reason.message)
 
-        return FailureRecord(worker=worker, database=self.database, metrics=self.metrics, set_aside=set_aside)
+        return FailureRecord(
+            worker=worker,
+            database=self.database,
+            metrics=self.metrics,
+            set_aside=set_aside,
+            rules=self.rules,
+        )
 
     def of_unreadable_rows(self) -> FailureCount[QueueId]:
         """For rows that cannot be read as requests: they are set aside at once."""
@@ -52,9 +59,13 @@ class Failures:
                 database=self.database,
                 metrics=self.metrics,
                 set_aside=record.set_aside,
-                rules=UNREADABLE,
+                rules=replace(self.rules, max_attempts=UNREADABLE_ATTEMPTS),
             )
         )
+
+    def of_untaken_rows(self) -> FailureCount[QueueId]:
+        """For rows that cannot be leased: their requests are set aside after some attempts."""
+        return _counting(self.of_requests(ROW_WORKER))
 
     def of_calls(self, set_aside_call: Callable[[QueueId, str], Awaitable[None]]) -> FailureCount[QueueId]:
         """For calls that cannot be recorded."""
@@ -68,7 +79,7 @@ class Failures:
                 database=self.database,
                 metrics=self.metrics,
                 set_aside=set_aside,
-                rules=UNRECORDED,
+                rules=replace(self.rules, max_attempts=UNRECORDED_ATTEMPTS),
             )
         )
 
@@ -102,3 +113,7 @@ class FailureProvider(Provider):
     scope = Scope.APP
 
     failures = provide(Failures)
+
+    @provide
+    def retry_rules(self) -> RetryRules:
+        return DEFAULT_RETRY_RULES

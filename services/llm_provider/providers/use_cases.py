@@ -182,6 +182,8 @@ class UseCaseProvider(Provider):
                 rate_limit_delay=policy.retry_delay(1),
                 announce_calls=settings.announce_calls,
                 set_aside_unreadable=failures.of_unreadable_rows(),
+                count_untaken=failures.of_untaken_rows(),
+                isolate=isolate,
                 steps=WorkerSteps(f"judge-{provider}"),
                 wakeup=wakeups[provider],
                 pulse=Pulse(),

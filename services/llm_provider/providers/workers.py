@@ -128,9 +128,14 @@ async def _job_runner(container: AsyncContainer, wakeup: JobWakeup) -> Backgroun
         take=take,
         handle=run.handle,
         failures=FailureRecord(
-            worker=JOB_WORKER, database=failures.database, metrics=failures.metrics, set_aside=set_aside
+            worker=JOB_WORKER,
+            database=failures.database,
+            metrics=failures.metrics,
+            set_aside=set_aside,
+            rules=failures.rules,
         ),
         concurrency=CONCURRENT_JOBS,
+        takes_leases=True,
         wakeup=wakeup,
     )
 
@@ -149,7 +154,11 @@ async def _alert_worker(container: AsyncContainer) -> BackgroundLoop:
         take=take,
         handle=alert.handle,
         failures=FailureRecord(
-            worker=ALERT_WORKER, database=failures.database, metrics=failures.metrics, set_aside=set_aside
+            worker=ALERT_WORKER,
+            database=failures.database,
+            metrics=failures.metrics,
+            set_aside=set_aside,
+            rules=failures.rules,
         ),
         batch_size=BATCH_SIZE,
         longest_rest_seconds=FALLBACK_SECONDS,

@@ -447,7 +447,7 @@ class TestRelaying:
             await connection.execute(text("ANALYZE outbox"))
         busy = {"hosts": ["host-1"], "counts": [3], "full_hosts": ["host-2"]}
 
-        plan = await explained(fetch, callbacks.CLAIM, slots=32, lease=callbacks.LEASE, per_host=8, **busy)
+        plan = await explained(fetch, callbacks.DUE, slots=32, per_host=8, **busy)
 
         assert sequential_scans(plan) == []
         assert rows_read(plan) < 2 * 500

@@ -160,6 +160,36 @@ async def test_a_slow_item_delays_no_other(database: Database) -> None:
     assert sorted(work.done) == list(range(20))
 
 
+async def test_what_is_leased_is_started_at_once(database: Database) -> None:
+    """A lease on an item that nobody works on would delay it until the lease has run out."""
+    work, release, leased = Work(database, 6), asyncio.Event(), set[int]()
+
+    async def take(limit: int) -> Taken[int]:
+        keys = sorted(work.open - leased)[:limit]
+        leased.update(keys)
+        return Taken(keys=keys, rest_seconds=0.01 if keys else None)
+
+    async def handle(key: int) -> None:
+        if key == 0:
+            await release.wait()
+        await work.handle_one(key)
+
+    worker = TaskWorker(
+        name=NAME,
+        take=take,
+        handle=handle,
+        failures=record_of(work, new_metrics()),
+        concurrency=2,
+        takes_leases=True,
+    )
+    async with running(worker.run):
+        await eventually(lambda: len(work.done) == 5)
+        release.set()
+        await eventually(lambda: not work.open)
+
+    assert sorted(work.done) == list(range(6))
+
+
 @both_workers
 async def test_an_outage_touches_no_item(
     database: Database, fetch: FetchAll, make_worker: MakeWorker
@@ -300,3 +330,19 @@ async def test_old_failures_are_pruned_in_bounded_steps(database: Database, fetc
 
     assert deleted == [15, 5, 0]
     assert len(await fetch("SELECT 1 FROM failed_item")) == 30
+
+
+@both_workers
+async def test_an_item_whose_failures_cannot_be_written_down_ends_all_the_same(
+    database: Database, make_worker: MakeWorker
+) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(text("ALTER TABLE failed_item ADD CHECK (item <> '3')"))
+    work = Work(database, 8, poisonous=[3, 5])
+
+    async with running(make_worker(work, new_metrics())):
+        await eventually(lambda: not work.open)
+
+    assert set(work.ended) == {3, 5}
+    assert work.ended[3].attempts == SOON.max_attempts
+    assert sorted(work.done) == [0, 1, 2, 4, 6, 7]

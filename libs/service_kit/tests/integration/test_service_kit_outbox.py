@@ -45,6 +45,7 @@ from service_kit.tests.builders import (
 )
 from service_kit.tests.conftest import FetchAll, KafkaBuses
 from service_kit.tests.plans import explained, rows_read, sequential_scans
+from service_kit.work.failed_items import RetryRules
 from service_kit.work.worker import Wakeup, Worker
 from sqlalchemy import text
 
@@ -513,6 +514,7 @@ from service_kit.storage.database import Database
 from service_kit.messaging.event_bus import KafkaEventBus
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.messaging.bus_relay import OutboxRelay
+from service_kit.work.failed_items import RetryRules
 from service_kit.work.worker import Wakeup, Worker
 
 class DyingBus(KafkaEventBus):
@@ -575,3 +577,33 @@ async def fill(database: Database, *, given_up: int, unsent: int, keys: int) -> 
             {"given_up": given_up, "total": given_up + unsent, "keys": keys},
         )
         await connection.execute(text("ANALYZE outbox"))
+
+
+@pytest.mark.parametrize("operation", ["DELETE", "UPDATE"])
+async def test_a_row_that_cannot_be_marked_is_listed_and_all_others_leave(
+    database: Database, fetch: FetchAll, operation: str
+) -> None:
+    bus, recorder = MemoryEventBus(), Recorder(fails_first(10**6) if operation == "UPDATE" else None)
+    bus.subscribe([TOPIC], group="all", handler=recorder)
+    async with database.transaction() as connection:
+        for statement in _refusing(operation):
+            await connection.execute(text(statement))
+    await write(database, [numbered(key, number) for number, key in enumerate(["bad", "good", "fine"])])
+    relaying_once = replace(relay(database, bus), rules=RetryRules(max_attempts=2, first_delay=timedelta(0)))
+
+    for _ in range(3):
+        await relaying_once.relay_once()
+
+    left = {row.key: row.attempts for row in await fetch("SELECT key, attempts FROM outbox")}
+    listed = await fetch("SELECT worker, set_aside_at FROM failed_item")
+    assert left == ({"bad": 0} if operation == "DELETE" else {"bad": 0, "good": 1, "fine": 1})
+    assert [(row.worker, row.set_aside_at is not None) for row in listed] == [(relaying.NAME, True)]
+
+
+def _refusing(operation: str) -> tuple[str, ...]:
+    return (
+        "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN RAISE EXCEPTION ''this row cannot be written''; END'",
+        f"CREATE TRIGGER refuse BEFORE {operation} ON outbox FOR EACH ROW WHEN (OLD.key = 'bad')"
+        " EXECUTE FUNCTION refuse()",
+    )

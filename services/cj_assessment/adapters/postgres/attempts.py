@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
 from service_kit.storage.database import named_rows
+from service_kit.storage.leases import leased_keys
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cj_assessment.adapters.postgres import attempts_sql as sql
@@ -120,8 +121,11 @@ class PostgresAttempts:
         )
 
     async def take_withdrawable(self, *, limit: int, lease: timedelta) -> Due[AttemptId]:
-        rows = await self._connection.execute(sql.TAKE_WITHDRAWABLE, {"limit": limit, "lease": lease})
-        keys = [AttemptId(key) for key in rows.scalars()]
+        values = {"limit": limit, "lease": lease}
+        found = await leased_keys(
+            self._connection, sql.TAKE_WITHDRAWABLE, due=sql.DUE_TO_WITHDRAW, values=values
+        )
+        keys = [AttemptId(key) for key in found]
         return Due(keys=keys, rest_seconds=0 if len(keys) == limit else None)
 
     async def mark_withdrawn(self, attempts: Collection[AttemptId]) -> None:

@@ -251,16 +251,19 @@ EXPIRE_ATTEMPTS = text(
     """
 )
 
+DUE_TO_WITHDRAW = text(
+    f"""
+    SELECT attempt.id FROM comparison_attempt AS attempt
+    JOIN comparison ON comparison.id = attempt.comparison_id AND comparison.state = 'abandoned'
+    WHERE attempt.outcome IS NULL AND attempt.request_id IS NOT NULL AND attempt.withdrawn_at IS NULL
+      AND attempt.withdraw_not_before <= now() AND {may_be_tried(WITHDRAW, "attempt.id")}
+    LIMIT :limit
+    """
+)
 TAKE_WITHDRAWABLE = text(
     f"""
     UPDATE comparison_attempt SET withdraw_not_before = now() + CAST(:lease AS interval)
-    WHERE id IN (
-        SELECT attempt.id FROM comparison_attempt AS attempt
-        JOIN comparison ON comparison.id = attempt.comparison_id AND comparison.state = 'abandoned'
-        WHERE attempt.outcome IS NULL AND attempt.request_id IS NOT NULL AND attempt.withdrawn_at IS NULL
-          AND attempt.withdraw_not_before <= now() AND {may_be_tried(WITHDRAW, "attempt.id")}
-        LIMIT :limit FOR UPDATE OF attempt SKIP LOCKED
-    )
+    WHERE id IN ({DUE_TO_WITHDRAW.text} FOR UPDATE OF attempt SKIP LOCKED)
     RETURNING id
     """
 )

@@ -14,6 +14,7 @@ from event_contracts import (
     WireModel,
 )
 from pydantic import TypeAdapter
+from service_kit.storage.leases import leased_keys
 from sqlalchemy import Row, Text, cast, func, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -79,8 +80,9 @@ class PostgresBatches:
         return None if row is None else BatchRecord(**_fields(row))
 
     async def take_accepted(self, *, limit: int, lease: timedelta) -> Due[JobId]:
-        rows = await self._connection.execute(sql.TAKE_ACCEPTED, {"limit": limit, "lease": lease})
-        if keys := [JobId(key) for key in rows.scalars()]:
+        values = {"limit": limit, "lease": lease}
+        found = await leased_keys(self._connection, sql.TAKE_ACCEPTED, due=sql.DUE_ACCEPTED, values=values)
+        if keys := [JobId(key) for key in found]:
             return Due(keys=keys, rest_seconds=0)
         return Due(keys=(), rest_seconds=rest_until(await self._connection.scalar(sql.NEXT_ACCEPTED)))
 

@@ -29,14 +29,17 @@ REQUEST_WITHOUT_ESSAYS: Final = (
     """(request - 'essays_for_cj' || jsonb_build_object('essays_for_cj', CAST('[]' AS jsonb)))::text"""
 )
 
+DUE_ACCEPTED = text(
+    f"""
+    SELECT id FROM assessment_batch AS batch
+    WHERE {_ACCEPTED} AND next_check_at <= now() AND {may_be_tried(PREPARE, "batch.id")}
+    ORDER BY next_check_at LIMIT :limit
+    """
+)
 TAKE_ACCEPTED = text(
     f"""
     UPDATE assessment_batch SET next_check_at = now() + CAST(:lease AS interval)
-    WHERE id IN (
-        SELECT id FROM assessment_batch AS batch
-        WHERE {_ACCEPTED} AND next_check_at <= now() AND {may_be_tried(PREPARE, "batch.id")}
-        ORDER BY next_check_at LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
-    )
+    WHERE id IN ({DUE_ACCEPTED.text} FOR NO KEY UPDATE SKIP LOCKED)
     RETURNING id
     """
 )

@@ -84,7 +84,9 @@ class PostgresQueue:
             for row in rows
         }
 
-    async def take(self, *, provider: str, worker: UUID, limit: int) -> Rows:
+    async def take(
+        self, *, provider: str, worker: UUID, limit: int, among: Sequence[QueueId] | None = None
+    ) -> Rows:
         account = self._account(provider)
         models = (await self._connection.execute(sql.LOCK_METERS, account)).scalars().all()
         if not models:
@@ -96,6 +98,7 @@ class PostgresQueue:
                 **account,
                 "models": models,
                 "limit": limit,
+                "among": None if among is None else list(among),
                 "share": pacing.share,
                 "burst": pacing.burst,
                 "lease": self._rules.lease,
@@ -103,6 +106,10 @@ class PostgresQueue:
             },
         )
         return read_rows(rows)
+
+    async def next_waiting(self, *, provider: str, limit: int) -> Sequence[QueueId]:
+        found = await self._connection.execute(sql.NEXT_WAITING, {"provider": provider, "limit": limit})
+        return [QueueId(queue_id) for queue_id in found.scalars()]
 
     async def next_grant_seconds(self, *, provider: str) -> float | None:
         return await self._seconds(sql.NEXT_GRANT, self._account(provider))

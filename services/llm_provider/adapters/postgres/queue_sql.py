@@ -14,7 +14,11 @@ from llm_provider.adapters.postgres.request_rows import NEW_REQUESTS
 RETURN_WORKER: Final = "return-requests"
 END_WORKER: Final = "end-requests"
 OUTAGE_WORKER: Final = "give-up-outages"
+ROW_WORKER: Final = "read-requests"
 """Names of the workers whose failed items the queue leaves out."""
+
+MAX_RESERVED: Final = 2**31 - 1
+"""Tokens; one reply that claims absurdly many must not make every later request too large for its column."""
 
 DEPTH = text(
     """
@@ -73,7 +77,7 @@ LOCK_METERS = text(
 # An allowance is one moment, ``…_until``: up to then it is used up. A request may go when that moment has passed,
 # and pushes it on by its own share of a minute. It is never older than the burst.
 TAKE = text(
-    """
+    f"""
     WITH room AS MATERIALIZED (
         SELECT model, input_ratio, output_mean, moment.at,
             least(CAST(:limit AS integer), floor(concurrency) - calling.calls,
@@ -109,6 +113,8 @@ TAKE = text(
             FROM judge_request
             WHERE state = 'waiting' AND provider = :provider AND model = room.model
               AND expires_at > room.at AND cancel_requested_at IS NULL
+              AND (CAST(:among AS uuid[]) IS NULL OR id = ANY(CAST(:among AS uuid[])))
+              AND {may_be_tried(ROW_WORKER, "judge_request.id")}
             ORDER BY priority DESC, turn, seq
             LIMIT CAST(
                 greatest(0, least(room.slots, floor(room.requests_credit / room.requests_unit) + 1)) AS bigint)
@@ -141,15 +147,26 @@ TAKE = text(
     )
     UPDATE judge_request SET
         state = 'calling', due_at = clock_timestamp() + CAST(:lease AS interval), leased_by = :worker,
-        attempts = attempts + 1, reserved_input = chosen.input, reserved_output = chosen.output
+        attempts = attempts + 1,
+        reserved_input = least(chosen.input, {MAX_RESERVED}), reserved_output = least(chosen.output, {MAX_RESERVED})
     FROM chosen WHERE judge_request.id = chosen.id
     RETURNING judge_request.*
     """
 )
 
+# The requests that are taken next, unless a meter stands in their way.
+NEXT_WAITING = text(
+    f"""
+    SELECT id FROM judge_request
+    WHERE state = 'waiting' AND provider = :provider AND expires_at > clock_timestamp()
+      AND cancel_requested_at IS NULL AND {may_be_tried(ROW_WORKER, "judge_request.id")}
+    ORDER BY priority DESC, turn, seq LIMIT :limit
+    """
+)
+
 # When the meters may grant the next call; a model without waiting requests does not count, nor a paused provider.
 NEXT_GRANT = text(
-    """
+    f"""
     SELECT extract(epoch FROM min(greatest(
         held_until, open_until, requests_until, input_until, output_until, tokens_until)) - clock_timestamp())
     FROM meter
@@ -157,7 +174,8 @@ NEXT_GRANT = text(
       AND NOT EXISTS (SELECT 1 FROM provider_pause WHERE provider_pause.provider = meter.provider)
       AND EXISTS (SELECT 1 FROM judge_request
                   WHERE state = 'waiting' AND judge_request.provider = meter.provider
-                    AND judge_request.model = meter.model)
+                    AND judge_request.model = meter.model
+                    AND {may_be_tried(ROW_WORKER, "judge_request.id")})
     """
 )
 

@@ -243,6 +243,7 @@ _TAKE = {
     "key": "account",
     "models": ["simulated-judge-1"],
     "limit": 64,
+    "among": None,
     "share": 1.0,
     "burst": timedelta(seconds=1),
     "lease": timedelta(seconds=30),

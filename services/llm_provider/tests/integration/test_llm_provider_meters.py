@@ -272,3 +272,18 @@ async def test_limits_set_anew_leave_what_was_learnt(database_url: str) -> None:
         seen = await view(meters)
 
     assert (seen.requests_per_minute, seen.concurrency) == (300, 14)
+
+
+async def test_a_reply_that_claims_billions_of_tokens_keeps_no_later_request_from_being_taken(
+    database_url: str,
+) -> None:
+    async with stored(database_url) as meters:
+        for _ in range(50):
+            await meters.settle(
+                Settlement(model=MODEL, replies=1, estimated_input=1, input=2**31 - 1, output=2**31 - 1)
+            )
+        await fill(meters)
+        leased = await meters.take()
+
+    assert leased
+    assert {one.reserved_input for one in leased} == {2**31 - 1}

@@ -14,7 +14,7 @@ from llm_provider.domain.calls.call import Call
 from llm_provider.domain.calls.errors import RateLimitReached
 from llm_provider.domain.meters.settlement import unused_settlements
 from llm_provider.domain.requests.request import LeasedRequest, QueueId
-from llm_provider.ports import FailureCount, Pulse, StepLog, Store, Unreadable, Wakeup
+from llm_provider.ports import FailureCount, Isolate, Pulse, StepLog, Store, Unreadable, Wakeup
 from llm_provider.use_cases.judging.record_isolated import RecordIsolated
 
 log = structlog.get_logger()
@@ -44,6 +44,8 @@ class JudgeRequests:
     rate_limit_delay: timedelta
     announce_calls: bool
     set_aside_unreadable: FailureCount[QueueId]
+    count_untaken: FailureCount[QueueId]
+    isolate: Isolate
     steps: StepLog
     wakeup: Wakeup
     pulse: Pulse
@@ -118,8 +120,33 @@ class JudgeRequests:
                     self.calling.pop(call.queue_id, None)
 
     async def _take(self, free: int) -> Sequence[LeasedRequest]:
+        """Lease requests; where that fails because of one of them, all others are leased in the same step."""
+        taken: list[LeasedRequest] = []
+
+        async def lease_next(_: Sequence[int]) -> None:
+            taken.extend(await self._lease(free))
+
+        if await self.isolate([free], lease_next):
+            await self._take_isolated(free, taken)
+        return taken
+
+    async def _take_isolated(self, free: int, taken: list[LeasedRequest]) -> None:
+        async def lease(part: Sequence[QueueId]) -> None:
+            taken.extend(await self._lease(len(part), among=part))
+
         async with self.store.transaction() as transaction:
-            rows = await transaction.queue.take(provider=self.provider, worker=self.worker, limit=free)
+            waiting = await transaction.queue.next_waiting(provider=self.provider, limit=free)
+        failures = await self.isolate(waiting, lease)
+        if len(failures) == len(waiting) > 1:
+            raise failures[0].error  # it is not the fault of one of them
+        for failure in failures:
+            await self.count_untaken(failure.item, failure.error)
+
+    async def _lease(self, limit: int, *, among: Sequence[QueueId] | None = None) -> Sequence[LeasedRequest]:
+        async with self.store.transaction() as transaction:
+            rows = await transaction.queue.take(
+                provider=self.provider, worker=self.worker, limit=limit, among=among
+            )
             if self.announce_calls:
                 transaction.outbox.announce(
                     [call_started(one.request, attempt=one.attempts) for one in rows.requests]
@@ -135,18 +162,21 @@ class JudgeRequests:
 
     async def _return_unused(self) -> None:
         unused, self.unused[:] = list(self.unused), []
-        if unused:
-            try:
-                async with self.store.transaction() as transaction:
-                    await transaction.queue.return_unused(unused, worker=self.worker)
-                    await transaction.meters.settle(
-                        provider=self.provider, settlements=unused_settlements(unused)
-                    )
-            except BaseException:
-                self.unused.extend(unused)
-                raise
-            for leased in unused:
-                self.calling.pop(leased.queue_id, None)
+        try:
+            failures = await self.isolate(unused, self._return)
+        except BaseException:
+            self.unused.extend(unused)
+            raise
+        # One that cannot be returned comes back when its lease has run out.
+        for failure in failures:
+            self.steps.failed(failure.error)
+        for leased in unused:
+            self.calling.pop(leased.queue_id, None)
+
+    async def _return(self, unused: Sequence[LeasedRequest]) -> None:
+        async with self.store.transaction() as transaction:
+            await transaction.queue.return_unused(unused, worker=self.worker)
+            await transaction.meters.settle(provider=self.provider, settlements=unused_settlements(unused))
 
     async def _set_aside_unreadable(self) -> None:
         while self.unreadable:
@@ -189,15 +219,17 @@ class JudgeRequests:
     async def _renew_leases(self) -> None:
         while True:
             await asyncio.sleep(self.lease.total_seconds() / RENEWALS_PER_LEASE)
-            held = list(self.calling.values())
-            if held:
-                try:
-                    async with self.store.transaction() as transaction:
-                        await transaction.queue.renew(held, worker=self.worker)
-                except (
-                    Exception
-                ) as error:  # the outermost loop of this task: a later renewal may still be in time
-                    self.steps.failed(error)
+            try:
+                for failure in await self.isolate(list(self.calling.values()), self._renew):
+                    self.steps.failed(failure.error)
+            except (
+                Exception
+            ) as error:  # the outermost loop of this task: a later renewal may still be in time
+                self.steps.failed(error)
+
+    async def _renew(self, held: Sequence[LeasedRequest]) -> None:
+        async with self.store.transaction() as transaction:
+            await transaction.queue.renew(held, worker=self.worker)
 
     async def _drain(self) -> None:
         """Let calls end for a while, record what has ended, and hand the rest to other workers."""
@@ -209,7 +241,9 @@ class JudgeRequests:
             await self.wakeup.wait(left)
         await self._record_done()
         await self._return_unused()
-        held = list(self.calling.values())
-        if held:
-            async with self.store.transaction() as transaction:
-                await transaction.queue.release(held, worker=self.worker)
+        for failure in await self.isolate(list(self.calling.values()), self._release):
+            self.steps.failed(failure.error)
+
+    async def _release(self, held: Sequence[LeasedRequest]) -> None:
+        async with self.store.transaction() as transaction:
+            await transaction.queue.release(held, worker=self.worker)

@@ -1,0 +1,172 @@
+"""A row that cannot be written, at whatever statement of whatever worker, ends its own batch and delays no other."""
+
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import pytest
+import pytest_asyncio
+from dishka import Provider, Scope
+from event_contracts import AssessmentState
+from service_kit.work.failed_items import RetryRules
+from suite.tests.poison.cases import Case, Group, Outcome, run
+from suite.tests.poison.census import Statement
+from suite.tests.poison.judges import MoodyJudges
+from suite.tests.poison.scenarios import SCENARIOS, scenarios_for
+from suite.tests.poison.stage import Stage, suite_on_stage
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
+
+QUICK: Final = RetryRules(max_attempts=3, first_delay=timedelta(milliseconds=50))
+SIDE_BY_SIDE: Final = 12
+MAX_RATIO: Final = 1.2
+TRIES: Final = 3
+"""A healthy batch that a busy machine has delayed is judged again, beside new poison."""
+
+OF_NO_BATCH: Final = {
+    "UPDATE meter": "a meter belongs to a model, whoever asks it",
+    "INSERT INTO meter": "the same",
+    "UPDATE batch_job": "relaxed requests are not on this stage: see test_llm_provider_poison",
+    "DELETE FROM outbox WHERE ctid": "housekeeping: rows of a month ago",
+    "DELETE FROM failed_item WHERE ctid": "the same",
+    "DELETE FROM inbox": "the same",
+    "SET system_prompt = NULL": "prompts of requests that ended a week ago",
+    "INSERT INTO cost_alert": "alerts belong to a provider",
+}
+"""Writes that concern no batch, and why."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stage(make_database: Callable[[str], str]) -> AsyncIterator[Stage]:
+    rules = Provider(scope=Scope.APP)
+    rules.provide(lambda: QUICK, provides=RetryRules)
+    overrides = {"cj_assessment": [rules], "llm_provider": [rules, MoodyJudges()]}
+    async with suite_on_stage(make_database, overrides=overrides) as opened:
+        yield opened
+
+
+@dataclass
+class Pack:
+    """Poisons every statement that workers write with, as they are met, in the scenarios that lead to them."""
+
+    stage: Stage
+    expected_seconds: float
+    of_ports: bool
+    tried: dict[Statement, list[Case]] = field(default_factory=dict)
+    failing: dict[tuple[str, str], Case] = field(default_factory=dict)
+    outcomes: list[Outcome] = field(default_factory=list)
+    ratios: list[float] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def wanted(self) -> set[Statement]:
+        """What is to fail once: the workers' statements that write rows of a batch, or their calls of ports."""
+        if self.of_ports:
+            return {one for one in self.stage.ports.called if one.worker != "http"}
+        return {
+            one
+            for one in self.stage.census.executed
+            if one.writes and one.worker != "http" and not any(part in one.text for part in OF_NO_BATCH)
+        }
+
+    @property
+    def poisoned(self) -> set[Statement]:
+        """What has failed."""
+        return self.wanted & (self.stage.ports.poisoned if self.of_ports else self.stage.census.poisoned)
+
+    @property
+    def missing(self) -> list[Statement]:
+        """What has not failed yet."""
+        return sorted(self.wanted - self.poisoned)
+
+    def next_cases(self) -> list[Case]:
+        """A case for each statement that was not poisoned yet, as far as there is one that was not tried."""
+        found = []
+        for statement in self.missing:
+            tried = self.tried.setdefault(statement, [])
+            case = next((one for one in self._cases_of(statement) if one not in tried), None)
+            if case is not None:
+                tried.append(case)
+                found.append(case)
+        return found
+
+    def _cases_of(self, statement: Statement) -> Sequence[Case]:
+        """In scenarios of their own; and after a failure of the same worker, to which the statement may belong."""
+        first = self.failing.get((statement.service, statement.worker))
+        alone = [Case(scenario, (statement,)) for scenario in scenarios_for(statement.worker)]
+        return alone if first is None else [Case(first.scenario, (*first.statements, statement)), *alone]
+
+    async def run(self, cases: Sequence[Case]) -> None:
+        """Run cases beside a healthy batch; again where that was slow, for it may have been the machine."""
+        groups, ratios = [await run(self.stage, cases)], []
+        while True:
+            ratios.append(groups[-1].healthy_seconds / self.expected_seconds)
+            if ratios[-1] <= MAX_RATIO or len(groups) == TRIES:
+                break
+            # The machine may have become busier since: beside ordinary batches a batch is as slow then.
+            control = await run(self.stage, [Case(case.scenario) for case in cases])
+            self.expected_seconds = max(self.expected_seconds, control.healthy_seconds)
+            groups.append(await run(self.stage, cases))
+        self.ratios.append(min(ratios))
+        if min(ratios) > MAX_RATIO:
+            self.problems.append(f"{min(ratios):.2f} times as slow beside " + "; ".join(map(str, cases)))
+        known = len(self.problems)
+        for group in groups:
+            self._check(group)
+            _report(f"GROUP {group.healthy_seconds:.2f} s", *map(str, group.outcomes))
+        _report(*(f"PROBLEM {one}" for one in self.problems[known:]))
+        for case in cases:
+            for statement in self.poisoned.intersection(case.statements):
+                self.failing.setdefault((statement.service, statement.worker), case)
+
+    def _check(self, group: Group) -> None:
+        self.outcomes += group.outcomes
+        self.problems += group.not_ready
+        if group.healthy_state is not AssessmentState.COMPLETED:
+            self.problems.append(f"the healthy batch ended {group.healthy_state}")
+        for one in group.outcomes:
+            if not one.has_ended or one.cancel not in (202, 409):
+                self.problems.append(f"not ended: {one}")
+
+
+def _report(*lines: str) -> None:
+    print("\n".join(lines))
+    if (file := os.environ.get("CJ_POISON_REPORT")) is not None:
+        with Path(file).open("a", encoding="utf-8") as report:
+            report.writelines(f"{line}\n" for line in lines)
+
+
+async def poisoned_everywhere(stage: Stage, *, of_ports: bool) -> Pack:
+    """Let everything fail once, and report it."""
+    ordinary = [Case(scenario) for scenario in SCENARIOS]
+    alone = median([(await stage.healthy())[1] for _ in range(3)])
+    beside = (await run(stage, ordinary)).healthy_seconds
+    pack = Pack(stage, expected_seconds=max(alone, beside), of_ports=of_ports)
+    while cases := pack.next_cases():
+        for first in range(0, len(cases), SIDE_BY_SIDE):
+            await pack.run(cases[first : first + SIDE_BY_SIDE])
+    _report(
+        f"alone {alone:.2f} s, beside {len(ordinary)} ordinary batches {beside:.2f} s",
+        f"{len(pack.outcomes)} cases, {len(pack.poisoned)} of {len(pack.wanted)} failed once",
+        f"slowest healthy batch {max(pack.ratios):.2f} times; all {[round(ratio, 2) for ratio in pack.ratios]}",
+        *(f"missing: {one}" for one in pack.missing),
+    )
+    return pack
+
+
+async def test_a_row_that_cannot_be_written_delays_no_other_batch(stage: Stage) -> None:
+    pack = await poisoned_everywhere(stage, of_ports=False)
+
+    assert pack.problems == []
+    assert pack.missing == [], "statements that no case has reached: extend the scenarios"
+
+
+async def test_a_port_that_raises_for_one_batch_delays_no_other(stage: Stage) -> None:
+    pack = await poisoned_everywhere(stage, of_ports=True)
+
+    assert pack.problems == []
+    assert pack.missing == [], "calls that no case has reached: extend the scenarios"

@@ -1,0 +1,146 @@
+"""Cases of poison, several at a time, with a healthy batch beside them."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from event_contracts import FINAL_STATES, AssessmentState, EventEnvelope
+from suite.tests.poison.census import Statement
+from suite.tests.poison.ports import ERRORS, PORT
+from suite.tests.poison.scenarios import Scenario
+from suite.tests.poison.stage import Stage
+from suite.tests.poison.triggers import SQLSTATES
+
+PATIENCE_SECONDS: Final = 90.0
+
+_SOONER: Final = (
+    "UPDATE assessment_batch SET next_check_at = now() WHERE batch_id = $1 AND state = 'accepted'"
+    " AND next_check_at BETWEEN now() + interval '3 seconds' AND now() + interval '28 seconds'",
+    "UPDATE comparison_attempt SET deadline = now() FROM assessment_batch AS batch"
+    " WHERE batch.id = job_id AND batch_id = $1 AND outcome IS NULL AND deadline > now()"
+    " AND comparison_attempt.created_at < now() - interval '4 seconds'",
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A batch that these statements cannot write a row of, in the course of a scenario."""
+
+    scenario: Scenario
+    statements: tuple[Statement, ...] = ()
+
+    def __str__(self) -> str:
+        return f"[{self.scenario.name}] " + " + ".join(map(str, self.statements))
+
+
+@dataclass
+class Outcome:
+    """What came of a case."""
+
+    case: Case
+    batch_id: str
+    state: AssessmentState | None = None
+    reason: str | None = None
+    listed: list[str] = field(default_factory=list)
+    given_up: int = 0
+    cancel: int | None = None
+
+    @property
+    def has_ended(self) -> bool:
+        """The batch has ended, or what is left of it is listed for an operator."""
+        return self.state in FINAL_STATES or bool(self.listed) or self.given_up > 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.state} {self.reason or ''} listed={self.listed} given_up={self.given_up}"
+            f" cancel={self.cancel} {self.case}"
+        )
+
+
+async def start(stage: Stage, case: Case, number: int) -> EventEnvelope[Any]:
+    """Make the request of a case, and poison its statements."""
+    envelope = await stage.request(word=case.scenario.word, **case.scenario.hints)
+    batch_id, ids = envelope.data.entity_id, (str(envelope.event_id), str(envelope.correlation_id))
+    own = batch_id.removeprefix("batch-")
+    await stage.owns(batch_id, own, *ids)
+    if any("inbox" in statement.text for statement in case.statements):
+        stage.bus.correlations[str(envelope.correlation_id)] = batch_id
+    calls = [one for one in case.statements if one.text.startswith(PORT)]
+    stage.ports.batches.update(dict.fromkeys((own, *ids), batch_id))
+    stage.ports.failing[batch_id] = {
+        (one.service, one.worker, one.text.removeprefix(PORT)): ERRORS[number % len(ERRORS)] for one in calls
+    }
+    async with stage.looking:
+        for statement in case.statements:
+            if statement in calls:
+                continue
+            state = SQLSTATES[number % len(SQLSTATES)]
+            await stage.databases[statement.service].poison(batch_id, statement.tagged, state=state)
+    return envelope
+
+
+async def outcome(stage: Stage, case: Case, batch_id: str) -> Outcome:
+    """Wait until a case has ended."""
+    found = Outcome(case, batch_id)
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not found.has_ended:
+                await asyncio.sleep(0.1)
+                await look(stage, found)
+    except TimeoutError:
+        pass
+    return found
+
+
+async def look(stage: Stage, found: Outcome) -> None:
+    """See what has come of a case so far."""
+    status = await stage.status(found.batch_id)
+    if status is not None:
+        found.state = status.state
+        found.reason = status.error.message if status.error else None
+    found.listed, found.given_up = [], 0
+    async with stage.looking:
+        # For this batch time passes faster: leases run out, and answers that do not come are not waited for.
+        for change in _SOONER:
+            await stage.databases["cj_assessment"].connection.execute(change, found.batch_id)
+        for name, database in stage.databases.items():
+            rows = await database.rows(
+                "SELECT worker, set_aside_at IS NOT NULL AS is_set_aside, error_message FROM failed_item"
+                " JOIN poison_id ON id = item WHERE batch = $1",
+                found.batch_id,
+            )
+            found.listed += sorted({f"{name} {row['worker']}" for row in rows if row["is_set_aside"]})
+            [given_up] = await database.rows(
+                "SELECT count(*) AS messages FROM outbox WHERE given_up_at IS NOT NULL"
+                " AND convert_from(value, 'UTF8') LIKE '%' || $1 || '%'",
+                found.batch_id,
+            )
+            found.given_up += given_up["messages"]
+
+
+@dataclass
+class Group:
+    """What came of some cases, and how long the healthy batch beside them took."""
+
+    outcomes: Sequence[Outcome]
+    healthy_seconds: float
+    healthy_state: AssessmentState
+    not_ready: Sequence[str]
+
+
+async def run(stage: Stage, cases: Sequence[Case]) -> Group:
+    """Run cases side by side, and a healthy batch among them."""
+    envelopes = [await start(stage, case, number) for number, case in enumerate(cases)]
+    async with asyncio.TaskGroup() as tasks:
+        for case, envelope in zip(cases, envelopes, strict=True):
+            tasks.create_task(case.scenario.drive(stage, envelope))
+        status, seconds = await stage.healthy()
+    found = await asyncio.gather(
+        *(outcome(stage, case, one.data.entity_id) for case, one in zip(cases, envelopes, strict=True))
+    )
+    not_ready = await stage.not_ready()
+    for one in found:
+        one.cancel = await stage.cancel(one.batch_id)
+    await stage.heal()
+    return Group(found, seconds, status.state, not_ready)
