@@ -103,19 +103,22 @@ class AnswerScale:
         total = np.zeros_like(logit_of_a)
         for x in (logit_of_a, -logit_of_a):
             for low, high in pairwise(self.edges):
-                below, above = expit(low - self.gamma * x), expit(self.gamma * x - high)
-                chance, slope = 1 - below - above, self.gamma * (below - above)
+                slope = self.gamma * (expit(low - self.gamma * x) - expit(self.gamma * x - high))
                 if self.has_winner_term:
-                    chance, slope = chance * expit(x), slope + expit(-x)
-                total += np.maximum(chance, 0.0) * slope**2
+                    slope = slope + expit(-x)
+                total += self._chance(x, low, high) * slope**2
         return np.asarray(total, dtype=np.float64)
 
-    def level_chances(self, x: FloatArray) -> FloatArray:
-        """P(level | the winner, ahead by x), shape (levels, ...)."""
-        chances = np.array([
-            expit(high - self.gamma * x) - expit(low - self.gamma * x) for low, high in pairwise(self.edges)
+    def expected_shares(self, x: FloatArray) -> FloatArray:
+        """P(level) of an answer, whoever wins; x is the logit of either side, shape (levels, ...)."""
+        return np.array([
+            self._chance(x, low, high) + self._chance(-x, low, high) for low, high in pairwise(self.edges)
         ])
-        return np.asarray(chances / chances.sum(axis=0), dtype=np.float64)
+
+    def _chance(self, x: FloatArray, low: float, high: float) -> FloatArray:
+        """P(this side wins, in the level from ``low`` to ``high``)."""
+        chance = 1 - expit(low - self.gamma * x) - expit(self.gamma * x - high)
+        return np.maximum(chance * expit(x) if self.has_winner_term else chance, 0.0)
 
     def score(
         self, ahead: FloatArray, shift: FloatArray, variance: FloatArray, weight: FloatArray

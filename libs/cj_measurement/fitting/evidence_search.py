@@ -7,7 +7,7 @@ first matrix is the one that the evidence would have if abilities were known.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,9 +20,9 @@ from cj_measurement.fitting.moments import Moments
 from cj_measurement.fitting.posterior import Mode, Posterior
 from cj_measurement.fitting.tau import TAU_RANGE
 
-MODE_TOLERANCE = 1e-4
-"""Of the modes on the way; the last one is as exact as any."""
-NEGLIGIBLE_GAIN = 1e-4
+MODE_TOLERANCE = 2e-3
+"""Of the gradient of modes on the way: the evidence is then known to 1e-5 nats. The last one is as exact as any."""
+NEGLIGIBLE_GAIN = 1e-3
 """In nats: the search ends when no more than this is to be won."""
 MAX_STEPS = 60
 MAX_HALVINGS = 6
@@ -78,7 +78,7 @@ class ScaleSearch:
         self.posterior, self.scales, self.tau_fixed = posterior, tuple(scales), tau_fixed
         self._moving = tuple(range(len(scales))) if moving is None else tuple(moving)
         self._bounds = (math.log(TAU_RANGE[0]), math.log(TAU_RANGE[1]))
-        self.mode: Mode | None = None
+        self._last: Mode | None = None
         self._warm = start
         parts = [self.scales[place].parameters for place in self._moving]
         first = math.log(tau if tau_fixed else max(tau, LOWEST_FIRST_TAU))
@@ -98,12 +98,17 @@ class ScaleSearch:
             self._move(step * self._length(step))
         raise NotConverged(f"no best answer scales after {MAX_STEPS} steps")
 
+    def reached(self) -> "Scaled":
+        """Where the search has come to, its mode known to ``MODE_TOLERANCE``."""
+        _, scales = self._at(self._place)
+        evidence = self.mode.posterior.log_evidence(self.mode)
+        return Scaled(mode=self.mode, scales=scales, log_evidence=evidence, moments=self.moments)
+
     def result(self) -> "Scaled":
-        """The exact mode where the search has come to."""
-        tau, scales = self._at(self._place)
-        read = self._read(scales)
-        mode = read.mode(tau, self._warm)
-        return Scaled(mode=mode, scales=scales, log_evidence=read.log_evidence(mode), moments=self.moments)
+        """The exact mode there."""
+        reached = self.reached()
+        mode = reached.mode.posterior.mode(reached.mode.tau, reached.mode.parameters)
+        return replace(reached, mode=mode, log_evidence=mode.posterior.log_evidence(mode))
 
     def _at(self, place: FloatArray) -> tuple[float, tuple[AnswerScale, ...]]:
         scales, at = list(self.scales), 1
@@ -121,7 +126,7 @@ class ScaleSearch:
         tau, scales = self._at(place)
         posterior = self._read(scales)
         self.mode = posterior.mode(tau, self._predicted(posterior, tau), tolerance=MODE_TOLERANCE)
-        self._warm = self.mode.parameters
+        self._last, self._warm = self.mode, self.mode.parameters
         self.moments = moments = Moments.of(self.mode)
         parts = [
             scales[index].score(moments.ahead, moments.shift, moments.variance, self.posterior.weight)
@@ -132,12 +137,12 @@ class ScaleSearch:
 
     def _predicted(self, posterior: Posterior, tau: float) -> FloatArray:
         """Where the next mode will be about, by steps with the matrix of the last one, which is factorised."""
-        if self.mode is None or posterior.size > DENSE_SOLVE_LIMIT or posterior.basis is not None:
+        if self._last is None or posterior.size > DENSE_SOLVE_LIMIT or posterior.basis is not None:
             return self._warm
         point = posterior.at(self._warm)
         gradient = posterior.gradient(point, tau)
         for _ in range(CHORD_STEPS):
-            moved = posterior.at(point.parameters + self.mode.information.solve(gradient))
+            moved = posterior.at(point.parameters + self._last.information.solve(gradient))
             turned = posterior.gradient(moved, tau)
             if np.abs(turned).max() > np.abs(gradient).max() / 2:
                 break

@@ -117,7 +117,7 @@ class _Choice:
             moving=[len(others)],
         )
         search.climb(PRECISION)
-        scaled = search.result()
+        scaled = search.reached()
         before = self.winner.log_evidence if self.chosen is None else self.chosen.log_evidence
         lead = scaled.log_evidence - before - scale.log_shares(self.weight)
         return _Candidate(scaled, search, lead)
