@@ -4,13 +4,13 @@ Rounds are as the assessment service plans them: first a cycle through all essay
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import numpy as np
 
-from cj_measurement.comparisons import Comparisons, FloatArray, IntArray
+from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray, IntArray
 from cj_measurement.correlations import ranks
 from cj_measurement.errors import InvalidArgument, NotConverged
 from cj_measurement.fitting.bradley_terry import fit
@@ -219,6 +219,75 @@ def simulate(
     return tuple(
         Simulated(design=design, judge=judge, seeds=seeds, median=_median(readings))
         for readings in zip(*by_run, strict=True)
+    )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Courses:
+    """What runs came to after each of ``comparisons_per_essay`` (k,): arrays (runs, k).
+
+    ``true_r2`` is NaN where all essays are equal, ``lead`` NaN where no levels were tested.
+    """
+
+    comparisons_per_essay: tuple[float, ...]
+    true_r2: FloatArray
+    eb_reliability: FloatArray
+    is_graded: BoolArray
+    lead: FloatArray
+
+    def needed(self, values: FloatArray, target: float) -> float:
+        """Comparisons an essay at which the median over the runs reaches the target first, on the line between two."""
+        at, medians = self.comparisons_per_essay, np.median(values, axis=0)
+        if medians[0] >= target:
+            return at[0]
+        for k, value, next_k, next_value in zip(at, medians, at[1:], medians[1:], strict=False):
+            if next_value >= target:
+                return float(k + (target - value) / (next_value - value) * (next_k - k))
+        return math.inf
+
+
+def courses(
+    design: Design,
+    judge: SimulatedJudge,
+    *,
+    comparisons_per_essay: Sequence[float],
+    seeds: Sequence[int],
+    beside: Sequence[SimulatedJudge] = (),
+    told: Callable[[int], None] = lambda done: None,
+) -> Courses:
+    """One run per seed, looked at after each of these numbers of comparisons; ``told`` hears how many runs are done.
+
+    Raises ``InvalidArgument``.
+    """
+    if not seeds or not comparisons_per_essay or comparisons_per_essay[0] < 1:
+        raise InvalidArgument("give at least one seed, and comparisons per essay from 1 up in ascending order")
+    looks: list[list[tuple[float, float, float, float]]] = []
+    for done, seed in enumerate(seeds, start=1):
+        run = Run(design, judge, seed=seed, beside=beside)
+        looks.append([_look(run, wanted) for wanted in comparisons_per_essay])
+        told(done)
+    found = np.array(looks)
+    return Courses(
+        comparisons_per_essay=tuple(comparisons_per_essay),
+        true_r2=found[:, :, 0],
+        eb_reliability=found[:, :, 1],
+        is_graded=found[:, :, 2] > 0,
+        lead=found[:, :, 3],
+    )
+
+
+def _look(run: Run, wanted: float) -> tuple[float, float, float, float]:
+    while run.comparisons_per_essay < wanted:
+        run.judge_round()
+    fitted = run.fit()
+    assert fitted is not None
+    correlation = _correlation(fitted.theta, run.truth)
+    leads = [evidence.lead for evidence in fitted.levels if evidence.lead is not None]
+    return (
+        math.nan if correlation is None else correlation**2,
+        fitted.eb_reliability,
+        float(fitted.is_graded),
+        max(leads, default=math.nan),
     )
 
 

@@ -1,7 +1,7 @@
 """The search for τ and the judges' answer scales at once: where the answers are most probable.
 
-The gradient of Laplace's evidence is exact: by log τ it is E θᵀθ/τ² − n, by a cut the expected derivative of the log
-likelihood, both over the posterior to first order. So few modes are looked at: a quasi-Newton search (BFGS), whose
+The gradient of Laplace's evidence is exact, or nearly so where judges have discriminations: by log τ it is
+E θᵀθ/τ² − n, by a cut the expected derivative of the log likelihood, both over the posterior to first order. So few modes are looked at: a quasi-Newton search (BFGS), whose
 first matrix is the one that the evidence would have if abilities were known.
 """
 

@@ -83,6 +83,11 @@ class LevelEvidence:
         return self.model is not VerdictModel.WINNER
 
     @property
+    def awaits_test(self) -> bool:
+        """Whether its levels may come to count with more comparisons."""
+        return self.lead is None and not self.is_used and self.levels > 1
+
+    @property
     def words(self) -> str:
         """The outcome in one sentence without its full stop."""
         noun, tell, are = _NOUNS[self.source]

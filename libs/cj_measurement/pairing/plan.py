@@ -110,7 +110,8 @@ class _Round:
     def plan(self, policy: Policy, parts: IntArray) -> tuple[Pair, ...]:
         self._take_missing_links(parts)
         self._keep_least_used()
-        if self.state.fit is None or policy is Policy.RANDOM:
+        is_blind = policy is Policy.INFORMATION and self.state.awaits_levels
+        if self.state.fit is None or policy is Policy.RANDOM or is_blind:
             self._fill(self._never_met(*self._anywhere()), self._random_worth, Reason.RANDOM_LINK)
         elif policy is Policy.INFORMATION:
             self._plan_by_information(ExpectedGain(self.state.fit, self.asked))

@@ -76,6 +76,15 @@ class PairingState:
     settings: PairingSettings = PairingSettings()
 
     @property
+    def awaits_levels(self) -> bool:
+        """Whether a judge states levels that are not tested yet: what an answer tells is not known then.
+
+        By its winners alone near pairs would be chosen, which tell least where levels count; random ones are good
+        either way.
+        """
+        return self.fit is not None and any(evidence.awaits_test for evidence in self.fit.levels)
+
+    @property
     def both_orders_share(self) -> float:
         """The share that holds under the last fit."""
         is_graded = self.fit is not None and self.fit.is_graded

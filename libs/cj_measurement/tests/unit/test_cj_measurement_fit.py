@@ -18,7 +18,8 @@ from cj_measurement.comparisons import BoolArray, FloatArray
 from cj_measurement.fitting import newton, result
 from cj_measurement.fitting import tau as tau_search
 from cj_measurement.pairing.state import Policy
-from cj_measurement.simulation import Design, Run, SimulatedJudge
+from cj_measurement.simulated_judges import SimulatedJudge
+from cj_measurement.simulation import Design, Run
 from cj_measurement.tests.builders import judged
 from hypothesis import given, settings
 from hypothesis import strategies as st
