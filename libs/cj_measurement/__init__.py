@@ -6,6 +6,7 @@ from cj_measurement.diagnostics.consistency import SwapConsistency, Triads, circ
 from cj_measurement.diagnostics.fit_statistics import MeanSquares, item_fit, judge_fit, residuals
 from cj_measurement.diagnostics.graph import GraphShape, graph_shape
 from cj_measurement.diagnostics.length import length_correlation
+from cj_measurement.diagnostics.level_fit import LevelFit, level_fit
 from cj_measurement.diagnostics.losses import Losses, losses
 from cj_measurement.errors import (
     GraphNotConnected,
@@ -16,7 +17,6 @@ from cj_measurement.errors import (
     Singular,
     TooLarge,
 )
-from cj_measurement.diagnostics.level_fit import LevelFit, level_fit
 from cj_measurement.fitting.answer_scales import VerdictModel
 from cj_measurement.fitting.bradley_terry import fit
 from cj_measurement.fitting.classical import ClassicalFit, fit_classical
@@ -167,8 +167,8 @@ __all__ = [
     "judge_fit",
     "kinnear_ssr_prime",
     "leave_out",
-    "level_fit",
     "length_correlation",
+    "level_fit",
     "link",
     "losses",
     "plan_pairs",

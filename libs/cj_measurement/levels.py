@@ -1,4 +1,4 @@
-"""Levels: how far ahead each judge says that the winner is, as ranks from 1 whose distances are not taken at face value.
+"""Levels: how far ahead each judge says that the winner is, as ranks from 1 of which only the order counts.
 
 A judge states a margin, or else a confidence, or else log-odds of the two answers. Of any of these only the order
 counts: a judge whose log-odds are all three times too large has the same levels.
@@ -59,6 +59,8 @@ def levels_of(
     A, and what speaks for the loser counts as 0. They are cut where the first two comparisons per item of the judge
     fall into equal shares, so that the cuts do not move later. Raises ``InvalidComparisons``.
     """
+    if margin is None and confidence is None and log_odds is None:
+        return None
     sources = {
         LevelSource.MARGIN: _values(margin, "margin", len(judge)),
         LevelSource.CONFIDENCE: _values(confidence, "confidence", len(judge)),
@@ -89,7 +91,7 @@ def _values(given: npt.ArrayLike | None, name: str, count: int) -> FloatArray:
 
 def _check_margins(margin: FloatArray) -> None:
     stated = margin[~np.isnan(margin)]
-    if len(stated) and not (np.array_equal(stated, np.floor(stated)) and 1 <= stated.min()):
+    if len(stated) and not (np.array_equal(stated, np.floor(stated)) and stated.min() >= 1):
         raise InvalidComparisons("a margin is a whole number from 1 (slightly better) up")
     if len(stated) and stated.max() > MAX_VALUES:
         raise InvalidComparisons(f"a margin is at most {MAX_VALUES}: give finer statements as log_odds")

@@ -1,7 +1,7 @@
 """Simulated judges: how sharp they are, and what they say beside who won.
 
-A judge sees x = θ_A − θ_B + b + ε, ε logistic, and names the winner by the sign of x. What else it says follows |x| more
-or less honestly, or not at all.
+A judge sees x = θ_A − θ_B + b + ε, ε logistic, and names the winner by the sign of x. What else it says follows |x|
+more or less honestly, or not at all.
 """
 
 import math
@@ -18,6 +18,7 @@ MARGIN_SHARES = (0.4, 0.4, 0.2)
 """Of slightly, clearly and far better, over random pairs."""
 CONFIDENCE_SHARES = (0.02, 0.08, 0.25, 0.45, 0.20)
 """Of the confidences 1 to 5, over random pairs."""
+LEVELS_1_TO_5: FloatArray = np.arange(1.0, 6.0)
 LOOSENESS = 2.5
 """SD in logits of the noise in a confidence that is loosely tied to the judgement."""
 OVERCONFIDENCE, FLOOR, LOG_ODDS_NOISE = 2.76, 14.5, 0.5
@@ -199,11 +200,13 @@ class Verdicts:
             )
             return replace(winners, confidence=_cut(own, others, CONFIDENCE_SHARES))
         if says is Says.RANDOM_CONFIDENCE:
-            return replace(winners, confidence=rng.choice(5, size=count, p=CONFIDENCE_SHARES) + 1.0)
+            return replace(winners, confidence=rng.choice(LEVELS_1_TO_5, size=count, p=CONFIDENCE_SHARES))
         if says is Says.HIGH_CONFIDENCE:
             return replace(winners, confidence=rng.integers(4, 6, size=count).astype(np.float64))
         if says is Says.LOG_ODDS:
-            sharp = np.clip(OVERCONFIDENCE * seen, -FLOOR, FLOOR) + LOG_ODDS_NOISE * rng.standard_normal(count)
+            sharp = np.clip(OVERCONFIDENCE * seen, -FLOOR, FLOOR) + LOG_ODDS_NOISE * rng.standard_normal(
+                count
+            )
             return replace(winners, log_odds=sharp)
         if says is Says.LOG_ODDS_OF_SIGN:
             size = np.abs(SIGN_LEVEL + SIGN_NOISE * rng.standard_normal(count))

@@ -253,19 +253,22 @@ def courses(
     comparisons_per_essay: Sequence[float],
     seeds: Sequence[int],
     beside: Sequence[SimulatedJudge] = (),
-    told: Callable[[int], None] = lambda done: None,
+    told: Callable[[int], None] | None = None,
 ) -> Courses:
     """One run per seed, looked at after each of these numbers of comparisons; ``told`` hears how many runs are done.
 
     Raises ``InvalidArgument``.
     """
     if not seeds or not comparisons_per_essay or comparisons_per_essay[0] < 1:
-        raise InvalidArgument("give at least one seed, and comparisons per essay from 1 up in ascending order")
+        raise InvalidArgument(
+            "give at least one seed, and comparisons per essay from 1 up in ascending order"
+        )
     looks: list[list[tuple[float, float, float, float]]] = []
     for done, seed in enumerate(seeds, start=1):
         run = Run(design, judge, seed=seed, beside=beside)
         looks.append([_look(run, wanted) for wanted in comparisons_per_essay])
-        told(done)
+        if told is not None:
+            told(done)
     found = np.array(looks)
     return Courses(
         comparisons_per_essay=tuple(comparisons_per_essay),

@@ -86,7 +86,9 @@ class AnswerScale:
         counts = np.bincount(self.level, weight[self.answers], self.levels)
         return float(counts @ np.log(np.maximum(counts, MIN_LOG_SHARE) / counts.sum()))
 
-    def begun(self, model: VerdictModel, mean: FloatArray, square: FloatArray, weight: FloatArray) -> "AnswerScale":
+    def begun(
+        self, model: VerdictModel, mean: FloatArray, square: FloatArray, weight: FloatArray
+    ) -> "AnswerScale":
         """A first guess of a model's parameters, from the expected x and x² (m,), as logistic quantiles."""
         own = weight[self.answers]
         below = np.cumsum(np.bincount(self.level, own, self.levels))[:-1] / own.sum()
@@ -111,9 +113,9 @@ class AnswerScale:
 
     def expected_shares(self, x: FloatArray) -> FloatArray:
         """P(level) of an answer, whoever wins; x is the logit of either side, shape (levels, ...)."""
-        return np.array([
-            self._chance(x, low, high) + self._chance(-x, low, high) for low, high in pairwise(self.edges)
-        ])
+        return np.array(
+            [self._chance(x, low, high) + self._chance(-x, low, high) for low, high in pairwise(self.edges)]
+        )
 
     def _chance(self, x: FloatArray, low: float, high: float) -> FloatArray:
         """P(this side wins, in the level from ``low`` to ``high``)."""

@@ -1,8 +1,9 @@
 """The search for τ and the judges' answer scales at once: where the answers are most probable.
 
 The gradient of Laplace's evidence is exact, or nearly so where judges have discriminations: by log τ it is
-E θᵀθ/τ² − n, by a cut the expected derivative of the log likelihood, both over the posterior to first order. So few modes are looked at: a quasi-Newton search (BFGS), whose
-first matrix is the one that the evidence would have if abilities were known.
+E θᵀθ/τ² − n, by a cut the expected derivative of the log likelihood, both over the posterior to first order. So few
+modes are looked at: a quasi-Newton search (BFGS), whose first matrix is the one that the evidence would have if
+abilities were known.
 """
 
 import math
@@ -116,7 +117,7 @@ class ScaleSearch:
             size = len(scales[index].parameters)
             scales[index] = scales[index].at(place[at : at + size])
             at += size
-        return math.exp(place[0]), tuple(scales)
+        return math.exp(float(place[0])), tuple(scales)
 
     def _read(self, scales: Sequence[AnswerScale]) -> Posterior:
         return self.posterior.reading(Graded.of(len(self.posterior.data), scales))
@@ -185,7 +186,7 @@ class ScaleSearch:
             length = min(length, max(room / step[0], 1e-6))
         while not self._in_order(place + length * step):
             length /= 2
-        return length
+        return float(length)
 
     def _in_order(self, place: FloatArray) -> bool:
         _, scales = self._at(place)

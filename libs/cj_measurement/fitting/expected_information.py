@@ -27,7 +27,9 @@ class ExpectedInformation:
         judge, scales = fit.comparisons.judge, {scale.judge: scale for scale in fit.scales}
         graded = np.isin(judge, list(scales))
         self.graded = [
-            _Judge(float(np.mean(judge == number)), float(fit.slopes[number]), float(fit.effects[number]), scale)
+            _Judge(
+                float(np.mean(judge == number)), float(fit.slopes[number]), float(fit.effects[number]), scale
+            )
             for number, scale in scales.items()
         ]
         self.winner_share = 1 - sum(one.share for one in self.graded)

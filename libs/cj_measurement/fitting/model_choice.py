@@ -63,7 +63,7 @@ class _Choice:
 
     def made(self) -> Fit:
         scales = stated_scales(self.data)
-        unknown = set(self.models) - {judge for judge in range(self.data.n_judges)}
+        unknown = set(self.models) - set(range(self.data.n_judges))
         if unknown:
             raise InvalidArgument(f"there is no judge {min(unknown)}: judges are numbered from 0")
         for judge, scale in sorted(scales.items(), key=lambda each: -_answers(each[1])):
@@ -168,9 +168,7 @@ class _Choice:
         }
         return {judge: noise for judge, noise in found.items() if noise is not None}
 
-    def _reports(
-        self, chosen: Scaled | None, shared: Mapping[int, SharedNoise]
-    ) -> tuple[LevelEvidence, ...]:
+    def _reports(self, chosen: Scaled | None, shared: Mapping[int, SharedNoise]) -> tuple[LevelEvidence, ...]:
         for scale in () if chosen is None else chosen.scales:
             noise = shared.get(scale.judge)
             self.evidence[scale.judge] = replace(

@@ -30,11 +30,13 @@ class Moments:
     def of(cls, mode: Mode) -> "Moments":
         """Exact up to ``DENSE_LIMIT`` items; beyond from draws, always the same for the same posterior."""
         posterior, point = mode.posterior, mode.point
-        of_logits, of_abilities = _exact(mode) if posterior.n <= DENSE_LIMIT else _drawn(mode)
+        roots = _roots(mode)
+        of_logits = posterior.logit_variances(roots, point)
         third = posterior.likelihood.third(point.chances, posterior.weight)
         shift = mode.information.solve(posterior.pull(third * of_logits, point)) / 2
         abilities = _centred(posterior, point.parameters)
-        square = abilities @ (abilities + 2 * _centred(posterior, shift)) + of_abilities
+        square = abilities @ (abilities + 2 * _centred(posterior, shift))
+        square += np.einsum("ir,ir->", centred := _centred(posterior, roots), centred)
         return cls(
             ahead=-point.behind,
             shift=posterior.push(shift[:, None], point)[:, 0],
@@ -52,23 +54,14 @@ def _centred(posterior: Posterior, parameters: FloatArray) -> FloatArray:
     return np.asarray(free - free.mean(axis=0), dtype=np.float64)
 
 
-def _exact(mode: Mode) -> tuple[FloatArray, float]:
+def _roots(mode: Mode) -> FloatArray:
+    """Columns whose squares add up to the covariance of all parameters, shape (size, r)."""
     posterior = mode.posterior
-    covariance = mode.information.inverse()
+    if posterior.n > DENSE_LIMIT:
+        count = max(4, DRAWN_NUMBERS // posterior.n)
+        draws = posterior.draws(mode, count, np.random.default_rng(DRAW_SEED))
+        return np.asarray(draws / np.sqrt(count), dtype=np.float64)
+    roots = mode.information.roots()
     if posterior.free is not None:
-        free = np.append(posterior.free, np.ones(posterior.size - posterior.n, np.bool_))
-        covariance *= np.outer(free, free)
-    abilities = covariance[: posterior.n, : posterior.n]
-    spread = float(np.trace(abilities))
-    if posterior.free is not None:
-        spread -= float(abilities.sum()) / int(posterior.free.sum())
-    return posterior.logit_variances(covariance, mode.point), spread
-
-
-def _drawn(mode: Mode) -> tuple[FloatArray, float]:
-    posterior = mode.posterior
-    count = max(4, DRAWN_NUMBERS // posterior.n)
-    draws = posterior.draws(mode, count, np.random.default_rng(DRAW_SEED))
-    moved = posterior.push(draws, mode.point)
-    squares = np.asarray(np.einsum("mr,mr->m", moved, moved) / count, dtype=np.float64)
-    return squares, float(np.sum(_centred(posterior, draws) ** 2)) / count
+        roots[: posterior.n] *= posterior.free[:, None]
+    return roots

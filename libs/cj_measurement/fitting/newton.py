@@ -16,9 +16,7 @@ ROUNDING = 1e-12
 
 
 @np.errstate(over="ignore", invalid="ignore")  # A step that overflows is shortened or refused.
-def climb(
-    posterior: "Posterior", tau: float, start: FloatArray, tolerance: float
-) -> "tuple[Point, int]":
+def climb(posterior: "Posterior", tau: float, start: FloatArray, tolerance: float) -> "tuple[Point, int]":
     """The mode given τ, from ``start``, and the number of steps to it.
 
     Raises ``NotConverged`` unless every component of the gradient comes below ``tolerance``.

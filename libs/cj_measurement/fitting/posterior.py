@@ -331,35 +331,17 @@ class Posterior:
             roots = self._draws(self._square(mode), mode, count, generator) / np.sqrt(count)
         if self.free is not None:
             roots[: self.n] *= self.free[:, None]
-        variance = sum(
-            np.einsum("mr,mr->m", moved, moved)
-            for start in range(0, roots.shape[1], COLUMNS_PER_CHUNK)
-            for moved in [self.push(roots[:, start : start + COLUMNS_PER_CHUNK], point)]
-        )
+        variance = self.logit_variances(roots, point)
         third = self.likelihood.third(point.chances, self.weight)
         return mode.information.solve(self.pull(third * variance, point)) / 2
 
-    def logit_variances(self, covariance: FloatArray, point: Point) -> FloatArray:
-        """Variances of the logits of what happened (m,), from the covariance (size, size) of the parameters."""
-        n, k, data = self.n, self.n_effects, self.data
-        places, sizes = [self.winner, self.loser], [np.ones(len(data)), -np.ones(len(data))]
-        if self.basis is not None:
-            basis = np.zeros((n + k + data.n_judges, self.size))
-            basis[: n + k, : n + k], basis[n + k :, n + k :] = np.eye(n + k), self.basis.T
-            covariance = basis @ covariance @ basis.T
-            slope = self._slope(point.parameters)
-            sizes = [slope, -slope, slope * self._lead(point.parameters)]
-            places.append(n + k + data.judge)
-        if k:
-            has_effect = self._judge_effect < k
-            places.append(np.where(has_effect, n + self._judge_effect, 0))
-            sizes.append(np.where(has_effect, self._sign, 0.0))
-        variance = np.zeros(len(data))
-        for i, (place, size) in enumerate(zip(places, sizes, strict=True)):
-            variance += size**2 * covariance[place, place]
-            for other, factor in zip(places[:i], sizes[:i], strict=True):
-                variance += 2 * size * factor * covariance[place, other]
-        return variance
+    def logit_variances(self, roots: FloatArray, point: Point) -> FloatArray:
+        """Variances of the logits of what happened (m,); ``roots`` R (size, r): R Rᵀ is the parameters' covariance."""
+        total = np.zeros(len(self.data))
+        for start in range(0, roots.shape[1], COLUMNS_PER_CHUNK):
+            moved = self.push(roots[:, start : start + COLUMNS_PER_CHUNK], point)
+            total += np.einsum("mr,mr->m", moved, moved)
+        return total
 
     def _square(self, mode: Mode) -> Information:
         """H as a sum of squares, which can be drawn from: with discriminations, the expected information."""

@@ -61,9 +61,9 @@ class LevelEvidence:
     """What one judge's levels tell, and how sure that is.
 
     ``lead`` in nats is by how much the best graded model leads the winners alone, None where that was not tested: too
-    few comparisons, or fewer than two ``levels`` with enough ``answers``. ``model`` is the one in use, with its ``cuts``
-    and ``gamma``; ``tells`` how much more an answer then tells than its winner. ``shared_noise`` is the correlation of
-    the noise in the two answers about a pair judged in both orders, None with too few such pairs.
+    few comparisons, or fewer than two ``levels`` with enough ``answers``. ``model`` is the one in use, with its
+    ``cuts`` and ``gamma``; ``tells`` how much more an answer then tells than its winner. ``shared_noise`` is the
+    correlation of the noise in the two answers about a pair judged in both orders, None with too few such pairs.
     """
 
     judge: int
@@ -113,8 +113,8 @@ class Fit:
 
     Abilities sum to zero, unless some were known beforehand: then they are on the scale of those. ``effects``
     and ``slopes`` (judges,) are every judge's b and a, 0 and 1 where they were not estimated. ``tau_estimated``
-    is false where τ was given. ``levels`` reports on each judge that says more than who won, ``scales`` are those of the
-    judges whose levels count.
+    is false where τ was given. ``levels`` reports on each judge that says more than who won, ``scales`` are those of
+    the judges whose levels count.
     """
 
     theta: FloatArray

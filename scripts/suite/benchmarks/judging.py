@@ -69,7 +69,9 @@ class Bench:
         needed = found.needed(found.true_r2, TARGET)
         by_eb = found.needed(found.eb_reliability, TARGET)
         beyond = np.mean(found.eb_reliability - found.true_r2, axis=0)
-        self.console.print(f"  r2 {TARGET} at {needed:.1f}, EB {TARGET} at {by_eb:.1f}, mean EB - r2 {beyond.round(3)}")
+        self.console.print(
+            f"  r2 {TARGET} at {needed:.1f}, EB {TARGET} at {by_eb:.1f}, mean EB - r2 {beyond.round(3)}"
+        )
         return needed
 
     def _coin_flips(self) -> float:
@@ -87,7 +89,9 @@ class Bench:
             for says in WORTHLESS:
                 found = self._courses(sd, says, WORTHLESS_AT)
                 chosen.append(float(found.is_graded.mean()))
-                self.console.print(f"  used in {chosen[-1]:.1%} of fits, highest lead {np.nanmax(found.lead):.1f} nats")
+                self.console.print(
+                    f"  used in {chosen[-1]:.1%} of fits, highest lead {np.nanmax(found.lead):.1f} nats"
+                )
         return float(np.mean(chosen))
 
     def _courses(

@@ -59,7 +59,9 @@ def graded_batch(
     return truth, comparisons_of(n_items, slots, answers)
 
 
-def comparisons_of(n_items: int, slots: "np.ndarray[tuple[int, int], np.dtype[np.int64]]", answers: Answers) -> Comparisons:
+def comparisons_of(
+    n_items: int, slots: "np.ndarray[tuple[int, int], np.dtype[np.int64]]", answers: Answers
+) -> Comparisons:
     return Comparisons.of(
         n_items,
         slots[:, 0],
@@ -77,7 +79,11 @@ def assert_the_same_to_the_last_bit(one: Fit, other: Fit) -> None:
         assert getattr(one, name).tobytes() == getattr(other, name).tobytes(), name
     assert one.intervals().tobytes() == other.intervals().tobytes()
     assert one.draws(3, seed=1).tobytes() == other.draws(3, seed=1).tobytes()
-    assert (one.tau, one.log_evidence, one.eb_reliability) == (other.tau, other.log_evidence, other.eb_reliability)
+    assert (one.tau, one.log_evidence, one.eb_reliability) == (
+        other.tau,
+        other.log_evidence,
+        other.eb_reliability,
+    )
     assert (one.position_bias, one.discrimination) == (other.position_bias, other.discrimination)
 
 
@@ -110,7 +116,10 @@ def test_a_graded_likelihood_without_scales_is_that_of_winners() -> None:
     assert graded.log(behind) == pytest.approx(winner.log(behind), abs=1e-14)
     assert graded.surprise(chances) == pytest.approx(winner.surprise(winner.chances(behind)), abs=1e-15)
     for name in ("steepness", "third"):
-        ours, theirs = getattr(graded, name)(chances, weight), getattr(winner, name)(winner.chances(behind), weight)
+        ours, theirs = (
+            getattr(graded, name)(chances, weight),
+            getattr(winner, name)(winner.chances(behind), weight),
+        )
         assert ours == pytest.approx(theirs, abs=1e-15)
 
 
@@ -168,12 +177,16 @@ def test_winners_and_levels_have_probability_one_together_and_the_information_of
 
     total = sum(chance(scale, side * x, level) for side, level in outcomes)
     scores = [
-        (math.log(chance(scale, side * (x + step), level)) - math.log(chance(scale, side * (x - step), level)))
+        (
+            math.log(chance(scale, side * (x + step), level))
+            - math.log(chance(scale, side * (x - step), level))
+        )
         / (2 * step)
         for side, level in outcomes
     ]
     information = sum(
-        chance(scale, side * x, level) * score**2 for (side, level), score in zip(outcomes, scores, strict=True)
+        chance(scale, side * x, level) * score**2
+        for (side, level), score in zip(outcomes, scores, strict=True)
     )
     assert total == pytest.approx(1, abs=1e-12)
     assert scale.information(np.array([x]))[0] == pytest.approx(information, abs=1e-7)
@@ -269,7 +282,9 @@ def test_models_are_tested_from_four_and_from_eight_comparisons_per_item() -> No
 def test_a_level_that_follows_another_look_is_found_to_be_two_part() -> None:
     rng = np.random.default_rng(3)
     truth = rng.normal(0, 2, 60)
-    slots = np.concatenate([np.column_stack([c, np.roll(c, 1)]) for c in (rng.permutation(60) for _ in range(10))])
+    slots = np.concatenate(
+        [np.column_stack([c, np.roll(c, 1)]) for c in (rng.permutation(60) for _ in range(10))]
+    )
     difference = truth[slots[:, 0]] - truth[slots[:, 1]]
     a_won = rng.random(len(slots)) < expit(difference)
     winners_lead = np.where(a_won, difference, -difference)

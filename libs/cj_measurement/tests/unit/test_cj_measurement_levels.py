@@ -9,7 +9,9 @@ from numpy.typing import ArrayLike
 NAN = float("nan")
 
 
-def levels(count: int, *, n_items: int = 3, judge: ArrayLike | None = None, **stated: ArrayLike) -> Comparisons:
+def levels(
+    count: int, *, n_items: int = 3, judge: ArrayLike | None = None, **stated: ArrayLike
+) -> Comparisons:
     slots = np.arange(count) % n_items
     return Comparisons.of(n_items, slots, (slots + 1) % n_items, [True] * count, judge, **stated)
 
@@ -44,7 +46,10 @@ def test_log_odds_are_cut_into_four_equal_shares_that_do_not_move_later() -> Non
     rng = np.random.default_rng(0)
     values = np.abs(rng.normal(size=200))
 
-    early, late = levels(100, n_items=100, log_odds=values[:100]), levels(200, n_items=100, log_odds=values * 1.0)
+    early, late = (
+        levels(100, n_items=100, log_odds=values[:100]),
+        levels(200, n_items=100, log_odds=values * 1.0),
+    )
 
     assert early.levels is not None
     assert late.levels is not None
