@@ -90,10 +90,7 @@ class ScaleSearch:
     def climb(self, negligible: float = NEGLIGIBLE_GAIN) -> None:
         """Go on until no more than ``negligible`` nats are to be won; raises ``NotConverged``."""
         for _ in range(MAX_STEPS):
-            free = self._free()
-            step = np.zeros_like(self._place)
-            if free.any():
-                step[free] = np.linalg.solve(self._matrix[np.ix_(free, free)], self._gradient[free])
+            step = self._step()
             if self._gradient @ step / 2 < negligible:
                 return
             self._move(step * self._length(step))
@@ -166,24 +163,32 @@ class ScaleSearch:
             at += len(block)
         return matrix
 
-    def _free(self) -> BoolArray:
-        """Which parameters may move: not τ at a bound of its range, nor a cut or γ that has no end."""
-        place, gradient = self._place, self._gradient
-        free = np.abs(place) < MAX_PARAMETER
-        low, high = self._bounds
-        at_bound = (place[0] <= low and gradient[0] < 0) or (place[0] >= high and gradient[0] > 0)
-        free[0] = not (self.tau_fixed or at_bound)
-        return np.asarray(free, dtype=np.bool_)
+    def _step(self) -> FloatArray:
+        """A quasi-Newton step of what may move: not of a cut or γ that has no end, nor of τ beyond its range."""
+        free: BoolArray = np.abs(self._place) < MAX_PARAMETER
+        free[0] = not self.tau_fixed
+        step = self._solved(free)
+        if self.tau_fixed or self._bounds[0] <= self._place[0] + step[0] <= self._bounds[1]:
+            return step
+        # τ goes to the end of its range, and the others as if it had been there.
+        moved = (self._bounds[0] if step[0] < 0 else self._bounds[1]) - self._place[0]
+        free[0] = False
+        step = self._solved(free, self._gradient - self._matrix[:, 0] * moved)
+        step[0] = moved
+        return step
+
+    def _solved(self, free: BoolArray, right: FloatArray | None = None) -> FloatArray:
+        step = np.zeros_like(self._place)
+        if free.any():
+            gradient = self._gradient if right is None else right
+            step[free] = np.linalg.solve(self._matrix[np.ix_(free, free)], gradient[free])
+        return step
 
     def _length(self, step: FloatArray) -> float:
-        """How much of a step may be taken: not too far at once, τ within its range, cuts in their order."""
+        """How much of a step may be taken: not too far at once, and cuts in their order."""
         place = self._place
         length = min(1.0, LONGEST_LOG_TAU_STEP / max(abs(step[0]), 1e-12))
         length = min(length, LONGEST_STEP / max(float(np.abs(step).max()), 1e-12))
-        low, high = self._bounds
-        if step[0] != 0:
-            room = (high if step[0] > 0 else low) - place[0]
-            length = min(length, max(room / step[0], 1e-6))
         while not self._in_order(place + length * step):
             length /= 2
         return float(length)
