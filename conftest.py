@@ -6,7 +6,6 @@ a server started here. Under pytest-xdist the controlling process owns them and 
 
 import os
 import re
-import socket
 import tempfile
 import threading
 import uuid
@@ -24,6 +23,7 @@ import structlog
 from sqlalchemy import make_url
 from suite.embedded.errors import EmbeddedServerError
 from suite.embedded.kafka import BROKER_SETTINGS, KAFKA_VERSION, throwaway_kafka, why_not_available
+from suite.embedded.loopback import free_port
 from suite.embedded.postgres import PostgresServer, throwaway_postgres
 
 # Before numpy is imported: its threads would only take the cores from the other test processes.
@@ -57,7 +57,7 @@ def _kafka_container() -> Iterator[str]:
     from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
     # A broker tells its clients its own address, so the port must be known before it starts.
-    address = f"{DockerClient().host()}:{_free_port()}"
+    address = f"{DockerClient().host()}:{free_port()}"
     settings = {
         **BROKER_SETTINGS,
         "listeners": "PLAINTEXT://0.0.0.0:9092,CONTROLLER://127.0.0.1:9093",
@@ -81,13 +81,6 @@ def _postgres_here() -> Iterator[str]:
 def _kafka_here() -> Iterator[str]:
     with throwaway_kafka() as broker:
         yield broker.bootstrap
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @cache

@@ -140,6 +140,15 @@ class ForecastView(WireModel):
     until_target: UntilTargetView | None = None
 
 
+class BatchProblem(WireModel):
+    """What keeps an open batch from going on, since when, and how many comparisons it concerns."""
+
+    code: Identifier
+    message: Text
+    since: UtcDatetime
+    comparisons: Count
+
+
 class BatchStatusView(WireModel):
     """GET /api/v1/batches/{id}."""
 
@@ -159,6 +168,7 @@ class BatchStatusView(WireModel):
     completed_at: UtcDatetime | None = None
     deadline: UtcDatetime | None = None
     error: ErrorDetail | None = None
+    problem: BatchProblem | None = None
 
 
 class BatchResultsView(WireModel):

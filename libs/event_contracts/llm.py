@@ -81,7 +81,7 @@ class LLMConfigOverrides(WireModel):
     @classmethod
     def _lower_case(cls, provider: str | None) -> str | None:
         if provider is not None and provider != provider.lower():
-            raise ValueError(f"must be lower case: one of {', '.join(LLMProvider)}")
+            raise ValueError("must be lower case, as GET /api/v1/providers lists it")
         return provider
 
 
@@ -371,8 +371,18 @@ class RequestState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class LastError(WireModel):
+    """The latest failure of a request that is still open, or why its model cannot be called now."""
+
+    error_code: Name
+    message: Text
+
+
 class RequestStatus(WireModel):
-    """GET /api/v1/requests/{queue_id}."""
+    """GET /api/v1/requests/{queue_id}.
+
+    `cancel_requested_at`: its caller took it back during a call; it ends as soon as that call has ended.
+    """
 
     queue_id: UUID
     status: RequestState
@@ -382,4 +392,6 @@ class RequestStatus(WireModel):
     completed_at: UtcDatetime | None = None
     provider: Name | None = None
     model: Name | None = None
+    cancel_requested_at: UtcDatetime | None = None
+    last_error: LastError | None = None
     result: LLMComparisonResultV1 | None = None

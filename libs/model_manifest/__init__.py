@@ -10,6 +10,7 @@ from model_manifest.manifest import (
 )
 from model_manifest.model import ANY_MODEL, Limits, Model, NoReasoning, ReviewedPrice
 from model_manifest.pricing import Price, TokenCounts, preload, price
+from model_manifest.provider_name import ProviderName
 from model_manifest.resolving import ResolvedModel, validate_llm_overrides
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Model",
     "NoReasoning",
     "Price",
+    "ProviderName",
     "ResolvedModel",
     "Retirement",
     "ReviewedPrice",

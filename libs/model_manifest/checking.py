@@ -6,12 +6,13 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from event_contracts import LLMProvider, ReasoningEffort
+from event_contracts import ReasoningEffort
 
 from model_manifest.families import Families, Version
 from model_manifest.manifest import Manifest, retiring_within
 from model_manifest.model import ANY_MODEL, Model
 from model_manifest.price_list import PRICE_LIST, PriceListEntry, listed_ids, price_list_entry, rates_on
+from model_manifest.provider_name import ProviderName
 from model_manifest.resolving import RETIREMENT_NOTICE_DAYS
 from model_manifest.vendor_lists import ListedModel
 
@@ -35,12 +36,14 @@ class Finding:
     """Something that the manifest says and others do not, or the other way round."""
 
     severity: Severity
-    provider: LLMProvider
+    provider: ProviderName
     model: str | None
     message: str
 
 
-def compare_with_price_list(manifest: Manifest, provider: LLMProvider, *, today: date) -> tuple[Finding, ...]:
+def compare_with_price_list(
+    manifest: Manifest, provider: ProviderName, *, today: date
+) -> tuple[Finding, ...]:
     """What the price list says differently of a provider's models that can be used today."""
     models = [model for model in _usable(manifest, provider, today) if not model.free]
     found = [finding for model in models for finding in _against_entry(model, today)]
@@ -48,7 +51,7 @@ def compare_with_price_list(manifest: Manifest, provider: LLMProvider, *, today:
 
 
 def compare_with_vendor(
-    manifest: Manifest, provider: LLMProvider, listed: Sequence[ListedModel], *, today: date
+    manifest: Manifest, provider: ProviderName, listed: Sequence[ListedModel], *, today: date
 ) -> tuple[Finding, ...]:
     """What a vendor's list says differently of the models that can be used today, and what it has besides."""
     by_id = {model.id: model for model in listed}
@@ -61,7 +64,7 @@ def compare_with_vendor(
     return (*found, *newer, *_unknown_families(manifest.families.of(provider), provider, ids))
 
 
-def coming_retirements(provider: LLMProvider, *, today: date) -> tuple[Finding, ...]:
+def coming_retirements(provider: ProviderName, *, today: date) -> tuple[Finding, ...]:
     """A provider's models that are refused within thirty days."""
     return tuple(
         _notice(coming.model, f"retires in {coming.days_left} days: move to {coming.model.successor}")
@@ -70,7 +73,7 @@ def coming_retirements(provider: LLMProvider, *, today: date) -> tuple[Finding, 
     )
 
 
-def _usable(manifest: Manifest, provider: LLMProvider, today: date) -> list[Model]:
+def _usable(manifest: Manifest, provider: ProviderName, today: date) -> list[Model]:
     return [m for m in manifest.models if m.provider == provider and not m.is_retired(today)]
 
 
@@ -184,7 +187,7 @@ def _vendor_price_findings(model: Model, listed: ListedModel, today: date) -> It
 
 
 def _newer(
-    manifest: Manifest, provider: LLMProvider, ids: Sequence[str], *, source: str
+    manifest: Manifest, provider: ProviderName, ids: Sequence[str], *, source: str
 ) -> Iterator[Finding]:
     families = manifest.families.of(provider)
     known = {model.id for model in manifest.models if model.provider == provider}
@@ -210,7 +213,7 @@ def _newest_versions(families: Families, ids: set[str]) -> dict[str, Version]:
     return newest
 
 
-def _unknown_families(families: Families, provider: LLMProvider, ids: Sequence[str]) -> Iterator[Finding]:
+def _unknown_families(families: Families, provider: ProviderName, ids: Sequence[str]) -> Iterator[Finding]:
     for model_id in ids:
         if families.standing_of(model_id) == "unknown":
             message = "of a family that nobody has looked at: track it, or say why not"

@@ -3,8 +3,9 @@
 import re
 from typing import Literal, Self
 
-from event_contracts import LLMProvider
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from model_manifest.provider_name import ProviderName
 
 Version = tuple[int, ...]
 
@@ -24,7 +25,7 @@ class Family(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    provider: LLMProvider
+    provider: ProviderName
     name: str
     pattern: str
 
@@ -48,7 +49,7 @@ class Untracked(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    provider: LLMProvider
+    provider: ProviderName
     reason: str
     patterns: tuple[str, ...] = Field(min_length=1)
 
@@ -70,7 +71,7 @@ class Families(BaseModel):
     tracked: tuple[Family, ...] = ()
     untracked: tuple[Untracked, ...] = ()
 
-    def of(self, provider: LLMProvider) -> Self:
+    def of(self, provider: ProviderName) -> Self:
         """Those of one provider."""
         return self.model_copy(
             update={

@@ -6,8 +6,6 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
-from event_contracts import LLMProvider
-
 from model_manifest.checking import (
     Finding,
     Severity,
@@ -16,6 +14,7 @@ from model_manifest.checking import (
     compare_with_vendor,
 )
 from model_manifest.manifest import manifest
+from model_manifest.provider_name import ProviderName
 from model_manifest.vendor_lists import ListedModel, ListNotRead
 
 AskVendor = Callable[[], Sequence[ListedModel]]
@@ -42,12 +41,12 @@ class Asked(StrEnum):
 class Inspection:
     """What was found about one provider's models, from the price list and, given a key, from the vendor."""
 
-    provider: LLMProvider
+    provider: ProviderName
     vendor: Asked
     findings: tuple[Finding, ...]
 
 
-def inspect_provider(provider: LLMProvider, *, ask: AskVendor | None, today: date) -> Inspection:
+def inspect_provider(provider: ProviderName, *, ask: AskVendor | None, today: date) -> Inspection:
     """Compare a provider's models with the price list and with what ``ask`` answers; None is "no key"."""
     offline = (
         *compare_with_price_list(manifest(), provider, today=today),

@@ -11,11 +11,12 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from event_contracts import ConfigurationError, InvalidLlmConfig, LLMProvider
+from event_contracts import ConfigurationError, InvalidLlmConfig
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model_manifest.families import Families, Family, Untracked
 from model_manifest.model import ANY_MODEL, Limits, Model
+from model_manifest.provider_name import ProviderName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class _Document(BaseModel):
     models: tuple[Model, ...]
     families: tuple[Family, ...] = ()
     untracked: tuple[Untracked, ...] = ()
-    limits: dict[LLMProvider, Limits] = Field(default_factory=dict)
+    limits: dict[ProviderName, Limits] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -53,7 +54,7 @@ class _Document(BaseModel):
         return {**document, "models": models}
 
 
-def list_providers() -> tuple[LLMProvider, ...]:
+def list_providers() -> tuple[ProviderName, ...]:
     """Every provider that has a model."""
     return tuple(dict.fromkeys(model.provider for model in manifest().models))
 
@@ -119,7 +120,7 @@ def default_model(provider: str) -> Model:
     return next(model for model in models_of(provider) if model.default)
 
 
-def providers_with(model_id: str) -> tuple[LLMProvider, ...]:
+def providers_with(model_id: str) -> tuple[ProviderName, ...]:
     """Providers that list a model of this id."""
     return tuple(model.provider for model in manifest().models if model.id == model_id)
 

@@ -4,8 +4,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Literal, Self
 
-from event_contracts import LLMProvider, OutputVerbosity, ReasoningEffort
+from event_contracts import OutputVerbosity, ReasoningEffort
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from model_manifest.provider_name import ProviderName
 
 ANY_MODEL = "*"
 """The id of an entry that stands for every model that a server may have been started with."""
@@ -53,7 +55,7 @@ class Model(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    provider: LLMProvider
+    provider: ProviderName
     id: str = Field(min_length=1)
     family: str
     name: str

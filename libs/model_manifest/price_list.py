@@ -10,7 +10,6 @@ from functools import cache
 from importlib.metadata import version
 from typing import Final
 
-from event_contracts import LLMProvider
 from genai_prices import Usage
 from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import (
@@ -22,6 +21,7 @@ from genai_prices.types import (
 )
 
 from model_manifest.model import Model
+from model_manifest.provider_name import ProviderName
 
 PRICE_LIST: Final = f"genai-prices {version('genai-prices')}"
 BATCH: Final = {"processing": "batch"}
@@ -113,17 +113,17 @@ def rates_on(model: Model, day: date, *, batch: bool = False) -> Rates | None:
     return None if entry is None else entry.rates(_noon(day), batch=batch)
 
 
-def listed_ids(provider: LLMProvider) -> tuple[str, ...]:
+def listed_ids(provider: ProviderName) -> tuple[str, ...]:
     """Every id that the price list has of a provider."""
     return tuple(_entries(provider))
 
 
-def _vendor(provider: LLMProvider) -> Provider | None:
+def _vendor(provider: ProviderName) -> Provider | None:
     return next((vendor for vendor in get_snapshot().providers if vendor.id == provider), None)
 
 
 @cache
-def _entries(provider: LLMProvider) -> dict[str, ModelInfo]:
+def _entries(provider: ProviderName) -> dict[str, ModelInfo]:
     vendor = _vendor(provider)
     return {} if vendor is None else {listed.id: listed for listed in vendor.models}
 

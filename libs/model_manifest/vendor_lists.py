@@ -7,8 +7,10 @@ from decimal import Decimal
 from typing import Final, TypeVar
 
 import httpx2
-from event_contracts import ExternalServiceError, LLMProvider, ReasoningEffort
+from event_contracts import ExternalServiceError, ReasoningEffort
 from pydantic import BaseModel, Field, ValidationError
+
+from model_manifest.provider_name import ProviderName
 
 PAGE_SIZE: Final = 1_000
 MAX_PAGES: Final = 50
@@ -44,7 +46,7 @@ class ListedModel:
 class Vendor:
     """A vendor that lists its models, and the environment variables that say where and to whom."""
 
-    provider: LLMProvider
+    provider: ProviderName
     key_variable: str
     base_url_variable: str
     base_url: str
@@ -268,32 +270,32 @@ def _endless(source: _Source) -> ListNotRead:
     return ListNotRead(f"{source.base_url} does not come to an end after {MAX_PAGES} pages")
 
 
-VENDORS: Final[Mapping[LLMProvider, Vendor]] = {
+VENDORS: Final[Mapping[ProviderName, Vendor]] = {
     vendor.provider: vendor
     for vendor in (
         Vendor(
-            provider=LLMProvider.ANTHROPIC,
+            provider="anthropic",
             key_variable="ANTHROPIC_API_KEY",
             base_url_variable="ANTHROPIC_BASE_URL",
             base_url="https://api.anthropic.com",
             read=_anthropic,
         ),
         Vendor(
-            provider=LLMProvider.OPENAI,
+            provider="openai",
             key_variable="OPENAI_API_KEY",
             base_url_variable="OPENAI_BASE_URL",
             base_url="https://api.openai.com/v1",
             read=_openai,
         ),
         Vendor(
-            provider=LLMProvider.GOOGLE,
+            provider="google",
             key_variable="GOOGLE_API_KEY",
             base_url_variable="GOOGLE_BASE_URL",
             base_url="https://generativelanguage.googleapis.com",
             read=_google,
         ),
         Vendor(
-            provider=LLMProvider.OPENROUTER,
+            provider="openrouter",
             key_variable="OPENROUTER_API_KEY",
             base_url_variable="OPENROUTER_BASE_URL",
             base_url="https://openrouter.ai/api/v1",

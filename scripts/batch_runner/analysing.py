@@ -1,4 +1,4 @@
-"""cj-run analyse: read a file of decisions, fit it, and tell what was found on screen and in files."""
+"""cj-run analyse: read a file of decisions, fit it, and report the findings on screen and in files."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ ITEM_COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysisOptions:
-    """What is read how, and what is written where."""
+    """How the file is read, and what is printed and written."""
 
     columns: Sequence[str] = ()
     require_connected: bool = False

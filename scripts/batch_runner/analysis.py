@@ -1,4 +1,4 @@
-"""What decisions say: scores, their reliability, their fit, their judges, and what to be careful about."""
+"""What decisions show: scores, reliability, fit, judges, and warnings."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -44,17 +44,17 @@ from batch_runner.findings import (
 )
 
 SEED: Final = 20_250_101
-"""Of the random halves: the same file gives the same figures."""
+"""Seed of the random halves: the same file gives the same figures."""
 REFERENCE_TAUS: Final = tuple(np.sqrt(np.geomspace(0.01, 60, 22)))
 """The grid of the reference: EB moves by up to .02 between its values, so that other values of τ would not agree."""
 LEVEL: Final = 0.9
 REMARKABLE: Final = 10
-"""Decisions from which on it is remarkable that the first item won every one."""
+"""From this many decisions on it is a warning that the first item won all of them."""
 NAMES_SHOWN: Final = 5
 
 
 def analyse(decisions: Decisions, *, require_connected: bool = False, panel: bool = False) -> Analysis:
-    """Fit the decisions and look at them from every side; with ``panel`` also at its judges among each other.
+    """Fit the decisions and compute every finding; with ``panel`` also the judges against each other.
 
     Items that fall into parts that were never compared with each other are a red flag, or ``InvalidRequest`` where
     one part is required. Raises ``ProcessingError`` where no fit is found.
@@ -101,13 +101,13 @@ def _about_parts(decisions: Decisions) -> str | None:
 
 
 def named(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
+    """The first few names, and the number of the others."""
     more = len(names) - NAMES_SHOWN
     return ", ".join(names[:NAMES_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 class _Fitted:
-    """The fits of a file's decisions, and what is read off them."""
+    """The fits of a file's decisions, and the findings that follow from them."""
 
     def __init__(self, decisions: Decisions) -> None:
         self.decisions = decisions
@@ -163,7 +163,7 @@ class _Fitted:
 
     def about_classical(self) -> Iterator[str]:
         if self.classical is None:
-            yield "the classical fit does not settle on these decisions: there is no SSR"
+            yield "the classical fit does not converge on these decisions: there is no SSR"
 
     def classical_view(self) -> ClassicalView | None:
         classical = self.classical
@@ -292,7 +292,7 @@ def _panel(decisions: Decisions) -> PanelView:
 
 
 def _classical_fit(decisions: Decisions) -> ClassicalFit | None:
-    """None where its steps, those of the published figures, do not come to an end; the model's always do."""
+    """None where the classical steps, those of the published figures, do not converge; the model's always do."""
     try:
         return fit_classical(
             decisions.comparisons, self_comparisons=decisions.self_compared, allow_disconnected=True
@@ -309,7 +309,7 @@ def _about_file(decisions: Decisions) -> Iterator[str]:
     if decisions.left_out_items:
         yield f"not ranked, as no decision about them can be fitted: {named(decisions.left_out_items)}"
     if not decisions.judges_known:
-        yield "the file names no judges: agreement between them is not known"
+        yield "the file names no judges: their agreement is unknown"
     data = decisions.comparisons
     if decisions.slots_known and len(data) >= REMARKABLE and data.a_won.all():
         yield (
@@ -324,4 +324,4 @@ def _about_fit(model: ModelView, judges: Sequence[JudgeView]) -> Iterator[str]:
         yield f"always chose the same side: {named(one_sided)}"
     lost = [item.item for item in model.items if "answers lost" in item.flags]
     if lost:
-        yield f"more answers are missing than chance explains about: {named(lost)}"
+        yield f"more answers are missing than chance explains for: {named(lost)}"

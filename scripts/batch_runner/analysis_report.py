@@ -1,4 +1,4 @@
-"""An analysis on the screen: how reliable, who ranks where, which judges differ, what to be careful about."""
+"""An analysis on the screen: reliability, ranking, judges that differ, warnings."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final, TypeVar
@@ -11,14 +11,14 @@ from batch_runner.findings import Analysis, GraphView, JudgeView, ModelItem, Pan
 
 ITEMS_SHOWN: Final = 40
 LAST_SHOWN: Final = 10
-"""Of a long ranking the best are shown, and so many of the last."""
+"""How many of the best, and of the last, are shown of a long ranking."""
 JUDGES_SHOWN: Final = 15
 
 RowT = TypeVar("RowT")
 
 
 def print_analysis(analysis: Analysis, *, name: str, console: Console, all_rows: bool) -> None:
-    """Print tables that fit 80 columns; a long ranking is cut in its middle unless ``all_rows`` is asked for."""
+    """Print tables that fit 80 columns; a long ranking is cut in the middle unless ``all_rows`` is set."""
     console.out(counts_line(analysis, name=name), highlight=False)
     console.print(_reliability_table(analysis))
     for flag in analysis.red_flags:
@@ -36,18 +36,18 @@ def print_analysis(analysis: Analysis, *, name: str, console: Console, all_rows:
 
 
 def counts_line(analysis: Analysis, *, name: str) -> str:
-    """What was in the file, and what of it could not be fitted."""
+    """What the file holds, and which rows could not be fitted."""
     left_out = {
         "self-comparisons": analysis.self_comparisons,
         "ties": analysis.ties,
         "without a vote": analysis.without_vote,
     }
-    told = ", ".join(f"{count} {what}" for what, count in left_out.items() if count)
+    reasons = ", ".join(f"{count} {what}" for what, count in left_out.items() if count)
     line = (
         f"{name}: {analysis.comparisons} comparisons of {len(analysis.model.items)} items"
         f" by {_counted(analysis.judges, 'judge')}"
     )
-    return f"{line}; left out: {told}" if told else line
+    return f"{line}; left out: {reasons}" if reasons else line
 
 
 def _counted(count: int, what: str) -> str:
@@ -168,7 +168,7 @@ def _remarks(analysis: Analysis) -> Iterator[str]:
 def _graph_line(graph: GraphView) -> str:
     facts = [
         _counted(graph.components, "part"),
-        f"{_degrees(graph)} comparisons an item",
+        f"{_degrees(graph)} comparisons per item",
         f"connectivity {graph.algebraic_connectivity:.2f}",
     ]
     if graph.circular_share is not None:

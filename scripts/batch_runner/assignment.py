@@ -1,4 +1,4 @@
-"""An assignment on disk: a folder of essays, with an ``assignment.toml`` where there is more to say."""
+"""An assignment on disk: a folder of essays, and an ``assignment.toml`` if there is more than essays."""
 
 import tomllib
 from collections import Counter
@@ -10,11 +10,12 @@ from typing import Final, Literal
 from event_contracts import CourseCode, InvalidRequest, course_language, grade_scale
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from batch_runner.documents import SUFFIXES, read_document
+from batch_runner.checking import why_not_an_id
+from batch_runner.documents import SUFFIXES, read_document, shown
 
 MANIFEST: Final = "assignment.toml"
 UNREADABLE_FORMATS: Final = frozenset({".doc", ".docm", ".odt", ".rtf", ".pages", ".html", ".htm", ".tex"})
-"""Formats that students hand in and that cannot be read: refused, so that no essay is missing unnoticed."""
+"""Formats that students hand in and that cannot be read: they are refused, so that no essay is left out silently."""
 
 
 class _File(BaseModel):
@@ -67,7 +68,7 @@ class AnchorText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """Everything that a run needs, read and checked; ``left_out`` names files that are no essays."""
+    """Everything that a run needs, read and checked; ``left_out`` names files that are not essays."""
 
     title: str
     assignment_id: str | None = None
@@ -104,18 +105,18 @@ def load_assignment(folder: Path, *, course: CourseCode = CourseCode.ENG5) -> As
 
 
 def _load_plain(folder: Path, *, course: CourseCode) -> Assignment:
-    # What begins with a dot or a tilde is hidden, or a lock that Word leaves beside an open document.
+    # Names with a dot in front are hidden; with a tilde, they are locks that Word leaves beside an open document.
     visible = sorted(path for path in folder.iterdir() if not path.name.startswith((".", "~")))
     essays = [path for path in visible if path.suffix.lower() in {*SUFFIXES, *UNREADABLE_FORMATS}]
     texts = _read_all(essays)
     return Assignment(
-        title=folder.resolve().name,
+        title=shown(folder.resolve()),
         course_code=course,
         language=course_language(course),
         essays=tuple(
             StudentEssay(essay_id=path.stem, text=text) for path, text in zip(essays, texts, strict=True)
         ),
-        left_out=tuple(path.name for path in visible if path not in essays),
+        left_out=tuple(shown(path) for path in visible if path not in essays),
     )
 
 
@@ -179,6 +180,9 @@ def _read_all(paths: Iterable[Path]) -> list[str]:
 
 def _check(assignment: Assignment, folder: Path) -> None:
     essay_ids = [essay.essay_id for essay in assignment.essays]
+    for essay_id in essay_ids:
+        if reason := why_not_an_id(essay_id):
+            raise InvalidRequest(f"essay id {essay_id!r} {reason}: rename the essay")
     _refuse_repeated(essay_ids, "essay id", hint="give each essay its own id or file name")
     _refuse_repeated([anchor.label for anchor in assignment.anchors], "anchor label", hint="number them")
     if not essay_ids:

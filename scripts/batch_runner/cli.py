@@ -1,4 +1,4 @@
-"""cj-run: plan, rehearse and execute the assessment of a folder of essays; analyse judgement data; simulate."""
+"""cj-run: plan, try out and execute the assessment of a folder of essays; analyse judgement data; simulate."""
 
 from collections.abc import Callable, Coroutine
 from decimal import Decimal
@@ -13,14 +13,15 @@ from event_contracts import CourseCode
 from rich.console import Console
 
 from batch_runner.assignment import load_assignment
+from batch_runner.checking import check_batch_id, writable_folder
 from batch_runner.client import PATIENCE_SECONDS, AssessmentClient
 from batch_runner.execution import RunOptions, assessment_request, upload
 from batch_runner.interrupting import run_until_interrupted
 from batch_runner.judges import FORM, judge_panel
 from batch_runner.planning import print_contents, print_forecast
 from batch_runner.running import (
-    EXIT_INTERRUPTED,
     errors,
+    exit_code,
     new_batch_id,
     report_run,
     reporting_errors,
@@ -29,7 +30,7 @@ from batch_runner.running import (
 
 
 class PolicyName(StrEnum):
-    """Ways of choosing pairs, as the measurement has them, without loading it."""
+    """The measurement's pairing policies, named here so that the measurement need not be loaded."""
 
     INFORMATION = "information"
     RANDOM = "random"
@@ -41,6 +42,7 @@ app = typer.Typer(
     name="cj-run",
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
     help="Assess a folder of essays by comparative judgement, and analyse judgement data of any origin.",
 )
 console = Console()
@@ -52,36 +54,38 @@ Folder = Annotated[
     ),
 ]
 Course = Annotated[CourseCode, typer.Option(help="Course of a folder without assignment.toml.")]
-Provider = Annotated[str | None, typer.Option(help="Who judges: anthropic, openai, mock …")]
-Model = Annotated[str | None, typer.Option(help="Which of its models.")]
+Provider = Annotated[str | None, typer.Option(help="Provider of the judge: anthropic, openai, mock …")]
+Model = Annotated[str | None, typer.Option(help="Model of the provider.")]
 Judges = Annotated[
     list[str] | None,
     typer.Option(
         "--judge",
         metavar=FORM,
-        help="One of several judges, once for each, with its share of the comparisons: a panel. Without shares all"
-        " get the same.",
+        help="One judge of a panel, with its share of the comparisons; repeat it for each. Without shares, all get the"
+        " same.",
     ),
 ]
 Temperature = Annotated[float | None, typer.Option(min=0, max=2, help="For models that take one.")]
 MaxComparisons = Annotated[int | None, typer.Option(min=1, help="Stop after this many comparisons.")]
-MaxCost = Annotated[float | None, typer.Option("--max-cost-usd", min=0, help="Stop before this is spent.")]
+MaxCost = Annotated[float | None, typer.Option("--max-cost-usd", min=0, help="Never spend more than this.")]
 Target = Annotated[
     float | None,
-    typer.Option("--target-reliability", min=0.01, max=0.999, help="Stop when this is reached."),
+    typer.Option("--target-reliability", min=0.01, max=0.999, help="Stop at this reliability."),
 ]
 Url = Annotated[str, typer.Option(envvar="CJ_ASSESSMENT_URL", help="Base URL of the CJ Assessment service.")]
-Out = Annotated[Path, typer.Option(help="Where the run's files go, in a folder of the batch's name.")]
+Out = Annotated[
+    Path, typer.Option(help="Folder for the run's files, which get a folder named after the batch.")
+]
 Columns = Annotated[
     list[str] | None,
     typer.Option(
         metavar="ROLE=COLUMN",
-        help="Which column is which, where the names do not tell; once for each. Roles: slot_a, slot_b,"
+        help="The column of a role, where its name is not recognised; repeat it for each. Roles: slot_a, slot_b,"
         " winner, loser, result, judge.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
-PlotFormat = Annotated[Literal["svg", "png"], typer.Option("--format", help="Of the plots.")]
+PlotFormat = Annotated[Literal["svg", "png"], typer.Option("--format", help="Format of the plots.")]
 DEFAULT_URL: Final = "http://127.0.0.1:8101"
 DEFAULT_OUT: Final = Path("runs")
 
@@ -94,14 +98,14 @@ def plan(
     model: Model = None,
     judge: Judges = None,
     target_reliability: Annotated[
-        float, typer.Option(min=0.01, max=0.999, help="Reliability that the batch is judged until.")
+        float, typer.Option(min=0.01, max=0.999, help="Reliability at which judging would stop.")
     ] = 0.9,
     sd: Annotated[
         float | None,
-        typer.Option(min=0, help="How far this judge tells essays apart, where it was measured (tau)."),
+        typer.Option(min=0, help="This judge's spread of essays in logits, if it was measured (tau)."),
     ] = None,
 ) -> None:
-    """Read and check a folder; say what would be judged, how often and at what price. Nothing is sent."""
+    """Read and check a folder; show what would be judged, how often and at what price. Nothing is sent."""
 
     def work() -> None:
         panel = judge_panel(judge or (), provider=provider, model=model)
@@ -129,7 +133,7 @@ def dry_run(
     model: Model = None,
     judge: Judges = None,
 ) -> None:
-    """Upload the texts and register the anchors, but do not judge: shows that a run would start."""
+    """Upload the texts and register the anchors, but start nothing: shows that a run would start."""
 
     async def work(client: AssessmentClient) -> None:
         panel = judge_panel(judge or (), provider=provider, model=model)
@@ -142,7 +146,7 @@ def dry_run(
         console.out(f"{len(texts.essay_storage_ids)} essays uploaded, {url} is ready", highlight=False)
         console.out(f"the request would have {len(request.to_json())} bytes", highlight=False)
 
-    _talking_to(url, work)
+    _with_client(url, work)
 
 
 @app.command()
@@ -159,17 +163,17 @@ def execute(
     max_cost_usd: MaxCost = None,
     target_reliability: Target = None,
     batch_id: Annotated[
-        str | None, typer.Option(help="Name of the batch; an earlier one is followed to its end.")
+        str | None, typer.Option(help="Id of the batch; one that was started earlier is followed to its end.")
     ] = None,
 ) -> None:
     """Assess a folder of essays: live progress, then the ranking, then the paths of the run's files.
 
-    Ctrl-C cancels the batch: what is being judged is paid for, nothing more is asked.
+    Ctrl-C cancels the batch: calls under way are paid for, no further calls are made. The exit code is then 130.
     """
 
     async def work(client: AssessmentClient) -> None:
         options = RunOptions(
-            batch_id=batch_id or new_batch_id(),
+            batch_id=new_batch_id() if batch_id is None else batch_id,
             provider=provider,
             model=model,
             panel=judge_panel(judge or (), provider=provider, model=model),
@@ -178,12 +182,14 @@ def execute(
             max_cost_usd=_exact(max_cost_usd),
             target_reliability=target_reliability,
         )
+        check_batch_id(options.batch_id)
         assignment = load_assignment(folder, course=course)
-        await client.check_ready()
-        run = await run_assignment(client, assignment, options, console=console)
-        report_run(run, out=out, console=console)
+        with writable_folder(out / options.batch_id):
+            await client.check_ready()
+            run = await run_assignment(client, assignment, options, console=console)
+            report_run(run, out=out, console=console)
 
-    _talking_to(url, work)
+    _with_client(url, work)
 
 
 @app.command()
@@ -196,9 +202,7 @@ def analyse(
         ),
     ],
     json: Json = False,
-    items_csv: Annotated[
-        Path | None, typer.Option(help="Write a row for each item to this CSV file.")
-    ] = None,
+    items_csv: Annotated[Path | None, typer.Option(help="Write a row per item to this CSV file.")] = None,
     plots: Annotated[
         Path | None,
         typer.Option(help="Draw scores, fit, position effects and convergence into this folder."),
@@ -209,11 +213,11 @@ def analyse(
         bool,
         typer.Option(
             "--allow-disconnected/--require-connected",
-            help="Items that were never compared with the rest: a red flag, or an error.",
+            help="Items that were never compared with the rest are a warning, or an error.",
         ),
     ] = True,
     panel: Annotated[
-        bool, typer.Option("--panel", help="Also how sharp each judge is, and how well any two agree.")
+        bool, typer.Option("--panel", help="Also each judge's sharpness, and the agreement of every two.")
     ] = False,
     all_rows: Annotated[bool, typer.Option("--all", help="Show every item and judge.")] = False,
 ) -> None:
@@ -240,24 +244,26 @@ def analyse(
 @app.command()
 def qualify(
     decisions: Annotated[
-        Path, typer.Argument(help="A CSV of decisions that says who judged and who was shown first.")
+        Path,
+        typer.Argument(help="A CSV of decisions with their judges and the order in which items were shown."),
     ],
     reference: Annotated[str, typer.Option(help="The judge in use, as the file names it.")],
-    candidate: Annotated[str, typer.Option(help="The judge that might take its place.")],
+    candidate: Annotated[str, typer.Option(help="The judge that might replace it.")],
     reference_cost: Annotated[
-        float | None, typer.Option(min=0, help="US dollars that a comparison by the reference costs.")
+        float | None, typer.Option(min=0, help="US dollars per comparison by the reference.")
     ] = None,
-    candidate_cost: Annotated[float | None, typer.Option(min=0, help="And by the candidate.")] = None,
+    candidate_cost: Annotated[float | None, typer.Option(min=0, help="The same for the candidate.")] = None,
     max_cost_ratio: Annotated[
-        float | None, typer.Option(min=0, help="Refuse a candidate that costs so many times as much.")
+        float | None,
+        typer.Option(min=0, help="Refuse a candidate that costs more than this many times as much."),
     ] = None,
     columns: Columns = None,
     json: Json = False,
 ) -> None:
-    """Say whether a judge (another model, version or prompt) may take another's place, from pairs both judged.
+    """Decide whether a judge (another model, version or prompt) may replace another, from pairs that both judged.
 
-    Agreement, correlation of the scales, sharpness and position effect are held, with their 90 % intervals, against
-    limits: one failed refuses, all passed qualify, anything else takes more pairs.
+    Agreement, correlation of the scales, sharpness and position effect are compared, with their 90 % intervals, with
+    limits: one that fails refuses, all that pass qualify, anything else needs more pairs.
     """
     # Imported here: numpy and scipy take a second, and the commands that talk to a service do not need them.
     from batch_runner.qualifying import QualificationOptions, qualify_judge
@@ -281,40 +287,39 @@ def simulate(
         float,
         typer.Option(
             min=0,
-            help="How far the judge tells essays apart, in logits: the tau that analyse reports. About 1.5 for"
+            help="The judge's spread of essays in logits: the tau that analyse reports. About 1.5 for"
             " people, 3 for a sharp model, 0 is a coin.",
         ),
     ] = 2.0,
     comparisons_per_essay: Annotated[
-        int | None, typer.Option(min=1, max=500, help="Where to look; 10 unless a target is given.")
+        int | None,
+        typer.Option(min=1, max=500, help="Comparisons per essay to look at; 10 unless a target is given."),
     ] = None,
     policy: Annotated[
         list[PolicyName] | None,
-        typer.Option(help="How pairs are chosen, once for each. Otherwise ours, information, and random."),
+        typer.Option(help="Pairing policy; repeat it for several. By default ours (information) and random."),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="How many runs of each.")] = 20,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs per policy.")] = 20,
     target_reliability: Annotated[
         float | None,
-        typer.Option(min=0.01, max=0.999, help="Say how many comparisons and dollars this takes."),
+        typer.Option(min=0.01, max=0.999, help="Forecast the comparisons and dollars that this takes."),
     ] = None,
     provider: Provider = None,
     model: Model = None,
-    words: Annotated[int, typer.Option(min=1, help="Words an essay, for the price.")] = 300,
+    words: Annotated[int, typer.Option(min=1, help="Words per essay, for the price.")] = 300,
     position_bias: Annotated[
         float, typer.Option(help="The judge's preference for the first, in logits.")
     ] = 0.0,
-    noise: Annotated[
-        float, typer.Option(min=0, max=1, help="Share of answers that have nothing to do with the essays.")
-    ] = 0.0,
+    noise: Annotated[float, typer.Option(min=0, max=1, help="Share of answers that are random.")] = 0.0,
     json: Json = False,
     plots: Annotated[Path | None, typer.Option(help="Draw power curves into this folder.")] = None,
     plot_format: PlotFormat = "svg",
 ) -> None:
-    """Judge made-up essays: what each way of pairing reaches, and how many comparisons a target takes."""
+    """Simulate judging: what each pairing policy reaches, and how many comparisons a target takes."""
     # Imported here: numpy and scipy take a second, and the commands that talk to a service do not need them.
     from cj_measurement import Policy
 
-    from batch_runner.simulating import SimulationOptions, simulate_and_tell
+    from batch_runner.simulating import SimulationOptions, simulate_and_report
 
     options = SimulationOptions(
         essays=essays,
@@ -334,35 +339,36 @@ def simulate(
         plots=plots,
         plot_format=plot_format,
     )
-    reporting_errors(lambda: simulate_and_tell(options, console=console, progress_console=errors))
+    reporting_errors(lambda: simulate_and_report(options, console=console, progress_console=errors))
 
 
 def _exact(dollars: float | None) -> Decimal | None:
     return None if dollars is None else Decimal(str(dollars))
 
 
-def _talking_to(url: str, work: Callable[[AssessmentClient], Coroutine[Any, Any, None]]) -> None:
-    stamina.instrumentation.set_on_retry_hooks([_saying_once_that_it_waits()])
+def _with_client(url: str, work: Callable[[AssessmentClient], Coroutine[Any, Any, None]]) -> None:
+    stamina.instrumentation.set_on_retry_hooks([_reporting_each_wait_once()])
 
     async def run() -> None:
         async with httpx2.AsyncClient() as http:
             await work(AssessmentClient(http=http, base_url=url.rstrip("/")))
 
     def until_interrupted() -> None:
-        if run_until_interrupted(run):
-            raise typer.Exit(EXIT_INTERRUPTED)
+        number = run_until_interrupted(run)
+        if number is not None:
+            raise typer.Exit(exit_code(number))
 
     reporting_errors(until_interrupted)
 
 
-def _saying_once_that_it_waits() -> stamina.instrumentation.RetryHook:
-    """Uploads run side by side, and each is tried again and again: a reason is told once."""
-    told: set[str] = set()
+def _reporting_each_wait_once() -> stamina.instrumentation.RetryHook:
+    """Uploads run concurrently and each is retried: a reason is printed once."""
+    printed: set[str] = set()
 
-    def say(details: stamina.instrumentation.RetryDetails) -> None:
+    def report(details: stamina.instrumentation.RetryDetails) -> None:
         reason = str(details.caused_by)
-        if reason not in told:
-            told.add(reason)
+        if reason not in printed:
+            printed.add(reason)
             errors.out(f"waiting up to {PATIENCE_SECONDS:.0f} s: {reason}", style="dim", highlight=False)
 
-    return say
+    return report

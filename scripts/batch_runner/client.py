@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Final, TypeVar
+from urllib.parse import quote
 
 import httpx2
 import stamina
@@ -28,7 +29,7 @@ PAGE: Final = 1000
 TIMEOUT_SECONDS: Final = 30.0
 PATIENCE_SECONDS: Final = 60.0
 """How long a request is repeated while the service is away or busy; every one of them may be repeated."""
-LONGEST_PAUSE_SECONDS: Final = 15.0
+MAX_RETRY_DELAY_SECONDS: Final = 15.0
 
 _TRY_LATER: Final = frozenset({429, 502, 503, 504})
 _SHOWN: Final = 200
@@ -72,25 +73,25 @@ class AssessmentClient:
         await self._send(AnchorView, "POST", "/api/v1/anchors/register", content=body)
 
     async def start(self, envelope: EventEnvelope[ELS_CJAssessmentRequestV1]) -> AssessmentAccepted:
-        """Ask for an assessment; asking twice for the same changes nothing."""
+        """Start an assessment; repeating the same request changes nothing."""
         return await self._send(AssessmentAccepted, "POST", "/api/v1/assessments", content=envelope.to_json())
 
     async def status(self, batch_id: str) -> BatchStatusView:
-        """How the batch stands."""
-        return await self._send(BatchStatusView, "GET", f"/api/v1/batches/{batch_id}")
+        """The state, progress and cost of a batch."""
+        return await self._send(BatchStatusView, "GET", _batch(batch_id))
 
     async def results(self, batch_id: str) -> BatchResultsView:
         """The published results."""
-        return await self._send(BatchResultsView, "GET", f"/api/v1/batches/{batch_id}/results")
+        return await self._send(BatchResultsView, "GET", f"{_batch(batch_id)}/results")
 
     async def cancel(self, batch_id: str) -> None:
         """Stop judging."""
-        await self._send(AssessmentAccepted, "POST", f"/api/v1/batches/{batch_id}/cancel")
+        await self._send(AssessmentAccepted, "POST", f"{_batch(batch_id)}/cancel")
 
     async def comparisons(self, batch_id: str, *, cursor: str | None = None) -> ComparisonPage:
         """One page of comparisons."""
         query = f"?limit={PAGE}" + (f"&cursor={cursor}" if cursor else "")
-        return await self._send(ComparisonPage, "GET", f"/api/v1/batches/{batch_id}/comparisons{query}")
+        return await self._send(ComparisonPage, "GET", f"{_batch(batch_id)}/comparisons{query}")
 
     async def check_ready(self) -> None:
         """Raise ``ExternalServiceError`` at once unless the service can do its work now."""
@@ -109,7 +110,7 @@ class AssessmentClient:
     ) -> AnswerT:
         request = self._request(method, path, content=content, kind=kind)
         async for attempt in stamina.retry_context(
-            _worth_repeating, attempts=None, timeout=self.patience, wait_initial=0.2, wait_jitter=0.2
+            _retry_delay, attempts=None, timeout=self.patience, wait_initial=0.2, wait_jitter=0.2
         ):
             with attempt:
                 answer = await self._exchange(request)
@@ -129,7 +130,7 @@ class AssessmentClient:
                 timeout=TIMEOUT_SECONDS,
             )
         except httpx2.InvalidURL as error:
-            raise InvalidRequest(f"--url {self.base_url} is no address: {error}") from error
+            raise InvalidRequest(f"--url {self.base_url} is not an address: {error}") from error
 
     async def _exchange(self, request: httpx2.Request) -> httpx2.Response:
         try:
@@ -142,11 +143,15 @@ class AssessmentClient:
             ) from error
 
 
-def _worth_repeating(error: Exception) -> bool | float:
-    """Whether to try again, or after how many seconds."""
+def _batch(batch_id: str) -> str:
+    return f"/api/v1/batches/{quote(batch_id, safe='')}"
+
+
+def _retry_delay(error: Exception) -> bool | float:
+    """False for no retry, True for one after the usual delay, or the seconds that the service asked for."""
     if not isinstance(error, ServiceAway):
         return False
-    return True if error.retry_after is None else min(error.retry_after, LONGEST_PAUSE_SECONDS)
+    return True if error.retry_after is None else min(error.retry_after, MAX_RETRY_DELAY_SECONDS)
 
 
 def _parsed(model: type[AnswerT], answer: httpx2.Response) -> AnswerT:
@@ -155,7 +160,7 @@ def _parsed(model: type[AnswerT], answer: httpx2.Response) -> AnswerT:
     except ValidationError as error:
         reasons = "; ".join(validation_reasons(error)[:3])
         raise ExternalServiceError(
-            f"{_asked(answer)} was answered against the contract ({reasons}):"
+            f"{_asked(answer)} was answered in breach of the contract ({reasons}):"
             " is this the CJ Assessment service, and of the same version as cj-run?"
         ) from error
 

@@ -1,4 +1,4 @@
-"""Which column of a decisions file says what: by its name, or as the user says."""
+"""The role of each column of a decisions file: by its name, or as the user says."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from event_contracts import InvalidRequest
 
 
 class Role(StrEnum):
-    """What a column may say about a comparison; the slots are the order in which the two were shown."""
+    """What a column may hold about a comparison; the slots are the order in which the two were shown."""
 
     SLOT_A = "slot_a"
     SLOT_B = "slot_b"
@@ -42,17 +42,17 @@ class Layout:
 
     @property
     def has_slots(self) -> bool:
-        """True where the file says which of the two was shown first."""
+        """Whether the file says which of the two was shown first."""
         return Role.SLOT_A in self.column
 
     @property
     def has_judges(self) -> bool:
-        """True where the file says who judged."""
+        """Whether the file says who judged."""
         return Role.JUDGE in self.column
 
 
 def recognise(header: Sequence[str]) -> Layout:
-    """The layout that the column names tell; raises ``InvalidRequest``."""
+    """The layout by the columns' names; raises ``InvalidRequest``."""
     found: dict[Role, list[str]] = {}
     for name in header:
         role = _ROLE_OF.get(re.sub(r"[\W_]", "", name.casefold()))
@@ -64,13 +64,15 @@ def recognise(header: Sequence[str]) -> Layout:
     return _checked(Layout({role: names[0] for role, names in found.items()}), header)
 
 
-def as_told(header: Sequence[str], told: Sequence[str]) -> Layout:
+def from_settings(header: Sequence[str], settings: Sequence[str]) -> Layout:
     """The layout that ``role=column`` settings describe, and nothing else; raises ``InvalidRequest``."""
     column: dict[Role, str] = {}
-    for setting in told:
+    for setting in settings:
         role_name, equals, name = setting.partition("=")
         if not equals or role_name not in list(Role):
-            raise InvalidRequest(f"--columns {setting}: write role=column, the role one of {', '.join(Role)}")
+            raise InvalidRequest(
+                f"--columns {setting}: write role=column, with one of the roles {', '.join(Role)}"
+            )
         if name not in header:
             raise _unclear(f"--columns {setting}: there is no column {name!r}", header)
         if Role(role_name) in column:
@@ -90,12 +92,12 @@ def _checked(layout: Layout, header: Sequence[str]) -> Layout:
         return layout
     if {Role.WINNER, Role.LOSER} <= has:
         return layout
-    raise _unclear(f"they do not say who won against whom; needed: {NEEDED}", header)
+    raise _unclear(f"they do not say which item won against which; needed: {NEEDED}", header)
 
 
 def _unclear(reason: str, header: Sequence[str]) -> InvalidRequest:
     return InvalidRequest(
-        f"the columns are {_listed(header)}: {reason}. Say which is which: --columns role=column for each"
+        f"the columns are {_listed(header)}: {reason}. Name them with --columns role=column, once for each"
     )
 
 

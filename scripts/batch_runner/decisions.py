@@ -13,7 +13,7 @@ import numpy.typing as npt
 from cj_measurement import Comparisons
 from event_contracts import InvalidRequest, unguarded
 
-from batch_runner.columns import Layout, Role, as_told, recognise
+from batch_runner.columns import Layout, Role, from_settings, recognise
 
 DELIMITERS: Final = (",", ";", "\t")
 UNNAMED_JUDGE: Final = "(not named)"
@@ -28,7 +28,7 @@ Row = tuple[int, Mapping[str, str]]
 
 
 class Outcome(Enum):
-    """What a row says about its two items."""
+    """The outcome of a row."""
 
     FIRST_WON = "first won"
     SECOND_WON = "second won"
@@ -76,7 +76,7 @@ def read_decisions(path: Path, *, columns: Sequence[str] = ()) -> Decisions:
     """
     try:
         header, rows = _rows(_text(path))
-        layout = as_told(header, columns) if columns else recognise(header)
+        layout = from_settings(header, columns) if columns else recognise(header)
         return _decisions(list(_judgements(rows, layout)), layout)
     except (csv.Error, InvalidRequest) as error:
         raise InvalidRequest(f"{path.name}: {error}") from error
@@ -108,7 +108,7 @@ def _rows(text: str) -> tuple[list[str], list[Row]]:
 def _cells(line: int, header: Sequence[str], cells: Sequence[str]) -> Mapping[str, str]:
     if len(cells) != len(header):
         raise InvalidRequest(
-            f"line {line} has {len(cells)} cells, but the header {len(header)};"
+            f"line {line} has {len(cells)} cells, but the header has {len(header)};"
             " a text that holds the separator must stand in quotation marks"
         )
     return dict(zip(header, (unguarded(cell.strip()) for cell in cells), strict=True))
@@ -123,7 +123,7 @@ def _judgements(rows: Iterable[Row], layout: Layout) -> Iterator[Judgement]:
             problems.append(f"line {line}: {error}")
     if problems:
         more = len(problems) - PROBLEMS_SHOWN
-        shown = [*problems[:PROBLEMS_SHOWN], *([f"and {more} lines more"] if more > 0 else [])]
+        shown = [*problems[:PROBLEMS_SHOWN], *([f"and {more} more lines"] if more > 0 else [])]
         raise InvalidRequest("; ".join(shown), details={"problems": list(problems[:100])})
 
 
@@ -193,7 +193,7 @@ def _check_loser(loser: str, first: str, second: str, outcome: Outcome) -> None:
         if outcome is Outcome.NO_VOTE and loser not in _MISSING:
             raise InvalidRequest("there is a loser, but no winner")
     elif loser != expected:
-        raise InvalidRequest(f"the loser {loser!r} is not the one who did not win, {expected!r}")
+        raise InvalidRequest(f"the loser {loser!r} is not the item that did not win, {expected!r}")
 
 
 def _decisions(judgements: Sequence[Judgement], layout: Layout) -> Decisions:
@@ -222,7 +222,7 @@ def _decisions(judgements: Sequence[Judgement], layout: Layout) -> Decisions:
 
 
 def _places(items: Sequence[str], groups: Iterable[tuple[str, ...]]) -> IntArray:
-    """The places of groups of items, as far as all of a group have one."""
+    """The places of groups of items, where all of a group have one."""
     place = {name: number for number, name in enumerate(items)}
     known = [[place[name] for name in group] for group in groups if all(name in place for name in group)]
     return np.array(known, dtype=np.int64).reshape(len(known), -1) if known else np.empty((0, 2), np.int64)
@@ -234,7 +234,7 @@ def _names(judgements: Sequence[Judgement]) -> list[str]:
 
 def _nothing_to_fit(*, rows: int, voted: int, pairs: int) -> str:
     return (
-        f"there is no decision between two items: of {rows} rows {rows - voted} are without a vote,"
+        f"no row decides between two items: of {rows} rows {rows - voted} have no vote,"
         f" {voted - pairs} compare an item with itself and {pairs} are ties"
     )
 

@@ -30,12 +30,12 @@ _LOST_BY_EXTRACTION: Final = {
     "w:txbxContent": "a text box; move its text into the page",
 }
 
-# It reports every oddity of a file on stderr; what matters is raised.
+# It reports every irregularity of a file on stderr; what matters is raised.
 logging.getLogger("pypdf").addHandler(logging.NullHandler())
 
 
 class UnreadableDocument(InvalidRequest):
-    """The file's text cannot be had; the message names the file and what to do."""
+    """The text cannot be read; the message names the file and says what to do."""
 
     code = ErrorCode.TEXT_EXTRACTION_FAILED
 
@@ -54,6 +54,8 @@ class EmptyDocument(UnreadableDocument):
 
 def read_document(path: Path) -> str:
     """The text of a .txt, .md, .docx or .pdf file; raises ``UnreadableDocument``."""
+    if shown(path) != path.name:
+        raise UnreadableDocument(f"{shown(path)}: the file's name is not UTF-8; rename the file")
     try:
         reader = _READERS[path.suffix.lower()]
     except KeyError:
@@ -66,10 +68,15 @@ def read_document(path: Path) -> str:
     except OSError as error:
         raise UnreadableDocument(f"{path.name}: cannot be read: {error.strerror}") from error
     if not text.strip():
-        raise EmptyDocument(f"{path.name}: there is no text in it")
+        raise EmptyDocument(f"{path.name}: it holds no text")
     if "\x00" in text:
-        raise UnreadableDocument(f"{path.name}: holds NUL characters; save it anew as UTF-8 text")
+        raise UnreadableDocument(f"{path.name}: holds NUL characters; save it again as UTF-8 text")
     return text
+
+
+def shown(path: Path) -> str:
+    """The name of a file for people: bytes that are not UTF-8 are replaced."""
+    return path.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _plain(path: Path) -> str:
@@ -105,7 +112,7 @@ def _paragraphs(container: Document | _Cell) -> Iterator[str]:
                 yield part.text
             case Table():
                 for row in part.rows:
-                    for cell in dict.fromkeys(row.cells):  # a merged cell stands there once for each column
+                    for cell in dict.fromkeys(row.cells):  # a merged cell is listed once per column
                         yield from _paragraphs(cell)
 
 
@@ -129,7 +136,7 @@ def _page(page: "PageObject", name: str) -> str:
     text = page.extract_text()
     if not text.strip() and len(page.images) > 0:
         raise UnreadableDocument(
-            f"{name} is a picture without text; type it in or run text recognition first"
+            f"{name} is a picture without text; type the text in, or run text recognition first"
         )
     return text
 

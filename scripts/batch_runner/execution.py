@@ -1,4 +1,4 @@
-"""A run: upload the texts, register the anchors, ask for the assessment, follow it to its end."""
+"""A run: upload the texts, register the anchors, start the assessment, follow it to its end."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -8,6 +8,7 @@ from decimal import Decimal
 from uuid import uuid4
 
 from event_contracts import (
+    FINAL_STATES,
     AnchorRegistration,
     AssessmentState,
     BatchResultsView,
@@ -18,6 +19,7 @@ from event_contracts import (
     EssayProcessingInputRefV1,
     EventEnvelope,
     EventName,
+    InvalidRequest,
     JsonObject,
     LLMConfigOverrides,
     PanelJudge,
@@ -26,27 +28,21 @@ from event_contracts import (
     StoredText,
     SystemProcessingMetadata,
 )
+from pydantic import ValidationError
 
 from batch_runner.assignment import Assignment
 from batch_runner.client import AssessmentClient
 
-FINAL = frozenset(
-    {
-        AssessmentState.COMPLETED,
-        AssessmentState.COMPLETED_WITH_FAILURES,
-        AssessmentState.FAILED,
-        AssessmentState.CANCELLED,
-    }
-)
-POLL_SECONDS = 0.25
-UPLOADS_AT_ONCE = 8
+MIN_POLL_SECONDS = 0.25
+MAX_POLL_SECONDS = 2.0
+MAX_CONCURRENT_UPLOADS = 8
 
 RequestEnvelope = EventEnvelope[ELS_CJAssessmentRequestV1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What the researcher asks for; None is the service's default."""
+    """The options of a run; None is the service's default."""
 
     batch_id: str
     provider: str | None = None
@@ -91,7 +87,7 @@ def _anchors(assignment: Assignment) -> Iterator[AnchorRegistration]:
 
 
 async def _store_all(client: AssessmentClient, texts: Sequence[str]) -> list[str]:
-    slots = asyncio.Semaphore(UPLOADS_AT_ONCE)
+    slots = asyncio.Semaphore(MAX_CONCURRENT_UPLOADS)
 
     async def store(text: str) -> str:
         async with slots:
@@ -101,9 +97,19 @@ async def _store_all(client: AssessmentClient, texts: Sequence[str]) -> list[str
 
 
 def assessment_request(assignment: Assignment, texts: RequestTexts, options: RunOptions) -> RequestEnvelope:
-    """The event that starts the assessment."""
+    """The event that starts the assessment; raises ``InvalidRequest`` for what the contract refuses."""
+    try:
+        data = _event(assignment, texts, options)
+    except ValidationError as error:
+        raise InvalidRequest.of(error) from error
+    return EventEnvelope.wrap(
+        data, source_service=SourceService.BATCH_RUNNER, correlation_id=uuid4(), metadata=_hints(options)
+    )
+
+
+def _event(assignment: Assignment, texts: RequestTexts, options: RunOptions) -> ELS_CJAssessmentRequestV1:
     now = datetime.now(UTC)
-    data = ELS_CJAssessmentRequestV1(
+    return ELS_CJAssessmentRequestV1(
         event_name=EventName.CJ_ASSESSMENT_REQUESTED,
         entity_id=options.batch_id,
         entity_type="batch",
@@ -121,9 +127,6 @@ def assessment_request(assignment: Assignment, texts: RequestTexts, options: Run
         llm_config_overrides=_overrides(assignment, options),
         assignment_id=assignment.assignment_id,
         user_id=options.user_id,
-    )
-    return EventEnvelope.wrap(
-        data, source_service=SourceService.BATCH_RUNNER, correlation_id=uuid4(), metadata=_hints(options)
     )
 
 
@@ -158,18 +161,21 @@ def _hints(options: RunOptions) -> JsonObject | None:
 
 
 async def follow(client: AssessmentClient, batch_id: str) -> AsyncIterator[BatchStatusView]:
-    """The batch's status again and again; the last one is final."""
+    """The batch's status, repeatedly until it is final; a batch that does not change is asked about less often."""
+    previous, delay = None, MIN_POLL_SECONDS
     while True:
         status = await client.status(batch_id)
         yield status
-        if status.state in FINAL:
+        if status.state in FINAL_STATES:
             return
-        await asyncio.sleep(POLL_SECONDS)
+        delay = min(2 * delay, MAX_POLL_SECONDS) if status == previous else MIN_POLL_SECONDS
+        previous = status
+        await asyncio.sleep(delay)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FinishedRun:
-    """Everything there is to know about a finished run."""
+    """A run that has ended: what was asked, how it ended, and its results if there are any."""
 
     assignment: Assignment
     request: RequestEnvelope

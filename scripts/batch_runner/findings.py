@@ -1,4 +1,4 @@
-"""What an analysis finds, as ``cj-run analyse --json`` prints it; items stand best first, scores are in logits."""
+"""The findings of an analysis, as ``cj-run analyse --json`` prints them; items best first, scores in logits."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -8,7 +8,7 @@ class _View(BaseModel):
 
 
 class ClassicalItem(_View):
-    """An item as the classical fit sees it."""
+    """An item in the classical fit."""
 
     item: str
     theta: float
@@ -18,7 +18,7 @@ class ClassicalItem(_View):
 
 
 class ClassicalView(_View):
-    """The classical fit of the field, without prior and position effects."""
+    """The classical fit, without prior and position effects."""
 
     ssr: float
     ssr_prime: float
@@ -26,7 +26,7 @@ class ClassicalView(_View):
 
 
 class ModelItem(_View):
-    """An item's score with its 90 % interval, its rank, how well its decisions fit, and what is remarkable."""
+    """An item's score with its 90 % interval, its rank, the fit of its decisions, and its flags."""
 
     item: str
     theta: float
@@ -72,7 +72,7 @@ class JudgeView(_View):
 
 
 class PanelJudgeView(_View):
-    """A judge among others: how sharply it tells items apart (1 is usual), and how well the others predict it.
+    """A judge among others: its sharpness (1 is usual), and how well the others predict it.
 
     ``predicted`` is the share of its decisions in which the item won that the others hold to be better.
     """
@@ -101,7 +101,7 @@ class PanelView(_View):
 
 
 class GraphView(_View):
-    """How the comparisons hang together."""
+    """How the comparisons connect the items."""
 
     components: int
     win_graph_connected: bool
@@ -114,7 +114,7 @@ class GraphView(_View):
 
 
 class Analysis(_View):
-    """Everything that ``cj-run analyse`` tells; items stand best first."""
+    """Everything that ``cj-run analyse`` reports; items best first."""
 
     comparisons: int
     judges: int

@@ -1,4 +1,4 @@
-"""How many comparisons a target takes, and how many dollars: a range, as neither is certain."""
+"""The comparisons and dollars that a target takes, as a range."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ SHARP: Final = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effort:
-    """Comparisons and US dollars: what is likely, and the range in which four in five batches lie.
+    """Comparisons and US dollars: the median, and the range of four in five batches.
 
     Everything is None where fewer than half of the batches reach the target, ``high`` where fewer than nine in ten
     do; dollars are None without a known price.
@@ -32,7 +32,7 @@ class Effort:
 
     @classmethod
     def of(cls, found: Power, price: PairCost | None) -> Self:
-        """The effort that a simulated power comes to at the price of a pair."""
+        """The effort of a simulated power at the price of a pair."""
         low, high = (_comparisons(each, found.design.essays) for each in (found.low, found.high))
         return cls(
             power=found,
@@ -68,7 +68,7 @@ def _times(comparisons: int | None, price: Decimal) -> Decimal | None:
 
 
 def dollars(amount: Decimal | float) -> str:
-    """Two digits after the point, or as many as show that it is not nothing."""
+    """Two decimals, or as many as show that it is not zero."""
     return f"${amount:.2f}" if amount >= 1 or amount == 0 else f"${amount:.4f}"
 
 

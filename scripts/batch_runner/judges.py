@@ -1,4 +1,4 @@
-"""Who judges: a model of the manifest, or a panel of several as ``--judge`` names them."""
+"""The judge of a run: a model of the manifest, or a panel of several, given with ``--judge``."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -41,7 +41,7 @@ def judge_panel(
 
 
 def _split(judge: str) -> tuple[str, float | None]:
-    """Name and share; a colon that no number follows belongs to the model's name."""
+    """Name and share; a colon that is not followed by a number belongs to the model's name."""
     name, _, share = judge.rpartition(":")
     try:
         return name, float(share)

@@ -1,4 +1,4 @@
-"""What one comparison will probably cost: an estimate from the length of its texts and the judge's price."""
+"""The cost of one comparison, estimated from the length of its texts and the judge's price."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from batch_runner.assignment import Assignment
 FRAME_CHARACTERS: Final = 1_500
 """The rules, the question and the markers that the suite puts around the texts, and the answer's schema."""
 USUAL_COMMON_CHARACTERS: Final = 3_000
-"""Instructions, rubric and task, where they are not known: about 500 words."""
+"""Instructions, rubric and task, if they are not known: about 500 words."""
 CHARACTERS_PER_WORD: Final = 6
 
 
@@ -24,7 +24,7 @@ class _Assumption:
     reasoning_tokens: int
 
 
-# English prose has about 4.5 characters a token, learners' Swedish about 3. An answer holds up to 500 characters.
+# English prose has about 4.5 characters per token, learners' Swedish about 3. An answer holds up to 500 characters.
 _LOW: Final = _Assumption(characters_per_token=4.6, answer_tokens=60, reasoning_tokens=0)
 _LIKELY: Final = _Assumption(characters_per_token=4.0, answer_tokens=110, reasoning_tokens=300)
 _HIGH: Final = _Assumption(characters_per_token=3.0, answer_tokens=180, reasoning_tokens=1_500)
@@ -49,13 +49,13 @@ class PromptSize:
 
     @classmethod
     def of_words(cls, words: int) -> Self:
-        """The size of a usual prompt about essays of so many words."""
+        """The size of a usual prompt about essays of ``words`` words."""
         return cls(common=USUAL_COMMON_CHARACTERS, essay=words * CHARACTERS_PER_WORD)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairCost:
-    """US dollars of one comparison, and how little and how much it might be."""
+    """US dollars of one comparison, and its likely range."""
 
     low: Decimal
     likely: Decimal

@@ -1,4 +1,4 @@
-"""cj-run plan: what would be judged, how often, and at what price."""
+"""cj-run plan: what would be judged, how often and at what price."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -22,7 +22,7 @@ def print_contents(
     panel: Sequence[PanelJudge] = (),
     console: Console,
 ) -> None:
-    """Say what a folder holds and who would judge; raises ``InvalidLlmConfig`` for a judge that there is not."""
+    """Print what a folder holds and who would judge; raises ``InvalidLlmConfig`` for an unknown judge."""
     console.out(assignment.title, style="bold", highlight=False)
     for line in (*_contents(assignment), *_judge(provider, model), *_panel(panel)):
         console.out(line, highlight=False)
@@ -38,7 +38,7 @@ def print_forecast(
     sd: float | None,
     console: Console,
 ) -> None:
-    """Say how many comparisons the target takes and what they cost, for a sharp and for a human-like judge."""
+    """Print how many comparisons the target takes and what they cost, for a sharp and for a human-like judge."""
     # Imported here: numpy and scipy take a second, and the commands that talk to a service do not need them.
     from cj_measurement import Design, SimulatedJudge
 
@@ -66,8 +66,8 @@ def _contents(assignment: Assignment) -> Iterator[str]:
     yield f"{assignment.course_code}, {assignment.language}"
     yield f"{len(assignment.essays)} essays, {len(assignment.anchors)} anchors"
     if assignment.left_out:
-        yield f"left out, being no essays: {', '.join(assignment.left_out)}"
-    yield f"{assignment.words} words, {assignment.words // texts} a text"
+        yield f"left out, not essays: {', '.join(assignment.left_out)}"
+    yield f"{assignment.words} words, {assignment.words // texts} per text"
     yield f"grades: {assignment.grade_scale if assignment.anchors else 'none (no anchors)'}"
     yield f"all pairs would be {texts * (texts - 1) // 2} comparisons"
 

@@ -1,4 +1,4 @@
-"""Plots of an analysis and of a simulation: dark text on white, colours that the colour-blind tell apart.
+"""Plots of an analysis and of a simulation: dark text on white, colours that colour-blind readers can distinguish.
 
 Drawing the same values twice gives the same bytes, so that a plot can be kept under version control.
 """
@@ -31,7 +31,7 @@ MARKERS: Final = ("o", "s", "^", "D", "v")
 Z_90: Final = 1.6448536269514722
 """Half the width of a 90 % interval in standard errors."""
 NAMED_ITEMS: Final = 60
-"""With more items than this their names could not be read."""
+"""With more items than this, names would be too small to read."""
 NAMED_OUTLIERS: Final = 8
 
 _STYLE: Final = Path(__file__).with_name("plots.mplstyle")
@@ -64,7 +64,7 @@ class Line:
 
 @contextmanager
 def drawing(path: Path, *, width: float, height: float) -> Iterator[Figure]:
-    """A figure of so many inches that is saved when the context ends, in the format of the path's suffix."""
+    """A figure, sized in inches, that is saved when the context ends, in the format of the path's suffix."""
     with mpl.rc_context(fname=_STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
         yield figure

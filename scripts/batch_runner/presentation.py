@@ -1,4 +1,4 @@
-"""What a run looks like on the terminal: live progress, the ranking, what to know about it, the totals."""
+"""A run on the terminal: live progress, the ranking, notes on it, the totals."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -28,12 +28,15 @@ STATE_NAMES: Final = {
     AssessmentState.CANCELLED: "cancelled",
 }
 INFLATED: Final = 0.1
-"""By so much the classical reliability may exceed EB reliability before a reader is warned."""
+"""How much the classical reliability may exceed EB reliability before a reader is warned."""
 NOTES_SHOWN: Final = 10
 
 
 class LiveProgress:
-    """Two lines that follow a batch; where there is no terminal, a plain line now and then."""
+    """Two lines that follow a batch; where there is no terminal, a plain line every few seconds.
+
+    What keeps the batch waiting is a line of its own, printed once each time it changes.
+    """
 
     PLAIN_EVERY = timedelta(seconds=5)
 
@@ -49,6 +52,7 @@ class LiveProgress:
         )
         self._task: TaskID | None = None
         self._printed = datetime.min.replace(tzinfo=UTC)
+        self._problem: str | None = None
 
     def __enter__(self) -> "LiveProgress":
         if self._console.is_terminal:
@@ -62,10 +66,11 @@ class LiveProgress:
 
     def show(self, status: BatchStatusView) -> None:
         """Show the newest status."""
+        self._show_problem(None if status.problem is None else status.problem.message)
         if self._task is not None:
             self._progress.update(
                 self._task,
-                description=STATE_NAMES[status.state],
+                description=STATE_NAMES[status.state] if status.problem is None else "waiting",
                 completed=status.progress.comparisons_judged,
                 total=status.progress.max_comparisons,
                 facts="\n".join(progress_lines(status)),
@@ -75,6 +80,15 @@ class LiveProgress:
             self._console.out(
                 f"{STATE_NAMES[status.state]}: {' · '.join(progress_lines(status))}", highlight=False
             )
+
+    def _show_problem(self, problem: str | None) -> None:
+        if problem == self._problem:
+            return
+        self._problem = problem
+        if problem is None:
+            self._console.out("going on", style="dim", highlight=False)
+        else:
+            self._console.out(f"waiting: {problem}", style="yellow", highlight=False)
 
 
 def progress_lines(status: BatchStatusView) -> tuple[str, str]:
@@ -98,9 +112,9 @@ def _reliability(status: BatchStatusView) -> str:
 
 
 def time_left(status: BatchStatusView) -> timedelta | None:
-    """How long it takes at the pace so far until the target, as forecast, or until the budget is spent.
+    """How long it takes at the present rate until the target, as forecast, or until the budget is spent.
 
-    None before there is a pace.
+    None before any comparison is judged.
     """
     judged, budget = status.progress.comparisons_judged, status.progress.max_comparisons
     if not judged or budget is None:
@@ -114,7 +128,7 @@ def time_left(status: BatchStatusView) -> timedelta | None:
 
 
 def _expected(status: BatchStatusView) -> int | None:
-    """Comparisons until the target, as forecast at the last fit; None where nothing is in sight."""
+    """Comparisons until the target, as forecast at the last fit; None without a forecast."""
     until = status.forecast.until_target if status.forecast else None
     return None if until is None else until.comparisons
 
@@ -184,12 +198,12 @@ class _Notes(WireModel):
 
 
 def problems(run: FinishedRun) -> list[str]:
-    """What a reader should know besides the ranking."""
+    """Notes for the reader of the ranking."""
     found = []
     if not run.status.cost.prices_known:
         found.append("the cost is too low: some calls have no known price")
     if run.assignment.left_out:
-        found.append(f"left out, being no essays: {', '.join(run.assignment.left_out)}")
+        found.append(f"left out, not essays: {', '.join(run.assignment.left_out)}")
     if run.results is not None:
         found += _notes_on(run.results.result)
     return found
@@ -225,4 +239,4 @@ def _first(notes: Iterator[str]) -> Iterator[str]:
     shown = list(notes)
     yield from shown[:NOTES_SHOWN]
     if len(shown) > NOTES_SHOWN:
-        yield f"and {len(shown) - NOTES_SHOWN} more of that kind: see result.json"
+        yield f"and {len(shown) - NOTES_SHOWN} more of this kind: see result.json"

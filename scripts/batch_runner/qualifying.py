@@ -1,4 +1,4 @@
-"""cj-run qualify: may one judge take another's place? A verdict with its reasons, from pairs that both judged."""
+"""cj-run qualify: whether one judge may replace another, with reasons, from pairs that both judged."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,9 +15,9 @@ from batch_runner.analysis import measuring
 from batch_runner.decisions import Decisions, read_decisions
 
 VERDICTS: Final = {
-    Verdict.QUALIFIED: "may take the place of",
-    Verdict.NOT_QUALIFIED: "may not take the place of",
-    Verdict.UNDECIDED: "cannot be said yet to be able to take the place of",
+    Verdict.QUALIFIED: "may replace",
+    Verdict.NOT_QUALIFIED: "may not replace",
+    Verdict.UNDECIDED: "cannot yet be said to be able to replace",
 }
 MARKS: Final = {
     CriterionStatus.PASSED: ("passed       ", "green"),
@@ -29,7 +29,7 @@ MARKS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QualificationOptions:
-    """Who is held against whom; costs are US dollars a comparison."""
+    """The judges that are compared; costs are US dollars per comparison."""
 
     reference: str
     candidate: str
@@ -45,7 +45,7 @@ class _View(BaseModel):
 
 
 class CriterionView(_View):
-    """One criterion: its value and 90 % interval, the limit they are held against, and how it stands."""
+    """One criterion: its value and 90 % interval, the limit they are compared with, and the outcome."""
 
     name: str
     status: CriterionStatus
@@ -82,11 +82,11 @@ class QualificationView(_View):
 
 
 def qualify_judge(path: Path, options: QualificationOptions, *, console: Console) -> None:
-    """Hold the candidate against the reference; raises ``InvalidRequest`` where the file cannot tell."""
+    """Compare the candidate with the reference; raises ``InvalidRequest`` if the file does not allow it."""
     decisions = read_decisions(path, columns=options.columns)
     if not decisions.slots_known:
         raise InvalidRequest(
-            f"{path.name} does not say who was shown first, so nobody's position effect is known: take a file that"
+            f"{path.name} does not say which item was shown first, so no position effect is known: take a file that"
             " does, such as a run's comparisons.csv"
         )
     with measuring():

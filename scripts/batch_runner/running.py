@@ -1,27 +1,45 @@
-"""Running a command or an assessment from beginning to end, and telling what came of it."""
+"""Running a command or an assessment from beginning to end, and reporting how it ended."""
 
 import asyncio
+import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
 import typer
-from event_contracts import AssessmentState, SuiteError
+from event_contracts import AssessmentState, ConfigurationError, InvalidRequest, SuiteError
 from rich.console import Console
 
 from batch_runner.assignment import Assignment
 from batch_runner.client import AssessmentClient, ServiceRefused
-from batch_runner.execution import FinishedRun, RunOptions, assessment_request, collect, follow, upload
+from batch_runner.execution import (
+    FinishedRun,
+    RequestEnvelope,
+    RunOptions,
+    assessment_request,
+    collect,
+    follow,
+    upload,
+)
 from batch_runner.presentation import LiveProgress, problems, ranking_table, totals_line
 from batch_runner.run_files import write_run_files
 
 EXIT_FAILED: Final = 1
 EXIT_INVALID: Final = 2
-EXIT_INTERRUPTED: Final = 130
 NOT_FOUND: Final = 404
+START_PATIENCE_SECONDS: Final = 10.0
+"""How long an interrupted run waits for the answer to its request, so that what has begun can be cancelled."""
+
+CANCEL_PATIENCE_SECONDS: Final = 15.0
 
 errors = Console(stderr=True)
+
+
+def exit_code(number: signal.Signals) -> int:
+    """The exit code of a program that a signal has ended, as shells report it: 130 for Ctrl-C."""
+    return 128 + number
 
 
 def reporting_errors(work: Callable[[], None]) -> None:
@@ -32,52 +50,97 @@ def reporting_errors(work: Callable[[], None]) -> None:
         code = error.service_code if isinstance(error, ServiceRefused) else None
         errors.out(code or error.code, style="red", end=" ")
         errors.out(error.message, highlight=False)
-        raise typer.Exit(EXIT_INVALID if error.http_status < 500 else EXIT_FAILED) from error
+        correctable = error.http_status < 500 or isinstance(error, ConfigurationError)
+        raise typer.Exit(EXIT_INVALID if correctable else EXIT_FAILED) from error
+    except KeyboardInterrupt:
+        raise typer.Exit(exit_code(signal.SIGINT)) from None
 
 
 def new_batch_id() -> str:
-    """A batch id that nobody has used."""
+    """A new batch id."""
     return f"run-{uuid4()}"
 
 
 async def run_assignment(
     client: AssessmentClient, assignment: Assignment, options: RunOptions, *, console: Console
 ) -> FinishedRun:
-    """Start a batch, follow it to its end and collect its results; an interrupt cancels the batch."""
-    texts = await upload(client, assignment)
+    """Start a batch, follow it to its end and collect its results; an interrupt cancels the batch that has begun."""
+    try:
+        texts = await upload(client, assignment)
+    except asyncio.CancelledError:
+        console.out("interrupted before the batch was started: nothing is judged", highlight=False)
+        raise
     request = assessment_request(assignment, texts, options)
     try:
-        await client.start(request)
+        await _start(client, request)
         with LiveProgress(console) as live:
             async for status in follow(client, options.batch_id):
                 live.show(status)
     except asyncio.CancelledError:
         await _cancel(client, options.batch_id, console=console)
         raise
-    return await collect(client, assignment, request, status)
+    try:
+        return await collect(client, assignment, request, status)
+    except asyncio.CancelledError:
+        console.out(
+            f"interrupted after {options.batch_id} had ended: run it again with --batch-id {options.batch_id} to"
+            " collect its results",
+            highlight=False,
+        )
+        raise
+
+
+async def _start(client: AssessmentClient, request: RequestEnvelope) -> None:
+    """Start the batch; an interrupt waits for the answer, as a batch that is not on record cannot be cancelled."""
+    starting = asyncio.ensure_future(client.start(request))
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        ended, _ = await asyncio.wait({starting}, timeout=START_PATIENCE_SECONDS)
+        starting.cancel()
+        for task in ended:
+            task.exception()  # the cancellation that follows says whether there is a batch
+        raise
 
 
 async def _cancel(client: AssessmentClient, batch_id: str, *, console: Console) -> None:
     try:
-        await client.cancel(batch_id)
+        await replace(client, patience=CANCEL_PATIENCE_SECONDS).cancel(batch_id)
     except ServiceRefused as refusal:
-        if refusal.status != NOT_FOUND:  # the interrupt came before the batch was on record
+        if refusal.status != NOT_FOUND:  # the batch was interrupted before it was on record
             raise
+    except (SuiteError, asyncio.CancelledError):
+        errors.out(
+            f"{batch_id} could not be cancelled and may still be judged: run it again with --batch-id {batch_id} and"
+            " press Ctrl-C",
+            highlight=False,
+        )
+        raise
     console.out(f"cancelled {batch_id}: nothing more is judged", highlight=False)
 
 
 def report_run(run: FinishedRun, *, out: Path, console: Console) -> None:
-    """Print the ranking, what to know about it, the totals and the files; exit 1 when there is no ranking."""
+    """Print the ranking, notes on it, the totals and the files; exit code 1 when there is no ranking."""
     if run.results is not None:
         console.print(ranking_table(run))
     for problem in problems(run):
         console.out("note", style="yellow", end=" ")
         console.out(problem, highlight=False)
     console.out(totals_line(run), highlight=False)
-    for path in write_run_files(run, out / run.status.batch_id):
+    for path in _written(run, out / run.status.batch_id):
         console.out(str(path), highlight=False)
     if run.status.state in (AssessmentState.FAILED, AssessmentState.CANCELLED):
         reason = run.status.error.message if run.status.error else f"the batch was {run.status.state}"
         errors.out("no ranking:", style="red", end=" ")
         errors.out(reason, highlight=False)
         raise typer.Exit(EXIT_FAILED)
+
+
+def _written(run: FinishedRun, folder: Path) -> tuple[Path, ...]:
+    try:
+        return write_run_files(run, folder)
+    except OSError as error:
+        raise InvalidRequest(
+            f"{folder} could not be written ({error.strerror}): put that right, and run it again with --batch-id"
+            f" {run.status.batch_id} to collect the results"
+        ) from error

@@ -22,13 +22,13 @@ DEFAULT_COMPARISONS: Final = 10
 FIRST_READING: Final = 4
 READINGS: Final = 8
 BEYOND_TARGET: Final = 1.25
-"""A power curve is drawn so far beyond what the target takes."""
+"""A power curve ends at this multiple of what the target takes."""
 LONGEST_CURVE: Final = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulationOptions:
-    """What is simulated, and how it is told."""
+    """What is simulated, and how it is reported."""
 
     essays: int
     sd: float
@@ -46,7 +46,7 @@ class SimulationOptions:
     plot_format: Literal["svg", "png"] = "svg"
 
 
-def simulate_and_tell(options: SimulationOptions, *, console: Console, progress_console: Console) -> None:
+def simulate_and_report(options: SimulationOptions, *, console: Console, progress_console: Console) -> None:
     """Simulate and print; with ``as_json`` nothing but one JSON document goes to ``console``."""
     with measuring():
         found = run_simulation(options, progress_console=progress_console)
@@ -117,7 +117,7 @@ def _effort(
 
 
 def _readings(options: SimulationOptions, reached: Effort | None) -> list[int]:
-    """After how many comparisons an essay to look; nowhere where only the target was asked for."""
+    """The numbers of comparisons per essay to look at; none if only the target was asked for."""
     last = options.comparisons_per_essay
     if last is None and reached is None:
         last = DEFAULT_COMPARISONS

@@ -10,7 +10,7 @@ class _View(BaseModel):
 
 
 class MediansView(_View):
-    """Medians of all runs after so many comparisons an essay.
+    """Medians of all runs after ``comparisons_per_essay``.
 
     ``ssr`` is null where the classical fit found no end. ``true_r2`` is the squared correlation of scores and truth,
     ``spearman`` that of the ranks; null where all essays are equal. ``coverage`` is the share of 90 % intervals that
@@ -26,7 +26,7 @@ class MediansView(_View):
 
 
 class PowerView(_View):
-    """What the target takes: likely, and the range of four in five runs; null where it is out of reach.
+    """What the target takes: the median and the range of four in five runs; null if it is out of reach.
 
     ``reached`` is the share of runs that reached it. Dollars are null without a known price.
     """
@@ -60,7 +60,7 @@ class PowerView(_View):
 
 
 class Simulation(_View):
-    """Everything that ``cj-run simulate`` tells, by pairing policy.
+    """Everything that ``cj-run simulate`` reports, by pairing policy.
 
     ``policies`` holds the medians at the end, ``curves`` those on the way to it, ``power`` what the target takes.
     """

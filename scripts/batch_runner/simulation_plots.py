@@ -1,4 +1,4 @@
-"""The plots of a simulation: reliability, and agreement with the truth, along the comparisons an essay."""
+"""The plots of a simulation: reliability, and agreement with the truth, by comparisons per essay."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 from batch_runner.plots import Format, Line, draw_lines
 from batch_runner.simulation_findings import MediansView, Simulation
 
-X_LABEL = "comparisons an essay"
+X_LABEL = "comparisons per essay"
 
 
 def draw_simulation(found: Simulation, *, folder: Path, plot_format: Format) -> list[Path]:
-    """Draw into ``folder``; returns the paths. Of coins there is no truth to draw."""
+    """Draw into ``folder``; returns the paths. There is no truth to draw if the judge is a coin."""
     folder.mkdir(parents=True, exist_ok=True)
     about = f"{found.essays} essays, SD {found.sd:g}: median of {found.seeds} runs"
     power = folder / f"power.{plot_format}"

@@ -89,7 +89,7 @@ def _remarks(found: Simulation) -> Iterator[str]:
             " 90 % intervals should hold the truth. “An essay” counts the comparisons that it takes part in."
         )
     if found.sd == 0:
-        yield "SD 0: every answer is a coin flip, so a reliability above 0 is an illusion."
+        yield "SD 0: every answer is a coin flip, so a reliability above 0 is an artefact."
     if found.judge is not None:
         yield f"Dollars: {found.judge} at list price, without prompt caching; the range is that of both."
     elif found.power:

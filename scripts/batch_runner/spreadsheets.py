@@ -1,4 +1,4 @@
-"""CSV files that a spreadsheet program opens without running anything that stands in them."""
+"""CSV files that a spreadsheet program opens without running a formula in them."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Kills the services again and again while they work on one batch, and counts what that cost.
+"""Kills the services repeatedly while they work on one batch, and counts what was lost or counted twice.
 
-The same batch is judged twice by the same simulated judge: once undisturbed, once while each service is ended with
-kill -9 at random moments and started again. Nothing may be lost, nothing counted twice, and both rankings are equal.
+The same simulated judge judges the same batch twice: once undisturbed, once while each service is ended with SIGKILL at
+random times and started again. Nothing may be lost, nothing counted twice, and both rankings must be equal.
 """
 
 import asyncio
@@ -28,17 +28,10 @@ from rich.console import Console
 
 from suite.embedded.kafka import throwaway_kafka
 from suite.embedded.postgres import PostgresServer, throwaway_postgres
-from suite.processes import ServiceProcess
-from suite.rehearsal import (
-    Rehearsal,
-    generated_essays,
-    messages,
-    rehearsal,
-    running,
-    send_batch,
-    until_ended,
-    write_qualities,
-)
+from suite.processes.batches import generated_essays, send_batch, wait_until_ended, write_qualities
+from suite.processes.deployment import Deployment, make_deployment, running
+from suite.processes.service_process import ServiceProcess
+from suite.processes.topics import published_messages
 
 ESSAYS = 50
 COMPARISONS = 500
@@ -46,8 +39,8 @@ KILLS_EACH = 50
 LONGEST_LIFE_SECONDS = 1.2
 BATCH_ID = "chaos"
 
-# Slow enough that the batch outlives the kills; leases short enough that what a kill interrupts is taken up soon. The
-# order of answers changes nothing as long as no round is planned without its stragglers.
+# Calls are slow enough that the batch outlasts the kills, and leases short enough that interrupted work is resumed
+# soon. Stragglers are waited for, because the ranking must not depend on the order of answers.
 PROVIDER = {
     "simulated_latency_ms": "250",
     "simulated_seed": "3",
@@ -62,7 +55,7 @@ console = Console()
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a batch: how it ended, its ranking, and how its comparisons and callbacks were counted."""
+    """How a batch ended, its ranking, and how many comparisons and callbacks were lost or counted twice."""
 
     status: BatchStatusView
     ranking: list[tuple[str, float]]
@@ -73,8 +66,8 @@ class Outcome:
 async def judge_once(
     postgres: PostgresServer, kafka: str, *, name: str, folder: Path, assignment: Assignment, kills: int
 ) -> tuple[Outcome, int]:
-    """One run, disturbed by ``kills`` of each service; returns what became of it, and the kills that hit."""
-    stage = rehearsal(
+    """Judge the batch while each service is killed up to ``kills`` times; returns the outcome and the kills."""
+    deployment = make_deployment(
         postgres,
         kafka,
         name=name,
@@ -84,22 +77,19 @@ async def judge_once(
         provider=PROVIDER,
     )
     options = RunOptions(batch_id=BATCH_ID, max_comparisons=COMPARISONS, target_reliability=0.9999)
-    async with running(stage):
-        await send_batch(stage.assessment.url, assignment, options)
-        batch = asyncio.create_task(until_ended(stage.assessment.url, BATCH_ID))
+    async with running(deployment):
+        await send_batch(deployment.assessment.url, assignment, options)
+        batch = asyncio.create_task(wait_until_ended(deployment.assessment.url, BATCH_ID))
         hits = 0
         if kills:
-            hits = sum(
-                await asyncio.gather(
-                    _torment(stage.assessment, kills, batch), _torment(stage.provider, kills, batch)
-                )
-            )
+            services = (deployment.assessment, deployment.provider)
+            hits = sum(await asyncio.gather(*(_kill_repeatedly(each, kills, batch) for each in services)))
         status = await batch
-        return await _outcome(stage, status, await _callbacks(kafka, name=name)), hits
+        return await _outcome(deployment, status, await _callbacks(kafka, name=name)), hits
 
 
-async def _torment(service: ServiceProcess, kills: int, batch: asyncio.Task[BatchStatusView]) -> int:
-    """Kill at random moments of the service's life, from its first to its busiest; returns how many kills hit."""
+async def _kill_repeatedly(service: ServiceProcess, kills: int, batch: asyncio.Task[BatchStatusView]) -> int:
+    """Kill a service at random times until the batch has ended; returns the number of kills."""
     chance = random.Random(service.package)
     hits = 0
     while hits < kills and not batch.done():
@@ -116,16 +106,21 @@ _LOST_COMPARISONS = "SELECT count(*) FROM comparison WHERE state <> 'judged'"
 _LOST_MESSAGES = "SELECT count(*) FROM outbox"
 _REQUESTS = "SELECT id::text FROM judge_request"
 _COUNTED_TWICE = """
-    SELECT count(*) - count(DISTINCT comparison) FROM comparison_attempt WHERE outcome = 'answered'
+    SELECT count(*) - count(DISTINCT comparison_id) FROM comparison_attempt WHERE outcome = 'answered'
 """
 
 
-async def _outcome(stage: Rehearsal, status: BatchStatusView, callbacks: Mapping[str, set[str]]) -> Outcome:
-    """What was counted; ``callbacks`` are the ids of the callback events that were heard of each request.
+async def _outcome(
+    deployment: Deployment, status: BatchStatusView, callbacks: Mapping[str, set[str]]
+) -> Outcome:
+    """What was counted; ``callbacks`` are the ids of the callback events received for each request.
 
-    An event may be heard twice, with the same id: a request with two callbacks has two ids.
+    An event may be received twice, with the same id: a request with two callbacks has two ids.
     """
-    async with stage.books(stage.assessment) as assessment, stage.books(stage.provider) as provider:
+    async with (
+        deployment.database(deployment.assessment) as assessment,
+        deployment.database(deployment.provider) as provider,
+    ):
         requests = [row[0] for row in await provider.fetch(_REQUESTS)]
         lost = [
             await assessment.fetchval(_LOST_COMPARISONS),
@@ -149,24 +144,24 @@ async def _outcome(stage: Rehearsal, status: BatchStatusView, callbacks: Mapping
 
 
 async def _callbacks(kafka: str, *, name: str) -> dict[str, set[str]]:
-    heard: dict[str, set[str]] = {}
+    received: dict[str, set[str]] = {}
     topic = re.escape(f"{name}.{Topic.LLM_COMPARISON_RESULT}")
-    for value in await messages(kafka, topics=topic):
+    for value in await published_messages(kafka, topics=topic):
         event = parse_envelope(value, LLMComparisonResultV1)
-        heard.setdefault(event.data.request_id, set()).add(str(event.event_id))
-    return heard
+        received.setdefault(event.data.request_id, set()).add(str(event.event_id))
+    return received
 
 
 async def compare(folder: Path, *, kills: int) -> tuple[Outcome, Outcome, int]:
-    """The undisturbed run, the disturbed one, and the kills that hit."""
+    """The undisturbed run, the disturbed one, and the number of kills in it."""
     assignment = generated_essays(ESSAYS)
     write_qualities(assignment, folder / "qualities.toml")
     with throwaway_postgres() as postgres, throwaway_kafka() as kafka:
-        console.print("the batch undisturbed …", style="dim")
+        console.print("judging undisturbed …", style="dim")
         quiet, _ = await judge_once(
             postgres, kafka.bootstrap, name="quiet", folder=folder, assignment=assignment, kills=0
         )
-        console.print(f"the batch with {kills} kills of each service …", style="dim", highlight=False)
+        console.print(f"judging with {kills} kills of each service …", style="dim", highlight=False)
         killed, hits = await judge_once(
             postgres, kafka.bootstrap, name="killed", folder=folder, assignment=assignment, kills=kills
         )
@@ -174,8 +169,8 @@ async def compare(folder: Path, *, kills: int) -> tuple[Outcome, Outcome, int]:
 
 
 def main(kills: int = KILLS_EACH) -> None:
-    """Judge one batch in peace and one under fire; exit code 1 unless they come to the same."""
-    stamina.instrumentation.set_on_retry_hooks([])  # that a killed service is away is no news here
+    """Judge the batch undisturbed and with kills; exit code 1 unless both end the same."""
+    stamina.instrumentation.set_on_retry_hooks([])  # a killed service is expected to be down
     with tempfile.TemporaryDirectory(prefix="cj-chaos-") as folder:
         quiet, killed, hits = asyncio.run(compare(Path(folder), kills=kills))
     same = quiet.ranking == killed.ranking and killed.ranking != []

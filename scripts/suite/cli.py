@@ -3,36 +3,30 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
+import batch_runner.cli
 import httpx2
 import typer
 from batch_runner.assignment import load_assignment
 from batch_runner.client import AssessmentClient
 from batch_runner.execution import RunOptions
-from batch_runner.interrupting import run_until_interrupted
-from batch_runner.running import (
-    EXIT_INTERRUPTED,
-    new_batch_id,
-    report_run,
-    reporting_errors,
-    run_assignment,
-)
+from batch_runner.interrupting import STOP_SIGNALS, run_until_interrupted
+from batch_runner.running import new_batch_id, report_run, reporting_errors, run_assignment
 from rich.console import Console
-from service_kit.telemetry.logging import configure_logging
 
-from suite.generating import check_generated, write_generated
-from suite.models import models_app
-from suite.stack import Ports, StackOptions, embedded_stack
+from suite.models.commands import models_app
+from suite.stack.options import DEFAULT_DATA, DEFAULT_PROVIDER, Ports, StackOptions
+from suite.stack.running import embedded_stack
 
-SAMPLE = Path(__file__).parent / "sample_assignment"
-DEFAULT_DATA = Path(".run")
-EXIT_STALE = 1
+SAMPLE: Final = Path(__file__).parent / "sample_assignment"
+EXIT_STALE: Final = 1
 
 app = typer.Typer(
     name="cj-suite",
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
     help="The comparative judgement suite on one machine: no Docker, no keys.",
 )
 app.add_typer(models_app, name="models")
@@ -44,44 +38,55 @@ Data = Annotated[Path, typer.Option(help="Where the database, the logs and the r
 
 @app.command()
 def demo(data: Data = DEFAULT_DATA) -> None:
-    """Assess the sample assignment with the simulated judge: starts everything, shows the ranking, stops."""
-    reporting_errors(lambda: _run_until_interrupted(lambda: _demo(data)))
+    """Assess the sample assignment with the simulated judge: starts everything, shows the ranking, stops.
+
+    Exit code: 0, or 129, 130 or 143 when it is ended by SIGHUP, Ctrl-C or SIGTERM.
+    """
+    _run(lambda: _demo(data))
 
 
 async def _demo(data: Path) -> None:
     assignment = load_assignment(SAMPLE)
-    log = _log_to_file(data, "demo")
     console.print("starting PostgreSQL and the three services …", style="dim")
     options = StackOptions(data=data, ports=Ports.free(), quality_file=SAMPLE / "hidden_quality.toml")
-    async with embedded_stack(options) as addresses, httpx2.AsyncClient() as http:
+    async with embedded_stack(options, log_name="demo.log") as addresses, httpx2.AsyncClient() as http:
         client = AssessmentClient(http=http, base_url=addresses.cj_assessment)
         run = await run_assignment(client, assignment, RunOptions(batch_id=new_batch_id()), console=console)
     report_run(run, out=data / "runs", console=console)
-    console.print(str(log), highlight=False, soft_wrap=True)
+    console.print(str(data / "demo.log"), highlight=False, soft_wrap=True)
 
 
 @app.command()
 def up(
     data: Data = DEFAULT_DATA,
-    provider: Annotated[str, typer.Option(help="Who judges where a request names nobody.")] = "mock",
+    provider: Annotated[
+        str, typer.Option(help="Provider that judges where a request names none.")
+    ] = DEFAULT_PROVIDER,
+    model: Annotated[
+        str | None,
+        typer.Option(help="Its model where a request names none; left out, the provider's default."),
+    ] = None,
     cj_port: Annotated[int, typer.Option(help="Port of CJ Assessment.")] = Ports().cj_assessment,
     llm_port: Annotated[int, typer.Option(help="Port of the LLM Provider.")] = Ports().llm_provider,
     conductor_port: Annotated[
         int, typer.Option(help="Port of the Batch Conductor.")
     ] = Ports().batch_conductor,
 ) -> None:
-    """Run the three services until Ctrl-C; then, elsewhere: cj-run execute FOLDER."""
+    """Run the three services until Ctrl-C; then, elsewhere: cj-run execute FOLDER.
+
+    Exit code: 129, 130 or 143 when it is ended by SIGHUP (the terminal is closed), Ctrl-C or SIGTERM, 2 when it
+    cannot start, with a line for each reason.
+    """
     ports = Ports(cj_assessment=cj_port, llm_provider=llm_port, batch_conductor=conductor_port)
-    reporting_errors(lambda: _run_until_interrupted(lambda: _up(data, provider, ports)))
+    _run(lambda: _up(StackOptions(data=data, ports=ports, provider=provider, model=model)))
 
 
-async def _up(data: Path, provider: str, ports: Ports) -> None:
-    log = _log_to_file(data, "suite")
-    async with embedded_stack(StackOptions(data=data, ports=ports, provider=provider)) as addresses:
+async def _up(options: StackOptions) -> None:
+    async with embedded_stack(options, log_name="suite.log") as addresses:
         console.print(f"CJ Assessment    {addresses.cj_assessment}/docs", highlight=False)
         console.print(f"LLM Provider     {addresses.llm_provider}/docs", highlight=False)
         console.print(f"Batch Conductor  {addresses.batch_conductor}/docs", highlight=False)
-        console.print(f"logs             {log}", highlight=False)
+        console.print(f"logs             {options.data / 'suite.log'}", highlight=False, soft_wrap=True)
         console.print("Ctrl-C stops everything", style="dim")
         await asyncio.Event().wait()
 
@@ -93,29 +98,31 @@ def generate(
     ] = False,
 ) -> None:
     """Write what is generated from the code: schemas, API documents, command help, settings reference."""
+    # Imported here: the services take seconds to load, and the other commands do not need all of them.
+    from suite.generated.files import Programs, check_generated, write_generated
+
+    programs: Programs = {"cj-run": batch_runner.cli.app, "cj-suite": app}
     if not check:
-        for path in write_generated():
+        for path in write_generated(programs):
             console.print(f"written: {path}", highlight=False)
         return
-    stale = check_generated()
+    stale = check_generated(programs)
     for path in stale:
         errors.print(f"out of date: {path}: run cj-suite generate", highlight=False)
     if stale:
         raise typer.Exit(EXIT_STALE)
 
 
-def _log_to_file(data: Path, name: str) -> Path:
-    data.mkdir(parents=True, exist_ok=True)
-    path = data / f"{name}.log"
-    configure_logging(service="embedded", stream=path.open("w", encoding="utf-8"))
-    return path
+def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run ``work``; a signal lets it close what it opened, and ends the program with 128 + its number."""
 
+    def until_interrupted() -> None:
+        number = run_until_interrupted(work, signals=STOP_SIGNALS)
+        if number is not None:
+            console.print("stopped", style="dim")
+            raise typer.Exit(128 + number)
 
-def _run_until_interrupted(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run ``work``; an interrupt lets it close what it opened, and ends with exit code 130."""
-    if run_until_interrupted(work):
-        console.print("stopped", style="dim")
-        raise typer.Exit(EXIT_INTERRUPTED)
+    reporting_errors(until_interrupted)
 
 
 if __name__ == "__main__":

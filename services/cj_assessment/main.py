@@ -1,7 +1,9 @@
 """Assembles the CJ Assessment service and serves it."""
 
 import asyncio
+from collections.abc import Sequence
 
+from dishka import Provider
 from service_kit.messaging.event_bus import EventBus
 from service_kit.running import Service, run_services, run_until_signalled
 from service_kit.telemetry.logging import configure_logging
@@ -10,9 +12,14 @@ from cj_assessment.providers import build_service
 from cj_assessment.settings import Settings
 
 
-async def assemble(settings: Settings, *, bus: EventBus | None = None) -> Service:
-    """The service, not yet started; ``bus`` is given where several services share one process."""
-    return await build_service(settings, bus=bus)
+async def assemble(
+    settings: Settings, *, bus: EventBus | None = None, overrides: Sequence[Provider] = ()
+) -> Service:
+    """The service, not yet started; ``bus`` is given where several services share one process.
+
+    What ``overrides`` provide takes the place of the service's own adapters and rules.
+    """
+    return await build_service(settings, bus=bus, overrides=overrides)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
+from service_kit.messaging.event_bus import MAX_MESSAGE_BYTES
 from service_kit.settings import ServiceSettings
 
 
@@ -43,12 +44,14 @@ class Settings(ServiceSettings):
     )
     min_comparisons_per_essay: int = Field(default=4, gt=0)
     batch_deadline: timedelta = timedelta(hours=24)
-    max_attempts: int = Field(default=3, gt=0, description="Attempts at one comparison.")
-    retry_pause: timedelta = Field(
-        default=timedelta(seconds=2), description="Pause before a second attempt; it doubles with each."
+    max_attempts: int = Field(
+        default=2,
+        gt=0,
+        description="Attempts at one comparison; another is made only where the LLM Provider has lost a request.",
     )
     answer_within: timedelta = Field(
-        default=timedelta(minutes=15), description="Longer than the LLM Provider may take."
+        default=timedelta(minutes=15),
+        description="Time for an answer, from the request's acceptance; longer than the LLM Provider may take.",
     )
     straggler_patience: timedelta = Field(
         default=timedelta(seconds=20), description="How long a round waits for its last answers."
@@ -63,6 +66,11 @@ class Settings(ServiceSettings):
         description="The target counts as reached when so few grades would change if abilities were known.",
     )
     max_essay_characters: int = Field(default=60_000, gt=0)
+    max_result_bytes: int = Field(
+        default=MAX_MESSAGE_BYTES,
+        gt=0,
+        description="Size of the largest result event; lower it where the topic of results holds less.",
+    )
 
 
 MIGRATIONS = Path(__file__).parent / "migrations"

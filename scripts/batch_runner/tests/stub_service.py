@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that answers as a test says, in the place of CJ Assessment."""
+"""A real HTTP server on loopback that stands in for CJ Assessment and answers as a test says."""
 
 import threading
 from collections.abc import Callable, Iterator

@@ -31,7 +31,7 @@ from suite.benchmarks.page import write_section
 FloatArray = npt.NDArray[np.float64]
 
 SIZES = (30, 300, 3_000, 30_000)
-COMPARISONS_AN_ESSAY = 10
+COMPARISONS_PER_ESSAY = 10
 SPREAD = 1.5
 """SD of the true abilities in logits, and τ of everybody's prior."""
 GRADIENT_LIMIT = 1e-8
@@ -40,7 +40,7 @@ NEAR = 1e-6
 TOLERANCES = (1e-6, 1e-8, 1e-10, 1e-12, 1e-14)
 DENSE_PEERS_UP_TO = 3_000
 """Beyond, a peer that keeps an n × n matrix needs 7 GB."""
-SECONDS_A_SOLVER = 2.0
+SECONDS_PER_SOLVER = 2.0
 REPEATS = (3, 100)
 SEED = 2_025
 WIDTH = 110
@@ -57,7 +57,7 @@ class Problem:
     a_won: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, n: int, comparisons_an_essay: int = COMPARISONS_AN_ESSAY) -> "Problem":
+    def of(cls, n: int, comparisons_an_essay: int = COMPARISONS_PER_ESSAY) -> "Problem":
         """The same problem every time."""
         generator = np.random.default_rng(SEED)
         truth = generator.normal(0, SPREAD, n)
@@ -113,13 +113,13 @@ def timed(
     Processor time on one thread: what a run takes on a core of its own, whatever else the machine is doing.
     """
     seconds: list[float] = []
-    while len(seconds) < REPEATS[0] or (sum(seconds) < SECONDS_A_SOLVER and len(seconds) < REPEATS[1]):
+    while len(seconds) < REPEATS[0] or (sum(seconds) < SECONDS_PER_SOLVER and len(seconds) < REPEATS[1]):
         if prepare is not None:
             prepare()
         started = time.process_time()
         theta = run()
         seconds.append(time.process_time() - started)
-        if seconds[0] > 2 * SECONDS_A_SOLVER:
+        if seconds[0] > 2 * SECONDS_PER_SOLVER:
             break
     return theta, 1_000 * min(seconds), len(seconds)
 
@@ -204,11 +204,11 @@ def _evalica(problem: Problem) -> Solver:
 
 def of_peer(name: str, solve: Solver, problem: Problem, theta: FloatArray) -> Iterator[Timing]:
     """Time a peer at its default tolerance, then at the one at which it is as exact as we are, or as it can be."""
-    for told, run in (("default", solve), *_exact(name, solve, problem)):
+    for tolerance, run in (("default", solve), *_exact(name, solve, problem)):
         found, milliseconds, runs = timed(run)
         yield Timing(
             solver=name,
-            tolerance=told,
+            tolerance=tolerance,
             milliseconds=milliseconds,
             runs=runs,
             gradient=problem.gradient(found),
@@ -318,11 +318,12 @@ def section(timings: dict[int, list[Timing]], a_round: Round) -> str:
         START,
         "## Measurement",
         "",
-        f"`make bench-measurement`: random cycles, {COMPARISONS_AN_ESSAY} comparisons an essay, true SD and everybody's"
-        f" prior SD {SPREAD}, no position effect. Milliseconds are processor time of the quickest of several runs from"
-        f" scratch, one thread each ({machine}, scikit-learn {sklearn.__version__}); input is in each solver's own form"
-        " beforehand: ours are sorted by essay, like the design matrix of scikit-learn. Ours includes the check that"
-        " all essays are linked, and ends when no component of the gradient is above 1e-8; a peer is shown at its"
+        f"`make bench-measurement`: random cycles, {COMPARISONS_PER_ESSAY} comparisons per essay, true SD and each"
+        f" solver's prior SD {SPREAD}, no position effect. Milliseconds are processor time of the quickest of several"
+        f" runs from scratch, one thread each ({machine}, scikit-learn {sklearn.__version__}); each solver gets its own"
+        " form of input, made beforehand: ours are sorted by essay, like the design matrix of scikit-learn."
+        " Ours includes the check that all essays are linked, and ends when no component of the gradient is above 1e-8;"
+        " a peer is shown at its"
         " default tolerance, and at the loosest of 1e-6 to 1e-14 at which its gradient is as small as ours, or else"
         " gets no smaller. evalica has no Gaussian prior, and gets a pseudo-opponent of the same weight: its"
         " solution is another one. choix and evalica keep an essays × essays matrix, so they stop at 3,000. The rows"
@@ -356,9 +357,9 @@ def verdicts(timings: dict[int, list[Timing]]) -> Iterator[str]:
 def last_line(timings: dict[int, list[Timing]]) -> str:
     """The figures that are held against the goals."""
     own, peer = timings[3_000][0].milliseconds, best_peer(timings[3_000])
-    told = "none" if peer is None else f"{peer.solver.replace(' ', '-')}:{peer.milliseconds:.2f}"
+    best = "none" if peer is None else f"{peer.solver.replace(' ', '-')}:{peer.milliseconds:.2f}"
     ratio = "nan" if peer is None else f"{peer.milliseconds / own:.1f}"
-    return f"fit_3000_ms={own:.2f} best_peer={told} ratio={ratio} fit_30000_ms={timings[30_000][0].milliseconds:.1f}"
+    return f"fit_3000_ms={own:.2f} best_peer={best} ratio={ratio} fit_30000_ms={timings[30_000][0].milliseconds:.1f}"
 
 
 def main() -> None:

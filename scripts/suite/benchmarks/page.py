@@ -1,4 +1,4 @@
-"""The page of figures: every benchmark writes its own section of it, between two marks."""
+"""The page of figures: each benchmark writes its own section, between two marks."""
 
 from pathlib import Path
 from typing import Final
@@ -8,14 +8,14 @@ TITLE: Final = "# Benchmarks"
 
 
 def write_section(section: str) -> None:
-    """Put a section in the place of the one before; its first and last lines are its marks."""
+    """Write a section over the previous one; its first and last lines are its marks."""
     PAGE.parent.mkdir(parents=True, exist_ok=True)
     page = PAGE.read_text(encoding="utf-8") if PAGE.exists() else ""
     PAGE.write_text(written(page, section), encoding="utf-8")
 
 
 def written(page: str, section: str) -> str:
-    """The page with this section in the place of the one with the same marks, or at its end."""
+    """The page with this section in place of the one with the same marks, or at its end."""
     begin, end = section.splitlines()[0], section.splitlines()[-1]
     if begin not in page:
         return f"{page.rstrip() or TITLE}\n\n{section}\n"

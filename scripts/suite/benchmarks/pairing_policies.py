@@ -1,19 +1,21 @@
-"""How many comparisons an essay needs under each pairing policy: the table and the plot of the measurement page.
+"""Comparisons per essay that each pairing policy needs: the table and the plot of the measurement page.
 
-Every policy judges the same simulated batches; what is read off are medians over the batches, after each number of
-comparisons an essay. The other policies are pure, while ours pays for its random links and for pairs judged in both
-orders, and is planned with a round still being judged, as in the service. Beside them stands what no policy can beat.
+Every policy judges the same simulated batches; figures are medians over the batches, at each number of
+comparisons per essay. The other policies are pure; ours includes random links and pairs judged in both orders, and is
+planned while a round is still being judged, as in the service. The last row is a bound that no policy can beat.
 """
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import matplotlib as mpl
 import numpy as np
+import numpy.typing as npt
 from cj_measurement import Design, Policy, Reading, SimulatedJudge, simulate
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -25,7 +27,7 @@ ESSAYS: Final = 100
 SEEDS: Final = 40
 TARGET: Final = 0.90
 SHARPNESS: Final[Mapping[float, range]] = {3.0: range(4, 21), 1.5: range(4, 35)}
-"""The judge's SD in logits, and the numbers of comparisons an essay that are read."""
+"""The judge's SD in logits, and the numbers of comparisons per essay that are looked at."""
 JUDGES: Final = {3.0: "sharp", 1.5: "human-like"}
 POSITION_BIAS: Final = 0.3
 COIN_AT: Final = 10
@@ -111,7 +113,7 @@ def _readings(contender: Contender, sd: float, numbers: Sequence[int], seeds: in
 
 
 def needed(readings: Sequence[Reading], values: Sequence[float]) -> float | None:
-    """Comparisons an essay at which the values first reach the target, on the line between two readings."""
+    """Comparisons per essay at which the values first reach the target, on the line between two readings."""
     at = [reading.comparisons_per_essay for reading in readings]
     for (k, value), (next_k, next_value) in pairwise(zip(at, values, strict=True)):
         if next_value >= TARGET:
@@ -130,21 +132,28 @@ def reliability(readings: Sequence[Reading]) -> list[float]:
 
 
 def limit(sd: float) -> float:
-    """About how many comparisons an essay every policy needs until r² is ``TARGET``, for a judge of this SD in logits.
+    """Lower bound of comparisons per essay until r² is ``TARGET``, for a judge of this SD in logits.
 
     So exact an estimate of a normal ability takes ½ log(1/(1 − r²)) nats (Shannon's rate–distortion function, Cover &
-    Thomas 2006, 10.3.2). While abilities are known with variance v an answer tells no more than it would about two
-    equal expected abilities, and it is about two essays: k = ∫ d(log v) / told(2v). The mean and the SD of the essays
-    need not be found out. Posteriors count as normal.
+    Thomas 2006, 10.3.2). While abilities are known with variance v an answer carries no more information than about two
+    equal expected abilities, and it is about two essays: k = ∫ d(log v) / information(2v). The mean and the SD of the
+    essays are taken as known, and posteriors as normal.
     """
     variances = sd**2 * np.geomspace(1 - TARGET, 1.0, 500)
-    told = np.array([_told(2 * variance) for variance in variances])
-    return (ESSAYS - 2) / ESSAYS * float(np.trapezoid(1 / told, np.log(variances)))
+    information = np.array([_information(2 * variance) for variance in variances])
+    return (ESSAYS - 2) / ESSAYS * float(np.trapezoid(1 / information, np.log(variances)))
 
 
-def _told(variance: float) -> float:
-    """Nats that an answer tells about a difference distributed as N(0, variance): log 2 − E H(p)."""
+@cache
+def _quadrature() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Nodes and weights of expectations over a standard normal variable."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(80)
+    return nodes, weights
+
+
+def _information(variance: float) -> float:
+    """Information, in nats, of an answer about a difference distributed as N(0, variance): log 2 − E H(p)."""
+    nodes, weights = _quadrature()
     chance = expit(math.sqrt(variance) * nodes)
     doubt = (entr(chance) + entr(1 - chance)) @ weights / weights.sum()
     return math.log(2) - float(doubt)
@@ -198,7 +207,7 @@ def _count(own: float | None, baseline: float | None) -> str:
 
 
 def draw(measured: Measured) -> Figure:
-    """True r² by comparisons an essay, a column a judge; below, what each policy needs until r² and EB are .90."""
+    """True r² by comparisons per essay, a column per judge; below, what each policy needs until r² and EB are .90."""
     figure = Figure(figsize=(10, 7.2), layout="constrained")
     panels = figure.subplots(2, len(measured.curves), sharey="row", height_ratios=(3, 2))
     for column, (sd, by_contender) in enumerate(measured.curves.items()):
@@ -211,7 +220,7 @@ def draw(measured: Measured) -> Figure:
         _draw_needs(panels[1, column], by_contender.values())
         _draw_limit(panels[1, column], limit(sd))
     panels[0, 0].set_ylabel("r² of scores with the truth")
-    figure.supxlabel("comparisons an essay; below, until r² with the truth (●) and EB (○) are .90", size=10)
+    figure.supxlabel("comparisons per essay; below, until r² with the truth (●) and EB (○) are .90", size=10)
     return figure
 
 

@@ -1,7 +1,7 @@
-"""Comparisons a second through both services, Kafka and PostgreSQL, beside the bare floor, in one run.
+"""Comparisons per second through both services, Kafka and PostgreSQL, beside the floor of the bare servers.
 
 Timed from the request, when the essays are stored, to the published result, after a small batch to warm up. The
-floor is what the same broker and database do when nobody thinks: as many messages as the run sent, of their mean
+floor is what the same broker and database do without the services: as many messages as the run sent, of their mean
 size, through bare aiokafka (produced and consumed), and as many rows as it wrote, inserted through bare asyncpg,
 500 to a transaction, both at once.
 """
@@ -27,43 +27,36 @@ from sqlalchemy import make_url
 from suite.benchmarks.page import write_section
 from suite.embedded.kafka import throwaway_kafka
 from suite.embedded.postgres import PostgresServer, throwaway_postgres
-from suite.rehearsal import (
-    Rehearsal,
-    generated_essays,
-    messages,
-    rehearsal,
-    running,
-    send_batch,
-    until_ended,
-    write_qualities,
-)
+from suite.processes.batches import generated_essays, send_batch, wait_until_ended, write_qualities
+from suite.processes.deployment import Deployment, make_deployment, running
+from suite.processes.topics import published_messages
 
 ESSAYS = 300
-COMPARISONS_AN_ESSAY = 10
-COMPARISONS = ESSAYS * COMPARISONS_AN_ESSAY
-AT_ONCE = 500
+COMPARISONS_PER_ESSAY = 10
+COMPARISONS = ESSAYS * COMPARISONS_PER_ESSAY
+BATCH_SIZE = 500
 WARM_UP_ESSAYS = 60
-"""A batch before the one that counts: connections are open and statements prepared then."""
+"""A batch before the measured one, which opens connections and prepares statements."""
 SERVERS = {"postgres": "PostgreSQL", "java": "Kafka"}
 ROWS_WRITTEN = "SELECT sum(n_tup_ins + n_tup_upd + n_tup_del)::bigint FROM pg_stat_user_tables"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Traffic:
-    """What a run sent and wrote: messages with their mean size in bytes, and rows inserted, updated or deleted."""
+    """Messages sent, their mean size in bytes, and rows inserted, updated or deleted."""
 
     messages: int
     message_bytes: int
     rows: int
 
     def since(self, earlier: "Traffic") -> "Traffic":
-        """What came after; messages are taken to be as long as those of both."""
+        """The traffic since ``earlier``; the mean size is that of all messages."""
         return replace(self, messages=self.messages - earlier.messages, rows=self.rows - earlier.rows)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """Comparisons a second of the services and of the floor, the traffic, and processor seconds by who used them."""
+    """Comparisons per second of the services and of the floor, the traffic, and processor seconds by process."""
 
     services: float
     floor: float
@@ -72,11 +65,11 @@ class Pace:
 
 
 async def measure(folder: Path) -> Pace:
-    """One run of the services, and the floor of the same traffic."""
+    """Run the services, then the floor with the same traffic."""
     assignment = generated_essays(ESSAYS)
     qualities = write_qualities(assignment, folder / "qualities.toml")
     with throwaway_postgres() as postgres, throwaway_kafka() as kafka:
-        stage = rehearsal(
+        deployment = make_deployment(
             postgres,
             kafka.bootstrap,
             name="bench",
@@ -84,27 +77,29 @@ async def measure(folder: Path) -> Pace:
             qualities=qualities,
             provider={"concurrency": "256"},
         )
-        async with running(stage):
-            await _judge(stage, generated_essays(WARM_UP_ESSAYS, seed=8), comparisons=10 * WARM_UP_ESSAYS)
-            earlier, before = await _traffic(stage, kafka.bootstrap), _processor_seconds(stage)
-            judged, seconds = await _judge(stage, assignment, comparisons=COMPARISONS)
-            used = {who: after - before[who] for who, after in _processor_seconds(stage).items()}
-        traffic = (await _traffic(stage, kafka.bootstrap)).since(earlier)
+        async with running(deployment):
+            await _judge(
+                deployment, generated_essays(WARM_UP_ESSAYS, seed=8), comparisons=10 * WARM_UP_ESSAYS
+            )
+            earlier, before = await _traffic(deployment, kafka.bootstrap), _processor_seconds(deployment)
+            judged, seconds = await _judge(deployment, assignment, comparisons=COMPARISONS)
+            used = {who: after - before[who] for who, after in _processor_seconds(deployment).items()}
+        traffic = (await _traffic(deployment, kafka.bootstrap)).since(earlier)
         floor = await _floor_seconds(postgres, kafka.bootstrap, traffic)
     return Pace(services=judged / seconds, floor=judged / floor, traffic=traffic, processor_seconds=used)
 
 
-async def _judge(stage: Rehearsal, assignment: Assignment, *, comparisons: int) -> tuple[int, float]:
+async def _judge(deployment: Deployment, assignment: Assignment, *, comparisons: int) -> tuple[int, float]:
     """Comparisons judged, and seconds from the request to the result."""
     options = RunOptions(batch_id=f"bench-{uuid4()}", max_comparisons=comparisons, target_reliability=0.9999)
-    started = await send_batch(stage.assessment.url, assignment, options)
-    status = await until_ended(stage.assessment.url, options.batch_id)
+    started = await send_batch(deployment.assessment.url, assignment, options)
+    status = await wait_until_ended(deployment.assessment.url, options.batch_id)
     return status.progress.comparisons_judged, time.perf_counter() - started
 
 
-def _processor_seconds(stage: Rehearsal) -> dict[str, float]:
-    """What the services have used so far, and the servers that were started beside them."""
-    services = {stage.assessment.pid: "CJ Assessment", stage.provider.pid: "LLM Provider"}
+def _processor_seconds(deployment: Deployment) -> dict[str, float]:
+    """Processor seconds so far of the services and of the servers."""
+    services = {deployment.assessment.pid: "CJ Assessment", deployment.provider.pid: "LLM Provider"}
     used = dict.fromkeys((*services.values(), *SERVERS.values()), 0.0)
     for process in psutil.process_iter(["name"]):
         who = services.get(process.pid) or SERVERS.get(process.info["name"] or "")
@@ -115,12 +110,12 @@ def _processor_seconds(stage: Rehearsal) -> dict[str, float]:
     return used
 
 
-async def _traffic(stage: Rehearsal, kafka: str) -> Traffic:
-    published = await messages(kafka, topics=r"bench\..*")
+async def _traffic(deployment: Deployment, kafka: str) -> Traffic:
+    published = await published_messages(kafka, topics=r"bench\..*")
     rows = 0
-    for service in (stage.assessment, stage.provider):
-        async with stage.books(service) as books:
-            rows += await books.fetchval(ROWS_WRITTEN)
+    for service in (deployment.assessment, deployment.provider):
+        async with deployment.database(service) as database:
+            rows += await database.fetchval(ROWS_WRITTEN)
     return Traffic(
         messages=len(published), message_bytes=sum(map(len, published)) // len(published), rows=rows
     )
@@ -146,8 +141,8 @@ async def _bare_kafka(bootstrap: str, traffic: Traffic) -> None:
     await consumer.start()
     value = b"x" * traffic.message_bytes
     reading = asyncio.create_task(_read(consumer, traffic.messages))
-    for start in range(0, traffic.messages, AT_ONCE):
-        count = min(AT_ONCE, traffic.messages - start)
+    for start in range(0, traffic.messages, BATCH_SIZE):
+        count = min(BATCH_SIZE, traffic.messages - start)
         for acknowledged in [await producer.send(topic, value, key=b"%d" % n) for n in range(count)]:
             await acknowledged
     await reading
@@ -158,7 +153,7 @@ async def _bare_kafka(bootstrap: str, traffic: Traffic) -> None:
 async def _read(consumer: AIOKafkaConsumer, messages: int) -> None:
     read = 0
     while read < messages:
-        polled = await consumer.getmany(timeout_ms=250, max_records=AT_ONCE)
+        polled = await consumer.getmany(timeout_ms=250, max_records=BATCH_SIZE)
         read += sum(len(records) for records in polled.values())
 
 
@@ -167,8 +162,8 @@ async def _bare_postgres(postgres: PostgresServer, traffic: Traffic) -> None:
     connection = await asyncpg.connect(url.render_as_string(hide_password=False))
     await connection.execute("CREATE TABLE floor (id uuid PRIMARY KEY, number int, body bytea)")
     body = b"x" * 500
-    for start in range(0, traffic.rows, AT_ONCE):
-        count = min(AT_ONCE, traffic.rows - start)
+    for start in range(0, traffic.rows, BATCH_SIZE):
+        count = min(BATCH_SIZE, traffic.rows - start)
         async with connection.transaction():
             await connection.executemany(
                 "INSERT INTO floor VALUES ($1, $2, $3)", [(uuid4(), start + n, body) for n in range(count)]
@@ -189,10 +184,10 @@ def section(pace: Pace) -> str:
             "",
             f"`make bench-pipeline`: {ESSAYS} essays, {COMPARISONS} comparisons by a simulated judge without latency,"
             f" through CJ Assessment, LLM Provider, Kafka and PostgreSQL on {os.cpu_count()} cores:"
-            f" **{pace.services:.0f} comparisons a second**. The bare floor of the same {traffic.messages} messages and"
+            f" **{pace.services:.0f} comparisons per second**. The floor of the same {traffic.messages} messages and"
             f" {traffic.rows} rows is {pace.floor:.0f}, {pace.floor / pace.services:.1f} times as many.",
             "",
-            "| the essays' storing included | processor seconds | ms a comparison |",
+            "| the essays' storing included | processor seconds | ms per comparison |",
             "|---|--:|--:|",
             *table,
             "<!-- pipeline: end -->",

@@ -17,10 +17,10 @@ from typing import Final
 
 from suite.embedded.errors import KafkaNotAvailable, KafkaNotStarted
 from suite.embedded.guarding import ended_if_we_are_killed, one_at_a_time
+from suite.embedded.loopback import HOST, free_ports
 
 KAFKA_VERSION: Final = "4.1.0"
 OLDEST_JAVA: Final = 17
-HOST: Final = "127.0.0.1"
 CLUSTER_ID: Final = "Y2pzdWl0ZS1icm9rZXItMQ"
 FETCH_TIMEOUT_SECONDS: Final = 600
 START_TIMEOUT_SECONDS: Final = 60
@@ -42,7 +42,7 @@ BROKER_SETTINGS: Final[Mapping[str, str]] = {
     "group.initial.rebalance.delay.ms": "0",
     "message.max.bytes": "10485760",
 }
-"""What any one-node broker for this suite is given: topics are created by those who own them."""
+"""Settings of every one-node broker of this suite; topics are created by the services that own them."""
 
 _JVM: Final = ("-Xms64m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _LOGGING: Final = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
@@ -89,7 +89,7 @@ def embedded_kafka(folder: Path) -> Iterator[KafkaBroker]:
     java = _java()
     jars = fetch_jars()
     folder.mkdir(parents=True, exist_ok=True)
-    port, controller_port = _free_ports()
+    port, controller_port = free_ports(2)
     settings = _write_settings(folder, port, controller_port)
     command = [java, *_JVM, _LOGGING, "-cp", f"{jars}/*"]
     with (folder / "broker.log").open("wb") as log:
@@ -122,7 +122,7 @@ def throwaway_kafka() -> Iterator[KafkaBroker]:
 
 
 def why_not_available() -> str | None:
-    """What is missing here for an embedded broker, in a sentence; None if it can run. Fetches nothing."""
+    """Why an embedded broker cannot run here, in a sentence; None if it can. Fetches nothing."""
     try:
         _java()
         if not _jar_folder().is_dir():
@@ -176,26 +176,23 @@ def _java() -> str:
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
     if java is None:
-        raise KafkaNotAvailable(f"there is no Java here: {WHAT_TO_DO}")
-    told = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=False).stderr
-    version = re.search(r'version "(\d+)', told)
+        raise KafkaNotAvailable(f"Java is not installed: {WHAT_TO_DO}")
+    output = subprocess.run(
+        [java, "-version"], capture_output=True, text=True, timeout=30, check=False
+    ).stderr
+    version = re.search(r'version "(\d+)', output)
     if version is None or int(version[1]) < OLDEST_JAVA:
-        raise KafkaNotAvailable(f"Java here is older than {OLDEST_JAVA}: {WHAT_TO_DO}")
+        raise KafkaNotAvailable(f"the installed Java is older than {OLDEST_JAVA}: {WHAT_TO_DO}")
     return java
 
 
 def _maven() -> str:
     maven = shutil.which("mvn")
     if maven is None:
-        raise KafkaNotAvailable(f"Kafka is not in the cache and there is no Maven to fetch it: {WHAT_TO_DO}")
+        raise KafkaNotAvailable(
+            f"Kafka is not in the cache, and Maven is not installed to fetch it: {WHAT_TO_DO}"
+        )
     return maven
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind((HOST, 0))
-        other.bind((HOST, 0))
-        return one.getsockname()[1], other.getsockname()[1]
 
 
 def _write_settings(folder: Path, port: int, controller_port: int) -> Path:

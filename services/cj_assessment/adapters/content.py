@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import quote
 
 import httpx2
@@ -16,15 +17,23 @@ TIMEOUT_SECONDS = 15.0
 ATTEMPTS = 3
 
 
+@dataclass(frozen=True, slots=True)
+class TooLong:
+    """A text that is longer than may be judged; the rest of it was not read."""
+
+
 class OwnContent:
     """Texts that were posted to this service."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    async def fetch(self, storage_ids: Sequence[str]) -> Fetched:
+    async def fetch(self, storage_ids: Sequence[str], *, max_bytes: int) -> Fetched:
         async with self._store.transaction() as transaction:
-            return Fetched(bodies=await transaction.contents(storage_ids), failures={})
+            sizes = await transaction.contents.sizes(storage_ids)
+            too_long = frozenset(name for name, size in sizes.items() if size > max_bytes)
+            bodies = await transaction.contents.read(sizes.keys() - too_long)
+        return Fetched(bodies=bodies, failures={}, too_long=too_long)
 
 
 class ExternalContent:
@@ -35,33 +44,45 @@ class ExternalContent:
         self._base_url = base_url.rstrip("/")
         self._slots = asyncio.Semaphore(CONCURRENCY)
 
-    async def fetch(self, storage_ids: Sequence[str]) -> Fetched:
+    async def fetch(self, storage_ids: Sequence[str], *, max_bytes: int) -> Fetched:
         wanted = list(dict.fromkeys(storage_ids))
-        found = await asyncio.gather(*(self._fetch_one(storage_id) for storage_id in wanted))
+        found = await asyncio.gather(*(self._fetch_one(storage_id, max_bytes) for storage_id in wanted))
         outcomes = dict(zip(wanted, found, strict=True))
         return Fetched(
             bodies={name: body for name, body in outcomes.items() if isinstance(body, bytes)},
             failures={
                 name: str(error) for name, error in outcomes.items() if isinstance(error, ContentServiceError)
             },
+            too_long=frozenset(name for name, body in outcomes.items() if isinstance(body, TooLong)),
         )
 
-    async def _fetch_one(self, storage_id: str) -> bytes | ContentServiceError | None:
+    async def _fetch_one(
+        self, storage_id: str, max_bytes: int
+    ) -> bytes | TooLong | ContentServiceError | None:
         url = f"{self._base_url}/v1/content/{quote(storage_id, safe='')}"
         async with self._slots:
             try:
-                return await self._get(url)
+                return await self._get(url, max_bytes)
             except ContentServiceError as error:
                 return error
 
     @stamina.retry(on=ContentServiceError, attempts=ATTEMPTS, wait_initial=0.2, timeout=None)
-    async def _get(self, url: str) -> bytes | None:
+    async def _get(self, url: str, max_bytes: int) -> bytes | TooLong | None:
         try:
-            answer = await self._client.get(url, timeout=TIMEOUT_SECONDS)
+            async with self._client.stream("GET", url, timeout=TIMEOUT_SECONDS) as answer:
+                if answer.status_code == 404:
+                    return None
+                if not answer.is_success:
+                    raise ContentServiceError(f"the content service answered {answer.status_code}")
+                return await _bounded_body(answer, max_bytes)
         except httpx2.HTTPError as error:
             raise ContentServiceError(f"the content service does not answer: {error!r}") from error
-        if answer.status_code == 404:
-            return None
-        if not answer.is_success:
-            raise ContentServiceError(f"the content service answered {answer.status_code}")
-        return answer.content
+
+
+async def _bounded_body(answer: httpx2.Response, max_bytes: int) -> bytes | TooLong:
+    body = bytearray()
+    async for piece in answer.aiter_bytes():
+        body += piece
+        if len(body) > max_bytes:
+            return TooLong()
+    return bytes(body)

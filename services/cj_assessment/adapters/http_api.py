@@ -34,10 +34,13 @@ from quart_schema import document_request, document_response, validate_querystri
 from service_kit.callbacks.webhooks import WebhookSigner
 from service_kit.http.bodies import answers, check_values, max_body_bytes, request_body, takes
 
-from cj_assessment.domain.batch import Anchor, Batch, BatchId, RequestEnvelope
+from cj_assessment.domain.batch import Anchor, BatchId, BatchRecord, RequestEnvelope
 
 CSV_PAGE: Final = MAX_COMPARISONS_PER_PAGE
 EVENTS_EVERY_SECONDS: Final = 0.5
+"""Least time between two looks at a batch for one reader of its events."""
+EVENTS_FALLBACK_SECONDS: Final = 5.0
+"""Most time between two: another replica may have changed the batch."""
 COMMENT_AFTER_SECONDS: Final = 15.0
 
 MAX_ASSESSMENT_BYTES: Final = 8 * 1024 * 1024
@@ -62,11 +65,12 @@ def _fits(cursor: str) -> str:
 class Actions:
     """What the routes call."""
 
-    accept: Callable[[RequestEnvelope], Awaitable[Batch]]
-    cancel: Callable[[BatchId], Awaitable[Batch]]
+    accept: Callable[[RequestEnvelope], Awaitable[BatchRecord]]
+    cancel: Callable[[BatchId], Awaitable[BatchRecord]]
     status: Callable[[BatchId], Awaitable[BatchStatusView]]
     results: Callable[[BatchId], Awaitable[BatchResultsView]]
     comparisons: Callable[..., Awaitable[ComparisonPage]]
+    changed: Callable[[float], Awaitable[None]]
     record_results: HandleResults
     store_content: Callable[[bytes], Awaitable[str]]
     read_content: Callable[[str], Awaitable[bytes]]
@@ -163,6 +167,7 @@ async def _progress_events(actions: Actions, status: BatchStatusView) -> AsyncIt
     yield _progress_event(status)
     silent_since = monotonic()
     while status.state not in FINAL_STATES:
+        await actions.changed(EVENTS_FALLBACK_SECONDS)
         await asyncio.sleep(EVENTS_EVERY_SECONDS)
         newest = await actions.status(BatchId(status.batch_id))
         if newest != status:

@@ -1,12 +1,14 @@
 """The LLM Provider service over HTTP."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import httpx2
 from event_contracts import (
     ComparisonBatchAnswer,
     ComparisonBatchItem,
     ComparisonBatchRequest,
+    ErrorBody,
     ErrorCode,
     ErrorDetail,
     ExternalServiceError,
@@ -15,11 +17,14 @@ from event_contracts import (
 from pydantic import ValidationError
 
 from cj_assessment.domain.comparison import AttemptId
-from cj_assessment.domain.prompt import plain_prompt
-from cj_assessment.ports import ComparisonOrder, Refusal, Submitted
+from cj_assessment.ports import ComparisonOrder, Refusal, SubmissionRefused, Submitted
 
-TIMEOUT_SECONDS = 30.0
-_LATER = frozenset(
+TIMEOUT_SECONDS: Final = 30.0
+MAX_REASON_CHARACTERS: Final = 500
+PROMPT: Final = "Compare the two essays of the prompt blocks."
+"""The contract asks for a plain prompt as well; what is judged are the blocks, and each text travels once."""
+
+_LATER: Final = frozenset(
     {
         ErrorCode.LLM_QUEUE_FULL,
         ErrorCode.SERVICE_UNAVAILABLE,
@@ -28,6 +33,8 @@ _LATER = frozenset(
         ErrorCode.UNKNOWN_ERROR,
     }
 )
+_REFUSED_AS_A_WHOLE: Final = {400: ErrorCode.INVALID_REQUEST, 413: ErrorCode.LLM_CONTENT_TOO_LONG}
+_UNPROCESSABLE: Final = 422
 
 
 class LlmProviderClient:
@@ -48,34 +55,36 @@ class LlmProviderClient:
 
     async def submit(self, orders: Sequence[ComparisonOrder]) -> Submitted:
         request = ComparisonBatchRequest(comparisons=tuple(self._item(order) for order in orders))
+        answer = await self._post("/api/v1/comparisons", content=request.model_dump_json(exclude_none=True))
+        if answer.status_code in (*_REFUSED_AS_A_WHOLE, _UNPROCESSABLE):
+            raise _refused_as_a_whole(answer)
+        _require_success(answer)
+        return _submitted([order.attempt_id for order in orders], answer.content)
+
+    async def withdraw(self, request_id: str) -> bool:
+        answer = await self._post(f"/api/v1/requests/{request_id}/cancel")
+        if answer.status_code == 404:
+            return False
+        if answer.status_code in (*_REFUSED_AS_A_WHOLE, _UNPROCESSABLE):
+            raise _refused_as_a_whole(answer)
+        _require_success(answer)
+        return True
+
+    async def _post(self, path: str, *, content: str = "") -> httpx2.Response:
         try:
-            answer = await self._client.post(
-                f"{self._base_url}/api/v1/comparisons",
-                content=request.model_dump_json(exclude_none=True),
+            return await self._client.post(
+                f"{self._base_url}{path}",
+                content=content,
                 headers={"content-type": "application/json"},
                 timeout=TIMEOUT_SECONDS,
             )
         except httpx2.HTTPError as error:
             raise ExternalServiceError(f"the LLM Provider does not answer: {error!r}") from error
-        if answer.status_code == 503:
-            raise Unavailable("the LLM Provider is busy", retry_after=_retry_after(answer))
-        if not answer.is_success:
-            raise ExternalServiceError(f"the LLM Provider answered {answer.status_code}: {answer.text[:500]}")
-        return _submitted([order.attempt_id for order in orders], answer.content)
-
-    async def withdraw(self, request_id: str) -> None:
-        url = f"{self._base_url}/api/v1/requests/{request_id}/cancel"
-        try:
-            answer = await self._client.post(url, timeout=TIMEOUT_SECONDS)
-        except httpx2.HTTPError as error:
-            raise ExternalServiceError(f"the LLM Provider does not answer: {error!r}") from error
-        if not answer.is_success and answer.status_code != 404:
-            raise ExternalServiceError(f"the LLM Provider answered {answer.status_code}: {answer.text[:500]}")
 
     def _item(self, order: ComparisonOrder) -> ComparisonBatchItem:
         return ComparisonBatchItem(
             idempotency_key=str(order.attempt_id),
-            user_prompt=plain_prompt(order.blocks),
+            user_prompt=PROMPT,
             prompt_blocks=order.blocks,
             callback_topic=self._callback_topic,
             callback_url=self._callback_url,
@@ -93,6 +102,32 @@ class LlmProviderClient:
         )
 
 
+def _require_success(answer: httpx2.Response) -> None:
+    if answer.status_code == 503:
+        raise Unavailable(f"the LLM Provider is busy: {_reason(answer)}", retry_after=_retry_after(answer))
+    if not answer.is_success:
+        raise ExternalServiceError(f"the LLM Provider answered {answer.status_code}: {_reason(answer)}")
+
+
+def _refused_as_a_whole(answer: httpx2.Response) -> SubmissionRefused:
+    detail = _error(answer)
+    code = _REFUSED_AS_A_WHOLE.get(answer.status_code, ErrorCode.VALIDATION_ERROR)
+    return SubmissionRefused(_reason(answer), error_code=detail.error_code if detail else code)
+
+
+def _error(answer: httpx2.Response) -> ErrorDetail | None:
+    try:
+        return ErrorBody.model_validate_json(answer.content).error
+    except ValidationError:
+        return None
+
+
+def _reason(answer: httpx2.Response) -> str:
+    """What the LLM Provider says; something else that answers in its place is quoted."""
+    detail = _error(answer)
+    return (detail.message if detail else answer.text)[:MAX_REASON_CHARACTERS]
+
+
 def _retry_after(answer: httpx2.Response) -> float:
     try:
         return float(answer.headers.get("Retry-After", "1"))
@@ -108,13 +143,11 @@ def _submitted(attempts: Sequence[AttemptId], body: bytes) -> Submitted:
     if len(items) != len(attempts):
         raise ExternalServiceError("the LLM Provider answered another number of items than were sent")
     answered = list(zip(attempts, items, strict=True))
+    errors = [_refusal(attempt, item.error) for attempt, item in answered if item.error]
     return Submitted(
         accepted={attempt: str(item.accepted.queue_id) for attempt, item in answered if item.accepted},
-        refused=[
-            _refusal(attempt, item.error)
-            for attempt, item in answered
-            if item.error and item.error.error_code not in _LATER
-        ],
+        refused=[error for error in errors if error.error_code not in _LATER],
+        postponed=[error for error in errors if error.error_code in _LATER],
     )
 
 

@@ -11,7 +11,7 @@ class ResultMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._results = Counter(
             "comparison_results_total",
-            "Results of comparisons: new ones, and those that change nothing any more.",
+            "Results of comparisons: new ones, and those that change nothing.",
             ("kind",),
             registry=registry,
         )
@@ -21,6 +21,7 @@ class ResultMetrics:
             "new": recorded.new - recorded.late,
             "repeated": recorded.repeated,
             "unknown_request": recorded.unknown,
+            "mismatched": recorded.mismatched,
             "batch_over": recorded.late,
         }
         for kind, count in kinds.items():

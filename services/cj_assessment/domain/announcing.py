@@ -19,14 +19,14 @@ from event_contracts import (
     SystemProcessingMetadata,
 )
 
-from cj_assessment.domain.batch import Batch, Essay
+from cj_assessment.domain.batch import BatchRecord, Essay
 
 SERVICE = SourceService.CJ_ASSESSMENT
 ENTITY_TYPE = "batch"
 
 
 def completed_event(
-    batch: Batch, essays: tuple[Essay, ...], *, unranked: Collection[str], now: datetime
+    batch: BatchRecord, essays: tuple[Essay, ...], *, unranked: Collection[str], now: datetime
 ) -> EventEnvelope[CJAssessmentCompletedV1]:
     """State only: which essays were ranked and which could not be."""
     students = [essay for essay in essays if not essay.is_anchor]
@@ -52,7 +52,9 @@ def completed_event(
     return EventEnvelope.wrap(data, source_service=SERVICE, correlation_id=batch.correlation_id)
 
 
-def failed_event(batch: Batch, error: SuiteError, *, operation: str) -> EventEnvelope[CJAssessmentFailedV1]:
+def failed_event(
+    batch: BatchRecord, error: SuiteError, *, operation: str
+) -> EventEnvelope[CJAssessmentFailedV1]:
     """Why there is no ranking."""
     now = datetime.now(UTC)
     detail = error.detail(service=SERVICE, operation=operation, correlation_id=batch.correlation_id)
@@ -70,20 +72,22 @@ def failed_event(batch: Batch, error: SuiteError, *, operation: str) -> EventEnv
     return EventEnvelope.wrap(data, source_service=SERVICE, correlation_id=batch.correlation_id)
 
 
-def result_event(batch: Batch, result: AssessmentResultV1) -> EventEnvelope[AssessmentResultV1]:
+def result_event(batch: BatchRecord, result: AssessmentResultV1) -> EventEnvelope[AssessmentResultV1]:
     """The ranking and the grades."""
     return EventEnvelope.wrap(result, source_service=SERVICE, correlation_id=batch.correlation_id)
 
 
-def consumption_event(batch: Batch, *, quantity: int, now: datetime) -> EventEnvelope[ResourceConsumptionV1]:
-    """Comparisons that were judged and paid for, whatever came of the batch."""
+def consumption_event(
+    batch: BatchRecord, *, quantity: int, now: datetime
+) -> EventEnvelope[ResourceConsumptionV1]:
+    """Comparisons that were judged and paid for, however the batch ended."""
     data = ResourceConsumptionV1(
         event_name=EventName.RESOURCE_CONSUMPTION_REPORTED,
         entity_id=batch.batch_id,
         entity_type=ENTITY_TYPE,
         timestamp=now,
-        user_id=batch.request.user_id,
-        org_id=batch.request.org_id,
+        user_id=batch.user_id,
+        org_id=batch.org_id,
         quantity=quantity,
         service_name=SERVICE,
         processing_id=str(batch.job_id),
@@ -93,7 +97,7 @@ def consumption_event(batch: Batch, *, quantity: int, now: datetime) -> EventEnv
 
 
 def _metadata(
-    batch: Batch, *, stage: ProcessingStage, now: datetime, error_info: JsonObject | None = None
+    batch: BatchRecord, *, stage: ProcessingStage, now: datetime, error_info: JsonObject | None = None
 ) -> SystemProcessingMetadata:
     return SystemProcessingMetadata(
         entity_id=batch.batch_id,

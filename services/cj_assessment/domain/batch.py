@@ -13,16 +13,15 @@ from uuid import UUID
 
 from event_contracts import (
     AssessmentState,
+    CourseCode,
     ELS_CJAssessmentRequestV1,
     ErrorCode,
-    ErrorDetail,
     EventEnvelope,
     InvalidRequest,
     JsonObject,
     LLMConfigOverrides,
     course_language,
 )
-from event_contracts.judging import text_sha256
 
 from cj_assessment.domain.prompt import JudgeContext
 from cj_assessment.domain.texts import Signal, clean_text
@@ -66,18 +65,23 @@ class Judge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """A batch as stored; the texts of its essays are read separately."""
+class BatchRecord:
+    """A batch without its request and its judges: all that is needed to show it, to cancel it and to end it.
+
+    It is read from plain columns, so that a batch whose request cannot be parsed can still be ended.
+    """
 
     job_id: JobId
     batch_id: BatchId
     correlation_id: UUID
-    request: ELS_CJAssessmentRequestV1
     request_sha256: str
+    assignment_id: str | None
+    course_code: CourseCode
+    user_id: str
+    org_id: str | None
     limits: Limits
     callback_url: str | None
     state: AssessmentState
-    judges: tuple[Judge, ...]
     grade_scale: str | None = None
     received_at: datetime
     seed: int = 0
@@ -87,7 +91,14 @@ class Batch:
     last_round: int = 0
     check_at: datetime | None = None
     stop_reason: str | None = None
-    error: ErrorDetail | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch(BatchRecord):
+    """A batch with its judges and its request; its essays are read separately."""
+
+    request: ELS_CJAssessmentRequestV1
+    judges: tuple[Judge, ...]
 
     @property
     def overrides(self) -> LLMConfigOverrides:
@@ -186,6 +197,10 @@ def new_batch(envelope: RequestEnvelope, *, job_id: JobId, now: datetime, defaul
         job_id=job_id,
         batch_id=BatchId(envelope.data.entity_id),
         correlation_id=envelope.correlation_id,
+        assignment_id=envelope.data.assignment_id,
+        course_code=envelope.data.course_code,
+        user_id=envelope.data.user_id,
+        org_id=envelope.data.org_id,
         request=envelope.data,
         request_sha256=request_sha256(envelope),
         limits=Limits(
@@ -198,6 +213,14 @@ def new_batch(envelope: RequestEnvelope, *, job_id: JobId, now: datetime, defaul
         state=AssessmentState.ACCEPTED,
         judges=(),
         received_at=now,
+    )
+
+
+def requested_essays(request: ELS_CJAssessmentRequestV1) -> tuple[Essay, ...]:
+    """The students' essays of a request, in its order."""
+    return tuple(
+        Essay(item=item, essay_id=essay.essay_id, text_storage_id=essay.text_storage_id)
+        for item, essay in enumerate(request.essays_for_cj)
     )
 
 
@@ -256,15 +279,24 @@ def request_sha256(envelope: RequestEnvelope) -> str:
 class TextRules:
     """Which texts can be judged."""
 
-    max_characters: int = 60_000
+    max_characters: int
+
+    @property
+    def max_bytes(self) -> int:
+        """No text of so many characters is longer: longer contents are not fetched."""
+        return 4 * self.max_characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """Texts by storage id, and why others could not be fetched now; an id in neither is not known there."""
+    """Texts by storage id, why others could not be fetched now, and which are too long to be judged.
+
+    An id in none of the three is not known there.
+    """
 
     bodies: Mapping[str, bytes]
     failures: Mapping[str, str]
+    too_long: frozenset[str] = frozenset()
 
 
 def with_text(essay: Essay, fetched: Fetched, *, rules: TextRules) -> Essay:
@@ -272,6 +304,8 @@ def with_text(essay: Essay, fetched: Fetched, *, rules: TextRules) -> Essay:
     if essay.text_storage_id in fetched.failures:
         reason = fetched.failures[essay.text_storage_id]
         return replace(essay, problem=f"{ErrorCode.CONTENT_SERVICE_ERROR}: {reason}")
+    if essay.text_storage_id in fetched.too_long:
+        return replace(essay, problem=_too_long(rules))
     body = fetched.bodies.get(essay.text_storage_id)
     if body is None:
         return replace(essay, problem=f"{ErrorCode.RESOURCE_NOT_FOUND}: nothing is stored under its id")
@@ -296,8 +330,12 @@ def _problem(raw: str, text: str, rules: TextRules) -> str | None:
     if not text.strip():
         return f"{ErrorCode.EMPTY_CONTENT}: the essay has no text"
     if len(text) > rules.max_characters:
-        return f"{ErrorCode.CONTENT_TOO_LONG}: over {rules.max_characters} characters"
+        return _too_long(rules)
     return None
+
+
+def _too_long(rules: TextRules) -> str:
+    return f"{ErrorCode.CONTENT_TOO_LONG}: over {rules.max_characters} characters"
 
 
 def with_anchors(essays: tuple[Essay, ...], anchors: Sequence[Anchor]) -> tuple[Essay, ...]:
@@ -335,7 +373,7 @@ def _as_anchor(essay: Essay, anchor: Anchor | None) -> Essay:
     return replace(essay, anchor_grade=anchor.grade, signals=(Signal.ANCHOR_TEXT,))
 
 
-def nobody_to_judge(essays: tuple[Essay, ...]) -> InvalidRequest | None:
+def nothing_to_judge(essays: Sequence[Essay]) -> InvalidRequest | None:
     """The error of a batch in which no student's essay can be judged, or None."""
     if any(essay.is_usable and not essay.is_anchor for essay in essays):
         return None
@@ -343,17 +381,18 @@ def nobody_to_judge(essays: tuple[Essay, ...]) -> InvalidRequest | None:
     return InvalidRequest("none of the essays can be judged", details={"problems": problems})
 
 
-def content_seed(essays: tuple[Essay, ...]) -> int:
-    """A seed from the texts alone: the same essays in the same order are paired in the same way. 63 bits."""
-    texts = "".join(text_sha256(essay.text) for essay in essays if essay.text is not None)
-    return int.from_bytes(hashlib.sha256(texts.encode()).digest()[:8], "big") >> 1
+def content_seed(digests: Sequence[str]) -> int:
+    """A seed from the digests of a batch's texts (``text_sha256``), in the order of its essays: 63 bits.
+
+    The same essays in the same order are paired in the same way.
+    """
+    return int.from_bytes(hashlib.sha256("".join(digests).encode()).digest()[:8], "big") >> 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparation:
-    """What is known once the texts are there and the batch can be judged."""
+    """What is known once the texts are there and the batch can be judged; its essays are stored separately."""
 
-    essays: tuple[Essay, ...]
     judges: tuple[Judge, ...]
     grade_scale: str | None
     context: JudgeContext

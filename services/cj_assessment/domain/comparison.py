@@ -3,22 +3,20 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Final, NamedTuple, NewType
-from uuid import UUID, uuid5
+from typing import NamedTuple, NewType
+from uuid import UUID
 
-from event_contracts import ErrorCode, InvalidRequest, LLMComparisonResultV1, Winner
+from event_contracts import InvalidRequest, LLMComparisonResultV1, Winner
 
 from cj_assessment.domain.batch import BatchId, JobId
 
 ComparisonId = NewType("ComparisonId", int)
 AttemptId = NewType("AttemptId", UUID)
-"""Identity of one attempt; also its idempotency key at the LLM Provider."""
-
-_ATTEMPTS = UUID("6e4b1a1e-58d4-4a4c-8f0a-8b1f5a3d2c90")
+"""Identity of one attempt, random, kept with its row; also its idempotency key at the LLM Provider."""
 
 
 class Asked(NamedTuple):
-    """A comparison as it stands; slots are items of the batch. A tuple: thousands are read for each decision."""
+    """A comparison and its state; slots are items of the batch. A tuple: thousands are read for each decision."""
 
     round: int
     slot_a: int
@@ -45,53 +43,47 @@ class PlannedComparison:
     assigned: int
 
 
-RETRYABLE: Final = frozenset(
-    {
-        ErrorCode.CIRCUIT_BREAKER_OPEN,
-        ErrorCode.CONNECTION_ERROR,
-        ErrorCode.LLM_INVALID_RESPONSE,
-        ErrorCode.LLM_PARSING_ERROR,
-        ErrorCode.LLM_PROVIDER_RATE_LIMIT,
-        ErrorCode.LLM_PROVIDER_TIMEOUT,
-        ErrorCode.LLM_PROVIDER_UNAVAILABLE,
-        ErrorCode.LLM_QUEUE_FULL,
-        ErrorCode.RATE_LIMIT,
-        ErrorCode.SERVICE_UNAVAILABLE,
-        ErrorCode.TIMEOUT,
-    }
-)
-"""Errors after which the same comparison may well succeed later; after any other it fails at once."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptPolicy:
-    """How patient the service is with one comparison."""
+    """How often a comparison is sent to the LLM Provider, and how long an answer may take.
 
-    max_attempts: int = 3
-    answer_within: timedelta = timedelta(minutes=10)
-    first_pause: timedelta = timedelta(seconds=2)
+    The LLM Provider owns the retries of calls: an error that it reports is final. A second attempt is made only where
+    it has lost the first request.
+    """
+
+    max_attempts: int
+    answer_within: timedelta
     resend_after: timedelta = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnsentAttempt:
-    """An attempt that the LLM Provider has not acknowledged yet."""
+    """An attempt that the LLM Provider has not acknowledged yet; ``text_bytes`` are those of both essays."""
 
     attempt_id: AttemptId
     batch_id: BatchId
     job_id: JobId
     item_a: int
     item_b: int
+    essay_a_id: str
+    essay_b_id: str
     repetition: int
     assigned: int
+    text_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What came back for an attempt: a winner, or an error code."""
+    """What came back for an attempt: a winner, or an error code.
+
+    It counts only where the request, the batch and both essays are those of the attempt.
+    """
 
     attempt_id: AttemptId
+    request_id: str
     batch_id: BatchId
+    essay_a_id: str
+    essay_b_id: str
     event_id: UUID
     winner: Winner | None
     justification: str | None
@@ -109,18 +101,20 @@ class Answer:
     ended_at: datetime
 
 
-def attempt_id(comparison: ComparisonId, number: int) -> AttemptId:
-    """The id of a comparison's n-th attempt: the same after a crash as before it."""
-    return AttemptId(uuid5(_ATTEMPTS, f"{comparison}:{number}"))
-
-
-def read_answer(result: LLMComparisonResultV1, *, event_id: UUID) -> Answer:
-    """The answer that a result carries; raises ``InvalidRequest`` when it is not one of ours."""
-    provenance = result.provenance()
+def read_answer(result: LLMComparisonResultV1, *, event_id: UUID) -> Answer | None:
+    """The answer that a result carries; None where it does not name an attempt: the topic is shared with others."""
+    try:
+        provenance = result.provenance()
+        attempt_id = AttemptId(UUID(str(result.request_metadata.get("attempt_id"))))
+    except (InvalidRequest, ValueError):
+        return None
     error = result.error_detail
     return Answer(
-        attempt_id=_attempt_of(result),
+        attempt_id=attempt_id,
+        request_id=result.request_id,
         batch_id=BatchId(provenance.bos_batch_id),
+        essay_a_id=provenance.essay_a_id,
+        essay_b_id=provenance.essay_b_id,
         event_id=event_id,
         winner=result.winner,
         justification=result.justification,
@@ -137,10 +131,3 @@ def read_answer(result: LLMComparisonResultV1, *, event_id: UUID) -> Answer:
         prompt_sha256=provenance.prompt_sha256,
         ended_at=result.completed_at,
     )
-
-
-def _attempt_of(result: LLMComparisonResultV1) -> AttemptId:
-    try:
-        return AttemptId(UUID(str(result.request_metadata["attempt_id"])))
-    except (KeyError, ValueError) as error:
-        raise InvalidRequest("request_metadata.attempt_id must be the UUID that was sent") from error

@@ -1,8 +1,9 @@
 """The prompt of one comparison: what a judge is told, and the two texts as fenced data under neutral labels."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from heapq import nlargest
 from typing import Final
 
 from event_contracts import PromptBlock, PromptTarget
@@ -76,13 +77,13 @@ def _common_blocks(context: JudgeContext) -> tuple[PromptBlock, ...]:
     )
 
 
-def longest_prompt(context: JudgeContext, texts: Sequence[str]) -> int:
-    """Bytes (UTF-8) of the longest prompt that these texts can make: a bound on its tokens for any model."""
-    sizes = sorted((len(text.encode()) for text in texts), reverse=True)
-    frame = comparison_blocks(context, text_a="", text_b="")
-    return sum(len(block.content.encode()) for block in frame) + sum(sizes[:2])
+def longest_prompt(context: JudgeContext, sizes: Iterable[int]) -> int:
+    """Bytes of the longest prompt that texts of these sizes (bytes, UTF-8) can make: a bound on its tokens."""
+    return frame_bytes(context) + sum(nlargest(2, sizes))
 
 
-def plain_prompt(blocks: tuple[PromptBlock, ...]) -> str:
-    """The user's part of the blocks as one text."""
-    return "\n\n".join(block.content for block in blocks if block.target is PromptTarget.USER_CONTENT)
+@lru_cache(maxsize=64)
+def frame_bytes(context: JudgeContext) -> int:
+    """Bytes (UTF-8) of a prompt of two empty texts."""
+    blocks = comparison_blocks(context, text_a="", text_b="")
+    return sum(len(block.content.encode()) for block in blocks)

@@ -48,9 +48,14 @@ class Vote:
 Judge = Callable[[ComparisonBatchItem], Vote]
 
 
+def shown_texts(item: ComparisonBatchItem) -> tuple[str, str]:
+    """The two texts that the judge sees."""
+    return read_fenced_pair("\n".join(block.content for block in item.prompt_blocks or ()))
+
+
 def longer_text_wins(item: ComparisonBatchItem) -> Vote:
     """Prefers the longer text, without fail."""
-    text_a, text_b = read_fenced_pair(item.user_prompt)
+    text_a, text_b = shown_texts(item)
     return Vote(winner=Winner.ESSAY_A if len(text_a) > len(text_b) else Winner.ESSAY_B)
 
 
@@ -68,6 +73,8 @@ class Desk:
     answered: set[str] = field(default_factory=set)
     calls: int = 0
     cancelled: set[str] = field(default_factory=set)
+    answers_cancelled: bool = True
+    cost_of_cancelled: Decimal = Decimal(0)
     url: str = ""
 
     def tidy(self) -> None:
@@ -105,9 +112,16 @@ class Desk:
         for item, envelope in answers:
             await self.deliver(item, envelope)
 
-    def result(self, item: ComparisonBatchItem) -> ResultEnvelope:
+    async def end_cancelled(self, key: str) -> None:
+        """The one answer to a request that was taken back: an error, with what its call has cost."""
+        self.answered.add(key)
+        item = self.taken[key]
+        vote = Vote(error_code=ErrorCode.PROCESSING_ERROR, cost_usd=self.cost_of_cancelled)
+        await self.deliver(item, self.result(item, vote))
+
+    def result(self, item: ComparisonBatchItem, vote: Vote | None = None) -> ResultEnvelope:
         """The result event of a comparison."""
-        vote = self.judge(item)
+        vote = vote or self.judge(item)
         now = datetime.now(UTC)
         overrides = item.llm_config_overrides
         provider = (overrides and overrides.provider_override) or "mock"
@@ -167,7 +181,13 @@ async def open_desk(deliver: Deliver) -> AsyncIterator[Desk]:
 
     @app.post("/api/v1/requests/<request_id>/cancel")
     async def cancel(request_id: str) -> Response:
+        if request_id not in desk.taken:
+            return Response(b"{}", 404, content_type="application/json")
         desk.cancelled.add(request_id)
+        if desk.answers_cancelled and request_id not in desk.answered:
+            asyncio.get_running_loop().call_soon(
+                lambda: asyncio.ensure_future(desk.end_cancelled(request_id))
+            )
         return Response(b"{}", 202, content_type="application/json")
 
     listener = socket.create_server(("127.0.0.1", 0))

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from cj_assessment.main import assemble
 from cj_assessment.settings import Settings
 from cj_assessment.tests.desk import Desk, ResultEnvelope, open_desk
+from dishka import Provider
 from event_contracts import (
     ALL_TOPICS,
     FINAL_STATES,
@@ -129,7 +130,7 @@ class Assessment:
         self.asked.clear()
 
     async def status(self, batch_id: str) -> BatchStatusView:
-        """How a batch stands."""
+        """The status of a batch."""
         answer = await self.http.get(f"/api/v1/batches/{batch_id}")
         assert answer.status_code == 200, answer.text
         return BatchStatusView.model_validate_json(answer.content)
@@ -177,7 +178,9 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def over_http(database_url: str, **settings: Any) -> AsyncIterator[Assessment]:
+async def over_http(
+    database_url: str, *, overrides: Sequence[Provider] = (), **settings: Any
+) -> AsyncIterator[Assessment]:
     """One replica with the memory bus; the desk answers by signed HTTP callbacks."""
     port = free_port()
     signer = WebhookSigner(SECRET)
@@ -193,7 +196,9 @@ async def over_http(database_url: str, **settings: Any) -> AsyncIterator[Assessm
             "callback_base_url": f"http://127.0.0.1:{port}",
             **settings,
         }
-        async with replica(database_url, desk, port=port, bus=MemoryEventBus(), **options) as service:
+        async with replica(
+            database_url, desk, port=port, bus=MemoryEventBus(), overrides=overrides, **options
+        ) as service:
             yield service
 
 
@@ -213,6 +218,7 @@ async def replica(
     *,
     port: int | None = None,
     bus: EventBus | None = None,
+    overrides: Sequence[Provider] = (),
     **settings: Any,
 ) -> AsyncIterator[Assessment]:
     """One replica of the service until the context ends."""
@@ -224,11 +230,10 @@ async def replica(
             "llm_provider_url": desk.url,
             "default_provider": "mock",
             "straggler_patience": timedelta(seconds=2),
-            "retry_pause": timedelta(milliseconds=50),
             **settings,
         }
     )
-    service = await assemble(chosen, bus=bus)
+    service = await assemble(chosen, bus=bus, overrides=overrides)
     stop, started = asyncio.Event(), asyncio.Event()
     async with AsyncExitStack() as closing:
         group = await closing.enter_async_context(asyncio.TaskGroup())

@@ -1,38 +1,134 @@
-"""The service's database without the service: for tests that look at one statement at a time."""
+"""The service's database without the service: the same tests for the store in PostgreSQL and the one in memory."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
-from uuid import UUID, uuid4
+from typing import Any, Protocol
+from uuid import uuid4
 
-from cj_assessment.adapters.postgres import PostgresStore
-from cj_assessment.domain.batch import Batch, BatchId, Defaults, Essay, JobId, Judge, Preparation, new_batch
-from cj_assessment.domain.comparison import Answer, AttemptId, AttemptPolicy, PlannedComparison, UnsentAttempt
+from cj_assessment.adapters.postgres import PostgresStore, postgres_store
+from cj_assessment.domain.batch import Batch, BatchId, Defaults, JobId, Judge, Preparation, new_batch
+from cj_assessment.domain.comparison import Answer, AttemptPolicy, PlannedComparison, UnsentAttempt
 from cj_assessment.domain.prompt import JudgeContext
-from cj_assessment.ports import Recorded
+from cj_assessment.ports import Problem, Recorded, Store
 from cj_assessment.tests.building import essays, request
+from cj_assessment.tests.memory.store import MemoryStore
 from event_contracts import Winner
 from service_kit.storage.database import Database
 from sqlalchemy import Row, text
 
 POLICY = AttemptPolicy(
-    max_attempts=3,
-    answer_within=timedelta(minutes=10),
-    first_pause=timedelta(seconds=2),
-    resend_after=timedelta(seconds=30),
+    max_attempts=2, answer_within=timedelta(minutes=10), resend_after=timedelta(seconds=30)
 )
 JUDGE = Judge(provider="mock", model="simulated")
+REQUEST = "request-1"
+
+_TIMES = (
+    ("assessment_batch", "next_check_at"),
+    ("comparison_attempt", "send_not_before"),
+    ("comparison_attempt", "withdraw_not_before"),
+    ("comparison_attempt", "deadline"),
+)
+
+
+class Backend(Protocol):
+    """What tests do to a store behind its back."""
+
+    async def pass_time(self, by: timedelta) -> None:
+        """Let so much time pass."""
+        ...
+
+    async def make_unreadable(self, job_id: JobId) -> None:
+        """Give a batch a request that nobody can parse."""
+        ...
+
+    async def fail(self, worker: str, key: object) -> None:
+        """Let an item wait because its worker has failed on it."""
+        ...
+
+
+@dataclass(frozen=True)
+class MemoryBackend:
+    """Of the store in memory."""
+
+    store: MemoryStore
+
+    async def pass_time(self, by: timedelta) -> None:
+        self.store.clock.ahead += by
+
+    async def make_unreadable(self, job_id: JobId) -> None:
+        self.store.state.batches[job_id].is_unreadable = True
+
+    async def fail(self, worker: str, key: object) -> None:
+        self.store.state.failing[worker, str(key)] = Problem(
+            code="PROCESSING_ERROR", message="no", since=datetime.now(UTC), comparisons=0
+        )
+
+
+@dataclass(frozen=True)
+class PostgresBackend:
+    """Of the store in PostgreSQL."""
+
+    database: Database
+
+    async def pass_time(self, by: timedelta) -> None:
+        async with self.database.transaction() as connection:
+            for table, column in _TIMES:
+                await connection.execute(
+                    text(f"UPDATE {table} SET {column} = {column} - CAST(:by AS interval)"), {"by": by}
+                )
+
+    async def make_unreadable(self, job_id: JobId) -> None:
+        deep = '{"a":' * 220 + "1" + "}" * 220
+        async with self.database.transaction() as connection:
+            await connection.execute(
+                text(
+                    "UPDATE assessment_batch SET request = jsonb_set(request, '{system_metadata,error_info}',"
+                    " CAST(:deep AS jsonb)) WHERE id = :job_id"
+                ),
+                {"deep": deep, "job_id": job_id},
+            )
+
+    async def fail(self, worker: str, key: object) -> None:
+        async with self.database.transaction() as connection:
+            await connection.execute(
+                text(
+                    "INSERT INTO failed_item (worker, item, attempts, error_code, error_message, not_before)"
+                    " VALUES (:worker, :item, 1, 'PROCESSING_ERROR', 'no', now() + interval '1 hour')"
+                ),
+                {"worker": worker, "item": str(key)},
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
     """A store, and what tests do with it."""
 
-    database: Database
-    store: PostgresStore
+    store: Store
+    backend: Backend
+    batches: list[Batch] = field(default_factory=list)
+
+    async def accepted(
+        self, *, n_essays: int = 8, max_cost_usd: Decimal | None = None, **names: Any
+    ) -> Batch:
+        """A batch that waits to be prepared."""
+        sent = essays(n_essays)
+        envelope = request({essay.essay_id: essay.text_storage_id for essay in sent}, **names)
+        accepted = new_batch(
+            envelope,
+            job_id=JobId(uuid4()),
+            now=datetime.now(UTC),
+            defaults=Defaults(target_reliability=0.9, deadline=timedelta(hours=1)),
+        )
+        limits = replace(accepted.limits, max_cost_usd=max_cost_usd)
+        batch = replace(accepted, judges=(JUDGE,), limits=limits)
+        async with self.store.transaction() as transaction:
+            await transaction.batches.add(batch, [replace(essay, text=None) for essay in sent])
+        self.batches.append(batch)
+        return batch
 
     async def batch(
         self,
@@ -43,39 +139,74 @@ class Stored:
         n_essays: int = 8,
     ) -> Batch:
         """A batch that is being judged, with these ordered pairs waiting to be sent."""
-        envelope = request({essay.essay_id: essay.text_storage_id for essay in essays(n_essays)})
-        accepted = replace(
-            new_batch(
-                envelope,
-                job_id=JobId(uuid4()),
-                now=datetime.now(UTC),
-                defaults=Defaults(target_reliability=0.9, deadline=timedelta(hours=1)),
-            ),
-            judges=(JUDGE,),
-        )
-        limits = replace(accepted.limits, max_cost_usd=max_cost_usd)
-        batch = replace(accepted, limits=limits)
+        batch = await self.accepted(n_essays=n_essays, max_cost_usd=max_cost_usd)
         async with self.store.transaction() as transaction:
-            await transaction.add_batch(batch, essays(n_essays))
-            await transaction.start_judging(batch.job_id, _prepared(essays(n_essays)))
-            await transaction.add_round(
+            await transaction.essays.put(batch.job_id, essays(n_essays))
+            await transaction.batches.start_judging(batch.job_id, PREPARED)
+        await self.plan(batch, pairs, cap_usd=cap_usd)
+        return batch
+
+    async def plan(
+        self,
+        batch: Batch,
+        pairs: Sequence[tuple[int, int]],
+        *,
+        number: int = 1,
+        cap_usd: Decimal = Decimal(0),
+    ) -> None:
+        async with self.store.transaction() as transaction:
+            await transaction.comparisons.add_round(
                 batch.job_id,
-                number=1,
+                number=number,
                 pairs=[
                     PlannedComparison(slot_a=a, slot_b=b, repetition=0, chosen_by="cycle", assigned=0)
                     for a, b in pairs
                 ],
                 caps=[cap_usd],
             )
-        return batch
 
     async def start(self, limit: int = 500, *, policy: AttemptPolicy = POLICY) -> Sequence[UnsentAttempt]:
+        """Attempts at what is pending in any batch."""
+        jobs = [batch.job_id for batch in self.batches]
         async with self.store.transaction() as transaction:
-            return await transaction.start_attempts(limit=limit, policy=policy)
+            return await transaction.attempts.start(jobs, limit=limit, policy=policy)
+
+    async def send(
+        self, limit: int = 500, *, policy: AttemptPolicy = POLICY, request_id: str = REQUEST
+    ) -> Sequence[UnsentAttempt]:
+        """Attempts that the LLM Provider has acknowledged."""
+        started = await self.start(limit, policy=policy)
+        async with self.store.transaction() as transaction:
+            await transaction.attempts.mark_sent(
+                {one.attempt_id: request_id for one in started}, answer_within=policy.answer_within
+            )
+        return started
 
     async def record(self, *answers: Answer) -> Recorded:
         async with self.store.transaction() as transaction:
-            return await transaction.record_answers(answers, policy=POLICY)
+            return await transaction.attempts.record(answers)
+
+    async def states(self) -> Counter[str]:
+        """Comparisons of all batches by state."""
+        counted: Counter[str] = Counter()
+        async with self.store.transaction() as transaction:
+            for batch in self.batches:
+                counted.update(one.state for one in await transaction.comparisons.asked(batch.job_id))
+        return counted
+
+    async def committed_usd(self) -> Decimal:
+        """Spent, and reserved for answers that are outstanding."""
+        async with self.store.transaction() as transaction:
+            spent = [await transaction.comparisons.spending(batch.job_id) for batch in self.batches]
+        return sum((one.cost_usd + one.reserved_usd for one in spent), Decimal(0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredInPostgres(Stored):
+    """A store in PostgreSQL, whose rows tests look at."""
+
+    database: Database
+    store: PostgresStore
 
     async def rows(self, statement: str, **values: object) -> list[Row[Any]]:
         async with self.database.transaction() as connection:
@@ -86,27 +217,30 @@ class Stored:
             await connection.execute(text(statement), values)
 
 
-def _prepared(usable: tuple[Essay, ...]) -> Preparation:
-    return Preparation(
-        essays=usable,
-        judges=(JUDGE,),
-        grade_scale=None,
-        context=JudgeContext(instructions="Judge.", rubric=None, student_prompt=None),
-        seed=7,
-    )
+PREPARED = Preparation(
+    judges=(JUDGE,),
+    grade_scale=None,
+    context=JudgeContext(instructions="Judge.", rubric=None, student_prompt=None),
+    seed=7,
+)
 
 
 def answer(
-    attempt: AttemptId | UUID,
+    attempt: UnsentAttempt,
     *,
     winner: Winner | None = Winner.ESSAY_A,
     error_code: str | None = None,
     cost_usd: Decimal = Decimal(0),
+    request_id: str = REQUEST,
+    batch_id: str | None = None,
 ) -> Answer:
     """What came back for an attempt."""
     return Answer(
-        attempt_id=AttemptId(attempt),
-        batch_id=BatchId("any"),
+        attempt_id=attempt.attempt_id,
+        request_id=request_id,
+        batch_id=attempt.batch_id if batch_id is None else BatchId(batch_id),
+        essay_a_id=attempt.essay_a_id,
+        essay_b_id=attempt.essay_b_id,
         event_id=uuid4(),
         winner=None if error_code else winner,
         justification=None if error_code else "better developed",
@@ -125,11 +259,21 @@ def answer(
     )
 
 
+def stored_in_memory() -> Stored:
+    """A store in memory."""
+    store = MemoryStore()
+    return Stored(store=store, backend=MemoryBackend(store))
+
+
 @asynccontextmanager
-async def stored(database_url: str) -> AsyncIterator[Stored]:
+async def stored(database_url: str) -> AsyncIterator[StoredInPostgres]:
     """A store on the database; the schema must be there."""
     database = Database(database_url, application_name="test")
     try:
-        yield Stored(database=database, store=PostgresStore(database, wake_relays=lambda: None))
+        yield StoredInPostgres(
+            database=database,
+            store=postgres_store(database, wake_relays=lambda: None),
+            backend=PostgresBackend(database),
+        )
     finally:
         await database.close()

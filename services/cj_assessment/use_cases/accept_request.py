@@ -11,8 +11,8 @@ from event_contracts import AssessmentState, Conflict, InvalidRequest, StopReaso
 from cj_assessment.domain.announcing import failed_event
 from cj_assessment.domain.batch import (
     Batch,
+    BatchRecord,
     Defaults,
-    Essay,
     JobId,
     RequestEnvelope,
     check_cost_cap,
@@ -20,8 +20,9 @@ from cj_assessment.domain.batch import (
     check_language,
     check_rubric,
     new_batch,
+    requested_essays,
 )
-from cj_assessment.ports import CallbackRules, JudgeCatalogue, Store, Transaction
+from cj_assessment.ports import CallbackRules, JudgeCatalogue, Store, Transaction, Wake
 
 log = structlog.get_logger()
 
@@ -36,8 +37,9 @@ class AcceptRequest:
     judges: JudgeCatalogue
     callbacks: CallbackRules
     defaults: Defaults
+    wake_prepare: Wake
 
-    async def __call__(self, envelope: RequestEnvelope) -> Batch:
+    async def __call__(self, envelope: RequestEnvelope) -> BatchRecord:
         """Accept a request that waits for an answer.
 
         Raises ``InvalidRequest`` when it cannot be assessed, and ``Conflict`` when its batch id is taken by
@@ -45,24 +47,26 @@ class AcceptRequest:
         """
         async with self.store.transaction() as transaction:
             batch = await self._checked(transaction, envelope)
-            if await transaction.add_batch(batch, requested_essays(batch)):
-                _log_accepted(batch)
-                return batch
-            known = await transaction.batch(batch.batch_id)
+            is_new = await transaction.batches.add(batch, requested_essays(batch.request))
+            known = batch if is_new else await transaction.batches.record(batch.batch_id)
         if known is None or known.request_sha256 != batch.request_sha256:
             raise Conflict(f"batch {batch.batch_id!r} is on record with another request: use a new batch id")
+        if is_new:
+            self.wake_prepare()
+            _log_accepted(batch)
         return known
 
     async def from_events(self, envelopes: Sequence[RequestEnvelope]) -> None:
-        """Accept requests that nobody waits for: one that cannot be assessed ends in a failed event."""
+        """Accept requests that came as events: one that cannot be assessed ends in a failed event."""
         async with self.store.transaction() as transaction:
-            new = await transaction.claim_events(
+            new = await transaction.events.claim(
                 consumer=CONSUMER, event_ids=[envelope.event_id for envelope in envelopes]
             )
             for envelope in envelopes:
                 if envelope.event_id in new:
                     new.discard(envelope.event_id)
                     await self._accept_event(transaction, envelope)
+        self.wake_prepare()
 
     async def _accept_event(self, transaction: Transaction, envelope: RequestEnvelope) -> None:
         try:
@@ -70,7 +74,7 @@ class AcceptRequest:
         except InvalidRequest as error:
             await _record_refused(transaction, envelope, error)
             return
-        if await transaction.add_batch(batch, requested_essays(batch)):
+        if await transaction.batches.add(batch, requested_essays(batch.request)):
             _log_accepted(batch)
         else:
             log.info("batch.request_repeated", batch_id=batch.batch_id)
@@ -81,9 +85,9 @@ class AcceptRequest:
         batch = _unchecked(envelope, self.defaults)
         if batch.callback_url is not None:
             self.callbacks.check(batch.callback_url)
-        if envelope.data.assignment_id is not None:
-            instruction = await transaction.instruction(
-                assignment_id=envelope.data.assignment_id, course_id=envelope.data.course_code
+        if batch.assignment_id is not None:
+            instruction = await transaction.anchors.instruction(
+                assignment_id=batch.assignment_id, course_id=batch.course_code
             )
             check_rubric(batch.overrides, instruction)
         judges = self.judges.resolve(envelope.data.llm_config_overrides, panel=envelope.hints().judge_panel)
@@ -95,30 +99,24 @@ def _unchecked(envelope: RequestEnvelope, defaults: Defaults) -> Batch:
     return new_batch(envelope, job_id=JobId(uuid4()), now=datetime.now(UTC), defaults=defaults)
 
 
-def requested_essays(batch: Batch) -> Sequence[Essay]:
-    """The students' essays of a request, in its order."""
-    return [
-        Essay(item=place, essay_id=essay.essay_id, text_storage_id=essay.text_storage_id)
-        for place, essay in enumerate(batch.request.essays_for_cj)
-    ]
-
-
 async def _record_refused(transaction: Transaction, envelope: RequestEnvelope, error: InvalidRequest) -> None:
     """Keep the batch as failed and say so: the sender of an event sees no other answer."""
-    plain = envelope.model_copy(update={"metadata": None})
-    batch = _unchecked(plain, Defaults.of_a_refused_batch())
-    if not await transaction.add_batch(batch, ()):
+    without_hints = envelope.model_copy(update={"metadata": None})
+    batch = _unchecked(without_hints, Defaults.of_a_refused_batch())
+    if not await transaction.batches.add(batch, ()):
         log.warning("batch.invalid_request_repeated", batch_id=batch.batch_id, reason=str(error))
         return
     failed = failed_event(batch, error, operation="accept_request")
-    await transaction.end_batch(
+    await transaction.batches.end(
         batch.job_id,
         state=AssessmentState.FAILED,
         stop_reason=StopReason.FAILED,
         result=None,
         error=failed.data.error_detail(),
     )
-    await transaction.announce([failed])
+    # Nothing was accepted, so there is no consumption to report.
+    await transaction.batches.mark_reported(batch.job_id)
+    transaction.events.announce([failed])
     log.warning("batch.refused", batch_id=batch.batch_id, error_code=error.code, reason=str(error))
 
 

@@ -10,8 +10,8 @@ from typing import Final
 import structlog
 from event_contracts import AssessmentState, BatchStatus, ErrorCode, StopReason, SuiteError, grade_scale
 
-from cj_assessment.domain.announcing import completed_event, consumption_event, failed_event, result_event
-from cj_assessment.domain.batch import Batch, JobId
+from cj_assessment.domain.announcing import completed_event, result_event
+from cj_assessment.domain.batch import Batch, BatchRecord, JobId
 from cj_assessment.domain.deciding import (
     Decision,
     DecisionRules,
@@ -25,13 +25,19 @@ from cj_assessment.domain.deciding import (
 )
 from cj_assessment.domain.measuring import Start
 from cj_assessment.domain.results import assessment_result
-from cj_assessment.ports import Store, Transaction, Wake
+from cj_assessment.ports import Due, SetAsideReason, Store, Transaction, Wake
+from cj_assessment.use_cases.ending import (
+    AssessmentFailed,
+    end_without_result,
+    report_consumption,
+    set_batch_aside,
+)
 
 log = structlog.get_logger()
 
-DUE_AT_ONCE = 20
-FITS_AT_ONCE = 4
-"""Batches advanced side by side: each holds a connection and a thread while it is fitted."""
+STEP = "advance_batch"
+LOCKED_ELSEWHERE_SECONDS = 0.2
+"""How long a batch is left alone that another replica is deciding on."""
 
 _STATES: Final[Mapping[BatchStatus, AssessmentState]] = {
     BatchStatus.COMPLETED_SUCCESSFULLY: AssessmentState.COMPLETED,
@@ -39,10 +45,10 @@ _STATES: Final[Mapping[BatchStatus, AssessmentState]] = {
 }
 
 
-class AssessmentFailed(SuiteError):
-    """Judging ended without a ranking."""
+class ResultTooLarge(SuiteError):
+    """The result does not fit into one message of the event bus."""
 
-    code = ErrorCode.CJ_ASSESSMENT_SERVICE_ERROR
+    code = ErrorCode.CONTENT_TOO_LONG
 
 
 class ScoresNotComputed(AssessmentFailed):
@@ -53,49 +59,65 @@ class ScoresNotComputed(AssessmentFailed):
 
 @dataclass(frozen=True, kw_only=True)
 class AdvanceBatches:
-    """One step of the advancing worker; each batch is one transaction, under the lock of its row."""
+    """The work of the advancing worker, whose items are batches; each is one transaction, under its row's lock."""
 
     store: Store
     rules: DecisionRules
+    max_result_bytes: int
     wake_submit: Wake
     wake_withdraw: Wake
 
-    async def __call__(self) -> bool:
-        """Advance the batches that are due; True when one of them made a step."""
+    async def take(self, limit: int) -> Due[JobId]:
+        """Batches to decide on, and those to be cancelled."""
         async with self.store.transaction() as transaction:
-            due = await transaction.due_batches(limit=DUE_AT_ONCE)
-        slots = asyncio.Semaphore(FITS_AT_ONCE)
+            return await transaction.batches.take_judging(limit=limit)
 
-        async def advance(job_id: JobId) -> bool:
-            async with slots:
-                return await self.advance(job_id)
-
-        return any(await asyncio.gather(*(advance(job_id) for job_id in due)))
-
-    async def advance(self, job_id: JobId) -> bool:
-        """Decide on one batch and carry that out; False when there was nothing to do but wait."""
+    async def handle(self, job_id: JobId) -> None:
+        """Decide on one batch and carry that out."""
+        has_ended = False
         async with self.store.transaction() as transaction:
-            batch = await transaction.lock_batch(job_id)
-            if batch is None or batch.state is not AssessmentState.JUDGING:
-                return False
-            snapshot = await self._snapshot(transaction, batch)
-            # A fit takes milliseconds to seconds: not on the event loop.
-            decision = await asyncio.to_thread(decide, snapshot)
-            await self._carry_out(transaction, batch, snapshot, decision)
-        self.wake_submit()
-        if isinstance(decision, Finish | Fail):
+            record = await transaction.batches.lock(job_id)
+            if record is not None:
+                has_ended = await self._advance(transaction, record)
+        if record is None:
+            await asyncio.sleep(LOCKED_ELSEWHERE_SECONDS)
+        elif has_ended:
             self.wake_withdraw()
-        return not isinstance(decision, Wait)
+        else:
+            self.wake_submit()
+
+    async def set_aside(self, job_id: JobId, reason: SetAsideReason) -> None:
+        """End a batch that nothing can be decided on."""
+        await set_batch_aside(self.store, job_id, step=STEP, reason=reason)
+        self.wake_withdraw()
+
+    async def _advance(self, transaction: Transaction, record: BatchRecord) -> bool:
+        """True when the batch has ended."""
+        if record.cancelled_at is not None:
+            # Told from the record alone: a batch that cannot be read can be cancelled.
+            cancelled = AssessmentFailed("the batch was cancelled")
+            await end_without_result(
+                transaction, record, cancelled, operation=STEP, stop_reason=StopReason.CANCELLED
+            )
+            return True
+        if record.state is not AssessmentState.JUDGING:
+            return False
+        batch = await transaction.batches.read(record.job_id)
+        snapshot = await self._snapshot(transaction, batch)
+        # A fit takes milliseconds to seconds: not on the event loop.
+        decision = await asyncio.to_thread(decide, snapshot)
+        await self._carry_out(transaction, batch, snapshot, decision)
+        return isinstance(decision, Finish | Fail)
 
     async def _snapshot(self, transaction: Transaction, batch: Batch) -> Snapshot:
-        essays = await transaction.essays(batch.job_id)
+        essays = await transaction.essays.of_batch(batch.job_id)
         usable = tuple(essay for essay in essays if essay.is_usable)
-        score = await transaction.latest_score(batch.job_id)
+        score = await transaction.scores.latest(batch.job_id)
         now = datetime.now(UTC)
         return Snapshot(
             essays=usable,
-            asked=await transaction.asked(batch.job_id),
-            spending=await transaction.spending(batch.job_id),
+            asked=await transaction.comparisons.asked(batch.job_id),
+            spending=await transaction.comparisons.spending(batch.job_id),
             limits=batch.limits,
             judges=batch.judges,
             scale=grade_scale(batch.grade_scale) if batch.grade_scale else None,
@@ -113,7 +135,7 @@ class AdvanceBatches:
     ) -> None:
         match decision:
             case Wait():
-                await transaction.wait_for_round(
+                await transaction.batches.wait_for_round(
                     batch.job_id,
                     last_round=batch.last_round,
                     due_round=decision.due_round,
@@ -122,56 +144,47 @@ class AdvanceBatches:
             case JudgeMore():
                 await _judge_more(transaction, batch, decision)
             case Finish():
-                await _finish(transaction, batch, snapshot, decision)
+                await self._finish(transaction, batch, snapshot, decision)
             case Fail():
-                await _fail(transaction, batch, snapshot, decision)
+                await end_without_result(
+                    transaction,
+                    batch,
+                    _error(decision),
+                    operation=STEP,
+                    stop_reason=decision.reason,
+                )
 
-
-async def _judge_more(transaction: Transaction, batch: Batch, decision: JudgeMore) -> None:
-    number = batch.last_round + 1
-    caps = [judge.cap_usd or Decimal(0) for judge in batch.judges]
-    await transaction.add_round(batch.job_id, number=number, pairs=decision.pairs, caps=caps)
-    await transaction.wait_for_round(
-        batch.job_id, last_round=number, due_round=number - 1, check_at=decision.check_at
-    )
-    if decision.measured is not None:
-        await transaction.add_score(batch.job_id, decision.measured, decision="judge_more")
-    _log_decision(batch, "judge_more", decision.measured, pairs=len(decision.pairs), round=number)
-
-
-async def _finish(transaction: Transaction, batch: Batch, snapshot: Snapshot, decision: Finish) -> None:
-    now = datetime.now(UTC)
-    essays = await transaction.essays(batch.job_id)
-    result = await asyncio.to_thread(assessment_result, batch, essays, snapshot, decision, now=now)
-    completed = completed_event(batch, essays, unranked=decision.unranked, now=now)
-    measured = decision.measured
-    if measured is not None:
-        await transaction.add_score(batch.job_id, measured, decision=decision.reason)
-    await transaction.end_batch(
-        batch.job_id,
-        state=_STATES[completed.data.status],
-        stop_reason=decision.reason,
-        result=result,
-        error=None,
-    )
-    await transaction.announce([result_event(batch, result), completed], callback_url=batch.callback_url)
-    await _charge(transaction, batch, snapshot, now)
-    _log_decision(batch, decision.reason, measured, cost_usd=str(snapshot.spending.cost_usd))
-
-
-async def _fail(transaction: Transaction, batch: Batch, snapshot: Snapshot, decision: Fail) -> None:
-    cancelled = decision.reason is StopReason.CANCELLED
-    failed = failed_event(batch, _error(decision), operation="advance_batch")
-    await transaction.end_batch(
-        batch.job_id,
-        state=AssessmentState.CANCELLED if cancelled else AssessmentState.FAILED,
-        stop_reason=decision.reason,
-        result=None,
-        error=failed.data.error_detail(),
-    )
-    await transaction.announce([failed], callback_url=batch.callback_url)
-    await _charge(transaction, batch, snapshot, datetime.now(UTC))
-    _log_decision(batch, decision.reason, None, message=decision.message)
+    async def _finish(
+        self, transaction: Transaction, batch: Batch, snapshot: Snapshot, decision: Finish
+    ) -> None:
+        now = datetime.now(UTC)
+        essays = await transaction.essays.of_batch(batch.job_id)
+        result = await asyncio.to_thread(assessment_result, batch, essays, snapshot, decision, now=now)
+        published = result_event(batch, result)
+        # A batch is not completed before its result can leave.
+        size = len(await asyncio.to_thread(published.to_json))
+        if size > self.max_result_bytes:
+            message = (
+                f"the result of {len(essays)} essays has {size} bytes; an event holds {self.max_result_bytes}"
+            )
+            await end_without_result(
+                transaction, batch, ResultTooLarge(f"{message}: use smaller batches"), operation=STEP
+            )
+            return
+        completed = completed_event(batch, essays, unranked=decision.unranked, now=now)
+        measured = decision.measured
+        if measured is not None:
+            await transaction.scores.add(batch.job_id, measured, decision=decision.reason)
+        await transaction.batches.end(
+            batch.job_id,
+            state=_STATES[completed.data.status],
+            stop_reason=decision.reason,
+            result=result,
+            error=None,
+        )
+        transaction.events.announce([published, completed], callback_url=batch.callback_url)
+        await report_consumption(transaction, batch)
+        _log_decision(batch, decision.reason, measured, cost_usd=str(snapshot.spending.cost_usd))
 
 
 def _error(decision: Fail) -> AssessmentFailed:
@@ -182,9 +195,16 @@ def _error(decision: Fail) -> AssessmentFailed:
     return AssessmentFailed(decision.message, details=details)
 
 
-async def _charge(transaction: Transaction, batch: Batch, snapshot: Snapshot, now: datetime) -> None:
-    """Report what was used; nothing is reported as well, so that the consumer can stop waiting."""
-    await transaction.announce([consumption_event(batch, quantity=snapshot.spending.answered, now=now)])
+async def _judge_more(transaction: Transaction, batch: Batch, decision: JudgeMore) -> None:
+    number = batch.last_round + 1
+    caps = [judge.cap_usd or Decimal(0) for judge in batch.judges]
+    await transaction.comparisons.add_round(batch.job_id, number=number, pairs=decision.pairs, caps=caps)
+    await transaction.batches.wait_for_round(
+        batch.job_id, last_round=number, due_round=number - 1, check_at=decision.check_at
+    )
+    if decision.measured is not None:
+        await transaction.scores.add(batch.job_id, decision.measured, decision="judge_more")
+    _log_decision(batch, "judge_more", decision.measured, pairs=len(decision.pairs), round=number)
 
 
 def _log_decision(batch: Batch, decision: str, measured: Measured | None, **more: object) -> None:

@@ -4,22 +4,22 @@ from dataclasses import dataclass
 
 from event_contracts import Conflict, NotFound
 
-from cj_assessment.domain.batch import Batch, BatchId
+from cj_assessment.domain.batch import BatchId, BatchRecord
 from cj_assessment.ports import Store, Wake
 
 
 @dataclass(frozen=True, kw_only=True)
 class CancelBatch:
-    """Asks for a batch's end; cancelling twice is the same as once."""
+    """Asks for a batch's end, in whatever state it is; cancelling twice is the same as once."""
 
     store: Store
     wake_advance: Wake
 
-    async def __call__(self, batch_id: BatchId) -> Batch:
+    async def __call__(self, batch_id: BatchId) -> BatchRecord:
         """Raises ``NotFound``, and ``Conflict`` when the batch has ended otherwise."""
         async with self.store.transaction() as transaction:
-            cancelled = await transaction.cancel(batch_id)
-            batch = await transaction.batch(batch_id)
+            cancelled = await transaction.batches.cancel(batch_id)
+            batch = await transaction.batches.record(batch_id)
         if batch is None:
             raise NotFound(f"there is no batch {batch_id!r}")
         if not cancelled and batch.cancelled_at is None:

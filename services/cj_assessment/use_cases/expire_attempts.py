@@ -1,30 +1,57 @@
-"""Give up waiting for answers that are overdue."""
+"""Stop waiting for answers that are overdue."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
 
-from cj_assessment.domain.comparison import AttemptPolicy
-from cj_assessment.ports import Store, Wake
+from cj_assessment.domain.comparison import AttemptId, AttemptPolicy
+from cj_assessment.ports import Due, LlmProvider, SetAsideReason, Store, Wake
+from cj_assessment.use_cases.ending import set_batch_aside
 
 log = structlog.get_logger()
-
-AT_ONCE = 500
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExpireAttempts:
-    """One step of the expiring worker; an overdue attempt's late answer still counts."""
+    """The work of the expiring worker, whose items are attempts.
+
+    An overdue request is taken back, so that no more calls are made for it; its late answer still counts. A request
+    that the LLM Provider does not know was lost: its comparison is asked once more.
+    """
 
     store: Store
+    llm_provider: LlmProvider
     policy: AttemptPolicy
     wake_advance: Wake
+    wake_submit: Wake
+    wake_report: Wake
 
-    async def __call__(self) -> bool:
-        """Expire some attempts; True when there may be more."""
+    async def take(self, limit: int) -> Due[AttemptId]:
+        """Attempts whose answer is overdue."""
         async with self.store.transaction() as transaction:
-            expired = await transaction.expire_attempts(limit=AT_ONCE, policy=self.policy)
-        if expired:
-            log.warning("comparison.attempts_expired", count=expired)
-            self.wake_advance()
-        return expired == AT_ONCE
+            return await transaction.attempts.take_overdue(limit=limit)
+
+    async def handle(self, attempts: Sequence[AttemptId]) -> None:
+        """Take their requests back and expire them. Raises ``ExternalServiceError``: nothing has expired then."""
+        async with self.store.transaction() as transaction:
+            requests = await transaction.attempts.request_ids(attempts)
+        known = await asyncio.gather(*(self._withdraw(request) for request in requests.values()))
+        lost = [attempt for attempt, is_known in zip(requests, known, strict=True) if not is_known]
+        async with self.store.transaction() as transaction:
+            await transaction.attempts.expire(list(requests), lost=lost, policy=self.policy)
+        log.warning("comparison.attempts_expired", count=len(requests), lost=len(lost))
+        self.wake_advance()
+        self.wake_submit()
+        self.wake_report()
+
+    async def set_aside(self, attempt: AttemptId, reason: SetAsideReason) -> None:
+        """End the batch of an attempt that cannot be expired."""
+        async with self.store.transaction() as transaction:
+            job_id = await transaction.attempts.job_of(attempt)
+        if job_id is not None:
+            await set_batch_aside(self.store, job_id, step="expire_attempts", reason=reason)
+
+    async def _withdraw(self, request_id: str | None) -> bool:
+        return request_id is not None and await self.llm_provider.withdraw(request_id)

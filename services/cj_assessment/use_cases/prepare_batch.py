@@ -1,8 +1,9 @@
 """Prepare an accepted batch: gather its texts, its anchors and what the judges are told."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -10,46 +11,70 @@ from event_contracts import (
     AssessmentState,
     ContentServiceError,
     ContentType,
+    ErrorCode,
     InvalidRequest,
-    StopReason,
     SuiteError,
     grade_scale,
 )
+from event_contracts.judging import text_sha256
 
-from cj_assessment.domain.announcing import consumption_event, failed_event
 from cj_assessment.domain.batch import (
     Anchor,
     Batch,
     Essay,
     Fetched,
     Instruction,
-    Judge,
+    JobId,
     Preparation,
     TextRules,
     content_seed,
-    nobody_to_judge,
+    nothing_to_judge,
     with_anchors,
     with_text,
 )
 from cj_assessment.domain.prompt import JudgeContext, default_instructions, longest_prompt
-from cj_assessment.ports import ContentStore, JudgeCatalogue, Store, Wake
+from cj_assessment.ports import (
+    ContentStore,
+    Due,
+    JudgeCatalogue,
+    SetAsideReason,
+    Store,
+    Transaction,
+    Wake,
+)
+from cj_assessment.use_cases.ending import end_without_result, set_batch_aside
 
 log = structlog.get_logger()
 
-BATCHES_AT_ONCE = 8
+STEP = "prepare_batch"
 LEASE = timedelta(seconds=30)
+CONTENT_RETRY_DELAY = timedelta(seconds=15)
+ESSAYS_PER_CHUNK = 32
+"""Texts of a batch that are in memory together: at most about 25 MB for each batch that is being prepared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContentPatience:
     """How long a batch waits for a content service that does not answer."""
 
-    longest: timedelta = timedelta(minutes=10)
+    longest: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """What is kept of an essay once its text is stored: everything but the text."""
+
+    essay: Essay
+    digest: str | None
+    size: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class PrepareBatch:
-    """One step of the preparing worker."""
+    """The work of the preparing worker, whose items are batches.
+
+    Texts are fetched, cleaned and stored in chunks, so that the memory in use does not grow with the batch.
+    """
 
     store: Store
     content: ContentStore
@@ -58,109 +83,163 @@ class PrepareBatch:
     patience: ContentPatience
     wake_advance: Wake
 
-    async def __call__(self) -> bool:
-        """Prepare some batches; True when there were any. One whose texts are out of reach is tried again."""
+    async def take(self, limit: int) -> Due[JobId]:
+        """Accepted batches; another replica sees them again after the lease."""
         async with self.store.transaction() as transaction:
-            batches = await transaction.take_accepted(limit=BATCHES_AT_ONCE, lease=LEASE)
-        await asyncio.gather(*(self._prepare(batch) for batch in batches))
-        return bool(batches)
+            return await transaction.batches.take_accepted(limit=limit, lease=LEASE)
 
-    async def _prepare(self, batch: Batch) -> None:
+    async def handle(self, job_id: JobId) -> None:
+        """Prepare one batch; one whose texts are out of reach is tried again later."""
+        async with self._leased(job_id):
+            async with self.store.transaction() as transaction:
+                batch = await transaction.batches.read(job_id)
+                essays = await transaction.essays.requested(job_id)
+            await self._prepare(batch, essays)
+
+    async def set_aside(self, job_id: JobId, reason: SetAsideReason) -> None:
+        """End a batch that cannot be prepared."""
+        await set_batch_aside(self.store, job_id, step=STEP, reason=reason)
+
+    @asynccontextmanager
+    async def _leased(self, job_id: JobId) -> AsyncIterator[None]:
+        """Give the lease up where the preparation fails: when it is tried again is not for the lease to say."""
+        is_done = False
         try:
-            preparation = await self._gather(batch)
+            yield
+            is_done = True
+        finally:
+            if not is_done:
+                async with self.store.transaction() as transaction:
+                    await transaction.batches.check_after(job_id, timedelta(0))
+
+    async def _prepare(self, batch: Batch, requested: Sequence[Essay]) -> None:
+        try:
+            await self._gather(batch, requested)
         except InvalidRequest as error:
             await self._fail(batch, error)
         except ContentServiceError as error:
             if self._is_patient(batch):
-                log.warning("batch.content_awaited", batch_id=batch.batch_id, reason=str(error))
+                await self._wait_for_content(batch, error)
             else:
                 await self._fail(batch, error)
-        else:
-            await self._start(batch, preparation)
 
     def _is_patient(self, batch: Batch) -> bool:
         now = datetime.now(UTC)
         return now < min(batch.received_at + self.patience.longest, batch.limits.deadline)
 
-    async def _start(self, batch: Batch, preparation: Preparation) -> None:
+    async def _gather(self, batch: Batch, requested: Sequence[Essay]) -> None:
         async with self.store.transaction() as transaction:
-            locked = await transaction.lock_batch(batch.job_id)
-            if locked is None or locked.state is not AssessmentState.ACCEPTED:
-                return
-            await transaction.start_judging(batch.job_id, preparation)
-        self.wake_advance()
-        log.info(
-            "batch.prepared",
-            batch_id=batch.batch_id,
-            correlation_id=str(batch.correlation_id),
-            essays=sum(not essay.is_anchor for essay in preparation.essays),
-            anchors=sum(essay.is_anchor for essay in preparation.essays),
-            unusable=sum(not essay.is_usable for essay in preparation.essays),
-            signals=sum(bool(essay.signals) for essay in preparation.essays),
-            grade_scale=preparation.grade_scale,
-        )
-
-    async def _gather(self, batch: Batch) -> Preparation:
-        request = batch.request
-        async with self.store.transaction() as transaction:
-            essays = await transaction.essays(batch.job_id)
-            instruction = await transaction.instruction(
-                assignment_id=request.assignment_id, course_id=request.course_code
+            instruction = await transaction.anchors.instruction(
+                assignment_id=batch.assignment_id, course_id=batch.course_code
             )
-            anchors = await transaction.anchors(request.assignment_id) if request.assignment_id else []
-        scale, anchors = usable_anchors(instruction, anchors)
-        everyone = with_anchors(essays, anchors)
+            registered: Sequence[Anchor] = ()
+            if batch.assignment_id is not None:
+                registered = await transaction.anchors.of_assignment(batch.assignment_id)
+        scale, anchors = usable_anchors(instruction, registered)
+        everyone = with_anchors(tuple(requested), anchors)
+        context = await self._context(batch, instruction)
+        read: list[_Read] = []
+        for chunk in _chunks(everyone):
+            stored = await self._store_chunk(batch, chunk)
+            if stored is None:
+                return
+            read += stored
+        await self._start(batch, context, scale, read)
+
+    async def _context(self, batch: Batch, instruction: Instruction | None) -> JudgeContext:
         prompt_id = _student_prompt_id(batch, instruction)
         rubric_id = instruction.judge_rubric_storage_id if instruction else None
-        fetched = await self._fetch(
-            batch, [essay.text_storage_id for essay in everyone], prompt_id, rubric_id
-        )
-        essays = tuple(with_text(essay, fetched, rules=self.rules) for essay in everyone)
-        problem = nobody_to_judge(essays)
-        if problem is not None:
-            raise problem
-        context = JudgeContext(
+        fetched = await self._fetch(batch, [text_id for text_id in (prompt_id, rubric_id) if text_id])
+        return JudgeContext(
             instructions=_instructions(batch, instruction),
             rubric=batch.overrides.judge_rubric_override or _text(fetched, rubric_id, "judge rubric"),
             student_prompt=_text(fetched, prompt_id, "student prompt"),
         )
-        return Preparation(
-            essays=essays,
-            judges=self._capped(batch, context, essays),
-            grade_scale=scale,
-            context=context,
-            seed=content_seed(essays),
-        )
 
-    async def _fetch(self, batch: Batch, essays: Sequence[str], *others: str | None) -> Fetched:
-        fetched = await self.content.fetch([*essays, *(other for other in others if other)])
+    async def _fetch(self, batch: Batch, storage_ids: Sequence[str]) -> Fetched:
+        fetched = await self.content.fetch(storage_ids, max_bytes=self.rules.max_bytes)
         if fetched.failures and self._is_patient(batch):
             reason = next(iter(fetched.failures.values()))
             raise ContentServiceError(f"{len(fetched.failures)} texts cannot be fetched now: {reason}")
         return fetched
 
-    def _capped(self, batch: Batch, context: JudgeContext, essays: Sequence[Essay]) -> tuple[Judge, ...]:
-        longest = longest_prompt(context, [essay.text for essay in essays if essay.text is not None])
-        return tuple(
-            self.judges.capped(judge, batch.overrides_for(judge), longest_prompt=longest)
-            for judge in batch.judges
+    async def _store_chunk(self, batch: Batch, chunk: Sequence[Essay]) -> list[_Read] | None:
+        """Fetch, clean and store the texts of some essays; None where the batch is no longer ours to prepare."""
+        fetched = await self._fetch(batch, [essay.text_storage_id for essay in chunk])
+        essays = await asyncio.to_thread(self._cleaned, chunk, fetched)
+        async with self.store.transaction() as transaction:
+            if not await _still_accepted(transaction, batch.job_id):
+                return None
+            await transaction.batches.check_after(batch.job_id, LEASE)
+            await transaction.essays.put(batch.job_id, essays)
+        return [_without_text(essay) for essay in essays]
+
+    def _cleaned(self, chunk: Sequence[Essay], fetched: Fetched) -> list[Essay]:
+        return [with_text(essay, fetched, rules=self.rules) for essay in chunk]
+
+    async def _start(
+        self, batch: Batch, context: JudgeContext, scale: str | None, read: Sequence[_Read]
+    ) -> None:
+        problem = nothing_to_judge([one.essay for one in read])
+        if problem is not None:
+            raise problem
+        longest = longest_prompt(context, [one.size for one in read])
+        preparation = Preparation(
+            judges=tuple(
+                self.judges.capped(judge, batch.overrides_for(judge), longest_prompt=longest)
+                for judge in batch.judges
+            ),
+            grade_scale=scale,
+            context=context,
+            seed=content_seed([one.digest for one in read if one.digest is not None]),
         )
+        async with self.store.transaction() as transaction:
+            if not await _still_accepted(transaction, batch.job_id):
+                return
+            await transaction.essays.remove_from(batch.job_id, len(read))
+            await transaction.batches.start_judging(batch.job_id, preparation)
+            await transaction.batches.clear_problem([batch.job_id])
+        self.wake_advance()
+        log.info(
+            "batch.prepared",
+            batch_id=batch.batch_id,
+            correlation_id=str(batch.correlation_id),
+            essays=sum(not one.essay.is_anchor for one in read),
+            anchors=sum(one.essay.is_anchor for one in read),
+            unusable=sum(not one.essay.is_usable for one in read),
+            signals=sum(bool(one.essay.signals) for one in read),
+            grade_scale=scale,
+        )
+
+    async def _wait_for_content(self, batch: Batch, error: ContentServiceError) -> None:
+        async with self.store.transaction() as transaction:
+            await transaction.batches.check_after(batch.job_id, CONTENT_RETRY_DELAY)
+            await transaction.batches.report_problem([batch.job_id], code=error.code, message=error.message)
+        log.warning("batch.content_awaited", batch_id=batch.batch_id, reason=error.message)
 
     async def _fail(self, batch: Batch, error: SuiteError) -> None:
         async with self.store.transaction() as transaction:
-            if await transaction.lock_batch(batch.job_id) is None:
-                return
-            failed = failed_event(batch, error, operation="prepare_batch")
-            await transaction.end_batch(
-                batch.job_id,
-                state=AssessmentState.FAILED,
-                stop_reason=StopReason.FAILED,
-                result=None,
-                error=failed.data.error_detail(),
-            )
-            await transaction.announce([failed], callback_url=batch.callback_url)
-            await transaction.announce([consumption_event(batch, quantity=0, now=datetime.now(UTC))])
-        log.warning("batch.failed", batch_id=batch.batch_id, error_code=error.code, reason=str(error))
+            locked = await transaction.batches.lock(batch.job_id)
+            if locked is not None:
+                await end_without_result(transaction, locked, error, operation=STEP)
+
+
+async def _still_accepted(transaction: Transaction, job_id: JobId) -> bool:
+    locked = await transaction.batches.lock(job_id)
+    return locked is not None and locked.state is AssessmentState.ACCEPTED and locked.cancelled_at is None
+
+
+def _chunks(essays: Sequence[Essay]) -> Iterator[Sequence[Essay]]:
+    for first in range(0, len(essays), ESSAYS_PER_CHUNK):
+        yield essays[first : first + ESSAYS_PER_CHUNK]
+
+
+def _without_text(essay: Essay) -> _Read:
+    if essay.text is None:
+        return _Read(essay=essay, digest=None, size=0)
+    return _Read(
+        essay=replace(essay, text=None), digest=text_sha256(essay.text), size=len(essay.text.encode())
+    )
 
 
 def usable_anchors(
@@ -189,7 +268,7 @@ def usable_anchors(
 
 def _student_prompt_id(batch: Batch, instruction: Instruction | None) -> str | None:
     """The assignment's own task; where it names none, and for guests, the one that came with the request."""
-    own = instruction.student_prompt_storage_id if instruction and batch.request.assignment_id else None
+    own = instruction.student_prompt_storage_id if instruction and batch.assignment_id else None
     reference = batch.request.student_prompt_ref
     return own or (reference.storage_id(ContentType.STUDENT_PROMPT_TEXT) if reference else None)
 
@@ -205,9 +284,16 @@ def _text(fetched: Fetched, storage_id: str | None, name: str) -> str | None:
         return None
     if storage_id in fetched.failures:
         raise ContentServiceError(f"the {name} cannot be fetched: {fetched.failures[storage_id]}")
+    if storage_id in fetched.too_long:
+        raise InvalidRequest(
+            f"the {name} is too long: shorten it", details={"code": ErrorCode.CONTENT_TOO_LONG}
+        )
     try:
-        return fetched.bodies[storage_id].decode("utf-8")
+        text = fetched.bodies[storage_id].decode("utf-8")
     except KeyError:
         raise InvalidRequest(f"no content is stored under the {name}'s storage id {storage_id!r}") from None
     except UnicodeDecodeError:
         raise InvalidRequest(f"the {name} is not UTF-8 text") from None
+    if "\x00" in text:
+        raise InvalidRequest(f"the {name} holds NUL characters: it is not text")
+    return text

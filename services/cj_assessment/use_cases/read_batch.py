@@ -1,24 +1,28 @@
-"""Read how a batch stands: its state, its results, its comparisons."""
+"""Read a batch: its state, its results, its comparisons."""
 
 from dataclasses import dataclass
 
 from event_contracts import (
+    FINAL_STATES,
     AssessmentState,
     BatchCost,
+    BatchProblem,
     BatchProgress,
     BatchResultsView,
     BatchStatusView,
     ComparisonPage,
     Conflict,
+    ErrorDetail,
     InvalidRequest,
     NotFound,
     ReliabilityView,
     StopReason,
 )
 
-from cj_assessment.domain.batch import Batch, BatchId
+from cj_assessment.domain.batch import BatchId, BatchRecord
 from cj_assessment.domain.deciding import DecisionRules, comparison_budget
-from cj_assessment.ports import EssayCounts, Progress, Score, Store, Transaction
+from cj_assessment.domain.deciding.problems import cause_of
+from cj_assessment.ports import EssayCounts, Problem, Progress, Score, Store, Transaction
 
 MAX_PAGE = 1000
 
@@ -34,16 +38,19 @@ class ReadBatch:
         """State, progress, cost and reliability so far."""
         async with self.store.transaction() as transaction:
             batch = await _known(transaction, batch_id)
-            essays = await transaction.count_essays(batch.job_id)
-            progress = await transaction.progress(batch.job_id)
-            score = await transaction.latest_score(batch.job_id)
-        return _status_view(batch, essays, progress, score, self.rules)
+            essays = await transaction.essays.counts(batch.job_id)
+            progress = await transaction.comparisons.progress(batch.job_id)
+            score = await transaction.scores.latest(batch.job_id)
+            is_final = batch.state in FINAL_STATES
+            error = await transaction.batches.error(batch.job_id) if is_final else None
+            problem = None if is_final else await transaction.batches.problem(batch.job_id)
+        return _status_view(batch, essays, progress, score, error, problem, self.rules)
 
     async def results(self, batch_id: BatchId) -> BatchResultsView:
         """The published result; raises ``Conflict`` while there is none."""
         async with self.store.transaction() as transaction:
             batch = await _known(transaction, batch_id)
-            result = await transaction.result(batch.job_id)
+            result = await transaction.batches.result(batch.job_id)
         if result is None:
             raise Conflict(f"batch {batch_id!r} is {batch.state}: it has no results")
         return BatchResultsView(
@@ -58,29 +65,31 @@ class ReadBatch:
             raise InvalidRequest("cursor must be the next_cursor of the page before")
         async with self.store.transaction() as transaction:
             batch = await _known(transaction, batch_id)
-            return await transaction.comparisons_page(batch, after=int(cursor or 0), limit=limit)
+            return await transaction.comparisons.page(batch, after=int(cursor or 0), limit=limit)
 
 
-async def _known(transaction: Transaction, batch_id: BatchId) -> Batch:
-    batch = await transaction.batch(batch_id)
+async def _known(transaction: Transaction, batch_id: BatchId) -> BatchRecord:
+    batch = await transaction.batches.record(batch_id)
     if batch is None:
         raise NotFound(f"there is no batch {batch_id!r}")
     return batch
 
 
 def _status_view(
-    batch: Batch,
+    batch: BatchRecord,
     essays: EssayCounts,
     progress: Progress,
     score: Score | None,
+    error: ErrorDetail | None,
+    problem: Problem | None,
     rules: DecisionRules,
 ) -> BatchStatusView:
     return BatchStatusView(
         batch_id=batch.batch_id,
         cj_assessment_job_id=str(batch.job_id),
         correlation_id=batch.correlation_id,
-        assignment_id=batch.request.assignment_id,
-        course_code=batch.request.course_code,
+        assignment_id=batch.assignment_id,
+        course_code=batch.course_code,
         state=AssessmentState(batch.state),
         stop_reason=None if batch.stop_reason is None else StopReason(batch.stop_reason),
         progress=BatchProgress(
@@ -110,5 +119,17 @@ def _status_view(
         updated_at=batch.ended_at or progress.last_judged_at or batch.received_at,
         completed_at=batch.ended_at,
         deadline=batch.limits.deadline,
-        error=batch.error,
+        error=error,
+        problem=None if problem is None else _problem_view(problem),
+    )
+
+
+def _problem_view(problem: Problem) -> BatchProblem:
+    """The problem in words that its reader can act on."""
+    message = problem.message
+    if problem.is_of_judging:
+        cause = cause_of(problem.code)
+        message = f"the judge gives no judgement: {cause.text}. What to do: {cause.remedy}. Its last error: {message}"
+    return BatchProblem(
+        code=problem.code, message=message, since=problem.since, comparisons=problem.comparisons
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import structlog
 from event_contracts import EventEnvelope, LLMComparisonResultV1
 
-from cj_assessment.domain.comparison import AttemptPolicy, read_answer
+from cj_assessment.domain.comparison import Answer, read_answer
 from cj_assessment.ports import ResultWatcher, Store, Wake
 
 log = structlog.get_logger()
@@ -16,32 +16,60 @@ CONSUMER = "cj_assessment.record_results"
 
 @dataclass(frozen=True, kw_only=True)
 class RecordResults:
-    """Stores a batch of results in one commit and lets the batches concerned be looked at."""
+    """Stores a set of results in one commit and wakes the workers that wait for them.
+
+    A result that is not an answer to one of our attempts is counted and changes nothing: the topic is shared.
+    """
 
     store: Store
-    policy: AttemptPolicy
     watcher: ResultWatcher
     wake_advance: Wake
+    wake_submit: Wake
+    wake_report: Wake
 
     async def __call__(self, envelopes: Sequence[EventEnvelope[LLMComparisonResultV1]]) -> None:
-        """Raises ``InvalidRequest`` for a result that is not an answer to one of our attempts."""
-        answers = [read_answer(envelope.data, event_id=envelope.event_id) for envelope in envelopes]
+        """Record them; a repeat changes nothing."""
+        read = [read_answer(envelope.data, event_id=envelope.event_id) for envelope in envelopes]
+        answers = [answer for answer in read if answer is not None]
         async with self.store.transaction() as transaction:
-            new = await transaction.claim_events(
+            new = await transaction.events.claim(
                 consumer=CONSUMER, event_ids=[answer.event_id for answer in answers]
             )
-            fresh = {answer.attempt_id: answer for answer in answers if answer.event_id in new}
-            in_order = [fresh[attempt] for attempt in sorted(fresh)]
-            recorded = await transaction.record_answers(in_order, policy=self.policy)
-        repeated = recorded.repeated + len(answers) - len(fresh)
-        self.watcher.watch(replace(recorded, repeated=repeated))
-        self.wake_advance()
+            fresh = {_identity(answer): answer for answer in answers if answer.event_id in new}
+            recorded = await transaction.attempts.record([fresh[key] for key in sorted(fresh)])
+        recorded = replace(
+            recorded,
+            repeated=recorded.repeated + len(answers) - len(fresh),
+            unknown=recorded.unknown + len(read) - len(answers),
+        )
+        self.watcher.watch(recorded)
+        self._wake(recorded.new, recorded.late)
         log.debug(
             "comparison.results_recorded",
             received=len(envelopes),
             recorded=recorded.new,
-            repeated=repeated,
+            repeated=recorded.repeated,
             unknown=recorded.unknown,
+            mismatched=recorded.mismatched,
             late=recorded.late,
             refused=sum(answer.winner is None for answer in answers),
         )
+
+    def _wake(self, new: int, late: int) -> None:
+        if new:
+            self.wake_advance()
+            # What an answer did not cost of the money reserved for it can be spent on another comparison.
+            self.wake_submit()
+        if late:
+            self.wake_report()
+
+
+def _identity(answer: Answer) -> tuple[str, ...]:
+    """Answers are recorded in the order of their attempts, so that two replicas do not wait for each other."""
+    return (
+        str(answer.attempt_id),
+        answer.request_id,
+        answer.batch_id,
+        answer.essay_a_id,
+        answer.essay_b_id,
+    )

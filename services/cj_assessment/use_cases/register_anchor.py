@@ -20,7 +20,7 @@ class RegisterAnchor:
         body = registration.essay_text.encode()
         storage_id = hashlib.sha256(body).hexdigest()
         async with self.store.transaction() as transaction:
-            instruction = await transaction.instruction(
+            instruction = await transaction.anchors.instruction(
                 assignment_id=registration.assignment_id, course_id=""
             )
             named = registration.grade_scale or (instruction.grade_scale if instruction else None)
@@ -28,15 +28,15 @@ class RegisterAnchor:
                 raise InvalidRequest("the assignment has no instruction that names a scale: send grade_scale")
             scale = grade_scale(named)
             scale.index(registration.grade)
-            await transaction.put_content(storage_id=storage_id, body=body)
+            await transaction.contents.put(storage_id=storage_id, body=body)
             anchor = Anchor(
                 label=registration.anchor_label,
                 grade=registration.grade,
                 grade_scale=scale.id,
                 text_storage_id=storage_id,
             )
-            await transaction.put_anchor(anchor, assignment_id=registration.assignment_id)
-            registered = await transaction.anchors(registration.assignment_id)
+            await transaction.anchors.put(anchor, assignment_id=registration.assignment_id)
+            registered = await transaction.anchors.of_assignment(registration.assignment_id)
         return next(
             found for found in registered if (found.label, found.grade_scale) == (anchor.label, scale.id)
         )
@@ -51,4 +51,4 @@ class ListAnchors:
     async def __call__(self, assignment_id: str) -> tuple[Anchor, ...]:
         """All anchors by label; none is no error."""
         async with self.store.transaction() as transaction:
-            return tuple(await transaction.anchors(assignment_id))
+            return tuple(await transaction.anchors.of_assignment(assignment_id))

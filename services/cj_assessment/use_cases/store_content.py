@@ -26,7 +26,7 @@ class StoreContent:
             raise EmptyContent("the body is empty: send the text")
         storage_id = hashlib.sha256(body).hexdigest()
         async with self.store.transaction() as transaction:
-            await transaction.put_content(storage_id=storage_id, body=body)
+            await transaction.contents.put(storage_id=storage_id, body=body)
         return storage_id
 
 
@@ -39,7 +39,7 @@ class ReadContent:
     async def __call__(self, storage_id: str) -> bytes:
         """Raises ``NotFound``."""
         async with self.store.transaction() as transaction:
-            found = await transaction.contents([storage_id])
+            found = await transaction.contents.read([storage_id])
         if storage_id not in found:
             raise NotFound(f"no content is stored under {storage_id!r}")
         return found[storage_id]

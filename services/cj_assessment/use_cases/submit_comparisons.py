@@ -1,60 +1,141 @@
 """Submit planned comparisons to the LLM Provider, batches in turn; a crash submits nothing twice."""
 
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
-from event_contracts import MAX_COMPARISONS_PER_CALL
+from event_contracts import MAX_COMPARISONS_PER_CALL, ExternalServiceError, SuiteError, Unavailable
 
-from cj_assessment.domain.batch import Batch, BatchId, Essay, JobId
-from cj_assessment.domain.comparison import AttemptPolicy, UnsentAttempt
-from cj_assessment.domain.prompt import JudgeContext, comparison_blocks
-from cj_assessment.ports import ComparisonOrder, LlmProvider, Store, Wake
+from cj_assessment.domain.batch import JobId
+from cj_assessment.domain.comparison import AttemptId, AttemptPolicy, UnsentAttempt
+from cj_assessment.domain.prompt import frame_bytes
+from cj_assessment.ports import (
+    ComparisonOrder,
+    Due,
+    LlmProvider,
+    Refusal,
+    SetAsideReason,
+    Store,
+    SubmissionRefused,
+    Submitted,
+    Wake,
+)
+from cj_assessment.use_cases.ending import set_batch_aside
+from cj_assessment.use_cases.judging_material import BatchMaterial, JudgingMaterials
 
 log = structlog.get_logger()
 
-REMEMBERED_BATCHES = 64
+STEP = "submit_comparisons"
+MAX_SUBMISSION_BYTES: Final = 8 * 1024 * 1024
+"""Text in one call to the LLM Provider, well below its limit for a body: JSON may double the length of a text."""
+REQUEST_BYTES: Final = 1024
+"""What a request holds besides its prompt."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class JudgingMaterial:
-    """What the requests of one batch are made of; it does not change once judging has started."""
-
-    batch: Batch
-    essays: tuple[Essay, ...]
-    context: JudgeContext
+Materials = Mapping[JobId, BatchMaterial]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SubmitComparisons:
-    """One step of the submitting worker.
+    """The work of the submitting worker, whose items are batches.
 
-    Attempts are written first and sent afterwards: an attempt that was never acknowledged is sent again under
-    its own idempotency key.
+    Attempts are stored first and sent afterwards: an attempt that was never acknowledged is sent again under its own
+    idempotency key.
     """
 
     store: Store
     llm_provider: LlmProvider
     policy: AttemptPolicy
     wake_advance: Wake
-    materials: dict[JobId, JudgingMaterial] = field(default_factory=dict)
+    wake_submit: Wake
+    materials: JudgingMaterials = field(default_factory=JudgingMaterials)
 
-    async def __call__(self) -> bool:
-        """Submit up to 500 comparisons; True when there were any.
+    async def take(self, limit: int) -> Due[JobId]:
+        """Batches with comparisons to send."""
+        async with self.store.transaction() as transaction:
+            return await transaction.attempts.take_waiting(limit=limit)
 
-        Raises ``Unavailable`` or ``ExternalServiceError``: the worker pauses, the attempts are sent later.
+    async def handle(self, job_ids: Sequence[JobId]) -> None:
+        """Submit up to 500 comparisons of these batches.
+
+        Raises ``Unavailable`` or ``ExternalServiceError``: nothing is lost, the attempts are sent later.
         """
+        # First of all: a batch that cannot be read must not hold attempts of others.
+        materials = await self.materials.load(self.store, job_ids)
+        attempts = await self._start(job_ids)
+        if not attempts:
+            return
+        async with self._held(attempts) as held, self._problem_reported({one.job_id for one in attempts}):
+            for part in _parts(attempts, materials):
+                await self._send(part, materials, held)
+        self.wake_submit()
+
+    async def set_aside(self, job_id: JobId, reason: SetAsideReason) -> None:
+        """End a batch whose comparisons cannot be submitted."""
+        await set_batch_aside(self.store, job_id, step=STEP, reason=reason)
+
+    async def _start(self, job_ids: Sequence[JobId]) -> Sequence[UnsentAttempt]:
         async with self.store.transaction() as transaction:
-            unsent = await transaction.take_unsent(limit=MAX_COMPARISONS_PER_CALL, policy=self.policy)
+            unsent = await transaction.attempts.take_unsent(
+                job_ids, limit=MAX_COMPARISONS_PER_CALL, policy=self.policy
+            )
             left = MAX_COMPARISONS_PER_CALL - len(unsent)
-            if left:
-                unsent = [*unsent, *await transaction.start_attempts(limit=left, policy=self.policy)]
-        if not unsent:
-            return False
-        orders = [await self._order(attempt) for attempt in unsent]
-        submitted = await self.llm_provider.submit(orders)
+            if left == 0:
+                return unsent
+            started = await transaction.attempts.start(job_ids, limit=left, policy=self.policy)
+        return [*unsent, *started]
+
+    @asynccontextmanager
+    async def _held(self, attempts: Sequence[UnsentAttempt]) -> AsyncIterator[set[AttemptId]]:
+        """The attempts that this call still has to send; what is left of them at its end is released."""
+        held = {attempt.attempt_id for attempt in attempts}
+        try:
+            yield held
+        finally:
+            if held:
+                async with self.store.transaction() as transaction:
+                    await transaction.attempts.release(held)
+
+    @asynccontextmanager
+    async def _problem_reported(self, job_ids: set[JobId]) -> AsyncIterator[None]:
+        """Show in the status of these batches why nothing is submitted."""
+        try:
+            yield
+        except (Unavailable, ExternalServiceError) as error:
+            await self._report(job_ids, error)
+            raise
+
+    async def _report(self, job_ids: set[JobId], error: SuiteError) -> None:
         async with self.store.transaction() as transaction:
-            await transaction.mark_sent(submitted.accepted)
-            await transaction.mark_refused(submitted.refused)
+            await transaction.batches.report_problem(job_ids, code=error.code, message=error.message)
+
+    async def _send(self, part: Sequence[UnsentAttempt], materials: Materials, held: set[AttemptId]) -> None:
+        wanted = {(one.job_id, item) for one in part for item in (one.item_a, one.item_b)}
+        texts = await self.materials.texts.load(self.store, wanted)
+        orders = [
+            materials[one.job_id].order(
+                one, text_a=texts[one.job_id, one.item_a], text_b=texts[one.job_id, one.item_b]
+            )
+            for one in part
+        ]
+        submitted = await self._submit(orders)
+        refused = {one.attempt_id: (one.error_code, one.message) for one in submitted.refused}
+        jobs = {one.job_id for one in part}
+        async with self.store.transaction() as transaction:
+            if submitted.accepted:
+                await transaction.attempts.mark_sent(
+                    submitted.accepted, answer_within=self.policy.answer_within
+                )
+            if refused:
+                await transaction.attempts.mark_refused(refused)
+            if submitted.postponed:
+                first = submitted.postponed[0]
+                await transaction.batches.report_problem(jobs, code=first.error_code, message=first.message)
+            else:
+                await transaction.batches.clear_problem(jobs)
+        # Those that are postponed keep their lease, so that they are sent again after a delay.
+        held.difference_update(one.attempt_id for one in part)
         if submitted.refused:
             self.wake_advance()
             log.warning(
@@ -63,39 +144,37 @@ class SubmitComparisons:
                 error_code=submitted.refused[0].error_code,
                 reason=submitted.refused[0].message,
             )
-        return True
 
-    async def _order(self, attempt: UnsentAttempt) -> ComparisonOrder:
-        material = await self._material(attempt.job_id, attempt.batch_id)
-        judge = material.batch.judges[attempt.assigned]
-        essay_a, essay_b = material.essays[attempt.item_a], material.essays[attempt.item_b]
-        return ComparisonOrder(
-            attempt_id=attempt.attempt_id,
-            batch_id=attempt.batch_id,
-            essay_a_id=essay_a.essay_id,
-            essay_b_id=essay_b.essay_id,
-            blocks=comparison_blocks(material.context, text_a=essay_a.text or "", text_b=essay_b.text or ""),
-            overrides=material.batch.overrides_for(judge),
-            correlation_id=material.batch.correlation_id,
-            user_id=material.batch.request.user_id,
-            repetition=attempt.repetition,
-            max_cost_usd=judge.cap_usd if material.batch.limits.max_cost_usd is not None else None,
+    async def _submit(self, orders: Sequence[ComparisonOrder]) -> Submitted:
+        """Submit; where a call is refused as a whole, submit each half, down to the order at fault."""
+        try:
+            return await self.llm_provider.submit(orders)
+        except SubmissionRefused as error:
+            if len(orders) == 1:
+                [order] = orders
+                refusal = Refusal(
+                    attempt_id=order.attempt_id, error_code=error.error_code, message=error.message
+                )
+                return Submitted(accepted={}, refused=[refusal])
+        middle = len(orders) // 2
+        first, second = await self._submit(orders[:middle]), await self._submit(orders[middle:])
+        return Submitted(
+            accepted={**first.accepted, **second.accepted},
+            refused=[*first.refused, *second.refused],
+            postponed=[*first.postponed, *second.postponed],
         )
 
-    async def _material(self, job_id: JobId, batch_id: BatchId) -> JudgingMaterial:
-        if job_id not in self.materials:
-            async with self.store.transaction() as transaction:
-                batch = await transaction.batch(batch_id)
-                assert batch is not None, "an attempt's batch is held by a foreign key"
-                self.materials[job_id] = JudgingMaterial(
-                    batch=batch,
-                    essays=await transaction.essays_with_texts(job_id),
-                    context=await transaction.context(job_id),
-                )
-            _forget_oldest(self.materials)
-        return self.materials[job_id]
 
-
-def _forget_oldest(materials: dict[JobId, JudgingMaterial]) -> None:
-    while len(materials) > REMEMBERED_BATCHES:
-        del materials[next(iter(materials))]
+def _parts(attempts: Sequence[UnsentAttempt], materials: Materials) -> Iterator[Sequence[UnsentAttempt]]:
+    """The attempts in calls of bounded size, in their order."""
+    part: list[UnsentAttempt] = []
+    size = 0
+    for attempt in attempts:
+        needed = attempt.text_bytes + frame_bytes(materials[attempt.job_id].context) + REQUEST_BYTES
+        if part and size + needed > MAX_SUBMISSION_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(attempt)
+        size += needed
+    if part:
+        yield part

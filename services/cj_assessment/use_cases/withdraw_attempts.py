@@ -1,30 +1,47 @@
-"""Take back what was asked for batches that are over, so that nobody pays for answers that nobody waits for."""
+"""Withdraw the requests of batches that have ended: their answers would be paid for and not used."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 
-from cj_assessment.ports import LlmProvider, Store
+from cj_assessment.domain.comparison import AttemptId
+from cj_assessment.ports import Due, LlmProvider, SetAsideReason, Store
 
 log = structlog.get_logger()
 
-AT_ONCE = 50
+LEASE = timedelta(seconds=10)
+"""Shorter than a call may take: withdrawing a request twice changes nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WithdrawAttempts:
-    """One step of the withdrawing worker; a call that is being made is billed all the same."""
+    """The work of the withdrawing worker, whose items are attempts.
+
+    A call that is under way is billed all the same: its cost comes with the answer to the withdrawn request.
+    """
 
     store: Store
     llm_provider: LlmProvider
 
-    async def __call__(self) -> bool:
-        """Withdraw some; True when there may be more. Raises ``ExternalServiceError``: they are tried again."""
+    async def take(self, limit: int) -> Due[AttemptId]:
+        """Outstanding attempts of batches that have ended."""
         async with self.store.transaction() as transaction:
-            attempts = await transaction.take_withdrawn(limit=AT_ONCE)
-            await asyncio.gather(*(self.llm_provider.withdraw(request) for request in attempts.values()))
-            await transaction.mark_withdrawn(list(attempts))
-        if attempts:
-            log.info("comparison.attempts_withdrawn", count=len(attempts))
-        return len(attempts) == AT_ONCE
+            return await transaction.attempts.take_withdrawable(limit=limit, lease=LEASE)
+
+    async def handle(self, attempts: Sequence[AttemptId]) -> None:
+        """Withdraw their requests. Raises ``ExternalServiceError``: they are tried again."""
+        async with self.store.transaction() as transaction:
+            requests = await transaction.attempts.request_ids(attempts)
+        await asyncio.gather(
+            *(self.llm_provider.withdraw(request) for request in requests.values() if request is not None)
+        )
+        async with self.store.transaction() as transaction:
+            await transaction.attempts.mark_withdrawn(list(requests))
+        log.info("comparison.attempts_withdrawn", count=len(requests))
+
+    async def set_aside(self, attempt: AttemptId, reason: SetAsideReason) -> None:
+        """Leave the attempt to its deadline: its batch has ended already."""
+        log.warning("comparison.attempt_not_withdrawn", attempt_id=str(attempt), reason=reason.message)

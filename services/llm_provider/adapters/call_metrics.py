@@ -1,13 +1,13 @@
-"""Calls to judges, and how the service stands, for Prometheus."""
+"""Calls to judges, and the state of the service, for Prometheus."""
 
 from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from llm_provider.domain.calls import Call
-from llm_provider.domain.limits import BreakerState
-from llm_provider.domain.spending import MeterView
-from llm_provider.ports import PlaceCount, RetiringModel
+from llm_provider.domain.calls.call import Call
+from llm_provider.domain.costs.spending import MeterView
+from llm_provider.domain.meters.limits import BreakerState
+from llm_provider.ports import RetiringModel, StateCount
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 90)
 
@@ -20,7 +20,7 @@ class CallMetrics:
         self._calls = Counter("judge_calls_total", "Calls to judges.", (*names, "outcome"), registry=registry)
         self._cost = Counter("judge_cost_usd_total", "US dollars spent on calls.", names, registry=registry)
         self._unpriced = Counter(
-            "judge_calls_without_price_total", "Calls whose price nobody knows.", names, registry=registry
+            "judge_calls_without_price_total", "Calls without a known price.", names, registry=registry
         )
         self._tokens = Counter(
             "judge_tokens_total", "Tokens of calls.", (*names, "direction"), registry=registry
@@ -30,7 +30,7 @@ class CallMetrics:
         )
 
     def watch(self, call: Call) -> None:
-        labels = (call.provider, call.taken.request.parameters.model)
+        labels = (call.provider, call.leased.request.parameters.model)
         self._calls.labels(*labels, call.outcome).inc()
         self._cost.labels(*labels).inc(float(call.cost.known_usd))
         if not call.cost.is_known:
@@ -47,17 +47,17 @@ class StateMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         names = ("provider", "model")
         self._queue = Gauge(
-            "judge_queue_requests", "Requests that have not ended.", ("provider", "place"), registry=registry
+            "judge_queue_requests", "Requests that have not ended.", ("provider", "state"), registry=registry
         )
         self._breaker = Gauge(
             "judge_breaker_open",
-            "1 while nothing is sent, 0.5 while it is tried again.",
+            "1 while no call is made, 0.5 while one call tests the vendor.",
             names,
             registry=registry,
         )
         self._concurrency = Gauge(
             "judge_concurrency_limit",
-            "Calls at a time that the vendor seems to take.",
+            "Concurrent calls that the vendor seems to take.",
             names,
             registry=registry,
         )
@@ -71,14 +71,14 @@ class StateMetrics:
     def watch(
         self,
         *,
-        counts: Sequence[PlaceCount],
+        counts: Sequence[StateCount],
         meters: Sequence[MeterView],
         retiring: Sequence[RetiringModel],
     ) -> None:
         for gauge in (self._queue, self._breaker, self._concurrency, self._retiring):
             gauge.clear()
         for count in counts:
-            self._queue.labels(count.provider, count.place).set(count.requests)
+            self._queue.labels(count.provider, count.state).set(count.requests)
         for meter in meters:
             self._breaker.labels(meter.provider, meter.model).set(_OPENNESS[meter.breaker])
             self._concurrency.labels(meter.provider, meter.model).set(meter.concurrency)

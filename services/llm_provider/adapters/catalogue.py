@@ -1,14 +1,11 @@
 """Judges, parameters and prices from the model manifest, narrowed to what this installation can reach."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 
-from event_contracts import InvalidLlmConfig, LLMConfigOverrides, LLMProvider
+from event_contracts import InvalidLlmConfig, LLMConfigOverrides
 from model_manifest import (
     ANY_MODEL,
-    ResolvedModel,
     TokenCounts,
     get_model,
     list_models,
@@ -17,61 +14,51 @@ from model_manifest import (
     validate_llm_overrides,
 )
 
-from llm_provider.domain.limits import Limits
-from llm_provider.domain.money import Cost
-from llm_provider.domain.request import JudgeParameters, Usage
+from llm_provider.adapters.vendor_api.registration import ConnectedVendor
+from llm_provider.domain.calls.errors import ProviderNotConfigured
+from llm_provider.domain.costs.cost import Cost
+from llm_provider.domain.costs.usage import Usage
+from llm_provider.domain.meters.limits import Limits
+from llm_provider.domain.requests.prompt import JudgeParameters
 from llm_provider.ports import RetiringModel
 
-MILLION = Decimal(1_000_000)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimulatedPrice:
-    """What the simulated judge pretends to cost, in US dollars a million tokens."""
-
-    input: Decimal
-    output: Decimal
-
-    def of(self, usage: Usage) -> Decimal:
-        """The price of one call."""
-        return (self.input * usage.input + self.output * usage.output) / MILLION
+OWN_PRICE_LIST = "simulated"
 
 
 class ManifestCatalogue:
-    """``configured`` names the providers that have what they need (a key, an address, a file).
+    """``vendors`` are the providers that have what they need (a key, an address, a file).
 
-    ``own_limits`` are those that somebody has set for a provider or a ``provider/model``; ``self_hosted_output`` is
-    how a self-hosted server is held to the answer's form.
+    ``needs`` says, by provider, what to set for one that has not; ``own_limits`` are those that somebody has set for a
+    provider or a ``provider/model``.
     """
 
     def __init__(
         self,
         *,
         default_provider: str,
-        configured: Collection[str],
-        batch_providers: Collection[str],
-        simulated_price: SimulatedPrice,
+        vendors: Mapping[str, ConnectedVendor],
+        needs: Mapping[str, str],
         own_limits: Mapping[str, Limits],
-        self_hosted_output: str,
     ) -> None:
         self._default_provider = default_provider
-        self._configured = configured
-        self._batch_providers = batch_providers
-        self._simulated_price = simulated_price
+        self._vendors = vendors
+        self._needs = needs
         self._own_limits = own_limits
-        self._self_hosted_output = self_hosted_output
 
     def resolve(self, overrides: LLMConfigOverrides | None) -> JudgeParameters:
         if overrides is not None and overrides.judge_rubric_override is not None:
             raise InvalidLlmConfig(
-                "judge_rubric_override is for whoever writes the prompt: put the rubric into it, and leave this out"
+                "judge_rubric_override is for the writer of the prompt: put the rubric into it, and leave this out"
             )
         resolved = validate_llm_overrides(overrides, default_provider=self._default_provider)
-        if resolved.provider not in self._configured:
-            raise InvalidLlmConfig(
-                f"{resolved.provider} is not set up here: set its key or address (see the settings"
-                f" reference), or use one of {', '.join(sorted(self._configured))}",
-                details={"configured_providers": [*sorted(self._configured)]},
+        vendor = self._vendors.get(resolved.provider)
+        if vendor is None:
+            configured = sorted(self._vendors)
+            needs = self._needs.get(resolved.provider, "set its key or address")
+            raise ProviderNotConfigured(
+                f"{resolved.provider} has no account here: {needs} and restart the LLM Provider,"
+                f" or use one of {', '.join(configured)}",
+                configured=configured,
             )
         return JudgeParameters(
             provider=resolved.provider,
@@ -81,13 +68,9 @@ class ManifestCatalogue:
             reasoning_effort=resolved.reasoning_effort,
             no_reasoning=resolved.no_reasoning,
             output_verbosity=resolved.output_verbosity,
-            structured_output=self._output(resolved),
+            structured_output=vendor.structured_output or resolved.structured_output,
             cache_breakpoints=resolved.cache_breakpoints,
         )
-
-    def _output(self, resolved: ResolvedModel) -> str:
-        is_self_hosted = resolved.provider == LLMProvider.OPENAI_COMPATIBLE
-        return self._self_hosted_output if is_self_hosted else resolved.structured_output
 
     def limits(self, *, provider: str, model: str) -> Limits:
         usual = get_model(provider, model).limits
@@ -101,11 +84,13 @@ class ManifestCatalogue:
         return limits if own is None else limits.replaced_by(own)
 
     def has_batch_api(self, *, provider: str, model: str) -> bool:
-        return provider in self._batch_providers and get_model(provider, model).batch_api
+        vendor = self._vendors.get(provider)
+        return vendor is not None and vendor.batch is not None and get_model(provider, model).batch_api
 
     def cost(self, *, provider: str, model: str, usage: Usage, at: datetime, in_batch: bool = False) -> Cost:
-        if provider == LLMProvider.MOCK:
-            return Cost(usd=self._simulated_price.of(usage), price_list="simulated")
+        vendor = self._vendors.get(provider)
+        if vendor is not None and vendor.price is not None:
+            return Cost(usd=vendor.price(usage), price_list=OWN_PRICE_LIST)
         counts = TokenCounts(
             input=usage.input,
             output=usage.output,
@@ -120,7 +105,7 @@ class ManifestCatalogue:
         return [
             (str(model.provider), model.id)
             for model in list_models()
-            if model.provider in self._configured and model.id != ANY_MODEL
+            if model.provider in self._vendors and model.id != ANY_MODEL
         ]
 
     def retiring(self, *, within_days: int) -> Sequence[RetiringModel]:
@@ -131,5 +116,5 @@ class ManifestCatalogue:
                 days_left=retirement.days_left,
             )
             for retirement in retiring_within(within_days)
-            if retirement.model.provider in self._configured
+            if retirement.model.provider in self._vendors
         ]

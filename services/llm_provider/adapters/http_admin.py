@@ -11,7 +11,7 @@ from quart_schema import document_response
 from service_kit.http.bodies import answers, takes
 
 from llm_provider.adapters.http_operations import ProviderView, provider_view
-from llm_provider.domain.spending import ProviderStatus
+from llm_provider.domain.costs.spending import ProviderStatus
 from llm_provider.ports import AdminGate, ProviderSwitch
 
 

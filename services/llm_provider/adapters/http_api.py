@@ -26,7 +26,7 @@ from quart_schema import document_request, document_response
 from service_kit.http.app import correlation_id
 from service_kit.http.bodies import answers, json_body, max_body_bytes, takes
 
-from llm_provider.domain.request import SERVICE, QueueId
+from llm_provider.domain.requests.request import SERVICE, QueueId
 
 IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
 MAX_COMPARISON_BYTES: Final = 8 * 1024 * 1024

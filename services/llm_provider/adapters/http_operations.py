@@ -11,6 +11,7 @@ from event_contracts import (
     ErrorBody,
     Flag,
     LargeCount,
+    LastError,
     Money,
     Name,
     Number,
@@ -25,8 +26,16 @@ from quart import Blueprint
 from quart_schema import document_response, validate_querystring
 from service_kit.http.bodies import answers
 
-from llm_provider.domain.limits import BreakerState
-from llm_provider.domain.spending import CostGroup, CostQuery, MeterView, PauseView, ProviderStatus, Total
+from llm_provider.domain.costs.spending import (
+    CostGroup,
+    CostQuery,
+    MeterView,
+    PauseView,
+    ProviderStatus,
+    Total,
+)
+from llm_provider.domain.meters.limits import BreakerState
+from llm_provider.domain.provider_state import ProviderState, provider_state
 
 MAX_MODELS: Final = 10_000
 MAX_COST_ROWS: Final = 1_000_000
@@ -75,6 +84,8 @@ class ModelMeterView(WireModel):
     concurrency: Count
     breaker: BreakerState
     held_until: UtcDatetime | None
+    failing_since: UtcDatetime | None
+    last_error: LastError | None
 
 
 class ProviderPause(WireModel):
@@ -86,11 +97,13 @@ class ProviderPause(WireModel):
 
 
 class ProviderView(WireModel):
-    """A provider: `configured` here, and `enabled` if it is not paused either."""
+    """A provider: `configured` here, and `enabled` unless it is paused; `message` says what its `state` means."""
 
     provider: Name
     configured: Flag
     enabled: Flag
+    state: ProviderState
+    message: Text
     pause: ProviderPause | None
     models: Annotated[tuple[ModelMeterView, ...], Field(max_length=MAX_MODELS)]
     today: CostView
@@ -143,7 +156,7 @@ def operations_api(actions: OperatorActions) -> Blueprint:
     @blueprint.get("/providers")
     @answers(ProviderList)
     async def providers() -> ProviderList:
-        """All providers: configured or paused, limits and breakers, calls and costs of today (UTC)."""
+        """All providers: configured or not, state, limits, breakers, calls and costs of today (UTC)."""
         return ProviderList(providers=tuple(provider_view(status) for status in await actions.providers()))
 
     @blueprint.get("/costs")
@@ -160,10 +173,15 @@ def operations_api(actions: OperatorActions) -> Blueprint:
 
 def provider_view(status: ProviderStatus) -> ProviderView:
     """The view of one provider."""
+    state, message = provider_state(
+        is_configured=status.is_configured, needs=status.needs, pause=status.pause, meters=status.meters
+    )
     return ProviderView(
         provider=status.provider,
         configured=status.is_configured,
         enabled=status.is_configured and status.pause is None,
+        state=state,
+        message=message,
         pause=None if status.pause is None else _pause(status.pause),
         models=tuple(_meter(meter) for meter in status.meters),
         today=_sum([status.today] if status.today else []),
@@ -184,6 +202,16 @@ def _meter(meter: MeterView) -> ModelMeterView:
         concurrency=meter.concurrency,
         breaker=meter.breaker,
         held_until=meter.held_until,
+        failing_since=meter.failing_since,
+        last_error=_last_error(meter),
+    )
+
+
+def _last_error(meter: MeterView) -> LastError | None:
+    if meter.last_error_code is None:
+        return None
+    return LastError(
+        error_code=meter.last_error_code, message=meter.last_error_message or meter.last_error_code
     )
 
 

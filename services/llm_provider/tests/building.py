@@ -16,11 +16,13 @@ from event_contracts import (
     Winner,
     fence_pair,
 )
-from llm_provider.domain.answer import Verdict
-from llm_provider.domain.calls import NO_COST, Call
-from llm_provider.domain.limits import LimitReading
-from llm_provider.domain.money import Cost
-from llm_provider.domain.request import JudgeParameters, JudgeRequest, Prompt, QueueId, Taken, Usage, digest
+from llm_provider.domain.calls.answer import Verdict
+from llm_provider.domain.calls.call import NO_COST, Call
+from llm_provider.domain.costs.cost import Cost
+from llm_provider.domain.costs.usage import Usage
+from llm_provider.domain.meters.limits import LimitReading
+from llm_provider.domain.requests.prompt import JudgeParameters, Prompt, digest
+from llm_provider.domain.requests.request import JudgeRequest, LeasedRequest, QueueId
 from llm_provider.ports import JudgeCall
 from pydantic import JsonValue
 
@@ -71,12 +73,14 @@ def json_body(item: ComparisonBatchItem) -> JsonObject:
     return body
 
 
-def parameters(provider: str = "mock", model: str = "simulated-judge-1") -> JudgeParameters:
+def parameters(
+    provider: str = "mock", model: str = "simulated-judge-1", temperature: float | None = None
+) -> JudgeParameters:
     """A judge and its parameters."""
     return JudgeParameters(
         provider=provider,
         model=model,
-        temperature=None,
+        temperature=temperature,
         max_tokens=1024,
         reasoning_effort=None,
         output_verbosity=None,
@@ -114,10 +118,11 @@ def judge_request(
     is_relaxed: bool = False,
     max_cost_usd: Decimal | None = None,
     reports_batch_expiry: bool = False,
+    temperature: float | None = None,
 ) -> JudgeRequest:
     """A request as the queue has it; ``wait`` and ``life`` count from now."""
     prompt, now, queue_id = Prompt.of(blocks(text_a, "The second essay.")), datetime.now(UTC), uuid4()
-    judged_by = parameters(model=model)
+    judged_by = parameters(model=model, temperature=temperature)
     return JudgeRequest(
         queue_id=QueueId(queue_id),
         idempotency_key=str(queue_id),
@@ -143,7 +148,7 @@ def judge_request(
 
 
 def call_of(
-    taken: Taken,
+    leased: LeasedRequest,
     *,
     error: SuiteError | None = None,
     usage: Usage | None = None,
@@ -157,10 +162,10 @@ def call_of(
     now = datetime.now(UTC)
     verdict = Verdict(winner=Winner.ESSAY_A, justification="It is better.", confidence=4)
     return Call(
-        taken=taken,
+        leased=leased,
         started_at=now - timedelta(seconds=seconds),
         ended_at=now,
-        model=taken.request.parameters.model,
+        model=leased.request.parameters.model,
         usage=usage if usage is not None or error is not None else Usage(input=100, output=10),
         cost=cost,
         verdict=None if error else verdict,

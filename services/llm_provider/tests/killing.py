@@ -16,9 +16,8 @@ from enum import StrEnum
 
 import httpx2
 from dishka import Provider, Scope, decorate
-from llm_provider.domain.calls import Ended
-from llm_provider.domain.request import Taken
-from llm_provider.ports import Judge, JudgeCall, JudgeReply, Queue, Store, Transaction
+from llm_provider.domain.calls.call import EndedRequest
+from llm_provider.ports import Judge, JudgeCall, JudgeReply, Queue, Rows, Store, Transaction
 from llm_provider.providers import Judges, build_service
 from llm_provider.settings import Settings
 from service_kit.messaging.event_bus import EventBus, Message
@@ -70,13 +69,13 @@ class WatchedQueue:
         self._queue = queue
         self.done: set[Point] = set()
 
-    async def take(self, **how: object) -> Sequence[Taken]:
-        taken = await self._queue.take(**how)  # type: ignore[arg-type]  # passed on as it came
-        if taken:
+    async def take(self, **how: object) -> Rows:
+        rows = await self._queue.take(**how)  # type: ignore[arg-type]  # passed on as it came
+        if rows.requests:
             self.done.add(Point.AFTER_CLAIM)
-        return taken
+        return rows
 
-    async def end(self, ended: Sequence[Ended]) -> None:
+    async def end(self, ended: Sequence[EndedRequest]) -> None:
         await self._queue.end(ended)
         if ended:
             self.done.add(Point.AFTER_COMMIT)

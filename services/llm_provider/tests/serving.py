@@ -28,7 +28,7 @@ from service_kit.running import run_services
 
 HOST = "127.0.0.1"
 SECRET = "whsec_" + base64.b64encode(b"a secret that only this test knows").decode()
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 
 
 def free_port() -> int:

@@ -7,11 +7,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from llm_provider.adapters.postgres import PostgresStore
-from llm_provider.adapters.postgres_meters import MeterRules
-from llm_provider.domain.limits import BreakerNews, BreakerPolicy, Limits, Pacing
-from llm_provider.domain.metering import Settlement
-from llm_provider.domain.request import JudgeRequest, Taken
+from llm_provider.adapters.postgres.meters import MeterRules
+from llm_provider.adapters.postgres.store import LlmProviderStore, open_store
+from llm_provider.domain.meters.limits import BreakerChange, BreakerPolicy, Limits, Pacing
+from llm_provider.domain.meters.settlement import Settlement
+from llm_provider.domain.requests.request import JudgeRequest, LeasedRequest
 from service_kit.storage.database import Database
 from sqlalchemy import Row, text
 
@@ -26,7 +26,7 @@ class Stored:
     """A store, and a worker that uses it."""
 
     database: Database
-    store: PostgresStore
+    store: LlmProviderStore
     worker: UUID = field(default_factory=uuid4)
 
     async def add(self, *requests: JudgeRequest) -> None:
@@ -37,17 +37,19 @@ class Stored:
         async with self.store.transaction() as transaction:
             await transaction.meters.set_limits({model: limits})
 
-    async def take(self, limit: int = 1_000, *, worker: UUID | None = None) -> list[Taken]:
+    async def take(self, limit: int = 1_000, *, worker: UUID | None = None) -> list[LeasedRequest]:
         """Take, as one replica would; in the order of the queue."""
         async with self.store.transaction() as transaction:
-            taken = await transaction.queue.take(provider="mock", worker=worker or self.worker, limit=limit)
-        return list(taken)
+            rows = await transaction.queue.take(provider="mock", worker=worker or self.worker, limit=limit)
+        return list(rows.requests)
 
     async def return_due(self) -> int:
         async with self.store.transaction() as transaction:
-            return await transaction.queue.return_due(limit=500)
+            due = await transaction.queue.due_to_return(limit=500, max_attempts=3)
+            await transaction.queue.return_to_queue(due.queue_ids, max_attempts=3)
+        return len(due.queue_ids)
 
-    async def settle(self, *settlements: Settlement) -> BreakerNews:
+    async def settle(self, *settlements: Settlement) -> BreakerChange:
         """Settle calls of one model."""
         async with self.store.transaction() as transaction:
             (news,) = await transaction.meters.settle(provider="mock", settlements=settlements)
@@ -77,7 +79,7 @@ async def stored(
     rules = MeterRules(
         keys={"mock": "account"}, ceilings=ceilings or {}, pacing=pacing, breaker=breaker, lease=lease
     )
-    store = PostgresStore(database, rules=rules, wake_relays=lambda: None)
+    store = open_store(database, rules=rules, wake_relays=lambda: None)
     opened = Stored(database=database, store=store)
     try:
         await opened.limit(limits)

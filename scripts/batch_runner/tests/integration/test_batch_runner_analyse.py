@@ -76,7 +76,7 @@ def test_a_published_session_comes_out_as_published(validation_data: Path, name:
         )
 
 
-def test_adaptive_pairing_raises_the_red_flag(validation_data: Path) -> None:
+def test_adaptive_pairing_is_a_warning(validation_data: Path) -> None:
     session = str(validation_data / "cj_sessions/decisions/Jones2013a_expert2.csv")
 
     assert any("SSR is more than 0.1 above EB" in flag for flag in document(session)["red_flags"])
@@ -121,7 +121,7 @@ def test_the_comparisons_of_a_run_are_analysed_with_their_slots(tmp_path: Path) 
     assert found["model"]["position_bias"]["b"] > 1
 
 
-def test_items_can_be_taken_along_as_csv(tmp_path: Path) -> None:
+def test_items_can_be_written_to_a_csv_file(tmp_path: Path) -> None:
     path, table = decisions_csv(tmp_path / "d.csv"), tmp_path / "items.csv"
 
     ended = run(str(path), "--items-csv", str(table))
@@ -151,8 +151,11 @@ def test_plots_are_drawn_into_a_folder(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("name,score\na,1\n", "the columns are 'name', 'score': they do not say who won against whom"),
-        ("winner,loser\n", "there is no decision between two items"),
+        (
+            "name,score\na,1\n",
+            "the columns are 'name', 'score': they do not say which item won against which",
+        ),
+        ("winner,loser\n", "no row decides between two items"),
         ("item1,item2,winner\na,b,c\n", "line 2: the winner 'c' is neither 'a' nor 'b'"),
     ],
 )
@@ -169,7 +172,7 @@ def test_a_wrong_file_is_exit_code_2_and_one_line(tmp_path: Path, text: str, wor
         assert ended.stderr.count("\n") == 1
 
 
-def test_parts_that_were_never_compared_are_a_red_flag_or_an_error_as_asked(tmp_path: Path) -> None:
+def test_parts_that_were_never_compared_are_a_warning_or_an_error_as_asked(tmp_path: Path) -> None:
     path = tmp_path / "d.csv"
     path.write_text("winner,loser\na,b\nb,a\nc,d\nd,c\n", "utf-8")
 

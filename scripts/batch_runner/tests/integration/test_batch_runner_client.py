@@ -1,4 +1,4 @@
-"""The client against a real HTTP server: what it repeats, what it reports, and in which words."""
+"""The client against a real HTTP server: what it retries, what it reports, and in which words."""
 
 import json
 import socket
@@ -73,7 +73,7 @@ async def test_a_service_that_stays_away_is_given_up(client_for: ClientFor) -> N
     assert service.times("GET", STATUS) > 1
 
 
-async def test_a_refusal_is_told_with_its_code_and_not_repeated(client_for: ClientFor) -> None:
+async def test_a_refusal_is_reported_with_its_code_and_not_retried(client_for: ClientFor) -> None:
     refusal = Answer(422, error_body("LLM_INVALID_CONFIG", "anthropic has no model 'x': use one of y"))
 
     with (
@@ -116,13 +116,13 @@ async def test_an_answer_against_the_contract_is_an_error_that_names_the_request
     with (
         serving(one_after_the_other(Answer(200, body))) as service,
         pytest.raises(
-            ExternalServiceError, match=rf"GET http://\S+{STATUS} was answered against the contract"
+            ExternalServiceError, match=rf"GET http://\S+{STATUS} was answered in breach of the contract"
         ),
     ):
         await client_for(service.url).status(BATCH)
 
 
-async def test_a_service_that_is_not_ready_is_told_at_once(client_for: ClientFor) -> None:
+async def test_a_service_that_is_not_ready_is_reported_at_once(client_for: ClientFor) -> None:
     with (
         serving(one_after_the_other(Answer(503, b"migrations are missing"))) as service,
         pytest.raises(ExternalServiceError, match="is not ready: migrations are missing"),
@@ -133,7 +133,7 @@ async def test_a_service_that_is_not_ready_is_told_at_once(client_for: ClientFor
 
 
 async def test_a_wrong_address_is_the_callers_to_put_right(client_for: ClientFor) -> None:
-    with pytest.raises(InvalidRequest, match="--url http://:x is no address"):
+    with pytest.raises(InvalidRequest, match="--url http://:x is not an address"):
         await client_for("http://:x").check_ready()
 
 

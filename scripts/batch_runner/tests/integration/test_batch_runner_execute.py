@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -73,7 +71,7 @@ def test_a_run_ends_with_ranking_totals_and_the_paths_of_its_files(tmp_path: Pat
     assert all(path.is_file() for path in files)
 
 
-def test_texts_and_anchors_are_uploaded_before_the_batch_is_asked_for(tmp_path: Path) -> None:
+def test_texts_and_anchors_are_uploaded_before_the_batch_is_started(tmp_path: Path) -> None:
     essays = folder_of(tmp_path / "essays", {**FILES, "assignment.toml": MANIFEST})
 
     with serving(Assessing()) as service:
@@ -83,7 +81,7 @@ def test_texts_and_anchors_are_uploaded_before_the_batch_is_asked_for(tmp_path: 
     assert asked == ["/v1/content", "/v1/content", "/api/v1/anchors/register", "/api/v1/assessments"]
 
 
-def test_a_panel_is_asked_for_with_the_share_of_each_judge(tmp_path: Path) -> None:
+def test_a_panel_is_requested_with_the_share_of_each_judge(tmp_path: Path) -> None:
     essays = folder_of(tmp_path / "essays", ESSAYS)
 
     with serving(Assessing()) as service:
@@ -98,7 +96,7 @@ def test_a_panel_is_asked_for_with_the_share_of_each_judge(tmp_path: Path) -> No
     assert request["data"]["llm_config_overrides"]["provider_override"] is None
 
 
-def test_a_judge_that_there_is_not_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+def test_an_unknown_judge_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
     essays = folder_of(tmp_path / "essays", ESSAYS)
 
     with serving(Assessing()) as service:
@@ -110,7 +108,7 @@ def test_a_judge_that_there_is_not_is_refused_before_anything_is_sent(tmp_path: 
     assert service.asked == []
 
 
-def test_a_service_that_goes_away_for_a_while_is_one_calm_line(tmp_path: Path) -> None:
+def test_a_service_that_is_down_for_a_while_is_one_line(tmp_path: Path) -> None:
     essays = folder_of(tmp_path / "essays", ESSAYS)
     left = [503] * 6
 
@@ -148,7 +146,7 @@ def test_a_wrong_folder_is_exit_code_2_in_one_line_before_anything_is_sent(tmp_p
         ended = execute(essays, service)
 
     assert ended.exit_code == 2
-    assert ended.stderr == "EMPTY_CONTENT b.txt: there is no text in it\n"
+    assert ended.stderr == "EMPTY_CONTENT b.txt: it holds no text\n"
     assert service.asked == []
 
 
@@ -181,8 +179,8 @@ def test_a_service_that_is_away_is_exit_code_1_and_says_how_to_start_it(tmp_path
     assert ended.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_cancels_the_batch(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_cancels_the_batch(tmp_path: Path, number: signal.Signals, code: int) -> None:
     essays = folder_of(tmp_path / "essays", ESSAYS)
 
     with serving(Assessing(AssessmentState.JUDGING)) as service, interrupting(service, number):
@@ -190,7 +188,7 @@ def test_an_interrupt_cancels_the_batch(tmp_path: Path, number: signal.Signals) 
 
     assert service.times("POST", f"/api/v1/batches/{BATCH}/cancel") == 1
     assert ended.stdout.endswith(f"cancelled {BATCH}: nothing more is judged\n")
-    assert (ended.exit_code, ended.stderr) == (130, "")
+    assert (ended.exit_code, ended.stderr) == (code, "")
 
 
 def test_an_interrupt_of_a_batch_that_has_ended_says_so(tmp_path: Path) -> None:
@@ -208,22 +206,7 @@ def test_an_interrupt_of_a_batch_that_has_ended_says_so(tmp_path: Path) -> None:
     assert "it has ended" in ended.stderr
 
 
-def test_ctrl_c_in_a_terminal_ends_the_program_with_130(tmp_path: Path) -> None:
-    essays = folder_of(tmp_path / "essays", ESSAYS)
-    program = f"import sys; sys.path[:0] = {sys.path!r}; from batch_runner.cli import app; app()"
-
-    with serving(Assessing(AssessmentState.JUDGING)) as service:
-        command = [sys.executable, "-c", program, "execute", str(essays), "--url", service.url]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert service.started.wait(PATIENCE_SECONDS)
-        process.send_signal(signal.SIGINT)
-        out, errors = process.communicate(timeout=PATIENCE_SECONDS)
-
-    assert (process.returncode, errors) == (130, "")
-    assert out.endswith("nothing more is judged\n")
-
-
-def test_a_rehearsal_uploads_and_asks_for_nothing(tmp_path: Path) -> None:
+def test_a_dry_run_uploads_and_starts_nothing(tmp_path: Path) -> None:
     essays = folder_of(tmp_path / "essays", ESSAYS)
 
     with serving(Assessing()) as service:

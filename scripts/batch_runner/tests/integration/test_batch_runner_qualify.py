@@ -1,4 +1,4 @@
-"""cj-run qualify as a program: a good judge is let in, a bad one is not, and the reasons are told."""
+"""cj-run qualify as a program: a good judge qualifies, a bad one does not, and the reasons are given."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_a_judge_as_good_as_the_reference_qualifies(tmp_path: Path) -> None:
 
     assert (ended.exit_code, ended.stderr) == (0, "")
     first, *criteria = ended.stdout.splitlines()
-    assert first == "new may take the place of old"
+    assert first == "new may replace old"
     assert [line.split()[0] for line in criteria] == ["passed"] * 6
     assert "costs 0.50 times as much" in criteria[-1]
 
@@ -50,7 +50,7 @@ def test_a_judge_with_a_strong_preference_for_a_slot_does_not(tmp_path: Path) ->
 
     ended = run(path)
 
-    assert ended.stdout.startswith("new may not take the place of old\n")
+    assert ended.stdout.startswith("new may not replace old\n")
     assert any(
         line.startswith("failed") and "prefers the first slot" in line for line in ended.stdout.splitlines()
     )
@@ -73,13 +73,13 @@ def test_a_few_pairs_decide_nothing(tmp_path: Path) -> None:
 
     ended = run(path)
 
-    assert ended.stdout.startswith("new cannot be said yet to be able to take the place of old\n")
+    assert ended.stdout.startswith("new cannot yet be said to be able to replace old\n")
 
 
 @pytest.mark.parametrize(
     ("header", "row", "reason"),
     [
-        (("judge", "winner", "loser"), ("old", "a", "b"), "does not say who was shown first"),
+        (("judge", "winner", "loser"), ("old", "a", "b"), "does not say which item was shown first"),
         (
             ("judge", "item1", "item2", "result"),
             ("old", "a", "b", "1"),
@@ -87,7 +87,7 @@ def test_a_few_pairs_decide_nothing(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_file_that_cannot_tell_is_refused_in_one_line(
+def test_a_file_without_the_needed_columns_is_refused_in_one_line(
     tmp_path: Path, header: tuple[str, ...], row: tuple[str, ...], reason: str
 ) -> None:
     path = write_table(tmp_path / "decisions.csv", header, [row])

@@ -28,7 +28,7 @@ def test_every_policy_of_the_measurement_can_be_named() -> None:
     assert [policy.value for policy in PolicyName] == [policy.value for policy in Policy]
 
 
-def test_each_policy_is_told_with_its_medians() -> None:
+def test_each_policy_is_reported_with_its_medians() -> None:
     found = document(*SMALL, "--policy", "random", "--policy", "information")
 
     assert set(found["policies"]) == {"random", "information"}
@@ -57,7 +57,7 @@ def test_a_sharper_judge_reaches_more() -> None:
     assert sharp["true_r2"] > dull["true_r2"]
 
 
-def test_a_target_is_told_in_comparisons_and_dollars() -> None:
+def test_a_target_is_reported_in_comparisons_and_dollars() -> None:
     options = ("--essays", "12", "--seeds", "3", "--sd", "4", "--target-reliability", "0.8")
 
     found = document(*options, "--policy", "information", "--provider", "anthropic")
@@ -78,7 +78,7 @@ def test_without_a_judge_the_target_has_no_price() -> None:
     assert needed["cost_usd"] is None
 
 
-def test_a_target_out_of_reach_is_told_as_such() -> None:
+def test_a_target_out_of_reach_is_reported_as_such() -> None:
     options = ("--essays", "8", "--seeds", "2", "--sd", "0", "--target-reliability", "0.99")
 
     ended = run("simulate", *options, "--policy", "random")
@@ -126,7 +126,7 @@ def essays(tmp_path: Path) -> Path:
     return folder_of(tmp_path / "essays", {f"e{n}.txt": "A text of some words." for n in range(8)})
 
 
-def test_a_plan_says_what_is_there_and_what_the_target_takes(essays: Path) -> None:
+def test_a_plan_shows_what_the_folder_holds_and_what_the_target_takes(essays: Path) -> None:
     ended = run("plan", str(essays), "--target-reliability", "0.7")
 
     assert (ended.exit_code, ended.stderr) == (0, "")
@@ -139,7 +139,7 @@ def test_a_plan_says_what_is_there_and_what_the_target_takes(essays: Path) -> No
     assert "$" not in ended.stdout
 
 
-def test_a_plan_with_a_judge_says_dollars(essays: Path) -> None:
+def test_a_plan_with_a_judge_shows_dollars(essays: Path) -> None:
     ended = run("plan", str(essays), "--target-reliability", "0.7", "--provider", "anthropic", "--sd", "3")
 
     lines = ended.stdout.splitlines()
@@ -161,4 +161,4 @@ def test_a_plan_names_what_is_left_out(essays: Path) -> None:
 
     ended = run("plan", str(essays), "--target-reliability", "0.5", "--sd", "4")
 
-    assert "left out, being no essays: grades.csv" in ended.stdout.splitlines()
+    assert "left out, not essays: grades.csv" in ended.stdout.splitlines()

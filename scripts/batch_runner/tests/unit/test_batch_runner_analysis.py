@@ -154,17 +154,17 @@ def test_an_item_about_which_answers_keep_missing_is_flagged(tmp_path: Path) -> 
 
     assert [item.item for item in found.model.items if "answers lost" in item.flags] == ["a"]
     assert found.without_vote == 14
-    assert any(warning.endswith("about: a") for warning in found.warnings)
+    assert any(warning.endswith("for: a") for warning in found.warnings)
 
 
-def test_items_without_a_decision_are_told_not_forgotten(tmp_path: Path) -> None:
+def test_items_without_a_decision_are_reported(tmp_path: Path) -> None:
     found = of_text(tmp_path, "item1,item2,winner\na,b,a\nb,a,b\nc,a,tie\n")
 
     assert found.ties == 1
     assert "not ranked, as no decision about them can be fitted: c" in found.warnings
 
 
-def test_where_the_classical_fit_does_not_settle_the_models_figures_are_there(
+def test_where_the_classical_fit_does_not_converge_the_models_figures_remain(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def never(*_arguments: object, **_options: object) -> None:
@@ -176,7 +176,7 @@ def test_where_the_classical_fit_does_not_settle_the_models_figures_are_there(
 
     assert found.classical is None
     assert found.red_flags == ()
-    assert "the classical fit does not settle on these decisions: there is no SSR" in found.warnings
+    assert "the classical fit does not converge on these decisions: there is no SSR" in found.warnings
     assert item_rows(found)[0][-4:] == ("", "", "", "")
 
 

@@ -69,7 +69,7 @@ def test_all_of_a_thousand_items_are_shown_when_asked_for(small: Analysis) -> No
     assert sum("essay" in line for line in lines) == MANY
 
 
-def test_red_flags_stand_below_the_reliabilities(small: Analysis) -> None:
+def test_warnings_are_below_the_reliabilities(small: Analysis) -> None:
     flagged = small.model_copy(update={"red_flags": ("do not quote it",)})
 
     lines = printed(flagged)
@@ -80,7 +80,7 @@ def test_red_flags_stand_below_the_reliabilities(small: Analysis) -> None:
     assert not any("RED FLAG" in line for line in printed(small))
 
 
-def test_what_is_not_known_is_a_dash(small: Analysis) -> None:
+def test_an_unknown_figure_is_a_dash(small: Analysis) -> None:
     unknown = small.model_copy(update={"classical": None, "split_half": None})
 
     told = [line.split()[:2] for line in printed(unknown)]
@@ -110,7 +110,7 @@ def test_what_was_left_out_is_counted(small: Analysis) -> None:
     assert printed(counted)[0].endswith("by 2 judges; left out: 3 ties, 2 without a vote")
 
 
-def test_warnings_are_told(small: Analysis) -> None:
+def test_warnings_are_printed(small: Analysis) -> None:
     warned = small.model_copy(update={"warnings": ("mind the gap",)})
 
     assert printed(warned)[-1] == "note mind the gap"

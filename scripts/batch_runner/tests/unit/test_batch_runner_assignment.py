@@ -84,7 +84,7 @@ def test_every_file_with_a_problem_is_named_in_one_go(tmp_path: Path) -> None:
         load_assignment(folder)
 
     assert caught.value.message == (
-        "b.txt: there is no text in it; c.pdf: not a PDF that can be opened;"
+        "b.txt: it holds no text; c.pdf: not a PDF that can be opened;"
         " d.txt: byte 0 is not UTF-8; save the file as UTF-8 text"
     )
 

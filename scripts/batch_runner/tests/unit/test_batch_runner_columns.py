@@ -1,7 +1,7 @@
 """Recognising the columns of a decisions file."""
 
 import pytest
-from batch_runner.columns import Role, as_told, recognise
+from batch_runner.columns import Role, from_settings, recognise
 from event_contracts import InvalidRequest
 
 
@@ -32,9 +32,9 @@ def test_known_kinds_of_file_need_no_settings(header: str, slots: bool, verdict:
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
-        ("name,score", "do not say who won"),
-        ("judge,winner", "do not say who won"),
-        ("item1,item2,judge", "do not say who won"),
+        ("name,score", "do not say which item won"),
+        ("judge,winner", "do not say which item won"),
+        ("item1,item2,judge", "do not say which item won"),
         ("item1,winner,loser", "there is a slot_a, but not the other slot"),
         ("item1,item2,winner,result", "both a result and a winner"),
         ("winner,candidate_chosen,loser", "'winner', 'candidate_chosen' could each be the winner"),
@@ -52,13 +52,13 @@ def test_columns_that_say_too_little_or_two_things_are_refused(header: str, reas
 def test_a_mapping_replaces_recognition() -> None:
     header = ["winner", "candidate_chosen", "loser", "judge"]
 
-    layout = as_told(header, ["winner=candidate_chosen", "loser=loser"])
+    layout = from_settings(header, ["winner=candidate_chosen", "loser=loser"])
 
     assert layout.column == {Role.WINNER: "candidate_chosen", Role.LOSER: "loser"}
 
 
 def test_a_column_name_may_hold_an_equals_sign() -> None:
-    layout = as_told(["a=b", "c"], ["winner=a=b", "loser=c"])
+    layout = from_settings(["a=b", "c"], ["winner=a=b", "loser=c"])
 
     assert layout.column[Role.WINNER] == "a=b"
 
@@ -66,13 +66,13 @@ def test_a_column_name_may_hold_an_equals_sign() -> None:
 @pytest.mark.parametrize(
     ("told", "reason"),
     [
-        (["winner"], "write role=column, the role one of slot_a, slot_b, winner, loser, result, judge"),
+        (["winner"], "write role=column, with one of the roles slot_a, slot_b, winner, loser, result, judge"),
         (["best=w"], "write role=column"),
         (["winner=x"], "there is no column 'x'"),
         (["winner=w", "winner=l"], "winner is given twice"),
-        (["winner=w"], "do not say who won against whom"),
+        (["winner=w"], "do not say which item won against which"),
     ],
 )
 def test_a_wrong_mapping_is_refused_with_what_to_write(told: list[str], reason: str) -> None:
     with pytest.raises(InvalidRequest, match=reason):
-        as_told(["w", "l"], told)
+        from_settings(["w", "l"], told)

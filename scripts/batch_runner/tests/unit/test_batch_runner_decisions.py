@@ -101,16 +101,19 @@ def test_an_item_may_be_called_like_a_tie(tmp_path: Path) -> None:
     ("text", "reason"),
     [
         ("", "there is no header"),
-        ("winner,loser\n", "there is no decision between two items: of 0 rows"),
+        ("winner,loser\n", "no row decides between two items: of 0 rows"),
         ("winner,loser\na,a\n", "1 compare an item with itself"),
         ("winner,winner,loser\na,b,c\n", "two columns are called winner"),
-        ("winner,loser\na,b\na,b,c\n", "line 3 has 3 cells, but the header 2"),
+        ("winner,loser\na,b\na,b,c\n", "line 3 has 3 cells, but the header has 2"),
         ("winner,loser\na,b\na,\n", "line 3: only one of winner and loser"),
         ("judge,winner,loser\nj,a,b\n,a,b\n", "line 3: there is a vote, but no judge"),
         ("item1,item2,winner\na,b,c\n", "line 2: the winner 'c' is neither 'a' nor 'b'"),
         ("item1,item2,winner\na,,a\n", "line 2: one of the two items has no name"),
         ("item1,item2,result\na,b,2\n", "line 2: the result '2' is not 1 "),
-        ("item1,item2,winner,loser\na,b,a,a\n", "line 2: the loser 'a' is not the one who did not win, 'b'"),
+        (
+            "item1,item2,winner,loser\na,b,a,a\n",
+            "line 2: the loser 'a' is not the item that did not win, 'b'",
+        ),
         ("item1,item2,winner,loser\na,b,,a\n", "line 2: there is a loser, but no winner"),
         ('winner,loser\n"a,b\n', "unexpected end of data"),
     ],
@@ -128,7 +131,7 @@ def test_many_wrong_lines_are_summed_up(tmp_path: Path) -> None:
 
     assert "line 6:" in caught.value.message
     assert "line 7:" not in caught.value.message
-    assert caught.value.message.endswith("and 15 lines more")
+    assert caught.value.message.endswith("and 15 more lines")
 
 
 def test_a_file_in_another_encoding_is_refused_with_what_to_do(tmp_path: Path) -> None:

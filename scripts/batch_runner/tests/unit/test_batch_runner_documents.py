@@ -137,7 +137,7 @@ def test_a_file_without_text_is_refused(tmp_path: Path, name: str) -> None:
         "essay.pdf": lambda path: pdf_file(path, change=lambda w: w.add_blank_page(width=9, height=9)),
     }
 
-    with pytest.raises(EmptyDocument, match=f"^{name}: there is no text in it$"):
+    with pytest.raises(EmptyDocument, match=f"^{name}: it holds no text$"):
         read_document(make[name](tmp_path / name))
 
 

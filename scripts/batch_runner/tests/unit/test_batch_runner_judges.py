@@ -1,4 +1,4 @@
-"""A panel is read from the command line as a person means it, and nothing unclear is guessed at."""
+"""A panel is read from the command line as it is meant, and nothing unclear is guessed."""
 
 from decimal import Decimal
 
@@ -34,7 +34,7 @@ def test_shares_follow_a_colon() -> None:
     assert panel[0].share == 0.25
 
 
-def test_a_colon_that_no_number_follows_belongs_to_the_model() -> None:
+def test_a_colon_that_is_not_followed_by_a_number_belongs_to_the_model() -> None:
     panel = judge_panel(["mock", "openai_compatible/llama3.1:8b"])
 
     assert panel[1].model == "llama3.1:8b"
@@ -57,7 +57,7 @@ def test_what_is_no_panel_is_refused_with_what_to_do(judges: list[str], reason: 
         judge_panel(judges)
 
 
-def test_a_judge_that_there_is_not_is_refused() -> None:
+def test_an_unknown_judge_is_refused() -> None:
     with pytest.raises(InvalidLlmConfig, match="nobody"):
         judge_panel(["mock", "anthropic/nobody"])
 

@@ -13,8 +13,8 @@ from batch_runner.presentation import (
     time_left,
     totals_line,
 )
-from batch_runner.tests.building import finished, projections, status
-from event_contracts import AssessmentState, ForecastView, UntilTargetView
+from batch_runner.tests.building import STARTED, finished, projections, status
+from event_contracts import AssessmentState, BatchProblem, ForecastView, UntilTargetView
 from rich.console import Console
 
 
@@ -25,7 +25,7 @@ def printed(renderable: object, *, width: int = 80) -> list[str]:
     return console.file.getvalue().splitlines()
 
 
-def test_progress_says_how_much_how_reliable_how_dear_and_how_long() -> None:
+def test_progress_shows_comparisons_reliability_cost_and_time_left() -> None:
     assert progress_lines(status(judged=10, failed=2, budget=40, seconds=5)) == (
         "10 of at most 40 comparisons, 2 failed",
         "reliability 0.812 (target 0.90) · $0.0123 · ≤ 15 s left",
@@ -62,8 +62,23 @@ def test_time_left_is_until_the_target_where_that_is_in_sight(expected: int | No
 @pytest.mark.parametrize(
     ("seconds", "shown"), [(5, "≤ 15 s left"), (100, "≤ 5 min left"), (4000, "≤ 3 h left")]
 )
-def test_time_left_is_told_in_a_unit_that_fits(seconds: float, shown: str) -> None:
+def test_time_left_is_shown_in_a_unit_that_fits(seconds: float, shown: str) -> None:
     assert progress_lines(status(judged=10, budget=40, seconds=seconds))[1].endswith(shown)
+
+
+def test_what_keeps_a_batch_waiting_is_said_once_and_so_is_its_end() -> None:
+    screen = io.StringIO()
+    key = BatchProblem(
+        code="INVALID_API_KEY", message="anthropic refuses the key", since=STARTED, comparisons=6
+    )
+    waiting = status(judged=0).model_copy(update={"problem": key})
+
+    with LiveProgress(Console(file=screen, width=200)) as live:
+        for shown in (waiting, waiting, status(judged=1), status(judged=2)):
+            live.show(shown)
+
+    lines = [line for line in screen.getvalue().splitlines() if "comparisons" not in line]
+    assert lines == ["waiting: anthropic refuses the key", "going on"]
 
 
 def test_live_progress_fits_a_terminal_of_80_columns() -> None:
@@ -123,7 +138,7 @@ def test_a_run_without_anything_to_say_says_nothing() -> None:
     assert problems(finished("a", "b")) == []
 
 
-def test_essays_without_a_rank_and_comparisons_that_failed_are_told() -> None:
+def test_essays_without_a_rank_and_failed_comparisons_are_noted() -> None:
     metadata: dict[str, object] = {
         "failed_essays": {"c": "EMPTY_CONTENT: the essay has no text"},
         "unranked_essays": {"d": "no comparison of it was judged"},
@@ -145,7 +160,7 @@ def test_many_notes_of_one_kind_are_cut_short_and_say_so() -> None:
     found = problems(finished("a", "b", metadata={"failed_essays": failed}))
 
     assert len(found) == 11
-    assert found[-1] == "and 15 more of that kind: see result.json"
+    assert found[-1] == "and 15 more of this kind: see result.json"
 
 
 @pytest.mark.parametrize(("ssr", "warned"), [(0.9, False), (0.95, True)])
@@ -155,7 +170,7 @@ def test_an_inflated_classical_reliability_is_flagged(ssr: float, warned: bool) 
     assert any("do not quote the classical reliability" in problem for problem in found) is warned
 
 
-def test_warnings_about_grades_and_the_reason_for_having_none_are_told() -> None:
+def test_warnings_about_grades_and_the_reason_for_having_none_are_noted() -> None:
     grades = projections(["a", "b"], warnings=["only 1 anchor"], reason="one grade is no scale")
 
     found = problems(finished("a", "b", metadata={"grade_projections": grades}))

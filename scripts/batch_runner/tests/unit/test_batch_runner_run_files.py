@@ -92,7 +92,7 @@ def test_a_judges_words_and_an_essays_name_are_never_a_formula(tmp_path: Path) -
     assert unguarded(rows(tmp_path / "comparisons.csv")[1]["justification"]) == COMPARISONS[1].justification
 
 
-def test_a_run_without_a_result_still_leaves_what_there_is(tmp_path: Path) -> None:
+def test_a_run_without_a_result_still_leaves_its_other_files(tmp_path: Path) -> None:
     run = finished("a", "b", comparisons=COMPARISONS, state=AssessmentState.FAILED, error="too few answers")
 
     paths = write_run_files(run, tmp_path)

@@ -38,7 +38,7 @@ async def test_the_runs_broker_carries_a_message(kafka_bootstrap: str, topic_pre
     assert received == b"hello"
 
 
-async def test_no_topic_comes_into_being_by_itself(kafka_bootstrap: str, topic_prefix: str) -> None:
+async def test_no_topic_is_created_by_itself(kafka_bootstrap: str, topic_prefix: str) -> None:
     topic = f"{topic_prefix}never-created"
 
     with pytest.raises(KafkaError):

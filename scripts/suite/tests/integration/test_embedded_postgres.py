@@ -8,13 +8,15 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from queue import Queue
 from tempfile import TemporaryDirectory
 
 import asyncpg
 import psutil
 import pytest
 from sqlalchemy import make_url
-from suite.embedded.errors import DataFolderInUse, DataFolderUnusable
+from suite.embedded import postgres_process
+from suite.embedded.errors import DataFolderInUse, DataFolderUnusable, EmbeddedServerError
 from suite.embedded.postgres import PostgresServer, embedded_postgres
 
 HELD_OPEN = """
@@ -29,11 +31,28 @@ with embedded_postgres(Path(sys.argv[1]), throwaway=sys.argv[2] == "throwaway") 
 """
 
 
+@pytest.fixture(scope="module")
+def initialised() -> Iterator[Path]:
+    """A data folder that is ready, to copy: initialising one takes longer than most of these tests."""
+    with TemporaryDirectory(prefix="cj-initialised-") as folder:
+        data_dir = Path(folder) / "postgres"
+        with embedded_postgres(data_dir):
+            pass
+        yield data_dir
+
+
 @pytest.fixture
-def data_dir() -> Iterator[Path]:
+def new_dir() -> Iterator[Path]:
     """A folder whose path needs quoting; not pytest's own, which other users may not enter."""
-    with TemporaryDirectory(prefix="cj it's a test ") as folder:
+    with TemporaryDirectory(prefix='cj it\'s "a" $HOME tést ') as folder:
         yield Path(folder) / "postgres"
+
+
+@pytest.fixture
+def data_dir(new_dir: Path, initialised: Path) -> Path:
+    """The same with an initialised folder in it."""
+    subprocess.run(["cp", "-a", str(initialised), str(new_dir)], check=True)
+    return new_dir
 
 
 def test_what_was_stored_is_there_the_next_time(data_dir: Path) -> None:
@@ -54,13 +73,53 @@ def test_the_server_ends_with_its_context(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("depth", [1, 3])
-def test_a_folder_of_any_depth_will_do(data_dir: Path, depth: int) -> None:
-    deep = data_dir.joinpath(*["a folder with a long name, and a comma"] * depth)
+def test_a_folder_of_any_depth_is_usable(new_dir: Path, depth: int) -> None:
+    deep = new_dir.joinpath(*["a folder with a long name, and a comma"] * depth)
 
     with embedded_postgres(deep) as server:
         version = server.version()
 
     assert version.startswith("18.")
+
+
+def test_a_server_that_dies_is_started_again(data_dir: Path) -> None:
+    with embedded_postgres(data_dir) as server:
+        server.create_database("kept")
+        before = _pid(data_dir)
+
+        os.kill(before, signal.SIGKILL)
+        databases = _databases_once_it_runs(server)
+        after = _pid(data_dir)
+
+    assert "kept" in databases
+    assert after != before
+    assert not _runs(after)
+
+
+def test_a_server_that_dies_repeatedly_is_given_up(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_process, "MAX_DEATHS", 2)
+    given_up: Queue[EmbeddedServerError] = Queue()
+
+    with embedded_postgres(data_dir, on_failure=given_up.put) as server:
+        for _ in range(2):
+            _databases_once_it_runs(server)
+            os.kill(_pid(data_dir), signal.SIGKILL)
+        error = given_up.get(timeout=60)
+
+    assert error.message == f"PostgreSQL died 2 times within 60 s: see {data_dir}/log"
+
+
+def test_a_server_whose_data_is_gone_is_given_up(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_process, "RESTART_TIMEOUT_SECONDS", 0.2)
+    given_up: Queue[EmbeddedServerError] = Queue()
+
+    with embedded_postgres(data_dir, on_failure=given_up.put):
+        pid = _pid(data_dir)
+        data_dir.rename(data_dir.with_name("elsewhere"))
+        os.kill(pid, signal.SIGKILL)
+        error = given_up.get(timeout=60)
+
+    assert error.message.startswith(f"PostgreSQL could not be started on {data_dir}")
 
 
 def test_a_server_left_behind_by_a_kill_is_replaced_and_its_data_kept(data_dir: Path) -> None:
@@ -89,7 +148,7 @@ def test_a_server_that_was_killed_itself_is_started_again(data_dir: Path) -> Non
     assert "kept" in databases
 
 
-def test_a_stranger_with_the_recorded_pid_is_left_alone(data_dir: Path) -> None:
+def test_another_process_with_the_recorded_pid_is_left_alone(data_dir: Path) -> None:
     with embedded_postgres(data_dir):
         record = (data_dir / "postmaster.pid").read_text()
     stranger = subprocess.Popen(["sleep", "60"])
@@ -125,21 +184,21 @@ def test_a_folder_in_use_is_refused_and_its_server_left_alone(data_dir: Path) ->
     assert version.startswith("18.")
 
 
-def test_a_folder_that_holds_something_else_is_refused_and_left_as_it_was(data_dir: Path) -> None:
-    data_dir.mkdir()
-    (data_dir / "essay.txt").write_text("mine")
+def test_a_folder_that_holds_something_else_is_refused_and_left_as_it_was(new_dir: Path) -> None:
+    new_dir.mkdir()
+    (new_dir / "essay.txt").write_text("mine")
 
-    with pytest.raises(DataFolderUnusable, match="choose another folder"), embedded_postgres(data_dir):
+    with pytest.raises(DataFolderUnusable, match="choose another folder"), embedded_postgres(new_dir):
         pass
 
-    assert [path.name for path in data_dir.iterdir()] == ["essay.txt"]
+    assert [path.name for path in new_dir.iterdir()] == ["essay.txt"]
 
 
-def test_data_of_another_version_is_refused(data_dir: Path) -> None:
-    data_dir.mkdir()
-    (data_dir / "PG_VERSION").write_text("16\n")
+def test_data_of_another_version_is_refused(new_dir: Path) -> None:
+    new_dir.mkdir()
+    (new_dir / "PG_VERSION").write_text("16\n")
 
-    with pytest.raises(DataFolderUnusable, match="found version 16"), embedded_postgres(data_dir):
+    with pytest.raises(DataFolderUnusable, match="found version 16"), embedded_postgres(new_dir):
         pass
 
 
@@ -175,6 +234,14 @@ def _owner_elsewhere(data_dir: Path, kind: str) -> "subprocess.Popen[str]":
 
 def _pid(data_dir: Path) -> int:
     return int((data_dir / "postmaster.pid").read_text().splitlines()[0])
+
+
+def _databases_once_it_runs(server: PostgresServer) -> list[str]:
+    while True:
+        try:
+            return _databases(server)
+        except (OSError, asyncpg.PostgresError):
+            time.sleep(0.05)
 
 
 def _gone_within(pid: int, *, seconds: float) -> bool:

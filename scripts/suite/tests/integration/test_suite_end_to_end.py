@@ -1,4 +1,4 @@
-"""The whole suite on input that nobody here wrote: over real Kafka and PostgreSQL, both services as processes."""
+"""The whole suite on published data: over real Kafka and PostgreSQL, both services as processes."""
 
 import asyncio
 import csv
@@ -26,34 +26,34 @@ from event_contracts import (
 )
 from scipy.stats import spearmanr
 from suite.embedded.postgres import PostgresServer
-from suite.rehearsal import Rehearsal, rehearsal, running
+from suite.processes.deployment import Deployment, make_deployment, running
 
 pytestmark = pytest.mark.slow
 
 ESSAYS = 60
-BUDGET_AN_ESSAY = 30
+BUDGET_PER_ESSAY = 30
 TOPIC = "T29"
 
 
 @pytest.fixture
-def stage_name() -> str:
+def deployment_name() -> str:
     return f"e2e{uuid4().hex[:8]}"
 
 
-MakeStage = Callable[..., Rehearsal]
+MakeDeployment = Callable[..., Deployment]
 
 
 @pytest.fixture
-def stage_of(
-    postgres_server: PostgresServer, kafka_bootstrap: str, stage_name: str, tmp_path: Path
-) -> Iterator[MakeStage]:
-    """``stage_of(qualities=…, provider=…)`` makes a rehearsal; its databases are dropped afterwards."""
+def deployment_with(
+    postgres_server: PostgresServer, kafka_bootstrap: str, deployment_name: str, tmp_path: Path
+) -> Iterator[MakeDeployment]:
+    """``deployment_with(qualities=…, provider=…)`` makes a deployment; its databases are dropped afterwards."""
 
-    def make(*, qualities: Path, provider: dict[str, str]) -> Rehearsal:
-        return rehearsal(
+    def make(*, qualities: Path, provider: dict[str, str]) -> Deployment:
+        return make_deployment(
             postgres_server,
             kafka_bootstrap,
-            name=stage_name,
+            name=deployment_name,
             folder=tmp_path,
             qualities=qualities,
             provider=provider,
@@ -62,14 +62,14 @@ def stage_of(
 
     yield make
     for service in ("cj_assessment", "llm_provider"):
-        postgres_server.drop_database(f"{stage_name}_{service}")
+        postgres_server.drop_database(f"{deployment_name}_{service}")
 
 
 async def assess(
-    stage: Rehearsal, assignment: Assignment, options: RunOptions
+    deployment: Deployment, assignment: Assignment, options: RunOptions
 ) -> tuple[BatchStatusView, AssessmentResultV1, float]:
     async with httpx2.AsyncClient(timeout=30) as http, asyncio.timeout(300):
-        client = AssessmentClient(http=http, base_url=stage.assessment.url)
+        client = AssessmentClient(http=http, base_url=deployment.assessment.url)
         texts = await upload(client, assignment)
         started = time.perf_counter()
         await client.start(assessment_request(assignment, texts, options))
@@ -83,7 +83,7 @@ def scores(result: AssessmentResultV1) -> dict[str, float]:
 
 
 async def test_sixty_real_essays_are_ranked_as_they_were_written(
-    stage_of: MakeStage, validation_data: Path, tmp_path: Path
+    deployment_with: MakeDeployment, validation_data: Path, tmp_path: Path
 ) -> None:
     with (validation_data / "graded_essays/samples1000.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))[:: 1000 // ESSAYS][:ESSAYS]
@@ -98,8 +98,8 @@ async def test_sixty_real_essays_are_ranked_as_they_were_written(
         essays=tuple(StudentEssay(essay_id=row["ID"], text=row["text"]) for row in rows),
     )
 
-    async with running(stage_of(qualities=qualities, provider={"concurrency": "64"})) as stage:
-        status, result, seconds = await assess(stage, assignment, RunOptions(batch_id="graded-essays"))
+    async with running(deployment_with(qualities=qualities, provider={"concurrency": "64"})) as deployment:
+        status, result, seconds = await assess(deployment, assignment, RunOptions(batch_id="graded-essays"))
 
     found = scores(result)
     agreement = spearmanr([found[name] for name in truth], list(truth.values())).statistic
@@ -110,11 +110,11 @@ async def test_sixty_real_essays_are_ranked_as_they_were_written(
     assert status.stop_reason is StopReason.TARGET_REACHED
     assert agreement >= 0.95
     assert float(str(reliability["eb"])) >= 0.90
-    assert judged < 0.8 * BUDGET_AN_ESSAY * ESSAYS / 2
+    assert judged < 0.8 * BUDGET_PER_ESSAY * ESSAYS / 2
 
 
 async def test_real_peoples_decisions_replayed_give_their_published_ranking(
-    stage_of: MakeStage, validation_data: Path, tmp_path: Path
+    deployment_with: MakeDeployment, validation_data: Path, tmp_path: Path
 ) -> None:
     folder = validation_data / "argument_judgements"
     with (folder / "arguments.csv").open(encoding="utf-8") as file:
@@ -134,8 +134,10 @@ async def test_real_peoples_decisions_replayed_give_their_published_ranking(
     empty = tmp_path / "qualities.toml"
     empty.write_text("[quality]\n", encoding="utf-8")
 
-    async with running(stage_of(qualities=empty, provider={"replay_file": str(recorded)})) as stage:
-        status, result, _ = await assess(stage, assignment, RunOptions(batch_id="arguments"))
+    async with running(
+        deployment_with(qualities=empty, provider={"replay_file": str(recorded)})
+    ) as deployment:
+        status, result, _ = await assess(deployment, assignment, RunOptions(batch_id="arguments"))
 
     found = scores(result)
     published = {row["id"]: float(row["rank_score"]) for row in arguments}

@@ -6,9 +6,9 @@ from typing import TypeVar
 
 import batch_conductor.adapters.tables
 import batch_conductor.settings
-import cj_assessment.adapters.tables
+import cj_assessment.adapters.postgres.tables
 import cj_assessment.settings
-import llm_provider.adapters.tables
+import llm_provider.adapters.postgres.tables
 import llm_provider.settings
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -24,8 +24,8 @@ SERVICES = [
     pytest.param(tables.metadata, settings.MIGRATIONS, id=name)
     for name, tables, settings in (
         ("batch_conductor", batch_conductor.adapters.tables, batch_conductor.settings),
-        ("cj_assessment", cj_assessment.adapters.tables, cj_assessment.settings),
-        ("llm_provider", llm_provider.adapters.tables, llm_provider.settings),
+        ("cj_assessment", cj_assessment.adapters.postgres.tables, cj_assessment.settings),
+        ("llm_provider", llm_provider.adapters.postgres.tables, llm_provider.settings),
     )
 ]
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from suite.benchmarks import measurement
 from suite.benchmarks.measurement import (
     SPREAD,
     Problem,
@@ -16,6 +17,12 @@ from suite.benchmarks.measurement import (
 )
 from suite.benchmarks.measurement import Round as AfterARound
 from suite.benchmarks.page import written
+
+
+@pytest.fixture(autouse=True)
+def _one_run_of_each_solver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What these tests look at does not depend on how often a solver is timed."""
+    monkeypatch.setattr(measurement, "REPEATS", (1, 1))
 
 
 def timing(solver: str, milliseconds: float, *, gradient: float = 1e-9) -> Timing:
@@ -41,7 +48,7 @@ def test_only_peers_as_exact_as_our_fit_are_compared_with_it() -> None:
     assert best_peer([own, rough, own]) is None
 
 
-def test_the_quickest_peer_that_came_near_is_named_too_but_none_that_did_not() -> None:
+def test_the_fastest_peer_near_our_fit_is_named_too() -> None:
     own, far = timing("own", 1), timing("far", 1.5, gradient=1e-3)
     near, exact = timing("near", 2, gradient=1e-7), timing("exact", 5)
 

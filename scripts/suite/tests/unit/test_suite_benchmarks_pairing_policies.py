@@ -53,14 +53,14 @@ def test_a_target_never_reached_has_no_number() -> None:
     assert needed(readings()[:3], truth(readings()[:3])) is None
 
 
-def test_savings_are_held_against_random_pairs() -> None:
+def test_savings_are_compared_with_random_pairs() -> None:
     rows = table(measured()).splitlines()
 
     assert rows[2].startswith("| random pairs | 15.0 | 20.0 | 15.0 | 20.0 |")
     assert rows[3].startswith("| ours, as the service judges | 10.0 (−33%) | 15.0 (−25%) |")
 
 
-def test_no_policy_can_beat_what_its_answers_tell() -> None:
+def test_no_policy_can_beat_the_information_in_its_answers() -> None:
     """For a blunt judge an answer tells a quarter of the variance of the difference, halved: the limit is known."""
     blunt = limit(0.05)
 

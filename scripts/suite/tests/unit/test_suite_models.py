@@ -1,4 +1,4 @@
-"""The promises of cj-suite models: what is printed is true, what is refused says why, what is checked was asked."""
+"""What cj-suite models promises: true figures, refusals with reasons, and checks against the vendors."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from model_manifest.tests.vendor_server import (
     vendor_server,
 )
 from model_manifest.vendor_lists import VENDORS
-from suite.models import models_app
+from suite.models.commands import models_app
 from typer.testing import CliRunner, Result
 
 TODAY = "2026-11-24"
@@ -141,7 +141,7 @@ def test_list_of_an_unknown_provider_names_those_there_are() -> None:
     assert "anthropic, openai, google" in refused.stderr
 
 
-def test_show_says_everything_of_one_model() -> None:
+def test_show_prints_everything_about_one_model() -> None:
     shown = run("show", "anthropic/claude-haiku-5-5", "--on", TODAY)
 
     assert shown.exit_code == 0
@@ -171,7 +171,7 @@ def test_show_of_something_unknown_is_refused_with_the_choices(name: str) -> Non
     assert "use one of" in refused.stderr
 
 
-def test_validate_says_what_a_judge_would_be_called_with() -> None:
+def test_validate_prints_the_parameters_of_a_call() -> None:
     resolved = run_json(
         "validate", "--model", "gpt-6-luna", "--temperature", "0", "--reasoning-effort", "none"
     )
@@ -225,7 +225,7 @@ def test_check_announces_what_is_going_to_retire() -> None:
     assert "retires in 6 days" in notice["message"]
 
 
-def test_check_tells_a_price_that_has_changed() -> None:
+def test_check_reports_a_price_that_has_changed() -> None:
     checked = run("check", "--provider", "google", "--on", "2026-12-01")
 
     assert checked.exit_code == 3
@@ -296,7 +296,7 @@ def test_check_is_four_when_a_tracked_family_has_a_newer_model(
     assert "gemini-3.9-flash" in checked.stdout
 
 
-def test_check_is_five_when_nobody_has_looked_at_a_family(
+def test_check_is_five_for_a_family_that_is_not_reviewed(
     monkeypatch: pytest.MonkeyPatch, server: VendorServer
 ) -> None:
     server.models = [*as_listed(LLMProvider.ANTHROPIC), anthropic_model("claude-saga-1")]

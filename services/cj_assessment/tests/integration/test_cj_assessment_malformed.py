@@ -294,10 +294,7 @@ CALLBACKS = (
             ("request_id", "x" * 3_000),
             ("winner", "x" * 70_000),
             ("request_metadata", {"prompt_sha256": "0" * 64, "a": DEEP}),
-            ("request_metadata", {"prompt_sha256": "0" * 64}),
-            ("request_metadata.attempt_id", "no id"),
             ("request_metadata.attempt_id", DEEP),
-            ("request_metadata.bos_batch_id", "x" * 3_000),
         )
     ),
     Malformed(what="nothing", path=CALLBACK, body=b""),
@@ -337,6 +334,25 @@ def test_a_signed_callback_that_cannot_be_kept_is_refused(client: httpx2.Client,
     answer = client.post(CALLBACK, content=body, headers=headers)
 
     assert_documented(case, answer)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("data.request_metadata", {"prompt_sha256": "0" * 64}),
+        ("data.request_metadata.attempt_id", "no id"),
+        ("data.request_metadata.bos_batch_id", "x" * 3_000),
+    ],
+)
+def test_a_signed_callback_that_answers_nothing_of_ours_is_taken_and_counted(
+    client: httpx2.Client, path: str, value: object
+) -> None:
+    body = json.dumps(changed(RESULT, path, value)).encode()
+    headers = {**JSON, **WebhookSigner(SECRET).headers(message_id=str(uuid4()), body=body)}
+
+    answer = client.post(CALLBACK, content=body, headers=headers)
+
+    assert answer.status_code == 202, answer.text
 
 
 def test_the_error_says_which_language_the_course_has(client: httpx2.Client) -> None:

@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -14,7 +15,7 @@ from event_contracts import AssessmentState, ComparisonBatchItem, StopReason
 
 ESSAYS = 200
 TEXTS: dict[str, str | bytes] = {f"essay-{n}": "word " * (20 + n) for n in range(ESSAYS)}
-PRICES = {"simulated_input_price": Decimal(3), "simulated_output_price": Decimal(15)}
+PRICES: dict[str, Any] = {"simulated_input_price": Decimal(3), "simulated_output_price": Decimal(15)}
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 from cj_assessment.tests.building import request
 from cj_assessment.tests.desk import Vote, longer_text_wins
@@ -93,7 +94,10 @@ async def test_texts_of_another_service_are_fetched_and_what_cannot_be_had_is_na
     async with platform() as elsewhere:
         elsewhere.texts, elsewhere.broken = dict(TEXTS), {"lost"}
         storage = {name: name for name in (*TEXTS, "lost", "unknown")}
-        options = {"content_service_url": elsewhere.url, "content_patience": timedelta(0)}
+        options: dict[str, Any] = {
+            "content_service_url": elsewhere.url,
+            "content_patience": timedelta(0),
+        }
         async with over_http(make_database("cj_content"), **options) as service:
             batch_id = await ask(service, storage)
 
@@ -117,8 +121,8 @@ async def test_a_batch_waits_for_a_content_service_that_is_away(make_database: C
             await until(lambda: len(elsewhere.fetched) == 3 * len(TEXTS))
             waiting = await service.status(batch_id)
             elsewhere.broken.clear()
-            async with stored(database) as books:
-                await books.execute("UPDATE assessment_batch SET check_at = now()")
+            async with stored(database) as storage:
+                await storage.execute("UPDATE assessment_batch SET next_check_at = now()")
 
             status = await service.until_ended(batch_id, seconds=60)
 

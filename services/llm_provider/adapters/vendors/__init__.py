@@ -1,21 +1,18 @@
-"""The vendors of models: what goes to each over the wire, live or in a batch job, and what comes back."""
+"""The providers of models: one folder each, found by itself; ``vendor_api.registration`` says what it holds."""
 
-from llm_provider.adapters.vendors.anthropic import AnthropicJudge
-from llm_provider.adapters.vendors.anthropic_batches import AnthropicBatches
-from llm_provider.adapters.vendors.google import GoogleJudge
-from llm_provider.adapters.vendors.google_batches import GoogleBatches
-from llm_provider.adapters.vendors.openai import OpenAiJudge
-from llm_provider.adapters.vendors.openai_batches import OpenAiBatches
-from llm_provider.adapters.vendors.openai_compatible import OpenAiCompatibleJudge
-from llm_provider.adapters.vendors.openrouter import OpenRouterJudge
+import pkgutil
+from importlib import import_module
+from typing import Any
 
-__all__ = [
-    "AnthropicBatches",
-    "AnthropicJudge",
-    "GoogleBatches",
-    "GoogleJudge",
-    "OpenAiBatches",
-    "OpenAiCompatibleJudge",
-    "OpenAiJudge",
-    "OpenRouterJudge",
-]
+from llm_provider.adapters.vendor_api.registration import VendorRegistration
+
+
+def registrations() -> dict[str, VendorRegistration[Any]]:
+    """The registration of every provider, by its name; raises ``TypeError`` for a folder without one."""
+    found: dict[str, VendorRegistration[Any]] = {}
+    for module in pkgutil.iter_modules(__path__, prefix=f"{__name__}."):
+        registration = getattr(import_module(module.name), "REGISTRATION", None)
+        if not isinstance(registration, VendorRegistration):
+            raise TypeError(f"{module.name} has no REGISTRATION")
+        found[registration.provider] = registration
+    return found

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-from llm_provider.adapters.tables import metadata
+from llm_provider.adapters.postgres.tables import metadata
 from llm_provider.settings import MIGRATIONS
 from service_kit.storage.database import migrate
 from sqlalchemy import text

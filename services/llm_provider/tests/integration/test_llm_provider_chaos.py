@@ -10,8 +10,8 @@ import httpx2
 import pytest
 from dishka import Provider, Scope, decorate
 from event_contracts import LLMComparisonResultV1, LLMConfigOverrides
-from llm_provider.domain.errors import JudgeBusy
-from llm_provider.domain.request import Usage
+from llm_provider.domain.calls.errors import RateLimitReached
+from llm_provider.domain.costs.usage import Usage
 from llm_provider.ports import Judge, JudgeCall, JudgeReply
 from llm_provider.providers import Judges
 from llm_provider.tests.building import comparison
@@ -71,7 +71,7 @@ class LoggingJudge:
         self._log.began.append((self._replica, time.monotonic()))
         try:
             return await self._judge.judge(call)
-        except JudgeBusy as error:
+        except RateLimitReached as error:
             now, pause = time.monotonic(), error.retry_after or timedelta(0)
             self._log.holds.append((self._replica, now, now + pause.total_seconds()))
             raise
@@ -111,9 +111,9 @@ async def running(
                         anthropic_url=vendors.url("anthropic"),
                         limits={"anthropic": {"requests_per_minute": 1e6, "concurrency": 24}},
                         call_timeout=timedelta(seconds=0.5),
-                        first_pause=timedelta(seconds=0.05),
+                        first_retry_delay=timedelta(seconds=0.05),
                         breaker_failures=10,
-                        breaker_pause=timedelta(seconds=0.2),
+                        breaker_open_for=timedelta(seconds=0.2),
                         announce_calls=False,
                     ),
                     bus=bus,

@@ -137,7 +137,7 @@ async def test_what_no_judge_can_honour_is_refused_with_the_choices_before_anyth
 
     assert refused.status_code == 422
     assert said in error_of(refused).message
-    assert corrected.status_code == 202, "the refused request must not have taken the key"
+    assert corrected.status_code == 202, "the refused request must not have leased the key"
 
 
 @pytest.mark.parametrize(

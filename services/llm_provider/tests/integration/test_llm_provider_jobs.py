@@ -9,7 +9,7 @@ from decimal import Decimal
 import httpx2
 import pytest
 from event_contracts import BatchExpiry, ComparisonBatchItem, Latency, LLMConfigOverrides
-from llm_provider.domain.request import Usage
+from llm_provider.domain.costs.usage import Usage
 from llm_provider.tests.building import comparison
 from llm_provider.tests.serving import PATIENCE_SECONDS, Results, memory_bus, serving, settings_for, submit
 from llm_provider.tests.storing import stored
@@ -57,7 +57,7 @@ async def service(
     quick = {
         "batch_collect_for": timedelta(seconds=0.1),
         "batch_poll_every": timedelta(seconds=0.1),
-        "first_pause": timedelta(seconds=0.01),
+        "first_retry_delay": timedelta(seconds=0.01),
     }
     settings = settings_for(database_url, **{**keys, **urls, **quick, **changes})
     async with serving(settings, bus=bus) as client:
@@ -158,10 +158,9 @@ async def test_a_job_of_which_nothing_can_be_learnt_is_given_up(database_url: st
         vendors.views_before_end = 1_000_000
         async with service(database_url, vendors) as (client, _):
             await submit(client, relaxed("anthropic", 2, on_expiry=BatchExpiry.REPORT))
-            await _until(lambda: bool(vendors.jobs))
-            await asyncio.sleep(0.3)
+            await _job_is(database_url, "state = 'running'")
         async with stored(database_url) as database:
-            await database.execute("UPDATE provider_batch SET created_at = now() - interval '49 hours'")
+            await database.execute("UPDATE batch_job SET created_at = now() - interval '49 hours'")
         async with service(database_url, vendors, anthropic_url="http://127.0.0.1:9") as (_, results):
             received = await results.waits_for(2)
 
@@ -240,8 +239,7 @@ async def test_a_running_job_is_found_again_after_a_restart(database_url: str) -
         vendors.views_before_end = 1_000_000
         async with service(database_url, vendors) as (client, _):
             await submit(client, relaxed("anthropic", 5))
-            await _until(lambda: bool(vendors.jobs))
-            await asyncio.sleep(0.3)
+            await _job_is(database_url, "state = 'running'")
         (job,) = vendors.jobs.values()
         job.views_left = 0
         async with service(database_url, vendors) as (_, results):
@@ -258,12 +256,11 @@ async def test_a_job_that_was_being_submitted_at_a_kill_costs_one_job_and_answer
         vendors.views_before_end = 1_000_000
         async with service(database_url, vendors) as (client, before):
             await submit(client, relaxed("anthropic", 5))
-            await _until(lambda: bool(vendors.jobs))
-            await asyncio.sleep(0.3)
+            await _job_is(database_url, "state = 'running'")
         async with stored(database_url) as database:
             # What a kill between the vendor's answer and the commit leaves behind.
             await database.execute(
-                "UPDATE provider_batch SET state = 'submitting', vendor_job_id = NULL, due_at = now()"
+                "UPDATE batch_job SET state = 'submitting', vendor_job_id = NULL, due_at = now()"
             )
         vendors.views_before_end = 1
         async with service(database_url, vendors) as (client, after):
@@ -282,16 +279,14 @@ async def test_outcomes_that_are_read_twice_are_billed_and_answered_once(databas
         async with service(database_url, vendors) as (client, first):
             await submit(client, relaxed("anthropic", 5))
             await first.waits_for(5)
-            await asyncio.sleep(0.2)
+            await _job_is(database_url, "state = 'ended'")
         async with stored(database_url) as database:
-            await database.execute(
-                "UPDATE provider_batch SET state = 'running', ended_at = NULL, due_at = now()"
-            )
+            await database.execute("UPDATE batch_job SET state = 'running', ended_at = NULL, due_at = now()")
         async with service(database_url, vendors) as (client, second):
-            await asyncio.sleep(1.0)
+            await _job_is(database_url, "state = 'ended'")
             costs = (await client.get("/api/v1/costs")).json()["total"]
         async with stored(database_url) as database:
-            (job,) = await database.rows("SELECT state FROM provider_batch")
+            (job,) = await database.rows("SELECT state FROM batch_job")
 
     assert job.state == "ended"
     assert second.received == []
@@ -321,7 +316,7 @@ async def test_a_vendor_that_is_away_when_a_job_is_submitted_gets_it_later(datab
         vendors.address = "http://127.0.0.1:9"
         async with service(database_url, vendors) as (client, _):
             await submit(client, relaxed("anthropic", 2))
-            await asyncio.sleep(0.5)
+            await _job_is(database_url, "state = 'submitting' AND submissions > 0")
         vendors.address = address
         async with service(database_url, vendors) as (_, results):
             received = await results.waits_for(2)
@@ -333,6 +328,13 @@ async def test_a_vendor_that_is_away_when_a_job_is_submitted_gets_it_later(datab
 async def _cancel(client: httpx2.AsyncClient, queue_ids: Sequence[object]) -> None:
     for queue_id in queue_ids:
         await client.post(f"/api/v1/requests/{queue_id}/cancel")
+
+
+async def _job_is(database_url: str, condition: str) -> None:
+    """Wait until the database has a job of which this is true."""
+    async with stored(database_url) as database, asyncio.timeout(PATIENCE_SECONDS):
+        while not await database.rows(f"SELECT 1 FROM batch_job WHERE {condition}"):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 async def _until(holds: Callable[[], bool]) -> None:

@@ -24,11 +24,11 @@ from llm_provider.tests.killing import Point
 from llm_provider.tests.serving import HOST, SECRET, free_port, serving_app, submit
 from llm_provider.tests.vendors.calling import plain_client
 from service_kit.messaging.event_bus import KafkaEventBus, Record
-from suite.benchmarks.limited_vendor import LimitedVendor, VendorLimits
+from suite.benchmarks.provider.limited_vendor import LimitedVendor, VendorLimits
 
-KILLS: Final = 25
+KILLS: Final = 15
 CONCURRENCY: Final = 8
-REQUESTS: Final = 700
+REQUESTS: Final = 400
 PATIENCE_SECONDS: Final = 240.0
 OVERRIDES: Final = LLMConfigOverrides(provider_override="openai_compatible", model_override="limited-1")
 ROOTS: Final = os.pathsep.join(

@@ -11,7 +11,7 @@ import suite
 from event_contracts import LLMConfigOverrides
 from llm_provider.tests.building import comparison
 from llm_provider.tests.serving import memory_bus, serving, settings_for, submit
-from suite.local_llm import MODEL, local_llm
+from suite.embedded.local_llm import MODEL, local_llm
 
 ESSAYS = sorted((Path(suite.__file__).parent / "sample_assignment" / "essays").glob("*.txt"))
 COMPARISONS = 6
@@ -48,7 +48,7 @@ async def test_a_real_model_judges_a_small_batch_end_to_end(database_url: str) -
             limits={"openai_compatible": {"concurrency": 1}},
             call_timeout=timedelta(minutes=5),
             expires_after=timedelta(minutes=30),
-            first_pause=timedelta(seconds=0.1),
+            first_retry_delay=timedelta(seconds=0.1),
             max_attempts=2,
         )
         async with serving(settings, bus=bus) as client:

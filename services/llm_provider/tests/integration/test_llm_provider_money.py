@@ -24,7 +24,7 @@ from event_contracts import (
     parse_envelope,
     topic_of,
 )
-from llm_provider.domain.request import Usage
+from llm_provider.domain.costs.usage import Usage
 from llm_provider.tests.building import comparison
 from llm_provider.tests.serving import PATIENCE_SECONDS, Results, serving, settings_for, submit
 from llm_provider.tests.storing import stored
@@ -87,7 +87,10 @@ async def judged_by_claude(
     async with (
         fake_vendors(scenario) as vendors,
         service(
-            database_url, anthropic_api_key=KEY, anthropic_url=vendors.url("anthropic"), first_pause="PT0.01S"
+            database_url,
+            anthropic_api_key=KEY,
+            anthropic_url=vendors.url("anthropic"),
+            first_retry_delay="PT0.01S",
         ) as (client, results, announced),
     ):
         await submit(client, items)
@@ -203,15 +206,15 @@ async def test_totals_are_the_sums_of_the_calls(database_url: str) -> None:
         **PRICED,
         simulated_malformed_rate=0.3,
         simulated_failure_rate=0.2,
-        first_pause="PT0.01S",
+        first_retry_delay="PT0.01S",
     ) as (client, results, _):
         await submit(client, [comparison(f"essay {number}") for number in range(40)])
         await results.waits_for(40)
         costs = (await client.get("/api/v1/costs")).json()["total"]
-    async with stored(database_url) as books:
-        (sums,) = await books.rows(
+    async with stored(database_url) as ledger:
+        (sums,) = await ledger.rows(
             "SELECT count(*) AS calls, sum(input_tokens) AS tokens, sum(cost_usd) AS usd,"
-            " count(DISTINCT (request, attempt)) AS pairs FROM provider_call"
+            " count(DISTINCT (request_id, attempt)) AS pairs FROM provider_call"
         )
 
     assert costs["calls"] == sums.calls == sums.pairs

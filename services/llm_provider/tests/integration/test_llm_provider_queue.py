@@ -18,9 +18,7 @@ async def test_calls_that_fail_are_made_again_until_every_request_has_its_vote(d
         database_url,
         simulated_failure_rate=0.2,
         simulated_rate_limit_rate=0.1,
-        simulated_malformed_rate=0.1,
-        max_attempts=12,
-        first_pause=timedelta(milliseconds=10),
+        first_retry_delay=timedelta(milliseconds=10),
     )
     async with serving(settings, bus=bus) as client:
         await submit(client, [comparison(f"essay {number}") for number in range(50)])
@@ -33,7 +31,10 @@ async def test_calls_that_fail_are_made_again_until_every_request_has_its_vote(d
 async def test_a_request_whose_calls_all_fail_ends_with_the_last_error(database_url: str) -> None:
     bus, results = memory_bus()
     settings = settings_for(
-        database_url, simulated_malformed_rate=1.0, max_attempts=3, first_pause=timedelta(milliseconds=10)
+        database_url,
+        simulated_malformed_rate=1.0,
+        max_attempts=3,
+        first_retry_delay=timedelta(milliseconds=10),
     )
     async with serving(settings, bus=bus) as client:
         answer = await submit(client, [comparison()])

@@ -1,32 +1,29 @@
 """Batch jobs: what goes up has the vendor's form, and every item that the vendor answers for has one outcome."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import httpx2
 import orjson
 import pytest
 from event_contracts import JsonObject
-from llm_provider.adapters.vendors import anthropic_batches, google_batches, openai_batches
-from llm_provider.domain.errors import (
-    JudgeBusy,
+from llm_provider.adapters.vendors.anthropic import batches as anthropic_batches
+from llm_provider.adapters.vendors.google import batches as google_batches
+from llm_provider.adapters.vendors.openai import batches as openai_batches
+from llm_provider.domain.calls.errors import (
     JudgeError,
-    JudgeForbidden,
-    JudgeRefused,
     JudgeTimeout,
     JudgeUnavailable,
+    KeyRejected,
+    RateLimitReached,
+    RequestRejected,
 )
-from llm_provider.domain.request import Usage
-from llm_provider.ports import BatchItem, BatchJobState, BatchJudge, BatchOutcome, Ending
+from llm_provider.ports import BatchJobState, Ending
 from llm_provider.tests.vendors.calling import (
     BATCH_VENDORS,
     MODELS,
     SECRET_TEXT,
     batches_of,
-    call,
     plain_client,
 )
 from llm_provider.tests.vendors.fake_vendors import (
@@ -36,14 +33,13 @@ from llm_provider.tests.vendors.fake_vendors import (
     Behaviour,
     Expires,
     Failure,
-    FakeVendors,
     JobEnd,
     Raw,
-    Scenario,
     always,
     fake_vendors,
     in_turn,
 )
+from llm_provider.tests.vendors.job_traffic import USAGE, Traffic, ended, items, job_traffic, outcomes_of
 from llm_provider.tests.vendors.published_types import (
     REQUESTS,
     check_anthropic_job,
@@ -53,73 +49,6 @@ from llm_provider.tests.vendors.published_types import (
     check_openai_job,
     check_openai_job_view,
 )
-
-USAGE: Final = Usage(input=1_000, output=30, cache_read=600, reasoning=9)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Traffic:
-    """A batch API against the fake vendor, and all that went over the wire."""
-
-    batches: BatchJudge
-    vendors: FakeVendors
-    requests: list[httpx2.Request]
-    responses: list[httpx2.Response]
-
-    def bodies(self, path: str) -> list[JsonObject]:
-        """The JSON bodies that went to an address."""
-        return [orjson.loads(request.content) for request in self.requests if request.url.path.endswith(path)]
-
-    def answers(self, path: str) -> list[JsonObject]:
-        """The JSON bodies that came from an address."""
-        answered = [answer for answer in self.responses if answer.request.url.path.endswith(path)]
-        return [orjson.loads(answer.content) for answer in answered]
-
-
-@asynccontextmanager
-async def job_traffic(
-    vendor: str,
-    scenario: Scenario = always(Answer(usage=USAGE)),  # noqa: B008 - it holds no state
-) -> AsyncIterator[Traffic]:
-    requests: list[httpx2.Request] = []
-    responses: list[httpx2.Response] = []
-
-    async def keep_request(request: httpx2.Request) -> None:
-        await request.aread()
-        requests.append(request)
-
-    async def keep_response(response: httpx2.Response) -> None:
-        responses.append(response)
-
-    hooks: dict[str, list[Any]] = {"request": [keep_request], "response": [keep_response]}
-    async with (
-        fake_vendors(scenario) as vendors,
-        httpx2.AsyncClient(verify=False, event_hooks=hooks) as client,
-    ):
-        yield Traffic(
-            batches=batches_of(vendor, client, base_url=vendors.url(vendor)),
-            vendors=vendors,
-            requests=requests,
-            responses=responses,
-        )
-
-
-def items(vendor: str, *keys: str, **changes: Any) -> list[BatchItem]:
-    return [BatchItem(custom_id=key, call=call(vendor, **changes)) for key in keys]
-
-
-async def ended(traffic: Traffic, job_id: str) -> None:
-    """Look at a job until it is over."""
-    for _ in range(5):
-        if (await traffic.batches.view(job_id)).state is not BatchJobState.RUNNING:
-            return
-    pytest.fail("the job does not end")
-
-
-async def outcomes_of(traffic: Traffic, job_id: str) -> dict[str, BatchOutcome]:
-    found = [outcome async for outcome in traffic.batches.outcomes(job_id)]
-    assert len({outcome.custom_id for outcome in found}) == len(found), "nothing is answered twice"
-    return {outcome.custom_id: outcome for outcome in found}
 
 
 @pytest.mark.parametrize("vendor", BATCH_VENDORS)
@@ -231,9 +160,9 @@ async def test_a_job_runs_until_the_vendor_says_that_it_is_over(vendor: str) -> 
 @pytest.mark.parametrize("vendor", BATCH_VENDORS)
 async def test_an_item_that_failed_has_the_error_that_it_would_have_alone(vendor: str) -> None:
     kinds: dict[Behaviour, type[JudgeError]] = {
-        Failure(status=400): JudgeRefused,
-        Failure(status=401): JudgeForbidden,
-        Failure(status=429): JudgeBusy,
+        Failure(status=400): RequestRejected,
+        Failure(status=401): KeyRejected,
+        Failure(status=429): RateLimitReached,
         Failure(status=500): JudgeUnavailable,
         Expires(): JudgeTimeout,
     }
@@ -347,7 +276,7 @@ async def test_results_that_break_off_are_an_error_and_not_the_end(vendor: str) 
         job_id = await traffic.batches.submit(items(vendor, "a", "b", "c"))
         await ended(traffic, job_id)
 
-        with pytest.raises(JudgeUnavailable, match="broke off"):
+        with pytest.raises(JudgeUnavailable, match="closed the connection"):
             await read_into(read, traffic, job_id)
 
     assert read == ["c", "b"]
@@ -375,11 +304,11 @@ async def test_a_result_that_fits_nothing_is_the_error_of_its_item_and_of_no_oth
 @pytest.mark.parametrize("vendor", BATCH_VENDORS)
 async def test_a_job_that_the_vendor_does_not_know_is_refused(vendor: str) -> None:
     async with job_traffic(vendor) as traffic:
-        with pytest.raises(JudgeRefused, match="404"):
+        with pytest.raises(RequestRejected, match="404"):
             await traffic.batches.view("batches/unknown")
-        with pytest.raises(JudgeRefused, match="404"):
+        with pytest.raises(RequestRejected, match="404"):
             await outcomes_of(traffic, "batches/unknown")
-        with pytest.raises(JudgeRefused, match="404"):
+        with pytest.raises(RequestRejected, match="404"):
             await traffic.batches.cancel("batches/unknown")
 
 
@@ -387,7 +316,7 @@ async def test_a_job_that_the_vendor_does_not_know_is_refused(vendor: str) -> No
 async def test_a_job_asks_one_model(vendor: str) -> None:
     mixed = [*items(vendor, "a"), *items(vendor, "b", model="another-model")]
     async with job_traffic(vendor) as traffic:
-        with pytest.raises(JudgeRefused, match="asks one model, not another-model, "):
+        with pytest.raises(RequestRejected, match="asks one model, not another-model, "):
             await traffic.batches.submit(mixed)
 
         assert not traffic.requests
@@ -414,7 +343,7 @@ async def test_a_job_of_nothing_or_of_too_much_is_refused_and_not_sent(
         monkeypatch.setattr(module, "MAX_ITEMS", 2)
     async with job_traffic(vendor) as traffic:
         for keys in ([], ["a", "b", "c"]):
-            with pytest.raises(JudgeRefused, match=rf"1 to 2 items, not {len(keys)}"):
+            with pytest.raises(RequestRejected, match=rf"1 to 2 items, not {len(keys)}"):
                 await traffic.batches.submit(items(vendor, *keys))
 
         assert not traffic.requests

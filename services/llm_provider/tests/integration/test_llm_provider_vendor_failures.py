@@ -9,18 +9,19 @@ from typing import Any, Final
 
 import pytest
 from event_contracts import ConfigurationError, JsonObject
-from llm_provider.adapters.vendors.openai import openai_connection
-from llm_provider.domain.errors import (
-    JudgeBusy,
+from llm_provider.adapters.vendors.openai.responses import openai_connection
+from llm_provider.domain.calls.errors import (
     JudgeError,
-    JudgeForbidden,
-    JudgeOutOfCredit,
-    JudgeRefused,
     JudgeTimeout,
     JudgeUnavailable,
+    KeyRejected,
+    OutOfCredit,
     PromptTooLong,
+    RateLimitReached,
+    RequestRejected,
+    UnknownModel,
 )
-from llm_provider.domain.limits import Allowance, LimitReading
+from llm_provider.domain.meters.limits import Allowance, LimitReading
 from llm_provider.tests.vendors.calling import (
     SECRET_TEXT,
     VENDORS,
@@ -42,14 +43,14 @@ from llm_provider.tests.vendors.fake_vendors import (
 )
 
 KINDS: Final[dict[int, type[JudgeError]]] = {
-    400: JudgeRefused,
-    401: JudgeForbidden,
-    403: JudgeForbidden,
-    404: JudgeRefused,
+    400: RequestRejected,
+    401: KeyRejected,
+    403: KeyRejected,
+    404: UnknownModel,
     408: JudgeTimeout,
     413: PromptTooLong,
-    422: JudgeRefused,
-    429: JudgeBusy,
+    422: RequestRejected,
+    429: RateLimitReached,
     500: JudgeUnavailable,
     502: JudgeUnavailable,
     503: JudgeUnavailable,
@@ -129,7 +130,7 @@ def test_an_address_that_is_none_is_refused_at_the_start(vendor: str) -> None:
 @pytest.mark.parametrize("vendor", VENDORS)
 async def test_a_wrong_key_is_forbidden(vendor: str) -> None:
     async with asking(vendor, key="sk-wrong") as asked:
-        with pytest.raises(JudgeForbidden) as raised:
+        with pytest.raises(KeyRejected) as raised:
             await asked.judge.judge(call(vendor))
 
     assert "sk-wrong" not in everything_said(raised.value)
@@ -275,25 +276,25 @@ async def test_a_prompt_that_the_model_cannot_read_whole_is_too_long(
 async def test_an_account_that_is_spent_is_no_rate_limit(vendor: str, behaviour: Failure) -> None:
     error = await error_of(vendor, behaviour)
 
-    assert type(error) is JudgeOutOfCredit
+    assert type(error) is OutOfCredit
     assert error.is_final
 
 
 async def test_google_says_400_of_a_wrong_key() -> None:
     error = await error_of("google", Failure(status=400, code="API_KEY_INVALID"))
 
-    assert type(error) is JudgeForbidden
+    assert type(error) is KeyRejected
 
 
 async def test_openrouters_moderation_is_no_matter_of_the_key() -> None:
     error = await error_of("openrouter", Failure(status=403, code="moderation"))
 
-    assert type(error) is JudgeRefused
+    assert type(error) is RequestRejected
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(429, JudgeBusy), (502, JudgeUnavailable), (408, JudgeTimeout), (402, JudgeOutOfCredit)],
+    [(429, RateLimitReached), (502, JudgeUnavailable), (408, JudgeTimeout), (402, OutOfCredit)],
 )
 async def test_an_error_that_openrouter_calls_a_success_is_an_error(
     status: int, kind: type[JudgeError]
@@ -313,8 +314,8 @@ async def test_an_error_that_openrouter_calls_a_success_is_an_error(
     ("code", "kind"),
     [
         ("server_error", JudgeUnavailable),
-        ("rate_limit_exceeded", JudgeBusy),
-        ("invalid_prompt", JudgeRefused),
+        ("rate_limit_exceeded", RateLimitReached),
+        ("invalid_prompt", RequestRejected),
     ],
 )
 async def test_a_response_that_openai_calls_failed_is_an_error(code: str, kind: type[JudgeError]) -> None:

@@ -11,8 +11,8 @@ from event_contracts import JsonObject
 from google import genai
 from google.genai import types as genai_types
 from google.genai.errors import APIError
-from llm_provider.domain.limits import Allowance as Kind
-from llm_provider.domain.request import Usage
+from llm_provider.domain.costs.usage import Usage
+from llm_provider.domain.meters.limits import Allowance as Kind
 from llm_provider.ports import Ending
 from llm_provider.tests.vendors.calling import BATCH_VENDORS, VENDORS, call, judge_of, plain_client
 from llm_provider.tests.vendors.fake_vendors import (
@@ -250,6 +250,6 @@ async def test_an_allowance_grants_what_it_has_and_says_when_to_return() -> None
 
     remaining = {reading.allowance: reading.remaining for reading in replies[-1].limits}
     assert remaining == {Kind.REQUESTS: 594, Kind.TOKENS: 0}
-    assert refused.value.retry_after.total_seconds() == pytest.approx(10)  # type: ignore[attr-defined] # a JudgeBusy
+    assert refused.value.retry_after.total_seconds() == pytest.approx(10)  # type: ignore[attr-defined] # a RateLimitReached
     assert again.text == VERDICT
     assert (allowance.granted, allowance.refused, allowance.tokens) == (7, 1, 700)

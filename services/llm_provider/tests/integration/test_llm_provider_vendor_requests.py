@@ -7,17 +7,16 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pytest
-from event_contracts import JsonObject, LLMConfigOverrides, PromptBlock, PromptTarget
-from llm_provider.adapters.vendors.answer_schema import PORTABLE_SCHEMA
-from llm_provider.domain.errors import JudgeRefused
-from llm_provider.domain.request import JudgeParameters, Prompt
-from llm_provider.tests.vendors.calling import ESSAYS, PROMPT, SYSTEM, TASK, VENDORS, asking, call
+from event_contracts import JsonObject, LLMConfigOverrides
+from llm_provider.adapters.vendor_api.answer_schema import PORTABLE_SCHEMA
+from llm_provider.domain.calls.errors import RequestRejected
+from llm_provider.domain.requests.prompt import JudgeParameters, Prompt
+from llm_provider.tests.vendors.bodies import NOWHERE, KeyPath, at, texts
+from llm_provider.tests.vendors.calling import ESSAYS, PROMPT, SYSTEM, TASK, VENDORS, asking, call, sent_to
 from llm_provider.tests.vendors.published_types import REQUESTS
 from model_manifest import list_models, validate_llm_overrides
 from pydantic import JsonValue, ValidationError
 
-Place = tuple[str | int, ...]
-NOWHERE: Final = object()
 SCHEMAS: Final = frozenset({"schema", "input_schema", "responseJsonSchema"})
 
 
@@ -28,7 +27,7 @@ class Override:
     vendor: str
     parameter: str
     value: object
-    place: Place
+    place: KeyPath
     sent: object
 
     def __str__(self) -> str:
@@ -37,20 +36,20 @@ class Override:
 
 def overrides() -> Iterator[Override]:
     """Every override of every vendor that has a place for it."""
-    efforts: dict[str, Place] = {
+    efforts: dict[str, KeyPath] = {
         "anthropic": ("output_config", "effort"),
         "openai": ("reasoning", "effort"),
         "google": ("generationConfig", "thinkingConfig", "thinkingLevel"),
         "openrouter": ("reasoning", "effort"),
         "openai_compatible": ("reasoning_effort",),
     }
-    lengths: dict[str, Place] = {
+    lengths: dict[str, KeyPath] = {
         "openai": ("max_output_tokens",),
         "google": ("generationConfig", "maxOutputTokens"),
     }
     for vendor in VENDORS:
         yield Override(vendor, "max_tokens", 77, lengths.get(vendor, ("max_tokens",)), 77)
-        heat: Place = ("generationConfig", "temperature") if vendor == "google" else ("temperature",)
+        heat: KeyPath = ("generationConfig", "temperature") if vendor == "google" else ("temperature",)
         for value in (0.0, 0.7, 2.0):
             yield Override(vendor, "temperature", value, heat, value)
         for effort in ("low", "medium", "high"):
@@ -70,15 +69,7 @@ def overrides() -> Iterator[Override]:
 OVERRIDES: Final = tuple(overrides())
 
 
-def at(body: Any, place: Place) -> object:
-    for step in place:
-        if isinstance(step, str) and (not isinstance(body, dict) or step not in body):
-            return NOWHERE
-        body = body[step]
-    return body
-
-
-def without(body: JsonObject, place: Place) -> JsonObject:
+def without(body: JsonObject, place: KeyPath) -> JsonObject:
     """The body without what is there, nor the objects that held nothing else."""
     rest = copy.deepcopy(body)
     for depth in range(len(place), 0, -1):
@@ -86,12 +77,6 @@ def without(body: JsonObject, place: Place) -> JsonObject:
         if isinstance(holder, dict) and (depth == len(place) or holder.get(last) == {}):
             holder.pop(last, None)
     return rest
-
-
-async def sent_to(vendor: str, **changes: Any) -> JsonObject:
-    async with asking(vendor) as asked:
-        await asked.judge.judge(call(vendor, **changes))
-        return asked.sent
 
 
 @pytest.mark.parametrize("override", OVERRIDES, ids=str)
@@ -121,7 +106,7 @@ async def test_an_override_reaches_the_place_where_its_vendor_reads_it_and_chang
         ("openai_compatible", ("messages", 0, "content")),
     ],
 )
-async def test_a_system_prompt_override_is_what_the_system_says(vendor: str, place: Place) -> None:
+async def test_a_system_prompt_override_is_what_the_system_says(vendor: str, place: KeyPath) -> None:
     prompt = Prompt.of((SYSTEM, TASK, ESSAYS), system_override="Döm strängt.")
 
     body = await sent_to(vendor, prompt=prompt)
@@ -146,20 +131,7 @@ async def test_what_the_user_says_arrives_whole_and_in_order(vendor: str) -> Non
     assert PROMPT.user in "".join(texts(body))
 
 
-def texts(value: JsonValue) -> Iterator[str]:
-    """All that is said under ``text`` or ``content``."""
-    if isinstance(value, list):
-        for part in value:
-            yield from texts(part)
-    if isinstance(value, dict):
-        for name, part in value.items():
-            if name in ("text", "content") and isinstance(part, str):
-                yield part
-            else:
-                yield from texts(part)
-
-
-def objects(value: JsonValue, place: Place = ()) -> Iterator[Place]:
+def objects(value: JsonValue, place: KeyPath = ()) -> Iterator[KeyPath]:
     """Where the objects are that a vendor reads, without those of the answer's schema."""
     if isinstance(value, dict):
         yield place
@@ -191,7 +163,7 @@ async def test_a_key_that_the_vendor_does_not_know_would_be_found_wherever_it_st
 @pytest.mark.parametrize("vendor", VENDORS)
 async def test_a_value_of_another_type_would_be_found(vendor: str) -> None:
     body = await sent_to(vendor, temperature=0.0)
-    heat: Place = ("generationConfig",) if vendor == "google" else ()
+    heat: KeyPath = ("generationConfig",) if vendor == "google" else ()
     holder = at(body, heat)
     assert isinstance(holder, dict)
 
@@ -211,7 +183,7 @@ async def test_a_value_of_another_type_would_be_found(vendor: str) -> None:
     ],
 )
 async def test_vendors_hold_the_answer_to_the_schema_that_all_of_them_enforce(
-    vendor: str, place: Place, schema: Place
+    vendor: str, place: KeyPath, schema: KeyPath
 ) -> None:
     body = await sent_to(vendor)
 
@@ -222,7 +194,7 @@ async def test_vendors_hold_the_answer_to_the_schema_that_all_of_them_enforce(
 async def test_the_schema_is_strict_where_it_could_be_otherwise(vendor: str) -> None:
     body = await sent_to(vendor)
 
-    place: Place = ("text", "format") if vendor == "openai" else ("response_format", "json_schema")
+    place: KeyPath = ("text", "format") if vendor == "openai" else ("response_format", "json_schema")
     assert at(body, (*place, "strict")) is True
 
 
@@ -271,7 +243,7 @@ async def test_a_parameter_that_a_vendor_has_no_place_for_is_refused_and_nothing
     vendor: str, changes: dict[str, Any], advice: str
 ) -> None:
     async with asking(vendor) as asked:
-        with pytest.raises(JudgeRefused, match=advice):
+        with pytest.raises(RequestRejected, match=advice):
             await asked.judge.judge(call(vendor, **changes))
 
         assert not asked.vendors.received
@@ -318,87 +290,6 @@ async def test_openrouter_asks_only_those_who_take_every_parameter_and_collect_n
     body = await sent_to("openrouter")
 
     assert body["provider"] == {"require_parameters": True, "data_collection": "deny"}
-
-
-async def test_anthropic_may_cache_what_calls_share_and_nothing_else() -> None:
-    body = await sent_to("anthropic")
-
-    assert body["system"] == [
-        {"type": "text", "text": SYSTEM.content, "cache_control": {"type": "ephemeral", "ttl": "5m"}}
-    ]
-    assert at(body, ("messages", 0, "content")) == [
-        {"type": "text", "text": f"{TASK.content}\n\n", "cache_control": {"type": "ephemeral", "ttl": "5m"}},
-        {"type": "text", "text": ESSAYS.content},
-    ]
-
-
-@pytest.mark.parametrize("vendor", ["anthropic", "openai", "openrouter"])
-async def test_a_prompt_of_which_nothing_is_shared_has_no_breakpoint_and_no_empty_text(vendor: str) -> None:
-    fresh = [block.model_copy(update={"cacheable": False}) for block in (SYSTEM, TASK, ESSAYS)]
-
-    body = await sent_to(vendor, prompt=Prompt.of(fresh), cache_breakpoints=True)
-
-    assert "cache_control" not in str(body)
-    assert "prompt_cache_breakpoint" not in str(body)
-    assert "" not in list(texts(body))
-    REQUESTS[vendor](body)
-
-
-async def test_what_calls_share_is_marked_for_whoever_openrouter_asks() -> None:
-    body = await sent_to("openrouter", cache_breakpoints=True)
-
-    shared, own = at(body, ("messages", 1, "content", 0)), at(body, ("messages", 1, "content", 1))
-    assert shared == {
-        "type": "text",
-        "text": f"{TASK.content}\n\n",
-        "cache_control": {"type": "ephemeral", "ttl": "5m"},
-        "prompt_cache_breakpoint": {"mode": "explicit"},
-    }
-    assert own == {"type": "text", "text": ESSAYS.content}
-    assert body["prompt_cache_options"] == {"mode": "explicit"}
-
-
-async def test_a_breakpoint_lives_as_long_as_what_comes_after_it() -> None:
-    task = TASK.model_copy(update={"ttl": "1h"})
-
-    body = await sent_to("anthropic", prompt=Prompt.of((SYSTEM, task, ESSAYS)))
-
-    assert at(body, ("system", 0, "cache_control", "ttl")) == "1h"
-    assert at(body, ("messages", 0, "content", 0, "cache_control", "ttl")) == "1h"
-
-
-async def test_a_request_has_two_breakpoints_at_most_however_many_blocks_may_be_cached() -> None:
-    blocks = [
-        PromptBlock(target=target, content=f"{target} {number}", cacheable=True)
-        for target in (PromptTarget.SYSTEM, PromptTarget.USER_CONTENT)
-        for number in range(9)
-    ]
-
-    body = await sent_to("anthropic", prompt=Prompt.of((*blocks, ESSAYS)))
-
-    assert str(body).count("cache_control") == 2
-
-
-async def test_a_model_of_openais_that_bills_cache_writes_writes_what_calls_share_and_nothing_else() -> None:
-    body = await sent_to("openai", cache_breakpoints=True)
-
-    assert body["prompt_cache_options"] == {"mode": "explicit"}
-    marked = [at(body, ("input", index, "content", 0, "prompt_cache_breakpoint")) for index in (0, 1)]
-    assert marked == [{"mode": "explicit"}] * 2
-    assert at(body, ("input", 1, "content", 1)) == {"type": "input_text", "text": ESSAYS.content}
-    REQUESTS["openai"](body)
-
-
-async def test_calls_that_share_a_prefix_share_a_cache_and_others_do_not() -> None:
-    other = SYSTEM.model_copy(update={"content": "You compare letters."})
-    second = ESSAYS.model_copy(update={"content": "Essay A: Sol. Essay B: Måne."})
-
-    keys = [
-        (await sent_to("openai", prompt=Prompt.of(blocks)))["prompt_cache_key"]
-        for blocks in ((SYSTEM, TASK, ESSAYS), (SYSTEM, TASK, second), (other, TASK, ESSAYS))
-    ]
-
-    assert keys[0] == keys[1] != keys[2]
 
 
 def resolved() -> Iterator[tuple[str, JudgeParameters]]:

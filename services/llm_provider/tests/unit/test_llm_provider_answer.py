@@ -8,7 +8,7 @@ from event_contracts.judging import ANSWER_SCHEMA, MAX_JUSTIFICATION
 from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from llm_provider.domain.answer import Defect, InvalidAnswer, Verdict, read_verdict
+from llm_provider.domain.calls.answer import Defect, InvalidAnswer, Verdict, read_verdict
 from pydantic import JsonValue
 
 GOOD = {"winner": "Essay A", "justification": "It stays closer to the task.", "confidence": 4}
@@ -90,7 +90,7 @@ def test_the_error_has_the_code_of_the_contract_and_names_the_defect() -> None:
         read_verdict("I would call it a tie.")
 
     assert raised.value.code is ErrorCode.LLM_INVALID_RESPONSE
-    assert raised.value.details == {"defect": "not_json"}
+    assert raised.value.details == {"defect": "not_json", "scope": "comparison", "stops_batch": False}
 
 
 def test_a_long_justification_is_an_error_where_the_vendor_could_have_kept_to_the_length() -> None:

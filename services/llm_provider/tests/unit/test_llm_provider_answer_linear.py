@@ -5,7 +5,7 @@ import json
 import pytest
 from event_contracts import SuiteError
 from event_contracts.tests.nasty_texts import NASTY, grows_linearly
-from llm_provider.domain.answer import InvalidAnswer, read_verdict
+from llm_provider.domain.calls.answer import InvalidAnswer, read_verdict
 
 
 @pytest.mark.parametrize("unit", NASTY.values(), ids=NASTY.keys())

@@ -2,12 +2,21 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import pytest
-from event_contracts import InvalidLlmConfig, LLMConfigOverrides
-from llm_provider.adapters.catalogue import ManifestCatalogue, SimulatedPrice
-from llm_provider.domain.limits import Limits
-from llm_provider.domain.request import Usage
+from event_contracts import LLMConfigOverrides
+from llm_provider.adapters.catalogue import ManifestCatalogue
+from llm_provider.adapters.vendor_api.registration import ConnectedVendor
+from llm_provider.adapters.vendors.simulated import Settings
+from llm_provider.domain.calls.errors import ProviderNotConfigured
+from llm_provider.domain.costs.usage import Usage
+from llm_provider.domain.meters.limits import Limits
+
+NOBODY: Any = object()
+"""The catalogue never calls a judge."""
+
+NO_BATCHES: Any = object()
 
 LLAMA = LLMConfigOverrides(provider_override="openai_compatible", model_override="llama-3")
 
@@ -15,17 +24,28 @@ LLAMA = LLMConfigOverrides(provider_override="openai_compatible", model_override
 def catalogue(**own_limits: Limits) -> ManifestCatalogue:
     return ManifestCatalogue(
         default_provider="mock",
-        configured=["mock", "anthropic", "openai_compatible"],
-        batch_providers=["anthropic"],
-        simulated_price=SimulatedPrice(input=Decimal(10), output=Decimal(100)),
+        vendors={
+            "mock": ConnectedVendor(
+                judge=NOBODY, price=Settings(input_price=Decimal(10), output_price=Decimal(100)).price
+            ),
+            "anthropic": ConnectedVendor(judge=NOBODY, batch=NO_BATCHES),
+            "openai_compatible": ConnectedVendor(judge=NOBODY, structured_output="json_object_with_schema"),
+        },
+        needs={"google": "set LLM_PROVIDER_GOOGLE_API_KEY"},
         own_limits=own_limits,
-        self_hosted_output="json_object_with_schema",
     )
 
 
-def test_a_provider_that_is_not_set_up_is_refused_with_those_that_are() -> None:
-    with pytest.raises(InvalidLlmConfig, match="anthropic, mock, openai_compatible"):
+def test_a_provider_without_an_account_is_refused_with_what_to_set_and_with_those_that_have_one() -> None:
+    with pytest.raises(ProviderNotConfigured) as refused:
         catalogue().resolve(LLMConfigOverrides(provider_override="google"))
+
+    assert refused.value.message == (
+        "google has no account here: set LLM_PROVIDER_GOOGLE_API_KEY and restart the LLM Provider,"
+        " or use one of anthropic, mock, openai_compatible"
+    )
+    assert (refused.value.code, refused.value.http_status) == ("LLM_CONFIGURATION_ERROR", 422)
+    assert refused.value.details["stops_batch"] is True
 
 
 def test_a_self_hosted_server_is_held_to_the_form_as_it_can_be() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
-from llm_provider.domain.fairness import Lane, Standing, Turn, fair_turns, turn_of_the_returned
+from llm_provider.domain.requests.fair_turns import Lane, LanePosition, Turn, fair_turns, turn_when_returned
 
 Waiting = list[tuple[Turn, int, Lane]]
 
@@ -17,11 +17,13 @@ def lane(caller: str) -> Lane:
 def join(waiting: Waiting, lanes: Sequence[Lane], *, seq: int) -> None:
     """Let requests join the queue, as the database does it."""
     head = min((turn for turn, _, _ in waiting), default=None)
-    standings = {
-        one: Standing(head=head, last=max((turn for turn, _, other in waiting if other == one), default=None))
+    positions = {
+        one: LanePosition(
+            head=head, last=max((turn for turn, _, other in waiting if other == one), default=None)
+        )
         for one in set(lanes)
     }
-    turns = fair_turns(lanes, standings=standings)
+    turns = fair_turns(lanes, positions=positions)
     waiting += [(turn, seq + place, one) for place, (turn, one) in enumerate(zip(turns, lanes, strict=True))]
 
 
@@ -74,16 +76,16 @@ def test_a_small_batch_that_comes_late_is_served_among_the_first() -> None:
 
 def test_the_requests_of_one_batch_keep_their_order() -> None:
     lanes = [lane("a"), lane("b"), lane("a"), lane("a"), lane("b")]
-    standings = {
-        lane("a"): Standing(head=Turn(5), last=Turn(9)),
-        lane("b"): Standing(head=Turn(5), last=None),
+    positions = {
+        lane("a"): LanePosition(head=Turn(5), last=Turn(9)),
+        lane("b"): LanePosition(head=Turn(5), last=None),
     }
 
-    turns = fair_turns(lanes, standings=standings)
+    turns = fair_turns(lanes, positions=positions)
 
     assert turns == [10, 5, 11, 12, 6]
 
 
 def test_a_request_that_comes_back_goes_to_the_head() -> None:
-    assert turn_of_the_returned(Standing(head=Turn(41), last=Turn(99))) == 41
-    assert turn_of_the_returned(Standing()) == 0
+    assert turn_when_returned(LanePosition(head=Turn(41), last=Turn(99))) == 41
+    assert turn_when_returned(LanePosition()) == 0

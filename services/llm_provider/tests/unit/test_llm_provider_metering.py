@@ -4,16 +4,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from event_contracts import SuiteError
-from llm_provider.domain.answer import Defect, InvalidAnswer
-from llm_provider.domain.errors import JudgeBusy, JudgeRefused, JudgeTimeout, JudgeUnavailable
-from llm_provider.domain.limits import Allowance, LimitReading
-from llm_provider.domain.metering import given_back, settlements
-from llm_provider.domain.request import Taken, Usage
+from llm_provider.domain.calls.answer import Defect, InvalidAnswer
+from llm_provider.domain.calls.errors import JudgeTimeout, JudgeUnavailable, RateLimitReached, RequestRejected
+from llm_provider.domain.costs.usage import Usage
+from llm_provider.domain.meters.limits import Allowance, LimitReading
+from llm_provider.domain.meters.settlement import settlements, unused_settlements
+from llm_provider.domain.requests.request import LeasedRequest
 from llm_provider.tests.building import call_of, judge_request
 
 
-def taken(model: str = "m") -> Taken:
-    return Taken(request=judge_request(model=model), attempts=1, reserved_input=120, reserved_output=50)
+def leased(model: str = "m") -> LeasedRequest:
+    return LeasedRequest(
+        request=judge_request(model=model), attempts=1, reserved_input=120, reserved_output=50
+    )
 
 
 def reading(remaining: int) -> LimitReading:
@@ -21,7 +24,7 @@ def reading(remaining: int) -> LimitReading:
 
 
 def test_each_model_is_settled_for_itself_in_the_order_of_names() -> None:
-    calls = [call_of(taken(model)) for model in ("b", "a", "b")]
+    calls = [call_of(leased(model)) for model in ("b", "a", "b")]
 
     settled = settlements(calls, now=datetime.now(UTC))
 
@@ -30,8 +33,8 @@ def test_each_model_is_settled_for_itself_in_the_order_of_names() -> None:
 
 def test_tokens_are_settled_by_what_was_really_used() -> None:
     calls = [
-        call_of(taken(), usage=Usage(input=100, output=80)),
-        call_of(taken(), usage=Usage(input=150, output=40)),
+        call_of(leased(), usage=Usage(input=100, output=80)),
+        call_of(leased(), usage=Usage(input=150, output=40)),
     ]
 
     (settled,) = settlements(calls, now=datetime.now(UTC))
@@ -42,9 +45,9 @@ def test_tokens_are_settled_by_what_was_really_used() -> None:
     assert settled.excess[Allowance.REQUESTS] == 0
 
 
-@pytest.mark.parametrize("error", [JudgeBusy("x"), JudgeUnavailable("x"), JudgeRefused("x")])
+@pytest.mark.parametrize("error", [RateLimitReached("x"), JudgeUnavailable("x"), RequestRejected("x")])
 def test_a_call_that_was_refused_gives_its_tokens_back_but_not_its_request(error: SuiteError) -> None:
-    (settled,) = settlements([call_of(taken(), error=error)], now=datetime.now(UTC))
+    (settled,) = settlements([call_of(leased(), error=error)], now=datetime.now(UTC))
 
     assert settled.excess[Allowance.TOKENS] == -170
     assert settled.excess[Allowance.REQUESTS] == 0
@@ -52,13 +55,13 @@ def test_a_call_that_was_refused_gives_its_tokens_back_but_not_its_request(error
 
 
 def test_a_call_that_nobody_waited_for_any_longer_keeps_what_was_reserved() -> None:
-    (settled,) = settlements([call_of(taken(), error=JudgeTimeout("x"))], now=datetime.now(UTC))
+    (settled,) = settlements([call_of(leased(), error=JudgeTimeout("x"))], now=datetime.now(UTC))
 
     assert settled.excess[Allowance.TOKENS] == 0
 
 
 def test_calls_that_were_not_made_give_everything_back() -> None:
-    (settled,) = given_back([taken(), taken()])
+    (settled,) = unused_settlements([leased(), leased()])
 
     assert dict(settled.excess) == {
         Allowance.REQUESTS: -2,
@@ -69,7 +72,7 @@ def test_calls_that_were_not_made_give_everything_back() -> None:
 
 
 def test_the_latest_word_of_the_vendor_counts() -> None:
-    calls = [call_of(taken(), limits=(reading(9),)), call_of(taken(), limits=(reading(8),))]
+    calls = [call_of(leased(), limits=(reading(9),)), call_of(leased(), limits=(reading(8),))]
 
     (settled,) = settlements(calls, now=datetime.now(UTC))
 
@@ -77,7 +80,7 @@ def test_the_latest_word_of_the_vendor_counts() -> None:
 
 
 def test_a_rate_limit_is_dated_by_the_call_that_met_it_last() -> None:
-    busy = [call_of(taken(), error=JudgeBusy("x"), seconds=seconds) for seconds in (9.0, 2.0, 5.0)]
+    busy = [call_of(leased(), error=RateLimitReached("x"), seconds=seconds) for seconds in (9.0, 2.0, 5.0)]
 
     (settled,) = settlements(busy, now=datetime.now(UTC))
 
@@ -85,7 +88,7 @@ def test_a_rate_limit_is_dated_by_the_call_that_met_it_last() -> None:
     assert settled.limited == pytest.approx(timedelta(seconds=2), abs=timedelta(seconds=0.5))
 
 
-DOWN, BUSY, WRONG = JudgeUnavailable("x"), JudgeBusy("x"), JudgeRefused("x")
+DOWN, BUSY, WRONG = JudgeUnavailable("x"), RateLimitReached("x"), RequestRejected("x")
 MISFIT = InvalidAnswer("x", defect=Defect.NOT_JSON)
 
 
@@ -103,6 +106,6 @@ MISFIT = InvalidAnswer("x", defect=Defect.NOT_JSON)
 def test_a_vendor_that_answers_anything_is_alive_and_a_rate_limit_says_nothing(
     errors: list[SuiteError | None], failures: int, is_alive: bool
 ) -> None:
-    (settled,) = settlements([call_of(taken(), error=error) for error in errors], now=datetime.now(UTC))
+    (settled,) = settlements([call_of(leased(), error=error) for error in errors], now=datetime.now(UTC))
 
     assert (settled.failures, settled.is_alive) == (failures, is_alive)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from event_contracts import ConfigurationError, Winner
 from event_contracts.judging import text_sha256
-from llm_provider.adapters.replay import ReplayJudge, read_decisions
-from llm_provider.domain.answer import read_verdict
-from llm_provider.domain.errors import JudgeRefused
+from llm_provider.adapters.vendors.replay.judge import ReplayJudge, read_decisions
+from llm_provider.domain.calls.answer import read_verdict
+from llm_provider.domain.calls.errors import RequestRejected
 from llm_provider.tests.building import judge_call
 
 ONE, TWO = text_sha256("one"), text_sha256("two")
@@ -65,7 +65,7 @@ async def test_a_run_repeats_exactly(tmp_path: Path) -> None:
 async def test_a_pair_that_nobody_decided_on_is_refused(tmp_path: Path) -> None:
     judge = replaying(tmp_path, decision(ONE, TWO, "a"))
 
-    with pytest.raises(JudgeRefused, match="nobody's decision"):
+    with pytest.raises(RequestRejected, match="no decision"):
         await winner(judge, "one", "three")
 
 

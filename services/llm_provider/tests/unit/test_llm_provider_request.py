@@ -7,14 +7,9 @@ import pytest
 from event_contracts import ComparisonRequest, LLMConfigOverrides, PromptBlock, PromptTarget
 from hypothesis import given
 from hypothesis import strategies as st
-from llm_provider.domain.request import (
-    JudgeParameters,
-    Prompt,
-    canonical_body,
-    digest,
-    new_prompt,
-)
-from llm_provider.domain.retrying import RetryPolicy
+from llm_provider.domain.calls.retrying import RetryPolicy
+from llm_provider.domain.requests.prompt import JudgeParameters, Prompt, digest, new_prompt
+from llm_provider.domain.requests.request import canonical_body
 from llm_provider.tests.building import blocks, comparison, parameters
 
 PROMPT = Prompt.of(blocks("one", "two"))
@@ -96,9 +91,9 @@ def test_a_body_is_the_same_in_whatever_order_its_metadata_comes() -> None:
 
 
 @given(st.integers(1, 10_000))
-def test_pauses_double_and_never_exceed_the_longest(attempt: int) -> None:
-    policy = RetryPolicy(first_pause=timedelta(seconds=1), longest_pause=timedelta(minutes=2))
+def test_retry_delays_double_and_never_exceed_the_longest(attempt: int) -> None:
+    policy = RetryPolicy(first_retry_delay=timedelta(seconds=1), longest_retry_delay=timedelta(minutes=2))
 
-    pause = policy.pause(attempt)
+    delay = policy.retry_delay(attempt)
 
-    assert pause == min(timedelta(seconds=2.0 ** min(attempt - 1, 30)), timedelta(minutes=2))
+    assert delay == min(timedelta(seconds=2.0 ** min(attempt - 1, 30)), timedelta(minutes=2))

@@ -1,9 +1,14 @@
 """A wrong setting is refused when the service starts, with what would be right."""
 
+import httpx2
 import pytest
+from event_contracts import ConfigurationError
+from llm_provider.adapters.vendors import registrations
+from llm_provider.providers import build_service
 from llm_provider.settings import Settings
 from llm_provider.tests.serving import settings_for
 from pydantic import ValidationError
+from service_kit.messaging.event_bus import MemoryEventBus
 
 URL = "postgresql+asyncpg://nobody@127.0.0.1/nothing"
 
@@ -26,7 +31,6 @@ def test_limits_are_set_by_provider_or_by_model_in_the_environment(monkeypatch: 
 @pytest.mark.parametrize(
     ("limits", "said"),
     [
-        ({"opnai": {"requests_per_minute": 500}}, "start with one of"),
         ({"openai": {"requests_a_minute": 500}}, "Extra inputs"),
         ({"openai": {"requests_per_minute": 0}}, "greater than 0"),
     ],
@@ -38,8 +42,44 @@ def test_limits_that_nobody_would_read_are_refused(limits: dict[str, object], sa
 
 @pytest.mark.parametrize(
     "name",
-    ["call_timeout", "lease", "expires_after", "breaker_pause", "batch_poll_every", "batch_collect_for"],
+    [
+        "call_timeout",
+        "lease",
+        "outage_patience",
+        "expires_after",
+        "breaker_open_for",
+        "batch_poll_every",
+        "batch_collect_for",
+    ],
 )
 def test_no_time_at_all_is_refused(name: str) -> None:
     with pytest.raises(ValidationError, match="greater than 0"):
         settings_for(URL, **{name: 0})
+
+
+@pytest.mark.parametrize(
+    "changes", [{"limits": {"opnai": {"requests_per_minute": 500}}}, {"default_provider": "opnai"}]
+)
+async def test_a_setting_that_names_an_unknown_provider_is_refused_at_the_start(
+    changes: dict[str, object],
+) -> None:
+    with pytest.raises(ConfigurationError, match="name opnai: start with one of anthropic"):
+        await build_service(settings_for(URL, **changes), bus=MemoryEventBus())
+
+
+def test_settings_of_a_provider_are_found_by_their_names_and_kept_out_of_the_log() -> None:
+    settings = settings_for(URL, anthropic_api_key="sk-secret", openai_compatible_url="http://127.0.0.1:1/v1")
+    vendors = registrations()
+
+    client = httpx2.AsyncClient(verify=False)
+    connected = {
+        name: registration.connected(settings.vendor_settings, client)
+        for name, registration in vendors.items()
+    }
+
+    assert {name for name, vendor in connected.items() if vendor} == {
+        "mock",
+        "anthropic",
+        "openai_compatible",
+    }
+    assert "sk-secret" not in repr(settings)

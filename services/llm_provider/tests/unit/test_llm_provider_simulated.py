@@ -11,15 +11,15 @@ from event_contracts import ConfigurationError, Winner
 from event_contracts.judging import text_sha256
 from hypothesis import given
 from hypothesis import strategies as st
-from llm_provider.adapters.simulated import (
+from llm_provider.adapters.vendors.simulated.judge import (
     SimulatedJudge,
     SimulatedSettings,
     feature_quality,
     read_qualities,
 )
-from llm_provider.domain.answer import InvalidAnswer, read_verdict
-from llm_provider.domain.errors import JudgeBusy, JudgeRefused, JudgeUnavailable
-from llm_provider.domain.request import Prompt
+from llm_provider.domain.calls.answer import InvalidAnswer, read_verdict
+from llm_provider.domain.calls.errors import JudgeUnavailable, RateLimitReached, RequestRejected
+from llm_provider.domain.requests.prompt import Prompt
 from llm_provider.ports import JudgeCall
 from llm_provider.tests.building import judge_call
 
@@ -95,7 +95,7 @@ async def test_calls_fail_as_often_as_the_settings_say_and_another_attempt_may_s
         try:
             await unlucky.judge(judge_call(STRONG, WEAK, attempt=attempt))
             outcomes["answered"] += 1
-        except JudgeBusy as error:
+        except RateLimitReached as error:
             outcomes["busy" if error.retry_after else "busy without a word"] += 1
         except JudgeUnavailable:
             outcomes["unavailable"] += 1
@@ -134,7 +134,7 @@ async def test_a_prompt_without_two_essays_is_refused() -> None:
         attempt=1,
     )
 
-    with pytest.raises(JudgeRefused, match="cannot find two essays"):
+    with pytest.raises(RequestRejected, match="cannot find two essays"):
         await judge().judge(empty)
 
 

@@ -10,13 +10,13 @@ import httpx2
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from llm_provider.adapters.vendors.anthropic import Message
-from llm_provider.adapters.vendors.chat_completions import Completion
-from llm_provider.adapters.vendors.connection import Connection
-from llm_provider.adapters.vendors.failures import failure, read_error
-from llm_provider.adapters.vendors.google import Generated
-from llm_provider.adapters.vendors.openai import Response
-from llm_provider.domain.errors import JudgeError, JudgeRefused, JudgeUnavailable, PromptTooLong
+from llm_provider.adapters.vendor_api.chat_completions import Completion
+from llm_provider.adapters.vendor_api.connection import Connection
+from llm_provider.adapters.vendor_api.failures import failure, read_error
+from llm_provider.adapters.vendors.anthropic.messages import Message
+from llm_provider.adapters.vendors.google.generate_content import Generated
+from llm_provider.adapters.vendors.openai.responses import Response
+from llm_provider.domain.calls.errors import JudgeError, JudgeUnavailable, PromptTooLong, RequestRejected
 from llm_provider.ports import JudgeReply
 from pydantic import BaseModel
 
@@ -99,7 +99,7 @@ def test_a_vendors_message_is_never_part_of_the_error(message: str) -> None:
         ("This model's maximum context length is 8192 tokens. However, you requested 9000.", PromptTooLong),
         ("prompt is too long: 12 tokens > 10 maximum", PromptTooLong),
         ("The input token count (12) exceeds the maximum number of tokens allowed (10).", PromptTooLong),
-        ("temperature: Extra inputs are not permitted", JudgeRefused),
+        ("temperature: Extra inputs are not permitted", RequestRejected),
     ],
 )
 def test_a_message_may_tell_two_final_errors_apart(message: str, kind: type[JudgeError]) -> None:

@@ -6,13 +6,13 @@ from email.utils import format_datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from llm_provider.adapters.vendors.limit_headers import (
+from llm_provider.adapters.vendor_api.limit_headers import (
     anthropic_limits,
     openai_limits,
     read_duration,
     retry_after,
 )
-from llm_provider.domain.limits import Allowance, LimitReading
+from llm_provider.domain.meters.limits import Allowance, LimitReading
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 

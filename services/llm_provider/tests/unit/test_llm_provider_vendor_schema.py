@@ -12,7 +12,7 @@ from google.genai.types import GenerateContentConfig
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from llm_provider.adapters.vendors.answer_schema import PORTABLE_SCHEMA, portable
+from llm_provider.adapters.vendor_api.answer_schema import PORTABLE_SCHEMA, portable
 from pydantic import JsonValue
 
 OPENAI_STRICT: Final = frozenset(

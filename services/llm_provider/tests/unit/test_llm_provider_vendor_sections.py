@@ -3,8 +3,8 @@
 from event_contracts import PromptBlock, PromptTarget
 from hypothesis import given
 from hypothesis import strategies as st
-from llm_provider.adapters.vendors.sections import sections
-from llm_provider.domain.request import Prompt
+from llm_provider.adapters.vendor_api.sections import sections
+from llm_provider.domain.requests.prompt import Prompt
 
 storable = st.characters(codec="utf-8", exclude_characters="\0")
 blocks = st.builds(

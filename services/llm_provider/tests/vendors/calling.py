@@ -7,17 +7,15 @@ from typing import Any, Final
 
 import httpx2
 from event_contracts import JsonObject, PromptBlock, PromptTarget
-from llm_provider.adapters.vendors import (
-    AnthropicBatches,
-    AnthropicJudge,
-    GoogleBatches,
-    GoogleJudge,
-    OpenAiBatches,
-    OpenAiCompatibleJudge,
-    OpenAiJudge,
-    OpenRouterJudge,
-)
-from llm_provider.domain.request import JudgeParameters, Prompt, digest
+from llm_provider.adapters.vendors.anthropic.batches import AnthropicBatches
+from llm_provider.adapters.vendors.anthropic.messages import AnthropicJudge
+from llm_provider.adapters.vendors.google.batches import GoogleBatches
+from llm_provider.adapters.vendors.google.generate_content import GoogleJudge
+from llm_provider.adapters.vendors.openai.batches import OpenAiBatches
+from llm_provider.adapters.vendors.openai.responses import OpenAiJudge
+from llm_provider.adapters.vendors.openai_compatible.judge import OpenAiCompatibleJudge
+from llm_provider.adapters.vendors.openrouter.judge import OpenRouterJudge
+from llm_provider.domain.requests.prompt import JudgeParameters, Prompt, digest
 from llm_provider.ports import BatchJudge, Judge, JudgeCall
 from llm_provider.tests.vendors.fake_vendors import KEY, Answer, FakeVendors, Scenario, always, fake_vendors
 
@@ -117,3 +115,9 @@ async def asking(
     """A judge of a vendor that answers as the scenario says."""
     async with fake_vendors(scenario) as vendors, plain_client() as client:
         yield Asked(judge=judge_of(vendor, client, base_url=vendors.url(vendor), key=key), vendors=vendors)
+
+
+async def sent_to(vendor: str, **changes: Any) -> JsonObject:
+    async with asking(vendor) as asked:
+        await asked.judge.judge(call(vendor, **changes))
+        return asked.sent

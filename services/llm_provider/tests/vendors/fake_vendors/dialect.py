@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from event_contracts import JsonObject
-from llm_provider.domain.limits import LimitReading
+from llm_provider.domain.meters.limits import LimitReading
 from llm_provider.tests.vendors.fake_vendors.scenario import Answer, Failure, Received
 
 _numbers = itertools.count(1)
@@ -73,7 +73,7 @@ OPENAI_STATUS: Final = {
 
 
 def openai_error(received: Received, failure: Failure) -> JsonObject:
-    """OpenAI's error body, which many have taken over."""
+    """OpenAI's error body, which many have leased over."""
     kind, code = OPENAI_STATUS.get(failure.status, ("server_error", "server_error"))
     return {
         "error": {

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from event_contracts import JsonObject
-from llm_provider.domain.limits import LimitReading
-from llm_provider.domain.request import Usage
+from llm_provider.domain.costs.usage import Usage
+from llm_provider.domain.meters.limits import LimitReading
 from llm_provider.ports import Ending
 
 KEY: Final = "sk-fake-0123456789"
@@ -68,11 +68,12 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True)
 class Raw:
-    """Send these bytes, whatever they are; for an item of a batch job they must be JSON."""
+    """Send these bytes, whatever they are, as this ``encoding``; for an item of a batch job they must be JSON."""
 
     body: bytes
     content_type: str = "application/json"
     status: int = 200
+    encoding: str | None = None
     delay: float = 0.0
 
 

@@ -72,9 +72,9 @@ def application(vendors: FakeVendors) -> Quart:
     return app
 
 
-async def _unknown(_: Exception) -> tuple[str, int]:
-    """A job or a file that there is not."""
-    return "not found", 404
+async def _unknown(_: Exception) -> Response:
+    """An unknown job or file."""
+    return json_response({"error": {"message": "not found"}}, status=404)
 
 
 def _add(app: Quart, vendors: FakeVendors, dialect: Dialect, path: str) -> None:
@@ -108,7 +108,8 @@ def _render(dialect: Dialect, received: Received, behaviour: Behaviour) -> Respo
         case Failure(limits=limits, retry_after=wait, status=status):
             headers = dialect.headers(limits) | ({} if wait is None else {"retry-after": f"{wait:g}"})
             return json_response(dialect.error(received, behaviour), status=status, headers=headers)
-        case Raw(body=body, content_type=content_type, status=status):
-            return Response(body, status=status, headers={"content-type": content_type})
+        case Raw(body=body, content_type=content_type, status=status, encoding=encoding):
+            encoded = {} if encoding is None else {"content-encoding": encoding}
+            return Response(body, status=status, headers={"content-type": content_type, **encoded})
         case BreaksOff() | Expires():
             return broken_off(orjson.dumps(dialect.answer(received, Answer())))

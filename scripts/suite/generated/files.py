@@ -1,0 +1,65 @@
+"""Every generated file in the repository: written, or compared with what is there."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from event_contracts import asyncapi_document, json_schemas
+from typer import Typer
+
+from suite.generated.openapi import openapi_documents
+from suite.generated.reference import commands_page, settings_page, topics_page
+
+ROOT = Path(__file__).parents[3]
+SCHEMAS = Path("documentation/schemas")
+REFERENCE = Path("documentation/reference")
+VERSION = "1"
+
+Programs = Mapping[str, Typer]
+"""The command-line programs that are documented, by name."""
+
+
+def write_generated(programs: Programs, *, root: Path = ROOT) -> list[Path]:
+    """Write every generated file below ``root`` and delete schemas that are no longer generated."""
+    files = generated_files(programs)
+    for path, text in files.items():
+        target = root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    for path in _left_over(root, files):
+        (root / path).unlink()
+    return sorted(files)
+
+
+def check_generated(programs: Programs, *, root: Path = ROOT) -> list[Path]:
+    """Generated files that are missing, changed or no longer generated."""
+    files = generated_files(programs)
+    stale = [
+        path
+        for path, text in files.items()
+        if not (root / path).is_file() or (root / path).read_text("utf-8") != text
+    ]
+    return sorted([*stale, *_left_over(root, files)])
+
+
+def generated_files(programs: Programs) -> dict[Path, str]:
+    """The text of every generated file, by its path in the repository."""
+    files = {SCHEMAS / f"{name}.json": _json(schema) for name, schema in json_schemas().items()}
+    files[SCHEMAS / "asyncapi.json"] = _json(asyncapi_document(version=VERSION))
+    for service, document in asyncio.run(openapi_documents()).items():
+        files[SCHEMAS / f"openapi/{service}.json"] = _json(document)
+    files[REFERENCE / "topics.md"] = topics_page()
+    files[REFERENCE / "settings.md"] = settings_page()
+    files[REFERENCE / "commands.md"] = commands_page(programs)
+    return files
+
+
+def _left_over(root: Path, files: Mapping[Path, str]) -> list[Path]:
+    present = {path.relative_to(root) for path in (root / SCHEMAS).rglob("*.json")}
+    return sorted(present - set(files))
+
+
+def _json(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"

@@ -1,0 +1,71 @@
+"""A batch of generated essays: written, sent to a running CJ Assessment, and followed to its end."""
+
+import asyncio
+import random
+import time
+from pathlib import Path
+from typing import Final
+
+import httpx2
+from batch_runner.assignment import Assignment, StudentEssay
+from batch_runner.client import AssessmentClient
+from batch_runner.execution import RunOptions, assessment_request, follow, upload
+from event_contracts import BatchStatusView, CourseCode, text_sha256
+
+WORDS: Final = (
+    "road",
+    "people",
+    "city",
+    "because",
+    "think",
+    "often",
+    "money",
+    "quiet",
+    "bus",
+    "green",
+    "safe",
+    "change",
+)
+
+
+def generated_essays(count: int, *, words: int = 200, seed: int = 7) -> Assignment:
+    """Essays of random words, for the simulated judge, which is told their qualities."""
+    chance = random.Random(seed)
+    return Assignment(
+        title="Generated essays",
+        course_code=CourseCode.ENG5,
+        language="en",
+        essays=tuple(
+            StudentEssay(
+                essay_id=f"essay-{number:04}",
+                text=f"{number} " + " ".join(chance.choice(WORDS) for _ in range(words)),
+            )
+            for number in range(count)
+        ),
+    )
+
+
+def write_qualities(assignment: Assignment, path: Path, *, sd: float = 2.0, seed: int = 7) -> Path:
+    """Write a quality file for the simulated judge: normally distributed, standard deviation ``sd`` in logits."""
+    chance = random.Random(seed)
+    rows = [f'"{text_sha256(essay.text)}" = {chance.gauss(0, sd):.6f}' for essay in assignment.essays]
+    path.write_text("\n".join(["[quality]", *rows, ""]), encoding="utf-8")
+    return path
+
+
+async def send_batch(url: str, assignment: Assignment, options: RunOptions) -> float:
+    """Upload a batch and start its assessment; returns ``time.perf_counter()`` of the start."""
+    async with httpx2.AsyncClient(timeout=30) as http:
+        client = AssessmentClient(http=http, base_url=url)
+        request = assessment_request(assignment, await upload(client, assignment), options)
+        started = time.perf_counter()
+        await client.start(request)
+        return started
+
+
+async def wait_until_ended(url: str, batch_id: str, *, seconds: float = 900) -> BatchStatusView:
+    """The final status of a batch; a service that is down is asked again for up to ``seconds``."""
+    async with httpx2.AsyncClient(timeout=30) as http, asyncio.timeout(seconds):
+        async for status in follow(AssessmentClient(http=http, base_url=url, patience=seconds), batch_id):
+            last = status
+        return last

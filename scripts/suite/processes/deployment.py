@@ -1,0 +1,97 @@
+"""CJ Assessment and LLM Provider as processes of their own, on servers that somebody else has started."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+from sqlalchemy import make_url
+
+from suite.embedded.loopback import free_port
+from suite.embedded.postgres import PostgresServer
+from suite.processes.service_process import ServiceProcess, new_secret
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """The two services, not yet started."""
+
+    assessment: ServiceProcess
+    provider: ServiceProcess
+
+    async def start(self) -> None:
+        """Start both services and wait until they are ready."""
+        await asyncio.gather(self.assessment.start(), self.provider.start())
+
+    async def stop(self) -> None:
+        """Stop both services."""
+        await asyncio.gather(self.assessment.stop(), self.provider.stop())
+
+    @asynccontextmanager
+    async def database(self, service: ServiceProcess) -> AsyncIterator[asyncpg.Connection]:
+        """A plain connection to the database of one of the services."""
+        url = make_url(service.settings["database_url"]).set(drivername="postgresql")
+        connection = await asyncpg.connect(url.render_as_string(hide_password=False))
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+
+def make_deployment(
+    postgres: PostgresServer,
+    kafka: str,
+    *,
+    name: str,
+    folder: Path,
+    qualities: Path,
+    assessment: Mapping[str, str] | None = None,
+    provider: Mapping[str, str] | None = None,
+) -> Deployment:
+    """Services with their own databases and topics, prefixed with ``name``.
+
+    ``assessment`` and ``provider`` are further settings, named as in the settings reference without the prefix.
+    """
+    secret = new_secret()
+    common = {
+        "kafka_bootstrap_servers": kafka,
+        "kafka_topic_prefix": f"{name}.",
+        "callback_signing_secret": secret,
+        "log_level": "warning",
+    }
+    llm_provider = ServiceProcess(
+        package="llm_provider",
+        port=free_port(),
+        settings={
+            **common,
+            "database_url": postgres.url_for(f"{name}_llm_provider"),
+            "simulated_quality_file": str(qualities),
+            **(provider or {}),
+        },
+        log=folder / f"{name}-llm-provider.log",
+    )
+    cj_assessment = ServiceProcess(
+        package="cj_assessment",
+        port=free_port(),
+        settings={
+            **common,
+            "database_url": postgres.url_for(f"{name}_cj_assessment"),
+            "llm_provider_url": llm_provider.url,
+            "default_provider": "mock",
+            **(assessment or {}),
+        },
+        log=folder / f"{name}-cj-assessment.log",
+    )
+    return Deployment(assessment=cj_assessment, provider=llm_provider)
+
+
+@asynccontextmanager
+async def running(deployment: Deployment) -> AsyncIterator[Deployment]:
+    """Run both services until the context ends."""
+    await deployment.start()
+    try:
+        yield deployment
+    finally:
+        await deployment.stop()

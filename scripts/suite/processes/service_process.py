@@ -1,0 +1,107 @@
+"""One replica of a service as a process: started, awaited, killed and started again."""
+
+import asyncio
+import base64
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx2
+
+from suite.embedded.guarding import ended_if_we_are_killed
+from suite.embedded.loopback import HOST
+
+READY_SECONDS = 60.0
+
+
+def new_secret() -> str:
+    """A random secret for signing callbacks."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+class ServiceEnded(RuntimeError):
+    """A process ended before it was ready."""
+
+
+@dataclass
+class ServiceProcess:
+    """One replica of a service: ``python -m {package}.main`` with its settings in the environment.
+
+    ``settings`` are named as in the service's settings reference, without its prefix. What it logs goes to ``log``.
+    """
+
+    package: str
+    port: int
+    settings: Mapping[str, str]
+    log: Path
+    starts: int = 0
+    _process: asyncio.subprocess.Process | None = field(default=None, repr=False)
+    _guard: ExitStack = field(default_factory=ExitStack, repr=False)
+
+    @property
+    def url(self) -> str:
+        """Its base URL."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        """Its process id; only while it runs."""
+        assert self._process is not None, "start the process first"
+        return self._process.pid
+
+    async def start(self) -> None:
+        """Start it and wait until it is ready; raises ``ServiceEnded``."""
+        await self.launch()
+        await self.wait_until_ready()
+
+    async def launch(self) -> None:
+        """Start it without waiting."""
+        prefix = self.package.upper()
+        settings = {"http_port": str(self.port), **self.settings}
+        named = {f"{prefix}_{name.upper()}": value for name, value in settings.items()}
+        self.starts += 1
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                f"{self.package}.main",
+                env={**os.environ, **named},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._guard.enter_context(ended_if_we_are_killed(self._process.pid, signal.SIGKILL))
+
+    async def wait_until_ready(self) -> None:
+        """Wait until ``/readyz`` says so; raises ``ServiceEnded``."""
+        async with httpx2.AsyncClient(timeout=5) as http, asyncio.timeout(READY_SECONDS):
+            while not await self._is_ready(http):  # noqa: ASYNC110 - another process becomes ready, not a task
+                await asyncio.sleep(0.05)
+
+    async def _is_ready(self, http: httpx2.AsyncClient) -> bool:
+        assert self._process is not None, "start the process first"
+        if self._process.returncode is not None:
+            raise ServiceEnded(f"{self.package} ended with {self._process.returncode}: see {self.log}")
+        try:
+            return (await http.get(f"{self.url}/readyz")).is_success
+        except httpx2.HTTPError:
+            return False
+
+    async def kill(self) -> None:
+        """End it with SIGKILL, and wait until it has ended."""
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> None:
+        """End it with SIGTERM, and wait until it has ended."""
+        await self._end(signal.SIGTERM)
+
+    async def _end(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(number)
+            await self._process.wait()
+        self._guard.close()

@@ -1,0 +1,78 @@
+"""Anchor essays, and the instructions of assignments and courses."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cj_assessment.adapters.postgres.tables import anchor_essay, assessment_instruction
+from cj_assessment.domain.batch import Anchor, ContextOrigin, Instruction
+
+
+class PostgresAnchors:
+    """Implements ``ports.Anchors``."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def put(self, anchor: Anchor, *, assignment_id: str) -> int:
+        row = {
+            "assignment_id": assignment_id,
+            "anchor_label": anchor.label,
+            "grade_scale": anchor.grade_scale,
+            "grade": anchor.grade,
+            "text_storage_id": anchor.text_storage_id,
+        }
+        statement = upsert(anchor_essay).values(row)
+        replaced = {name: statement.excluded[name] for name in ("grade", "text_storage_id")}
+        numbers = await self._connection.execute(
+            statement.on_conflict_do_update(constraint="anchor_essay_label", set_=replaced).returning(
+                anchor_essay.c.id
+            )
+        )
+        return int(numbers.scalar_one())
+
+    async def of_assignment(self, assignment_id: str) -> Sequence[Anchor]:
+        rows = await self._connection.execute(
+            select(anchor_essay)
+            .where(anchor_essay.c.assignment_id == assignment_id)
+            .order_by(anchor_essay.c.anchor_label)
+        )
+        return [_anchor(row) for row in rows]
+
+    async def instruction(self, *, assignment_id: str | None, course_id: str) -> Instruction | None:
+        rows = await self._connection.execute(
+            select(assessment_instruction)
+            .where(
+                (assessment_instruction.c.assignment_id == assignment_id)
+                | (assessment_instruction.c.course_id == course_id)
+            )
+            .order_by(assessment_instruction.c.assignment_id.is_(None))
+            .limit(1)
+        )
+        row = rows.first()
+        return None if row is None else _instruction(row)
+
+
+def _anchor(row: Row[Any]) -> Anchor:
+    return Anchor(
+        number=row.id,
+        label=row.anchor_label,
+        grade=row.grade,
+        grade_scale=row.grade_scale,
+        text_storage_id=row.text_storage_id,
+        created_at=row.created_at,
+    )
+
+
+def _instruction(row: Row[Any]) -> Instruction:
+    return Instruction(
+        assignment_id=row.assignment_id,
+        instructions_text=row.instructions_text,
+        grade_scale=row.grade_scale,
+        context_origin=ContextOrigin(row.context_origin),
+        student_prompt_storage_id=row.student_prompt_storage_id,
+        judge_rubric_storage_id=row.judge_rubric_storage_id,
+    )

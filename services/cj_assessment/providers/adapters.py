@@ -1,0 +1,130 @@
+"""Adapters, and the rules that the settings make."""
+
+import httpx2
+from dishka import Provider, Scope, provide
+from event_contracts import Topic
+from service_kit.callbacks.webhooks import CallbackPolicy
+from service_kit.providers import Relays
+from service_kit.storage.database import Database
+from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules
+
+from cj_assessment.adapters.changes import Changes
+from cj_assessment.adapters.content import ExternalContent, OwnContent
+from cj_assessment.adapters.judge_catalogue import ManifestJudges, SimulatedPrice
+from cj_assessment.adapters.llm_provider_client import LlmProviderClient
+from cj_assessment.adapters.postgres import postgres_store
+from cj_assessment.adapters.result_metrics import ResultMetrics
+from cj_assessment.domain.batch import Defaults, TextRules
+from cj_assessment.domain.comparison import AttemptPolicy
+from cj_assessment.domain.deciding import DecisionRules
+from cj_assessment.ports import (
+    CallbackRules,
+    ContentStore,
+    JudgeCatalogue,
+    LlmProvider,
+    ResultWatcher,
+    Store,
+)
+from cj_assessment.providers.wakeups import (
+    AdvanceWakeup,
+    PrepareWakeup,
+    ReportWakeup,
+    SubmitWakeup,
+    WithdrawWakeup,
+)
+from cj_assessment.settings import Settings
+from cj_assessment.use_cases.prepare_batch import ContentPatience
+
+CALLBACK_PATH = "/api/v1/callbacks/comparison-results"
+
+
+class AdapterProvider(Provider):
+    """Adapters, and the rules that the settings make."""
+
+    scope = Scope.APP
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+
+    advance_wakeup = provide(AdvanceWakeup)
+    submit_wakeup = provide(SubmitWakeup)
+    prepare_wakeup = provide(PrepareWakeup)
+    withdraw_wakeup = provide(WithdrawWakeup)
+    report_wakeup = provide(ReportWakeup)
+    changes = provide(Changes)
+
+    @provide
+    def store(self, database: Database, relays: Relays) -> Store:
+        return postgres_store(database, wake_relays=relays.wake)
+
+    @provide
+    def content(self, store: Store, client: httpx2.AsyncClient) -> ContentStore:
+        if self._settings.content_service_url is None:
+            return OwnContent(store)
+        return ExternalContent(client, base_url=self._settings.content_service_url)
+
+    @provide
+    def judges(self) -> JudgeCatalogue:
+        return ManifestJudges(
+            default_provider=self._settings.default_provider,
+            default_model=self._settings.default_model,
+            simulated_price=SimulatedPrice(
+                input=self._settings.simulated_input_price, output=self._settings.simulated_output_price
+            ),
+        )
+
+    @provide
+    def callbacks(self, policy: CallbackPolicy) -> CallbackRules:
+        return policy
+
+    @provide
+    def llm_provider(self, client: httpx2.AsyncClient) -> LlmProvider:
+        over_http = self._settings.callback_transport == "http"
+        base_url = self._settings.callback_base_url
+        return LlmProviderClient(
+            client,
+            base_url=self._settings.llm_provider_url,
+            callback_topic=None if over_http else Topic.LLM_COMPARISON_RESULT,
+            callback_url=f"{base_url}{CALLBACK_PATH}" if over_http else None,
+        )
+
+    @provide
+    def watcher(self, metrics: ServiceMetrics) -> ResultWatcher:
+        return ResultMetrics(metrics.registry)
+
+    @provide
+    def retry_rules(self) -> RetryRules:
+        return DEFAULT_RETRY_RULES
+
+    @provide
+    def content_patience(self) -> ContentPatience:
+        return ContentPatience(longest=self._settings.content_patience)
+
+    @provide
+    def text_rules(self) -> TextRules:
+        return TextRules(max_characters=self._settings.max_essay_characters)
+
+    @provide
+    def decision_rules(self) -> DecisionRules:
+        return DecisionRules(
+            comparisons_per_essay=self._settings.comparisons_per_essay,
+            min_comparisons_per_essay=self._settings.min_comparisons_per_essay,
+            straggler_patience=self._settings.straggler_patience,
+            max_failed_share=self._settings.max_failed_share,
+            max_grade_change_share=self._settings.max_grade_change_share,
+        )
+
+    @provide
+    def attempt_policy(self) -> AttemptPolicy:
+        return AttemptPolicy(
+            max_attempts=self._settings.max_attempts,
+            answer_within=self._settings.answer_within,
+        )
+
+    @provide
+    def defaults(self) -> Defaults:
+        return Defaults(
+            target_reliability=self._settings.target_reliability, deadline=self._settings.batch_deadline
+        )

@@ -1,0 +1,106 @@
+"""Assembles the service."""
+
+from collections.abc import Sequence
+
+from dishka import AsyncContainer, Provider, make_async_container
+from quart import Quart
+from service_kit.callbacks.webhooks import WebhookSigner
+from service_kit.http.app import HttpService, create_app
+from service_kit.messaging.consumer import EventConsumer
+from service_kit.messaging.event_bus import EventBus
+from service_kit.providers import InfrastructureProvider, measure_workers, readiness_checks
+from service_kit.running import BackgroundLoop, Service
+from service_kit.storage.database import Database
+from service_kit.telemetry.metrics import ServiceMetrics
+from threadpoolctl import threadpool_limits
+
+from cj_assessment.adapters import http_api
+from cj_assessment.adapters.changes import Changes
+from cj_assessment.adapters.events_in import routes
+from cj_assessment.providers.adapters import AdapterProvider
+from cj_assessment.providers.use_cases import UseCaseProvider
+from cj_assessment.providers.workers import assessment_workers
+from cj_assessment.settings import MIGRATIONS, Settings
+from cj_assessment.use_cases.accept_request import AcceptRequest
+from cj_assessment.use_cases.cancel_batch import CancelBatch
+from cj_assessment.use_cases.read_batch import ReadBatch
+from cj_assessment.use_cases.record_results import RecordResults
+from cj_assessment.use_cases.register_anchor import ListAnchors, RegisterAnchor
+from cj_assessment.use_cases.store_content import ReadContent, StoreContent
+
+NAME = "cj_assessment_service"
+BLAS_THREADS = 1
+"""Fits run side by side in threads of their own; the matrices of one batch are too small to be shared out."""
+
+
+async def build_service(
+    settings: Settings, *, bus: EventBus | None, overrides: Sequence[Provider] = ()
+) -> Service:
+    """Assemble everything; nothing is connected yet. What ``overrides`` provide takes the place of the adapters."""
+    threadpool_limits(limits=BLAS_THREADS, user_api="blas")
+    container = make_async_container(
+        InfrastructureProvider(settings, service=NAME, bus=bus),
+        AdapterProvider(settings),
+        UseCaseProvider(settings),
+        *overrides,
+    )
+    event_bus = await container.get(EventBus)
+    await _subscribe(container, event_bus)
+    workers, metrics = await assessment_workers(container), await container.get(ServiceMetrics)
+    measure_workers(workers, metrics)
+    return Service(
+        name=NAME,
+        app=await _app(container, event_bus, workers),
+        host=settings.http_host,
+        port=settings.http_port,
+        database_url=settings.database_url,
+        migrations=MIGRATIONS,
+        bus=event_bus,
+        workers=workers,
+        metrics=metrics,
+        close=container.close,
+    )
+
+
+async def _subscribe(container: AsyncContainer, bus: EventBus) -> None:
+    accept = await container.get(AcceptRequest)
+    record = await container.get(RecordResults)
+    EventConsumer(
+        bus=bus,
+        service=NAME,
+        routes=routes(accept_requests=accept.from_events, record_results=record),
+        metrics=await container.get(ServiceMetrics),
+    ).subscribe()
+
+
+async def _app(container: AsyncContainer, bus: EventBus, workers: Sequence[BackgroundLoop]) -> Quart:
+    read = await container.get(ReadBatch)
+    actions = http_api.Actions(
+        accept=await container.get(AcceptRequest),
+        cancel=await container.get(CancelBatch),
+        status=read.status,
+        results=read.results,
+        comparisons=read.comparisons,
+        changed=(await container.get(Changes)).wait,
+        record_results=await container.get(RecordResults),
+        store_content=await container.get(StoreContent),
+        read_content=await container.get(ReadContent),
+        register_anchor=await container.get(RegisterAnchor),
+        list_anchors=await container.get(ListAnchors),
+    )
+    database = await container.get(Database)
+    return create_app(
+        HttpService(
+            name=NAME,
+            title="CJ Assessment",
+            version="1",
+            blueprints=[
+                http_api.assessments_api(actions),
+                http_api.anchors_api(actions),
+                http_api.content_api(actions),
+                http_api.callbacks_api(actions, signer=await container.get(WebhookSigner)),
+            ],
+            checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
+            metrics=await container.get(ServiceMetrics),
+        )
+    )

@@ -1,0 +1,163 @@
+"""The use cases, and which worker each of them wakes."""
+
+from dishka import Provider, Scope, provide
+
+from cj_assessment.adapters.changes import Changes
+from cj_assessment.domain.batch import Defaults, TextRules
+from cj_assessment.domain.comparison import AttemptPolicy
+from cj_assessment.domain.deciding import DecisionRules
+from cj_assessment.ports import (
+    CallbackRules,
+    ContentStore,
+    JudgeCatalogue,
+    LlmProvider,
+    ResultWatcher,
+    Store,
+)
+from cj_assessment.providers.wakeups import (
+    AdvanceWakeup,
+    PrepareWakeup,
+    ReportWakeup,
+    SubmitWakeup,
+    WithdrawWakeup,
+)
+from cj_assessment.settings import Settings
+from cj_assessment.use_cases.accept_request import AcceptRequest
+from cj_assessment.use_cases.advance_batch import AdvanceBatches
+from cj_assessment.use_cases.cancel_batch import CancelBatch
+from cj_assessment.use_cases.expire_attempts import ExpireAttempts
+from cj_assessment.use_cases.prepare_batch import ContentPatience, PrepareBatch
+from cj_assessment.use_cases.read_batch import ReadBatch
+from cj_assessment.use_cases.record_results import RecordResults
+from cj_assessment.use_cases.register_anchor import ListAnchors, RegisterAnchor
+from cj_assessment.use_cases.report_consumption import ReportConsumption
+from cj_assessment.use_cases.store_content import ReadContent, StoreContent
+from cj_assessment.use_cases.submit_comparisons import SubmitComparisons
+from cj_assessment.use_cases.withdraw_attempts import WithdrawAttempts
+
+
+class UseCaseProvider(Provider):
+    """The verbs of the service."""
+
+    scope = Scope.APP
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+
+    read = provide(ReadBatch)
+    register_anchor = provide(RegisterAnchor)
+    list_anchors = provide(ListAnchors)
+    withdraw = provide(WithdrawAttempts)
+    report = provide(ReportConsumption)
+    store_content = provide(StoreContent)
+    read_content = provide(ReadContent)
+
+    @provide
+    def accept(
+        self,
+        store: Store,
+        judges: JudgeCatalogue,
+        callbacks: CallbackRules,
+        defaults: Defaults,
+        prepare: PrepareWakeup,
+    ) -> AcceptRequest:
+        return AcceptRequest(
+            store=store, judges=judges, callbacks=callbacks, defaults=defaults, wake_prepare=prepare.wake
+        )
+
+    @provide
+    def advance(
+        self,
+        store: Store,
+        rules: DecisionRules,
+        submit: SubmitWakeup,
+        withdraw: WithdrawWakeup,
+        changes: Changes,
+    ) -> AdvanceBatches:
+        return AdvanceBatches(
+            store=store,
+            rules=rules,
+            max_result_bytes=self._settings.max_result_bytes,
+            wake_submit=changes.and_wake(submit.wake),
+            wake_withdraw=changes.and_wake(withdraw.wake),
+        )
+
+    @provide
+    def submit(
+        self,
+        store: Store,
+        llm_provider: LlmProvider,
+        policy: AttemptPolicy,
+        advance: AdvanceWakeup,
+        submit: SubmitWakeup,
+        changes: Changes,
+    ) -> SubmitComparisons:
+        return SubmitComparisons(
+            store=store,
+            llm_provider=llm_provider,
+            policy=policy,
+            wake_advance=advance.wake,
+            wake_submit=changes.and_wake(submit.wake),
+        )
+
+    @provide
+    def prepare(
+        self,
+        store: Store,
+        content: ContentStore,
+        judges: JudgeCatalogue,
+        rules: TextRules,
+        patience: ContentPatience,
+        advance: AdvanceWakeup,
+        changes: Changes,
+    ) -> PrepareBatch:
+        return PrepareBatch(
+            store=store,
+            content=content,
+            judges=judges,
+            rules=rules,
+            patience=patience,
+            wake_advance=changes.and_wake(advance.wake),
+        )
+
+    @provide
+    def record(
+        self,
+        store: Store,
+        watcher: ResultWatcher,
+        advance: AdvanceWakeup,
+        submit: SubmitWakeup,
+        report: ReportWakeup,
+        changes: Changes,
+    ) -> RecordResults:
+        return RecordResults(
+            store=store,
+            watcher=watcher,
+            wake_advance=changes.and_wake(advance.wake),
+            wake_submit=submit.wake,
+            wake_report=report.wake,
+        )
+
+    @provide
+    def expire(
+        self,
+        store: Store,
+        llm_provider: LlmProvider,
+        policy: AttemptPolicy,
+        advance: AdvanceWakeup,
+        submit: SubmitWakeup,
+        report: ReportWakeup,
+    ) -> ExpireAttempts:
+        return ExpireAttempts(
+            store=store,
+            llm_provider=llm_provider,
+            policy=policy,
+            wake_advance=advance.wake,
+            wake_submit=submit.wake,
+            wake_report=report.wake,
+        )
+
+    @provide
+    def cancel(self, store: Store, advance: AdvanceWakeup, changes: Changes) -> CancelBatch:
+        return CancelBatch(store=store, wake_advance=changes.and_wake(advance.wake))

@@ -1,0 +1,118 @@
+"""The workers of the service: which use case each runs, and how much at a time."""
+
+from typing import Protocol, TypeVar
+
+from dishka import AsyncContainer
+from service_kit.providers import Relays
+from service_kit.running import BackgroundLoop
+from service_kit.storage.database import Database
+from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.work.failed_items import RetryRules
+from service_kit.work.housekeeping import Housekeeping
+from service_kit.work.items import FailureRecord, ItemWorker, SetAside, Take, Taken, TaskWorker
+
+from cj_assessment.adapters.postgres import attempts_sql, batches_sql
+from cj_assessment.ports import Due
+from cj_assessment.providers.wakeups import (
+    AdvanceWakeup,
+    PrepareWakeup,
+    ReportWakeup,
+    SubmitWakeup,
+    WithdrawWakeup,
+)
+from cj_assessment.use_cases.advance_batch import AdvanceBatches
+from cj_assessment.use_cases.expire_attempts import ExpireAttempts
+from cj_assessment.use_cases.prepare_batch import PrepareBatch
+from cj_assessment.use_cases.report_consumption import ReportConsumption
+from cj_assessment.use_cases.submit_comparisons import SubmitComparisons
+from cj_assessment.use_cases.withdraw_attempts import WithdrawAttempts
+
+KeyT = TypeVar("KeyT")
+
+PREPARED_CONCURRENTLY = 4
+FITTED_CONCURRENTLY = 4
+"""Batches advanced side by side: each holds a connection and a thread while it is fitted."""
+SUBMITTED_BATCHES = 500
+EXPIRED_ATTEMPTS = 100
+WITHDRAWN_ATTEMPTS = 50
+REPORTED_BATCHES = 20
+
+
+async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop, ...]:
+    database, metrics = await container.get(Database), await container.get(ServiceMetrics)
+    rules = await container.get(RetryRules)
+    relays, housekeeping = await container.get(Relays), await container.get(Housekeeping)
+    prepare, advance = await container.get(PrepareBatch), await container.get(AdvanceBatches)
+    submit, expire = await container.get(SubmitComparisons), await container.get(ExpireAttempts)
+    withdraw, report = await container.get(WithdrawAttempts), await container.get(ReportConsumption)
+
+    def failures(name: str, set_aside: SetAside[KeyT]) -> FailureRecord[KeyT]:
+        return FailureRecord(
+            worker=name, database=database, metrics=metrics, set_aside=set_aside, rules=rules
+        )
+
+    return (
+        TaskWorker(
+            name=batches_sql.PREPARE,
+            take=_taking(prepare.take),
+            handle=prepare.handle,
+            failures=failures(batches_sql.PREPARE, prepare.set_aside),
+            concurrency=PREPARED_CONCURRENTLY,
+            wakeup=await container.get(PrepareWakeup),
+        ),
+        TaskWorker(
+            name=batches_sql.ADVANCE,
+            take=_taking(advance.take),
+            handle=advance.handle,
+            failures=failures(batches_sql.ADVANCE, advance.set_aside),
+            concurrency=FITTED_CONCURRENTLY,
+            wakeup=await container.get(AdvanceWakeup),
+        ),
+        ItemWorker(
+            name=attempts_sql.SUBMIT,
+            take=_taking(submit.take),
+            handle=submit.handle,
+            failures=failures(attempts_sql.SUBMIT, submit.set_aside),
+            batch_size=SUBMITTED_BATCHES,
+            wakeup=await container.get(SubmitWakeup),
+        ),
+        ItemWorker(
+            name=attempts_sql.EXPIRE,
+            take=_taking(expire.take),
+            handle=expire.handle,
+            failures=failures(attempts_sql.EXPIRE, expire.set_aside),
+            batch_size=EXPIRED_ATTEMPTS,
+        ),
+        ItemWorker(
+            name=attempts_sql.WITHDRAW,
+            take=_taking(withdraw.take),
+            handle=withdraw.handle,
+            failures=failures(attempts_sql.WITHDRAW, withdraw.set_aside),
+            batch_size=WITHDRAWN_ATTEMPTS,
+            wakeup=await container.get(WithdrawWakeup),
+        ),
+        ItemWorker(
+            name=batches_sql.REPORT,
+            take=_taking(report.take),
+            handle=report.handle,
+            failures=failures(batches_sql.REPORT, report.set_aside),
+            batch_size=REPORTED_BATCHES,
+            wakeup=await container.get(ReportWakeup),
+        ),
+        *relays.workers(),
+        housekeeping.worker(),
+    )
+
+
+class _Takes(Protocol[KeyT]):
+    async def __call__(self, limit: int) -> Due[KeyT]: ...
+
+
+def _taking(take: _Takes[KeyT]) -> Take[KeyT]:
+    """A use case's keys, as the workers of the service kit take them."""
+
+    async def taken(limit: int) -> Taken[KeyT]:
+        due = await take(limit)
+        return Taken(keys=due.keys, rest_seconds=due.rest_seconds)
+
+    return taken

@@ -1,0 +1,293 @@
+"""The use cases on a store in memory, and the other services as fakes that behave."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from cj_assessment.adapters.content import OwnContent
+from cj_assessment.adapters.judge_catalogue import ManifestJudges, SimulatedPrice
+from cj_assessment.domain.batch import BatchRecord, Defaults, RequestEnvelope, TextRules
+from cj_assessment.domain.comparison import AttemptPolicy
+from cj_assessment.ports import ComparisonOrder, Recorded, Refusal, SubmissionRefused, Submitted
+from cj_assessment.tests.building import RULES as DECISION_RULES
+from cj_assessment.tests.building import request
+from cj_assessment.tests.memory.rows import BatchRow
+from cj_assessment.tests.memory.store import MemoryStore
+from cj_assessment.use_cases.accept_request import AcceptRequest
+from cj_assessment.use_cases.advance_batch import AdvanceBatches
+from cj_assessment.use_cases.cancel_batch import CancelBatch
+from cj_assessment.use_cases.expire_attempts import ExpireAttempts
+from cj_assessment.use_cases.prepare_batch import ContentPatience, PrepareBatch
+from cj_assessment.use_cases.read_batch import ReadBatch
+from cj_assessment.use_cases.record_results import RecordResults
+from cj_assessment.use_cases.report_consumption import ReportConsumption
+from cj_assessment.use_cases.store_content import StoreContent
+from cj_assessment.use_cases.submit_comparisons import SubmitComparisons
+from cj_assessment.use_cases.withdraw_attempts import WithdrawAttempts
+from event_contracts import (
+    BatchStatusView,
+    ErrorCode,
+    ErrorDetail,
+    EventEnvelope,
+    ExternalServiceError,
+    InvalidCallback,
+    LLMComparisonResultV1,
+    TokenUsage,
+    Winner,
+)
+
+POLICY = AttemptPolicy(
+    max_attempts=2, answer_within=timedelta(minutes=10), resend_after=timedelta(seconds=30)
+)
+RULES = TextRules(max_characters=2_000)
+WORKING_ROUNDS = 200
+
+
+@dataclass
+class FakeLlmProvider:
+    """Queues what it is sent, each idempotency key once; answers are read with ``result``."""
+
+    queued: dict[str, ComparisonOrder] = field(default_factory=dict)
+    calls: list[int] = field(default_factory=list)
+    withdrawn: list[str] = field(default_factory=list)
+    is_away: bool = False
+    is_full: bool = False
+    largest_call: int = 500
+    refuses: Callable[[ComparisonOrder], bool] = field(default=lambda _order: False)
+    forgets: bool = False
+
+    async def submit(self, orders: Sequence[ComparisonOrder]) -> Submitted:
+        if self.is_away:
+            raise ExternalServiceError("the LLM Provider does not answer: connection refused")
+        self.calls.append(len(orders))
+        if len(orders) > self.largest_call or any(self.refuses(order) for order in orders):
+            raise SubmissionRefused("too large", error_code=ErrorCode.LLM_CONTENT_TOO_LONG)
+        if self.is_full:
+            full = [
+                Refusal(attempt_id=order.attempt_id, error_code=ErrorCode.LLM_QUEUE_FULL, message="full")
+                for order in orders
+            ]
+            return Submitted(accepted={}, refused=(), postponed=full)
+        self.queued.update({f"request-{order.attempt_id}": order for order in orders})
+        return Submitted(
+            accepted={order.attempt_id: f"request-{order.attempt_id}" for order in orders}, refused=()
+        )
+
+    async def withdraw(self, request_id: str) -> bool:
+        if self.is_away:
+            raise ExternalServiceError("the LLM Provider does not answer: connection refused")
+        self.withdrawn.append(request_id)
+        return request_id in self.queued and not self.forgets
+
+
+@dataclass(frozen=True)
+class AllowedCallbacks:
+    """Lets results be sent to one host."""
+
+    host: str = "school.example"
+
+    def check(self, url: str) -> None:
+        if self.host not in url:
+            raise InvalidCallback(f"{url} is not allowed")
+
+
+@dataclass
+class Counted:
+    """Counts results."""
+
+    total: Recorded = field(default_factory=Recorded)
+
+    def watch(self, recorded: Recorded) -> None:
+        self.total = recorded
+
+
+@dataclass
+class UseCases:
+    """All use cases of the service on one store."""
+
+    store: MemoryStore = field(default_factory=MemoryStore)
+    provider: FakeLlmProvider = field(default_factory=FakeLlmProvider)
+    watcher: Counted = field(default_factory=Counted)
+    woken: Counter[str] = field(default_factory=Counter)
+    max_result_bytes: int = 1_000_000
+    price: Decimal = Decimal(0)
+
+    def __post_init__(self) -> None:
+        judges = ManifestJudges(
+            default_provider="mock",
+            default_model=None,
+            simulated_price=SimulatedPrice(input=self.price, output=self.price),
+        )
+        wake = self._wake
+        self.accept = AcceptRequest(
+            store=self.store,
+            judges=judges,
+            callbacks=AllowedCallbacks(),
+            defaults=Defaults(target_reliability=0.8, deadline=timedelta(hours=1)),
+            wake_prepare=wake("prepare"),
+        )
+        self.prepare = PrepareBatch(
+            store=self.store,
+            content=OwnContent(self.store),
+            judges=judges,
+            rules=RULES,
+            patience=ContentPatience(longest=timedelta(minutes=10)),
+            wake_advance=wake("advance"),
+        )
+        self.advance = AdvanceBatches(
+            store=self.store,
+            rules=DECISION_RULES,
+            max_result_bytes=self.max_result_bytes,
+            wake_submit=wake("submit"),
+            wake_withdraw=wake("withdraw"),
+        )
+        self.submit = SubmitComparisons(
+            store=self.store,
+            llm_provider=self.provider,
+            policy=POLICY,
+            wake_advance=wake("advance"),
+            wake_submit=wake("submit"),
+        )
+        self.record = RecordResults(
+            store=self.store,
+            watcher=self.watcher,
+            wake_advance=wake("advance"),
+            wake_submit=wake("submit"),
+            wake_report=wake("report"),
+        )
+        self.expire = ExpireAttempts(
+            store=self.store,
+            llm_provider=self.provider,
+            policy=POLICY,
+            wake_advance=wake("advance"),
+            wake_submit=wake("submit"),
+            wake_report=wake("report"),
+        )
+        self.withdraw = WithdrawAttempts(store=self.store, llm_provider=self.provider)
+        self.report = ReportConsumption(store=self.store)
+        self.cancel = CancelBatch(store=self.store, wake_advance=wake("advance"))
+        self.read = ReadBatch(store=self.store, rules=DECISION_RULES)
+        self.content = StoreContent(store=self.store)
+
+    def _wake(self, worker: str) -> Callable[[], None]:
+        def wake() -> None:
+            self.woken[worker] += 1
+
+        return wake
+
+    async def ask(self, texts: dict[str, str | bytes], **wishes: Any) -> BatchRecord:
+        """Post texts and request their assessment."""
+        return await self.accept(await self.envelope(texts, **wishes))
+
+    async def envelope(self, texts: dict[str, str | bytes], **wishes: Any) -> RequestEnvelope:
+        """The request to assess these texts, which are posted."""
+        storage = {
+            name: await self.content(body.encode() if isinstance(body, str) else body)
+            for name, body in texts.items()
+        }
+        return request(storage, **wishes)
+
+    async def prepare_all(self) -> None:
+        """Let the preparing worker do what is due."""
+        for job_id in (await self.prepare.take(10)).keys:
+            await self.prepare.handle(job_id)
+
+    async def advance_all(self) -> None:
+        """Let the advancing worker do what is due."""
+        for job_id in (await self.advance.take(10)).keys:
+            await self.advance.handle(job_id)
+
+    async def submit_all(self) -> None:
+        """Let the submitting worker do what is due."""
+        keys = (await self.submit.take(500)).keys
+        if keys:
+            await self.submit.handle(keys)
+
+    async def judging(self, texts: dict[str, str | bytes], **wishes: Any) -> BatchRecord:
+        """A batch whose first round is with the LLM Provider."""
+        batch = await self.ask(texts, **wishes)
+        await self.prepare_all()
+        await self.advance_all()
+        await self.submit_all()
+        return batch
+
+    async def work(self, batch: BatchRecord) -> BatchStatusView:
+        """Let all workers work until the batch has ended."""
+        for _ in range(WORKING_ROUNDS):
+            await self.prepare_all()
+            await self.advance_all()
+            await self.submit_all()
+            await self.answer_all()
+            status = await self.status(batch)
+            if status.completed_at is not None:
+                return status
+        raise AssertionError(f"still {status.state} after {WORKING_ROUNDS} rounds")
+
+    async def answer_all(self, **changes: Any) -> None:
+        """Answer what is queued: the longer text wins."""
+        queued, self.provider.queued = self.provider.queued, {}
+        await self.record([result(name, order, **changes) for name, order in queued.items()])
+
+    async def status(self, batch: BatchRecord) -> BatchStatusView:
+        """The status of a batch as its requester reads it."""
+        return await self.read.status(batch.batch_id)
+
+    def row(self, batch: BatchRecord) -> BatchRow:
+        """What is stored of a batch."""
+        return self.store.state.batches[batch.job_id]
+
+
+def result(
+    request_id: str,
+    order: ComparisonOrder,
+    *,
+    error_code: ErrorCode | None = None,
+    message: str = "no",
+    cost_usd: Decimal = Decimal(0),
+    metadata: dict[str, Any] | None = None,
+) -> EventEnvelope[LLMComparisonResultV1]:
+    """The answer of the LLM Provider to an order."""
+    text_a, text_b = (block.content for block in order.blocks[-3:-1])
+    winner = Winner.ESSAY_A if len(text_a) > len(text_b) else Winner.ESSAY_B
+    now = datetime.now(UTC)
+    return EventEnvelope.wrap(
+        LLMComparisonResultV1(
+            request_id=request_id,
+            correlation_id=order.correlation_id,
+            winner=None if error_code else winner,
+            justification=None if error_code else "better developed",
+            confidence=None if error_code else 4,
+            error_detail=None
+            if error_code is None
+            else ErrorDetail(
+                error_code=error_code,
+                message=message,
+                correlation_id=order.correlation_id,
+                timestamp=now,
+                service="llm_provider_service",
+                operation="judge",
+            ),
+            provider="mock",
+            model="simulated",
+            response_time_ms=12,
+            token_usage=TokenUsage(prompt_tokens=900, completion_tokens=60, total_tokens=960),
+            cost_estimate=cost_usd,
+            requested_at=now,
+            completed_at=now,
+            request_metadata={
+                "essay_a_id": order.essay_a_id,
+                "essay_b_id": order.essay_b_id,
+                "bos_batch_id": order.batch_id,
+                "attempt_id": str(order.attempt_id),
+                "prompt_sha256": "0" * 64,
+                "resolved_provider": "mock",
+                "resolved_model": "simulated",
+                **(metadata or {}),
+            },
+        ),
+        source_service="llm_provider_service",
+        correlation_id=order.correlation_id,
+    )

@@ -1,0 +1,88 @@
+"""End a batch that has no result, and report what it has used once nothing of it is outstanding any more."""
+
+from datetime import UTC, datetime
+
+import structlog
+from event_contracts import AssessmentState, ErrorCode, InvalidCallback, StopReason, SuiteError
+
+from cj_assessment.domain.announcing import consumption_event, failed_event
+from cj_assessment.domain.batch import BatchRecord, JobId
+from cj_assessment.ports import SetAsideReason, Store, Transaction
+
+log = structlog.get_logger()
+
+
+class AssessmentFailed(SuiteError):
+    """Judging ended without a ranking."""
+
+    code = ErrorCode.CJ_ASSESSMENT_SERVICE_ERROR
+
+
+class BatchSetAside(SuiteError):
+    """A step of a batch failed so often that it is not tried any more."""
+
+    code = ErrorCode.PROCESSING_ERROR
+
+    def __init__(self, step: str, reason: SetAsideReason) -> None:
+        # The first line says what failed; what follows, such as a statement, is for the log.
+        message = reason.message.partition("\n")[0]
+        super().__init__(
+            f"the batch was set aside after {reason.attempts} failed attempts at {step}: {message}",
+            details={"step": step, "cause": reason.error_code, "attempts": reason.attempts},
+        )
+
+
+async def end_without_result(
+    transaction: Transaction,
+    batch: BatchRecord,
+    error: SuiteError,
+    *,
+    operation: str,
+    stop_reason: StopReason = StopReason.FAILED,
+) -> None:
+    """End a locked batch as failed or cancelled, and tell its requester why."""
+    failed = failed_event(batch, error, operation=operation)
+    cancelled = stop_reason is StopReason.CANCELLED
+    await transaction.batches.end(
+        batch.job_id,
+        state=AssessmentState.CANCELLED if cancelled else AssessmentState.FAILED,
+        stop_reason=stop_reason,
+        result=None,
+        error=failed.data.error_detail(),
+    )
+    try:
+        transaction.events.announce([failed], callback_url=batch.callback_url)
+    except InvalidCallback as unreachable:
+        # A batch must end even where its requester cannot be called back: the bus still has the event.
+        log.warning("batch.callback_impossible", batch_id=batch.batch_id, reason=str(unreachable))
+        transaction.events.announce([failed])
+    await report_consumption(transaction, batch)
+    log.warning(
+        "batch.ended_without_result",
+        batch_id=batch.batch_id,
+        correlation_id=str(batch.correlation_id),
+        stop_reason=stop_reason,
+        error_code=error.code,
+        reason=error.message,
+    )
+
+
+async def report_consumption(transaction: Transaction, batch: BatchRecord) -> bool:
+    """Announce what an ended batch has used, unless a request is outstanding whose cost is not known yet.
+
+    Zero is announced as well, so that the consumer of these events can stop waiting.
+    """
+    usage = await transaction.attempts.usage(batch.job_id)
+    if usage.outstanding or not await transaction.batches.mark_reported(batch.job_id):
+        return False
+    now = datetime.now(UTC)
+    transaction.events.announce([consumption_event(batch, quantity=usage.billed, now=now)])
+    return True
+
+
+async def set_batch_aside(store: Store, job_id: JobId, *, step: str, reason: SetAsideReason) -> None:
+    """End a batch as failed without reading what may be the cause: its request, its essays, its comparisons."""
+    async with store.transaction() as transaction:
+        batch = await transaction.batches.lock(job_id)
+        if batch is not None:
+            await end_without_result(transaction, batch, BatchSetAside(step, reason), operation=step)

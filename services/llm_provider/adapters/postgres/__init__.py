@@ -1,0 +1,1 @@
+"""The service's database: one file per port, statements and tables apart."""

@@ -1,0 +1,59 @@
+"""What the vendors' batch jobs have in common."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+
+import orjson
+from event_contracts import JsonObject
+from pydantic import AliasChoices, BaseModel, Field
+
+from llm_provider.adapters.vendor_api.connection import Connection, Shape
+from llm_provider.domain.calls.errors import JudgeError, JudgeTimeout, JudgeUnavailable, RequestRejected
+from llm_provider.ports import BatchItem, BatchOutcome, JudgeReply
+
+
+class _Keyed(BaseModel):
+    custom_id: str = Field(validation_alias=AliasChoices("custom_id", "key"))
+
+
+def require_size(vendor: str, items: Sequence[BatchItem], *, at_most: int) -> None:
+    """Raise ``RequestRejected`` for a job of nothing, or of more than a vendor takes at once."""
+    if not 0 < len(items) <= at_most:
+        raise RequestRejected(f"a batch job of {vendor}'s holds 1 to {at_most} items, not {len(items)}")
+
+
+def only_model(vendor: str, items: Sequence[BatchItem]) -> str:
+    """The one model that all items of a job ask; raises ``RequestRejected`` where they ask several."""
+    models = sorted({item.call.parameters.model for item in items})
+    if len(models) != 1:
+        raise RequestRejected(f"a batch job of {vendor}'s asks one model, not {', '.join(models)}")
+    return models[0]
+
+
+def json_lines(lines: Sequence[JsonObject]) -> bytes:
+    """JSON Lines, UTF-8."""
+    return b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
+
+
+def never_judged(vendor: str, *, expired: bool) -> JudgeError:
+    """The error of an item that a job ended without: out of time, or cancelled before its turn."""
+    if expired:
+        return JudgeTimeout(f"{vendor} did not get to it before the batch job expired", may_be_billed=False)
+    return JudgeUnavailable(f"{vendor} was told to cancel the batch job before it got to it")
+
+
+async def read_outcomes(
+    connection: Connection, path: str, line: type[Shape], reply_of: Callable[[Shape], JudgeReply]
+) -> AsyncIterator[BatchOutcome]:
+    """The outcomes in a file of results; ``reply_of`` raises ``JudgeError`` for an item that has no reply.
+
+    A line that fits nothing is the error of its item alone. One that does not even name its item raises
+    ``UnexpectedAnswer``; a file that breaks off raises ``JudgeUnreachable``.
+    """
+    async for content in connection.lines(path):
+        key = connection.parse(content, _Keyed).custom_id
+        try:
+            reply = reply_of(connection.parse(content, line))
+        except JudgeError as error:
+            yield BatchOutcome(custom_id=key, reply=None, error=error)
+        else:
+            yield BatchOutcome(custom_id=key, reply=reply, error=None)

@@ -1,0 +1,39 @@
+"""Anthropic: the Messages API, live and in batches."""
+
+import httpx2
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from llm_provider.adapters.vendor_api.registration import (
+    AccountSettings,
+    ConnectedVendor,
+    VendorRegistration,
+    secret,
+)
+from llm_provider.adapters.vendors.anthropic.batches import AnthropicBatches
+from llm_provider.adapters.vendors.anthropic.messages import URL, AnthropicJudge
+
+
+class Settings(AccountSettings):
+    """Environment: LLM_PROVIDER_ANTHROPIC_…"""
+
+    model_config = SettingsConfigDict(env_prefix="LLM_PROVIDER_ANTHROPIC_")
+
+    api_key: SecretStr | None = Field(default=None, description="Key of an account at Anthropic.")
+    url: str | None = Field(default=None, description="Another address than the vendor's: a proxy.")
+
+
+def _connect(settings: Settings, client: httpx2.AsyncClient) -> ConnectedVendor | None:
+    key, url = secret(settings.api_key), settings.url or URL
+    if key is None:
+        return None
+    return ConnectedVendor(
+        judge=AnthropicJudge(client, api_key=key, base_url=url),
+        batch=AnthropicBatches(client, api_key=key, base_url=url),
+        account=key,
+    )
+
+
+REGISTRATION = VendorRegistration(
+    provider="anthropic", settings=Settings, required="api_key", connect=_connect
+)

@@ -1,0 +1,199 @@
+"""Anthropic: the Messages API.
+
+Request and answer as https://platform.claude.com/docs/en/api/messages gives them. The version of 2026-10-21 takes
+no temperature any more; a model that still has one is called with the version before it.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
+
+import httpx2
+from event_contracts import JsonObject
+from pydantic import BaseModel, JsonValue
+
+from llm_provider.adapters.vendor_api.answer_schema import PORTABLE_SCHEMA
+from llm_provider.adapters.vendor_api.connection import Connection, require_key
+from llm_provider.adapters.vendor_api.limit_headers import anthropic_limits
+from llm_provider.adapters.vendor_api.sections import Section, sections
+from llm_provider.adapters.vendor_api.unsupported import no_such_output, refuse_verbosity
+from llm_provider.adapters.vendor_api.wire_types import Tokens
+from llm_provider.domain.costs.usage import Usage
+from llm_provider.domain.requests.prompt import JudgeParameters
+from llm_provider.ports import Ending, JudgeCall, JudgeReply
+
+VENDOR: Final = "Anthropic"
+URL: Final = "https://api.anthropic.com"
+VERSION: Final = "2026-10-21"
+VERSION_WITH_TEMPERATURE: Final = "2023-06-01"
+
+_TOOL: Final = "record_comparison"
+_ENDINGS: Final = {
+    "max_tokens": Ending.CUT_OFF,
+    "model_context_window_exceeded": Ending.CUT_OFF,
+    "pause_turn": Ending.CUT_OFF,
+    "refusal": Ending.REFUSAL,
+}
+
+
+class _Block(BaseModel):
+    type: str
+    text: str | None = None
+    input: JsonValue = None
+
+
+class _CacheCreation(BaseModel):
+    ephemeral_1h_input_tokens: Tokens = 0
+
+
+class _OutputDetails(BaseModel):
+    thinking_tokens: Tokens = 0
+
+
+class _Usage(BaseModel):
+    input_tokens: Tokens
+    output_tokens: Tokens
+    cache_read_input_tokens: Tokens = 0
+    cache_creation_input_tokens: Tokens = 0
+    cache_creation: _CacheCreation | None = None
+    output_tokens_details: _OutputDetails | None = None
+
+
+class Message(BaseModel):
+    """What a model answers, live or in a batch job."""
+
+    model: str
+    content: list[_Block]
+    stop_reason: str | None = None
+    usage: _Usage
+
+    def reply(self) -> JudgeReply:
+        """The reply that this message is."""
+        return JudgeReply(
+            text=_text(self.content),
+            model=self.model,
+            usage=_read_usage(self.usage),
+            ending=_ENDINGS.get(self.stop_reason or "", Ending.COMPLETE),
+        )
+
+
+class AnthropicJudge:
+    """A model of Anthropic's, one call at a time."""
+
+    def __init__(self, client: httpx2.AsyncClient, *, api_key: str, base_url: str = URL) -> None:
+        self._connection = anthropic_connection(client, api_key=api_key, base_url=base_url)
+
+    async def judge(self, call: JudgeCall) -> JudgeReply:
+        answer = await self._connection.post(
+            "/v1/messages", message_body(call), headers=version_for([call.parameters])
+        )
+        message = self._connection.parse(answer.content, Message)
+        return replace(
+            message.reply(),
+            limits=self._connection.limits(answer),
+            vendor_request_id=answer.headers.get("request-id"),
+        )
+
+
+def anthropic_connection(
+    client: httpx2.AsyncClient, *, api_key: str, base_url: str, silence: float | None = None
+) -> Connection:
+    """The connection that calls and batch jobs have in common."""
+    return Connection(
+        vendor=VENDOR,
+        client=client,
+        base_url=base_url,
+        headers={"x-api-key": require_key(VENDOR, api_key), "anthropic-version": VERSION},
+        silence=silence,
+        read_limits=anthropic_limits,
+    )
+
+
+def version_for(calls: Iterable[JudgeParameters]) -> dict[str, str]:
+    """The header that names the version which takes all of these calls."""
+    warm = any(parameters.temperature is not None for parameters in calls)
+    return {"anthropic-version": VERSION_WITH_TEMPERATURE if warm else VERSION}
+
+
+def message_body(call: JudgeCall) -> JsonObject:
+    """The body of a Messages request; raises ``RequestRejected`` for a parameter that it has no place for."""
+    parameters = call.parameters
+    refuse_verbosity(VENDOR, parameters)
+    prompt = sections(call.prompt)
+    body: JsonObject = {
+        "model": parameters.model,
+        "max_tokens": parameters.max_tokens,
+        "messages": [{"role": "user", "content": _blocks(prompt.user)}],
+    }
+    if prompt.system.text:
+        body["system"] = _blocks(prompt.system)
+    if parameters.temperature is not None:
+        body["temperature"] = parameters.temperature
+    return {**body, **_thinking(parameters), **_output(parameters)}
+
+
+def _blocks(section: Section) -> list[JsonValue]:
+    """Text blocks, with a cache breakpoint where the shared part ends: two at most in a request that may have four."""
+    blocks: list[JsonValue] = []
+    if section.shared:
+        cache: JsonObject = {"type": "ephemeral", "ttl": section.ttl}
+        blocks.append({"type": "text", "text": section.shared, "cache_control": cache})
+    if section.own:
+        blocks.append({"type": "text", "text": section.own})
+    return blocks
+
+
+def _thinking(parameters: JudgeParameters) -> JsonObject:
+    """Models think as much as they find right unless told; each generation is told in its own way not to."""
+    if parameters.reasoning_effort != "none" or parameters.no_reasoning == "left_out":
+        return {}
+    between_tools = parameters.no_reasoning == "thinking_between_tools"
+    return {"thinking": {"type": "between_tools" if between_tools else "disabled"}}
+
+
+def _output(parameters: JudgeParameters) -> JsonObject:
+    config: JsonObject = {}
+    if parameters.reasoning_effort not in (None, "none"):
+        config["effort"] = parameters.reasoning_effort
+    match parameters.structured_output:
+        case "json_schema":
+            config["format"] = {"type": "json_schema", "schema": PORTABLE_SCHEMA}
+        case "tool":
+            return {**_only_tool(), **({"output_config": config} if config else {})}
+        case "prompt":
+            pass
+        case mode:
+            raise no_such_output(VENDOR, mode, takes=("json_schema", "tool", "prompt"))
+    return {"output_config": config} if config else {}
+
+
+def _only_tool() -> JsonObject:
+    tool: JsonObject = {
+        "name": _TOOL,
+        "description": "Record which of the two essays is better.",
+        "input_schema": PORTABLE_SCHEMA,
+        "strict": True,
+    }
+    choice: JsonObject = {"type": "tool", "name": _TOOL, "disable_parallel_tool_use": True}
+    return {"tools": [tool], "tool_choice": choice}
+
+
+def _text(content: list[_Block]) -> str:
+    """What was written: the tool's input where it was to be used, else the text; thoughts are left out."""
+    for block in content:
+        if block.type == "tool_use":
+            return json.dumps(block.input, ensure_ascii=False)
+    return "".join(block.text or "" for block in content if block.type == "text")
+
+
+def _read_usage(usage: _Usage) -> Usage:
+    read, written = usage.cache_read_input_tokens, usage.cache_creation_input_tokens
+    return Usage(
+        input=usage.input_tokens + read + written,
+        output=usage.output_tokens,
+        cache_read=read,
+        cache_write=written,
+        cache_write_1h=usage.cache_creation.ephemeral_1h_input_tokens if usage.cache_creation else 0,
+        reasoning=usage.output_tokens_details.thinking_tokens if usage.output_tokens_details else 0,
+    )

@@ -1,0 +1,206 @@
+"""OpenAI: the Responses API.
+
+Request and answer as https://developers.openai.com/api/reference/resources/responses gives them. Nothing is
+stored at OpenAI: ``store`` is true unless it is said to be false, and a student's essay is not ours to leave there.
+"""
+
+import hashlib
+from dataclasses import replace
+from typing import Final
+
+import httpx2
+from event_contracts import JsonObject
+from pydantic import BaseModel, JsonValue
+
+from llm_provider.adapters.vendor_api.answer_schema import PORTABLE_SCHEMA
+from llm_provider.adapters.vendor_api.connection import Connection, require_key
+from llm_provider.adapters.vendor_api.failures import VendorError, failure
+from llm_provider.adapters.vendor_api.limit_headers import openai_limits
+from llm_provider.adapters.vendor_api.sections import Section, sections
+from llm_provider.adapters.vendor_api.unsupported import no_such_output
+from llm_provider.adapters.vendor_api.wire_types import Tokens
+from llm_provider.domain.calls.errors import JudgeError
+from llm_provider.domain.costs.usage import Usage
+from llm_provider.domain.requests.prompt import JudgeParameters
+from llm_provider.ports import Ending, JudgeCall, JudgeReply
+
+VENDOR: Final = "OpenAI"
+URL: Final = "https://api.openai.com"
+
+_KEY_LENGTH: Final = 32
+_STATUS_OF_CODE: Final = {"rate_limit_exceeded": 429, "server_error": 500, "vector_store_timeout": 504}
+
+
+class _Content(BaseModel):
+    type: str
+    text: str | None = None
+
+
+class _Item(BaseModel):
+    type: str
+    content: list[_Content] | None = None
+
+
+class _InputDetails(BaseModel):
+    cached_tokens: Tokens = 0
+    cache_write_tokens: Tokens = 0
+
+
+class _OutputDetails(BaseModel):
+    reasoning_tokens: Tokens = 0
+
+
+class _Usage(BaseModel):
+    input_tokens: Tokens
+    output_tokens: Tokens
+    input_tokens_details: _InputDetails | None = None
+    output_tokens_details: _OutputDetails | None = None
+
+
+class _Incomplete(BaseModel):
+    reason: str | None = None
+
+
+class _Error(BaseModel):
+    code: str | None = None
+    message: str = ""
+
+
+class Response(BaseModel):
+    """What a model answers, live or in a batch job."""
+
+    model: str
+    status: str
+    output: list[_Item]
+    error: _Error | None = None
+    incomplete_details: _Incomplete | None = None
+    usage: _Usage | None = None
+
+    def reply(self) -> JudgeReply:
+        """The reply that this response is; raises ``JudgeError`` if the model failed to write one."""
+        if self.status == "failed":
+            raise _failed(self.error or _Error())
+        contents = [part for item in self.output if item.type == "message" for part in item.content or ()]
+        refused = any(part.type == "refusal" for part in contents)
+        return JudgeReply(
+            text="".join(part.text or "" for part in contents if part.type == "output_text"),
+            model=self.model,
+            usage=_read_usage(self.usage),
+            ending=Ending.REFUSAL if refused else self._ending(),
+        )
+
+    def _ending(self) -> Ending:
+        if self.status != "incomplete":
+            return Ending.COMPLETE
+        reason = self.incomplete_details.reason if self.incomplete_details else None
+        return Ending.REFUSAL if reason == "content_filter" else Ending.CUT_OFF
+
+
+class OpenAiJudge:
+    """A model of OpenAI's, one call at a time."""
+
+    def __init__(self, client: httpx2.AsyncClient, *, api_key: str, base_url: str = URL) -> None:
+        self._connection = openai_connection(client, api_key=api_key, base_url=base_url)
+
+    async def judge(self, call: JudgeCall) -> JudgeReply:
+        answer = await self._connection.post("/v1/responses", response_body(call))
+        response = self._connection.parse(answer.content, Response)
+        return replace(
+            response.reply(),
+            limits=self._connection.limits(answer),
+            vendor_request_id=answer.headers.get("x-request-id"),
+        )
+
+
+def openai_connection(
+    client: httpx2.AsyncClient, *, api_key: str, base_url: str, silence: float | None = None
+) -> Connection:
+    """The connection that calls and batch jobs have in common."""
+    return Connection(
+        vendor=VENDOR,
+        client=client,
+        base_url=base_url,
+        headers={"authorization": f"Bearer {require_key(VENDOR, api_key)}"},
+        silence=silence,
+        read_limits=openai_limits,
+    )
+
+
+def response_body(call: JudgeCall) -> JsonObject:
+    """The body of a Responses request; raises ``RequestRejected`` for a parameter that it has no place for."""
+    parameters, prompt = call.parameters, sections(call.prompt)
+    messages: list[JsonValue] = [
+        {"role": role, "content": _parts(section, breakpoints=parameters.cache_breakpoints)}
+        for role, section in (("developer", prompt.system), ("user", prompt.user))
+        if section.text
+    ]
+    body: JsonObject = {
+        "model": parameters.model,
+        "input": messages,
+        "max_output_tokens": parameters.max_tokens,
+        "text": _text_format(parameters),
+        "store": False,
+    }
+    if parameters.temperature is not None:
+        body["temperature"] = parameters.temperature
+    if parameters.reasoning_effort is not None:
+        body["reasoning"] = {"effort": parameters.reasoning_effort}
+    return {**body, **_caching(prompt.shared, breakpoints=parameters.cache_breakpoints)}
+
+
+def _parts(section: Section, *, breakpoints: bool) -> list[JsonValue]:
+    if not breakpoints or not section.shared:
+        return [{"type": "input_text", "text": section.text}]
+    end: JsonObject = {"mode": "explicit"}
+    parts: list[JsonValue] = [
+        {"type": "input_text", "text": section.shared, "prompt_cache_breakpoint": end},
+    ]
+    return [*parts, {"type": "input_text", "text": section.own}] if section.own else parts
+
+
+def _caching(shared: str, *, breakpoints: bool) -> JsonObject:
+    """Send calls that share a prefix to the same cache, and write no more than that prefix into it."""
+    caching: JsonObject = {"prompt_cache_options": {"mode": "explicit"}} if breakpoints else {}
+    if shared:
+        caching["prompt_cache_key"] = hashlib.sha256(shared.encode()).hexdigest()[:_KEY_LENGTH]
+    return caching
+
+
+def _text_format(parameters: JudgeParameters) -> JsonObject:
+    text: JsonObject = {}
+    if parameters.output_verbosity is not None:
+        text["verbosity"] = parameters.output_verbosity
+    match parameters.structured_output:
+        case "json_schema":
+            text["format"] = {
+                "type": "json_schema",
+                "name": "comparison",
+                "strict": True,
+                "schema": PORTABLE_SCHEMA,
+            }
+        case "json_object":
+            text["format"] = {"type": "json_object"}
+        case "prompt":
+            text["format"] = {"type": "text"}
+        case mode:
+            raise no_such_output(VENDOR, mode, takes=("json_schema", "json_object", "prompt"))
+    return text
+
+
+def _failed(error: _Error) -> JudgeError:
+    code = error.code or "unknown"
+    return failure(VENDOR, _STATUS_OF_CODE.get(code, 400), VendorError(codes=(code,), message=error.message))
+
+
+def _read_usage(usage: _Usage | None) -> Usage:
+    if usage is None:
+        return Usage()
+    read = usage.input_tokens_details or _InputDetails()
+    written = usage.output_tokens_details or _OutputDetails()
+    return Usage(
+        input=usage.input_tokens,
+        output=usage.output_tokens,
+        cache_read=read.cached_tokens,
+        cache_write=read.cache_write_tokens,
+        reasoning=written.reasoning_tokens,
+    )

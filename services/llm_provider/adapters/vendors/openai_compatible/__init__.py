@@ -1,0 +1,49 @@
+"""Any server that speaks OpenAI's chat completions protocol: a self-hosted model."""
+
+from typing import Literal
+
+import httpx2
+from pydantic import Field, SecretStr
+from pydantic_settings import SettingsConfigDict
+
+from llm_provider.adapters.vendor_api.registration import (
+    ConnectedVendor,
+    VendorRegistration,
+    VendorSettings,
+    secret,
+)
+from llm_provider.adapters.vendors.openai_compatible.judge import OpenAiCompatibleJudge
+
+
+class Settings(VendorSettings):
+    """Environment: LLM_PROVIDER_OPENAI_COMPATIBLE_…"""
+
+    model_config = SettingsConfigDict(env_prefix="LLM_PROVIDER_OPENAI_COMPATIBLE_")
+
+    url: str | None = Field(
+        default=None, description="Base URL of a self-hosted server, up to and including /v1."
+    )
+    key: SecretStr | None = Field(default=None, description="Its key, if it wants one.")
+    output: Literal["json_schema", "json_object_with_schema", "json_object", "prompt"] = Field(
+        default="json_schema",
+        description="How it is held to the answer's form; llama-cpp-python wants json_object_with_schema.",
+    )
+
+
+def _connect(settings: Settings, client: httpx2.AsyncClient) -> ConnectedVendor | None:
+    if not settings.url:
+        return None
+    key = secret(settings.key)
+    return ConnectedVendor(
+        judge=OpenAiCompatibleJudge(client, base_url=settings.url, api_key=key),
+        account=key,
+        structured_output=settings.output,
+    )
+
+
+REGISTRATION = VendorRegistration(
+    provider="openai_compatible",
+    settings=Settings,
+    required="url",
+    connect=_connect,
+)

@@ -1,0 +1,90 @@
+"""OpenRouter: chat completions of many vendors' models.
+
+Request and answer as https://openrouter.ai/docs/api-reference gives them. Only upstream providers are asked that take
+every parameter of the request, and that do not collect what they are sent.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+import httpx2
+from event_contracts import JsonObject
+from pydantic import JsonValue
+
+from llm_provider.adapters.vendor_api.answer_schema import PORTABLE_SCHEMA
+from llm_provider.adapters.vendor_api.chat_completions import Completion, messages, response_format
+from llm_provider.adapters.vendor_api.connection import Connection, require_key
+from llm_provider.adapters.vendor_api.limit_headers import openai_limits
+from llm_provider.adapters.vendor_api.sections import Section, sections
+from llm_provider.domain.requests.prompt import Prompt
+from llm_provider.ports import JudgeCall, JudgeReply
+
+VENDOR: Final = "OpenRouter"
+URL: Final = "https://openrouter.ai/api/v1"
+
+_ROUTING: Final[JsonObject] = {"require_parameters": True, "data_collection": "deny"}
+
+
+class OpenRouterJudge:
+    """A model that OpenRouter offers."""
+
+    def __init__(self, client: httpx2.AsyncClient, *, api_key: str, base_url: str = URL) -> None:
+        self._connection = Connection(
+            vendor=VENDOR,
+            client=client,
+            base_url=base_url,
+            headers={"authorization": f"Bearer {require_key(VENDOR, api_key)}"},
+            read_limits=openai_limits,
+        )
+
+    async def judge(self, call: JudgeCall) -> JudgeReply:
+        answer = await self._connection.post("/chat/completions", routed_body(call))
+        completion = self._connection.parse(answer.content, Completion)
+        reply = completion.reply(vendor=VENDOR, model=call.parameters.model)
+        return replace(reply, limits=self._connection.limits(answer))
+
+
+def routed_body(call: JudgeCall) -> JsonObject:
+    """The body of a chat completion; raises ``RequestRejected`` for a parameter that it has no place for."""
+    parameters = call.parameters
+    body: JsonObject = {
+        "model": parameters.model,
+        "messages": messages(call.prompt),
+        "max_tokens": parameters.max_tokens,
+        "provider": _ROUTING,
+        **response_format(VENDOR, parameters, PORTABLE_SCHEMA),
+    }
+    if parameters.temperature is not None:
+        body["temperature"] = parameters.temperature
+    if parameters.reasoning_effort is not None:
+        body["reasoning"] = {"effort": parameters.reasoning_effort}
+    if parameters.output_verbosity is not None:
+        body["verbosity"] = parameters.output_verbosity
+    return {**body, **_caching(call.prompt)} if parameters.cache_breakpoints else body
+
+
+def _caching(prompt: Prompt) -> JsonObject:
+    """Breakpoints in both dialects: OpenRouter hands each upstream provider the one that it knows."""
+    split = sections(prompt)
+    marked: list[JsonValue] = [
+        {"role": role, "content": _parts(section)}
+        for role, section in (("system", split.system), ("user", split.user))
+        if section.text
+    ]
+    return {"messages": marked, "prompt_cache_options": {"mode": "explicit"}}
+
+
+def _parts(section: Section) -> list[JsonValue]:
+    parts: list[JsonValue] = []
+    if section.shared:
+        parts.append(
+            {
+                "type": "text",
+                "text": section.shared,
+                "cache_control": {"type": "ephemeral", "ttl": section.ttl},
+                "prompt_cache_breakpoint": {"mode": "explicit"},
+            }
+        )
+    if section.own:
+        parts.append({"type": "text", "text": section.own})
+    return parts

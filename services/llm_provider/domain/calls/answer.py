@@ -1,0 +1,129 @@
+"""Reading a judge's answer: it fits the schema exactly, or it is no vote."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from event_contracts import ErrorCode, JsonObject, SuiteError, Winner
+from event_contracts.judging import MAX_JUSTIFICATION
+
+from llm_provider.domain.requests.storable import is_storable
+
+_FIELDS = frozenset({"winner", "justification", "confidence"})
+_FULL_STOP = re.compile(r"[.!?…][\"'”’)»]*(?=\s|$)")
+_FENCE = re.compile(r"^\s*```")
+_NEXT_WORD = re.compile(r"\s*[\"'“‘(«]*(\w)?")
+
+
+class Defect(StrEnum):
+    """What is wrong with an answer."""
+
+    NOT_JSON = "not_json"
+    NOT_THE_SCHEMA = "not_the_schema"
+    TOO_LONG = "too_long"
+    CUT_OFF = "cut_off"
+    REFUSAL = "refusal"
+    FENCED = "fenced"
+
+
+class InvalidAnswer(SuiteError):
+    """The model answered something else than the one JSON object it was asked for."""
+
+    code = ErrorCode.LLM_INVALID_RESPONSE
+
+    def __init__(self, message: str, *, defect: Defect) -> None:
+        super().__init__(message, details={"defect": defect, "scope": "comparison", "stops_batch": False})
+        self.defect = defect
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a judge decided."""
+
+    winner: Winner
+    justification: str
+    confidence: int
+
+
+def read_verdict(text: str, *, may_cut: bool = False) -> Verdict:
+    """Parse and check; raises ``InvalidAnswer`` for anything but one JSON object that fits the answer schema.
+
+    ``may_cut`` is for vendors that cannot enforce a length: a justification that is too long then ends after its
+    last sentence that fits, and one whose first sentence does not fit is invalid all the same.
+    """
+    answer = _json_object(text)
+    if frozenset(answer) != _FIELDS:
+        raise _misfit("its fields are not winner, justification and confidence")
+    return Verdict(
+        winner=_winner(answer["winner"]),
+        justification=_justification(answer["justification"], may_cut=may_cut),
+        confidence=_confidence(answer["confidence"]),
+    )
+
+
+def _json_object(text: str) -> JsonObject:
+    try:
+        answer = _STRICT_JSON.decode(text)
+    except (ValueError, RecursionError) as error:
+        if _FENCE.search(text):
+            raise InvalidAnswer("the answer is JSON inside a code fence", defect=Defect.FENCED) from error
+        raise InvalidAnswer("the answer is not one JSON object", defect=Defect.NOT_JSON) from error
+    if not isinstance(answer, dict):
+        raise InvalidAnswer("the answer is not one JSON object", defect=Defect.NOT_JSON)
+    return answer
+
+
+def _winner(value: object) -> Winner:
+    if not isinstance(value, str) or value not in list(Winner):
+        raise _misfit(f"winner is neither {Winner.ESSAY_A} nor {Winner.ESSAY_B}")
+    return Winner(value)
+
+
+def _justification(value: object, *, may_cut: bool) -> str:
+    if not isinstance(value, str) or not is_storable(value):
+        raise _misfit("justification is not text")
+    if len(value) <= MAX_JUSTIFICATION:
+        return value
+    ends = [end for end in _sentence_ends(value) if end <= MAX_JUSTIFICATION]
+    if not may_cut or not ends:
+        raise InvalidAnswer(
+            f"justification has {len(value)} characters, more than {MAX_JUSTIFICATION}",
+            defect=Defect.TOO_LONG,
+        )
+    return value[: ends[-1]]
+
+
+def _sentence_ends(text: str) -> Iterator[int]:
+    """Where sentences end: a full stop before a word in lower case or a number belongs to an abbreviation."""
+    for stop in _FULL_STOP.finditer(text):
+        following = _NEXT_WORD.match(text, stop.end())
+        if following is None or following[1] is None or following[1].isupper():
+            yield stop.end()
+
+
+def _confidence(value: object) -> int:
+    """A whole number as JSON Schema means it: 3.0 is one, true is not."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or value not in range(1, 6):
+        raise _misfit("confidence is not a whole number from 1 to 5")
+    return int(value)
+
+
+def _misfit(reason: str) -> InvalidAnswer:
+    return InvalidAnswer(f"the answer does not fit the schema: {reason}", defect=Defect.NOT_THE_SCHEMA)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object that says a thing twice says nothing."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a field is there twice")
+    return found
+
+
+_STRICT_JSON = json.JSONDecoder(parse_constant=_no_constant, object_pairs_hook=_unique)

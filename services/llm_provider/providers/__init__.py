@@ -1,0 +1,120 @@
+"""Which adapter serves which port: the one place that knows the concrete types."""
+
+import asyncio
+from collections.abc import Sequence
+
+import httpx2
+from dishka import AsyncContainer, Provider, make_async_container
+from model_manifest import default_model, preload
+from quart import Quart
+from service_kit.http.app import HttpService, create_app
+from service_kit.messaging.event_bus import EventBus
+from service_kit.providers import (
+    InfrastructureProvider,
+    Relays,
+    administrators_gate,
+    measure_workers,
+    readiness_checks,
+)
+from service_kit.running import BackgroundLoop, Service
+from service_kit.storage.database import Database
+from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.work.housekeeping import Housekeeping
+
+from llm_provider.adapters import http_admin, http_api, http_operations
+from llm_provider.ports import AdminGate
+from llm_provider.providers.adapters import AdapterProvider
+from llm_provider.providers.failures import FailureProvider
+from llm_provider.providers.judges import JudgeProvider, Judges
+from llm_provider.providers.use_cases import UseCaseProvider
+from llm_provider.providers.wakeups import WakeupProvider
+from llm_provider.providers.workers import service_workers
+from llm_provider.settings import MIGRATIONS, Settings
+from llm_provider.use_cases.operations.pause_provider import PauseProvider
+from llm_provider.use_cases.operations.read_costs import ReadCosts
+from llm_provider.use_cases.operations.read_providers import ReadProviders
+from llm_provider.use_cases.requests.accept_comparisons import AcceptComparisons
+from llm_provider.use_cases.requests.cancel_request import CancelRequest
+from llm_provider.use_cases.requests.gather_comparisons import GatherComparisons
+from llm_provider.use_cases.requests.read_request import ReadRequest
+
+NAME = "llm_provider_service"
+
+__all__ = ["NAME", "Judges", "build_service"]
+
+
+async def build_service(
+    settings: Settings,
+    *,
+    bus: EventBus | None,
+    overrides: Sequence[Provider] = (),
+) -> Service:
+    """Assemble everything; nothing is connected yet. ``overrides`` replace what is provided here.
+
+    The administrators' routes are there only where the settings say how their tokens are checked.
+    """
+    container = make_async_container(
+        InfrastructureProvider(settings, service=NAME, bus=bus),
+        JudgeProvider(settings),
+        AdapterProvider(settings),
+        WakeupProvider(),
+        FailureProvider(),
+        UseCaseProvider(settings),
+        *overrides,
+    )
+    await _preload_prices(await container.get(Judges))
+    relays, housekeeping = await container.get(Relays), await container.get(Housekeeping)
+    gate = administrators_gate(settings, client=await container.get(httpx2.AsyncClient))
+    workers: Sequence[BackgroundLoop] = (
+        *await service_workers(container),
+        *relays.workers(),
+        housekeeping.worker(),
+    )
+    metrics = await container.get(ServiceMetrics)
+    measure_workers(workers, metrics)
+    return Service(
+        name=NAME,
+        app=await _app(container, gate, workers),
+        host=settings.http_host,
+        port=settings.http_port,
+        database_url=settings.database_url,
+        migrations=MIGRATIONS,
+        bus=await container.get(EventBus),
+        workers=workers,
+        metrics=metrics,
+        close=container.close,
+    )
+
+
+async def _preload_prices(judges: Judges) -> None:
+    """No request should wait for the price list; where every judge is free it is not needed at all."""
+    if not all(default_model(provider).free for provider in judges.live):
+        await asyncio.to_thread(preload)
+
+
+async def _app(container: AsyncContainer, gate: AdminGate | None, workers: Sequence[BackgroundLoop]) -> Quart:
+    accept = await container.get(AcceptComparisons)
+    database, bus = await container.get(Database), await container.get(EventBus)
+    comparisons = http_api.Actions(
+        accept_one=GatherComparisons(accept=accept.accept),
+        accept_many=accept.many,
+        read=await container.get(ReadRequest),
+        cancel=await container.get(CancelRequest),
+    )
+    providers = await container.get(ReadProviders)
+    operations = http_operations.OperatorActions(providers=providers, costs=await container.get(ReadCosts))
+    blueprints = [http_api.comparisons_api(comparisons), http_operations.operations_api(operations)]
+    if gate is not None:
+        switch = await container.get(PauseProvider)
+        admin = http_admin.AdminActions(gate=gate, switch=switch, providers=providers)
+        blueprints.append(http_admin.admin_api(admin))
+    return create_app(
+        HttpService(
+            name=NAME,
+            title="LLM Provider",
+            version="1",
+            blueprints=blueprints,
+            checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
+            metrics=await container.get(ServiceMetrics),
+        )
+    )

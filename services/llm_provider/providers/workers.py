@@ -1,0 +1,156 @@
+"""The workers of the service, each around one use case."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from dishka import AsyncContainer
+from service_kit.running import BackgroundLoop
+from service_kit.work.items import FailureRecord, ItemWorker, SetAsideReason, Taken, TaskWorker
+from service_kit.work.worker import FALLBACK_SECONDS, Worker
+
+from llm_provider.adapters.postgres.jobs import JOB_WORKER
+from llm_provider.adapters.postgres.ledger import ALERT_WORKER
+from llm_provider.adapters.postgres.queue_sql import END_WORKER, OUTAGE_WORKER, RETURN_WORKER
+from llm_provider.domain.batch_job import JobId, JobPolicy
+from llm_provider.domain.requests.request import QueueId
+from llm_provider.ports import DueRequests, Store
+from llm_provider.providers.failures import Failures
+from llm_provider.providers.judges import CollectorWakeups, Judges
+from llm_provider.providers.wakeups import JobWakeup, ReturnWakeup
+from llm_provider.use_cases.batch_jobs.collect_jobs import CollectJobs
+from llm_provider.use_cases.batch_jobs.run_jobs import RunJobs
+from llm_provider.use_cases.judging.judge_requests import JudgeRequests
+from llm_provider.use_cases.operations.alert_on_spending import AlertOnSpending
+from llm_provider.use_cases.operations.measure_state import MeasureState
+from llm_provider.use_cases.requests.end_requests import EndRequests
+from llm_provider.use_cases.requests.forget_prompts import ForgetPrompts
+from llm_provider.use_cases.requests.give_up_outages import GiveUpOutages
+from llm_provider.use_cases.requests.return_requests import ReturnRequests
+
+BATCH_SIZE = 500
+CONCURRENT_JOBS = 4
+MEASURING_SECONDS = 15.0
+FORGETTING_SECONDS = 30.0
+
+
+async def service_workers(container: AsyncContainer) -> Sequence[BackgroundLoop]:
+    """All workers of the service itself, in no order."""
+    return (
+        *await container.get(tuple[JudgeRequests, ...]),
+        *await _request_workers(container),
+        *await _job_workers(container),
+        await _alert_worker(container),
+        Worker(
+            name="measure",
+            step=await container.get(MeasureState),
+            longest_rest_seconds=MEASURING_SECONDS,
+        ),
+        Worker(
+            name="delete-prompts",
+            step=await container.get(ForgetPrompts),
+            longest_rest_seconds=FORGETTING_SECONDS,
+        ),
+    )
+
+
+async def _request_workers(container: AsyncContainer) -> Sequence[BackgroundLoop]:
+    failures = await container.get(Failures)
+    returning = await container.get(ReturnRequests)
+    ending = await container.get(EndRequests)
+    giving_up = await container.get(GiveUpOutages)
+    return (
+        ItemWorker(
+            name=RETURN_WORKER,
+            take=_taking(returning.take),
+            handle=returning.handle,
+            failures=failures.of_requests(RETURN_WORKER),
+            batch_size=BATCH_SIZE,
+            wakeup=await container.get(ReturnWakeup),
+        ),
+        ItemWorker(
+            name=END_WORKER,
+            take=_taking(ending.take),
+            handle=ending.handle,
+            failures=failures.of_requests(END_WORKER),
+            batch_size=BATCH_SIZE,
+        ),
+        ItemWorker(
+            name=OUTAGE_WORKER,
+            take=_taking(giving_up.take),
+            handle=giving_up.handle,
+            failures=failures.of_requests(OUTAGE_WORKER),
+            batch_size=BATCH_SIZE,
+        ),
+    )
+
+
+def _taking(
+    take: Callable[[int], Awaitable[DueRequests]],
+) -> Callable[[int], Awaitable[Taken[QueueId]]]:
+    async def taken(limit: int) -> Taken[QueueId]:
+        due = await take(limit)
+        return Taken(keys=due.queue_ids, rest_seconds=due.next_in_seconds)
+
+    return taken
+
+
+async def _job_workers(container: AsyncContainer) -> Sequence[BackgroundLoop]:
+    judges, store = await container.get(Judges), await container.get(Store)
+    policy, wakeup = await container.get(JobPolicy), await container.get(JobWakeup)
+    collectors = await container.get(CollectorWakeups)
+    return (
+        *(
+            Worker(
+                name=f"collect-jobs-{provider}",
+                step=CollectJobs(store=store, provider=provider, policy=policy, wake_runner=wakeup.wake),
+                wakeup=collectors[provider],
+            )
+            for provider in judges.batch
+        ),
+        await _job_runner(container, wakeup),
+    )
+
+
+async def _job_runner(container: AsyncContainer, wakeup: JobWakeup) -> BackgroundLoop:
+    run, store = await container.get(RunJobs), await container.get(Store)
+    failures = await container.get(Failures)
+
+    async def take(limit: int) -> Taken[JobId]:
+        jobs = await run.take(limit)
+        async with store.transaction() as transaction:
+            rest = await transaction.jobs.seconds_until_due()
+        return Taken(keys=jobs, rest_seconds=rest)
+
+    async def set_aside(job_id: JobId, reason: SetAsideReason) -> None:
+        await run.give_up(job_id, reason.message)
+
+    return TaskWorker(
+        name=JOB_WORKER,
+        take=take,
+        handle=run.handle,
+        failures=FailureRecord(
+            worker=JOB_WORKER, database=failures.database, metrics=failures.metrics, set_aside=set_aside
+        ),
+        concurrency=CONCURRENT_JOBS,
+        wakeup=wakeup,
+    )
+
+
+async def _alert_worker(container: AsyncContainer) -> BackgroundLoop:
+    alert, failures = await container.get(AlertOnSpending), await container.get(Failures)
+
+    async def take(_: int) -> Taken[str]:
+        return Taken(keys=await alert.take(), rest_seconds=None)
+
+    async def set_aside(provider: str, reason: SetAsideReason) -> None:
+        """The alert of one provider is not raised; the failed item says so to an operator."""
+
+    return ItemWorker(
+        name=ALERT_WORKER,
+        take=take,
+        handle=alert.handle,
+        failures=FailureRecord(
+            worker=ALERT_WORKER, database=failures.database, metrics=failures.metrics, set_aside=set_aside
+        ),
+        batch_size=BATCH_SIZE,
+        longest_rest_seconds=FALLBACK_SECONDS,
+    )

@@ -1,0 +1,1 @@
+"""Relaxed requests through the vendors' batch APIs."""

@@ -1,0 +1,1 @@
+"""Calling judges and recording the calls."""

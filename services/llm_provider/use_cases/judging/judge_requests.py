@@ -1,0 +1,215 @@
+"""Judge what is in the queue: take what the meters grant, call, and have the calls recorded."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import structlog
+
+from llm_provider.domain.calls.announcements import call_started
+from llm_provider.domain.calls.call import Call
+from llm_provider.domain.calls.errors import RateLimitReached
+from llm_provider.domain.meters.settlement import unused_settlements
+from llm_provider.domain.requests.request import LeasedRequest, QueueId
+from llm_provider.ports import FailureCount, Pulse, StepLog, Store, Unreadable, Wakeup
+from llm_provider.use_cases.judging.record_isolated import RecordIsolated
+
+log = structlog.get_logger()
+
+FALLBACK_SECONDS = 5.0
+"""How long the worker rests at most: it is woken by the requests that its own process accepts."""
+
+LIMITED_SECONDS = 0.25
+"""The shortest rest while requests wait for a limit: several grants are taken together."""
+
+FAILED_STEP_SECONDS = 1.0
+RENEWALS_PER_LEASE = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgeRequests:
+    """The worker of one provider: up to ``concurrency`` calls at a time, results are written as they arrive."""
+
+    provider: str
+    prepare: Callable[[], Awaitable[None]]
+    make_call: Callable[[LeasedRequest], Awaitable[Call]]
+    record: RecordIsolated
+    store: Store
+    concurrency: int
+    lease: timedelta
+    drain: timedelta
+    rate_limit_delay: timedelta
+    announce_calls: bool
+    set_aside_unreadable: FailureCount[QueueId]
+    steps: StepLog
+    wakeup: Wakeup
+    pulse: Pulse
+    worker: UUID = field(default_factory=uuid4)
+    calling: dict[QueueId, LeasedRequest] = field(default_factory=dict)
+    done: list[Call] = field(default_factory=list)
+    unused: list[LeasedRequest] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+    held_until: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What the worker is called in logs and metrics."""
+        return f"judge-{self.provider}"
+
+    async def run(self) -> None:
+        """Judge until cancelled; then wait a little for the calls that are under way."""
+        async with asyncio.TaskGroup() as group:
+            renewing = group.create_task(self._renew_leases())
+            try:
+                await self._work(group)
+            finally:
+                await self._drain()
+                renewing.cancel()
+
+    async def _work(self, group: asyncio.TaskGroup) -> None:
+        is_prepared = False
+        while True:
+            try:
+                if not is_prepared:
+                    await self.prepare()
+                    is_prepared = True
+                rest = await self._step(group)
+            except Exception as error:  # the outermost loop of a worker: nothing above it could go on
+                self.steps.failed(error)
+                await asyncio.sleep(FAILED_STEP_SECONDS)
+                continue
+            self.pulse.beat()
+            self.steps.completed()
+            # Whatever came during the step ends this at once: a step after every step would find nothing most times.
+            await self.wakeup.wait(rest)
+
+    async def _step(self, group: asyncio.TaskGroup) -> float:
+        """One step; returns the seconds to rest."""
+        await self._record_done()
+        await self._return_unused()
+        await self._set_aside_unreadable()
+        free = self.concurrency - len(self.calling)
+        # Only when a quarter of the slots is free: a query for every single slot would cost more than it gains.
+        if free * 4 < self.concurrency:
+            return FALLBACK_SECONDS
+        leased = await self._take(free)
+        for one in leased:
+            self.calling[one.queue_id] = one
+            group.create_task(self._call(one))
+        if self.unreadable or self.done:
+            return FAILED_STEP_SECONDS
+        return FALLBACK_SECONDS if len(leased) == free else await self._seconds_until_grant()
+
+    async def _record_done(self) -> None:
+        ended, self.done[:] = list(self.done), []
+        if ended:
+            try:
+                not_recorded = await self.record(ended, provider=self.provider)
+            except BaseException:
+                self.done.extend(ended)  # recording again what was recorded changes nothing
+                raise
+            self.done.extend(not_recorded)
+            kept = {call.queue_id for call in not_recorded}
+            for call in ended:
+                if call.queue_id not in kept:
+                    self.calling.pop(call.queue_id, None)
+
+    async def _take(self, free: int) -> Sequence[LeasedRequest]:
+        async with self.store.transaction() as transaction:
+            rows = await transaction.queue.take(provider=self.provider, worker=self.worker, limit=free)
+            if self.announce_calls:
+                transaction.outbox.announce(
+                    [call_started(one.request, attempt=one.attempts) for one in rows.requests]
+                )
+        self.unreadable.extend(rows.unreadable)
+        return rows.requests
+
+    async def _seconds_until_grant(self) -> float:
+        """How long to rest when fewer calls were granted than could be made: requests may wait for a limit."""
+        async with self.store.transaction() as transaction:
+            seconds = await transaction.queue.next_grant_seconds(provider=self.provider)
+        return FALLBACK_SECONDS if seconds is None else min(max(seconds, LIMITED_SECONDS), FALLBACK_SECONDS)
+
+    async def _return_unused(self) -> None:
+        unused, self.unused[:] = list(self.unused), []
+        if unused:
+            try:
+                async with self.store.transaction() as transaction:
+                    await transaction.queue.return_unused(unused, worker=self.worker)
+                    await transaction.meters.settle(
+                        provider=self.provider, settlements=unused_settlements(unused)
+                    )
+            except BaseException:
+                self.unused.extend(unused)
+                raise
+            for leased in unused:
+                self.calling.pop(leased.queue_id, None)
+
+    async def _set_aside_unreadable(self) -> None:
+        while self.unreadable:
+            found = self.unreadable[0]
+            await self.set_aside_unreadable(found.queue_id, found.error)
+            self.unreadable.pop(0)
+
+    async def _call(self, leased: LeasedRequest) -> None:
+        try:
+            if self._is_held(leased):  # a Retry-After came after it had been leased
+                self.unused.append(leased)
+                return
+            call = await self.make_call(leased)
+            self.done.append(call)
+            await self._hold(call)
+        finally:
+            self.wakeup.wake()
+
+    def _is_held(self, leased: LeasedRequest) -> bool:
+        return self.held_until.get(leased.request.parameters.model, 0.0) > time.monotonic()
+
+    async def _hold(self, call: Call) -> None:
+        """A vendor's Retry-After binds this worker at once, and all others as soon as the database has it."""
+        is_limited = isinstance(call.error, RateLimitReached)
+        for_time = call.retry_after or (self.rate_limit_delay if is_limited else None)
+        if for_time is None:
+            return
+        now, model = time.monotonic(), call.requested_model
+        for name in [name for name, until in self.held_until.items() if until <= now]:
+            del self.held_until[name]
+        self.held_until[model] = max(self.held_until.get(model, 0.0), now + for_time.total_seconds())
+        try:
+            async with self.store.transaction() as transaction:
+                await transaction.meters.hold(provider=self.provider, model=model, for_time=for_time)
+        except (
+            Exception
+        ) as error:  # the outermost frame of a call's task: this worker holds the model all the same
+            self.steps.failed(error)
+
+    async def _renew_leases(self) -> None:
+        while True:
+            await asyncio.sleep(self.lease.total_seconds() / RENEWALS_PER_LEASE)
+            held = list(self.calling.values())
+            if held:
+                try:
+                    async with self.store.transaction() as transaction:
+                        await transaction.queue.renew(held, worker=self.worker)
+                except (
+                    Exception
+                ) as error:  # the outermost loop of this task: a later renewal may still be in time
+                    self.steps.failed(error)
+
+    async def _drain(self) -> None:
+        """Let calls end for a while, record what has ended, and hand the rest to other workers."""
+        deadline = time.monotonic() + self.drain.total_seconds()
+        while (
+            len(self.calling) > len(self.done) + len(self.unused)
+            and (left := deadline - time.monotonic()) > 0
+        ):
+            await self.wakeup.wait(left)
+        await self._record_done()
+        await self._return_unused()
+        held = list(self.calling.values())
+        if held:
+            async with self.store.transaction() as transaction:
+                await transaction.queue.release(held, worker=self.worker)

@@ -1,0 +1,157 @@
+"""Write calls down: the ledger, results with their callbacks, retries, and the meters."""
+
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TypeVar
+
+import structlog
+from event_contracts import SuiteError
+
+from llm_provider.domain.calls.announcements import Announcement, call_ended
+from llm_provider.domain.calls.call import Call, ended_by
+from llm_provider.domain.calls.errors import (
+    CostLimitExceeded,
+    RateLimitReached,
+    RequestCancelled,
+    is_vendor_failure,
+)
+from llm_provider.domain.calls.retrying import Retry, RetryPolicy, exceeds_cap, final_error, next_call
+from llm_provider.domain.meters.limits import BreakerChange
+from llm_provider.domain.meters.settlement import settlements
+from llm_provider.domain.requests.request import JudgeRequest
+from llm_provider.ports import CallWatcher, Catalogue, DelayedRequest, Store, Transaction
+
+log = structlog.get_logger()
+
+KindT = TypeVar("KindT", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Decision:
+    """How a call's request goes on: with ``retry``, or it ends with ``error`` (None: with the verdict)."""
+
+    call: Call
+    retry: Retry | None
+    error: SuiteError | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordCalls:
+    """Writes down calls of one provider in one transaction: repeating it changes nothing."""
+
+    store: Store
+    catalogue: Catalogue
+    policy: RetryPolicy
+    watcher: CallWatcher
+    announce_calls: bool
+    wake_returns: Callable[[], None]
+
+    async def __call__(self, calls: Sequence[Call], *, provider: str) -> None:
+        """Record calls that were made live, or that come from a batch job.
+
+        The totals and the meters, which all workers wait for, are locked by the last statements.
+        """
+        async with self.store.transaction() as transaction:
+            new = await transaction.ledger.record(calls)
+            cancelled = await transaction.queue.cancelled([call.queue_id for call in new])
+            decisions = [self._decide(call, is_cancelled=call.queue_id in cancelled) for call in new]
+            await transaction.queue.end(
+                [ended_by(one.call, error=one.error) for one in decisions if one.retry is None]
+            )
+            delayed = [DelayedRequest(call=one.call, delay=one.retry.delay) for one in decisions if one.retry]
+            await transaction.queue.delay(delayed)
+            await transaction.ledger.add_up(new)
+            changes = await self._settle(transaction, new, provider)
+            if self.announce_calls:
+                transaction.outbox.announce(_announcements(new, changes))
+        if delayed:
+            self.wake_returns()
+        for call in new:
+            self.watcher.watch(call)
+        _report(new, changes, provider=provider)
+
+    async def _settle(
+        self, transaction: Transaction, calls: Sequence[Call], provider: str
+    ) -> Sequence[BreakerChange]:
+        live = [call for call in calls if not call.in_batch]
+        if not live:
+            return ()
+        return await transaction.meters.settle(
+            provider=provider, settlements=settlements(live, now=datetime.now(UTC))
+        )
+
+    def _decide(self, call: Call, *, is_cancelled: bool) -> _Decision:
+        if is_cancelled:
+            return _Decision(call=call, retry=None, error=RequestCancelled())
+        retry = next_call(call, policy=self.policy)
+        if retry is None:
+            return _Decision(call=call, retry=None, error=final_error(call, policy=self.policy))
+        if exceeds_cap(call, max_cost=self._max_cost_usd):
+            error = CostLimitExceeded(
+                f"another call, after {call.outcome}, might cost more than max_cost_usd"
+            )
+            return _Decision(call=call, retry=None, error=error)
+        return _Decision(call=call, retry=retry, error=call.error)
+
+    def _max_cost_usd(self, request: JudgeRequest) -> Decimal | None:
+        most = self.catalogue.cost(
+            provider=request.parameters.provider,
+            model=request.parameters.model,
+            usage=request.max_usage,
+            at=datetime.now(UTC),
+        )
+        return most.usd
+
+
+def _announcements(calls: Sequence[Call], changes: Sequence[BreakerChange]) -> Sequence[Announcement]:
+    opened = {change.model for change in changes if change.has_opened}
+    return [
+        event
+        for call in calls
+        for event in call_ended(call, opened_breaker=call.requested_model in opened and _is_failure(call))
+    ]
+
+
+def _is_failure(call: Call) -> bool:
+    return call.error is not None and is_vendor_failure(call.error)
+
+
+def _report(calls: Sequence[Call], changes: Sequence[BreakerChange], *, provider: str) -> None:
+    """One line per kind of failure, however many calls it has hit; a rate limit is no warning."""
+    for change in changes:
+        if change.has_opened:
+            log.warning("breaker.opened", provider=provider, model=change.model)
+        if change.has_closed:
+            log.info("breaker.closed", provider=provider, model=change.model)
+    for (model, code), failed in _grouped(
+        ((call.requested_model, call.outcome), call) for call in calls if call.error
+    ).items():
+        say = log.info if isinstance(failed[0].error, RateLimitReached) else log.warning
+        say(
+            "calls.failed",
+            provider=provider,
+            model=model,
+            error_code=code,
+            calls=len(failed),
+            reason=str(failed[0].error),
+        )
+    for model, unpriced in _grouped(
+        (call.requested_model, call) for call in calls if call.cost.warning
+    ).items():
+        log.warning(
+            "calls.price_unknown",
+            provider=provider,
+            model=model,
+            calls=len(unpriced),
+            reason=unpriced[0].cost.warning,
+        )
+
+
+def _grouped(found: Iterable[tuple[KindT, Call]]) -> Mapping[KindT, Sequence[Call]]:
+    groups: dict[KindT, list[Call]] = defaultdict(list)
+    for kind, call in found:
+        groups[kind].append(call)
+    return groups
