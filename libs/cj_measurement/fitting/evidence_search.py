@@ -33,6 +33,8 @@ LONGEST_STEP = 3.0
 SETTLING_STEPS = 6
 LONGEST_SETTLING_STEP = 1.0
 CHORD_STEPS = 6
+RIDGE = 1e-3
+"""Added to the curvature by each parameter: where nothing is known of it, steps stay finite."""
 SMALLEST_GAP = 1e-3
 """Between two cuts in logits."""
 LOWEST_FIRST_TAU = 0.3
@@ -46,13 +48,20 @@ def settled(scale: AnswerScale, moments: Moments, weight: FloatArray) -> AnswerS
     place = scale.parameters
     for _ in range(SETTLING_STEPS):
         score = scale.score(moments.ahead, moments.shift, moments.variance, weight)
-        step = np.linalg.solve(scale.curvature(moments.ahead, weight), score)
+        step = _solved(scale.curvature(moments.ahead, weight) + RIDGE * np.eye(len(place)), score)
         step *= min(1.0, LONGEST_SETTLING_STEP / max(float(np.abs(step).max()), 1e-12))
         while not _ascends(scale.at(place + step)):
             step /= 2
         place = place + step
         scale = scale.at(place)
     return scale
+
+
+def _solved(matrix: FloatArray, right: FloatArray) -> FloatArray:
+    try:
+        return np.asarray(np.linalg.solve(matrix, right), dtype=np.float64)
+    except np.linalg.LinAlgError as error:
+        raise NotConverged("the answers leave open how the levels are used") from error
 
 
 def _ascends(scale: AnswerScale) -> bool:
@@ -154,12 +163,12 @@ class ScaleSearch:
         tau, scales = self._at(place)
         ahead, weight = self.moments.ahead, self.posterior.weight
         blocks = [scales[index].curvature(ahead, weight) for index in self._moving]
-        matrix = np.zeros((len(place), len(place)))
+        matrix = RIDGE * np.eye(len(place))
         spread = float(np.mean(self._warm[: self.posterior.n] ** 2)) / tau**2
         matrix[0, 0] = 2 * self.posterior.n_free * min(max(spread, 0.1), 1.0)
         at = 1
         for block in blocks:
-            matrix[at : at + len(block), at : at + len(block)] = block
+            matrix[at : at + len(block), at : at + len(block)] += block
             at += len(block)
         return matrix
 
@@ -181,7 +190,7 @@ class ScaleSearch:
         step = np.zeros_like(self._place)
         if free.any():
             gradient = self._gradient if right is None else right
-            step[free] = np.linalg.solve(self._matrix[np.ix_(free, free)], gradient[free])
+            step[free] = _solved(self._matrix[np.ix_(free, free)], gradient[free])
         return step
 
     def _length(self, step: FloatArray) -> float:

@@ -4,13 +4,13 @@ Levels that are used on trust do harm: a judge that says "sure" at random then l
 its winners unless the answers are far more probable under a graded model (documentation/decisions/0045).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cj_measurement.comparisons import Comparisons, FloatArray
-from cj_measurement.errors import InvalidArgument
+from cj_measurement.errors import InvalidArgument, NotConverged
 from cj_measurement.fitting.answer_scales import AnswerScale, VerdictModel, scale_of
 from cj_measurement.fitting.evidence_search import Scaled, ScaleSearch, settled
 from cj_measurement.fitting.moments import Moments
@@ -78,11 +78,13 @@ class _Choice:
             self.evidence[judge] = LevelEvidence(judge=judge, source=source, levels=1)
             return
         report = LevelEvidence(judge=judge, source=source, levels=scale.levels, answers=_answers(scale))
-        candidates = self._candidates(judge, scale)
-        best = max(candidates, key=lambda candidate: candidate.lead, default=None)
-        if best is not None:
-            report = replace(report, lead=best.lead)
-        self.evidence[judge] = report
+        wanted = self._wanted(judge)
+        best = max(self._candidates(wanted, scale), key=lambda candidate: candidate.lead, default=None)
+        self.evidence[judge] = replace(
+            report,
+            lead=None if best is None else best.lead,
+            is_testable=best is not None or not wanted,
+        )
         if best is not None and (judge in self.models or best.lead >= LEAD):
             self.chosen, self.search = best.scaled, best.search
 
@@ -90,16 +92,22 @@ class _Choice:
         source = None if self.data.levels is None else self.data.levels.source[judge]
         return LevelSource.MARGIN if source is None else source
 
-    def _candidates(self, judge: int, scale: AnswerScale) -> list[_Candidate]:
+    def _wanted(self, judge: int) -> list[VerdictModel]:
+        """The graded models that are tried."""
         if judge in self.models:
-            wanted = [self.models[judge]]
-        else:
-            wanted = [VerdictModel.CUMULATIVE] if self.per_item >= FIRST_TEST else []
-            wanted += [VerdictModel.TWO_PART] if self.per_item >= SECOND_TEST else []
+            return [model for model in (self.models[judge],) if model is not VerdictModel.WINNER]
+        wanted = [VerdictModel.CUMULATIVE] if self.per_item >= FIRST_TEST else []
+        return wanted + ([VerdictModel.TWO_PART] if self.per_item >= SECOND_TEST else [])
+
+    def _candidates(self, wanted: Sequence[VerdictModel], scale: AnswerScale) -> list[_Candidate]:
+        """Those of the models for which a best scale is found; one that was asked for must have one."""
         candidates: list[_Candidate] = []
         for model in wanted:
-            if model is not VerdictModel.WINNER:
+            try:
                 candidates.append(self._candidate(model, scale, candidates[-1] if candidates else None))
+            except NotConverged:
+                if scale.judge in self.models:
+                    raise
         return candidates
 
     def _candidate(self, model: VerdictModel, scale: AnswerScale, near: _Candidate | None) -> _Candidate:

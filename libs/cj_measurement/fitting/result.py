@@ -63,7 +63,8 @@ class LevelEvidence:
     ``lead`` in nats is by how much the best graded model leads the winners alone, None where that was not tested: too
     few comparisons, or fewer than two ``levels`` with enough ``answers``. ``model`` is the one in use, with its
     ``cuts`` and ``gamma``; ``tells`` how much more an answer then tells than its winner. ``shared_noise`` is the
-    correlation of the noise in the two answers about a pair judged in both orders, None with too few such pairs.
+    correlation of the noise in the two answers about a pair judged in both orders, None with too few such pairs. Not
+    ``is_testable`` is a judge for whom no model was found that fits best.
     """
 
     judge: int
@@ -76,6 +77,7 @@ class LevelEvidence:
     gamma: float = 1.0
     tells: float | None = None
     shared_noise: float | None = None
+    is_testable: bool = True
 
     @property
     def is_used(self) -> bool:
@@ -85,7 +87,7 @@ class LevelEvidence:
     @property
     def awaits_test(self) -> bool:
         """Whether its levels may come to count with more comparisons."""
-        return self.lead is None and not self.is_used and self.levels > 1
+        return self.lead is None and not self.is_used and self.levels > 1 and self.is_testable
 
     @property
     def words(self) -> str:
@@ -95,6 +97,8 @@ class LevelEvidence:
             return f"its {noun} {tell} {self.tells:.1f} times what its winners tell"
         if self.levels < 2:
             return f"its {noun} {are} nearly always the same: not used"
+        if not self.is_testable:
+            return f"its {noun} cannot be tested on these answers: not used"
         if self.lead is None:
             return f"its {noun} {are} not tested yet: too few comparisons"
         return f"its {noun} {tell} nothing: not used"
