@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-from scipy.special import expit, logit
+from scipy.special import expit, logit, ndtri
 
 from cj_measurement.comparisons import FloatArray, IntArray
 
@@ -89,12 +89,12 @@ class AnswerScale:
     def begun(
         self, model: VerdictModel, mean: FloatArray, square: FloatArray, weight: FloatArray
     ) -> "AnswerScale":
-        """A first guess of a model's parameters, from the expected x and x² (m,), as logistic quantiles."""
+        """A first guess of a model's parameters, from the expected x and x² (m,), as quantiles."""
         own = weight[self.answers]
         below = np.cumsum(np.bincount(self.level, own, self.levels))[:-1] / own.sum()
         x, spread = (float(np.average(each[self.answers], weights=own)) for each in (mean, square))
         if model is VerdictModel.CUMULATIVE:
-            cuts = np.sqrt(1 + spread / LOGISTIC_VARIANCE) * (np.log1p(below) - np.log1p(-below))
+            cuts = np.sqrt(LOGISTIC_VARIANCE + spread) * ndtri((1 + below) / 2)
             return replace(self, model=model, cuts=np.asarray(cuts, dtype=np.float64), gamma=1.0)
         stretch = np.sqrt(1 + FIRST_GAMMA**2 * max(spread - x**2, 0.0) / LOGISTIC_VARIANCE)
         cuts = stretch * logit(below) + FIRST_GAMMA * x

@@ -15,7 +15,7 @@ def answers(says: Says, *, count: int = 20_000, **settings: float) -> tuple[Floa
     rng = np.random.default_rng(RNG_SEED)
     one = rng.integers(100, size=count)
     other = (one + rng.integers(1, 100, size=count)) % 100
-    judge = SimulatedJudge(sd=3.0, says=says, **settings)  # type: ignore[arg-type]  # all of them are floats
+    judge = SimulatedJudge(sd=3.0, says=says, **settings)
     given = Verdicts(judge, TRUTH, seed=0).about(np.column_stack([one, other]), rng)
     return TRUTH[one] - TRUTH[other], given
 
