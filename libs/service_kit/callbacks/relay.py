@@ -17,9 +17,9 @@ from service_kit.callbacks.webhooks import WebhookSigner
 from service_kit.messaging.bus_relay import report_refused
 from service_kit.messaging.event_bus import Refusal
 from service_kit.messaging.outbox import (
-    DEFAULT_PATIENCE,
+    DEFAULT_DELIVERY_POLICY,
+    DeliveryPolicy,
     OutgoingMessage,
-    Patience,
     mark_refused,
     mark_sent,
     outgoing,
@@ -27,8 +27,8 @@ from service_kit.messaging.outbox import (
 )
 from service_kit.storage.database import Database
 from service_kit.storage.errors import is_infrastructure_error
+from service_kit.telemetry.error_text import error_text
 from service_kit.telemetry.metrics import ServiceMetrics
-from service_kit.work.failed_items import error_message
 from service_kit.work.outages import OUTAGES
 from service_kit.work.worker import AT_ONCE, Pulse, Wakeup, Worker
 
@@ -114,7 +114,7 @@ class CallbackRelay:
     metrics: ServiceMetrics
     wakeup: Wakeup
     lease: timedelta = LEASE
-    patience: Patience = DEFAULT_PATIENCE
+    policy: DeliveryPolicy = DEFAULT_DELIVERY_POLICY
     pulse: Pulse = field(default_factory=Pulse)
     _under_way: Counter[str] = field(default_factory=Counter)
 
@@ -169,14 +169,14 @@ class CallbackRelay:
             self.wakeup.wake()
 
     async def _send(self, row: Row[Any]) -> Refusal | None:
-        """None when it was delivered; a message that cannot be sent at all is refused for good."""
+        """None when it was delivered; a message that cannot be sent at all gets a final refusal."""
         try:
             return await self.sender.post(outgoing(row))
         except Exception as error:
             if is_infrastructure_error(error):
                 raise
             log.warning("callback.cannot_be_sent", event_id=str(row.event_id), host=row.key, exc_info=error)
-            return Refusal(reason=error_message(error), final=True)
+            return Refusal(reason=error_text(error), final=True)
 
     async def _record(self, row: Row[Any], refusal: Refusal | None) -> None:
         async with self.database.transaction() as connection:
@@ -184,6 +184,6 @@ class CallbackRelay:
                 await mark_sent(connection, [row.id])
                 outcomes: Sequence[Row[Any]] = ()
             else:
-                outcomes = await mark_refused(connection, {row.id: refusal}, patience=self.patience)
+                outcomes = await mark_refused(connection, {row.id: refusal}, policy=self.policy)
         self.metrics.outbox_sent.labels("http").inc(refusal is None)
         report_refused(outcomes, transport="http", metrics=self.metrics)

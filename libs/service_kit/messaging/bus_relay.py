@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service_kit.messaging.event_bus import MAX_BATCH, EventBus, Message, NotPublished, Refusal
 from service_kit.messaging.outbox import (
-    DEFAULT_PATIENCE,
+    DEFAULT_DELIVERY_POLICY,
+    DeliveryPolicy,
     OutgoingMessage,
-    Patience,
     Transport,
     mark_refused,
     mark_sent,
@@ -20,8 +20,8 @@ from service_kit.messaging.outbox import (
     seconds_until_due,
 )
 from service_kit.storage.database import Database
+from service_kit.telemetry.error_text import error_text
 from service_kit.telemetry.metrics import ServiceMetrics
-from service_kit.work.failed_items import error_message
 from service_kit.work.isolation import isolate
 from service_kit.work.worker import AT_ONCE, Wakeup, Worker
 
@@ -63,7 +63,7 @@ TAKE = text(
 class OutboxRelay:
     """Publishes unsent messages; the rows stay locked meanwhile, so a relay that dies gives them back at once.
 
-    A broker that is away is no message's fault: nothing is marked, and the worker pauses.
+    When the broker is away, no message is marked, and the worker retries after a delay.
     """
 
     database: Database
@@ -71,7 +71,7 @@ class OutboxRelay:
     metrics: ServiceMetrics
     wakeup: Wakeup
     limit: int = MAX_BATCH
-    patience: Patience = DEFAULT_PATIENCE
+    policy: DeliveryPolicy = DEFAULT_DELIVERY_POLICY
 
     def worker(self) -> Worker:
         """The loop that runs this relay."""
@@ -88,7 +88,7 @@ class OutboxRelay:
             return await seconds_until_due(connection, transport="bus")
 
     async def _publish(self, rows: Sequence[Row[Any]]) -> Mapping[int, Refusal]:
-        """Refusals by place in ``rows``; a message that the bus cannot even take is refused for good."""
+        """Refusals by place in ``rows``; a message that the bus cannot even encode gets a final refusal."""
         refusals: dict[int, Refusal] = {}
 
         async def publish(places: Sequence[int]) -> None:
@@ -99,7 +99,7 @@ class OutboxRelay:
                 refusals.update({places[place]: refusal for place, refusal in error.refusals.items()})
 
         for failure in await isolate(range(len(rows)), publish):
-            refusals[failure.item] = Refusal(reason=error_message(failure.error), final=True)
+            refusals[failure.item] = Refusal(reason=error_text(failure.error), final=True)
         return refusals
 
     async def _mark(
@@ -110,7 +110,7 @@ class OutboxRelay:
         self.metrics.outbox_sent.labels("bus").inc(len(sent))
         refused = {rows[place].id: refusal for place, refusal in _to_mark(rows, refusals).items()}
         if refused:
-            outcomes = await mark_refused(connection, refused, patience=self.patience)
+            outcomes = await mark_refused(connection, refused, policy=self.policy)
             report_refused(outcomes, transport="bus", metrics=self.metrics)
 
 
@@ -129,7 +129,7 @@ def _to_mark(rows: Sequence[Row[Any]], refusals: Mapping[int, Refusal]) -> dict[
 
 
 def report_refused(outcomes: Sequence[Row[Any]], *, transport: Transport, metrics: ServiceMetrics) -> None:
-    """Say what became of refused messages, in the log and in the metrics; giving one up is an error."""
+    """Log and count refused messages; one that is given up is an error."""
     for outcome in outcomes:
         metrics.outbox_refused.labels(transport).inc()
         event = {"transport": transport, "event_id": str(outcome.event_id), "key": outcome.key}

@@ -59,14 +59,17 @@ _COLLECT = text(
       AND (fitting.bytes <= CAST(:max_bytes AS bigint) OR fitting.bytes_before = 0)
     """
 )
-_TAKE_DUE = text(
+_DUE = text(
     f"""
+    SELECT id FROM batch_job
+    WHERE ended_at IS NULL AND due_at <= clock_timestamp() AND {may_be_tried(JOB_WORKER, "batch_job.id")}
+    ORDER BY due_at LIMIT :limit
+    """
+)
+_LEASE = text(
+    """
     UPDATE batch_job SET due_at = clock_timestamp() + CAST(:lease AS interval)
-    WHERE id IN (
-        SELECT id FROM batch_job
-        WHERE ended_at IS NULL AND due_at <= clock_timestamp() AND {may_be_tried(JOB_WORKER, "batch_job.id")}
-        ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
-    )
+    WHERE id = :id AND ended_at IS NULL AND due_at <= clock_timestamp()
     RETURNING id
     """
 )
@@ -139,9 +142,13 @@ class PostgresJobs:
         )
         return _job(row.one())
 
-    async def take_due(self, *, lease: timedelta, limit: int) -> Sequence[JobId]:
-        rows = await self._connection.execute(_TAKE_DUE, {"lease": lease, "limit": limit})
+    async def due(self, *, limit: int) -> Sequence[JobId]:
+        rows = await self._connection.execute(_DUE, {"limit": limit})
         return [JobId(job_id) for job_id in rows.scalars()]
+
+    async def lease(self, job_id: JobId, *, lease: timedelta) -> bool:
+        leased = await self._connection.execute(_LEASE, {"id": job_id, "lease": lease})
+        return leased.first() is not None
 
     async def seconds_until_due(self) -> float | None:
         found = await self._connection.scalar(_NEXT_DUE)
