@@ -48,6 +48,11 @@ class _Candidate:
     search: ScaleSearch
     lead: float
 
+    @property
+    def gamma(self) -> float:
+        """Of the judge's own scale, which is the last."""
+        return self.scaled.scales[-1].gamma
+
 
 class _Choice:
     """Judges are looked at one after the other, those with the most answers first, each beside those before it."""
@@ -108,7 +113,8 @@ class _Choice:
             except NotConverged:
                 if scale.judge in self.models:
                     raise
-        return candidates
+        # Levels that fall as the winner gets further ahead are chance, or a scale read upside down.
+        return [each for each in candidates if scale.judge in self.models or each.gamma > 0]
 
     def _candidate(self, model: VerdictModel, scale: AnswerScale, near: _Candidate | None) -> _Candidate:
         mode = self.winner.mode if self.chosen is None else self.chosen.mode
