@@ -271,6 +271,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for folder in ("unit", "integration"):
             if folder in item.path.parts:
                 item.add_marker(folder)
+    # The longest first: a run of several processes ends when the last test of the slowest one does.
+    items.sort(key=_expected_place)
+
+
+def _expected_place(item: pytest.Item) -> tuple[bool, bool]:
+    """Tests of whole suites take longest, then those marked slow; within a group the order stays."""
+    runs_a_suite = "suite" in item.path.parts and "integration" in item.path.parts
+    return not runs_a_suite, item.get_closest_marker("slow") is None
 
 
 def pytest_report_header() -> list[str]:

@@ -8,16 +8,18 @@ import httpx2
 from dishka import Provider, Scope, provide
 from event_contracts import ALL_TOPICS, ConfigurationError, Unavailable, dead_letter_topic
 from prometheus_client import CollectorRegistry
+from quart import Blueprint
 
 from service_kit.callbacks.policy import callback_client
 from service_kit.callbacks.relay import CallbackRelay, CallbackSender
 from service_kit.callbacks.webhooks import CallbackPolicy, WebhookSigner
 from service_kit.http.authentication import AdministratorsOnly, KeySource, PublishedKeys, SharedSecret
 from service_kit.http.operations import Check
+from service_kit.http.set_aside import Gate, Reopen, SetAsideActions, set_aside_api
 from service_kit.messaging.bus_relay import OutboxRelay
 from service_kit.messaging.event_bus import EventBus, KafkaEventBus
 from service_kit.running import BackgroundLoop
-from service_kit.settings import AdministeredSettings, ServiceSettings
+from service_kit.settings import ServiceSettings
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.work.housekeeping import Housekeeping
@@ -57,9 +59,9 @@ def measure_workers(workers: Sequence[BackgroundLoop], metrics: ServiceMetrics) 
 
 
 def administrators_gate(
-    settings: AdministeredSettings, *, client: httpx2.AsyncClient
+    settings: ServiceSettings, *, client: httpx2.AsyncClient
 ) -> AdministratorsOnly | None:
-    """Who lets administrators in; None where nothing is set that their tokens could be checked with."""
+    """What checks administrators' tokens; None where the settings name neither published keys nor a secret."""
     keys: KeySource
     if settings.jwt_jwks_url is not None:
         keys = PublishedKeys(settings.jwt_jwks_url, client=client)
@@ -68,6 +70,15 @@ def administrators_gate(
     else:
         return None
     return AdministratorsOnly(keys=keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+
+
+def administration_api(
+    gate: Gate | None, *, database: Database, reopen: Mapping[str, Reopen]
+) -> Sequence[Blueprint]:
+    """The routes for administrators that every service has; none where nobody's token can be checked."""
+    if gate is None:
+        return ()
+    return (set_aside_api(SetAsideActions(database=database, reopen=reopen, gate=gate)),)
 
 
 @dataclass(frozen=True, kw_only=True)

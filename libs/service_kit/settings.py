@@ -53,6 +53,22 @@ class ServiceSettings(BaseSettings):
         description='Hosts that callbacks may go to: exact ("ras.internal", "10.0.0.7:8443") or "*.example.org".',
     )
 
+    jwt_jwks_url: str | None = Field(
+        default=None,
+        description="Where the identity service publishes its keys (RS256, ES256); https, or http on this machine. "
+        "With neither this nor a secret there are no administrators' routes.",
+    )
+    jwt_secret: SecretStr | None = Field(
+        default=None,
+        description="Instead of published keys: the secret of HS256 tokens, 32 bytes at least.",
+    )
+    jwt_issuer: str = Field(
+        default="huleedu-identity-service", min_length=1, description="Whose tokens are accepted (iss)."
+    )
+    jwt_audience: str = Field(
+        default="huleedu-platform", min_length=1, description="For whom they must be (aud)."
+    )
+
     @field_validator("callback_signing_secret")
     @classmethod
     def _signs(cls, secret: SecretStr) -> SecretStr:
@@ -70,26 +86,6 @@ class ServiceSettings(BaseSettings):
         if self.event_bus == "kafka" and not self.kafka_bootstrap_servers:
             raise ValueError("event_bus=kafka needs kafka_bootstrap_servers; or choose event_bus=memory")
         return self
-
-
-class AdministeredSettings(ServiceSettings):
-    """Of a service with routes for administrators; without a way to check their tokens it has no such routes."""
-
-    jwt_jwks_url: str | None = Field(
-        default=None,
-        description="Where the identity service publishes its keys (RS256, ES256); https, or http on this machine. "
-        "With neither this nor a secret there are no administrators' routes.",
-    )
-    jwt_secret: SecretStr | None = Field(
-        default=None,
-        description="Instead of published keys: the secret of HS256 tokens, 32 bytes at least.",
-    )
-    jwt_issuer: str = Field(
-        default="huleedu-identity-service", min_length=1, description="Whose tokens are accepted (iss)."
-    )
-    jwt_audience: str = Field(
-        default="huleedu-platform", min_length=1, description="For whom they must be (aud)."
-    )
 
     @field_validator("jwt_jwks_url")
     @classmethod

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from batch_runner.analysis import analyse
 from batch_runner.analysis_report import print_analysis
-from batch_runner.decisions import Decisions, read_decisions
+from batch_runner.decisions.from_file import Decisions, Ties, read_decisions
 from batch_runner.findings import Analysis, ClassicalItem, ModelItem
 from batch_runner.spreadsheets import write_table
 
@@ -37,6 +37,8 @@ class AnalysisOptions:
     """How the file is read, and what is printed and written."""
 
     columns: Sequence[str] = ()
+    coding: Sequence[str] = ()
+    ties: Ties = "drop"
     require_connected: bool = False
     panel: bool = False
     as_json: bool = False
@@ -47,8 +49,8 @@ class AnalysisOptions:
 
 
 def analyse_file(path: Path, options: AnalysisOptions, *, console: Console) -> None:
-    """Analyse a decisions CSV; with ``as_json`` nothing but one JSON document is printed."""
-    decisions = read_decisions(path, columns=options.columns)
+    """Analyse a file of decisions; with ``as_json`` nothing but one JSON document is printed."""
+    decisions = read_decisions(path, columns=options.columns, coding=options.coding, ties=options.ties)
     analysis = analyse(decisions, require_connected=options.require_connected, panel=options.panel)
     written = write_files(decisions, analysis, options)
     if options.as_json:

@@ -28,7 +28,7 @@ from cj_measurement import (
 )
 from event_contracts import InvalidRequest, ProcessingError
 
-from batch_runner.decisions import Decisions
+from batch_runner.decisions.from_file import Decisions
 from batch_runner.findings import (
     AgreementView,
     Analysis,
@@ -121,13 +121,14 @@ class _Fitted:
         judges = tuple(self.judges())
         model = self.model()
         return Analysis(
-            comparisons=len(self.data),
+            comparisons=self.decisions.decisions,
             judges=len(self.decisions.judges),
             self_comparisons=self.decisions.self_comparisons,
             ties=self.decisions.ties,
+            halved_ties=self.decisions.halved_ties,
             without_vote=self.decisions.without_vote,
-            split_half=None if halves is None else halves.median,
-            split_half_stepped_up=None if halves is None else halves.stepped_up,
+            split_half=None if halves is None else _measurable(halves.median),
+            split_half_stepped_up=None if halves is None else _measurable(halves.stepped_up),
             classical=self.classical_view(),
             model=model,
             judge_table=judges,
@@ -136,6 +137,8 @@ class _Fitted:
             close_calls=tuple(
                 tuple(self.decisions.items[place] for place in group) for group in close_calls(self.fit)
             ),
+            how_read=self.decisions.how_read,
+            not_measurable=tuple(self.not_measurable(halves)),
             red_flags=tuple(self.red_flags(halves)),
             warnings=(
                 *_about_file(self.decisions),
@@ -144,7 +147,19 @@ class _Fitted:
             ),
         )
 
+    def not_measurable(self, halves: SplitHalf | None) -> Iterator[str]:
+        values = {
+            "ssr": None if self.classical is None else self.classical.ssr,
+            "ssr_prime": None if self.classical is None else self.classical.ssr_prime,
+            "split_half": None if halves is None else halves.median,
+            "split_half_stepped_up": None if halves is None else halves.stepped_up,
+        }
+        for name, value in values.items():
+            if value is not None and _measurable(value) is None:
+                yield name
+
     def red_flags(self, halves: SplitHalf | None) -> Iterator[str]:
+        yield from self.decisions.doubts
         parts = _about_parts(self.decisions)
         if parts is not None:
             yield parts
@@ -170,8 +185,8 @@ class _Fitted:
         if classical is None:
             return None
         return ClassicalView(
-            ssr=classical.ssr,
-            ssr_prime=classical.ssr_prime,
+            ssr=_measurable(classical.ssr),
+            ssr_prime=_measurable(classical.ssr_prime),
             items=tuple(
                 ClassicalItem(
                     item=self.decisions.items[place],
@@ -195,7 +210,7 @@ class _Fitted:
     def items(self) -> Iterator[ModelItem]:
         squares, errors, intervals = item_fit(self.fit), self.fit.standard_errors, self.fit.intervals(LEVEL)
         misfits, losing = squares.misfits, self.losing_answers()
-        counts, wins, part = self.data.counts, self.data.scores, self.data.components()
+        (counts, wins), part = _counts(self.data), self.data.components()
         for rank, place in enumerate(self.order, start=1):
             flags = {
                 "misfit": misfits[place],
@@ -211,8 +226,8 @@ class _Fitted:
                 low=intervals[place, 0],
                 high=intervals[place, 1],
                 rank=rank,
-                comparisons=counts[place],
-                wins=wins[place],
+                comparisons=_whole(counts[place]),
+                wins=_whole(wins[place]),
                 infit=squares.infit[place],
                 outfit=squares.outfit[place],
                 flags=tuple(name for name, applies in flags.items() if applies),
@@ -226,6 +241,7 @@ class _Fitted:
 
     def judges(self) -> Iterator[JudgeView]:
         squares, swaps = judge_fit(self.fit), swap_consistency(self.data)
+        judged = np.bincount(self.data.judge, self.data.weight, self.data.n_judges)
         misfits = squares.misfits
         bias = {effect.judge: effect for effect in self.fit.position_bias}
         for place in np.argsort(-squares.n, kind="stable").tolist():
@@ -233,7 +249,7 @@ class _Fitted:
             flags = {"misfit": misfits[place], "one side only": effect is not None and effect.one_sided}
             yield JudgeView(
                 judge=self.decisions.judges[place],
-                comparisons=squares.n[place],
+                comparisons=_whole(judged[place]),
                 infit=squares.infit[place],
                 outfit=squares.outfit[place],
                 position_bias=None if effect is None else _bias_view(effect),
@@ -264,6 +280,22 @@ class _Fitted:
             closed_triads=triads.closed,
             circular_share=triads.circular_share,
         )
+
+
+def _measurable(reliability: float) -> float | None:
+    """None below 0: such a figure says only that the scores differ less than their errors let expect."""
+    return reliability if reliability >= 0 else None
+
+
+def _whole(number: float) -> int | float:
+    """A number without decimals as a whole one: only weights and halved ties have others."""
+    return int(number) if float(number).is_integer() else float(number)
+
+
+def _counts(data: Comparisons) -> tuple[np.ndarray, np.ndarray]:
+    """Decisions and wins of each item, (n,) each; a tie that counts half is one decision and half a win."""
+    wins = np.bincount(data.winners, data.weight, data.n_items)
+    return wins + np.bincount(data.losers, data.weight, data.n_items), wins
 
 
 def _panel(decisions: Decisions) -> PanelView:
@@ -306,6 +338,7 @@ def _bias_view(effect: PositionBias) -> PositionBiasView:
 
 
 def _about_file(decisions: Decisions) -> Iterator[str]:
+    yield from decisions.guesses
     if decisions.left_out_items:
         yield f"not ranked, as no decision about them can be fitted: {named(decisions.left_out_items)}"
     if not decisions.judges_known:

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 
 from batch_runner.analysis import fit_decisions, measuring
-from batch_runner.decisions import Decisions
+from batch_runner.decisions.from_file import Decisions
 from batch_runner.findings import Analysis
 from batch_runner.plots import Format, ItemPoints, Line, draw_fit, draw_lines, draw_position, draw_scores
 

@@ -20,6 +20,8 @@ RowT = TypeVar("RowT")
 def print_analysis(analysis: Analysis, *, name: str, console: Console, all_rows: bool) -> None:
     """Print tables that fit 80 columns; a long ranking is cut in the middle unless ``all_rows`` is set."""
     console.out(counts_line(analysis, name=name), highlight=False)
+    for line in analysis.how_read:
+        console.print(Text(line, style="dim"), highlight=False)
     console.print(_reliability_table(analysis))
     for flag in analysis.red_flags:
         console.print(Text.assemble(("RED FLAG ", "bold red"), flag), highlight=False)
@@ -39,7 +41,7 @@ def counts_line(analysis: Analysis, *, name: str) -> str:
     """What the file holds, and which rows could not be fitted."""
     left_out = {
         "self-comparisons": analysis.self_comparisons,
-        "ties": analysis.ties,
+        "ties": 0 if analysis.halved_ties else analysis.ties,
         "without a vote": analysis.without_vote,
     }
     reasons = ", ".join(f"{count} {what}" for what, count in left_out.items() if count)
@@ -47,6 +49,8 @@ def counts_line(analysis: Analysis, *, name: str) -> str:
         f"{name}: {analysis.comparisons} comparisons of {len(analysis.model.items)} items"
         f" by {_counted(analysis.judges, 'judge')}"
     )
+    if analysis.halved_ties:
+        line = f"{line}; {_counted(analysis.ties, 'tie')} as half a win either way"
     return f"{line}; left out: {reasons}" if reasons else line
 
 
@@ -60,18 +64,32 @@ def _reliability_table(analysis: Analysis) -> Table:
     table.add_column("", justify="right")
     table.add_column("")
     classical = analysis.classical
-    for name, value, meaning in (
-        ("EB", analysis.model.eb_reliability, "decide on this one: adaptive pairing does not inflate it"),
-        ("SSR", classical and classical.ssr, "what most programs print; inflated by adaptive pairing"),
+    for name, key, value, meaning in (
+        (
+            "EB",
+            "eb",
+            analysis.model.eb_reliability,
+            "decide on this one: adaptive pairing does not inflate it",
+        ),
+        ("SSR", "ssr", classical and classical.ssr, "what most programs print; inflated by adaptive pairing"),
         (
             "SSR′",
+            "ssr_prime",
             classical and classical.ssr_prime,
             "Kinnear, Jones & Davies 2025; pure noise reads about 0.5",
         ),
-        ("split-half", analysis.split_half, "agreement of the scores of two random halves"),
-        ("  stepped up", analysis.split_half_stepped_up, "the same for all judgements together, 2r/(1+r)"),
+        ("split-half", "split_half", analysis.split_half, "agreement of the scores of two random halves"),
+        (
+            "  stepped up",
+            "split_half_stepped_up",
+            analysis.split_half_stepped_up,
+            "the same for all judgements together, 2r/(1+r)",
+        ),
     ):
-        table.add_row(name, "–" if value is None else f"{value:.3f}", Text(meaning, style="dim"))
+        shown = (
+            "not measurable" if key in analysis.not_measurable else "–" if value is None else f"{value:.3f}"
+        )
+        table.add_row(name, shown, Text(meaning, style="dim"))
     return table
 
 
@@ -100,7 +118,7 @@ def _item_cells(item: ModelItem) -> tuple[str, ...]:
         str(item.rank),
         item.item,
         f"{item.theta:+.2f} ± {item.se:.2f}",
-        f"{item.wins}/{item.comparisons}",
+        f"{item.wins:g}/{item.comparisons:g}",
         f"{item.infit:.2f}",
         f"{item.outfit:.2f}",
         ", ".join(item.flags),
@@ -123,7 +141,7 @@ def _judges_table(analysis: Analysis, *, all_rows: bool) -> Table:
 
 
 def _judge_cells(judge: JudgeView) -> tuple[str, ...]:
-    return judge.judge, str(judge.comparisons), f"{judge.infit:.2f}", f"{judge.outfit:.2f}"
+    return judge.judge, f"{judge.comparisons:g}", f"{judge.infit:.2f}", f"{judge.outfit:.2f}"
 
 
 def _slot_cells(judge: JudgeView) -> tuple[str, ...]:

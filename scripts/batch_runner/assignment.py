@@ -1,8 +1,8 @@
-"""An assignment on disk: a folder of essays, and an ``assignment.toml`` if there is more than essays."""
+"""An assignment on disk: a folder of essays or a zip of one, with an ``assignment.toml`` for all else."""
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -10,12 +10,14 @@ from typing import Final, Literal
 from event_contracts import CourseCode, InvalidRequest, course_language, grade_scale
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from batch_runner.checking import why_not_an_id
-from batch_runner.documents import SUFFIXES, read_document, shown
+from batch_runner.reading.document import Document
+from batch_runner.reading.essays import read_document, read_documents, refuse_all
+from batch_runner.reading.folders import is_system_file, take_inventory
+from batch_runner.reading.kinds import KIND_OF_SUFFIX, USUAL_SUFFIXES
+from batch_runner.reading.names import composed, printable, problems_of_ids
+from batch_runner.reading.zips import unpacked
 
 MANIFEST: Final = "assignment.toml"
-UNREADABLE_FORMATS: Final = frozenset({".doc", ".docm", ".odt", ".rtf", ".pages", ".html", ".htm", ".tex"})
-"""Formats that students hand in and that cannot be read: they are refused, so that no essay is left out silently."""
 
 
 class _File(BaseModel):
@@ -51,10 +53,12 @@ class AssignmentFile(_File):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudentEssay:
-    """One student's text."""
+    """One student's text. ``student`` is the name of its file or folder, ``authors`` those of its properties."""
 
     essay_id: str
     text: str
+    student: str = ""
+    authors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +72,10 @@ class AnchorText:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """Everything that a run needs, read and checked; ``left_out`` names files that are not essays."""
+    """Everything that a run needs, read and checked.
+
+    ``left_out`` names files that are no essays; ``notes`` say what the documents show and their texts leave out.
+    """
 
     title: str
     assignment_id: str | None = None
@@ -81,6 +88,7 @@ class Assignment:
     essays: tuple[StudentEssay, ...]
     anchors: tuple[AnchorText, ...] = ()
     left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -93,38 +101,72 @@ class Assignment:
         return sum(len(text.split()) for text in self.texts)
 
 
-def load_assignment(folder: Path, *, course: CourseCode = CourseCode.ENG5) -> Assignment:
-    """Read a folder; raises ``InvalidRequest`` that names every file with a problem, not just the first."""
+def load_assignment(
+    folder: Path, *, course: CourseCode = CourseCode.ENG5, ignored: Collection[Path] = ()
+) -> Assignment:
+    """Read a folder, or a zip archive of one; ``ignored`` are files in it that are known to be no essays.
+
+    Raises ``InvalidRequest`` that names every file with a problem, not just the first.
+    """
+    if folder.is_file() and folder.suffix.lower() == ".zip":
+        with unpacked(folder) as inside:
+            return _load(inside, title=folder.stem, course=course, ignored=ignored)
     if not folder.is_dir():
-        raise InvalidRequest(f"{folder} is not a folder")
-    assignment = (
-        _load_described(folder) if (folder / MANIFEST).is_file() else _load_plain(folder, course=course)
-    )
+        raise InvalidRequest(f"{folder} is not a folder, nor a zip archive of one")
+    return _load(folder, title=printable(folder.resolve().name), course=course, ignored=ignored)
+
+
+def _load(folder: Path, *, title: str, course: CourseCode, ignored: Collection[Path]) -> Assignment:
+    if (folder / MANIFEST).is_file():
+        assignment = _load_described(folder)
+    else:
+        assignment = _load_plain(folder, title=title, course=course, ignored=ignored)
     _check(assignment, folder)
     return assignment
 
 
-def _load_plain(folder: Path, *, course: CourseCode) -> Assignment:
-    # Names with a dot in front are hidden; with a tilde, they are locks that Word leaves beside an open document.
-    visible = sorted(path for path in folder.iterdir() if not path.name.startswith((".", "~")))
-    essays = [path for path in visible if path.suffix.lower() in {*SUFFIXES, *UNREADABLE_FORMATS}]
-    texts = _read_all(essays)
+def _load_plain(folder: Path, *, title: str, course: CourseCode, ignored: Collection[Path]) -> Assignment:
+    inventory = take_inventory(folder, ignored=ignored)
+    documents = read_documents([(source.path, source.name) for source in inventory.sources])
+    ids = [(source.essay_id, source.name) for source in inventory.sources]
+    refuse_all(
+        [
+            *map(InvalidRequest, inventory.problems),
+            *(document for document in documents if isinstance(document, InvalidRequest)),
+            *map(InvalidRequest, problems_of_ids(ids)),
+        ]
+    )
+    read = [
+        (source, document)
+        for source, document in zip(inventory.sources, documents, strict=True)
+        if isinstance(document, Document)
+    ]
     return Assignment(
-        title=shown(folder.resolve()),
+        title=title,
         course_code=course,
         language=course_language(course),
         essays=tuple(
-            StudentEssay(essay_id=path.stem, text=text) for path, text in zip(essays, texts, strict=True)
+            StudentEssay(
+                essay_id=source.essay_id,
+                text=document.text,
+                student=source.student,
+                authors=document.authors,
+            )
+            for source, document in read
         ),
-        left_out=tuple(shown(path) for path in visible if path not in essays),
+        left_out=tuple(inventory.left_out),
+        notes=tuple(f"{source.name}: {note}" for source, document in read for note in document.notes),
     )
 
 
 def _load_described(folder: Path) -> Assignment:
     described = _read_manifest(folder / MANIFEST)
-    essays = [folder / essay.file for essay in described.essays]
-    anchors = [folder / anchor.file for anchor in described.anchors]
-    texts = iter(_read_all([*essays, *anchors]))
+    files = [*(essay.file for essay in described.essays), *(anchor.file for anchor in described.anchors)]
+    documents = _read_described(folder, files)
+    ids = [(composed(essay.id), f"{MANIFEST}, {essay.file}") for essay in described.essays]
+    refuse_all(list(map(InvalidRequest, problems_of_ids(ids))))
+    parts = {name: getattr(described, name) for name in ("student_prompt", "instructions", "rubric")}
+    named = {file for file in (*files, *parts.values()) if file is not None}
     return Assignment(
         title=described.title,
         assignment_id=described.id,
@@ -134,11 +176,49 @@ def _load_described(folder: Path) -> Assignment:
         student_prompt=_part(folder, described.student_prompt),
         instructions=_part(folder, described.instructions),
         rubric=_part(folder, described.rubric),
-        essays=tuple(StudentEssay(essay_id=essay.id, text=next(texts)) for essay in described.essays),
+        essays=tuple(
+            StudentEssay(
+                essay_id=composed(essay.id),
+                text=documents[essay.file].text,
+                student=Path(essay.file).stem,
+                authors=documents[essay.file].authors,
+            )
+            for essay in described.essays
+        ),
         anchors=tuple(
-            AnchorText(label=anchor.label, grade=anchor.grade, text=next(texts))
+            AnchorText(label=anchor.label, grade=anchor.grade, text=documents[anchor.file].text)
             for anchor in described.anchors
         ),
+        left_out=tuple(_beside(folder, files, named)),
+        notes=tuple(f"{file}: {note}" for file in dict.fromkeys(files) for note in documents[file].notes),
+    )
+
+
+def _read_described(folder: Path, files: Sequence[str]) -> dict[str, Document]:
+    distinct = list(dict.fromkeys(files))
+    missing = [_missing(file) for file in distinct if not (folder / file).is_file()]
+    there = [file for file in distinct if (folder / file).is_file()]
+    documents = read_documents([(folder / file, file) for file in there])
+    refuse_all([*missing, *(each for each in documents if isinstance(each, InvalidRequest))])
+    return {file: each for file, each in zip(there, documents, strict=True) if isinstance(each, Document)}
+
+
+def _missing(file: str) -> InvalidRequest:
+    return InvalidRequest(f"{file}: named in {MANIFEST}, but there is no such file")
+
+
+def _beside(folder: Path, files: Iterable[str], named: Collection[str]) -> list[str]:
+    """Texts that lie beside the essays and anchors, and that the description does not name."""
+    known = {(folder / file).resolve() for file in named}
+    folders = {(folder / file).parent.resolve() for file in files}
+    return sorted(
+        printable(
+            str(path.relative_to(folder.resolve())) if path.is_relative_to(folder.resolve()) else path.name
+        )
+        for each in folders
+        for path in each.iterdir()
+        if path.suffix.lower() in KIND_OF_SUFFIX and not is_system_file(path.name) and path not in known
+        if path.is_file() and path.resolve() not in known
     )
 
 
@@ -154,39 +234,17 @@ def _read_manifest(path: Path) -> AssignmentFile:
 
 
 def _part(folder: Path, name: str | None) -> str | None:
-    return None if name is None else read_document(_present(folder / name))
-
-
-def _present(path: Path) -> Path:
-    if not path.is_file():
-        raise InvalidRequest(f"{path.name}: named in {MANIFEST}, but there is no such file")
-    return path
-
-
-def _read_all(paths: Iterable[Path]) -> list[str]:
-    texts, problems = [], []
-    for path in paths:
-        try:
-            texts.append(read_document(_present(path)))
-        except InvalidRequest as error:
-            problems.append(error)
-    if len(problems) == 1:
-        raise problems[0]
-    if problems:
-        reasons = [problem.message for problem in problems]
-        raise InvalidRequest("; ".join(reasons), details={"problems": list(reasons)})
-    return texts
+    if name is None:
+        return None
+    if not (folder / name).is_file():
+        raise _missing(name)
+    return read_document(folder / name).text
 
 
 def _check(assignment: Assignment, folder: Path) -> None:
-    essay_ids = [essay.essay_id for essay in assignment.essays]
-    for essay_id in essay_ids:
-        if reason := why_not_an_id(essay_id):
-            raise InvalidRequest(f"essay id {essay_id!r} {reason}: rename the essay")
-    _refuse_repeated(essay_ids, "essay id", hint="give each essay its own id or file name")
     _refuse_repeated([anchor.label for anchor in assignment.anchors], "anchor label", hint="number them")
-    if not essay_ids:
-        raise InvalidRequest(f"{folder} holds no essays: put {', '.join(SUFFIXES)} files into it")
+    if not assignment.essays:
+        raise InvalidRequest(f"{folder} holds no essays: put {', '.join(USUAL_SUFFIXES)} files into it")
     if len(assignment.texts) < 2:
         raise InvalidRequest("one essay cannot be compared: add another, or anchors")
     if assignment.anchors and assignment.grade_scale is None:

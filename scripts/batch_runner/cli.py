@@ -19,6 +19,7 @@ from batch_runner.execution import RunOptions, assessment_request, upload
 from batch_runner.interrupting import run_until_interrupted
 from batch_runner.judges import FORM, judge_panel
 from batch_runner.planning import print_contents, print_forecast
+from batch_runner.reading.anonymity import read_roster
 from batch_runner.running import (
     errors,
     exit_code,
@@ -49,8 +50,9 @@ console = Console()
 Folder = Annotated[
     Path,
     typer.Argument(
-        help="A folder of .txt, .md, .docx or .pdf essays; with an assignment.toml in it, also of anchors,"
-        " task, rubric and instructions."
+        help="A folder (or a zip) of .txt, .md, .docx, .odt, .rtf, .pdf or .html essays, or of a folder for each"
+        " student as Moodle exports them; with an assignment.toml in it, also of anchors, task, rubric and"
+        " instructions."
     ),
 ]
 Course = Annotated[CourseCode, typer.Option(help="Course of a folder without assignment.toml.")]
@@ -81,7 +83,14 @@ Columns = Annotated[
     typer.Option(
         metavar="ROLE=COLUMN",
         help="The column of a role, where its name is not recognised; repeat it for each. Roles: slot_a, slot_b,"
-        " winner, loser, result, judge.",
+        " winner, loser, result, judge, count, weight, wins_a, wins_b, ignore.",
+    ),
+]
+CodingOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="VALUE=MEANING",
+        help="What a result means, once for each value: a (the first won), b (the second won), tie, none.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
@@ -104,13 +113,18 @@ def plan(
         float | None,
         typer.Option(min=0, help="This judge's spread of essays in logits, if it was measured (tau)."),
     ] = None,
+    roster: Annotated[
+        Path | None,
+        typer.Option(help="A class list, .txt or .csv: its names are sought in the essays. It is not sent."),
+    ] = None,
 ) -> None:
     """Read and check a folder; show what would be judged, how often and at what price. Nothing is sent."""
 
     def work() -> None:
         panel = judge_panel(judge or (), provider=provider, model=model)
-        assignment = load_assignment(folder, course=course)
-        print_contents(assignment, provider=provider, model=model, panel=panel, console=console)
+        names = () if roster is None else read_roster(roster)
+        assignment = load_assignment(folder, course=course, ignored=() if roster is None else (roster,))
+        print_contents(assignment, provider=provider, model=model, panel=panel, roster=names, console=console)
         print_forecast(
             assignment,
             provider=provider,
@@ -197,7 +211,8 @@ def analyse(
     decisions: Annotated[
         Path,
         typer.Argument(
-            help="A CSV of decisions: the comparisons.csv of a run, a No More Marking export, winner and loser,"
+            help="A CSV, .xlsx, .ods or Parquet file of decisions: the comparisons.csv of a run, a No More Marking"
+            " export, winner and loser,"
             " item1/item2/result (R sirt), ID1/ID2/better_id (pairwiseLLM)."
         ),
     ],
@@ -209,6 +224,11 @@ def analyse(
     ] = None,
     plot_format: PlotFormat = "svg",
     columns: Columns = None,
+    coding: CodingOption = None,
+    ties: Annotated[
+        Literal["drop", "half"],
+        typer.Option(help="Leave ties out, or count each as half a win either way."),
+    ] = "drop",
     allow_disconnected: Annotated[
         bool,
         typer.Option(
@@ -223,13 +243,15 @@ def analyse(
 ) -> None:
     """Fit judgement data of any origin: scores, four reliabilities, misfit, judges, position effects.
 
-    Ties, self-comparisons and rows without a vote are counted and left out.
+    Self-comparisons and rows without a vote are counted and left out, and so are ties unless they count half.
     """
     # Imported here: numpy and scipy take a second, and the commands that talk to a service do not need them.
     from batch_runner.analysing import AnalysisOptions, analyse_file
 
     options = AnalysisOptions(
         columns=columns or (),
+        coding=coding or (),
+        ties=ties,
         require_connected=not allow_disconnected,
         panel=panel,
         as_json=json,
@@ -258,6 +280,7 @@ def qualify(
         typer.Option(min=0, help="Refuse a candidate that costs more than this many times as much."),
     ] = None,
     columns: Columns = None,
+    coding: CodingOption = None,
     json: Json = False,
 ) -> None:
     """Decide whether a judge (another model, version or prompt) may replace another, from pairs that both judged.
@@ -275,6 +298,7 @@ def qualify(
         candidate_cost=_exact(candidate_cost),
         max_cost_ratio=max_cost_ratio,
         columns=tuple(columns or ()),
+        coding=tuple(coding or ()),
         as_json=json,
     )
     reporting_errors(lambda: qualify_judge(decisions, options, console=console))

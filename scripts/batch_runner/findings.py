@@ -18,10 +18,10 @@ class ClassicalItem(_View):
 
 
 class ClassicalView(_View):
-    """The classical fit, without prior and position effects."""
+    """The classical fit of the field, without prior and position effects; see ``Analysis.not_measurable``."""
 
-    ssr: float
-    ssr_prime: float
+    ssr: float | None
+    ssr_prime: float | None
     items: tuple[ClassicalItem, ...]
 
 
@@ -34,8 +34,8 @@ class ModelItem(_View):
     low: float
     high: float
     rank: int
-    comparisons: int
-    wins: int
+    comparisons: int | float
+    wins: int | float
     infit: float
     outfit: float
     flags: tuple[str, ...]
@@ -62,7 +62,7 @@ class JudgeView(_View):
     """A judge: how well its decisions fit, its position effect, and how often both orders had the same winner."""
 
     judge: str
-    comparisons: int
+    comparisons: int | float
     infit: float
     outfit: float
     position_bias: PositionBiasView | None
@@ -114,12 +114,17 @@ class GraphView(_View):
 
 
 class Analysis(_View):
-    """Everything that ``cj-run analyse`` reports; items best first."""
+    """Everything that ``cj-run analyse`` tells; items stand best first.
+
+    ``how_read`` says as what the columns and values of the file were read. A reliability that came out below 0 says
+    nothing: it is null, and its name is in ``not_measurable``.
+    """
 
     comparisons: int
     judges: int
     self_comparisons: int
     ties: int
+    halved_ties: bool
     without_vote: int
     split_half: float | None
     split_half_stepped_up: float | None
@@ -129,5 +134,7 @@ class Analysis(_View):
     panel: PanelView | None
     graph: GraphView
     close_calls: tuple[tuple[str, ...], ...]
+    how_read: tuple[str, ...]
+    not_measurable: tuple[str, ...]
     red_flags: tuple[str, ...]
     warnings: tuple[str, ...]

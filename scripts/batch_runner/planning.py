@@ -10,8 +10,10 @@ from rich.console import Console
 from batch_runner.assignment import Assignment
 from batch_runner.judges import resolve_judge
 from batch_runner.pair_cost import PairCost, PromptSize, mean_cost, pair_cost
+from batch_runner.reading.anonymity import names_in_texts
 
 SEEDS: Final = 5
+NAMES_SHOWN: Final = 40
 
 
 def print_contents(
@@ -20,11 +22,20 @@ def print_contents(
     provider: str | None,
     model: str | None,
     panel: Sequence[PanelJudge] = (),
+    roster: Sequence[str] = (),
     console: Console,
 ) -> None:
-    """Print what a folder holds and who would judge; raises ``InvalidLlmConfig`` for an unknown judge."""
+    """Say what a folder holds, which names appear in its essays, and who would judge.
+
+    Names of the ``roster`` are sought too. Raises ``InvalidLlmConfig`` for a judge that there is not.
+    """
     console.out(assignment.title, style="bold", highlight=False)
-    for line in (*_contents(assignment), *_judge(provider, model), *_panel(panel)):
+    for line in (
+        *_contents(assignment),
+        *_names(assignment, roster),
+        *_judge(provider, model),
+        *_panel(panel),
+    ):
         console.out(line, highlight=False)
 
 
@@ -66,10 +77,26 @@ def _contents(assignment: Assignment) -> Iterator[str]:
     yield f"{assignment.course_code}, {assignment.language}"
     yield f"{len(assignment.essays)} essays, {len(assignment.anchors)} anchors"
     if assignment.left_out:
-        yield f"left out, not essays: {', '.join(assignment.left_out)}"
+        yield f"left out: {', '.join(assignment.left_out)}"
+    yield from assignment.notes
     yield f"{assignment.words} words, {assignment.words // texts} per text"
     yield f"grades: {assignment.grade_scale if assignment.anchors else 'none (no anchors)'}"
     yield f"all pairs would be {texts * (texts - 1) // 2} comparisons"
+
+
+def _names(assignment: Assignment, roster: Sequence[str]) -> Iterator[str]:
+    found = names_in_texts(
+        {essay.essay_id: essay.text for essay in assignment.essays},
+        file_names={essay.essay_id: essay.student for essay in assignment.essays},
+        authors={essay.essay_id: essay.authors for essay in assignment.essays},
+        roster=roster,
+    )
+    if found:
+        yield f"names that appear in the essays and would be sent to the judge: {len(found)}"
+    for name in found[:NAMES_SHOWN]:
+        yield f"  {name}"
+    if len(found) > NAMES_SHOWN:
+        yield f"  and {len(found) - NAMES_SHOWN} more"
 
 
 def _judge(provider: str | None, model: str | None) -> Iterator[str]:

@@ -203,7 +203,8 @@ def problems(run: FinishedRun) -> list[str]:
     if not run.status.cost.prices_known:
         found.append("the cost is too low: some calls have no known price")
     if run.assignment.left_out:
-        found.append(f"left out, not essays: {', '.join(run.assignment.left_out)}")
+        found.append(f"left out: {', '.join(run.assignment.left_out)}")
+    found += run.assignment.notes
     if run.results is not None:
         found += _notes_on(run.results.result)
     return found

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from batch_runner.analysis import measuring
-from batch_runner.decisions import Decisions, read_decisions
+from batch_runner.decisions.from_file import Decisions, read_decisions
 
 VERDICTS: Final = {
     Verdict.QUALIFIED: "may replace",
@@ -37,6 +37,7 @@ class QualificationOptions:
     candidate_cost: Decimal | None = None
     max_cost_ratio: float | None = None
     columns: tuple[str, ...] = ()
+    coding: tuple[str, ...] = ()
     as_json: bool = False
 
 
@@ -82,8 +83,8 @@ class QualificationView(_View):
 
 
 def qualify_judge(path: Path, options: QualificationOptions, *, console: Console) -> None:
-    """Compare the candidate with the reference; raises ``InvalidRequest`` if the file does not allow it."""
-    decisions = read_decisions(path, columns=options.columns)
+    """Hold the candidate against the reference; raises ``InvalidRequest`` where the file cannot tell."""
+    decisions = read_decisions(path, columns=options.columns, coding=options.coding)
     if not decisions.slots_known:
         raise InvalidRequest(
             f"{path.name} does not say which item was shown first, so no position effect is known: take a file that"

@@ -45,7 +45,7 @@ def _medians_table(found: Simulation) -> Table:
 
 
 def _known(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    return "–" if value is None else "not measurable" if value < 0 else f"{value:.3f}"
 
 
 def _power_table(found: Simulation) -> Table:

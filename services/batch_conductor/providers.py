@@ -2,13 +2,21 @@
 
 from collections.abc import Sequence
 
+import httpx2
 from dishka import AsyncContainer, Provider, Scope, make_async_container, provide
 from event_contracts import SourceService
-from quart import Quart
+from quart import Blueprint, Quart
 from service_kit.http.app import HttpService, create_app
 from service_kit.messaging.consumer import EventConsumer
 from service_kit.messaging.event_bus import EventBus
-from service_kit.providers import InfrastructureProvider, Relays, measure_workers, readiness_checks
+from service_kit.providers import (
+    InfrastructureProvider,
+    Relays,
+    administration_api,
+    administrators_gate,
+    measure_workers,
+    readiness_checks,
+)
 from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
 from service_kit.storage.store import PostgresStore
@@ -57,10 +65,15 @@ async def build_service(
     relays, housekeeping = await container.get(Relays), await container.get(Housekeeping)
     workers = (*relays.workers(), housekeeping.worker())
     metrics = await container.get(ServiceMetrics)
+    administration = administration_api(
+        administrators_gate(settings, client=await container.get(httpx2.AsyncClient)),
+        database=await container.get(Database),
+        reopen={},
+    )
     measure_workers(workers, metrics)
     return Service(
         name=NAME,
-        app=await _app(container, workers),
+        app=await _app(container, workers, administration),
         host=settings.http_host,
         port=settings.http_port,
         database_url=settings.database_url,
@@ -81,7 +94,9 @@ async def _subscribe(container: AsyncContainer) -> None:
     ).subscribe()
 
 
-async def _app(container: AsyncContainer, workers: Sequence[BackgroundLoop]) -> Quart:
+async def _app(
+    container: AsyncContainer, workers: Sequence[BackgroundLoop], administration: Sequence[Blueprint]
+) -> Quart:
     database, bus = await container.get(Database), await container.get(EventBus)
     actions = http_api.Actions(
         define=await container.get(DefinePipeline), phases=await container.get(ReadPhases)
@@ -91,7 +106,7 @@ async def _app(container: AsyncContainer, workers: Sequence[BackgroundLoop]) -> 
             name=NAME,
             title="Batch Conductor",
             version="1",
-            blueprints=[http_api.pipelines_api(actions)],
+            blueprints=[http_api.pipelines_api(actions), *administration],
             checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
             metrics=await container.get(ServiceMetrics),
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import SettingsConfigDict
-from service_kit.settings import AdministeredSettings
+from service_kit.settings import ServiceSettings
 
 
 class OwnLimits(BaseModel):
@@ -22,7 +22,7 @@ class OwnLimits(BaseModel):
     concurrency: int | None = Field(default=None, gt=0)
 
 
-class Settings(AdministeredSettings):
+class Settings(ServiceSettings):
     """Every setting has a reader."""
 
     model_config = SettingsConfigDict(env_prefix="LLM_PROVIDER_", frozen=True, extra="ignore")

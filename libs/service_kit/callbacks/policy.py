@@ -74,10 +74,10 @@ class CallbackPolicy:
 
 
 class PinnedTransport(httpx2.AsyncBaseTransport):
-    """Connects to the very address that the policy has checked: a name cannot change its mind in between.
+    """Connects to the very address that the policy has checked: a name that resolves differently later changes nothing.
 
     The Host header and the name in the TLS handshake stay those of the URL. Connections are not kept: kept
-    ones are told apart by their address, and two hosts may share one.
+    ones are pooled by their address, and two hosts may share one.
     """
 
     def __init__(self, policy: CallbackPolicy, *, ssl_context: ssl.SSLContext | None = None) -> None:
@@ -103,7 +103,7 @@ class PinnedTransport(httpx2.AsyncBaseTransport):
 def callback_client(
     policy: CallbackPolicy, *, ssl_context: ssl.SSLContext | None = None
 ) -> httpx2.AsyncClient:
-    """A client for callbacks: pinned, and deaf to proxies and netrc files in the environment."""
+    """A client for callbacks: pinned; proxies and netrc files of the environment are ignored."""
     transport = PinnedTransport(policy, ssl_context=ssl_context)
     return httpx2.AsyncClient(transport=transport, trust_env=False, follow_redirects=False)
 

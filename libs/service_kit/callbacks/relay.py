@@ -17,10 +17,10 @@ from service_kit.callbacks.webhooks import WebhookSigner
 from service_kit.messaging.bus_relay import report_refused
 from service_kit.messaging.event_bus import Refusal
 from service_kit.messaging.outbox import (
-    DEFAULT_PATIENCE,
+    DEFAULT_DELIVERY_POLICY,
     MIN_REST_SECONDS,
+    DeliveryPolicy,
     OutgoingMessage,
-    Patience,
     mark_refused,
     mark_sent,
     outgoing,
@@ -28,8 +28,9 @@ from service_kit.messaging.outbox import (
 )
 from service_kit.storage.database import Database
 from service_kit.storage.errors import is_infrastructure_error
+from service_kit.telemetry.error_text import error_text
 from service_kit.telemetry.metrics import ServiceMetrics
-from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules, error_message, may_be_tried
+from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules, may_be_tried
 from service_kit.work.isolation import Failure, isolate
 from service_kit.work.items import FailureRecord, leave_to_operator
 from service_kit.work.outages import OUTAGES
@@ -126,7 +127,7 @@ class CallbackRelay:
     metrics: ServiceMetrics
     wakeup: Wakeup
     lease: timedelta = LEASE
-    patience: Patience = DEFAULT_PATIENCE
+    policy: DeliveryPolicy = DEFAULT_DELIVERY_POLICY
     pulse: Pulse = field(default_factory=Pulse)
     rules: RetryRules = DEFAULT_RETRY_RULES
     _under_way: Counter[str] = field(default_factory=Counter)
@@ -209,14 +210,14 @@ class CallbackRelay:
             OUTAGES.report(self.name, unrecorded)
 
     async def _send(self, row: Row[Any]) -> Refusal | None:
-        """None when it was delivered; a message that cannot be sent at all is refused for good."""
+        """None when it was delivered; a message that cannot be sent at all gets a final refusal."""
         try:
             return await self.sender.post(outgoing(row))
         except Exception as error:
             if is_infrastructure_error(error):
                 raise
             log.warning("callback.cannot_be_sent", event_id=str(row.event_id), host=row.key, exc_info=error)
-            return Refusal(reason=error_message(error), final=True)
+            return Refusal(reason=error_text(error), final=True)
 
     async def _record(self, row: Row[Any], refusal: Refusal | None) -> None:
         async with self.database.transaction() as connection:
@@ -224,6 +225,6 @@ class CallbackRelay:
                 await mark_sent(connection, [row.id])
                 outcomes: Sequence[Row[Any]] = ()
             else:
-                outcomes = await mark_refused(connection, {row.id: refusal}, patience=self.patience)
+                outcomes = await mark_refused(connection, {row.id: refusal}, policy=self.policy)
         self.metrics.outbox_sent.labels("http").inc(refusal is None)
         report_refused(outcomes, transport="http", metrics=self.metrics)

@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service_kit.messaging.event_bus import MAX_BATCH, EventBus, Message, NotPublished, Refusal
 from service_kit.messaging.outbox import (
-    DEFAULT_PATIENCE,
+    DEFAULT_DELIVERY_POLICY,
+    DeliveryPolicy,
     OutgoingMessage,
-    Patience,
     Transport,
     mark_refused,
     mark_sent,
@@ -20,8 +20,9 @@ from service_kit.messaging.outbox import (
     seconds_until_due,
 )
 from service_kit.storage.database import Database
+from service_kit.telemetry.error_text import error_text
 from service_kit.telemetry.metrics import ServiceMetrics
-from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules, error_message, may_be_tried
+from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules, may_be_tried
 from service_kit.work.isolation import Failure, isolate
 from service_kit.work.items import FailureRecord, leave_to_operator
 from service_kit.work.worker import AT_ONCE, Wakeup, Worker
@@ -68,7 +69,7 @@ TAKE = text(
 class OutboxRelay:
     """Publishes unsent messages; the rows stay locked meanwhile, so a relay that dies gives them back at once.
 
-    A broker that is away is no message's fault: nothing is marked, and the worker pauses. A message whose row cannot be
+    When the broker is away, no message is marked, and the worker retries after a delay. A message whose row cannot be
     marked is published again, and set aside in the end.
     """
 
@@ -77,7 +78,7 @@ class OutboxRelay:
     metrics: ServiceMetrics
     wakeup: Wakeup
     limit: int = MAX_BATCH
-    patience: Patience = DEFAULT_PATIENCE
+    policy: DeliveryPolicy = DEFAULT_DELIVERY_POLICY
     rules: RetryRules = DEFAULT_RETRY_RULES
     _unmarked: FailureRecord[int] = field(init=False)
 
@@ -110,7 +111,7 @@ class OutboxRelay:
         return rest
 
     async def _publish(self, rows: Sequence[Row[Any]]) -> Mapping[int, Refusal]:
-        """Refusals by place in ``rows``; a message that the bus cannot even take is refused for good."""
+        """Refusals by place in ``rows``; a message that the bus cannot even encode gets a final refusal."""
         refusals: dict[int, Refusal] = {}
 
         async def publish(places: Sequence[int]) -> None:
@@ -121,7 +122,7 @@ class OutboxRelay:
                 refusals.update({places[place]: refusal for place, refusal in error.refusals.items()})
 
         for failure in await isolate(range(len(rows)), publish):
-            refusals[failure.item] = Refusal(reason=error_message(failure.error), final=True)
+            refusals[failure.item] = Refusal(reason=error_text(failure.error), final=True)
         return refusals
 
     async def _mark(
@@ -139,7 +140,7 @@ class OutboxRelay:
         async def not_sent(ids: Sequence[int]) -> None:
             chosen = {one: refused[one] for one in ids}
             async with connection.begin_nested():
-                outcomes.extend(await mark_refused(connection, chosen, patience=self.patience))
+                outcomes.extend(await mark_refused(connection, chosen, policy=self.policy))
 
         failures = [
             *await isolate([row.id for place, row in enumerate(rows) if place not in refusals], sent),
@@ -164,7 +165,7 @@ def _to_mark(rows: Sequence[Row[Any]], refusals: Mapping[int, Refusal]) -> dict[
 
 
 def report_refused(outcomes: Sequence[Row[Any]], *, transport: Transport, metrics: ServiceMetrics) -> None:
-    """Say what became of refused messages, in the log and in the metrics; giving one up is an error."""
+    """Log and count refused messages; one that is given up is an error."""
     for outcome in outcomes:
         metrics.outbox_refused.labels(transport).inc()
         event = {"transport": transport, "event_id": str(outcome.event_id), "key": outcome.key}

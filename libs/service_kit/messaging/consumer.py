@@ -17,6 +17,7 @@ from event_contracts import (
 )
 
 from service_kit.messaging.event_bus import EventBus, Headers, Message, Record
+from service_kit.telemetry.error_text import error_text
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.work.isolation import isolate
 
@@ -135,7 +136,7 @@ def dead_letter_headers(dead: _DeadLetter, *, service: str) -> Headers:
     record = dead.record
     added: Mapping[DeadLetterHeader, str] = {
         DeadLetterHeader.REASON: dead.reason,
-        DeadLetterHeader.ERROR: f"{type(dead.error).__name__}: {dead.error}",
+        DeadLetterHeader.ERROR: error_text(dead.error),
         DeadLetterHeader.SERVICE: service,
         DeadLetterHeader.ORIGINAL_TOPIC: record.topic,
         DeadLetterHeader.ORIGINAL_PARTITION: str(record.partition),
@@ -158,7 +159,7 @@ def _log(dead: _DeadLetter) -> None:
         partition=dead.record.partition,
         offset=dead.record.offset,
         reason=dead.reason,
-        error=str(dead.error),
+        error=error_text(dead.error),
         exc_info=None if dead.reason == "malformed" else dead.error,
         **({} if dead.event is None else {"correlation_id": str(dead.event.correlation_id)}),
     )

@@ -165,14 +165,14 @@ def outgoing(row: Row[Any]) -> OutgoingMessage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How a refused message is tried again: pauses double from half a second, and end after ``give_up_after``."""
+class DeliveryPolicy:
+    """How a refused message is tried again: delays double from half a second, until ``give_up_after``."""
 
-    longest_pause: timedelta = timedelta(minutes=15)
+    longest_delay: timedelta = timedelta(minutes=15)
     give_up_after: timedelta = timedelta(hours=24)
 
 
-DEFAULT_PATIENCE = Patience()
+DEFAULT_DELIVERY_POLICY = DeliveryPolicy()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,17 +230,17 @@ async def mark_sent(connection: AsyncConnection, ids: Sequence[int]) -> None:
 
 
 async def mark_refused(
-    connection: AsyncConnection, refusals: Mapping[int, Refusal], *, patience: Patience
+    connection: AsyncConnection, refusals: Mapping[int, Refusal], *, policy: DeliveryPolicy
 ) -> Sequence[Row[Any]]:
-    """Try these again later, or give them up; returns what became of each (see ``_REFUSED``)."""
+    """Try these again later, or give them up; returns the new state of each (see ``_REFUSED``)."""
     result = await connection.execute(
         _REFUSED,
         {
             "ids": list(refusals),
             "reasons": [refusal.reason for refusal in refusals.values()],
             "finals": [refusal.final for refusal in refusals.values()],
-            "longest": patience.longest_pause,
-            "give_up_after": patience.give_up_after,
+            "longest": policy.longest_delay,
+            "give_up_after": policy.give_up_after,
         },
     )
     return result.all()

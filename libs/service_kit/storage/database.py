@@ -104,7 +104,7 @@ def named_rows(result: Result[Any]) -> list[Mapping[str, Any]]:
 
 
 def _refuse_closed(connection: AsyncAdapt_asyncpg_connection, *_: object) -> None:
-    """Let the pool replace a connection that the server has ended: asyncpg knows, nobody has to ask the server."""
+    """Let the pool replace a connection that the server has closed; asyncpg knows without a query."""
     if connection.driver_connection.is_closed():
         raise DisconnectionError
 

@@ -7,6 +7,8 @@ from typing import Literal, TextIO
 import orjson
 import structlog
 
+from service_kit.telemetry.error_text import ExcInfo, traceback_text
+
 
 def configure_logging(
     *,
@@ -20,7 +22,7 @@ def configure_logging(
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(_exception_text),
         _service_name(service),
     ]
     structlog.configure(
@@ -37,6 +39,11 @@ def configure_logging(
     root.handlers = [handler]
     root.setLevel(level.upper())
     _quieten_chatty_libraries()
+
+
+def _exception_text(exc_info: ExcInfo) -> str:
+    error = exc_info[1]
+    return "" if error is None else traceback_text(error)
 
 
 def _service_name(service: str) -> structlog.typing.Processor:

@@ -1,1 +1,1 @@
-"""Background work: worker loops, and what becomes of an item that cannot be worked on."""
+"""Background work: worker loops, and the handling of items that fail."""

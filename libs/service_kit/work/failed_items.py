@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from event_contracts import ErrorCode, SuiteError
 from sqlalchemy import Column, DateTime, Index, Integer, MetaData, Row, Table, Text, func, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-MAX_ERROR_CHARACTERS: Final = 1_000
+from service_kit.telemetry.error_text import error_code, error_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +127,7 @@ async def record_failures(
             "worker": worker,
             "items": list(failures),
             "codes": [error_code(error) for error in failures.values()],
-            "messages": [error_message(error) for error in failures.values()],
+            "messages": [error_text(error) for error in failures.values()],
             "first": rules.first_delay,
             "longest": rules.longest_delay,
             "forget_after": rules.forget_after,
@@ -179,18 +178,6 @@ async def take_back(connection: AsyncConnection, *, worker: str, item: str) -> F
 async def prune_failed_items(connection: AsyncConnection, *, older_than: timedelta, limit: int) -> int:
     """Delete rows whose last change is that old; returns how many, up to ``limit``."""
     return (await connection.execute(_PRUNE, {"age": older_than, "limit": limit})).rowcount
-
-
-def error_code(error: BaseException) -> str:
-    """The code of the contract that an error carries; PROCESSING_ERROR for an error without one."""
-    return error.code if isinstance(error, SuiteError) else ErrorCode.PROCESSING_ERROR
-
-
-def error_message(error: BaseException) -> str:
-    """Kind and text of an error, bounded and free of what PostgreSQL's text cannot hold."""
-    said = str(error) if isinstance(error, SuiteError) else f"{type(error).__name__}: {error}"
-    storable = said.encode("utf-8", errors="backslashreplace").decode().replace("\x00", "\\x00")
-    return storable[:MAX_ERROR_CHARACTERS]
 
 
 def _failed_item(row: Row[Any]) -> FailedItem:

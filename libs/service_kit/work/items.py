@@ -14,14 +14,13 @@ import structlog
 
 from service_kit.storage.database import Database
 from service_kit.storage.errors import is_infrastructure_error
+from service_kit.telemetry.error_text import error_code, error_text
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.work.failed_items import (
     DEFAULT_RETRY_RULES,
     FailedItem,
     RetryRules,
     clear_failures,
-    error_code,
-    error_message,
     mark_set_aside,
     record_failures,
     retried_items,
@@ -128,7 +127,7 @@ class FailureRecord(Generic[KeyT]):
             "item": str(failure.item),
             "attempts": attempts,
             "error_code": error_code(failure.error),
-            "reason": error_message(failure.error),
+            "reason": error_text(failure.error),
             "exc_info": failure.error,
         }
 
@@ -136,7 +135,7 @@ class FailureRecord(Generic[KeyT]):
         """End what the item stands for first: a crash before the mark does both again."""
         item = str(failure.item)
         reason = SetAsideReason(
-            error_code=error_code(failure.error), message=error_message(failure.error), attempts=attempts
+            error_code=error_code(failure.error), message=error_text(failure.error), attempts=attempts
         )
 
         async def end(_: Sequence[str]) -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from service_kit.telemetry.error_text import error_text
+
 log = structlog.get_logger()
 
 REPEAT_SECONDS = 60.0
@@ -34,7 +36,7 @@ class Outages:
             self._logged = now
             log.warning(
                 "infrastructure.unavailable",
-                reason=f"{type(error).__name__}: {error}"[:MAX_REASON_CHARACTERS],
+                reason=error_text(error)[:MAX_REASON_CHARACTERS],
                 workers=sorted(self._affected),
                 failed_steps=self._failures,
                 for_seconds=round(now - self._began, 1),

@@ -76,7 +76,8 @@ class UnsentAttempt:
 class Answer:
     """What came back for an attempt: a winner, or an error code.
 
-    It counts only where the request, the batch and both essays are those of the attempt.
+    ``stops_batch``: the LLM Provider says that every comparison by this judge would fail. An answer counts only where
+    the request, the batch and both essays are those of the attempt.
     """
 
     attempt_id: AttemptId
@@ -90,6 +91,7 @@ class Answer:
     confidence: float | None
     error_code: str | None
     error_message: str | None
+    stops_batch: bool
     provider: str
     model: str
     prompt_tokens: int
@@ -121,6 +123,7 @@ def read_answer(result: LLMComparisonResultV1, *, event_id: UUID) -> Answer | No
         confidence=result.confidence,
         error_code=error.error_code if error else None,
         error_message=error.message if error else None,
+        stops_batch=error is not None and error.details.get("stops_batch") is True,
         provider=result.provider,
         model=result.model,
         prompt_tokens=result.token_usage.prompt_tokens,

@@ -131,8 +131,12 @@ class Batches(Protocol):
         """A batch that has ended; None for any other."""
         ...
 
-    async def mark_reported(self, job_id: JobId) -> bool:
-        """Note that the consumption is reported; False when it was before."""
+    async def mark_reported(self, job_id: JobId, *, billed: int) -> int | None:
+        """Note that ``billed`` comparisons are reported; returns how many of them are new, None if none is due."""
+        ...
+
+    async def reopen(self, job_id: JobId) -> bool:
+        """Let a failed batch go on from what is stored of it; False for a batch that has not failed."""
         ...
 
 
@@ -173,6 +177,10 @@ class Comparisons(Protocol):
 
     async def spending(self, job_id: JobId) -> Spending:
         """What the batch has cost, and how many answers are outstanding."""
+        ...
+
+    async def stopping_codes(self, job_id: JobId) -> frozenset[str]:
+        """Error codes that the LLM Provider reported as stopping every comparison by their judge."""
         ...
 
     async def progress(self, job_id: JobId) -> Progress:

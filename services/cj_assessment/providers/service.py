@@ -2,13 +2,20 @@
 
 from collections.abc import Sequence
 
+import httpx2
 from dishka import AsyncContainer, Provider, make_async_container
-from quart import Quart
+from quart import Blueprint, Quart
 from service_kit.callbacks.webhooks import WebhookSigner
 from service_kit.http.app import HttpService, create_app
 from service_kit.messaging.consumer import EventConsumer
 from service_kit.messaging.event_bus import EventBus
-from service_kit.providers import InfrastructureProvider, measure_workers, readiness_checks
+from service_kit.providers import (
+    InfrastructureProvider,
+    administration_api,
+    administrators_gate,
+    measure_workers,
+    readiness_checks,
+)
 from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
@@ -19,7 +26,7 @@ from cj_assessment.adapters.changes import Changes
 from cj_assessment.adapters.events_in import routes
 from cj_assessment.providers.adapters import AdapterProvider
 from cj_assessment.providers.use_cases import UseCaseProvider
-from cj_assessment.providers.workers import assessment_workers
+from cj_assessment.providers.workers import assessment_workers, reopeners
 from cj_assessment.settings import MIGRATIONS, Settings
 from cj_assessment.use_cases.accept_request import AcceptRequest
 from cj_assessment.use_cases.cancel_batch import CancelBatch
@@ -47,10 +54,15 @@ async def build_service(
     event_bus = await container.get(EventBus)
     await _subscribe(container, event_bus)
     workers, metrics = await assessment_workers(container), await container.get(ServiceMetrics)
+    administration = administration_api(
+        administrators_gate(settings, client=await container.get(httpx2.AsyncClient)),
+        database=await container.get(Database),
+        reopen=await reopeners(container),
+    )
     measure_workers(workers, metrics)
     return Service(
         name=NAME,
-        app=await _app(container, event_bus, workers),
+        app=await _app(container, event_bus, workers, administration),
         host=settings.http_host,
         port=settings.http_port,
         database_url=settings.database_url,
@@ -73,7 +85,12 @@ async def _subscribe(container: AsyncContainer, bus: EventBus) -> None:
     ).subscribe()
 
 
-async def _app(container: AsyncContainer, bus: EventBus, workers: Sequence[BackgroundLoop]) -> Quart:
+async def _app(
+    container: AsyncContainer,
+    bus: EventBus,
+    workers: Sequence[BackgroundLoop],
+    administration: Sequence[Blueprint],
+) -> Quart:
     read = await container.get(ReadBatch)
     actions = http_api.Actions(
         accept=await container.get(AcceptRequest),
@@ -99,6 +116,7 @@ async def _app(container: AsyncContainer, bus: EventBus, workers: Sequence[Backg
                 http_api.anchors_api(actions),
                 http_api.content_api(actions),
                 http_api.callbacks_api(actions, signer=await container.get(WebhookSigner)),
+                *administration,
             ],
             checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
             metrics=await container.get(ServiceMetrics),

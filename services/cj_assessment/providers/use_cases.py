@@ -30,6 +30,7 @@ from cj_assessment.use_cases.prepare_batch import ContentPatience, PrepareBatch
 from cj_assessment.use_cases.read_batch import ReadBatch
 from cj_assessment.use_cases.record_results import RecordResults
 from cj_assessment.use_cases.register_anchor import ListAnchors, RegisterAnchor
+from cj_assessment.use_cases.reopen_batch import ReopenBatch
 from cj_assessment.use_cases.report_consumption import ReportConsumption
 from cj_assessment.use_cases.store_content import ReadContent, StoreContent
 from cj_assessment.use_cases.submit_comparisons import SubmitComparisons
@@ -157,6 +158,10 @@ class UseCaseProvider(Provider):
             wake_submit=submit.wake,
             wake_report=report.wake,
         )
+
+    @provide
+    def reopen(self, store: Store, prepare: PrepareWakeup, advance: AdvanceWakeup) -> ReopenBatch:
+        return ReopenBatch(store=store, wake_prepare=prepare.wake, wake_advance=advance.wake)
 
     @provide
     def cancel(self, store: Store, advance: AdvanceWakeup, changes: Changes) -> CancelBatch:

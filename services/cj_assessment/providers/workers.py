@@ -1,8 +1,11 @@
 """The workers of the service: which use case each runs, and how much at a time."""
 
+from collections.abc import Mapping
 from typing import Protocol, TypeVar
+from uuid import UUID
 
 from dishka import AsyncContainer
+from service_kit.http.set_aside import Reopen
 from service_kit.providers import Relays
 from service_kit.running import BackgroundLoop
 from service_kit.storage.database import Database
@@ -12,6 +15,7 @@ from service_kit.work.housekeeping import Housekeeping
 from service_kit.work.items import FailureRecord, ItemWorker, SetAside, Take, Taken, TaskWorker
 
 from cj_assessment.adapters.postgres import attempts_sql, batches_sql
+from cj_assessment.domain.batch import JobId
 from cj_assessment.ports import Due
 from cj_assessment.providers.wakeups import (
     AdvanceWakeup,
@@ -23,6 +27,7 @@ from cj_assessment.providers.wakeups import (
 from cj_assessment.use_cases.advance_batch import AdvanceBatches
 from cj_assessment.use_cases.expire_attempts import ExpireAttempts
 from cj_assessment.use_cases.prepare_batch import PrepareBatch
+from cj_assessment.use_cases.reopen_batch import ReopenBatch
 from cj_assessment.use_cases.report_consumption import ReportConsumption
 from cj_assessment.use_cases.submit_comparisons import SubmitComparisons
 from cj_assessment.use_cases.withdraw_attempts import WithdrawAttempts
@@ -117,3 +122,23 @@ def _taking(take: _Takes[KeyT]) -> Take[KeyT]:
         return Taken(keys=due.keys, rest_seconds=due.rest_seconds)
 
     return taken
+
+
+async def reopeners(container: AsyncContainer) -> Mapping[str, Reopen]:
+    """How items that were set aside are made ready to be tried again, by worker."""
+    reopen_batch = await container.get(ReopenBatch)
+
+    async def batch(item: str) -> bool:
+        return await reopen_batch(JobId(UUID(item)))
+
+    async def nothing_ended(_item: str) -> bool:
+        return True
+
+    return {
+        batches_sql.PREPARE: batch,
+        batches_sql.ADVANCE: batch,
+        attempts_sql.SUBMIT: batch,
+        attempts_sql.EXPIRE: nothing_ended,
+        attempts_sql.WITHDRAW: nothing_ended,
+        batches_sql.REPORT: nothing_ended,
+    }

@@ -115,7 +115,7 @@ async def _record_refused(transaction: Transaction, envelope: RequestEnvelope, e
         error=failed.data.error_detail(),
     )
     # Nothing was accepted, so there is no consumption to report.
-    await transaction.batches.mark_reported(batch.job_id)
+    await transaction.batches.mark_reported(batch.job_id, billed=0)
     transaction.events.announce([failed])
     log.warning("batch.refused", batch_id=batch.batch_id, error_code=error.code, reason=str(error))
 

@@ -78,10 +78,12 @@ async def report_consumption(transaction: Transaction, batch: BatchRecord) -> bo
     Zero is announced as well, so that the consumer of these events can stop waiting.
     """
     usage = await transaction.attempts.usage(batch.job_id)
-    if usage.outstanding or not await transaction.batches.mark_reported(batch.job_id):
+    if usage.outstanding:
         return False
-    now = datetime.now(UTC)
-    transaction.events.announce([consumption_event(batch, quantity=usage.billed, now=now)])
+    new = await transaction.batches.mark_reported(batch.job_id, billed=usage.billed)
+    if new is None:
+        return False
+    transaction.events.announce([consumption_event(batch, quantity=new, now=datetime.now(UTC))])
     return True
 
 

@@ -262,8 +262,12 @@ class Jobs(Protocol):
         """Seconds until the first relaxed request has waited long enough for a job; None if there is none."""
         ...
 
-    async def take_due(self, *, lease: timedelta, limit: int) -> Sequence[JobId]:
-        """Jobs that are due for their next step; another worker sees them again after ``lease``."""
+    async def due(self, *, limit: int) -> Sequence[JobId]:
+        """Jobs that are due for their next step."""
+        ...
+
+    async def lease(self, job_id: JobId, *, lease: timedelta) -> bool:
+        """Lease a job that is due; False when another worker has it."""
         ...
 
     async def seconds_until_due(self) -> float | None:

@@ -12,6 +12,7 @@ from service_kit.messaging.event_bus import EventBus
 from service_kit.providers import (
     InfrastructureProvider,
     Relays,
+    administration_api,
     administrators_gate,
     measure_workers,
     readiness_checks,
@@ -107,7 +108,8 @@ async def _app(container: AsyncContainer, gate: AdminGate | None, workers: Seque
     if gate is not None:
         switch = await container.get(PauseProvider)
         admin = http_admin.AdminActions(gate=gate, switch=switch, providers=providers)
-        blueprints.append(http_admin.admin_api(admin))
+        # A request that was set aside has sent its one callback: nothing of it can be tried again.
+        blueprints += [http_admin.admin_api(admin), *administration_api(gate, database=database, reopen={})]
     return create_app(
         HttpService(
             name=NAME,

@@ -24,8 +24,8 @@ from service_kit.messaging.event_bus import (
     Refusal,
 )
 from service_kit.messaging.outbox import (
+    DeliveryPolicy,
     OutgoingMessage,
-    Patience,
     bus_message,
     enqueue,
     measure_backlog,
@@ -76,7 +76,7 @@ def relay(
     *,
     metrics: ServiceMetrics | None = None,
     limit: int = 500,
-    patience: Patience | None = None,
+    policy: DeliveryPolicy | None = None,
 ) -> OutboxRelay:
     """A relay with a wakeup of its own."""
     return OutboxRelay(
@@ -85,7 +85,7 @@ def relay(
         metrics=metrics or new_metrics(),
         wakeup=Wakeup(),
         limit=limit,
-        patience=patience or Patience(),
+        policy=policy or DeliveryPolicy(),
     )
 
 
@@ -284,13 +284,13 @@ class TestRelaying:
         assert metric(metrics, "outbox_messages_given_up_total", transport="bus") == 1
         assert recorder.values == [b"1"]
 
-    async def test_a_message_that_is_refused_beyond_patience_is_given_up(
+    async def test_a_message_that_is_refused_for_too_long_is_given_up(
         self, database: Database, fetch: FetchAll
     ) -> None:
         bus = PickyBus(Recorder())
         bus.refused[(TOPIC, b"0")] = Refusal(reason="no such topic")
         await write(database, [numbered("a", 0)])
-        patient = relay(database, bus, patience=Patience(give_up_after=timedelta(hours=1)))
+        patient = relay(database, bus, policy=DeliveryPolicy(give_up_after=timedelta(hours=1)))
 
         await patient.relay_once()
         before = await fetch("SELECT id FROM outbox WHERE given_up_at IS NOT NULL")
@@ -326,7 +326,7 @@ class TestRelaying:
         sent = [numbered(f"key-{number}", number) for number in range(40)]
         bus.refused = {(TOPIC, message.value): Refusal(reason="not now") for message in sent}
         await write(database, sent)
-        one = relay(database, bus, patience=Patience(longest_pause=timedelta(seconds=4)))
+        one = relay(database, bus, policy=DeliveryPolicy(longest_delay=timedelta(seconds=4)))
         pauses: list[list[float]] = []
 
         for _ in range(6):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import structlog
-from pydantic import SecretStr
+from pydantic import SecretStr, TypeAdapter
 from service_kit.telemetry.logging import configure_logging
 
 ESSAY = "My summer was about a dog called Molly."
@@ -115,3 +115,25 @@ def test_people_get_lines_that_they_can_read(stream: io.StringIO) -> None:
     assert "comparison.judged" in stream.getvalue()
     assert "b-1" in stream.getvalue()
     assert not stream.getvalue().startswith("{")
+
+
+def test_a_validation_error_in_a_traceback_shows_no_value(stream: io.StringIO) -> None:
+    configure_logging(service="cj_assessment", stream=stream)
+    adapter = TypeAdapter(tuple[int, ...])
+
+    def fail() -> None:
+        try:
+            adapter.validate_python([ESSAY])
+        except ValueError as error:
+            raise RuntimeError("the row cannot be read") from error
+
+    try:
+        fail()
+    except RuntimeError:
+        structlog.get_logger().exception("batch.failed")
+
+    [entry] = lines(stream)
+    assert ESSAY not in stream.getvalue()
+    assert "ValidationError: 0: " in entry["exception"]
+    assert entry["exception"].endswith("RuntimeError: the row cannot be read")
+    assert "in fail" in entry["exception"]

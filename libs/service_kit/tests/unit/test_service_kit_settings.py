@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 from pydantic import ValidationError
 from pydantic_settings import SettingsConfigDict
-from service_kit.settings import AdministeredSettings
+from service_kit.settings import ServiceSettings
 
 SECRET = "whsec_" + "A" * 40
 COMPLETE = {
@@ -16,7 +16,7 @@ COMPLETE = {
 }
 
 
-class Settings(AdministeredSettings):
+class Settings(ServiceSettings):
     """A service's settings."""
 
     model_config = SettingsConfigDict(env_prefix="KIT_TEST_", frozen=True, extra="ignore")

@@ -76,8 +76,9 @@ def test_every_file_whose_name_is_not_utf8_is_named(tmp_path: Path) -> None:
 
     assert ended.exit_code == 2
     assert ended.stderr == (
-        "VALIDATION_ERROR bj�rn.txt: the file's name is not UTF-8; rename the file;"
-        " �sa.txt: the file's name is not UTF-8; rename the file\n"
+        r"VALIDATION_ERROR bj\xf6rn.txt: the file's name is not UTF-8; rename the file;"
+        r" \xe5sa.txt: the file's name is not UTF-8; rename the file"
+        "\n"
     )
     assert service.asked == []
 
@@ -90,7 +91,8 @@ def test_a_file_name_with_a_line_break(tmp_path: Path) -> None:
 
     assert ended.exit_code == 2
     assert ended.stderr == (
-        "VALIDATION_ERROR essay id 'c\\nd' holds a character that cannot be printed: rename the essay\n"
+        r"VALIDATION_ERROR c\nd.txt: 'c\nd' is no essay id (up to 255 printable characters, no '/'); give the file a"
+        " shorter or plainer name\n"
     )
     assert service.asked == []
 

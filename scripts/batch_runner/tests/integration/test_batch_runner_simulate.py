@@ -157,8 +157,8 @@ def test_a_plan_with_an_unknown_model_is_exit_code_2_in_one_line(essays: Path) -
 
 
 def test_a_plan_names_what_is_left_out(essays: Path) -> None:
-    folder_of(essays, {"grades.csv": "x"})
+    folder_of(essays, {".draft.txt": "x"})
 
     ended = run("plan", str(essays), "--target-reliability", "0.5", "--sd", "4")
 
-    assert "left out, not essays: grades.csv" in ended.stdout.splitlines()
+    assert "left out: .draft.txt" in ended.stdout.splitlines()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from batch_runner.analysis import analyse
 from batch_runner.analysis_report import print_analysis
-from batch_runner.decisions import read_decisions
+from batch_runner.decisions.from_file import read_decisions
 from batch_runner.findings import Analysis
 from batch_runner.tests.building import decisions_csv
 from rich.console import Console
@@ -114,3 +114,16 @@ def test_warnings_are_printed(small: Analysis) -> None:
     warned = small.model_copy(update={"warnings": ("mind the gap",)})
 
     assert printed(warned)[-1] == "note mind the gap"
+
+
+def test_a_reliability_below_0_is_not_measurable(tmp_path: Path) -> None:
+    path = tmp_path / "coin.csv"
+    path.write_text("winner,loser\n" + "a,b\nb,a\nb,c\nc,b\na,c\n", "utf-8")
+
+    analysis = analyse(read_decisions(path))
+
+    assert analysis.classical is not None
+    assert (analysis.classical.ssr, "ssr" in analysis.not_measurable) == (None, True)
+    shown = "\n".join(printed(analysis))
+    assert "not measurable" in shown
+    assert "-13" not in shown

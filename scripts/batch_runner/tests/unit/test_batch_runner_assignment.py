@@ -31,20 +31,29 @@ def test_a_plain_folder_is_its_documents_in_order_of_their_names(tmp_path: Path)
     assert (assignment.anchors, assignment.grade_scale, assignment.assignment_id) == ((), None, None)
 
 
-def test_what_is_no_essay_is_left_out_and_said(tmp_path: Path) -> None:
-    names = ["a.txt", "b.txt", "grades.xlsx", "photo.jpg", ".hidden.txt", "~$a.docx", "later/c.txt"]
+def test_files_of_the_system_are_no_essays_and_a_hidden_text_is_named(tmp_path: Path) -> None:
+    names = ["a.txt", "b.txt", ".hidden.txt", "~$a.docx", ".DS_Store", "Thumbs.db", "__MACOSX/._a.txt"]
 
     assignment = load_assignment(folder_of(tmp_path, dict.fromkeys(names, "text")))
 
     assert [essay.essay_id for essay in assignment.essays] == ["a", "b"]
-    assert assignment.left_out == ("grades.xlsx", "later", "photo.jpg")
+    assert assignment.left_out == (".hidden.txt",)
 
 
-def test_an_essay_in_a_format_that_cannot_be_read_is_refused_not_left_out(tmp_path: Path) -> None:
-    folder = folder_of(tmp_path, {"a.txt": "A", "b.txt": "B", "c.odt": "C"})
+def test_every_other_file_and_folder_is_refused_by_name(tmp_path: Path) -> None:
+    names = ["a.txt", "b.txt", "grades.xlsx", "photo.jpg", "later/c.txt", "c.pages"]
 
-    with pytest.raises(InvalidRequest, match=r"c\.odt: cannot read \.odt"):
-        load_assignment(folder)
+    with pytest.raises(InvalidRequest) as caught:
+        load_assignment(folder_of(tmp_path, dict.fromkeys(names, "text")))
+
+    problems = caught.value.details["problems"]
+    assert isinstance(problems, list)
+    assert [str(problem).partition(":")[0] for problem in problems] == [
+        "later",
+        "c.pages",
+        "grades.xlsx",
+        "photo.jpg",
+    ]
 
 
 def test_a_described_folder_brings_task_rubric_and_anchors(tmp_path: Path) -> None:
@@ -84,8 +93,8 @@ def test_every_file_with_a_problem_is_named_in_one_go(tmp_path: Path) -> None:
         load_assignment(folder)
 
     assert caught.value.message == (
-        "b.txt: it holds no text; c.pdf: not a PDF that can be opened;"
-        " d.txt: byte 0 is not UTF-8; save the file as UTF-8 text"
+        "b.txt: it holds no text; c.pdf: not a PDF that can be opened; open it in its program and save it"
+        " again; d.txt: byte 0 is not UTF-8, and no other encoding is certain; save the file as UTF-8 text"
     )
 
 
@@ -101,7 +110,7 @@ def test_a_single_problem_keeps_its_own_code(tmp_path: Path) -> None:
     [
         ({"a.txt": "A", "a.md": "also A"}, "essay id used more than once: a; give each essay its own id"),
         ({"a.txt": "A"}, "one essay cannot be compared: add another, or anchors"),
-        ({"notes.csv": "x"}, "holds no essays: put .txt, .md, .docx, .pdf files into it"),
+        ({"notes.csv": "x"}, "notes.csv: cannot read .csv; save it as one of .txt, .md, .docx"),
     ],
 )
 def test_a_folder_that_cannot_be_assessed_says_what_to_do(

@@ -1,7 +1,7 @@
 """Recognising the columns of a decisions file."""
 
 import pytest
-from batch_runner.columns import Role, from_settings, recognise
+from batch_runner.decisions.columns import Role, from_settings, recognise
 from event_contracts import InvalidRequest
 
 
@@ -14,6 +14,15 @@ from event_contracts import InvalidRequest
         pytest.param("ID1,ID2,better_id", True, Role.WINNER, id="pairwisellm"),
         pytest.param("winner,loser", False, Role.WINNER, id="winner-loser"),
         pytest.param("item1,item2,winner,time_taken", True, Role.WINNER, id="with-other-columns"),
+        pytest.param("item1,item2,winner,choice,left,right", True, Role.WINNER, id="with-less-certain-names"),
+        pytest.param("trial,left,right,chosen", True, Role.WINNER, id="sides"),
+        pytest.param("item_1_id,item_2_id,outcome", True, Role.RESULT, id="outcome"),
+        pytest.param("judgeName,timeTaken,chosen,notChosen", False, Role.WINNER, id="nmmBtm"),
+        pytest.param("A_id,B_id,better_id,winner_pos,model", True, Role.WINNER, id="pairwisellm-results"),
+        pytest.param("player1,player2,win1,win2", True, Role.WINS_A, id="BradleyTerry2"),
+        pytest.param(
+            "First name / Last name,Winning submission,Losing submission", False, Role.WINNER, id="moodle"
+        ),
         pytest.param(
             "comparison_id,essay_a_id,essay_b_id,state,judge,candidate_chosen,candidate_not_chosen",
             True,
@@ -39,6 +48,9 @@ def test_known_kinds_of_file_need_no_settings(header: str, slots: bool, verdict:
         ("item1,item2,winner,result", "both a result and a winner"),
         ("winner,candidate_chosen,loser", "'winner', 'candidate_chosen' could each be the winner"),
         ("judge,model,winner,loser", "'judge', 'model' could each be the judge"),
+        ("item1,item2,choice,preference", "'choice', 'preference' could each be the winner"),
+        ("winner,loser,count,freq", "'count', 'freq' could each be the count"),
+        ("item1,item2,wins1", "wins of both items need two slots"),
     ],
 )
 def test_columns_that_say_too_little_or_two_things_are_refused(header: str, reason: str) -> None:

@@ -1,18 +1,31 @@
 """Reading decisions of any origin."""
 
+import re
+from collections import Counter
 from pathlib import Path
 
+import openpyxl
 import pytest
-from batch_runner.decisions import Decisions, read_decisions
+from arro3.core import Array, DataType, Table
+from arro3.io import write_parquet
+from batch_runner.decisions.from_file import Decisions, Ties, read_decisions
 from event_contracts import InvalidRequest
 
 Won = tuple[str, str]
 
 
-def read(folder: Path, text: str, *, columns: tuple[str, ...] = (), encoding: str = "utf-8") -> Decisions:
+def read(
+    folder: Path,
+    text: str,
+    *,
+    columns: tuple[str, ...] = (),
+    coding: tuple[str, ...] = (),
+    ties: Ties = "drop",
+    encoding: str = "utf-8",
+) -> Decisions:
     path = folder / "decisions.csv"
     path.write_bytes(text.encode(encoding))
-    return read_decisions(path, columns=columns)
+    return read_decisions(path, columns=columns, coding=coding, ties=ties)
 
 
 def winners_and_losers(decisions: Decisions) -> list[Won]:
@@ -73,7 +86,8 @@ def test_what_cannot_be_fitted_is_counted_and_left_out(tmp_path: Path) -> None:
 def test_a_result_may_be_a_number_a_decimal_comma_or_the_name_of_a_column(tmp_path: Path) -> None:
     text = "judge;a1;a2;value\nj;x;y;a1\nj;x;y;a2\nj;x;y;equal\nj;x;y;0,5\nj;x;y;1,0\n"
 
-    decisions = read(tmp_path, text, columns=("slot_a=a1", "slot_b=a2", "result=value", "judge=judge"))
+    columns = ("slot_a=a1", "slot_b=a2", "result=value", "judge=judge")
+    decisions = read(tmp_path, text, columns=columns, coding=("1=a", "0.5=tie"))
 
     assert winners_and_losers(decisions) == [("x", "y"), ("y", "x"), ("x", "y")]
     assert decisions.ties == 2
@@ -142,3 +156,264 @@ def test_a_file_in_another_encoding_is_refused_with_what_to_do(tmp_path: Path) -
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match=r"nowhere\.csv: cannot be read: No such file"):
         read_decisions(tmp_path / "nowhere.csv")
+
+
+def spreadsheet(path: Path, *sheets: list[list[object]]) -> Path:
+    book = openpyxl.Workbook()
+    for number, rows in enumerate(sheets):
+        sheet = book.active if number == 0 else book.create_sheet()
+        assert sheet is not None
+        for row in rows:
+            sheet.append(row)
+    book.save(path)
+    return path
+
+
+def parquet(path: Path, **columns: list[str] | list[float]) -> Path:
+    table = Table.from_pydict(
+        {
+            name: Array(values, type=DataType.string() if isinstance(values[0], str) else DataType.float64())
+            for name, values in columns.items()
+        }
+    )
+    with path.open("wb") as file:
+        write_parquet(table, file)
+    return path
+
+
+def test_a_spreadsheet_is_read(tmp_path: Path) -> None:
+    rows: list[list[object]] = [
+        ["Export", None],
+        ["winner", "loser"],
+        ["anna", "bo"],
+        ["cia", "bo"],
+        ["anna", "cia"],
+    ]
+    path = spreadsheet(tmp_path / "d.xlsx", [["notes"]], rows)
+
+    assert winners_and_losers(read_decisions(path)) == EXPECTED
+
+
+def test_numbers_of_a_spreadsheet_are_whole_where_they_are(tmp_path: Path) -> None:
+    path = spreadsheet(tmp_path / "d.xlsx", [["item1", "item2", "winner"], [1, 2, 1], [2, 3, 3.0]])
+
+    assert winners_and_losers(read_decisions(path)) == [("1", "2"), ("3", "2")]
+
+
+def test_two_sheets_of_decisions_are_refused(tmp_path: Path) -> None:
+    rows: list[list[object]] = [["winner", "loser"], ["a", "b"]]
+
+    with pytest.raises(InvalidRequest, match="the sheets 'Sheet' and 'Sheet1' both hold decisions"):
+        read_decisions(spreadsheet(tmp_path / "d.xlsx", rows, rows))
+
+
+def test_a_parquet_file_is_read(tmp_path: Path) -> None:
+    path = parquet(
+        tmp_path / "d.parquet", item1=["a", "b"], item2=["b", "c"], winner=["a", "c"], n_times=[2.0, 1.0]
+    )
+
+    decisions = read_decisions(path)
+
+    assert winners_and_losers(decisions) == [("a", "b"), ("a", "b"), ("c", "b")]
+
+
+@pytest.mark.parametrize("name", ["d.xlsx", "d.parquet"])
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PK\x03\x04 nothing", b"PAR1" + b"\0" * 50 + b"PAR1"])
+def test_a_damaged_spreadsheet_or_parquet_file_is_refused(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(InvalidRequest, match=f"^{name}: not a .*; save it as CSV$"):
+        read_decisions(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("text", "skipped"),
+    [
+        ("sep=;\nwinner;loser\na;b\n", "1 sep= line"),
+        ("Task: writing;;\nExported 2024;;\n\njudge;winner;loser\nj;a;b\n", "2 above the header"),
+        ("winner;loser\na;b\n;\n;\n", "2 of empty cells"),
+        ("winner,loser\na,b\nwinner,loser\n", "1 that repeat the header"),
+        (
+            'id,winner,loser\nId,Which?,Other\n"{""ImportId"":""x""}",a,b\n1,a,b\n',
+            "2 of Qualtrics' descriptions",
+        ),
+    ],
+)
+def test_rows_that_are_no_decisions_are_skipped_and_counted_in_one_line(
+    tmp_path: Path, text: str, skipped: str
+) -> None:
+    decisions = read(tmp_path, text)
+
+    assert winners_and_losers(decisions) == [("a", "b")]
+    (line,) = [line for line in decisions.how_read if line.startswith("skipped")]
+    assert line.endswith(f"rows that are no decisions: {skipped}")
+
+
+def test_empty_cells_beyond_the_header_are_no_cells(tmp_path: Path) -> None:
+    assert winners_and_losers(read(tmp_path, "winner;loser;;\na;b;;\na;b;;;\n")) == [("a", "b"), ("a", "b")]
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "expected"),
+    [
+        ("winner,loser,freq\na,b,2\nb,a,0\n", (), {("a", "b"): 2}),
+        ("winner,loser,wins\na,b,2\nb,a,1.0\n", (), {("a", "b"): 2, ("b", "a"): 1}),
+        ("item1,item2,wins1,wins2\na,b,3,1\n", (), {("a", "b"): 3, ("b", "a"): 1}),
+        ("winner,loser,n\na,b,2\n", ("winner=winner", "loser=loser", "count=n"), {("a", "b"): 2}),
+        ("winner,loser,n\na,b,2\n", ("ignore=n",), {("a", "b"): 1}),
+    ],
+)
+def test_a_column_of_counts_is_used(
+    tmp_path: Path, text: str, columns: tuple[str, ...], expected: dict[Won, int]
+) -> None:
+    assert Counter(winners_and_losers(read(tmp_path, text, columns=columns))) == expected
+
+
+def test_a_weight_counts_like_so_many_decisions(tmp_path: Path) -> None:
+    text = "winner,loser,weight\na,b,2.5\nb,a,0.5\n"
+
+    decisions = read(tmp_path, text, columns=("winner=winner", "loser=loser", "weight=weight"))
+
+    assert decisions.comparisons.weight.tolist() == [2.5, 0.5]
+
+
+@pytest.mark.parametrize("name", ["n", "weight", "W", "wt"])
+@pytest.mark.parametrize("columns", [(), ("winner=winner", "loser=loser")])
+def test_a_column_that_may_be_a_count_is_never_passed_over(
+    tmp_path: Path, name: str, columns: tuple[str, ...]
+) -> None:
+    with pytest.raises(
+        InvalidRequest, match=f"the column '{name}' may say how often a row counts: .*ignore={name}"
+    ):
+        read(tmp_path, f"winner,loser,{name}\na,b,2\n", columns=columns)
+
+
+@pytest.mark.parametrize(
+    ("count", "reason"),
+    [
+        ("1.5", "is not a whole number: if it is a weight, map it as weight"),
+        ("x", "is not a number"),
+        ("-1", "from 0"),
+    ],
+)
+def test_a_count_that_is_none_is_refused_by_line(tmp_path: Path, count: str, reason: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"line 2: the count '{count}' .*{reason}"):
+        read(tmp_path, f"winner,loser,count\na,b,{count}\n")
+
+
+def test_too_many_decisions_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="more than 2000000 decisions"):
+        read(tmp_path, "winner,loser,count\na,b,1500000\nb,a,1500000\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "coding", "expected"),
+    [
+        ("left,right,choice\na,b,L\na,b,R\n", (), [("a", "b"), ("b", "a")]),
+        ("left,right,choice\na,b,left\na,b,right\n", (), [("a", "b"), ("b", "a")]),
+        ("model_a,model_b,winner\na,b,model_a\na,b,model_b\n", (), [("a", "b"), ("b", "a")]),
+        ("item1,item2,outcome\na,b,0\na,b,1\n", ("0=a", "1=b"), [("a", "b"), ("b", "a")]),
+        ("item1,item2,result\na,b,1\na,b,2\n", ("1=a", "2=b"), [("a", "b"), ("b", "a")]),
+        ("item1,item2,result\na,b,1.0\na,b,-1\n", ("1=a", "-1=b"), [("a", "b"), ("b", "a")]),
+        ("item1,item2,choice\na,b,d\na,b,k\na,b,q\n", ("d=a", "k=b", "q=none"), [("a", "b"), ("b", "a")]),
+        ("item1,item2,winner\n1,2,1.0\n2,3,3.0\n", (), [("1", "2"), ("3", "2")]),
+    ],
+)
+def test_sides_keys_and_numbers_are_read_as_the_columns_or_the_user_say(
+    tmp_path: Path, text: str, coding: tuple[str, ...], expected: list[Won]
+) -> None:
+    assert winners_and_losers(read(tmp_path, text, coding=coding)) == expected
+
+
+def test_how_a_file_was_read_is_reported(tmp_path: Path) -> None:
+    decisions = read(tmp_path, "item1,item2,outcome\na,b,0\nb,a,1\n", coding=("0=a", "1=b"))
+
+    assert decisions.how_read == (
+        "columns: slot_a = 'item1', slot_b = 'item2', result = 'outcome'",
+        "values: '0' = the first won (as set), '1' = the second won (as set)",
+    )
+    assert decisions.guesses == ()
+
+
+@pytest.mark.parametrize("text", ["item1,item2,result\na,b,1\nb,a,0\n", "item1,item2,choice\na,b,L\nb,a,R\n"])
+def test_a_coding_that_is_guessed_is_said_to_be_guessed(tmp_path: Path, text: str) -> None:
+    (guess,) = read(tmp_path, text).guesses
+
+    assert guess.startswith("the coding is guessed (")
+    assert "--coding VALUE=a|b|tie" in guess
+
+
+@pytest.mark.parametrize(
+    ("text", "coding", "reason"),
+    [
+        ("item1,item2,outcome\na,b,0\n", (), "'0' in 'outcome' may mean that the first won, or the second"),
+        ("item1,item2,result\na,b,2\n", (), "1 and 2 could be the first and the second"),
+        ("item1,item2,result\na,b,1\na,b,0\n", ("1=a",), "the result '0' is not 1"),
+        (
+            "item1,item2,choice\na,b,d\n",
+            (),
+            "the winner 'd' is neither 'a' nor 'b'; if it names a side, say which",
+        ),
+        ("item1,item2,result\na,b,1\n", ("1=first",), "--coding 1=first: write --coding VALUE=a"),
+        ("item1,item2,result\na,b,1\n", ("1=a", "1.0=b"), "'1.0' is given twice"),
+    ],
+)
+def test_a_coding_that_is_not_known_is_refused_with_how_to_say_it(
+    tmp_path: Path, text: str, coding: tuple[str, ...], reason: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=re.escape(reason)):
+        read(tmp_path, text, coding=coding)
+
+
+def test_a_coding_that_is_not_known_is_reported_once_for_many_lines(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read(tmp_path, "item1,item2,outcome\n" + "a,b,0\n" * 20)
+
+    assert caught.value.message.count("may mean") == 1
+
+
+def test_ties_count_as_half_a_win_either_way_where_asked_for(tmp_path: Path) -> None:
+    text = "item1,item2,winner\na,b,a\na,b,tie\na,b,tie (bothbad)\n"
+
+    dropped, halved = read(tmp_path, text), read(tmp_path, text, ties="half")
+
+    assert (dropped.decisions, dropped.ties, dropped.halved_ties) == (1, 2, False)
+    assert (halved.decisions, halved.ties, halved.halved_ties) == (3, 2, True)
+    assert halved.comparisons.weight.tolist() == [1, 0.5, 0.5, 0.5, 0.5]
+    assert halved.comparisons.a_won.tolist() == [True, True, False, True, False]
+
+
+def test_nothing_but_ties_can_be_fitted_where_they_count_half(tmp_path: Path) -> None:
+    text = "item1,item2,winner\na,b,tie\n"
+
+    assert read(tmp_path, text, ties="half").items == ("a", "b")
+    with pytest.raises(InvalidRequest, match="1 are ties"):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        ("winner,loser\n1,2.0\n2,3.0\n1.0,3.0\n", ("1", "2", "3")),
+        ("winner,loser\nÅsa,Bo\nA\u030asa,Bo\n", ("Bo", "Åsa")),
+        ("winner,loser\nA  b,c\nA b,c\n", ("A b", "c")),
+        ("winner,loser\n1.5,2.0\n", ("1.5", "2.0")),
+        ("winner,loser\n007,7\n", ("007", "7")),
+    ],
+)
+def test_one_item_has_one_name(tmp_path: Path, text: str, items: tuple[str, ...]) -> None:
+    assert read(tmp_path, text).items == items
+
+
+def test_versions_that_may_be_whole_numbers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        InvalidRequest, match=r"'1' and '1\.0' may be one item or two, as there is also '1\.1'"
+    ):
+        read(tmp_path, "winner,loser\n1,1.1\n1.0,1.1\n")
+
+
+def test_items_that_may_be_one_are_doubted(tmp_path: Path) -> None:
+    (doubt,) = read(tmp_path, "winner,loser\nS01,s01\n007,7\n").doubts
+
+    assert "'S01' and 's01' differ only in case or form" in doubt
+    assert "'007' and '7' differ only in leading zeros" in doubt

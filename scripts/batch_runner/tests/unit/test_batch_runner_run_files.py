@@ -4,7 +4,7 @@ import csv
 import json
 from pathlib import Path
 
-from batch_runner.decisions import read_decisions
+from batch_runner.decisions.from_file import read_decisions
 from batch_runner.run_files import write_run_files
 from batch_runner.tests.building import comparison, finished
 from event_contracts import (

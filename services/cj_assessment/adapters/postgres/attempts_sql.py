@@ -171,7 +171,7 @@ RECORD_ANSWERS = text(
             request_id = matching.request_id, winner = matching.winner,
             justification = matching.justification, confidence = matching.confidence,
             error_code = matching.error_code, error_message = matching.error_message,
-            provider = matching.provider, model = matching.model,
+            stops_batch = matching.stops_batch, provider = matching.provider, model = matching.model,
             prompt_tokens = matching.prompt_tokens, completion_tokens = matching.completion_tokens,
             cost_usd = matching.cost_usd, price_known = matching.price_known,
             response_time_ms = matching.response_time_ms, prompt_sha256 = matching.prompt_sha256,

@@ -193,8 +193,15 @@ class PostgresBatches:
         row = rows.first()
         return None if row is None else BatchRecord(**_fields(row))
 
-    async def mark_reported(self, job_id: JobId) -> bool:
-        return (await self._connection.execute(sql.MARK_REPORTED, {"job_id": job_id})).rowcount > 0
+    async def mark_reported(self, job_id: JobId, *, billed: int) -> int | None:
+        new = await self._connection.execute(sql.MARK_REPORTED, {"job_id": job_id, "billed": billed})
+        return new.scalar()
+
+    async def reopen(self, job_id: JobId) -> bool:
+        reopened = (await self._connection.execute(sql.REOPEN, {"job_id": job_id})).rowcount > 0
+        if reopened:
+            await self._connection.execute(sql.ASK_ABANDONED_AGAIN, {"job_id": job_id})
+        return reopened
 
     async def _update(self, job_id: JobId, **values: object) -> None:
         await self._connection.execute(

@@ -130,6 +130,23 @@ TAKE_UNREPORTED = text(
     """
 )
 MARK_REPORTED = text(
-    "UPDATE assessment_batch SET consumption_reported_at = now()"
-    " WHERE id = :job_id AND consumption_reported_at IS NULL"
+    """
+    UPDATE assessment_batch SET consumption_reported_at = now(), consumption_reported = :billed
+    FROM (SELECT id, consumption_reported AS earlier FROM assessment_batch WHERE id = :job_id) AS before
+    WHERE assessment_batch.id = before.id AND consumption_reported_at IS NULL
+    RETURNING CAST(:billed AS integer) - before.earlier
+    """
+)
+
+REOPEN = text(
+    """
+    UPDATE assessment_batch SET
+        state = CASE WHEN started_at IS NULL THEN 'accepted' ELSE 'judging' END,
+        ended_at = NULL, stop_reason = NULL, error = NULL, consumption_reported_at = NULL, next_check_at = now()
+    WHERE id = :job_id AND state = 'failed'
+    """
+)
+# What was outstanding when the batch ended was withdrawn: it is asked again, under a new attempt.
+ASK_ABANDONED_AGAIN = text(
+    "UPDATE comparison SET state = 'pending' WHERE job_id = :job_id AND state = 'abandoned'"
 )

@@ -70,6 +70,11 @@ SPENDING = text(
     """
 )
 
+STOPPING_CODES = text(
+    "SELECT DISTINCT error_code FROM comparison_attempt"
+    " WHERE job_id = :job_id AND stops_batch AND error_code IS NOT NULL"
+)
+
 PROGRESS = text(
     """
     SELECT count(*) FILTER (WHERE state = 'pending') AS pending,
@@ -130,6 +135,9 @@ class PostgresComparisons:
             outstanding=row.outstanding,
             answered=row.answered,
         )
+
+    async def stopping_codes(self, job_id: JobId) -> frozenset[str]:
+        return frozenset((await self._connection.execute(STOPPING_CODES, {"job_id": job_id})).scalars())
 
     async def progress(self, job_id: JobId) -> Progress:
         row = (await self._connection.execute(PROGRESS, {"job_id": job_id})).first()

@@ -114,6 +114,13 @@ assessment_batch = Table(
     Column(
         "consumption_reported_at", DateTime(timezone=True), comment="once nothing is outstanding any more"
     ),
+    Column(
+        "consumption_reported",
+        Integer,
+        nullable=False,
+        server_default=text("0"),
+        comment="comparisons in the consumption events so far",
+    ),
     CheckConstraint(
         "state IN ('accepted', 'judging', 'completed', 'completed_with_failures', 'failed', 'cancelled')",
         name="assessment_batch_state",
@@ -209,6 +216,13 @@ comparison_attempt = Table(
     Column("outcome", Text),
     Column("error_code", Text),
     Column("error_message", Text),
+    Column(
+        "stops_batch",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="every comparison by this judge would fail",
+    ),
     Column("provider", Text),
     Column("model", Text),
     Column("prompt_tokens", BigInteger),
@@ -232,6 +246,11 @@ comparison_attempt = Table(
     ),
 )
 Index("comparison_attempt_of_batch", comparison_attempt.c.job_id)
+Index(
+    "comparison_attempt_stopping",
+    comparison_attempt.c.job_id,
+    postgresql_where=text("stops_batch"),
+)
 Index(
     "comparison_attempt_unsent",
     comparison_attempt.c.send_not_before,

@@ -74,6 +74,22 @@ def upgrade() -> None:
     op.create_check_constraint(
         "comparison_attempt_outcome", "comparison_attempt", sa.text(f"{OUTCOMES}, 'withdrawn')")
     )
+    op.add_column(
+        "comparison_attempt",
+        sa.Column(
+            "stops_batch",
+            sa.Boolean(),
+            server_default=sa.text("false"),
+            nullable=False,
+            comment="every comparison by this judge would fail",
+        ),
+    )
+    op.create_index(
+        "comparison_attempt_stopping",
+        "comparison_attempt",
+        ["job_id"],
+        postgresql_where=sa.text("stops_batch"),
+    )
 
 
 def _upgrade_batches() -> None:
@@ -89,10 +105,22 @@ def _upgrade_batches() -> None:
             comment="once nothing is outstanding any more",
         ),
     )
+    op.add_column(
+        "assessment_batch",
+        sa.Column(
+            "consumption_reported",
+            sa.Integer(),
+            server_default=sa.text("0"),
+            nullable=False,
+            comment="comparisons in the consumption events so far",
+        ),
+    )
     op.execute(
         "UPDATE assessment_batch SET course_code = coalesce(request->>'course_code', 'ENG5'),"
         " user_id = coalesce(request->>'user_id', ''), org_id = request->>'org_id',"
-        " consumption_reported_at = ended_at"
+        " consumption_reported_at = ended_at, consumption_reported = CASE WHEN ended_at IS NULL THEN 0 ELSE"
+        " (SELECT count(*) FROM comparison_attempt AS attempt"
+        "  WHERE attempt.job_id = assessment_batch.id AND attempt.outcome = 'answered') END"
     )
     op.alter_column("assessment_batch", "course_code", nullable=False)
     op.alter_column("assessment_batch", "user_id", nullable=False, comment="who is billed")
@@ -117,7 +145,9 @@ def downgrade() -> None:
     """Back to the names and types of before."""
     op.drop_table("batch_problem")
     op.drop_index("assessment_batch_unreported", "assessment_batch")
-    for name in ("course_code", "user_id", "org_id", "consumption_reported_at"):
+    op.drop_index("comparison_attempt_stopping", "comparison_attempt")
+    op.drop_column("comparison_attempt", "stops_batch")
+    for name in ("course_code", "user_id", "org_id", "consumption_reported_at", "consumption_reported"):
         op.drop_column("assessment_batch", name)
     op.execute("ALTER TABLE batch_essay ALTER COLUMN signals DROP DEFAULT")
     op.execute("ALTER TABLE batch_essay ALTER COLUMN signals TYPE text[] USING string_to_array(signals, ',')")

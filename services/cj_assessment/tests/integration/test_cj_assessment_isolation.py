@@ -1,6 +1,7 @@
 """One batch that cannot be worked on ends with its reason, and the batch beside it goes on as if it were alone."""
 
 import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from cj_assessment.use_cases import advance_batch
 from cj_measurement import NotConverged
 from dishka import Provider, Scope
 from event_contracts import AssessmentState, BatchStatusView, ErrorCode, StopReason
+from service_kit.tests.tokens import SHARED_SECRET, bearer, signed_with_secret
 from service_kit.work.failed_items import RetryRules
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -91,7 +93,10 @@ async def opened(make_database: Callable[[str], str]) -> AsyncIterator[Stage]:
 
     rules.decorate(poisonable, provides=LlmProvider)
     database = make_database("cj_isolation")
-    async with over_http(database, overrides=[rules]) as service, stored(database) as rows:
+    async with (
+        over_http(database, overrides=[rules], jwt_secret=SHARED_SECRET) as service,
+        stored(database) as rows,
+    ):
         yield Stage(service, rows, provider)
 
 
@@ -159,6 +164,34 @@ async def test_a_row_that_cannot_be_read_ends_its_batch_and_no_other(stage: Stag
     assert healthy.state is AssessmentState.COMPLETED
     assert status.state in (AssessmentState.FAILED, AssessmentState.CANCELLED)
     assert status.error is not None
+
+
+async def test_a_batch_that_was_set_aside_is_finished_once_an_operator_has_mended_and_replayed_it(
+    stage: Stage,
+) -> None:
+    batch_id = await stage.start_and_hold()
+    [row] = await stage.rows.rows("SELECT id, judges FROM assessment_batch WHERE batch_id = :id", id=batch_id)
+    await stage.rows.execute(
+        "UPDATE assessment_batch SET judges = '[{}]', next_check_at = now() WHERE batch_id = :id", id=batch_id
+    )
+    await stage.failed(batch_id)
+    admin, http = bearer(signed_with_secret()), stage.service.http
+    listed = (await http.get("/admin/v1/set-aside", headers=admin)).json()["items"]
+    [item] = [item for item in listed if item["item"] == str(row.id)]
+
+    await stage.rows.execute(
+        "UPDATE assessment_batch SET judges = CAST(:judges AS jsonb) WHERE batch_id = :id",
+        id=batch_id,
+        judges=json.dumps(row.judges),
+    )
+    stage.service.desk.answers_at_once = True
+    answer = await http.post(f"/admin/v1/set-aside/{item['worker']}/{item['item']}/replay", headers=admin)
+    status = await stage.service.until_ended(batch_id, seconds=60)
+
+    assert (item["worker"], answer.status_code) == ("advance", 202)
+    assert status.state is AssessmentState.COMPLETED
+    remaining = (await http.get("/admin/v1/set-aside?worker=advance", headers=admin)).json()["items"]
+    assert str(row.id) not in [item["item"] for item in remaining]
 
 
 async def test_a_batch_that_cannot_be_submitted_ends_and_the_others_are_submitted_in_the_same_step(

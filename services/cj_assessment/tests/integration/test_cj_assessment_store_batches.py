@@ -277,9 +277,67 @@ async def test_consumption_is_reported_once_and_when_nothing_is_outstanding(stor
     assert await unreported(storage) == [batch.job_id]
 
     async with storage.store.transaction() as transaction:
-        assert await transaction.batches.mark_reported(batch.job_id)
-        assert not await transaction.batches.mark_reported(batch.job_id)
+        assert await transaction.batches.mark_reported(batch.job_id, billed=3) == 3
+        assert await transaction.batches.mark_reported(batch.job_id, billed=4) is None
     assert await unreported(storage) == []
+
+
+async def test_a_failed_batch_that_is_reopened_goes_on_from_what_is_stored(storage: Stored) -> None:
+    batch = await storage.batch([(0, 1), (1, 0)])
+    judged, outstanding = await storage.send()
+    await storage.record(answer(judged))
+    await end(storage, batch)
+    await storage.record(answer(outstanding, error_code="PROCESSING_ERROR"))
+
+    async with storage.store.transaction() as transaction:
+        reported = await transaction.batches.mark_reported(batch.job_id, billed=1)
+        reopened = await transaction.batches.reopen(batch.job_id)
+        again = await transaction.batches.reopen(batch.job_id)
+    async with storage.store.transaction() as transaction:
+        record = await transaction.batches.record(batch.batch_id)
+        asked = await transaction.comparisons.asked(batch.job_id)
+        due = await transaction.batches.take_judging(limit=10)
+        later = await transaction.batches.mark_reported(batch.job_id, billed=5)
+
+    assert (reported, reopened, again) == (1, True, False)
+    assert record is not None
+    assert (record.state, record.ended_at, record.stop_reason) == (AssessmentState.JUDGING, None, None)
+    assert [pair.state for pair in asked] == ["judged", "pending"]
+    assert batch.job_id in due.keys
+    assert later == 4
+
+
+async def test_a_batch_that_has_not_failed_cannot_be_reopened(storage: Stored) -> None:
+    batch = await storage.batch([(0, 1)])
+
+    async with storage.store.transaction() as transaction:
+        assert not await transaction.batches.reopen(batch.job_id)
+        assert not await transaction.batches.reopen(JobId(uuid4()))
+
+
+async def test_a_batch_that_was_never_prepared_is_prepared_when_it_is_reopened(storage: Stored) -> None:
+    batch = await storage.accepted()
+    await end(storage, batch)
+
+    async with storage.store.transaction() as transaction:
+        reopened = await transaction.batches.reopen(batch.job_id)
+        due = await transaction.batches.take_accepted(limit=10, lease=timedelta(seconds=30))
+
+    assert reopened
+    assert batch.job_id in due.keys
+
+
+async def test_codes_that_stop_a_batch_are_those_that_the_llm_provider_says_do(storage: Stored) -> None:
+    batch = await storage.batch([(0, 1), (1, 0)])
+    first, second = await storage.send()
+
+    await storage.record(
+        answer(first, error_code="CONNECTION_ERROR", stops_batch=True),
+        answer(second, error_code="LLM_INVALID_RESPONSE"),
+    )
+
+    async with storage.store.transaction() as transaction:
+        assert await transaction.comparisons.stopping_codes(batch.job_id) == {"CONNECTION_ERROR"}
 
 
 async def test_a_report_that_fails_holds_up_no_other(storage: Stored) -> None:

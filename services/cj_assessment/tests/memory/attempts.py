@@ -58,6 +58,10 @@ class MemoryComparisons:
             answered=sum(row.outcome == "answered" for row in attempts),
         )
 
+    async def stopping_codes(self, job_id: JobId) -> frozenset[str]:
+        answers = [row.answer for row in self._state.attempts_of(job_id) if row.answer is not None]
+        return frozenset(answer.error_code for answer in answers if answer.stops_batch and answer.error_code)
+
     async def progress(self, job_id: JobId) -> Progress:
         rows = self._state.comparisons_of(job_id)
         states = Counter(row.state for row in rows)

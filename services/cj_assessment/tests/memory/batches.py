@@ -172,11 +172,24 @@ class MemoryBatches:
         ]
         return Due(keys=keys[:limit], rest_seconds=0 if keys else None)
 
-    async def mark_reported(self, job_id: JobId) -> bool:
+    async def mark_reported(self, job_id: JobId, *, billed: int) -> int | None:
         row = self._state.batches[job_id]
-        is_first = row.reported_at is None
-        row.reported_at = row.reported_at or self._now()
-        return is_first
+        if row.reported_at is not None:
+            return None
+        new, row.reported, row.reported_at = billed - row.reported, billed, self._now()
+        return new
+
+    async def reopen(self, job_id: JobId) -> bool:
+        row = self._state.batches.get(job_id)
+        if row is None or row.batch.state is not AssessmentState.FAILED:
+            return False
+        state = AssessmentState.ACCEPTED if row.batch.started_at is None else AssessmentState.JUDGING
+        row.error, row.reported_at, row.next_check_at = None, None, self._now()
+        self._update(job_id, state=state, stop_reason=None, ended_at=None)
+        for comparison in self._state.comparisons_of(job_id):
+            if comparison.state == "abandoned":
+                comparison.state = "pending"
+        return True
 
     def _open(self) -> list[BatchRow]:
         return [row for row in self._state.batches.values() if row.batch.ended_at is None]

@@ -27,6 +27,7 @@ class BatchRow:
     error: ErrorDetail | None = None
     problem: Problem | None = None
     reported_at: datetime | None = None
+    reported: int = 0
     is_unreadable: bool = False
 
 

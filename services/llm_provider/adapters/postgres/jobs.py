@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
-from service_kit.storage.leases import leased_keys
 from service_kit.work.failed_items import may_be_tried
 from sqlalchemy import Row, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -67,10 +66,10 @@ _DUE = text(
     ORDER BY due_at LIMIT :limit
     """
 )
-_TAKE_DUE = text(
-    f"""
+_LEASE = text(
+    """
     UPDATE batch_job SET due_at = clock_timestamp() + CAST(:lease AS interval)
-    WHERE id IN ({_DUE.text} FOR UPDATE SKIP LOCKED)
+    WHERE id = :id AND ended_at IS NULL AND due_at <= clock_timestamp()
     RETURNING id
     """
 )
@@ -143,11 +142,13 @@ class PostgresJobs:
         )
         return _job(row.one())
 
-    async def take_due(self, *, lease: timedelta, limit: int) -> Sequence[JobId]:
-        found = await leased_keys(
-            self._connection, _TAKE_DUE, due=_DUE, values={"lease": lease, "limit": limit}
-        )
-        return [JobId(job_id) for job_id in found]
+    async def due(self, *, limit: int) -> Sequence[JobId]:
+        rows = await self._connection.execute(_DUE, {"limit": limit})
+        return [JobId(job_id) for job_id in rows.scalars()]
+
+    async def lease(self, job_id: JobId, *, lease: timedelta) -> bool:
+        leased = await self._connection.execute(_LEASE, {"id": job_id, "lease": lease})
+        return leased.first() is not None
 
     async def seconds_until_due(self) -> float | None:
         found = await self._connection.scalar(_NEXT_DUE)

@@ -1,6 +1,7 @@
 """A comparison costs three paid calls at most, whatever fails; a reason that would repeat costs one."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -25,7 +26,7 @@ from llm_provider.tests.vendors.fake_vendors import (
 )
 
 MAX_PAID: Final = 3
-PATIENCE: Final = timedelta(seconds=2)
+PATIENCE: Final = timedelta(seconds=5)
 HTML: Final = b"<html><body>Sign in</body></html>"
 
 
@@ -87,7 +88,7 @@ FAILURES: Final = {
         stops_batch=None,
     ),
     "timeout": Expected(
-        behaviour=Answer(delay=30.0), calls=3, code="LLM_PROVIDER_TIMEOUT", says="did not answer within"
+        behaviour=Answer(delay=600.0), calls=3, code="LLM_PROVIDER_TIMEOUT", says="did not answer within"
     ),
     "wrong-key": Expected(
         behaviour=Failure(status=401), calls=1, code="INVALID_API_KEY", says="check it", stops_batch=True
@@ -139,6 +140,9 @@ FAILURES: Final = {
 }
 
 
+TIMEOUT: Final = "timeout"
+
+
 def failing_as_the_essay_says(received: Received) -> Behaviour:
     body = json.dumps(received.body)
     return next(expected.behaviour for name, expected in FAILURES.items() if f"[{name}]" in body)
@@ -157,29 +161,38 @@ def addresses(vendor: str, url: str) -> dict[str, object]:
 QUICK: Final = {
     "first_retry_delay": timedelta(milliseconds=20),
     "outage_patience": PATIENCE,
-    "call_timeout": timedelta(seconds=1.5),
+    "call_timeout": timedelta(seconds=60),
     "breaker_failures": 10_000,
     "announce_calls": False,
 }
 
 
+# Apart from the others: a time limit that is soon over on a quiet machine is over for every call on a busy one.
+@pytest.mark.parametrize(
+    ("names", "call_timeout"),
+    [
+        pytest.param([name for name in FAILURES if name != TIMEOUT], timedelta(seconds=60), id="answers"),
+        pytest.param([TIMEOUT], timedelta(seconds=0.5), id="no answer"),
+    ],
+)
 @pytest.mark.parametrize("vendor", VENDORS)
 async def test_no_failure_of_a_vendor_costs_more_than_three_paid_calls(
-    vendor: str, database_url: str
+    vendor: str, names: Sequence[str], call_timeout: timedelta, database_url: str
 ) -> None:
     overrides = LLMConfigOverrides(provider_override=vendor, model_override=MODELS[vendor])
-    items = [comparison(f"[{name}]", overrides=overrides, metadata={"failure": name}) for name in FAILURES]
+    items = [comparison(f"[{name}]", overrides=overrides, metadata={"failure": name}) for name in names]
     bus, results = memory_bus()
+    options = {**QUICK, "call_timeout": call_timeout}
     async with fake_vendors(failing_as_the_essay_says) as vendors:
-        settings = settings_for(database_url, **addresses(vendor, vendors.url(vendor)), **QUICK)
+        settings = settings_for(database_url, **addresses(vendor, vendors.url(vendor)), **options)
         async with serving(settings, bus=bus) as client:
             await submit(client, items)
-            received = await results.waits_for(len(FAILURES), seconds=120)
+            received = await results.waits_for(len(names), seconds=240)
         calls = calls_by_failure(vendors)
 
     by_failure = {str(result.request_metadata["failure"]): result for result in received}
-    for name, expected in FAILURES.items():
-        _check(name, by_failure[name], calls[name], expected)
+    for name in names:
+        _check(name, by_failure[name], calls[name], FAILURES[name])
 
 
 def _check(name: str, result: LLMComparisonResultV1, calls: int, expected: Expected) -> None:

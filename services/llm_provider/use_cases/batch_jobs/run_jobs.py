@@ -53,18 +53,20 @@ class RunJobs:
     async def take(self, limit: int) -> Sequence[JobId]:
         """The jobs that are due for their next step."""
         async with self.store.transaction() as transaction:
-            return await transaction.jobs.take_due(lease=LEASE, limit=limit)
+            return await transaction.jobs.due(limit=limit)
 
     async def handle(self, job_id: JobId) -> None:
-        """Take one job one step further."""
-        async with self.store.transaction() as transaction:
-            job = await transaction.jobs.read(job_id)
+        """Take one job one step further, unless another worker does."""
         try:
+            async with self.store.transaction() as transaction:
+                if not await transaction.jobs.lease(job_id, lease=LEASE):
+                    return
+            async with self.store.transaction() as transaction:
+                job = await transaction.jobs.read(job_id)
             await self._take_next_step(job)
         except asyncio.CancelledError:
-            await self._look_again(
-                job, after=timedelta(0)
-            )  # by another worker, without waiting for the lease
+            # Another worker need not wait for the end of the lease.
+            await self._look_again(job_id, after=timedelta(0))
             raise
 
     async def _take_next_step(self, job: Job) -> None:
@@ -87,7 +89,7 @@ class RunJobs:
         if self._is_overdue(job):
             await self._close(job, reason=f"{job.provider} is not configured here any more")
         else:
-            await self._look_again(job)
+            await self._look_again(job.job_id)
 
     async def _submit(self, job: Job, judge: BatchJudge) -> None:
         async with self.store.transaction() as transaction:
@@ -123,7 +125,9 @@ class RunJobs:
             log.warning(
                 "job.not_submitted", job_id=str(job.job_id), error_code=error.code, reason=error.message
             )
-            await self._look_again(job, after=error.retry_after if isinstance(error, JudgeError) else None)
+            await self._look_again(
+                job.job_id, after=error.retry_after if isinstance(error, JudgeError) else None
+            )
             return
         await self._close(job, reason=error.message)
 
@@ -150,12 +154,12 @@ class RunJobs:
         if self._is_overdue(job):
             await self._close(job, reason="the vendor's batch job has not ended for too long")
         else:
-            await self._look_again(job)
+            await self._look_again(job.job_id)
 
     async def _not_read(self, job: Job, error: SuiteError) -> None:
         log.warning("job.not_read", job_id=str(job.job_id), error_code=error.code, reason=error.message)
         if may_be_retried(error) and not self._is_overdue(job):
-            await self._look_again(job)
+            await self._look_again(job.job_id)
         else:
             await self._close(job, reason=error.message)
 
@@ -200,10 +204,10 @@ class RunJobs:
             await transaction.jobs.close(job.job_id, reason=reason)
         log.info("job.closed", job_id=str(job.job_id), reason=reason, without_outcome=len(left))
 
-    async def _look_again(self, job: Job, *, after: timedelta | None = None) -> None:
+    async def _look_again(self, job_id: JobId, *, after: timedelta | None = None) -> None:
         async with self.store.transaction() as transaction:
             await transaction.jobs.look_again(
-                job.job_id, after=self.policy.poll_every if after is None else after
+                job_id, after=self.policy.poll_every if after is None else after
             )
 
 

@@ -1,0 +1,112 @@
+"""Reading documents in a process of their own, which is ended where one takes too long or too much memory.
+
+A document may be made to do harm, and PDFium is a program in C++: what happens to the reading process does not happen
+to the run. The process is kept for the next document.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from batch_runner.reading.bounds import READ_SECONDS
+from batch_runner.reading.document import Document
+from batch_runner.reading.errors import EmptyDocument, EncryptedDocument, UnreadableDocument
+from batch_runner.reading.files import kind_of, read_here
+from batch_runner.reading.kinds import Kind
+
+_ERRORS: Final[Mapping[str, type[UnreadableDocument]]] = {
+    error.__name__: error for error in (UnreadableDocument, EncryptedDocument, EmptyDocument)
+}
+
+
+_KEPT_SETTINGS: Final = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP")
+"""Of the environment; keys of vendors are not among them."""
+
+
+class Reader:
+    """Reads documents one after the other; use it as a context manager. Not for several threads at once."""
+
+    def __init__(self, *, seconds: float = READ_SECONDS) -> None:
+        self._seconds = seconds
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def read(self, path: Path) -> Document:
+        """The text of a file; raises ``UnreadableDocument`` whose message does not name the file."""
+        if kind_of(path) is Kind.TEXT:
+            return read_here(path)
+        process = self._process or self._start()
+        answer = self._ask(process, path)
+        if "error" in answer:
+            raise _ERRORS[answer["error"]](answer["message"])
+        return Document(text=answer["text"], notes=tuple(answer["notes"]), authors=tuple(answer["authors"]))
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        # The parent finds its packages by settings that a child does not have, such as those of a test run.
+        kept = {name: os.environ[name] for name in _KEPT_SETTINGS if name in os.environ}
+        environment = {**kept, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "batch_runner.reading.reading_process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            start_new_session=True,  # an interrupt of the run is the run's to handle
+        )
+        return self._process
+
+    def _ask(self, process: "subprocess.Popen[bytes]", path: Path) -> dict[str, "str"]:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        too_long = threading.Event()
+
+        def end() -> None:
+            too_long.set()
+            process.kill()
+
+        timer = threading.Timer(self._seconds, end)
+        timer.daemon = True
+        timer.start()
+        try:
+            process.stdin.write(json.dumps(str(path.absolute())).encode("ascii") + b"\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+        except OSError:
+            line = b""
+        finally:
+            timer.cancel()
+        if line.endswith(b"\n") and not too_long.is_set():
+            answer: dict[str, str] = json.loads(line)
+            return answer
+        self._end()
+        if too_long.is_set():
+            raise UnreadableDocument(
+                f"took longer than {self._seconds:g} s to read; save it again, or as plain text"
+            )
+        raise UnreadableDocument("ended the program that read it, as a damaged file may; save it again")
+
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except OSError:
+                    continue  # the process that would read the rest has ended
