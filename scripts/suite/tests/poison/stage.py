@@ -242,6 +242,7 @@ async def _assemble(
         drain=timedelta(0),
         batch_collect_for=timedelta(seconds=0.1),
         batch_poll_every=timedelta(seconds=0.1),
+        concurrency=1_000,  # slow judgements of poisoned batches must not take the slots of others
         lease=timedelta(seconds=2),
     )
     assessment = cj_assessment.settings.Settings(
