@@ -8,7 +8,7 @@ PDM := .cache/pdm/bin/pdm
 READY := .venv/.ready
 WORKERS ?= 2
 
-.PHONY: help setup demo test check generate up down clean bench-measurement bench-pipeline bench-provider chaos test-local-llm
+.PHONY: help setup demo test check generate up down clean bench-judging bench-measurement bench-pipeline bench-provider chaos test-local-llm
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ generate: $(READY)  ## write schemas, API documents and reference pages anew
 
 bench-measurement: $(READY)  ## time and accuracy of the fit beside choix, evalica and scikit-learn
 	@.venv/bin/python -m suite.benchmarks.measurement
+
+bench-judging: $(READY)  ## comparisons an essay needs when judges say by how much, in simulated batches
+	@.venv/bin/python -m suite.benchmarks.judging
 
 bench-pipeline: $(READY)  ## comparisons a second through both services, Kafka and PostgreSQL, beside the bare floor
 	@.venv/bin/python -m suite.benchmarks.pipeline

@@ -1,4 +1,4 @@
-"""The mathematics of comparative judgement: pairing, Bradley–Terry, reliability, stopping, grades."""
+"""The mathematics of comparative judgement: pairing, Bradley–Terry, levels, reliability, stopping, grades."""
 
 from cj_measurement.comparisons import Comparisons
 from cj_measurement.diagnostics.close_calls import close_calls
@@ -6,6 +6,7 @@ from cj_measurement.diagnostics.consistency import SwapConsistency, Triads, circ
 from cj_measurement.diagnostics.fit_statistics import MeanSquares, item_fit, judge_fit, residuals
 from cj_measurement.diagnostics.graph import GraphShape, graph_shape
 from cj_measurement.diagnostics.length import length_correlation
+from cj_measurement.diagnostics.level_fit import LevelFit, level_fit
 from cj_measurement.diagnostics.losses import Losses, losses
 from cj_measurement.errors import (
     GraphNotConnected,
@@ -16,10 +17,11 @@ from cj_measurement.errors import (
     Singular,
     TooLarge,
 )
+from cj_measurement.fitting.answer_scales import VerdictModel
 from cj_measurement.fitting.bradley_terry import fit
 from cj_measurement.fitting.classical import ClassicalFit, fit_classical
 from cj_measurement.fitting.posterior import FixedAbilities
-from cj_measurement.fitting.result import COVARIANCE_LIMIT, Discrimination, Fit, PositionBias
+from cj_measurement.fitting.result import COVARIANCE_LIMIT, Discrimination, Fit, LevelEvidence, PositionBias
 from cj_measurement.grading.grade_warnings import GradeWarning, WarningKind
 from cj_measurement.grading.projection import GradeProjection, NoProjection, project_grades
 from cj_measurement.grading.scale import Anchor, ConfidenceLabel, ScaleShape, confidence_label
@@ -41,6 +43,7 @@ from cj_measurement.judges.qualification import (
     qualify,
 )
 from cj_measurement.judges.scale_correlation import ScaleCorrelation, scale_correlation
+from cj_measurement.levels import LevelSource
 from cj_measurement.linking import AnchorScale, Linked, LinkMethod, link
 from cj_measurement.pairing.plan import plan_pairs
 from cj_measurement.pairing.state import RANDOM_REASONS, Pair, PairingSettings, PairingState, Policy, Reason
@@ -54,18 +57,21 @@ from cj_measurement.reliability import (
 )
 from cj_measurement.resampling.bootstrap import Bootstrap, bootstrap
 from cj_measurement.resampling.split_half import reliability_of, split_half
+from cj_measurement.simulated_judges import Says, SimulatedJudge
 from cj_measurement.simulation import (
+    Courses,
     Design,
     Power,
     Reading,
     Run,
     Simulated,
-    SimulatedJudge,
+    courses,
     power,
     simulate,
 )
 from cj_measurement.stopping.forecast import Forecast, UntilTarget, forecast
 from cj_measurement.stopping.rule import (
+    MIN_COMPARISONS_WHEN_GRADED,
     Gate,
     GateStatus,
     StopInputs,
@@ -77,6 +83,7 @@ from cj_measurement.stopping.rule import (
 __all__ = [
     "COVARIANCE_LIMIT",
     "INFLATION_LIMIT",
+    "MIN_COMPARISONS_WHEN_GRADED",
     "RANDOM_REASONS",
     "Agreement",
     "Anchor",
@@ -85,6 +92,7 @@ __all__ = [
     "ClassicalFit",
     "Comparisons",
     "ConfidenceLabel",
+    "Courses",
     "Criterion",
     "CriterionStatus",
     "Design",
@@ -102,6 +110,9 @@ __all__ = [
     "InvalidComparisons",
     "JudgeReport",
     "LeftOut",
+    "LevelEvidence",
+    "LevelFit",
+    "LevelSource",
     "LinkMethod",
     "Linked",
     "Losses",
@@ -122,6 +133,7 @@ __all__ = [
     "Reason",
     "Reliability",
     "Run",
+    "Says",
     "ScaleCorrelation",
     "ScaleShape",
     "Simulated",
@@ -136,6 +148,7 @@ __all__ = [
     "Triads",
     "UntilTarget",
     "Verdict",
+    "VerdictModel",
     "WarningKind",
     "agreement_of",
     "analyse_panel",
@@ -143,6 +156,7 @@ __all__ = [
     "circular_triads",
     "close_calls",
     "confidence_label",
+    "courses",
     "eb_reliability",
     "evaluate_stop",
     "fit",
@@ -154,6 +168,7 @@ __all__ = [
     "kinnear_ssr_prime",
     "leave_out",
     "length_correlation",
+    "level_fit",
     "link",
     "losses",
     "plan_pairs",

@@ -10,10 +10,9 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from cj_measurement.errors import InvalidComparisons
+from cj_measurement.levels import BoolArray, FloatArray, IntArray, Levels, levels_of
 
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float64]
+__all__ = ["BoolArray", "Comparisons", "FloatArray", "IntArray", "Links"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +61,8 @@ class Links:
 class Comparisons:
     """``m`` comparisons of ``n_items`` items by ``n_judges`` judges; every array has shape (m,).
 
-    A comparison of weight w counts like w comparisons with the same outcome.
+    A comparison of weight w counts like w comparisons with the same outcome. ``levels`` says how far ahead the winners
+    are, where a judge says more than who won.
     """
 
     n_items: int
@@ -72,6 +72,7 @@ class Comparisons:
     judge: IntArray
     n_judges: int
     weight: FloatArray
+    levels: Levels | None = None
 
     @classmethod
     def of(
@@ -83,10 +84,14 @@ class Comparisons:
         judge: npt.ArrayLike | None = None,
         *,
         weight: npt.ArrayLike | None = None,
+        margin: npt.ArrayLike | None = None,
+        confidence: npt.ArrayLike | None = None,
+        log_odds: npt.ArrayLike | None = None,
     ) -> "Comparisons":
         """Check and freeze; raises ``InvalidComparisons``.
 
-        Without ``judge`` one judge made them all; without ``weight`` each counts once.
+        Without ``judge`` one judge made them all; without ``weight`` each counts once. ``margin`` (1 slightly better,
+        2 clearly, 3 far), ``confidence`` and ``log_odds`` (of slot A) make the levels: see ``levels.levels_of``.
         """
         first, second = _whole_numbers(slot_a, "slot_a"), _whole_numbers(slot_b, "slot_b")
         won = _outcomes(a_won)
@@ -95,7 +100,15 @@ class Comparisons:
         _check(n_items, first, second, won, judges, weights)
         for array in (first, second, won, judges, weights):
             array.setflags(write=False)
-        return cls(n_items, first, second, won, judges, int(judges.max(initial=0)) + 1, weights)
+        levels = levels_of(
+            n_items=n_items,
+            judge=judges,
+            a_won=won,
+            margin=margin,
+            confidence=confidence,
+            log_odds=log_odds,
+        )
+        return cls(n_items, first, second, won, judges, int(judges.max(initial=0)) + 1, weights, levels)
 
     def __len__(self) -> int:
         return len(self.slot_a)
@@ -146,7 +159,12 @@ class Comparisons:
             a_won=self.a_won[keep],
             judge=self.judge[keep],
             weight=self.weight[keep],
+            levels=None if self.levels is None else self.levels.where(keep),
         )
+
+    def winners_only(self) -> "Comparisons":
+        """The same comparisons without levels."""
+        return replace(self, levels=None)
 
     def swapped(self) -> "Comparisons":
         """The same decisions with the slots of every pair exchanged."""

@@ -4,12 +4,11 @@ Rounds are as the assessment service plans them: first a cycle through all essay
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 import numpy as np
-from scipy.special import expit
 
 from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray, IntArray
 from cj_measurement.correlations import ranks
@@ -19,44 +18,13 @@ from cj_measurement.fitting.classical import fit_classical
 from cj_measurement.fitting.result import Fit
 from cj_measurement.pairing.plan import plan_pairs
 from cj_measurement.pairing.state import RANDOM_REASONS, PairingSettings, PairingState, Policy
+from cj_measurement.simulated_judges import Answers, SimulatedJudge, Verdicts
 
 INTERVAL = 0.9
 MAX_SIMULATED_ESSAYS = 100
 """The comparisons that an essay needs hardly depend on how many essays there are beyond this."""
 MAX_COMPARISONS_PER_ESSAY = 60
 """A target that is not reached by then is out of reach."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimulatedJudge:
-    """A judge of known sharpness.
-
-    ``sd`` is the standard deviation of the essays' abilities in logits as this judge sees them (τ of a fit): a
-    sharper judge spreads the same essays further, 0 is a coin. ``position_bias`` is b in logits, ``noise`` the share
-    of answers that have nothing to do with the essays.
-    """
-
-    sd: float
-    position_bias: float = 0.0
-    noise: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not (self.sd >= 0 and math.isfinite(self.sd)):
-            raise InvalidArgument("sd is a standard deviation in logits: give 0 or more")
-        if not math.isfinite(self.position_bias):
-            raise InvalidArgument("position_bias is a finite number of logits")
-        if not 0 <= self.noise <= 1:
-            raise InvalidArgument("noise is a share: give a number from 0 to 1")
-
-    def abilities(self, essays: int, rng: np.random.Generator) -> FloatArray:
-        """Normal abilities (essays,), their mean 0 and their standard deviation exactly ``sd``."""
-        drawn = rng.normal(size=essays)
-        return np.asarray(self.sd * (drawn - drawn.mean()) / drawn.std(ddof=1), dtype=np.float64)
-
-    def a_wins(self, difference: FloatArray, rng: np.random.Generator) -> BoolArray:
-        """Whether slot A wins, by difference of the abilities in slots A and B, shape as given."""
-        chance = (1 - self.noise) * expit(difference + self.position_bias) + self.noise / 2
-        return np.asarray(rng.random(difference.shape) < chance, dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,14 +92,20 @@ class Power:
 
 
 class Run:
-    """One batch being judged, with its truth known; the same seed gives the same run."""
+    """One batch being judged, with its truth known; the same seed gives the same run.
 
-    def __init__(self, design: Design, judge: SimulatedJudge, *, seed: int) -> None:
-        self.design, self.judge = design, judge
+    ``beside`` are more judges, of the same abilities: each comparison falls to one of all.
+    """
+
+    def __init__(
+        self, design: Design, judge: SimulatedJudge, *, seed: int, beside: Sequence[SimulatedJudge] = ()
+    ) -> None:
+        self.design = design
         self._rng = np.random.default_rng(seed)
         self.truth = judge.abilities(design.essays, self._rng)
+        self._judges = [Verdicts(each, self.truth, seed=seed) for each in (judge, *beside)]
         self.asked: IntArray = np.empty((0, 2), np.int64)
-        self.a_won: BoolArray = np.empty(0, np.bool_)
+        self.answers = Answers.none()
         self._ends = [0]
         self._random_links = 0
         self._fit: Fit | None = None
@@ -155,11 +129,18 @@ class Run:
             self.state(), count=count, seed=int(self._rng.integers(2**63)), policy=self.design.policy
         )
         slots = np.array([(pair.slot_a, pair.slot_b) for pair in pairs])
-        difference = self.truth[slots[:, 0]] - self.truth[slots[:, 1]]
         self.asked = np.concatenate([self.asked, slots])
-        self.a_won = np.concatenate([self.a_won, self.judge.a_wins(difference, self._rng)])
+        self.answers = self.answers.followed_by(self._answers(slots))
         self._random_links += sum(pair.reason in RANDOM_REASONS for pair in pairs)
         self._ends.append(len(self.asked))
+
+    def _answers(self, slots: IntArray) -> Answers:
+        """Each pair goes to one of the judges at random."""
+        if len(self._judges) == 1:
+            return self._judges[0].about(slots, self._rng)
+        chosen = self._rng.integers(0, len(self._judges), len(slots))
+        every = [judge.about(slots, self._rng) for judge in self._judges]
+        return Answers.chosen(every, chosen)
 
     def state(self) -> PairingState:
         """What the next round is planned from; random pairs need no fit."""
@@ -174,12 +155,22 @@ class Run:
     def fit(self) -> Fit | None:
         """The fit of all answers known; None before there are any."""
         if self.answered > self._fitted:
-            known = self.asked[: self.answered]
-            comparisons = Comparisons.of(
-                self.design.essays, known[:, 0], known[:, 1], self.a_won[: self.answered]
-            )
-            self._fit, self._fitted = fit(comparisons, start=self._fit), self.answered
+            self._fit, self._fitted = fit(self.comparisons(), start=self._fit), self.answered
         return self._fit
+
+    def comparisons(self) -> Comparisons:
+        """The answers known."""
+        known, answers = self.asked[: self.answered], self.answers.first(self.answered)
+        return Comparisons.of(
+            self.design.essays,
+            known[:, 0],
+            known[:, 1],
+            answers.a_won,
+            answers.judge,
+            margin=answers.margin,
+            confidence=answers.confidence,
+            log_odds=answers.log_odds,
+        )
 
     def reading(self) -> Reading:
         """How the run stands; raises ``InvalidArgument`` before there are answers."""
@@ -228,6 +219,78 @@ def simulate(
     return tuple(
         Simulated(design=design, judge=judge, seeds=seeds, median=_median(readings))
         for readings in zip(*by_run, strict=True)
+    )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Courses:
+    """What runs came to after each of ``comparisons_per_essay`` (k,): arrays (runs, k).
+
+    ``true_r2`` is NaN where all essays are equal, ``lead`` NaN where no levels were tested.
+    """
+
+    comparisons_per_essay: tuple[float, ...]
+    true_r2: FloatArray
+    eb_reliability: FloatArray
+    is_graded: BoolArray
+    lead: FloatArray
+
+    def needed(self, values: FloatArray, target: float) -> float:
+        """Comparisons an essay at which the median over the runs reaches the target first, on the line between two."""
+        at, medians = self.comparisons_per_essay, np.median(values, axis=0)
+        if medians[0] >= target:
+            return at[0]
+        for k, value, next_k, next_value in zip(at, medians, at[1:], medians[1:], strict=False):
+            if next_value >= target:
+                return float(k + (target - value) / (next_value - value) * (next_k - k))
+        return math.inf
+
+
+def courses(
+    design: Design,
+    judge: SimulatedJudge,
+    *,
+    comparisons_per_essay: Sequence[float],
+    seeds: Sequence[int],
+    beside: Sequence[SimulatedJudge] = (),
+    told: Callable[[int], None] | None = None,
+) -> Courses:
+    """One run per seed, looked at after each of these numbers of comparisons; ``told`` hears how many runs are done.
+
+    Raises ``InvalidArgument``.
+    """
+    if not seeds or not comparisons_per_essay or comparisons_per_essay[0] < 1:
+        raise InvalidArgument(
+            "give at least one seed, and comparisons per essay from 1 up in ascending order"
+        )
+    looks: list[list[tuple[float, float, float, float]]] = []
+    for done, seed in enumerate(seeds, start=1):
+        run = Run(design, judge, seed=seed, beside=beside)
+        looks.append([_look(run, wanted) for wanted in comparisons_per_essay])
+        if told is not None:
+            told(done)
+    found = np.array(looks)
+    return Courses(
+        comparisons_per_essay=tuple(comparisons_per_essay),
+        true_r2=found[:, :, 0],
+        eb_reliability=found[:, :, 1],
+        is_graded=found[:, :, 2] > 0,
+        lead=found[:, :, 3],
+    )
+
+
+def _look(run: Run, wanted: float) -> tuple[float, float, float, float]:
+    while run.comparisons_per_essay < wanted:
+        run.judge_round()
+    fitted = run.fit()
+    assert fitted is not None
+    correlation = _correlation(fitted.theta, run.truth)
+    leads = [evidence.lead for evidence in fitted.levels if evidence.lead is not None]
+    return (
+        math.nan if correlation is None else correlation**2,
+        fitted.eb_reliability,
+        float(fitted.is_graded),
+        max(leads, default=math.nan),
     )
 
 

@@ -6,7 +6,7 @@ the judge's discrimination, 1 for all unless it is asked for, then with a geomet
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -14,6 +14,8 @@ import numpy.typing as npt
 
 from cj_measurement.comparisons import Comparisons, IntArray
 from cj_measurement.errors import GraphNotConnected, InvalidArgument, InvalidComparisons
+from cj_measurement.fitting.answer_scales import VerdictModel
+from cj_measurement.fitting.model_choice import graded
 from cj_measurement.fitting.posterior import FixedAbilities, Posterior
 from cj_measurement.fitting.result import Fit
 from cj_measurement.fitting.tau import Profile, best_log_tau
@@ -35,12 +37,14 @@ def fit(
     tau_near: float | None = None,
     known: FixedAbilities | None = None,
     allow_disconnected: bool = False,
+    models: Mapping[int, VerdictModel] | None = None,
 ) -> Fit:
     """Fit abilities, judges' parameters and τ.
 
     ``start`` is an earlier θ (n,) or fit of the same items. ``tau`` fixes τ, or names the values of which the best
     is taken; without it τ is searched for, from ``tau_near`` on or from what it was in ``start``. Abilities in
-    ``known`` are kept, and put the others on their scale.
+    ``known`` are kept, and put the others on their scale. A judge's levels count where the answers say that they tell
+    something; ``models`` says by judge what to take untested.
 
     Raises ``GraphNotConnected`` unless every item is linked to every other (or to a known one) or
     ``allow_disconnected`` is set; ``InvalidComparisons`` where there are none; ``InvalidArgument``; ``NotConverged``.
@@ -57,7 +61,10 @@ def fit(
     profile = Profile(posterior, start)
     near = start.tau if tau_near is None and isinstance(start, Fit) else tau_near
     mode = profile.mode(best_log_tau(profile, tau, near))
-    return Fit.of(posterior, mode, tau_estimated=not isinstance(tau, int | float))
+    winner = Fit.of(posterior, mode, tau_estimated=not isinstance(tau, int | float))
+    if comparisons.levels is None:
+        return winner
+    return graded(winner, models=models, start=start if isinstance(start, Fit) else None)
 
 
 def _check_arguments(

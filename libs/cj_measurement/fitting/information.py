@@ -125,6 +125,13 @@ class Information:
             solve_triangular(self.factor[0], normal, lower=True, trans="T", check_finite=False), np.float64
         )
 
+    def roots(self) -> FloatArray:
+        """L⁻ᵀ (size, size), whose rows multiplied with each other are H⁻¹; takes no more than one thread."""
+        inverse, failed = lapack.dtrtri(self.factor[0], lower=1)
+        if failed:
+            raise Singular("the information matrix is singular")
+        return np.ascontiguousarray(np.tril(inverse).T, dtype=np.float64)
+
     def inverse(self) -> FloatArray:
         """H⁻¹ in full, shape (size, size), from the factor."""
         lower, _ = self.factor

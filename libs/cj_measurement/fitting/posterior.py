@@ -12,16 +12,13 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import helmert
-from scipy.special import expit, log_expit
 
 from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray, IntArray
-from cj_measurement.errors import NotConverged
 from cj_measurement.fitting.information import DENSE_LIMIT, Information
+from cj_measurement.fitting.likelihood import Likelihood, Winner
+from cj_measurement.fitting.newton import climb
 
 TOLERANCE = 1e-8
-MAX_ITERATIONS = 100
-SMALLEST_STEP = 1e-10
-ROUNDING = 1e-12
 COLUMNS_PER_CHUNK = 100
 POSITION_PRIOR_SD = 2.0
 """A weak prior on b_j keeps it finite for a judge who always prefers one slot."""
@@ -41,11 +38,13 @@ class FixedAbilities:
 class Point:
     """A place in the parameter space, and what the comparisons say there.
 
-    ``surprise`` (m,) is how probable the other outcome of each comparison was, ``behind`` (m,) its logit.
+    ``behind`` (m,) is minus the logit of what happened, ``chances`` what the likelihood makes of it, ``surprise`` (m,)
+    the derivative of the log likelihood: without levels, how probable the other outcome of each comparison was.
     """
 
     parameters: FloatArray
     behind: FloatArray
+    chances: FloatArray
     surprise: FloatArray
 
 
@@ -90,6 +89,7 @@ class Posterior:
         self.effect = np.full(comparisons.n_judges, len(position_judges))
         self.effect[position_judges] = np.arange(len(position_judges))
         self.basis = helmert(comparisons.n_judges) if discrimination else None
+        self.likelihood: Likelihood = Winner()
 
     @property
     def n_effects(self) -> int:
@@ -110,6 +110,12 @@ class Posterior:
         """The posterior in which the comparisons have these weights (m,), 0 among them."""
         other = copy(self)
         other.weight = weight
+        return other
+
+    def reading(self, likelihood: Likelihood) -> "Posterior":
+        """The posterior in which the answers say something else."""
+        other = copy(self)
+        other.likelihood = likelihood
         return other
 
     def start(self, theta: npt.ArrayLike | None) -> FloatArray:
@@ -145,7 +151,8 @@ class Posterior:
             behind *= self._slope(parameters)
         if self.n_effects:
             behind -= self._sign * np.append(effects, 0.0).take(self._judge_effect)
-        return Point(parameters, behind, expit(behind))
+        chances = self.likelihood.chances(behind)
+        return Point(parameters, behind, chances, self.likelihood.surprise(chances))
 
     @cached_property
     def _sign(self) -> FloatArray:
@@ -168,7 +175,7 @@ class Posterior:
     def log_posterior(self, point: Point, tau: float) -> float:
         """Log likelihood and log priors, up to a constant that depends on τ alone."""
         penalty = self._prior_pull(point.parameters, tau)
-        likelihood = np.einsum("i,i->", self.weight, log_expit(-point.behind))
+        likelihood = np.einsum("i,i->", self.weight, self.likelihood.log(point.behind))
         return float(likelihood - np.einsum("i,i->", penalty, point.parameters) / 2)
 
     def _prior_pull(self, parameters: FloatArray, tau: float) -> FloatArray:
@@ -181,11 +188,15 @@ class Posterior:
         pull[n + k :] = parameters[n + k :] / DISCRIMINATION_PRIOR_SD**2
         return pull
 
+    def steepness(self, point: Point) -> FloatArray:
+        """Weighted information of each comparison about its logit, shape (m,)."""
+        return self.likelihood.steepness(point.chances, self.weight)
+
     def gradient(self, point: Point, tau: float) -> FloatArray:
         """Gradient of the log posterior, shape (size,)."""
-        return self._pull(point.surprise * self.weight, point) - self._prior_pull(point.parameters, tau)
+        return self.pull(point.surprise * self.weight, point) - self._prior_pull(point.parameters, tau)
 
-    def _pull(self, residual: FloatArray, point: Point) -> FloatArray:
+    def pull(self, residual: FloatArray, point: Point) -> FloatArray:
         """Jᵀ r: what residuals by comparison (m,) in favour of what happened come to by parameter (size,)."""
         n, k = self.n, self.n_effects
         pull = np.empty(self.size)
@@ -200,7 +211,7 @@ class Posterior:
             pull[n + k :] = self.basis @ stretch
         return pull
 
-    def _push(self, x: FloatArray, point: Point) -> FloatArray:
+    def push(self, x: FloatArray, point: Point) -> FloatArray:
         """J x: how the logits of what happened (m, r) move with the parameters (size, r)."""
         n, k = self.n, self.n_effects
         moved = x[self.winner] - x[self.loser]
@@ -219,7 +230,7 @@ class Posterior:
         ``expected`` leaves out what has mean zero over decisions, which only discriminations bring in: never
         indefinite, but not as exact.
         """
-        weight = self.weight * point.surprise * (1 - point.surprise)
+        weight = self.steepness(point)
         residual = np.zeros(1) if expected else self.weight * point.surprise
         steep = weight if self.basis is None else weight * self._slope(point.parameters) ** 2
         links, free = self.data.links.matrix(steep), None if with_known else self.free
@@ -274,52 +285,13 @@ class Posterior:
             corner[k:, k:] = (self.basis * within) @ self.basis.T + prior
         return corner
 
-    @np.errstate(over="ignore", invalid="ignore")  # A step that overflows is shortened or refused.
     def mode(self, tau: float, start: FloatArray, *, tolerance: float = TOLERANCE) -> Mode:
         """The mode by Newton's method from ``start``.
 
         Raises ``NotConverged`` unless every component of the gradient comes below ``tolerance``.
         """
-        point = self.at(start)
-        gradient = self.gradient(point, tau)
-        for iteration in range(MAX_ITERATIONS):
-            steepest = float(np.abs(gradient).max())
-            if steepest < tolerance:
-                return Mode(self, point, tau, iteration)
-            # Loosely at first, then so that convergence stays fast, and never closer than is asked for.
-            forcing = max(min(0.03, steepest / 3), tolerance / (3 * steepest))
-            point, gradient = self._step(point, gradient, tau, forcing)
-        raise NotConverged(f"no mode after {MAX_ITERATIONS} Newton steps at tau={tau:.3g}")
-
-    def _step(
-        self, point: Point, gradient: FloatArray, tau: float, forcing: float
-    ) -> tuple[Point, FloatArray]:
-        """One Newton step, solved for to a relative residual of ``forcing``; else one of Fisher's."""
-        try:
-            step = self.information(point, tau).solve(gradient, tolerance=forcing)
-            return self._move(point, gradient, step, tau)
-        except NotConverged:
-            if self.basis is None:
-                raise
-        step = self.information(point, tau, expected=True).solve(gradient, tolerance=forcing)
-        return self._move(point, gradient, step, tau)
-
-    def _move(
-        self, point: Point, gradient: FloatArray, step: FloatArray, tau: float
-    ) -> tuple[Point, FloatArray]:
-        """The whole step where the gradient shrinks short of the mode; else as much as improves the posterior."""
-        value, scale, slope = None, 1.0, np.einsum("i,i->", gradient, step)
-        while scale > SMALLEST_STEP:
-            moved = self.at(point.parameters + scale * step)
-            turned = self.gradient(moved, tau)
-            is_beyond = np.einsum("i,i->", turned, step) < -slope / 2
-            if self.basis is None and not is_beyond and np.abs(turned).max() < np.abs(gradient).max():
-                return moved, turned
-            value = self.log_posterior(point, tau) if value is None else value
-            if self.log_posterior(moved, tau) > value - ROUNDING * abs(value):
-                return moved, turned
-            scale /= 2
-        raise NotConverged("no Newton step improves the posterior")
+        point, iterations = climb(self, tau, start, tolerance)
+        return Mode(self, point, tau, iterations)
 
     def log_evidence(self, mode: Mode) -> float:
         """log m(τ²) by Laplace's approximation, up to a constant that does not depend on τ."""
@@ -359,14 +331,17 @@ class Posterior:
             roots = self._draws(self._square(mode), mode, count, generator) / np.sqrt(count)
         if self.free is not None:
             roots[: self.n] *= self.free[:, None]
-        variance = sum(
-            np.einsum("mr,mr->m", moved, moved)
-            for start in range(0, roots.shape[1], COLUMNS_PER_CHUNK)
-            for moved in [self._push(roots[:, start : start + COLUMNS_PER_CHUNK], point)]
-        )
-        surprise = point.surprise
-        third = self.weight * surprise * (1 - surprise) * (1 - 2 * surprise)
-        return mode.information.solve(self._pull(third * variance, point)) / 2
+        variance = self.logit_variances(roots, point)
+        third = self.likelihood.third(point.chances, self.weight)
+        return mode.information.solve(self.pull(third * variance, point)) / 2
+
+    def logit_variances(self, roots: FloatArray, point: Point) -> FloatArray:
+        """Variances of the logits of what happened (m,); ``roots`` R (size, r): R Rᵀ is the parameters' covariance."""
+        total = np.zeros(len(self.data))
+        for start in range(0, roots.shape[1], COLUMNS_PER_CHUNK):
+            moved = self.push(roots[:, start : start + COLUMNS_PER_CHUNK], point)
+            total += np.einsum("mr,mr->m", moved, moved)
+        return total
 
     def _square(self, mode: Mode) -> Information:
         """H as a sum of squares, which can be drawn from: with discriminations, the expected information."""
@@ -379,11 +354,11 @@ class Posterior:
     ) -> FloatArray:
         """Each solves H x = r for an r with covariance H (Papandreou & Yuille 2010)."""
         point = mode.point
-        spread = np.sqrt(self.weight * point.surprise * (1 - point.surprise))
+        spread = np.sqrt(self.steepness(point))
         right = np.empty((self.size, count))
         for column in range(count):
             noise = generator.standard_normal(len(spread))
-            right[:, column] = self._pull(spread * noise, point) + self._prior_noise(mode.tau, generator)
+            right[:, column] = self.pull(spread * noise, point) + self._prior_noise(mode.tau, generator)
         return information.solve(right, tolerance=1e-6)
 
     def _prior_noise(self, tau: float, generator: np.random.Generator) -> FloatArray:

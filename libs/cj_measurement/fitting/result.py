@@ -10,8 +10,10 @@ from scipy.special import expit, ndtri
 
 from cj_measurement.comparisons import Comparisons, FloatArray
 from cj_measurement.errors import TooLarge
+from cj_measurement.fitting.answer_scales import AnswerScale, VerdictModel
 from cj_measurement.fitting.information import DENSE_LIMIT
 from cj_measurement.fitting.posterior import Mode, Posterior
+from cj_measurement.levels import LevelSource
 from cj_measurement.reliability import eb_reliability_of
 
 COVARIANCE_LIMIT = 5_000
@@ -54,13 +56,69 @@ class Discrimination:
     n: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class LevelEvidence:
+    """What one judge's levels tell, and how sure that is.
+
+    ``lead`` in nats is by how much the best graded model leads the winners alone, None where that was not tested: too
+    few comparisons, or fewer than two ``levels`` with enough ``answers``. ``model`` is the one in use, with its
+    ``cuts`` and ``gamma``; ``tells`` how much more an answer then tells than its winner. ``shared_noise`` is the
+    correlation of the noise in the two answers about a pair judged in both orders, None with too few such pairs. Not
+    ``is_testable`` is a judge for whom no model was found that fits best.
+    """
+
+    judge: int
+    source: LevelSource
+    levels: int
+    answers: int = 0
+    lead: float | None = None
+    model: VerdictModel = VerdictModel.WINNER
+    cuts: tuple[float, ...] = ()
+    gamma: float = 1.0
+    tells: float | None = None
+    shared_noise: float | None = None
+    is_testable: bool = True
+
+    @property
+    def is_used(self) -> bool:
+        """Whether the levels count."""
+        return self.model is not VerdictModel.WINNER
+
+    @property
+    def awaits_test(self) -> bool:
+        """Whether its levels may come to count with more comparisons."""
+        return self.lead is None and not self.is_used and self.levels > 1 and self.is_testable
+
+    @property
+    def words(self) -> str:
+        """The outcome in one sentence without its full stop."""
+        noun, tell, are = _NOUNS[self.source]
+        if self.tells is not None:
+            return f"its {noun} {tell} {self.tells:.1f} times what its winners tell"
+        if self.levels < 2:
+            return f"its {noun} {are} nearly always the same: not used"
+        if not self.is_testable:
+            return f"its {noun} cannot be tested on these answers: not used"
+        if self.lead is None:
+            return f"its {noun} {are} not tested yet: too few comparisons"
+        return f"its {noun} {tell} nothing: not used"
+
+
+_NOUNS = {
+    LevelSource.MARGIN: ("margins", "tell", "are"),
+    LevelSource.CONFIDENCE: ("stated confidence", "tells", "is"),
+    LevelSource.LOG_ODDS: ("log-odds", "tell", "are"),
+}
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Fit:
     """Abilities ``theta`` (n,) in logits and the posterior around them, given ``tau``.
 
     Abilities sum to zero, unless some were known beforehand: then they are on the scale of those. ``effects``
     and ``slopes`` (judges,) are every judge's b and a, 0 and 1 where they were not estimated. ``tau_estimated``
-    is false where τ was given.
+    is false where τ was given. ``levels`` reports on each judge that says more than who won, ``scales`` are those of
+    the judges whose levels count.
     """
 
     theta: FloatArray
@@ -73,6 +131,13 @@ class Fit:
     iterations: int
     posterior: Posterior = field(repr=False)
     mode: Mode = field(repr=False)
+    levels: tuple[LevelEvidence, ...] = ()
+    scales: tuple[AnswerScale, ...] = field(default=(), repr=False)
+
+    @property
+    def is_graded(self) -> bool:
+        """Whether any judge's levels count."""
+        return bool(self.scales)
 
     @classmethod
     def of(cls, posterior: Posterior, mode: Mode, *, tau_estimated: bool) -> "Fit":

@@ -9,7 +9,7 @@ from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray, IntAr
 from cj_measurement.diagnostics.fit_statistics import judge_fit
 from cj_measurement.errors import InvalidArgument
 from cj_measurement.fitting.bradley_terry import fit
-from cj_measurement.fitting.result import Discrimination, Fit, PositionBias
+from cj_measurement.fitting.result import Discrimination, Fit, LevelEvidence, PositionBias
 
 TINY = float(np.finfo(np.float64).tiny)
 
@@ -46,7 +46,10 @@ class Agreement:
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeReport:
-    """One judge of a panel; ``position`` is None where slots were not used enough, ``left_out`` without others."""
+    """One judge of a panel; ``position`` is None where slots were not used enough, ``left_out`` without others.
+
+    ``levels`` says what its levels tell, None for one who only names winners.
+    """
 
     judge: int
     n: int
@@ -56,6 +59,7 @@ class JudgeReport:
     outfit: float
     misfits: bool
     left_out: LeftOut | None
+    levels: LevelEvidence | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -84,6 +88,7 @@ def analyse_panel(comparisons: Comparisons, *, allow_disconnected: bool = False)
 def _reports(fitted: Fit) -> tuple[JudgeReport, ...]:
     squares = judge_fit(fitted)
     position = {bias.judge: bias for bias in fitted.position_bias}
+    levels = {evidence.judge: evidence for evidence in fitted.levels}
     return tuple(
         JudgeReport(
             judge=one.judge,
@@ -94,6 +99,7 @@ def _reports(fitted: Fit) -> tuple[JudgeReport, ...]:
             outfit=float(squares.outfit[one.judge]),
             misfits=bool(squares.misfits[one.judge]),
             left_out=leave_out(fitted, one.judge),
+            levels=levels.get(one.judge),
         )
         for one in fitted.discrimination
         if one.n
@@ -111,7 +117,12 @@ def leave_out(fitted: Fit, judge: int) -> LeftOut | None:
     if len(own) == 0:
         return None
     rest = fit(
-        others, start=fitted.theta, tau=fitted.tau, discrimination="per_judge", allow_disconnected=True
+        others,
+        start=fitted.theta,
+        tau=fitted.tau,
+        discrimination="per_judge",
+        allow_disconnected=True,
+        models={evidence.judge: evidence.model for evidence in fitted.levels if evidence.judge != judge},
     )
     chance = rest.probability(own.winners, own.losers)
     return LeftOut(

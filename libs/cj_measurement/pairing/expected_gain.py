@@ -1,16 +1,17 @@
 """Expected information gain of a comparison, given the last fit and the answers that are still awaited.
 
 The gain is the mutual information of an answer and the abilities in a Gaussian posterior, ``½ log(1 + I·R_ij)`` in
-nats: R_ij = C_ii + C_jj − 2C_ij is the variance of the pair's difference, I = p(1−p) the Fisher information of one
-answer. Answers that are still awaited shrink C beforehand: how much does not depend on who wins.
+nats: R_ij = C_ii + C_jj − 2C_ij is the variance of the pair's difference, I the Fisher information of one answer:
+p(1−p), more where levels count. Answers that are still awaited shrink C beforehand: how much does not depend on who
+wins.
 """
 
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
-from scipy.special import expit
 
 from cj_measurement.comparisons import FloatArray, IntArray
 from cj_measurement.errors import Singular
+from cj_measurement.fitting.expected_information import ExpectedInformation
 from cj_measurement.fitting.information import DENSE_LIMIT
 from cj_measurement.fitting.result import Fit
 from cj_measurement.pairing.asked_pairs import AskedPairs
@@ -21,7 +22,7 @@ class ExpectedGain:
 
     def __init__(self, fit: Fit, asked: AskedPairs) -> None:
         self.theta = fit.theta
-        self._effect = _typical_effect(fit)
+        self._information = ExpectedInformation(fit)
         answered = fit.comparisons
         a, b, times = asked.without(answered.slot_a, answered.slot_b)
         awaited = times * self.information(a, b)
@@ -34,10 +35,8 @@ class ExpectedGain:
             self._variances = fit.variances / (1 + fit.variances * own)
 
     def information(self, one: IntArray, other: IntArray) -> FloatArray:
-        """p(1−p), the mean of both orders under the judges' position effects; shape as given."""
-        difference = self.theta[one] - self.theta[other]
-        ahead, behind = expit(difference + self._effect), expit(difference - self._effect)
-        return np.asarray((ahead * (1 - ahead) + behind * (1 - behind)) / 2, dtype=np.float64)
+        """I, the mean of both orders under the judges' position effects; shape as given."""
+        return self._information(self.theta[one] - self.theta[other])
 
     def __call__(self, one: IntArray, other: IntArray) -> FloatArray:
         """Expected gain of each pair in nats; shape as given."""
@@ -45,11 +44,6 @@ class ExpectedGain:
         if self._covariance is not None:
             spread = spread - 2 * self._covariance[one, other]
         return np.asarray(np.log1p(self.information(one, other) * spread) / 2, dtype=np.float64)
-
-
-def _typical_effect(fit: Fit) -> float:
-    """Root mean square of the judges' position effects, each counted as often as the judge judged."""
-    return float(np.sqrt(np.average(fit.effects[fit.comparisons.judge] ** 2)))
 
 
 def covariance_after(covariance: FloatArray, a: IntArray, b: IntArray, information: FloatArray) -> FloatArray:

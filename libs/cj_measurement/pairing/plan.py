@@ -110,7 +110,8 @@ class _Round:
     def plan(self, policy: Policy, parts: IntArray) -> tuple[Pair, ...]:
         self._take_missing_links(parts)
         self._keep_least_used()
-        if self.state.fit is None or policy is Policy.RANDOM:
+        is_blind = policy is Policy.INFORMATION and self.state.awaits_levels
+        if self.state.fit is None or policy is Policy.RANDOM or is_blind:
             self._fill(self._never_met(*self._anywhere()), self._random_worth, Reason.RANDOM_LINK)
         elif policy is Policy.INFORMATION:
             self._plan_by_information(ExpectedGain(self.state.fit, self.asked))
@@ -142,7 +143,7 @@ class _Round:
 
     def _take_other_orders(self, gain: ExpectedGain) -> None:
         """Pairs asked once, now in their other order, until these have their share of all pairs."""
-        share = self.state.settings.both_orders_share
+        share = self.state.both_orders_share
         due = (share * (self.asked.n_pairs + self.count) - self.asked.n_both_ways) / (1 + share)
         ordered = self._possible(*self.asked.one_way)
         ordered = ordered.where(ordered.times == 0)
@@ -150,7 +151,7 @@ class _Round:
         self._take(ordered, [-gain(ordered.slot_a, ordered.slot_b)], until, Reason.OTHER_ORDER)
 
     def _take_random_links(self, gain: ExpectedGain) -> None:
-        """Pairs that never met, drawn in proportion to p(1−p), until these have their share of all pairs."""
+        """Pairs that never met, drawn in proportion to their information, until these have their share of all pairs."""
         due = self.state.settings.random_link_share * (self.total + self.count) - self.state.random_links
         ordered = self._possible(*self._never_met(*self._anywhere()))
         weight = self.rng.gumbel(size=len(ordered.slot_a))

@@ -47,13 +47,17 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class PairingSettings:
-    """Shares of all pairs: those drawn at random, and those that are judged in both orders, at least."""
+    """Shares of all pairs: those drawn at random, and those that are judged in both orders, at least.
+
+    The last is for judges whose levels count: they need few comparisons, and each second order is one fewer new pair.
+    """
 
     random_link_share: float = 0.30
     both_orders_share: float = 0.20
+    graded_both_orders_share: float = 0.10
 
     def __post_init__(self) -> None:
-        for name in ("random_link_share", "both_orders_share"):
+        for name in ("random_link_share", "both_orders_share", "graded_both_orders_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InvalidArgument(f"{name} is a share: give a number from 0 to 1")
 
@@ -70,6 +74,21 @@ class PairingState:
     random_links: int
     fit: Fit | None = None
     settings: PairingSettings = PairingSettings()
+
+    @property
+    def awaits_levels(self) -> bool:
+        """Whether a judge states levels that are not tested yet: what an answer tells is not known then.
+
+        By its winners alone near pairs would be chosen, which tell least where levels count; random ones are good
+        either way.
+        """
+        return self.fit is not None and any(evidence.awaits_test for evidence in self.fit.levels)
+
+    @property
+    def both_orders_share(self) -> float:
+        """The share that holds under the last fit."""
+        is_graded = self.fit is not None and self.fit.is_graded
+        return self.settings.graded_both_orders_share if is_graded else self.settings.both_orders_share
 
     @classmethod
     def of(

@@ -52,7 +52,7 @@ def bootstrap(fit: Fit, *, seed: int, resamples: int = RESAMPLES, unit: SplitUni
     theta = np.empty((resamples, fit.n_items))
     for row in range(resamples):
         times = np.bincount(generator.integers(0, n, n), minlength=n)
-        resample = fit.posterior.reweighted(data.weight * times[labels])
+        resample = fit.posterior.reweighted(fit.posterior.weight * times[labels])
         mode = resample.mode(fit.tau, fit.mode.parameters, tolerance=TOLERANCE)
         theta[row] = mode.parameters[: fit.n_items]
     return Bootstrap(theta=theta, unit=chosen)

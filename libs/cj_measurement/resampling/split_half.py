@@ -1,6 +1,6 @@
 """Split-half reliability, and all four numbers in one value."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 from math import comb
 
@@ -14,6 +14,8 @@ from cj_measurement.reliability import Reliability, SplitHalf
 
 HALVES = 100
 MIN_COMMON_ITEMS = 3
+TOLERANCE = 1e-2
+"""Of the gradient, in logits: far less than halves differ by."""
 
 
 def reliability_of(fit: Fit, *, seed: int, halves: int = HALVES) -> Reliability:
@@ -24,31 +26,46 @@ def reliability_of(fit: Fit, *, seed: int, halves: int = HALVES) -> Reliability:
         eb=fit.eb_reliability,
         ssr=classical.ssr,
         ssr_prime=classical.ssr_prime,
-        split_half=split_half(comparisons, seed=seed, halves=halves),
+        split_half=split_half(fit if fit.is_graded else comparisons, seed=seed, halves=halves),
     )
 
 
-def split_half(comparisons: Comparisons, *, seed: int, halves: int = HALVES) -> SplitHalf | None:
-    """Correlate the classical scales of random halves: of the judges where there are several, else of the comparisons.
+def split_half(judged: Comparisons | Fit, *, seed: int, halves: int = HALVES) -> SplitHalf | None:
+    """Correlate the scales of random halves: of the judges where there are several, else of the comparisons.
+
+    From comparisons the scales are classical, from a fit they use what it uses: levels, τ and how judges use levels.
 
     Where judges can be parted in no more than ``halves`` ways, each way is taken once. None where no half has three
     items in common with the other.
     """
     generator = np.random.default_rng(seed)
+    comparisons = judged.comparisons if isinstance(judged, Fit) else judged
     by_judges = np.count_nonzero(comparisons.judge_counts) > 1
     divide = _halves_of_judges if by_judges else _halves_of_comparisons
     first = np.array(list(divide(comparisons, halves, generator)))
     correlations = [
         correlation
-        for one, other in zip(
-            abilities_of_parts(comparisons, first), abilities_of_parts(comparisons, ~first), strict=True
-        )
+        for one, other in zip(_abilities(judged, first), _abilities(judged, ~first), strict=True)
         if (correlation := _correlation(one, other)) is not None
     ]
     if not correlations:
         return None
     median = float(np.median(correlations))
     return SplitHalf(median=median, unit="judges" if by_judges else "comparisons", halves=len(correlations))
+
+
+def _abilities(judged: Comparisons | Fit, parts: BoolArray) -> Iterable[FloatArray]:
+    """Of each part (parts, m) of the comparisons; NaN for items without any."""
+    if isinstance(judged, Comparisons):
+        return abilities_of_parts(judged, parts)
+    return (_abilities_of_part(judged, part) for part in parts)
+
+
+def _abilities_of_part(fit: Fit, part: BoolArray) -> FloatArray:
+    of_part = fit.posterior.reweighted(fit.posterior.weight * part)
+    mode = of_part.mode(fit.tau, fit.mode.parameters, tolerance=TOLERANCE)
+    counts = fit.comparisons.where(part).counts
+    return np.where(counts > 0, mode.parameters[: fit.n_items], np.nan)
 
 
 def _halves_of_judges(

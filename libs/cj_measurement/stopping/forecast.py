@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
-from scipy.special import expit
 
 from cj_measurement.comparisons import FloatArray, IntArray
 from cj_measurement.errors import InvalidArgument
+from cj_measurement.fitting.expected_information import ExpectedInformation
 from cj_measurement.fitting.information import DENSE_LIMIT
 from cj_measurement.fitting.result import Fit
 from cj_measurement.pairing.expected_gain import covariance_after
@@ -141,18 +141,12 @@ class _Growth:
 
 def _variance_after(fit: Fit, a: IntArray, b: IntArray, times: FloatArray) -> float:
     """Mean posterior variance around the mean ability when these pairs have been answered too."""
+    expected, difference = ExpectedInformation(fit), fit.theta[a] - fit.theta[b]
     if fit.n_items > DENSE_LIMIT:
-        own = times * _expected_information(fit.theta[a] - fit.theta[b], fit.variances[a] + fit.variances[b])
+        own = times * expected.over(difference, fit.variances[a] + fit.variances[b])
         information = np.bincount(a, own, fit.n_items) + np.bincount(b, own, fit.n_items)
         return float(np.mean(fit.variances / (1 + fit.variances * information)))
     c = fit.covariance
     spread = c[a, a] + c[b, b] - 2 * c[a, b]
-    after = covariance_after(c, a, b, times * _expected_information(fit.theta[a] - fit.theta[b], spread))
+    after = covariance_after(c, a, b, times * expected.over(difference, spread))
     return float(np.diag(after).mean() - after.mean())
-
-
-def _expected_information(difference: FloatArray, variance: FloatArray) -> FloatArray:
-    """E p(1−p) of a difference that is known with this variance (MacKay 1992, the moderated output's slope)."""
-    flattened = 1 / np.sqrt(1 + math.pi * variance / 8)
-    p = expit(flattened * difference)
-    return np.asarray(flattened * p * (1 - p), dtype=np.float64)

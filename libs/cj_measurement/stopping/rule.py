@@ -8,6 +8,9 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+MIN_COMPARISONS_WHEN_GRADED = 5
+"""Per item: with fewer, how the judge uses its levels is known too little for the reliability to be right."""
+
 
 class GateStatus(StrEnum):
     """How a gate stands."""
@@ -43,7 +46,8 @@ class StopInputs:
     ``max_position_bias`` bounds |b| in logits; ``comparisons`` counts what was asked and not lost. ``cost`` is what
     is spent or committed, ``next_cost`` what one more comparison may add, both in US dollars.
     ``grade_change_share`` is the expected share of essays whose grade more judging would change: about .4 at a
-    reliability of .90 on a scale of eight grades.
+    reliability of .90 on a scale of eight grades. ``is_graded``: levels count, so that
+    ``MIN_COMPARISONS_WHEN_GRADED`` holds at least.
     """
 
     eb_reliability: float | None
@@ -60,6 +64,7 @@ class StopInputs:
     max_cost: Decimal | None
     now: datetime
     deadline: datetime
+    is_graded: bool = False
     grade_change_share: float | None = None
     max_grade_change_share: float = 0.5
 
@@ -75,9 +80,12 @@ class StopVerdict:
 
 def evaluate_stop(inputs: StopInputs) -> StopVerdict:
     """Stop when the reliability and every other gate that could be evaluated is passed, or a limit is reached."""
+    least = inputs.min_comparisons_per_item
+    if inputs.is_graded:
+        least = max(least, MIN_COMPARISONS_WHEN_GRADED)
     gates = (
         _at_least("eb_reliability", inputs.eb_reliability, inputs.target_reliability),
-        _at_least("comparisons_per_item", inputs.least_compared, inputs.min_comparisons_per_item),
+        _at_least("comparisons_per_item", inputs.least_compared, least),
         _at_least("connected", float(inputs.is_connected), 1.0),
         _at_most(
             "position_bias",

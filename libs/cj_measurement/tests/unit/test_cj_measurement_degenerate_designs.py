@@ -62,7 +62,10 @@ def no_warning() -> Iterator[None]:
 
 @st.composite
 def designs(draw: st.DrawFn) -> Comparisons:
-    """Comparisons as nobody wants them: separated, repeated, in parts, of two items, by one judge, of huge weight."""
+    """Comparisons as nobody wants them: separated, repeated, in parts, of two items, by one judge, of huge weight.
+
+    With levels or without, that follow the items or nothing at all.
+    """
     n_items = draw(st.integers(2, 9))
     count = draw(st.sampled_from([1, 2, n_items, 5 * n_items, 20 * n_items]))
     generator = np.random.default_rng(draw(st.integers(0, 2**32)))
@@ -95,7 +98,13 @@ def designs(draw: st.DrawFn) -> Comparisons:
     }[outcome]
     judge = generator.integers(0, draw(st.integers(1, 3)), len(slot_a))
     weight = np.full(len(slot_a), draw(st.sampled_from([1e-6, 1.0, 1e4, 1e8])))
-    return Comparisons.of(n_items, slot_a, slot_b, a_won, judge, weight=weight)
+    margin = {
+        "nothing": None,
+        "coins": generator.integers(1, 4, len(slot_a)),
+        "by distance": 1 + np.minimum(np.abs(slot_a - slot_b) // 2, 2),
+        "sometimes": np.where(generator.random(len(slot_a)) < 0.4, np.nan, 1 + np.abs(slot_a - slot_b) % 3),
+    }[draw(st.sampled_from(["nothing", "coins", "by distance", "sometimes"]))]
+    return Comparisons.of(n_items, slot_a, slot_b, a_won, judge, weight=weight, margin=margin)
 
 
 def attempt(compute: Callable[[], ResultT]) -> ResultT | None:

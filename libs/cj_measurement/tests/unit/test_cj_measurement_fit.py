@@ -15,10 +15,11 @@ from cj_measurement import (
     fit,
 )
 from cj_measurement.comparisons import BoolArray, FloatArray
-from cj_measurement.fitting import posterior, result
+from cj_measurement.fitting import newton, result
 from cj_measurement.fitting import tau as tau_search
 from cj_measurement.pairing.state import Policy
-from cj_measurement.simulation import Design, Run, SimulatedJudge
+from cj_measurement.simulated_judges import SimulatedJudge
+from cj_measurement.simulation import Design, Run
 from cj_measurement.tests.builders import judged
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -287,7 +288,7 @@ def test_a_tau_that_is_no_spread_is_refused(tau: float | tuple[float, ...]) -> N
 
 
 def test_a_fit_that_does_not_converge_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(posterior, "MAX_ITERATIONS", 2)
+    monkeypatch.setattr(newton, "MAX_ITERATIONS", 2)
 
     with pytest.raises(NotConverged, match="after 2 Newton steps"):
         fit(judged(30).comparisons)

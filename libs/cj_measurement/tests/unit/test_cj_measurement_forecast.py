@@ -6,7 +6,8 @@ from decimal import Decimal
 import numpy as np
 import pytest
 from cj_measurement import Forecast, InvalidArgument, PairingState, forecast
-from cj_measurement.simulation import Design, Run, SimulatedJudge
+from cj_measurement.simulated_judges import SimulatedJudge
+from cj_measurement.simulation import Design, Run
 
 CENT = Decimal("0.01")
 

@@ -18,7 +18,8 @@ from cj_measurement import (
 from cj_measurement.comparisons import FloatArray, IntArray
 from cj_measurement.fitting.result import Fit
 from cj_measurement.grading.grade_warnings import WarningKind
-from cj_measurement.simulation import Design, Run, SimulatedJudge
+from cj_measurement.simulated_judges import SimulatedJudge
+from cj_measurement.simulation import Design, Run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm

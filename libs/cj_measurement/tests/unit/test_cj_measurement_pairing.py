@@ -17,7 +17,8 @@ from cj_measurement import (
 from cj_measurement.fitting.result import Fit
 from cj_measurement.pairing.expected_gain import ExpectedGain
 from cj_measurement.pairing.state import RANDOM_REASONS, Reason
-from cj_measurement.simulation import Design, Run, SimulatedJudge
+from cj_measurement.simulated_judges import SimulatedJudge
+from cj_measurement.simulation import Design, Run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

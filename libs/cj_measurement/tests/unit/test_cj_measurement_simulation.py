@@ -7,12 +7,12 @@ from functools import cache
 import numpy as np
 import pytest
 from cj_measurement import InvalidArgument, Policy, simulation
+from cj_measurement.simulated_judges import SimulatedJudge
 from cj_measurement.simulation import (
     MAX_SIMULATED_ESSAYS,
     Design,
     Reading,
     Run,
-    SimulatedJudge,
     power,
     simulate,
 )

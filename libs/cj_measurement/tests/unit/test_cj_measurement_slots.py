@@ -7,7 +7,8 @@ import pytest
 from cj_measurement import PairingState, Policy, plan_pairs
 from cj_measurement.pairing.plan import SMALL
 from cj_measurement.pairing.small_batches import round_robin
-from cj_measurement.simulation import Design, Run, SimulatedJudge
+from cj_measurement.simulated_judges import SimulatedJudge
+from cj_measurement.simulation import Design, Run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -176,3 +176,14 @@ def test_a_limit_stays_reached(
     )
 
     assert evaluate_stop(further).stop
+
+
+def test_five_comparisons_an_essay_are_wanted_where_levels_count() -> None:
+    four = replace(GOOD, least_compared=4)
+
+    assert evaluate_stop(four).reason is StopReason.TARGET_REACHED
+    assert evaluate_stop(replace(four, is_graded=True)).reason is None
+    assert evaluate_stop(replace(four, is_graded=True, least_compared=5)).reason is StopReason.TARGET_REACHED
+    assert status(replace(GOOD, is_graded=True, min_comparisons_per_item=20), "comparisons_per_item") is (
+        GateStatus.FAILED
+    )

@@ -18,7 +18,7 @@ _SOONER: Final = (
     "UPDATE assessment_batch SET next_check_at = now() WHERE batch_id = $1 AND state = 'accepted'"
     " AND next_check_at BETWEEN now() + interval '3 seconds' AND now() + interval '28 seconds'",
     "UPDATE comparison_attempt SET deadline = now() FROM assessment_batch AS batch"
-    " WHERE batch.id = job_id AND batch_id = $1 AND outcome IS NULL AND deadline > now()"
+    " WHERE batch.id = job_id AND batch_id = $1 AND outcome IS NULL AND comparison_attempt.deadline > now()"
     " AND comparison_attempt.created_at < now() - interval '4 seconds'",
 )
 

@@ -33,16 +33,14 @@ async def _published(stage: Stage, envelope: EventEnvelope[Any]) -> None:
 
 
 async def _called_back(stage: Stage, envelope: EventEnvelope[Any]) -> None:
-    # A route that takes whatever is posted.
-    await stage.ask(_calling_back(stage, envelope, "/v1/content"))
+    await stage.ask(_calling_back(envelope, stage.receiver))
 
 
 async def _not_called_back(stage: Stage, envelope: EventEnvelope[Any]) -> None:
-    await stage.ask(_calling_back(stage, envelope, "/nowhere"))
+    await stage.ask(_calling_back(envelope, f"{stage.assessment.base_url}/nowhere"))
 
 
-def _calling_back(stage: Stage, envelope: EventEnvelope[Any], path: str) -> EventEnvelope[Any]:
-    url = str(stage.assessment.base_url).rstrip("/") + path
+def _calling_back(envelope: EventEnvelope[Any], url: str) -> EventEnvelope[Any]:
     return envelope.model_copy(update={"metadata": {**(envelope.metadata or {}), "callback_url": url}})
 
 

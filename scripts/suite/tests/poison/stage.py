@@ -69,6 +69,9 @@ class Stage:
     bus: LearningBus
     census: Census
     ports: PortPoison
+    receiver: str
+    """URL of somebody who takes every callback."""
+
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
     """A connection to a database runs one query at a time."""
 
@@ -191,9 +194,22 @@ async def suite_on_stage(
             )
             for name, port in ports.items()
         }
-        stage = Stage(databases=databases, http=http, bus=bus, census=census, ports=poison)
+        receiver = await closing.enter_async_context(_receiver())
+        stage = Stage(databases=databases, http=http, bus=bus, census=census, ports=poison, receiver=receiver)
         bus.learn = stage.owns
         yield stage
+
+
+@asynccontextmanager
+async def _receiver() -> AsyncIterator[str]:
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(take, HOST, 0) as server:
+        yield f"http://{HOST}:{server.sockets[0].getsockname()[1]}/"
 
 
 async def _assemble(
@@ -226,6 +242,7 @@ async def _assemble(
         drain=timedelta(0),
         batch_collect_for=timedelta(seconds=0.1),
         batch_poll_every=timedelta(seconds=0.1),
+        concurrency=1_000,  # slow judgements of poisoned batches must not take the slots of others
         lease=timedelta(seconds=2),
     )
     assessment = cj_assessment.settings.Settings(

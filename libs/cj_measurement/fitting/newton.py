@@ -1,0 +1,65 @@
+"""Newton's method for the mode of a posterior that is log-concave, or nearly so."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cj_measurement.comparisons import FloatArray
+from cj_measurement.errors import NotConverged
+
+if TYPE_CHECKING:
+    from cj_measurement.fitting.posterior import Point, Posterior
+
+MAX_ITERATIONS = 100
+SMALLEST_STEP = 1e-10
+ROUNDING = 1e-12
+
+
+@np.errstate(over="ignore", invalid="ignore")  # A step that overflows is shortened or refused.
+def climb(posterior: "Posterior", tau: float, start: FloatArray, tolerance: float) -> "tuple[Point, int]":
+    """The mode given τ, from ``start``, and the number of steps to it.
+
+    Raises ``NotConverged`` unless every component of the gradient comes below ``tolerance``.
+    """
+    point = posterior.at(start)
+    gradient = posterior.gradient(point, tau)
+    for iteration in range(MAX_ITERATIONS):
+        steepest = float(np.abs(gradient).max())
+        if steepest < tolerance:
+            return point, iteration
+        # Loosely at first, then so that convergence stays fast, and never closer than is asked for.
+        forcing = max(min(0.03, steepest / 3), tolerance / (3 * steepest))
+        point, gradient = _step(posterior, point, gradient, tau, forcing)
+    raise NotConverged(f"no mode after {MAX_ITERATIONS} Newton steps at tau={tau:.3g}")
+
+
+def _step(
+    posterior: "Posterior", point: "Point", gradient: FloatArray, tau: float, forcing: float
+) -> "tuple[Point, FloatArray]":
+    """One Newton step, solved for to a relative residual of ``forcing``; else one of Fisher's."""
+    try:
+        step = posterior.information(point, tau).solve(gradient, tolerance=forcing)
+        return _move(posterior, point, gradient, step, tau)
+    except NotConverged:
+        if posterior.basis is None:
+            raise
+    step = posterior.information(point, tau, expected=True).solve(gradient, tolerance=forcing)
+    return _move(posterior, point, gradient, step, tau)
+
+
+def _move(
+    posterior: "Posterior", point: "Point", gradient: FloatArray, step: FloatArray, tau: float
+) -> "tuple[Point, FloatArray]":
+    """The whole step where the gradient shrinks short of the mode; else as much as improves the posterior."""
+    value, scale, slope = None, 1.0, np.einsum("i,i->", gradient, step)
+    while scale > SMALLEST_STEP:
+        moved = posterior.at(point.parameters + scale * step)
+        turned = posterior.gradient(moved, tau)
+        is_beyond = np.einsum("i,i->", turned, step) < -slope / 2
+        if posterior.basis is None and not is_beyond and np.abs(turned).max() < np.abs(gradient).max():
+            return moved, turned
+        value = posterior.log_posterior(point, tau) if value is None else value
+        if posterior.log_posterior(moved, tau) > value - ROUNDING * abs(value):
+            return moved, turned
+        scale /= 2
+    raise NotConverged("no Newton step improves the posterior")

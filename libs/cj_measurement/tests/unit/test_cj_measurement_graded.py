@@ -1,0 +1,449 @@
+"""Graded verdicts: what the models say, when they are used, and that winners alone are fitted as ever."""
+
+import math
+from dataclasses import replace
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from cj_measurement import (
+    Comparisons,
+    FixedAbilities,
+    InvalidArgument,
+    LevelSource,
+    PairingSettings,
+    PairingState,
+    Policy,
+    VerdictModel,
+    analyse_panel,
+    bootstrap,
+    fit,
+    forecast,
+    level_fit,
+    plan_pairs,
+    reliability_of,
+)
+from cj_measurement.comparisons import FloatArray
+from cj_measurement.fitting.answer_scales import AnswerScale, scale_of
+from cj_measurement.fitting.evidence_search import ScaleSearch
+from cj_measurement.fitting.expected_information import ExpectedInformation
+from cj_measurement.fitting.likelihood import Graded, Winner
+from cj_measurement.fitting.moments import Moments
+from cj_measurement.fitting.posterior import Posterior
+from cj_measurement.fitting.result import Fit
+from cj_measurement.linking import AnchorScale, link
+from cj_measurement.simulated_judges import Answers, Says, SimulatedJudge, Verdicts
+from scipy.special import expit
+
+MARGINS = SimulatedJudge(sd=2.0, position_bias=0.3, says=Says.MARGIN)
+
+
+def graded_batch(
+    n_items: int = 40,
+    *,
+    per_item: int = 10,
+    judge: SimulatedJudge = MARGINS,
+    beside: tuple[SimulatedJudge, ...] = (),
+    seed: int = 0,
+    both_orders: bool = False,
+) -> tuple[FloatArray, Comparisons]:
+    """Abilities, and random cycles through all items; with ``both_orders`` each pair in the other order too."""
+    rng = np.random.default_rng(seed)
+    truth = judge.abilities(n_items, rng)
+    cycles = [rng.permutation(n_items) for _ in range(per_item // 2)]
+    slots = np.concatenate([np.column_stack([cycle, np.roll(cycle, 1)]) for cycle in cycles])
+    if both_orders:
+        slots = np.concatenate([slots, slots[:, ::-1]])
+    every = [Verdicts(each, truth, seed=seed).about(slots, rng) for each in (judge, *beside)]
+    answers = Answers.chosen(every, rng.integers(0, len(every), len(slots)))
+    return truth, comparisons_of(n_items, slots, answers)
+
+
+def comparisons_of(
+    n_items: int, slots: "np.ndarray[tuple[int, int], np.dtype[np.int64]]", answers: Answers
+) -> Comparisons:
+    return Comparisons.of(
+        n_items,
+        slots[:, 0],
+        slots[:, 1],
+        answers.a_won,
+        answers.judge,
+        margin=answers.margin,
+        confidence=answers.confidence,
+        log_odds=answers.log_odds,
+    )
+
+
+def assert_the_same_to_the_last_bit(one: Fit, other: Fit) -> None:
+    for name in ("theta", "covariance", "variances", "posterior_mean", "effects", "slopes"):
+        assert getattr(one, name).tobytes() == getattr(other, name).tobytes(), name
+    assert one.intervals().tobytes() == other.intervals().tobytes()
+    assert one.draws(3, seed=1).tobytes() == other.draws(3, seed=1).tobytes()
+    assert (one.tau, one.log_evidence, one.eb_reliability) == (
+        other.tau,
+        other.log_evidence,
+        other.eb_reliability,
+    )
+    assert (one.position_bias, one.discrimination) == (other.position_bias, other.discrimination)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_level_is_the_fit_of_winners_to_the_last_bit(seed: int) -> None:
+    _, data = graded_batch(seed=seed)
+    winners = data.winners_only()
+
+    one_level = Comparisons.of(40, data.slot_a, data.slot_b, data.a_won, margin=np.ones(len(data)))
+
+    assert_the_same_to_the_last_bit(fit(one_level), fit(winners))
+
+
+def test_levels_that_are_not_used_leave_the_fit_of_winners_to_the_last_bit() -> None:
+    _, data = graded_batch(judge=replace(MARGINS, says=Says.RANDOM_CONFIDENCE))
+
+    tested = fit(data)
+
+    assert not tested.is_graded
+    assert tested.levels[0].lead is not None
+    assert_the_same_to_the_last_bit(tested, fit(data.winners_only()))
+
+
+def test_a_graded_likelihood_without_scales_is_that_of_winners() -> None:
+    behind, weight = np.linspace(-40, 40, 81), np.ones(81)
+
+    graded, winner = Graded.of(81, ()), Winner()
+
+    chances = graded.chances(behind)
+    assert graded.log(behind) == pytest.approx(winner.log(behind), abs=1e-14)
+    assert graded.surprise(chances) == pytest.approx(winner.surprise(winner.chances(behind)), abs=1e-15)
+    for name in ("steepness", "third"):
+        ours, theirs = (
+            getattr(graded, name)(chances, weight),
+            getattr(winner, name)(winner.chances(behind), weight),
+        )
+        assert ours == pytest.approx(theirs, abs=1e-15)
+
+
+SCALES = [
+    AnswerScale(
+        judge=0,
+        model=model,
+        answers=np.arange(3),
+        level=np.arange(3),
+        merged=(0, 1, 2),
+        cuts=np.array(cuts),
+        gamma=gamma,
+    )
+    for model, cuts, gamma in (
+        (VerdictModel.CUMULATIVE, [0.8, 2.5], 1.0),
+        (VerdictModel.TWO_PART, [-0.5, 1.5], 0.7),
+        (VerdictModel.TWO_PART, [-0.5, 1.5], -0.2),
+    )
+]
+
+
+def chance(scale: AnswerScale, x: float, level: int) -> float:
+    """P(s, m) as the documentation writes it."""
+    low, high = scale.edges[level], scale.edges[level + 1]
+    if scale.model is VerdictModel.CUMULATIVE:
+        return float(expit(high - x) - expit(low - x))
+    return float(expit(x) * (expit(high - scale.gamma * x) - expit(low - scale.gamma * x)))
+
+
+@pytest.mark.parametrize("scale", SCALES, ids=lambda scale: f"{scale.model}-{scale.gamma}")
+def test_the_likelihood_is_that_of_the_documentation(scale: AnswerScale) -> None:
+    x, step, weight = np.array([-1.5, 0.3, 2.0]), 1e-4, np.ones(3)
+    likelihood = Graded.of(3, [scale])
+
+    chances = likelihood.chances(-x)
+
+    documented = [math.log(chance(scale, float(value), level)) for level, value in enumerate(x)]
+    assert likelihood.log(-x) == pytest.approx(documented, abs=1e-12)
+    ahead, behind = likelihood.chances(-x - step), likelihood.chances(-x + step)
+    slope = (likelihood.log(-x - step) - likelihood.log(-x + step)) / (2 * step)
+    bend = (likelihood.surprise(ahead) - likelihood.surprise(behind)) / (2 * step)
+    third = (likelihood.steepness(ahead, weight) - likelihood.steepness(behind, weight)) / (2 * step)
+    assert likelihood.surprise(chances) == pytest.approx(slope, abs=1e-7)
+    assert -likelihood.steepness(chances, weight) == pytest.approx(bend, abs=1e-7)
+    assert -likelihood.third(chances, weight) == pytest.approx(third, abs=1e-7)
+
+
+@pytest.mark.parametrize("scale", SCALES, ids=lambda scale: f"{scale.model}-{scale.gamma}")
+def test_winners_and_levels_have_probability_one_together_and_the_information_of_their_scores(
+    scale: AnswerScale,
+) -> None:
+    x, step = 0.9, 1e-5
+
+    outcomes = [(side, level) for side in (1, -1) for level in range(3)]
+
+    total = sum(chance(scale, side * x, level) for side, level in outcomes)
+    scores = [
+        (
+            math.log(chance(scale, side * (x + step), level))
+            - math.log(chance(scale, side * (x - step), level))
+        )
+        / (2 * step)
+        for side, level in outcomes
+    ]
+    information = sum(
+        chance(scale, side * x, level) * score**2
+        for (side, level), score in zip(outcomes, scores, strict=True)
+    )
+    assert total == pytest.approx(1, abs=1e-12)
+    assert scale.information(np.array([x]))[0] == pytest.approx(information, abs=1e-7)
+    assert scale.expected_shares(np.array([x])).sum() == pytest.approx(1, abs=1e-12)
+
+
+def test_three_margins_tell_as_much_at_any_distance_and_a_winner_only_near_by() -> None:
+    """Cuts as a judge of SD 3 has them that calls 40 % of random pairs slightly and 40 % clearly better."""
+    margins = replace(SCALES[0], cuts=np.array([2.4, 5.8]))
+
+    told = margins.information(np.array([0.0, 3.0, 6.0]))
+
+    winner = expit([0.0, 3.0, 6.0]) * expit([0.0, -3.0, -6.0])
+    assert told == pytest.approx([0.28, 0.26, 0.26], abs=0.015)
+    assert winner == pytest.approx([0.25, 0.045, 0.002], abs=0.001)
+
+
+@pytest.mark.parametrize("model", [VerdictModel.CUMULATIVE, VerdictModel.TWO_PART])
+@pytest.mark.parametrize("kind", ["plain", "panel", "known"])
+def test_the_gradient_of_the_evidence_is_exact(model: VerdictModel, kind: str) -> None:
+    _, data = graded_batch(20, beside=(MARGINS,) if kind == "panel" else (), seed=4)
+    known = FixedAbilities(np.arange(20) < 4, np.linspace(-2, 2, 20)) if kind == "known" else None
+    winner = fit(data.winners_only(), known=known)
+    scales = [begun(winner, data, judge, model) for judge in range(data.n_judges)]
+    search = ScaleSearch(winner.posterior, scales, tau=1.5, tau_fixed=False, start=winner.mode.parameters)
+    place, gradient, step = search._place, search._gradient, 1e-3
+
+    numerical = []
+    for number in range(len(place)):
+        away = np.where(np.arange(len(place)) == number, step, 0.0)
+        ends = [evidence_at(search, place + sign * away) for sign in (1, -1)]
+        numerical.append((ends[0] - ends[1]) / (2 * step))
+
+    assert gradient == pytest.approx(numerical, abs=0.02)
+
+
+def begun(winner: Fit, data: Comparisons, judge: int, model: VerdictModel) -> AnswerScale:
+    assert data.levels is not None
+    own = np.flatnonzero(data.judge == judge)
+    scale = scale_of(judge, own, data.levels.level[own], data.weight[own])
+    assert scale is not None
+    moments = Moments.of(winner.mode)
+    return scale.begun(model, moments.ahead, moments.ahead**2 + moments.variance, data.weight)
+
+
+def evidence_at(search: ScaleSearch, place: FloatArray) -> float:
+    tau, scales = search._at(place)
+    posterior: Posterior = search._read(scales)
+    return posterior.log_evidence(posterior.mode(tau, search.mode.parameters))
+
+
+def test_honest_margins_are_used_and_said_to_tell_more() -> None:
+    truth, data = graded_batch()
+
+    graded, winners = fit(data), fit(data.winners_only())
+
+    (evidence,) = graded.levels
+    assert graded.is_graded
+    assert evidence.lead is not None
+    assert evidence.lead > 20
+    assert evidence.tells is not None
+    assert evidence.words == f"its margins tell {evidence.tells:.1f} times what its winners tell"
+    assert evidence.tells > 1.5
+    assert np.corrcoef(graded.theta, truth)[0, 1] > np.corrcoef(winners.theta, truth)[0, 1]
+    assert graded.standard_errors.mean() < winners.standard_errors.mean()
+    assert graded.theta.sum() == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("says", [Says.RANDOM_CONFIDENCE, Says.HIGH_CONFIDENCE, Says.LOG_ODDS_OF_SIGN])
+def test_worthless_statements_are_not_used(says: Says) -> None:
+    _, data = graded_batch(judge=replace(MARGINS, says=says))
+
+    (evidence,) = fit(data).levels
+
+    assert not evidence.is_used
+    assert evidence.lead is not None
+    assert evidence.lead < 3
+    assert evidence.words.endswith("nothing: not used")
+
+
+def test_models_are_tested_from_four_and_from_eight_comparisons_per_item() -> None:
+    second_look = replace(MARGINS, sd=3.0)
+    _, few = graded_batch(per_item=2, judge=second_look)
+    _, some = graded_batch(per_item=6, judge=second_look)
+
+    untested, tested = fit(few), fit(some)
+
+    assert untested.levels[0].lead is None
+    assert untested.levels[0].words == "its margins are not tested yet: too few comparisons"
+    assert tested.levels[0].model is VerdictModel.CUMULATIVE
+
+
+def test_a_level_that_follows_another_look_is_found_to_be_two_part() -> None:
+    rng = np.random.default_rng(3)
+    truth = rng.normal(0, 2, 60)
+    slots = np.concatenate(
+        [np.column_stack([c, np.roll(c, 1)]) for c in (rng.permutation(60) for _ in range(10))]
+    )
+    difference = truth[slots[:, 0]] - truth[slots[:, 1]]
+    a_won = rng.random(len(slots)) < expit(difference)
+    winners_lead = np.where(a_won, difference, -difference)
+    margin = 1 + (2.0 * winners_lead + rng.logistic(size=len(slots)) > 3).astype(int)
+
+    fitted = fit(Comparisons.of(60, slots[:, 0], slots[:, 1], a_won, margin=margin))
+
+    assert fitted.levels[0].model is VerdictModel.TWO_PART
+    assert fitted.levels[0].gamma == pytest.approx(2.0, abs=0.7)
+
+
+def test_a_model_can_be_asked_for_untested() -> None:
+    _, data = graded_batch(judge=replace(MARGINS, says=Says.RANDOM_CONFIDENCE))
+
+    for model in VerdictModel:
+        assert fit(data, models={0: model}).levels[0].model is model
+
+    with pytest.raises(InvalidArgument, match="no judge 7"):
+        fit(data, models={7: VerdictModel.CUMULATIVE})
+
+
+def test_an_earlier_fit_as_start_changes_nothing_that_shows() -> None:
+    _, data = graded_batch()
+    once = fit(data)
+
+    again = fit(data, start=once)
+
+    assert again.theta == pytest.approx(once.theta, abs=5e-3)
+    assert again.tau == pytest.approx(once.tau, rel=5e-3)
+    assert again.eb_reliability == pytest.approx(once.eb_reliability, abs=5e-4)
+
+
+def test_only_the_order_of_log_odds_counts() -> None:
+    _, data = graded_batch(judge=replace(MARGINS, says=Says.LOG_ODDS))
+    rng = np.random.default_rng(0)
+    log_odds = np.where(data.a_won, 1, -1) * np.abs(rng.normal(size=len(data)) + 3)
+
+    def fitted(values: FloatArray) -> Fit:
+        return fit(Comparisons.of(40, data.slot_a, data.slot_b, data.a_won, log_odds=values))
+
+    changed = fitted(np.sign(log_odds) * np.expm1(np.abs(log_odds) / 2) ** 3)
+
+    assert changed.theta == pytest.approx(fitted(log_odds).theta, abs=1e-8)
+
+
+def test_judges_of_every_kind_are_fitted_together() -> None:
+    silent, random = replace(MARGINS, says=Says.NOTHING), replace(MARGINS, says=Says.RANDOM_CONFIDENCE)
+    truth, data = graded_batch(60, per_item=20, beside=(silent, random), seed=2)
+
+    panel = analyse_panel(data)
+
+    by_judge = {report.judge: report.levels for report in panel.judges}
+    assert by_judge[1] is None
+    assert by_judge[0] is not None
+    assert by_judge[2] is not None
+    assert (by_judge[0].is_used, by_judge[2].is_used) == (True, False)
+    assert by_judge[2].source is LevelSource.CONFIDENCE
+    assert np.corrcoef(panel.fit.theta, truth)[0, 1] ** 2 > 0.9
+    assert all(report.left_out is not None for report in panel.judges)
+
+
+def test_both_answers_of_a_pair_count_as_one_when_they_share_their_noise() -> None:
+    independent, shared = MARGINS, replace(MARGINS, shared_noise=0.9)
+    batches = [graded_batch(both_orders=True, judge=judge)[1] for judge in (independent, shared)]
+
+    apart, together = (fit(data) for data in batches)
+
+    assert apart.levels[0].shared_noise == pytest.approx(0.0, abs=0.25)
+    assert together.levels[0].shared_noise == pytest.approx(0.8, abs=0.2)
+    assert apart.posterior.weight.sum() == len(batches[0])
+    assert len(batches[1]) / 2 <= together.posterior.weight.sum() < 0.6 * len(batches[1])
+
+
+def test_misfit_of_levels_is_reported_by_judge() -> None:
+    _, data = graded_batch(per_item=20)
+
+    (honest,) = level_fit(fit(data))
+
+    assert honest.infit == pytest.approx(1.0, abs=0.15)
+    assert honest.largest_gap < 0.05
+    assert honest.observed.sum() == pytest.approx(1)
+    assert level_fit(fit(data.winners_only())) == ()
+
+
+def test_halves_and_resamples_use_what_the_fit_uses() -> None:
+    _, data = graded_batch(30)
+    graded, winners = fit(data), fit(data.winners_only())
+
+    halves = [reliability_of(each, seed=1, halves=10).split_half for each in (graded, winners)]
+    resampled = bootstrap(graded, seed=1, resamples=20)
+
+    assert halves[0] is not None
+    assert halves[1] is not None
+    assert halves[0].stepped_up > halves[1].stepped_up
+    assert np.corrcoef(resampled.theta.mean(axis=0), graded.theta)[0, 1] > 0.98
+
+
+def test_a_graded_batch_is_put_on_an_earlier_scale() -> None:
+    truth, data = graded_batch(30, per_item=20)
+    anchors = AnchorScale.of(np.arange(6), truth[:6] + 5.0, np.full(6, 0.2))
+
+    linked = link(data, anchors)
+
+    assert linked.fit.is_graded
+    assert linked.theta.mean() == pytest.approx(5.0 + truth.mean(), abs=0.6)
+
+
+def test_a_forecast_expects_what_graded_answers_tell() -> None:
+    _, data = graded_batch(per_item=6)
+    asked = np.column_stack([data.slot_a, data.slot_b])
+
+    graded, winners = (
+        forecast(
+            PairingState.of(40, asked, fit=fitted),
+            target_reliability=0.97,
+            cost_per_comparison=Decimal("0.01"),
+            seed=0,
+        )
+        for fitted in (fit(data), fit(data.winners_only()))
+    )
+
+    assert graded.eb_reliability > winners.eb_reliability
+    assert graded.until_target is not None
+    assert winners.until_target is not None
+    assert graded.until_target.expected < winners.until_target.expected
+
+
+def test_information_of_a_panel_is_that_of_its_judges_by_their_share() -> None:
+    _, data = graded_batch(beside=(replace(MARGINS, says=Says.NOTHING),), per_item=20)
+    fitted = fit(data)
+    far = np.array([4.0])
+
+    told = ExpectedInformation(fitted)(far)[0]
+
+    winner = expit(4.0) * expit(-4.0)
+    scale = fitted.scales[0].information(far)[0]
+    share = float(np.mean(data.judge == 0))
+    assert told == pytest.approx(share * scale + (1 - share) * winner, rel=0.1)
+    assert ExpectedInformation(fitted).over(far, np.array([1e-12]))[0] == pytest.approx(told, rel=0.1)
+
+
+def test_fewer_pairs_are_asked_in_both_orders_when_levels_count() -> None:
+    _, data = graded_batch(per_item=6)
+    asked = np.column_stack([data.slot_a, data.slot_b])
+
+    shares = [
+        PairingState.of(40, asked, fit=fitted, settings=PairingSettings()).both_orders_share
+        for fitted in (fit(data), fit(data.winners_only()), None)
+    ]
+
+    assert shares == [0.10, 0.20, 0.20]
+    assert plan_pairs(PairingState.of(40, asked, fit=fit(data)), count=20, seed=0, policy=Policy.INFORMATION)
+
+
+def test_more_items_than_are_factorised_are_fitted_too() -> None:
+    truth, data = graded_batch(1_050, per_item=6, judge=replace(MARGINS, sd=3.0))
+
+    fitted = fit(data)
+
+    assert fitted.is_graded
+    assert fitted.tau == pytest.approx(3.0, abs=0.3)
+    assert np.corrcoef(fitted.theta, truth)[0, 1] ** 2 > 0.88
