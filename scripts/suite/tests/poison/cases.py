@@ -67,7 +67,7 @@ async def start(stage: Stage, case: Case, number: int) -> EventEnvelope[Any]:
     if any("inbox" in statement.text for statement in case.statements):
         stage.bus.correlations[str(envelope.correlation_id)] = batch_id
     calls = [one for one in case.statements if one.text.startswith(PORT)]
-    stage.ports.batches.update(dict.fromkeys((own, *ids), batch_id))
+    stage.ports.batches.update(dict.fromkeys((batch_id, own, *ids), batch_id))
     stage.ports.failing[batch_id] = {
         (one.service, one.worker, one.text.removeprefix(PORT)): ERRORS[number % len(ERRORS)] for one in calls
     }
