@@ -136,10 +136,7 @@ class JudgeRequests:
 
         async with self.store.transaction() as transaction:
             waiting = await transaction.queue.next_waiting(provider=self.provider, limit=free)
-        failures = await self.isolate(waiting, lease)
-        if len(failures) == len(waiting) > 1:
-            raise failures[0].error  # it is not the fault of one of them
-        for failure in failures:
+        for failure in await self.isolate(waiting, lease):
             await self.count_untaken(failure.item, failure.error)
 
     async def _lease(self, limit: int, *, among: Sequence[QueueId] | None = None) -> Sequence[LeasedRequest]:
