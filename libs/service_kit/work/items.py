@@ -25,7 +25,7 @@ from service_kit.work.failed_items import (
     record_failures,
     retried_items,
 )
-from service_kit.work.isolation import Failure, isolate
+from service_kit.work.isolation import Failure, isolate, isolate_largest_first
 from service_kit.work.outages import OUTAGES
 from service_kit.work.worker import AT_ONCE, FALLBACK_SECONDS, FIRST_RETRY_SECONDS, Pulse, Wakeup, Worker
 
@@ -195,7 +195,7 @@ class ItemWorker(Generic[KeyT]):
         taken = await self.take(self.batch_size)
         if not taken.keys:
             return taken.rest_seconds
-        failures = await isolate(taken.keys, self.handle)
+        failures = await isolate_largest_first(taken.keys, self.handle)
         failed = {failure.item for failure in failures}
         await self.failures.succeeded([key for key in taken.keys if key not in failed])
         if failures:
