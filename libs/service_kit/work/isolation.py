@@ -1,5 +1,6 @@
 """Narrowing: when a set of items cannot be handled, find the item at fault and handle the others in the same step."""
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -39,3 +40,27 @@ async def isolate(
         return []
     middle = len(items) // 2
     return [*await isolate(items[:middle], handle), *await isolate(items[middle:], handle)]
+
+
+async def isolate_largest_first(
+    items: Sequence[ItemT], handle: Callable[[Sequence[ItemT]], Awaitable[None]]
+) -> list[Failure[ItemT]]:
+    """As ``isolate``, for items whose order does not matter: the largest parts are handled first.
+
+    So good items do not wait until each bad one before them has been found, which takes long where there are many.
+    """
+    failures: list[Failure[ItemT]] = []
+    parts = deque([items] if items else [])
+    while parts:
+        part = parts.popleft()
+        try:
+            await handle(part)
+        except Exception as error:
+            if is_infrastructure_error(error):
+                raise
+            if len(part) == 1:
+                failures.append(Failure(part[0], error))
+            else:
+                middle = len(part) // 2
+                parts += [part[:middle], part[middle:]]
+    return failures

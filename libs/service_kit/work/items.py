@@ -25,7 +25,7 @@ from service_kit.work.failed_items import (
     record_failures,
     retried_items,
 )
-from service_kit.work.isolation import Failure, isolate
+from service_kit.work.isolation import Failure, isolate, isolate_largest_first
 from service_kit.work.outages import OUTAGES
 from service_kit.work.worker import AT_ONCE, FALLBACK_SECONDS, FIRST_RETRY_SECONDS, Pulse, Wakeup, Worker
 
@@ -106,20 +106,25 @@ class FailureRecord(Generic[KeyT]):
             recorded.extend(found)
 
         unrecorded = await isolate(list(keys), record)
-        for item in recorded:
-            self._retried.add(item.item)
-            await self._counted(keys[item.item], item.attempts)
+        attempts = {item.item: item.attempts for item in recorded}
+        self._retried.update(attempts)
         for failure in unrecorded:
             log.error("item.failure_not_recorded", worker=self.worker, exc_info=failure.error)
             self._unrecorded[failure.item] += 1
-            await self._counted(keys[failure.item], self._unrecorded[failure.item])
-
-    async def _counted(self, failure: Failure[KeyT], attempts: int) -> None:
-        self.metrics.item_failures.labels(self.worker).inc()
-        if attempts >= self.rules.max_attempts:
-            await self._set_aside(failure, attempts)
-        else:
-            log.warning("item.failed", **self._described(failure, attempts))
+            attempts[failure.item] = self._unrecorded[failure.item]
+        # Many items that fail alike have one traceback: to write it takes longer than the work of an item.
+        explained: set[str] = set()
+        for key, count in attempts.items():
+            described = self._described(keys[key], count)
+            if described["reason"] not in explained:
+                explained.add(described["reason"])
+                described["exc_info"] = keys[key].error
+            self.metrics.item_failures.labels(self.worker).inc()
+            if count < self.rules.max_attempts:
+                log.warning("item.failed", **described)
+                continue
+            await self._set_aside(keys[key], count)
+            log.error("item.set_aside", **described)
 
     def _described(self, failure: Failure[KeyT], attempts: int) -> dict[str, Any]:
         return {
@@ -156,7 +161,6 @@ class FailureRecord(Generic[KeyT]):
         self._retried.discard(item)
         self._unrecorded.pop(item, None)
         self.metrics.items_set_aside.labels(self.worker).inc()
-        log.error("item.set_aside", **self._described(failure, attempts))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,7 +195,7 @@ class ItemWorker(Generic[KeyT]):
         taken = await self.take(self.batch_size)
         if not taken.keys:
             return taken.rest_seconds
-        failures = await isolate(taken.keys, self.handle)
+        failures = await isolate_largest_first(taken.keys, self.handle)
         failed = {failure.item for failure in failures}
         await self.failures.succeeded([key for key in taken.keys if key not in failed])
         if failures:

@@ -1,11 +1,11 @@
 """How workers wait, wake each other, and keep one failing item from stopping the others."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 ItemT = TypeVar("ItemT")
 ItemT_co = TypeVar("ItemT_co", covariant=True)
-KeyT_contra = TypeVar("KeyT_contra", contravariant=True)
+KeyT = TypeVar("KeyT")
 
 
 class WakeProviders(Protocol):
@@ -55,11 +55,11 @@ class Isolate(Protocol):
         ...
 
 
-class FailureCount(Protocol[KeyT_contra]):
+class FailureCount(Protocol[KeyT]):
     """Counts failures of items; an item that has failed too often is set aside."""
 
-    async def __call__(self, key: KeyT_contra, error: Exception) -> None:
-        """Count one failure; raises errors of the infrastructure only."""
+    async def __call__(self, errors: Mapping[KeyT, Exception]) -> None:
+        """Count one failure of each; raises errors of the infrastructure only."""
         ...
 
 

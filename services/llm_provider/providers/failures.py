@@ -1,6 +1,6 @@
 """How failing items are counted and set aside: one record per worker in the service's database."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
 import structlog
@@ -85,8 +85,9 @@ class Failures:
 
 
 def _counting(record: FailureRecord[QueueId]) -> FailureCount[QueueId]:
-    async def count(key: QueueId, error: Exception) -> None:
-        await record.failed([Failure(key, error)])
+    async def count(errors: Mapping[QueueId, Exception]) -> None:
+        if errors:
+            await record.failed([Failure(key, error) for key, error in errors.items()])
 
     return count
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dishka import Provider, Scope, provide
 from model_manifest import list_providers
-from service_kit.work.isolation import isolate
+from service_kit.work.isolation import isolate, isolate_largest_first
 from service_kit.work.worker import Pulse
 
 from llm_provider.domain.batch_job import JobPolicy
@@ -131,7 +131,7 @@ class UseCaseProvider(Provider):
         unrecorded = UnrecordedCalls(set_aside_request=set_aside)
         return RecordIsolated(
             record=record,
-            isolate=isolate,
+            isolate=isolate_largest_first,
             unrecorded=unrecorded,
             count_failure=failures.of_calls(unrecorded.set_aside),
         )
@@ -183,7 +183,7 @@ class UseCaseProvider(Provider):
                 announce_calls=settings.announce_calls,
                 set_aside_unreadable=failures.of_unreadable_rows(),
                 count_untaken=failures.of_untaken_rows(),
-                isolate=isolate,
+                isolate=isolate_largest_first,
                 steps=WorkerSteps(f"judge-{provider}"),
                 wakeup=wakeups[provider],
                 pulse=Pulse(),

@@ -6,7 +6,7 @@ import pytest
 from event_contracts import Unavailable
 from hypothesis import given
 from hypothesis import strategies as st
-from service_kit.work.isolation import isolate
+from service_kit.work.isolation import isolate, isolate_largest_first
 
 
 class Handler:
@@ -61,3 +61,28 @@ async def test_nothing_to_handle_calls_nobody() -> None:
 
     assert await isolate([], handler) == []
     assert handler.calls == 0
+
+
+@given(st.lists(st.integers(0, 60), unique=True), st.sets(st.integers(0, 60)))
+async def test_largest_first_handles_and_reports_the_same(items: list[int], poisonous: set[int]) -> None:
+    handler = Handler(poisonous)
+
+    failures = await isolate_largest_first(items, handler)
+
+    assert sorted(handler.handled) == sorted(item for item in items if item not in poisonous)
+    assert sorted(failure.item for failure in failures) == sorted(poisonous.intersection(items))
+    assert all(str(failure.error) == f"cannot handle {failure.item}" for failure in failures)
+
+
+async def test_largest_first_good_items_do_not_wait_for_many_bad_ones() -> None:
+    handler = Handler(set(range(250)))
+    calls_before: list[int] = []
+
+    async def handle(items: Sequence[int]) -> None:
+        await handler(items)
+        calls_before.append(handler.calls)
+
+    await isolate_largest_first(range(500), handle)
+
+    assert sorted(handler.handled) == list(range(250, 500))
+    assert calls_before == [3]

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from event_contracts import FINAL_STATES, AssessmentState, EventEnvelope
 from suite.tests.poison.census import Statement
+from suite.tests.poison.judges import SLOW_SECONDS
 from suite.tests.poison.ports import ERRORS, PORT
 from suite.tests.poison.scenarios import Scenario
 from suite.tests.poison.stage import Stage
@@ -67,7 +68,7 @@ async def start(stage: Stage, case: Case, number: int) -> EventEnvelope[Any]:
     if any("inbox" in statement.text for statement in case.statements):
         stage.bus.correlations[str(envelope.correlation_id)] = batch_id
     calls = [one for one in case.statements if one.text.startswith(PORT)]
-    stage.ports.batches.update(dict.fromkeys((own, *ids), batch_id))
+    stage.ports.batches.update(dict.fromkeys((batch_id, own, *ids), batch_id))
     stage.ports.failing[batch_id] = {
         (one.service, one.worker, one.text.removeprefix(PORT)): ERRORS[number % len(ERRORS)] for one in calls
     }
@@ -89,7 +90,11 @@ async def outcome(stage: Stage, case: Case, batch_id: str) -> Outcome:
                 await asyncio.sleep(0.1)
                 await look(stage, found)
     except TimeoutError:
-        pass
+        return found
+    # The last thing that happens to a batch, once its slow judgements have been answered.
+    if any(statement.worker == "report_consumption" for statement in case.statements):
+        await asyncio.sleep(SLOW_SECONDS + 1)
+        await look(stage, found)
     return found
 
 

@@ -154,13 +154,17 @@ TAKE = text(
     """
 )
 
-# The requests that are taken next, unless a meter stands in their way.
+# The requests that are taken next, unless a meter stands in their way; those of one batch side by side, because what
+# is wrong with one of them is often wrong with all.
 NEXT_WAITING = text(
     f"""
-    SELECT id FROM judge_request
-    WHERE state = 'waiting' AND provider = :provider AND expires_at > clock_timestamp()
-      AND cancel_requested_at IS NULL AND {may_be_tried(ROW_WORKER, "judge_request.id")}
-    ORDER BY priority DESC, turn, seq LIMIT :limit
+    SELECT id FROM (
+        SELECT id, lane, priority, turn, seq FROM judge_request
+        WHERE state = 'waiting' AND provider = :provider AND expires_at > clock_timestamp()
+          AND cancel_requested_at IS NULL AND {may_be_tried(ROW_WORKER, "judge_request.id")}
+        ORDER BY priority DESC, turn, seq LIMIT :limit
+    ) AS next
+    ORDER BY lane, priority DESC, turn, seq
     """
 )
 

@@ -116,8 +116,7 @@ class RunJobs:
 
     async def _readable(self, rows: Rows) -> Sequence[LeasedRequest]:
         """The requests that can be read; the others are set aside."""
-        for found in rows.unreadable:
-            await self.set_aside_unreadable(found.queue_id, found.error)
+        await self.set_aside_unreadable({found.queue_id: found.error for found in rows.unreadable})
         return rows.requests
 
     async def _not_submitted(self, job: Job, error: SuiteError) -> None:

@@ -97,13 +97,10 @@ class JudgeRequests:
         # Only when a quarter of the slots is free: a query for every single slot would cost more than it gains.
         if free * 4 < self.concurrency:
             return FALLBACK_SECONDS
-        leased = await self._take(free)
-        for one in leased:
-            self.calling[one.queue_id] = one
-            group.create_task(self._call(one))
+        leased = await self._take(free, group)
         if self.unreadable or self.done:
             return FAILED_STEP_SECONDS
-        return FALLBACK_SECONDS if len(leased) == free else await self._seconds_until_grant()
+        return FALLBACK_SECONDS if leased == free else await self._seconds_until_grant()
 
     async def _record_done(self) -> None:
         ended, self.done[:] = list(self.done), []
@@ -119,30 +116,29 @@ class JudgeRequests:
                 if call.queue_id not in kept:
                     self.calling.pop(call.queue_id, None)
 
-    async def _take(self, free: int) -> Sequence[LeasedRequest]:
-        """Lease requests; where that fails because of one of them, all others are leased in the same step."""
-        taken: list[LeasedRequest] = []
+    async def _take(self, free: int, group: asyncio.TaskGroup) -> int:
+        """Lease requests and call for them; returns how many.
+
+        Where a lease fails because of some requests, all others are leased in the same step.
+        """
+        before = len(self.calling)
 
         async def lease_next(_: Sequence[int]) -> None:
-            taken.extend(await self._lease(free))
+            await self._lease(free, group)
+
+        async def lease(part: Sequence[QueueId]) -> None:
+            await self._lease(len(part), group, among=part)
 
         if await self.isolate([free], lease_next):
-            await self._take_isolated(free, taken)
-        return taken
+            async with self.store.transaction() as transaction:
+                waiting = await transaction.queue.next_waiting(provider=self.provider, limit=free)
+            failures = await self.isolate(waiting, lease)
+            await self.count_untaken({failure.item: failure.error for failure in failures})
+        return len(self.calling) - before
 
-    async def _take_isolated(self, free: int, taken: list[LeasedRequest]) -> None:
-        async def lease(part: Sequence[QueueId]) -> None:
-            taken.extend(await self._lease(len(part), among=part))
-
-        async with self.store.transaction() as transaction:
-            waiting = await transaction.queue.next_waiting(provider=self.provider, limit=free)
-        failures = await self.isolate(waiting, lease)
-        if len(failures) == len(waiting) > 1:
-            raise failures[0].error  # it is not the fault of one of them
-        for failure in failures:
-            await self.count_untaken(failure.item, failure.error)
-
-    async def _lease(self, limit: int, *, among: Sequence[QueueId] | None = None) -> Sequence[LeasedRequest]:
+    async def _lease(
+        self, limit: int, group: asyncio.TaskGroup, *, among: Sequence[QueueId] | None = None
+    ) -> None:
         async with self.store.transaction() as transaction:
             rows = await transaction.queue.take(
                 provider=self.provider, worker=self.worker, limit=limit, among=among
@@ -152,7 +148,9 @@ class JudgeRequests:
                     [call_started(one.request, attempt=one.attempts) for one in rows.requests]
                 )
         self.unreadable.extend(rows.unreadable)
-        return rows.requests
+        for one in rows.requests:
+            self.calling[one.queue_id] = one
+            group.create_task(self._call(one))
 
     async def _seconds_until_grant(self) -> float:
         """How long to rest when fewer calls were granted than could be made: requests may wait for a limit."""
@@ -179,10 +177,9 @@ class JudgeRequests:
             await transaction.meters.settle(provider=self.provider, settlements=unused_settlements(unused))
 
     async def _set_aside_unreadable(self) -> None:
-        while self.unreadable:
-            found = self.unreadable[0]
-            await self.set_aside_unreadable(found.queue_id, found.error)
-            self.unreadable.pop(0)
+        if found := {one.queue_id: one.error for one in self.unreadable}:
+            await self.set_aside_unreadable(found)
+            self.unreadable.clear()
 
     async def _call(self, leased: LeasedRequest) -> None:
         try:

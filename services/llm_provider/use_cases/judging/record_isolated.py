@@ -39,9 +39,8 @@ class RecordIsolated:
             await self.record(part, provider=provider)
 
         failures = await self.isolate(calls, record)
-        for failure in failures:
-            self.unrecorded.calls[failure.item.queue_id] = failure.item
-            await self.count_failure(failure.item.queue_id, failure.error)
+        self.unrecorded.calls.update({failure.item.queue_id: failure.item for failure in failures})
+        await self.count_failure({failure.item.queue_id: failure.error for failure in failures})
         return [
             failure.item for failure in failures if self.unrecorded.calls.pop(failure.item.queue_id, None)
         ]
