@@ -5,7 +5,7 @@ does, which takes minutes; CJ_POISON_REPORT names a file that each case is then 
 """
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ import pytest_asyncio
 from dishka import Provider, Scope
 from event_contracts import AssessmentState
 from service_kit.work.failed_items import RetryRules
-from suite.tests.poison.cases import Case, Group, Outcome, run
+from suite.tests.poison.cases import Beside, Case, Outcome, run
 from suite.tests.poison.census import Statement
 from suite.tests.poison.judges import MoodyJudges
 from suite.tests.poison.ports import PORT
@@ -27,10 +27,9 @@ from suite.tests.poison.stage import Stage, suite_on_stage
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 QUICK: Final = RetryRules(max_attempts=3, first_delay=timedelta(milliseconds=50))
-SIDE_BY_SIDE: Final = 4
 EVERYTHING: Final = os.environ.get("CJ_POISON") == "all"
 MAX_RATIO: Final = 1.2
-TRIES: Final = 3
+TRIES: Final = 5
 """A healthy batch that a busy machine has delayed is judged again, beside new poison."""
 
 OF_NO_BATCH: Final = {
@@ -123,50 +122,33 @@ class Pack:
         alone = [Case(scenario, (statement,)) for scenario in scenarios_for(statement.worker)]
         return alone if first is None else [Case(first.scenario, (*first.statements, statement)), *alone]
 
-    async def run(self, cases: Sequence[Case]) -> None:
-        """Run cases beside a healthy batch; again where that was slow, for it may have been the machine."""
-        groups, ratios = [await run(self.stage, cases)], []
-        while True:
-            ratios.append(groups[-1].healthy_seconds / self.expected_seconds)
-            if ratios[-1] <= MAX_RATIO or len(groups) == TRIES:
+    async def run(self, case: Case) -> None:
+        """Run a case beside a healthy batch; again where that was slow, for it may have been the machine."""
+        expected, ratios, known = self.expected_seconds, [], len(self.problems)
+        for _ in range(TRIES):
+            beside = await run(self.stage, case)
+            self._check(beside)
+            _report(f"BESIDE {beside.healthy_seconds:.2f} s {beside.outcome}")
+            ratios.append(beside.healthy_seconds / expected)
+            if ratios[-1] <= MAX_RATIO:
                 break
-            # The machine may have become busier since: beside ordinary batches a batch is as slow then.
-            control = await run(self.stage, [Case(case.scenario) for case in cases])
-            self.expected_seconds = max(self.expected_seconds, control.healthy_seconds)
-            groups.append(await run(self.stage, cases))
+            # The machine may have become busier since: a batch is as slow then beside the same batch without poison.
+            control = await run(self.stage, Case(case.scenario))
+            expected = max(self.expected_seconds, control.healthy_seconds)
         self.ratios.append(min(ratios))
         if min(ratios) > MAX_RATIO:
-            self.problems.append(f"{min(ratios):.2f} times as slow beside " + "; ".join(map(str, cases)))
-        known = len(self.problems)
-        for group in groups:
-            self._check(group)
-            _report(f"GROUP {group.healthy_seconds:.2f} s", *map(str, group.outcomes))
+            self.problems.append(f"{min(ratios):.2f} times as slow beside {case}")
         _report(*(f"PROBLEM {one}" for one in self.problems[known:]))
-        for case in cases:
-            for statement in self.poisoned.intersection(case.statements):
-                self.failing.setdefault((statement.service, statement.worker), case)
+        for statement in self.poisoned.intersection(case.statements):
+            self.failing.setdefault((statement.service, statement.worker), case)
 
-    def _check(self, group: Group) -> None:
-        self.outcomes += group.outcomes
-        self.problems += group.not_ready
-        if group.healthy_state is not AssessmentState.COMPLETED:
-            self.problems.append(f"the healthy batch ended {group.healthy_state}")
-        for one in group.outcomes:
-            if not one.has_ended or one.cancel not in (202, 409):
-                self.problems.append(f"not ended: {one}")
-
-
-def _groups(cases: Sequence[Case]) -> Iterator[Sequence[Case]]:
-    """Cases to run side by side: of each worker one, as a batch is to be as fast as alone beside one bad batch."""
-    left = list(cases)
-    while left:
-        chosen: dict[tuple[str, str], Case] = {}
-        for case in left:
-            target = case.statements[-1]
-            if len(chosen) < SIDE_BY_SIDE:
-                chosen.setdefault((target.service, target.worker), case)
-        yield list(chosen.values())
-        left = [case for case in left if case not in chosen.values()]
+    def _check(self, beside: Beside) -> None:
+        self.outcomes.append(beside.outcome)
+        self.problems += beside.not_ready
+        if beside.healthy_state is not AssessmentState.COMPLETED:
+            self.problems.append(f"the healthy batch ended {beside.healthy_state}")
+        if not beside.outcome.has_ended or beside.outcome.cancel not in (202, 409):
+            self.problems.append(f"not ended: {beside.outcome}")
 
 
 def _report(*lines: str) -> None:
@@ -178,19 +160,14 @@ def _report(*lines: str) -> None:
 
 async def poisoned_everywhere(stage: Stage, *, of_ports: bool) -> Pack:
     """Let everything fail once, and report it."""
-    ordinary = [Case(scenario) for scenario in SCENARIOS]
     alone = median([(await stage.healthy())[1] for _ in range(3)])
-    groups = [
-        await run(stage, ordinary[first : first + SIDE_BY_SIDE])
-        for first in range(0, len(ordinary), SIDE_BY_SIDE)
-    ]
-    beside = median([group.healthy_seconds for group in groups])
+    beside = median([(await run(stage, Case(scenario))).healthy_seconds for scenario in SCENARIOS])
     pack = Pack(stage, expected_seconds=max(alone, beside), of_ports=of_ports)
     while cases := pack.next_cases():
-        for group in _groups(cases):
-            await pack.run(group)
+        for case in cases:
+            await pack.run(case)
     _report(
-        f"alone {alone:.2f} s, beside {SIDE_BY_SIDE} ordinary batches {beside:.2f} s",
+        f"alone {alone:.2f} s, beside an ordinary batch {beside:.2f} s",
         f"{len(pack.outcomes)} cases, {len(pack.poisoned)} of {len(pack.wanted)} failed once",
         f"slowest healthy batch {max(pack.ratios):.2f} times; all {[round(ratio, 2) for ratio in pack.ratios]}",
         *(f"missing: {one}" for one in pack.missing),

@@ -1,8 +1,9 @@
-"""Cases of poison, several at a time, with a healthy batch beside them."""
+"""Cases of poison, each with a healthy batch beside it."""
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any, Final
 
 from event_contracts import FINAL_STATES, AssessmentState, EventEnvelope
@@ -14,6 +15,9 @@ from suite.tests.poison.stage import Stage
 from suite.tests.poison.triggers import SQLSTATES
 
 PATIENCE_SECONDS: Final = 90.0
+
+_ERRORS: Final = cycle(ERRORS)
+_SQLSTATES: Final = cycle(SQLSTATES)
 
 _SOONER: Final = (
     "UPDATE assessment_batch SET next_check_at = now() WHERE batch_id = $1 AND state = 'accepted'"
@@ -59,7 +63,7 @@ class Outcome:
         )
 
 
-async def start(stage: Stage, case: Case, number: int) -> EventEnvelope[Any]:
+async def start(stage: Stage, case: Case) -> EventEnvelope[Any]:
     """Make the request of a case, and poison its statements."""
     envelope = await stage.request(word=case.scenario.word, **case.scenario.hints)
     batch_id, ids = envelope.data.entity_id, (str(envelope.event_id), str(envelope.correlation_id))
@@ -70,13 +74,13 @@ async def start(stage: Stage, case: Case, number: int) -> EventEnvelope[Any]:
     calls = [one for one in case.statements if one.text.startswith(PORT)]
     stage.ports.batches.update(dict.fromkeys((batch_id, own, *ids), batch_id))
     stage.ports.failing[batch_id] = {
-        (one.service, one.worker, one.text.removeprefix(PORT)): ERRORS[number % len(ERRORS)] for one in calls
+        (one.service, one.worker, one.text.removeprefix(PORT)): next(_ERRORS) for one in calls
     }
     async with stage.looking:
         for statement in case.statements:
             if statement in calls:
                 continue
-            state = SQLSTATES[number % len(SQLSTATES)]
+            state = next(_SQLSTATES)
             await stage.databases[statement.service].poison(batch_id, statement.tagged, state=state)
     return envelope
 
@@ -125,27 +129,23 @@ async def look(stage: Stage, found: Outcome) -> None:
 
 
 @dataclass
-class Group:
-    """What came of some cases, and how long the healthy batch beside them took."""
+class Beside:
+    """What came of a case, and how long the healthy batch beside it took."""
 
-    outcomes: Sequence[Outcome]
+    outcome: Outcome
     healthy_seconds: float
     healthy_state: AssessmentState
     not_ready: Sequence[str]
 
 
-async def run(stage: Stage, cases: Sequence[Case]) -> Group:
-    """Run cases side by side, and a healthy batch among them."""
-    envelopes = [await start(stage, case, number) for number, case in enumerate(cases)]
+async def run(stage: Stage, case: Case) -> Beside:
+    """Run a case and a healthy batch side by side."""
+    envelope = await start(stage, case)
     async with asyncio.TaskGroup() as tasks:
-        for case, envelope in zip(cases, envelopes, strict=True):
-            tasks.create_task(case.scenario.drive(stage, envelope))
+        tasks.create_task(case.scenario.drive(stage, envelope))
         status, seconds = await stage.healthy()
-    found = await asyncio.gather(
-        *(outcome(stage, case, one.data.entity_id) for case, one in zip(cases, envelopes, strict=True))
-    )
+    found = await outcome(stage, case, envelope.data.entity_id)
     not_ready = await stage.not_ready()
-    for one in found:
-        one.cancel = await stage.cancel(one.batch_id)
+    found.cancel = await stage.cancel(found.batch_id)
     await stage.heal()
-    return Group(found, seconds, status.state, not_ready)
+    return Beside(found, seconds, status.state, not_ready)
