@@ -8,7 +8,7 @@ PDM := .cache/pdm/bin/pdm
 READY := .venv/.ready
 WORKERS ?= 2
 
-.PHONY: help setup demo test check generate up down clean bench-judging bench-measurement bench-pipeline bench-provider chaos test-local-llm
+.PHONY: help setup demo test check generate up down clean bench-judging bench-measurement bench-memory bench-pipeline bench-provider chaos test-local-llm
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -58,10 +58,13 @@ generate: $(READY)  ## write schemas, API documents and reference pages anew
 bench-measurement: $(READY)  ## time and accuracy of the fit beside choix, evalica and scikit-learn
 	@.venv/bin/python -m suite.benchmarks.measurement
 
-bench-judging: $(READY)  ## comparisons an essay needs when judges say by how much, in simulated batches
+bench-judging: $(READY)  ## comparisons per essay that are needed when judges say by how much, in simulated batches
 	@.venv/bin/python -m suite.benchmarks.judging
 
-bench-pipeline: $(READY)  ## comparisons a second through both services, Kafka and PostgreSQL, beside the bare floor
+bench-memory: $(READY)  ## peak memory of the services while 2,000 long essays are assessed, in one batch and in 64
+	@.venv/bin/python -m suite.benchmarks.memory
+
+bench-pipeline: $(READY)  ## comparisons per second through both services, Kafka and PostgreSQL, beside the bare floor
 	@.venv/bin/python -m suite.benchmarks.pipeline
 
 bench-provider: $(READY)  ## use of a vendor's rate limits, and the gateway's overhead
