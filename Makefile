@@ -6,7 +6,7 @@ PYTHON ?= python3
 PDM_VERSION := 2.29.3
 PDM := .cache/pdm/bin/pdm
 READY := .venv/.ready
-WORKERS ?= 2
+WORKERS ?= 3
 
 .PHONY: help setup demo test check generate up down clean bench-judging bench-measurement bench-memory bench-pipeline bench-provider chaos test-local-llm
 
@@ -34,7 +34,7 @@ demo: $(READY)  ## assess the sample assignment with the simulated judge: no Doc
 	@exec .venv/bin/cj-suite demo
 
 test: $(READY)  ## run every test, on real PostgreSQL and Kafka
-	@.venv/bin/pytest -n $(WORKERS)
+	@.venv/bin/pytest -n $(WORKERS) --dist worksteal
 
 test-local-llm: $(READY)  ## a small real model judges a batch on this machine; builds llama.cpp once (some minutes)
 	@CJ_LOCAL_LLM=1 .venv/bin/pytest services/llm_provider/tests/integration/test_llm_provider_local_llm.py

@@ -14,6 +14,7 @@ from service_kit.callbacks.policy import callback_client
 from service_kit.callbacks.relay import CallbackRelay, CallbackSender
 from service_kit.callbacks.webhooks import CallbackPolicy, WebhookSigner
 from service_kit.http.authentication import AdministratorsOnly, KeySource, PublishedKeys, SharedSecret
+from service_kit.http.certificates import trusted_certificates
 from service_kit.http.operations import Check
 from service_kit.http.set_aside import Gate, Reopen, SetAsideActions, set_aside_api
 from service_kit.messaging.bus_relay import OutboxRelay
@@ -128,7 +129,7 @@ class InfrastructureProvider(Provider):
 
     @provide
     async def http_client(self) -> AsyncIterator[httpx2.AsyncClient]:
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(verify=trusted_certificates()) as client:
             yield client
 
     @provide
