@@ -13,6 +13,7 @@ from batch_conductor.settings import Settings
 from batch_conductor.tests.building import (
     AI_FEEDBACK,
     CJ_ASSESSMENT,
+    COMPREHENSIVE,
     NLP,
     SPELLCHECK,
     assessment,
@@ -129,7 +130,7 @@ async def test_a_restart_forgets_nothing_and_what_came_meanwhile_is_handled(
     async with running(settings) as conductor:
         await platform.publish(outcome(batch_id, SPELLCHECK))
         await until(lambda: conductor.phases(batch_id), holds=lambda phases: SPELLCHECK in phases)
-        await conductor.pipeline(batch_id, AI_FEEDBACK)
+        await conductor.pipeline(batch_id, COMPREHENSIVE)
     await platform.publish(outcome(batch_id, NLP))
 
     async with running(settings) as conductor:
@@ -137,7 +138,7 @@ async def test_a_restart_forgets_nothing_and_what_came_meanwhile_is_handled(
             lambda: conductor.phases(batch_id),
             holds=lambda phases: phases[NLP].status == ProcessingStage.COMPLETED,
         )
-        answer = await conductor.pipeline(batch_id, AI_FEEDBACK)
+        answer = await conductor.pipeline(batch_id, COMPREHENSIVE)
 
         assert answer.final_pipeline == (CJ_ASSESSMENT, AI_FEEDBACK)
         assert await platform.skipped_phases(batch_id) == [SPELLCHECK, NLP]
@@ -172,7 +173,7 @@ async def test_two_replicas_and_repeated_deliveries_have_one_effect(
     await platform.publish(*repeated)
     await until(lambda: handled(conductors), holds=lambda count: count >= before + len(repeated))
     answers = await asyncio.gather(
-        *(conductor.pipeline(batch_id, AI_FEEDBACK) for conductor in conductors for _ in range(10))
+        *(conductor.pipeline(batch_id, COMPREHENSIVE) for conductor in conductors for _ in range(10))
     )
 
     phases = await conductors[0].phases(batch_id)
