@@ -185,10 +185,10 @@ class DeadLetters:
         )
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                await consumer.start()
-                places = await _partitions(consumer, topics)
+                places = await _partitions(self.bootstrap_servers, topics)
                 if not places:
                     return
+                await consumer.start()
                 consumer.assign(places)
                 ends = await consumer.end_offsets(places)
                 begins = await consumer.beginning_offsets(places)
@@ -232,13 +232,18 @@ class DeadLetters:
             ) from error
 
 
-async def _partitions(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> list[TopicPartition]:
-    existing = await consumer.topics()
+async def _partitions(bootstrap_servers: str, topics: Sequence[str]) -> list[TopicPartition]:
+    """Of those of these topics that exist; a consumer knows the partitions of its own topics alone."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    try:
+        await admin.start()
+        existing = set(await admin.list_topics())
+        wanted = [topic for topic in topics if topic in existing]
+        described = await admin.describe_topics(wanted) if wanted else []
+    finally:
+        await admin.close()
     return [
-        TopicPartition(topic, partition)
-        for topic in topics
-        if topic in existing
-        for partition in sorted(consumer.partitions_for_topic(topic) or ())
+        TopicPartition(topic["topic"], one["partition"]) for topic in described for one in topic["partitions"]
     ]
 
 

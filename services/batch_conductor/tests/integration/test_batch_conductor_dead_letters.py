@@ -11,7 +11,7 @@ from batch_conductor.tests.serving import SECRET, Conductor, free_port, message,
 from event_contracts import Topic
 from service_kit.messaging.dead_letters import Action, DeadLetter, DeadLetters, LetterFilter
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("conductor")]
 
 TOPIC = str(Topic.ELS_BATCH_PHASE_OUTCOME)
 EVERYTHING = LetterFilter()
@@ -47,7 +47,7 @@ async def waiting(letters: DeadLetters, wanted: LetterFilter = EVERYTHING) -> li
 
 
 async def test_poison_comes_back_by_replay_exactly_once_and_can_be_dropped(
-    conductor: Conductor, settings: Settings, letters: DeadLetters, batch_id: str
+    settings: Settings, letters: DeadLetters, batch_id: str
 ) -> None:
     async with AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers) as producer:
         contradictory = message(outcome(batch_id, NLP, processed=["e1"], failed=["e1"]))
