@@ -162,9 +162,7 @@ def main() -> None:
         timings = asyncio.run(measure(Path(folder)))
     define, healthz = timings["define"], timings["healthz"]
     ratio, p99_ratio = define.per_second / healthz.per_second, define.p99_ms / healthz.p99_ms
-    line = (
-        f"define_per_second={define.per_second:.0f} healthz_per_second={healthz.per_second:.0f} ratio={ratio:.2f}"
-    )
+    line = f"define_per_second={define.per_second:.0f} healthz_per_second={healthz.per_second:.0f} ratio={ratio:.2f}"
     write_section(_section(define, healthz, line))
     print(f"p99: define {define.p99_ms:.1f} ms, healthz {healthz.p99_ms:.1f} ms, {p99_ratio:.1f} times")
     print(line)

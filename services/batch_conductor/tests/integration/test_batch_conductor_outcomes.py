@@ -86,7 +86,7 @@ def end_of_story() -> dict[PhaseName, PhaseProgress]:
     }
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(40))
 async def test_reports_in_any_order_and_repeated_give_one_state(
     conductor: Conductor, bus: MemoryEventBus, batch_id: str, seed: int
 ) -> None:
