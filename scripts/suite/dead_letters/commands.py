@@ -11,7 +11,6 @@ import httpx2
 import typer
 from event_contracts import SuiteError
 from rich.console import Console
-from rich.table import Table
 from service_kit.messaging.dead_letters import DeadLetters
 
 from suite.dead_letters.letters import Kind, Letter, Selection, Source
@@ -83,8 +82,8 @@ def list_letters(
 
     async def work(sources: Sequence[Source]) -> None:
         letters = await _letters(sources, selection)
-        if letters:
-            console.print(_table(letters[:limit]), soft_wrap=True)
+        for letter in letters[:limit]:
+            _print_row(letter)
         _print_counts(letters, "waiting")
 
     _run(work, kind, kafka, topic_prefix, token, cj_url, llm_url, conductor_url)
@@ -275,14 +274,12 @@ def _say_left_out(what: str, option: str) -> None:
     errors.print(f"{what} are left out: give {option}", style="dim", highlight=False)
 
 
-def _table(letters: Sequence[Letter]) -> Table:
-    table = Table("kind", "id", "place", "reason", "at", "error", box=None, pad_edge=False)
-    for letter in letters:
-        at = letter.at.astimezone(UTC).isoformat(timespec="seconds")
-        table.add_row(
-            *map(_plain, (letter.kind, letter.letter_id, letter.place, letter.reason, at, letter.error[:200]))
-        )
-    return table
+def _print_row(letter: Letter) -> None:
+    """Two lines: a table would fold ids where a terminal is narrow, and nobody could copy them."""
+    at = letter.at.astimezone(UTC).isoformat(timespec="seconds")
+    error = " ".join(letter.error[:300].split())
+    for line in (letter.letter_id, f"    {letter.kind} {letter.place} {letter.reason} {at} {error}"):
+        console.print(_printable(line), highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_letter(letter: Letter, content: str) -> None:
@@ -312,10 +309,6 @@ def _print_counts(letters: Sequence[Letter], when: str) -> None:
         )
     if not counts:
         console.print(f"{when}: none", highlight=False)
-
-
-def _plain(text: str) -> str:
-    return _printable(text).replace("[", r"\[")
 
 
 def _printable(text: str) -> str:

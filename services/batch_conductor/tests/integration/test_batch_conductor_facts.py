@@ -70,7 +70,7 @@ async def conductor(database_url: str, neighbours: Neighbours) -> AsyncIterator[
 
 
 def cost(usd: float, *, unpriced: int = 0) -> JsonObject:
-    total = {"calls": 3, "unpriced_calls": unpriced, "cost_usd": usd}
+    total: JsonObject = {"calls": 3, "unpriced_calls": unpriced, "cost_usd": usd}
     return {"by": "batch_id", "rows": [], "total": total}
 
 

@@ -216,15 +216,11 @@ async def test_two_replicas_under_many_calls_and_events_end_in_one_state(
 ) -> None:
     batches = [f"{batch_id}-{number}" for number in range(40)]
     essays = [f"e{number}" for number in range(60)]
-    events: list[EventEnvelope[Any]] = [
-        event
-        for batch in batches
-        for event in (
-            *(spelling(batch, essay_id, second=1 + place) for place, essay_id in enumerate(essays)),
-            outcome(batch, NLP, processed=essays[1:], failed=essays[:1], second=90),
-            assessment(batch, successful=essays, second=91),
-        )
-    ]
+    events: list[EventEnvelope[Any]] = []
+    for batch in batches:
+        events += [spelling(batch, essay_id, second=1 + place) for place, essay_id in enumerate(essays)]
+        events.append(outcome(batch, NLP, processed=essays[1:], failed=essays[:1], second=90))
+        events.append(assessment(batch, successful=essays, second=91))
     repeated = (events * 2 + events[:40])[:5000]
     random.Random(7).shuffle(repeated)
     before = await handled(conductors)
