@@ -8,7 +8,7 @@ PDM := .cache/pdm/bin/pdm
 READY := .venv/.ready
 WORKERS ?= 3
 
-.PHONY: help setup demo test check generate up down clean bench-judging bench-measurement bench-memory bench-pipeline bench-provider chaos test-local-llm
+.PHONY: help setup demo test check generate up down clean bench-conductor bench-judging bench-measurement bench-memory bench-pipeline bench-provider chaos test-local-llm
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ generate: $(READY)  ## write schemas, API documents and reference pages anew
 	@$(PYTHON) -c 'import base64, secrets; print("POSTGRES_PASSWORD=" + secrets.token_urlsafe(24)); \
 		print("CALLBACK_SIGNING_SECRET=whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())' > $@
 	@chmod 600 $@
+
+bench-conductor: $(READY)  ## define calls of the Batch Conductor beside GET /healthz, at 64 connections
+	@.venv/bin/python -m suite.benchmarks.conductor
 
 bench-measurement: $(READY)  ## time and accuracy of the fit beside choix, evalica and scikit-learn
 	@.venv/bin/python -m suite.benchmarks.measurement
