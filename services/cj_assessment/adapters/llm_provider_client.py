@@ -49,8 +49,10 @@ class LlmProviderClient:
         base_url: str,
         callback_topic: str | None,
         callback_url: str | None,
+        token: httpx2.Auth,
     ) -> None:
         self._client = client
+        self._token = token
         self._base_url = base_url.rstrip("/")
         self._callback_topic = callback_topic
         self._callback_url = callback_url
@@ -82,6 +84,7 @@ class LlmProviderClient:
                 content=content,
                 headers={"content-type": "application/json"},
                 timeout=TIMEOUT_SECONDS,
+                auth=self._token,
             )
         except httpx2.HTTPError as error:
             raise ExternalServiceError(f"the LLM Provider does not answer: {error!r}") from error

@@ -7,14 +7,15 @@ from dishka import AsyncContainer, Provider, make_async_container
 from quart import Blueprint, Quart
 from service_kit.callbacks.webhooks import WebhookSigner
 from service_kit.http.app import HttpService, create_app
+from service_kit.http.authentication import Gate
 from service_kit.messaging.consumer import EventConsumer
 from service_kit.messaging.event_bus import EventBus
 from service_kit.providers import (
     InfrastructureProvider,
     administration_api,
-    administrators_gate,
     measure_workers,
     readiness_checks,
+    token_gate,
 )
 from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
@@ -54,15 +55,15 @@ async def build_service(
     event_bus = await container.get(EventBus)
     await _subscribe(container, event_bus)
     workers, metrics = await assessment_workers(container), await container.get(ServiceMetrics)
+    gate = token_gate(settings, client=await container.get(httpx2.AsyncClient))
     administration = administration_api(
-        administrators_gate(settings, client=await container.get(httpx2.AsyncClient)),
         database=await container.get(Database),
         reopen=await reopeners(container),
     )
     measure_workers(workers, metrics)
     return Service(
         name=NAME,
-        app=await _app(container, event_bus, workers, administration),
+        app=await _app(container, event_bus, workers, administration, gate),
         host=settings.http_host,
         port=settings.http_port,
         database_url=settings.database_url,
@@ -90,6 +91,7 @@ async def _app(
     bus: EventBus,
     workers: Sequence[BackgroundLoop],
     administration: Sequence[Blueprint],
+    gate: Gate,
 ) -> Quart:
     read = await container.get(ReadBatch)
     actions = http_api.Actions(
@@ -120,5 +122,6 @@ async def _app(
             ],
             checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
             metrics=await container.get(ServiceMetrics),
+            gate=gate,
         )
     )
