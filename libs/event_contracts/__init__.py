@@ -1,6 +1,7 @@
 """The wire of the suite, typed: envelope, events, HTTP payloads, errors, topics, scales, prompt hash."""
 
 from event_contracts.assessment import (
+    LETTER_GRADE_PATTERN,
     UNGRADED,
     AssessmentMetadata,
     AssessmentResultV1,
@@ -15,6 +16,7 @@ from event_contracts.assessment import (
     ProcessingSummary,
     ResourceConsumptionV1,
     StopReason,
+    letter_grade,
 )
 from event_contracts.base import (
     BaseEventData,
@@ -34,6 +36,7 @@ from event_contracts.base import (
 from event_contracts.cj_http import (
     FINAL_STATES,
     MAX_COMPARISONS_PER_PAGE,
+    MIN_ANCHOR_CHARACTERS,
     AnchorRegistration,
     AnchorView,
     AssessmentAccepted,
@@ -219,6 +222,7 @@ __all__ = [
     "LABEL_A",
     "LABEL_B",
     "LARGEST_INTEGER",
+    "LETTER_GRADE_PATTERN",
     "MAX_COMPARISONS_PER_CALL",
     "MAX_COMPARISONS_PER_PAGE",
     "MAX_ESSAYS_PER_BATCH",
@@ -229,6 +233,7 @@ __all__ = [
     "MAX_MESSAGE_VALUES",
     "MAX_RESULTS_PER_BATCH",
     "MAX_SUBMISSION_BYTES",
+    "MIN_ANCHOR_CHARACTERS",
     "UNGRADED",
     "AnchorRegistration",
     "AnchorView",
@@ -376,6 +381,7 @@ __all__ = [
     "is_name",
     "json_schemas",
     "judge_identity",
+    "letter_grade",
     "parse_envelope",
     "prompt_sha256",
     "prompt_sha256_for",

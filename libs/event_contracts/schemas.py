@@ -52,12 +52,25 @@ _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _OURS: Final = frozenset({Party.BATCH_RUNNER, Party.CJ_ASSESSMENT, Party.LLM_PROVIDER, Party.BATCH_CONDUCTOR})
 _HEADERS: Final[dict[str, JsonValue]] = {
     "type": "object",
-    "required": ["event_id", "event_type", "correlation_id", "source_service"],
+    "required": [
+        "event_id",
+        "event_type",
+        "correlation_id",
+        "source_service",
+        "schema_version",
+        "occurred_at",
+        "content_type",
+        "trace_id",
+    ],
     "properties": {
         "event_id": {"type": "string", "format": "uuid"},
         "event_type": {"type": "string"},
         "correlation_id": {"type": "string", "format": "uuid"},
         "source_service": {"type": "string"},
+        "schema_version": {"type": "string"},
+        "occurred_at": {"type": "string", "format": "date-time"},
+        "content_type": {"const": "application/json"},
+        "trace_id": {"type": "string"},
         "traceparent": {"type": "string", "description": "W3C trace context"},
     },
 }

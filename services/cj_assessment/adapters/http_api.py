@@ -271,12 +271,14 @@ def _check_content_type(mimetype: str, charset: str | None) -> None:
 
 def _anchor_view(anchor: Anchor, assignment_id: str) -> AnchorView:
     assert anchor.created_at is not None, "a stored anchor has its time"
+    assert anchor.number is not None, "and its number"
     return AnchorView(
-        anchor_id=str(anchor.number),
+        anchor_id=anchor.number,
         assignment_id=assignment_id,
         anchor_label=anchor.label,
         grade=anchor.grade,
         grade_scale=anchor.grade_scale,
+        storage_id=anchor.text_storage_id,
         text_storage_id=anchor.text_storage_id,
         created_at=anchor.created_at,
     )

@@ -13,6 +13,7 @@ from event_contracts import (
     ErrorDetail,
     ExternalServiceError,
     ProcessingError,
+    SourceService,
     Unavailable,
 )
 from pydantic import ValidationError
@@ -106,6 +107,8 @@ class LlmProviderClient:
                 "bos_batch_id": order.batch_id,
                 "attempt_id": str(order.attempt_id),
                 "repetition": order.repetition,
+                "service_name": SourceService.CJ_ASSESSMENT.value,
+                "organization_id": order.org_id,
             },
         )
 

@@ -151,6 +151,10 @@ class Essays(Protocol):
         """The students' essays as they were requested, in that order."""
         ...
 
+    async def requested_ids(self, job_id: JobId) -> Sequence[str]:
+        """The ids of the students' essays, in the order of the request."""
+        ...
+
     async def remove_from(self, job_id: JobId, item: int) -> None:
         """Delete the essays from this item on: leftovers of a preparation that was repeated."""
         ...
@@ -303,8 +307,12 @@ class Anchors(Protocol):
         """All anchors of an assignment, by label."""
         ...
 
-    async def instruction(self, *, assignment_id: str | None, course_id: str) -> Instruction | None:
-        """The assignment's instruction, else the course's, else None."""
+    async def remove(self, number: int) -> None:
+        """Delete an anchor; its text stays where texts are kept."""
+        ...
+
+    async def instruction(self, *, assignment_id: str | None, course_id: str | None) -> Instruction | None:
+        """The assignment's own instruction, else that of this very course, else None."""
         ...
 
 

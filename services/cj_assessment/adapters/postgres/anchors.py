@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, delete, false, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -42,13 +42,20 @@ class PostgresAnchors:
         )
         return [_anchor(row) for row in rows]
 
-    async def instruction(self, *, assignment_id: str | None, course_id: str) -> Instruction | None:
+    async def remove(self, number: int) -> None:
+        await self._connection.execute(delete(anchor_essay).where(anchor_essay.c.id == number))
+
+    async def instruction(self, *, assignment_id: str | None, course_id: str | None) -> Instruction | None:
+        columns = assessment_instruction.c
+        # Never compared with None: IS NULL would find the instructions of every course.
+        owners = [
+            column == owner
+            for column, owner in ((columns.assignment_id, assignment_id), (columns.course_id, course_id))
+            if owner is not None
+        ]
         rows = await self._connection.execute(
             select(assessment_instruction)
-            .where(
-                (assessment_instruction.c.assignment_id == assignment_id)
-                | (assessment_instruction.c.course_id == course_id)
-            )
+            .where(or_(false(), *owners))
             .order_by(assessment_instruction.c.assignment_id.is_(None))
             .limit(1)
         )

@@ -31,6 +31,10 @@ class MemoryEssays:
     async def requested(self, job_id: JobId) -> tuple[Essay, ...]:
         return self._state.batches[job_id].requested
 
+    async def requested_ids(self, job_id: JobId) -> Sequence[str]:
+        batch = self._state.batches.get(job_id)
+        return [] if batch is None else [essay.essay_id for essay in batch.requested]
+
     async def remove_from(self, job_id: JobId, item: int) -> None:
         kept = {place: essay for place, essay in self._state.essays[job_id].items() if place < item}
         self._state.essays[job_id] = kept
@@ -115,7 +119,11 @@ class MemoryAnchors:
     async def of_assignment(self, assignment_id: str) -> Sequence[Anchor]:
         return sorted(self._state.anchors.get(assignment_id, []), key=lambda anchor: anchor.label)
 
-    async def instruction(self, *, assignment_id: str | None, course_id: str) -> Instruction | None:
+    async def remove(self, number: int) -> None:
+        for assignment_id, known in self._state.anchors.items():
+            self._state.anchors[assignment_id] = [one for one in known if one.number != number]
+
+    async def instruction(self, *, assignment_id: str | None, course_id: str | None) -> Instruction | None:
         own = [one for _, one in self._state.instructions if one.assignment_id == assignment_id is not None]
         course = [one for owner, one in self._state.instructions if owner == course_id]
         return next(iter([*own, *course]), None)
