@@ -5,6 +5,19 @@ from typing import Final
 from pydantic import BaseModel, JsonValue
 from pydantic.json_schema import models_json_schema
 
+from event_contracts.admin_http import (
+    AdminAnchors,
+    ChangePage,
+    Deleted,
+    InstructionPage,
+    InstructionUpsert,
+    InstructionView,
+    JudgeRubricUpload,
+    JudgeRubricView,
+    ScaleList,
+    StudentPromptUpload,
+    StudentPromptView,
+)
 from event_contracts.cj_http import (
     AnchorRegistration,
     AnchorView,
@@ -28,10 +41,21 @@ from event_contracts.llm import (
 from event_contracts.topics import ALL_TOPICS, Party, TopicSpec
 
 HTTP_PAYLOADS: Final[tuple[type[BaseModel], ...]] = (
+    AdminAnchors,
     AnchorRegistration,
     AnchorView,
     AssessmentAccepted,
     AssignmentAnchors,
+    ChangePage,
+    Deleted,
+    InstructionPage,
+    InstructionUpsert,
+    InstructionView,
+    JudgeRubricUpload,
+    JudgeRubricView,
+    ScaleList,
+    StudentPromptUpload,
+    StudentPromptView,
     BatchPhases,
     BatchResultsView,
     BatchStatusView,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Protocol
 
 from event_contracts import (
     COMPARISON_COLUMNS,
@@ -33,7 +33,7 @@ from quart import Blueprint, Response, request
 from quart_schema import document_request, document_response, validate_querystring
 from service_kit.callbacks.webhooks import WebhookSigner
 from service_kit.http.bodies import answers, check_values, max_body_bytes, request_body, takes
-from service_kit.http.permissions import Permission, open_to_all, requires
+from service_kit.http.permissions import Permission, caller, open_to_all, requires
 
 from cj_assessment.domain.batch import Anchor, BatchId, BatchRecord, RequestEnvelope
 
@@ -56,6 +56,12 @@ CONTENT_TYPES: Final = ("text/plain", "application/octet-stream", "")
 HandleResults = Callable[[Sequence[EventEnvelope[LLMComparisonResultV1]]], Awaitable[None]]
 
 
+class RegistersAnchors(Protocol):
+    """Registers an anchor for somebody."""
+
+    def __call__(self, registration: AnchorRegistration, *, by: str) -> Awaitable[Anchor]: ...
+
+
 def _fits(cursor: str) -> str:
     if int(cursor) > LARGEST_INTEGER:
         raise ValueError("must be the next_cursor of the page before")
@@ -75,7 +81,7 @@ class Actions:
     record_results: HandleResults
     store_content: Callable[[bytes], Awaitable[str]]
     read_content: Callable[[str], Awaitable[bytes]]
-    register_anchor: Callable[[AnchorRegistration], Awaitable[Anchor]]
+    register_anchor: RegistersAnchors
     list_anchors: Callable[[str], Awaitable[tuple[Anchor, ...]]]
 
 
@@ -202,8 +208,8 @@ def anchors_api(actions: Actions) -> Blueprint:
     @requires(Permission.ASSESS, Permission.ADMINISTER)
     async def register(data: AnchorRegistration) -> AnchorView:
         """Register an essay with a known grade, or replace the one of that label."""
-        anchor = await actions.register_anchor(data)
-        return _anchor_view(anchor, data.assignment_id)
+        anchor = await actions.register_anchor(data, by=caller().subject)
+        return anchor_view(anchor, data.assignment_id)
 
     @blueprint.get("/assignment/<assignment_id>")
     @answers(AssignmentAnchors)
@@ -211,7 +217,7 @@ def anchors_api(actions: Actions) -> Blueprint:
     async def of_assignment(assignment_id: str) -> AssignmentAnchors:
         """The anchors of an assignment, by label."""
         anchors = await actions.list_anchors(assignment_id)
-        views = tuple(_anchor_view(anchor, assignment_id) for anchor in anchors)
+        views = tuple(anchor_view(anchor, assignment_id) for anchor in anchors)
         return AssignmentAnchors(assignment_id=assignment_id, anchors=views)
 
     return blueprint
@@ -269,7 +275,8 @@ def _check_content_type(mimetype: str, charset: str | None) -> None:
         raise InvalidRequest("text must be UTF-8: convert it, or leave the charset out")
 
 
-def _anchor_view(anchor: Anchor, assignment_id: str) -> AnchorView:
+def anchor_view(anchor: Anchor, assignment_id: str) -> AnchorView:
+    """The view of a stored anchor."""
     assert anchor.created_at is not None, "a stored anchor has its time"
     assert anchor.number is not None, "and its number"
     return AnchorView(

@@ -13,6 +13,7 @@ from event_contracts import (
     ComparisonPage,
     ErrorDetail,
     EventEnvelope,
+    JsonObject,
     WireModel,
 )
 
@@ -305,6 +306,12 @@ class Anchors(Protocol):
 
     async def of_assignment(self, assignment_id: str) -> Sequence[Anchor]:
         """All anchors of an assignment, by label."""
+        ...
+
+    async def audit(
+        self, *, by: str, operation: str, subject: str, before: JsonObject | None, after: JsonObject | None
+    ) -> None:
+        """Note a change with the transaction that makes it: who, what, before and after."""
         ...
 
     async def remove(self, number: int) -> None:

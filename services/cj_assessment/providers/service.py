@@ -22,9 +22,11 @@ from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
 from threadpoolctl import threadpool_limits
 
-from cj_assessment.adapters import http_api
+from cj_assessment.adapters import http_admin, http_api
 from cj_assessment.adapters.changes import Changes
 from cj_assessment.adapters.events_in import routes
+from cj_assessment.adapters.postgres.administration import PostgresAdministration
+from cj_assessment.ports import ContentStore
 from cj_assessment.providers.adapters import AdapterProvider
 from cj_assessment.providers.use_cases import UseCaseProvider
 from cj_assessment.providers.workers import assessment_workers, reopeners
@@ -108,6 +110,12 @@ async def _app(
         list_anchors=await container.get(ListAnchors),
     )
     database = await container.get(Database)
+    admin = http_admin.AdminActions(
+        administration=PostgresAdministration(database),
+        content=await container.get(ContentStore),
+        list_anchors=actions.list_anchors,
+        registry=(await container.get(ServiceMetrics)).registry,
+    )
     return create_app(
         HttpService(
             name=NAME,
@@ -118,6 +126,7 @@ async def _app(
                 http_api.anchors_api(actions),
                 http_api.content_api(actions),
                 http_api.callbacks_api(actions, signer=await container.get(WebhookSigner)),
+                http_admin.admin_api(admin),
                 *administration,
             ],
             checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from event_contracts import AnchorRegistration, GradeScale, InvalidRequest, grade_scale
+from event_contracts import AnchorRegistration, GradeScale, InvalidRequest, JsonObject, grade_scale
 
 from cj_assessment.domain.batch import Anchor, Instruction
 from cj_assessment.ports import ContentStore, Store, Transaction
@@ -20,8 +20,11 @@ class RegisterAnchor:
     store: Store
     content: ContentStore
 
-    async def __call__(self, registration: AnchorRegistration) -> Anchor:
-        """Raises ``InvalidRequest`` for an unknown scale, or a grade that the scale does not have."""
+    async def __call__(self, registration: AnchorRegistration, *, by: str) -> Anchor:
+        """``by`` is who registers, for the audit.
+
+        Raises ``InvalidRequest`` for an unknown scale, or a grade that the scale does not have.
+        """
         async with self.store.transaction() as transaction:
             await _scale(transaction, registration)
         storage_id = await self.content.store(registration.essay_text.encode())
@@ -43,8 +46,25 @@ class RegisterAnchor:
                 label=label, grade=registration.grade, grade_scale=scale.id, text_storage_id=storage_id
             )
             await transaction.anchors.put(anchor, assignment_id=registration.assignment_id)
+            replaced = same or next((one for one in known if one.label == label), None)
+            await transaction.anchors.audit(
+                by=by,
+                operation="anchors.register",
+                subject=f"assignment {registration.assignment_id}",
+                before=None if replaced is None else _told(replaced),
+                after=_told(anchor),
+            )
             registered = await transaction.anchors.of_assignment(registration.assignment_id)
         return next(found for found in registered if (found.label, found.grade_scale) == (label, scale.id))
+
+
+def _told(anchor: Anchor) -> JsonObject:
+    return {
+        "anchor_label": anchor.label,
+        "grade": anchor.grade,
+        "grade_scale": anchor.grade_scale,
+        "text_storage_id": anchor.text_storage_id,
+    }
 
 
 async def _scale(transaction: Transaction, registration: AnchorRegistration) -> GradeScale:

@@ -16,7 +16,7 @@ from cj_assessment.ports import EssayCounts, Score
 from cj_assessment.tests.memory.attempts import MemoryAttempts, MemoryComparisons
 from cj_assessment.tests.memory.batches import MemoryBatches
 from cj_assessment.tests.memory.rows import Clock, State
-from event_contracts import EventEnvelope, InvalidCallback
+from event_contracts import EventEnvelope, InvalidCallback, JsonObject
 
 
 class MemoryEssays:
@@ -118,6 +118,11 @@ class MemoryAnchors:
 
     async def of_assignment(self, assignment_id: str) -> Sequence[Anchor]:
         return sorted(self._state.anchors.get(assignment_id, []), key=lambda anchor: anchor.label)
+
+    async def audit(
+        self, *, by: str, operation: str, subject: str, before: JsonObject | None, after: JsonObject | None
+    ) -> None:
+        self._state.audit.append((by, operation, subject, before, after))
 
     async def remove(self, number: int) -> None:
         for assignment_id, known in self._state.anchors.items():

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
-from cj_assessment.domain.batch import ContextOrigin, Fetched, Instruction
+from cj_assessment.domain.batch import Fetched, Instruction
 from cj_assessment.ports import ContentStore
 from cj_assessment.tests.working import RULES, UseCases
 from cj_assessment.use_cases.prepare_batch import CONTENT_RETRY_DELAY, ESSAYS_PER_CHUNK
@@ -16,6 +16,7 @@ from event_contracts import (
     BatchStatus,
     CJAssessmentCompletedV1,
     CJAssessmentFailedV1,
+    ContextOrigin,
     ProcessingError,
     ResourceConsumptionV1,
 )
@@ -191,7 +192,8 @@ async def test_anchors_follow_the_students_and_leftovers_of_an_earlier_try_are_g
                 essay_text=f"anchor {label} " * 20,
                 anchor_label=label,
                 grade_scale="swedish_8_anchor",
-            )
+            ),
+            by="admin-1",
         )
     batch = await service.ask(TEXTS, assignment_id="task")
     leftover = replace(service.store.state.essays[batch.job_id][0], item=9, essay_id="gone")
