@@ -52,6 +52,7 @@ generate: $(READY)  ## write schemas, API documents and reference pages anew
 
 .env:
 	@$(PYTHON) -c 'import base64, secrets; print("POSTGRES_PASSWORD=" + secrets.token_urlsafe(24)); \
+		print("SERVICE_SECRET=" + secrets.token_urlsafe(48)); print("JWT_SECRET=" + secrets.token_urlsafe(48)); \
 		print("CALLBACK_SIGNING_SECRET=whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())' > $@
 	@chmod 600 $@
 

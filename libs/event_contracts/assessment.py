@@ -1,9 +1,10 @@
 """The CJ Assessment service's events: the request that starts a batch and the four that end it."""
 
+import re
 from enum import StrEnum
 from typing import Annotated, Final, Literal, Self, TypeVar
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from event_contracts.base import (
     BaseEventData,
@@ -39,6 +40,11 @@ MAX_GRADES: Final = 100
 UNGRADED: Final = "U"
 """The letter grade of an essay for which no grade could be projected."""
 
+LETTER_GRADE_PATTERN: Final = "^([A-F][+-]?|U)$"
+"""What the aggregator takes: it drops a result whole where one grade does not match."""
+
+_LETTER_GRADE: Final = re.compile("[A-F][+-]?|U")
+
 
 class EventName(StrEnum):
     """Short names that `event_name` carries."""
@@ -57,6 +63,7 @@ class ELS_CJAssessmentRequestV1(BaseEventData):  # noqa: N801 - the platform's o
     it is started, so that a wrong batch ends in a failed event rather than on the dead-letter topic.
     """
 
+    entity_id: Identifier
     system_metadata: SystemProcessingMetadata
     essays_for_cj: Annotated[tuple[EssayProcessingInputRefV1, ...], Field(max_length=MAX_ESSAYS_PER_BATCH)]
     language: Name
@@ -77,12 +84,19 @@ class ProcessingSummary(WireModel):
     successful_essay_ids: EssayIds = ()
     failed_essay_ids: EssayIds = ()
     processing_time_seconds: Seconds
+    single_essay_batch: Flag = False
 
 
 class CJAssessmentCompletedV1(ProcessingUpdate):
-    """A batch is done: state only, no scores."""
+    """A batch has ended: state only, no scores.
 
-    status: Literal[BatchStatus.COMPLETED_SUCCESSFULLY, BatchStatus.COMPLETED_WITH_FAILURES]
+    One without a result ends with `failed_critically`, beside its `CJAssessmentFailedV1`: the essay lifecycle listens
+    to this event alone.
+    """
+
+    status: Literal[
+        BatchStatus.COMPLETED_SUCCESSFULLY, BatchStatus.COMPLETED_WITH_FAILURES, BatchStatus.FAILED_CRITICALLY
+    ]
     cj_assessment_job_id: Identifier
     processing_summary: ProcessingSummary
 
@@ -131,12 +145,25 @@ ByEssay = Annotated[dict[Identifier, ValueT], Field(max_length=MAX_RESULTS_PER_B
 ByGrade = Annotated[dict[Name, ValueT], Field(max_length=MAX_GRADES)]
 
 
+LetterGrade = Annotated[str, StringConstraints(max_length=2, pattern=LETTER_GRADE_PATTERN)]
+
+
+def letter_grade(grade: str | None) -> str:
+    """A grade as the aggregator takes it: itself where it fits its pattern, else U."""
+    return grade if grade is not None and _LETTER_GRADE.fullmatch(grade) else UNGRADED
+
+
 class EssayResultV1(WireModel):
-    """One essay's place in the ranking and its grade; `bt_score` is in logits."""
+    """One essay's place in the ranking and its grade; `bt_score` is in logits.
+
+    `grade` is the scale's own code, null without one; `letter_grade` is the same where the aggregator's pattern has
+    room for it, and U elsewhere.
+    """
 
     essay_id: Identifier
     normalized_score: Share
-    letter_grade: Name
+    letter_grade: LetterGrade
+    grade: Name | None = None
     confidence_score: Share
     confidence_label: ConfidenceLabel
     bt_score: Number
@@ -184,11 +211,18 @@ class AssessmentMetadata(WireModel):
     stop_reason: StopReason
     cost_usd: Money
     grade_projections: GradeProjectionSummary
+    assignment_id: Identifier | None = None
+    grade_projection_summary: GradeProjectionSummary | None = None
 
 
 class AssessmentResultV1(BaseEventData):
-    """The ranking and the grades of a batch, for the result aggregator."""
+    """The ranking and the grades of a batch, for the result aggregator.
 
+    With `result_ref`, the id of the whole result's content, the event was reduced to what its topic holds: the whole
+    is at `GET /api/v1/batches/{id}/results`.
+    """
+
+    entity_id: Identifier
     batch_id: Identifier
     cj_assessment_job_id: Identifier
     assignment_id: Identifier | None = None
@@ -199,11 +233,13 @@ class AssessmentResultV1(BaseEventData):
     essay_results: Annotated[tuple[EssayResultV1, ...], Field(max_length=MAX_RESULTS_PER_BATCH)]
     assessment_metadata: AssessmentMetadata
     assessed_at: UtcDatetime
+    result_ref: Identifier | None = None
 
 
 class ResourceConsumptionV1(BaseEventData):
     """Comparisons that were really judged and paid for, and by whom."""
 
+    entity_id: Identifier
     user_id: Name
     org_id: Name | None = None
     resource_type: Literal["cj_comparison"] = "cj_comparison"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from event_contracts.fields import MAX_RESULTS_PER_BATCH, Identifier, JsonObject, Name, Text, UtcDatetime
 
@@ -130,14 +130,22 @@ EssayIds = Annotated[tuple[Identifier, ...], Field(max_length=MAX_RESULTS_PER_BA
 """Ids of a batch's essays."""
 
 
+def _known_stage(value: object) -> object:
+    """A stage that a later platform has added says nothing to us, and is no reason to refuse its message."""
+    return None if isinstance(value, str) and value not in set(ProcessingStage) else value
+
+
+KnownStage = Annotated[ProcessingStage | None, BeforeValidator(_known_stage)]
+
+
 class SystemProcessingMetadata(WireModel):
     """Who is being processed, at which stage, since when and with which error."""
 
-    entity_id: Identifier
-    entity_type: Name
+    entity_id: Identifier | None = None
+    entity_type: Name | None = None
     parent_id: Text | None = None
     timestamp: UtcDatetime
-    processing_stage: ProcessingStage | None = None
+    processing_stage: KnownStage = None
     started_at: UtcDatetime | None = None
     completed_at: UtcDatetime | None = None
     event: Name | None = None
@@ -145,11 +153,11 @@ class SystemProcessingMetadata(WireModel):
 
 
 class BaseEventData(WireModel):
-    """What most events say first: which event, about which entity, when."""
+    """What most events say first: which event, about which entity, when; peers may leave the entity out."""
 
     event_name: Name
-    entity_id: Identifier
-    entity_type: Name
+    entity_id: Identifier | None = None
+    entity_type: Name | None = None
     parent_id: Text | None = None
     timestamp: UtcDatetime
 
@@ -157,5 +165,6 @@ class BaseEventData(WireModel):
 class ProcessingUpdate(BaseEventData):
     """A change of a batch's status."""
 
+    entity_id: Identifier
     status: BatchStatus
     system_metadata: SystemProcessingMetadata

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from pydantic import Field
@@ -31,6 +31,7 @@ from event_contracts.llm import Winner
 MAX_COMPARISONS_PER_PAGE: Final = 1_000
 MAX_ANCHORS_PER_ASSIGNMENT: Final = MAX_RESULTS_PER_BATCH
 MAX_GATES: Final = 100
+MIN_ANCHOR_CHARACTERS: Final = 100
 
 NonEmptyText = Annotated[LongText, Field(min_length=1)]
 
@@ -216,25 +217,30 @@ class ContentStored(WireModel):
 
 
 class AnchorRegistration(WireModel):
-    """POST /api/v1/anchors/register; without `grade_scale` the assignment's own scale is meant."""
+    """POST /api/v1/anchors/register; without `grade_scale` the assignment's own scale is meant.
+
+    Without `anchor_label` one is made from the grade and the next free number.
+    """
 
     assignment_id: Annotated[Identifier, Field(max_length=100)]
     grade: Name
-    essay_text: NonEmptyText
-    anchor_label: Identifier
+    essay_text: Annotated[LongText, Field(min_length=MIN_ANCHOR_CHARACTERS)]
+    anchor_label: Identifier | None = None
     grade_scale: Name | None = None
 
 
 class AnchorView(WireModel):
     """One anchor essay on record."""
 
-    anchor_id: Identifier
+    anchor_id: LargeCount
     assignment_id: Identifier
     anchor_label: Identifier
     grade: Name
     grade_scale: Name
+    storage_id: Identifier
     text_storage_id: Identifier
     created_at: UtcDatetime
+    status: Literal["registered"] = "registered"
 
 
 class AssignmentAnchors(WireModel):

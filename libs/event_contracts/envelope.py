@@ -1,5 +1,6 @@
 """The envelope around every event: written once, read strictly, with its headers, key and hints."""
 
+import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
@@ -27,6 +28,8 @@ class SourceService(StrEnum):
     BATCH_RUNNER = "batch_runner"
 
 
+CONTENT_TYPE: Final = b"application/json"
+_TRACEPARENT: Final = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
 SHARES_TOLERANCE: Final = 1e-6
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 """Of one message: many times what a broker takes, and what 5,000 essays need."""
@@ -125,15 +128,25 @@ class EventEnvelope(WireModel, Generic[DataT]):
         return self.model_dump_json().encode()
 
     def headers(self) -> tuple[tuple[str, bytes], ...]:
-        """The message headers: what a reader may want to know before it parses the value."""
+        """The message headers: what a reader may want to know before it parses the value.
+
+        `trace_id` is that of the W3C trace context, and the correlation id where there is none.
+        """
         named = (
             ("event_id", str(self.event_id).encode()),
             ("event_type", self.event_type.encode()),
             ("correlation_id", str(self.correlation_id).encode()),
             ("source_service", self.source_service.encode()),
+            ("schema_version", str(self.schema_version).encode()),
+            ("occurred_at", self.event_timestamp.isoformat().encode()),
+            ("content_type", CONTENT_TYPE),
         )
         trace = (self.metadata or {}).get("traceparent")
-        return (*named, ("traceparent", trace.encode())) if isinstance(trace, str) else named
+        if not isinstance(trace, str):
+            return (*named, ("trace_id", self.correlation_id.hex.encode()))
+        found = _TRACEPARENT.fullmatch(trace)
+        trace_id = found[1] if found else self.correlation_id.hex
+        return (*named, ("trace_id", trace_id.encode()), ("traceparent", trace.encode()))
 
 
 def envelope_type(data_type: type[DataT]) -> type[EventEnvelope[DataT]]:
@@ -159,6 +172,7 @@ def parse_envelope(value: bytes, data_type: type[DataT]) -> EventEnvelope[DataT]
         envelope = envelope_type(data_type).model_validate_json(value)
     except ValidationError as error:
         raise MalformedEvent(f"not a {topic} message", reasons=validation_reasons(error)) from error
-    if envelope.event_type != topic:
-        raise MalformedEvent(f"not a {topic} message", reasons=("event_type: is not the topic's name",))
+    # The platform's services write the topic or the name of the model.
+    if envelope.event_type not in (topic, data_type.__name__):
+        raise MalformedEvent(f"not a {topic} message", reasons=("event_type: names another event",))
     return envelope

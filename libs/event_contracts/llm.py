@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from event_contracts.base import WireModel
-from event_contracts.errors import CallbackMissing, ErrorDetail, InvalidCallback, InvalidRequest
+from event_contracts.errors import CallbackMissing, ErrorCode, ErrorDetail, InvalidCallback, InvalidRequest
 from event_contracts.fields import (
     NO_IDENTIFIER,
     Count,
@@ -21,7 +21,6 @@ from event_contracts.fields import (
     Money,
     Name,
     Number,
-    Seconds,
     Sha256Hex,
     Text,
     UtcDatetime,
@@ -31,6 +30,7 @@ from event_contracts.judging import LABEL_A, LABEL_B, MAX_JUSTIFICATION
 
 MAX_COMPARISONS_PER_CALL: Final = 500
 MAX_PROMPT_BLOCKS: Final = 100
+OLD_ERROR_WINNER: Final = "Error"
 MAX_REQUEST_METADATA: Final = 100_000
 MAX_SUBMISSION_BYTES: Final = 16 * 1024 * 1024
 """Of the body of one call that brings several comparisons; a caller cuts its submissions by it."""
@@ -80,9 +80,8 @@ class LLMConfigOverrides(WireModel):
     @field_validator("provider_override")
     @classmethod
     def _lower_case(cls, provider: str | None) -> str | None:
-        if provider is not None and provider != provider.lower():
-            raise ValueError("must be lower case, as GET /api/v1/providers lists it")
-        return provider
+        """Peers write it in capitals as well."""
+        return None if provider is None else provider.lower()
 
 
 class Winner(StrEnum):
@@ -113,15 +112,12 @@ class JudgementProvenance(WireModel):
     cache_write_tokens: Count = 0
 
 
-class _PromptDigest(WireModel):
-    prompt_sha256: Sha256Hex
-
-
 class LLMComparisonResultV1(WireModel):
     """The one callback of a comparison request: a winner with its reasons or an error, never both or neither.
 
-    `request_metadata` is what the caller sent, verbatim, plus prompt_sha256, resolved_provider,
-    resolved_model, cache_read_tokens and cache_write_tokens.
+    `request_metadata` is what the caller sent, verbatim, plus prompt_sha256, resolved_provider, resolved_model and
+    the numbers of cached tokens. Other services' results on the same topic may lack them: `provenance()` tells.
+    A winner `Error`, which older peers write, is read as an error.
     """
 
     request_id: Name
@@ -138,16 +134,22 @@ class LLMComparisonResultV1(WireModel):
     requested_at: UtcDatetime
     completed_at: UtcDatetime
     trace_id: Text | None = None
-    request_metadata: JsonObject
+    request_metadata: JsonObject = Field(default_factory=dict)
 
-    @field_validator("request_metadata")
+    @model_validator(mode="before")
     @classmethod
-    def _names_its_prompt(cls, metadata: JsonObject) -> JsonObject:
-        try:
-            _PromptDigest.model_validate(metadata)
-        except ValidationError:
-            raise ValueError("must hold prompt_sha256, 64 lower-case hexadecimal digits") from None
-        return metadata
+    def _error_is_no_winner(cls, data: object) -> object:
+        if not isinstance(data, dict) or data.get("winner") != OLD_ERROR_WINNER:
+            return data
+        error = data.get("error_detail") or {
+            "error_code": ErrorCode.LLM_PROVIDER_SERVICE_ERROR,
+            "message": "the judge gave no judgement, and no reason",
+            "correlation_id": data.get("correlation_id"),
+            "timestamp": data.get("completed_at"),
+            "service": data.get("provider"),
+            "operation": "judge",
+        }
+        return {**data, "winner": None, "justification": None, "confidence": None, "error_detail": error}
 
     @model_validator(mode="after")
     def _winner_or_error(self) -> Self:
@@ -204,6 +206,7 @@ class LLMProviderFailureV1(WireModel):
     correlation_id: UUID
     error_details: Text
     circuit_breaker_opened: Flag = False
+    metadata: JsonObject = Field(default_factory=dict)
 
 
 class LLMCostTrackingV1(WireModel):
@@ -220,6 +223,7 @@ class LLMCostTrackingV1(WireModel):
     service_name: Name
     request_timestamp: UtcDatetime
     response_time_ms: Count
+    metadata: JsonObject = Field(default_factory=dict)
 
 
 class CostAlertType(StrEnum):
@@ -238,6 +242,7 @@ class LLMCostAlertV1(WireModel):
     current_cost: Money
     threshold: Money
     period: Name
+    metadata: JsonObject = Field(default_factory=dict)
 
 
 class PromptTarget(StrEnum):
@@ -282,14 +287,19 @@ class ComparisonRequest(WireModel):
 
     `max_cost_usd` caps what all calls for this request may cost together: a call that might go beyond it is not
     made, and the request ends with LLM_COST_LIMIT_EXCEEDED.
+
+    Older callers send `essay_a` and `essay_b` beside a prompt without the essays. Without `correlation_id` the
+    service makes one.
     """
 
     user_prompt: Annotated[LongText, Field(min_length=1)]
+    essay_a: Annotated[LongText, Field(min_length=1)] | None = None
+    essay_b: Annotated[LongText, Field(min_length=1)] | None = None
     prompt_blocks: PromptBlocks | None = None
     callback_topic: Text | None = None
     callback_url: Text | None = None
     llm_config_overrides: LLMConfigOverrides | None = None
-    correlation_id: UUID
+    correlation_id: UUID | None = None
     user_id: Name | None = None
     max_cost_usd: Money | None = None
     priority: Annotated[Int, Field(ge=0, le=9)] = 0
@@ -324,7 +334,7 @@ class ComparisonAccepted(WireModel):
     queue_id: UUID
     status: Literal["queued"] = "queued"
     message: Text
-    estimated_wait_minutes: Seconds | None = None
+    estimated_wait_minutes: Count | None = None
 
 
 class ComparisonBatchItem(ComparisonRequest):

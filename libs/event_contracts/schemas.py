@@ -5,6 +5,19 @@ from typing import Final
 from pydantic import BaseModel, JsonValue
 from pydantic.json_schema import models_json_schema
 
+from event_contracts.admin_http import (
+    AdminAnchors,
+    ChangePage,
+    Deleted,
+    InstructionPage,
+    InstructionUpsert,
+    InstructionView,
+    JudgeRubricUpload,
+    JudgeRubricView,
+    ScaleList,
+    StudentPromptUpload,
+    StudentPromptView,
+)
 from event_contracts.cj_http import (
     AnchorRegistration,
     AnchorView,
@@ -34,10 +47,21 @@ from event_contracts.llm import (
 from event_contracts.topics import ALL_TOPICS, Party, TopicSpec
 
 HTTP_PAYLOADS: Final[tuple[type[BaseModel], ...]] = (
+    AdminAnchors,
     AnchorRegistration,
     AnchorView,
     AssessmentAccepted,
     AssignmentAnchors,
+    ChangePage,
+    Deleted,
+    InstructionPage,
+    InstructionUpsert,
+    InstructionView,
+    JudgeRubricUpload,
+    JudgeRubricView,
+    ScaleList,
+    StudentPromptUpload,
+    StudentPromptView,
     BatchPhases,
     BatchResultsView,
     BatchStatusView,
@@ -60,12 +84,25 @@ _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _OURS: Final = frozenset({Party.BATCH_RUNNER, Party.CJ_ASSESSMENT, Party.LLM_PROVIDER, Party.BATCH_CONDUCTOR})
 _HEADERS: Final[dict[str, JsonValue]] = {
     "type": "object",
-    "required": ["event_id", "event_type", "correlation_id", "source_service"],
+    "required": [
+        "event_id",
+        "event_type",
+        "correlation_id",
+        "source_service",
+        "schema_version",
+        "occurred_at",
+        "content_type",
+        "trace_id",
+    ],
     "properties": {
         "event_id": {"type": "string", "format": "uuid"},
         "event_type": {"type": "string"},
         "correlation_id": {"type": "string", "format": "uuid"},
         "source_service": {"type": "string"},
+        "schema_version": {"type": "string"},
+        "occurred_at": {"type": "string", "format": "date-time"},
+        "content_type": {"const": "application/json"},
+        "trace_id": {"type": "string"},
         "traceparent": {"type": "string", "description": "W3C trace context"},
     },
 }

@@ -5,17 +5,19 @@ from collections.abc import Sequence
 import httpx2
 from dishka import AsyncContainer, Provider, Scope, make_async_container, provide
 from event_contracts import SourceService
-from quart import Blueprint, Quart
+from quart import Quart
 from service_kit.http.app import HttpService, create_app
+from service_kit.http.authentication import Gate
 from service_kit.messaging.consumer import EventConsumer
 from service_kit.messaging.event_bus import EventBus
 from service_kit.providers import (
     InfrastructureProvider,
     Relays,
     administration_api,
-    administrators_gate,
     measure_workers,
     readiness_checks,
+    service_token,
+    token_gate,
 )
 from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
@@ -28,7 +30,7 @@ from batch_conductor.adapters import http_api
 from batch_conductor.adapters.events_in import routes
 from batch_conductor.adapters.metrics import ConductorMetrics
 from batch_conductor.adapters.pipelines_file import load_pipelines
-from batch_conductor.adapters.platform_facts import Addresses, PlatformFacts, signed_token
+from batch_conductor.adapters.platform_facts import Addresses, PlatformFacts
 from batch_conductor.adapters.postgres import PostgresTransaction
 from batch_conductor.domain.pipeline import PipelineRules
 from batch_conductor.domain.plan import Plan
@@ -74,11 +76,13 @@ class ConductorProvider(Provider):
     def facts(self, client: httpx2.AsyncClient) -> Facts:
         settings = self._settings
         addresses = Addresses(
-            content=settings.content_service_url or settings.cj_assessment_url,
+            content=settings.content_service_url,
             cj_assessment=settings.cj_assessment_url,
             llm_provider=settings.llm_provider_url,
         )
-        return PlatformFacts(client, addresses=addresses, bearer=lambda: _token(settings))
+        asks_the_suite = addresses.cj_assessment is not None or addresses.llm_provider is not None
+        auth = service_token(settings, service=NAME) if asks_the_suite else None
+        return PlatformFacts(client, addresses=addresses, auth=auth)
 
     @provide
     def gates(self, rules: PipelineRules, facts: Facts, watcher: Watcher) -> EvaluateGates:
@@ -108,16 +112,6 @@ class ConductorProvider(Provider):
         )
 
 
-def _token(settings: Settings) -> str | None:
-    if settings.cj_assessment_token is not None:
-        return settings.cj_assessment_token.get_secret_value()
-    if settings.jwt_secret is not None:
-        return signed_token(
-            settings.jwt_secret.get_secret_value(), issuer=settings.jwt_issuer, audience=settings.jwt_audience
-        )
-    return None
-
-
 async def build_service(
     settings: Settings, *, bus: EventBus | None, overrides: Sequence[Provider] = ()
 ) -> Service:
@@ -133,15 +127,11 @@ async def build_service(
     relays, housekeeping = await container.get(Relays), await container.get(Housekeeping)
     workers = (*relays.workers(), housekeeping.worker())
     metrics = await container.get(ServiceMetrics)
-    administration = administration_api(
-        administrators_gate(settings, client=await container.get(httpx2.AsyncClient)),
-        database=await container.get(Database),
-        reopen={},
-    )
+    gate = token_gate(settings, client=await container.get(httpx2.AsyncClient))
     measure_workers(workers, metrics)
     return Service(
         name=NAME,
-        app=await _app(container, workers, administration),
+        app=await _app(container, workers, gate),
         host=settings.http_host,
         port=settings.http_port,
         database_url=settings.database_url,
@@ -162,9 +152,7 @@ async def _subscribe(container: AsyncContainer) -> None:
     ).subscribe()
 
 
-async def _app(
-    container: AsyncContainer, workers: Sequence[BackgroundLoop], administration: Sequence[Blueprint]
-) -> Quart:
+async def _app(container: AsyncContainer, workers: Sequence[BackgroundLoop], gate: Gate) -> Quart:
     database, bus = await container.get(Database), await container.get(EventBus)
     define = await container.get(DefinePipeline)
     actions = http_api.Actions(
@@ -178,7 +166,11 @@ async def _app(
             name=NAME,
             title="Batch Conductor",
             version="1",
-            blueprints=[http_api.pipelines_api(actions), *administration],
+            blueprints=[
+                http_api.pipelines_api(actions),
+                *administration_api(database=database, reopen={}),
+            ],
+            gate=gate,
             checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
             metrics=await container.get(ServiceMetrics),
         )

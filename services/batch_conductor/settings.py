@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 from service_kit.settings import ServiceSettings
 
@@ -25,11 +25,6 @@ class Settings(ServiceSettings):
     )
     cj_assessment_url: str | None = Field(
         default=None, description="CJ Assessment, which knows the prompts and anchors of assignments."
-    )
-    cj_assessment_token: SecretStr | None = Field(
-        default=None,
-        description="Bearer token for reading the prompts of assignments there; without it, one is signed with "
-        "jwt_secret.",
     )
     llm_provider_url: str | None = Field(
         default=None, description="LLM Provider, which knows what a batch has cost."

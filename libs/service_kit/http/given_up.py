@@ -17,11 +17,11 @@ from event_contracts import (
     WireModel,
 )
 from pydantic import BaseModel, Field
-from quart import Blueprint, g, request
+from quart import Blueprint
 from quart_schema import document_response, validate_querystring
 
 from service_kit.http.bodies import answers
-from service_kit.http.set_aside import Gate
+from service_kit.http.permissions import Permission, caller, requires
 from service_kit.messaging.given_up import (
     GivenUpMessage,
     drop_given_up,
@@ -67,25 +67,21 @@ class GivenUpQuery(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class GivenUpActions:
-    """Where the messages are, and who may see them."""
+    """Where the messages are."""
 
     database: Database
-    gate: Gate
 
 
 def given_up_api(actions: GivenUpActions) -> Blueprint:
-    """The routes; each request must show an administrator's bearer token."""
+    """The routes, for operators."""
     blueprint = Blueprint("given_up", __name__, url_prefix="/admin/v1/given-up")
-
-    @blueprint.before_request
-    async def admit() -> None:
-        g.administrator = await actions.gate.admit(request.headers.get("Authorization"))
 
     @blueprint.get("")
     @validate_querystring(GivenUpQuery)
     @answers(GivenUpMessages)
     @document_response(ErrorBody, 401)
     @document_response(ErrorBody, 403)
+    @requires(Permission.OPERATE)
     async def listing(query_args: GivenUpQuery) -> GivenUpMessages:
         """Messages that are not sent any more, with the reason."""
         async with actions.database.transaction() as connection:
@@ -99,6 +95,7 @@ def given_up_api(actions: GivenUpActions) -> Blueprint:
     @document_response(ErrorBody, 401)
     @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
+    @requires(Permission.OPERATE)
     async def show(message_id: int) -> GivenUp:
         """One message with what it says."""
         return _view(await _found(actions, message_id))
@@ -108,13 +105,14 @@ def given_up_api(actions: GivenUpActions) -> Blueprint:
     @document_response(ErrorBody, 401)
     @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
+    @requires(Permission.OPERATE)
     async def replay(message_id: int) -> GivenUp:
         """Have a message sent again: the same bytes, the same event id."""
         found = await _found(actions, message_id)
         async with actions.database.transaction() as connection:
             if not await send_again(connection, message_id):
                 raise _unknown(message_id)
-        log.warning("message.replayed", event_id=str(found.event_id), by=g.administrator)
+        log.warning("message.replayed", event_id=str(found.event_id), by=caller().subject)
         return _view(found)
 
     @blueprint.delete("/<int:message_id>")
@@ -122,13 +120,14 @@ def given_up_api(actions: GivenUpActions) -> Blueprint:
     @document_response(ErrorBody, 401)
     @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
+    @requires(Permission.OPERATE)
     async def drop(message_id: int) -> GivenUp:
         """Delete a message; nobody will receive it."""
         found = await _found(actions, message_id)
         async with actions.database.transaction() as connection:
             if not await drop_given_up(connection, message_id):
                 raise _unknown(message_id)
-        log.warning("message.dropped", event_id=str(found.event_id), by=g.administrator)
+        log.warning("message.dropped", event_id=str(found.event_id), by=caller().subject)
         return _view(found)
 
     return blueprint

@@ -134,11 +134,12 @@ def _page(*, second: bool) -> ComparisonPage:
 
 def _anchor() -> AnchorView:
     return AnchorView(
-        anchor_id="1",
+        anchor_id=1,
         assignment_id="task-1",
         anchor_label="A1",
         grade="A",
         grade_scale="swedish_8_anchor",
+        storage_id="text-1",
         text_storage_id="text-1",
         created_at=status().created_at,
     )

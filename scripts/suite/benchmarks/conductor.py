@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -22,6 +23,7 @@ from suite.embedded.kafka import throwaway_kafka
 from suite.embedded.loopback import HOST, free_port
 from suite.embedded.postgres import throwaway_postgres
 from suite.processes.service_process import ServiceProcess, new_secret
+from suite.processes.tokens import TOKEN_SETTINGS, OwnToken, own_token
 
 CONNECTIONS: Final = 64
 BATCHES: Final = 2_000
@@ -54,7 +56,7 @@ def healthz_request(_number: int) -> bytes:
     return b"GET /healthz HTTP/1.1\r\nHost: conductor\r\n\r\n"
 
 
-def define_request(number: int) -> bytes:
+def define_request(number: int, *, token: str) -> bytes:
     """A call about one of the batches."""
     body = json.dumps(
         {
@@ -66,13 +68,14 @@ def define_request(number: int) -> bytes:
     ).encode()
     head = (
         f"POST /internal/v1/pipelines/define HTTP/1.1\r\nHost: conductor\r\n"
+        f"Authorization: Bearer {token}\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 
 
 async def _connection(port: int, kind: str, offset: int, until: float, timing: Timing) -> None:
-    request = healthz_request if kind == "healthz" else define_request
+    request = healthz_request if kind == "healthz" else partial(define_request, token=own_token())
     reader, writer = await asyncio.open_connection(HOST, port)
     number = offset
     while time.perf_counter() < until:
@@ -97,7 +100,7 @@ async def _turn(port: int, kind: str, first: int, timing: Timing, *, seconds: fl
 
 
 async def _complete_phases(service: ServiceProcess) -> None:
-    async with httpx2.AsyncClient(base_url=service.url, timeout=30) as http:
+    async with httpx2.AsyncClient(base_url=service.url, timeout=30, auth=OwnToken()) as http:
         for number in range(0, BATCHES, 2):
             body = {"batch_id": f"batch-{number}", "phase_name": "spellcheck", "success": True}
             (await http.post("/internal/v1/phases/complete", json=body)).raise_for_status()
@@ -114,6 +117,7 @@ async def measure(folder: Path) -> dict[str, Timing]:
                 "kafka_bootstrap_servers": kafka.bootstrap,
                 "kafka_topic_prefix": f"bench-{uuid4().hex[:8]}.",
                 "callback_signing_secret": new_secret(),
+                **TOKEN_SETTINGS,
                 "log_level": "warning",
             },
             log=folder / "conductor.log",

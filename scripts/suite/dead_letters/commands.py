@@ -12,6 +12,7 @@ import typer
 from event_contracts import SuiteError
 from rich.console import Console
 from service_kit.messaging.dead_letters import DeadLetters
+from suite_access import TOKEN_VARIABLE, CallerToken
 
 from suite.dead_letters.letters import Kind, Letter, Selection, Source
 from suite.dead_letters.sources import ServiceLetters, TopicLetters, topic_of_letter
@@ -20,6 +21,9 @@ from suite.stack.options import Addresses, Ports
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 OWN: Final = Addresses.of(Ports())
+
+ROLE: Final = "operator"
+"""The least that may handle what services gave up or set aside."""
 
 dlq_app = typer.Typer(
     no_args_is_help=True,
@@ -50,10 +54,6 @@ Kafka = Annotated[
     typer.Option(envvar="KAFKA_BOOTSTRAP_SERVERS", help="Kafka's address; without it, no events."),
 ]
 Prefix = Annotated[str, typer.Option(envvar="KAFKA_TOPIC_PREFIX", help="The services' kafka_topic_prefix.")]
-Token = Annotated[
-    str | None,
-    typer.Option(envvar="CJ_ADMIN_TOKEN", help="Administrator's token; without it, no messages and items."),
-]
 CjUrl = Annotated[str, typer.Option(envvar="CJ_ASSESSMENT_URL", help="Base URL of CJ Assessment.")]
 LlmUrl = Annotated[str, typer.Option(envvar="LLM_PROVIDER_URL", help="Base URL of the LLM Provider.")]
 ConductorUrl = Annotated[
@@ -72,7 +72,6 @@ def list_letters(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Rows shown; all are counted.")] = 100,
     kafka: Kafka = None,
     topic_prefix: Prefix = "",
-    token: Token = None,
     cj_url: CjUrl = OWN.cj_assessment,
     llm_url: LlmUrl = OWN.llm_provider,
     conductor_url: ConductorUrl = OWN.batch_conductor,
@@ -86,7 +85,7 @@ def list_letters(
             _print_row(letter)
         _print_counts(letters, "waiting")
 
-    _run(work, kind, kafka, topic_prefix, token, cj_url, llm_url, conductor_url)
+    _run(work, kind, kafka, topic_prefix, cj_url, llm_url, conductor_url)
 
 
 @dlq_app.command()
@@ -94,7 +93,6 @@ def show(
     letter_id: Annotated[str, typer.Argument(help="Its id as listed, or its event id.")],
     kafka: Kafka = None,
     topic_prefix: Prefix = "",
-    token: Token = None,
     cj_url: CjUrl = OWN.cj_assessment,
     llm_url: LlmUrl = OWN.llm_provider,
     conductor_url: ConductorUrl = OWN.batch_conductor,
@@ -112,7 +110,7 @@ def show(
             errors.print(f"there is no {letter_id}: see cj-suite dlq list", highlight=False, markup=False)
             raise typer.Exit(EXIT_FAILED)
 
-    _run(work, None, kafka, topic_prefix, token, cj_url, llm_url, conductor_url)
+    _run(work, None, kafka, topic_prefix, cj_url, llm_url, conductor_url)
 
 
 @dlq_app.command()
@@ -127,7 +125,6 @@ def replay(
     dry_run: DryRun = False,
     kafka: Kafka = None,
     topic_prefix: Prefix = "",
-    token: Token = None,
     cj_url: CjUrl = OWN.cj_assessment,
     llm_url: LlmUrl = OWN.llm_provider,
     conductor_url: ConductorUrl = OWN.batch_conductor,
@@ -141,7 +138,7 @@ def replay(
             sources, selection, dry_run=dry_run, verb="replayed", act=lambda one: one.replay(selection)
         )
 
-    _run(work, kind, kafka, topic_prefix, token, cj_url, llm_url, conductor_url)
+    _run(work, kind, kafka, topic_prefix, cj_url, llm_url, conductor_url)
 
 
 @dlq_app.command()
@@ -156,7 +153,6 @@ def drop(
     dry_run: DryRun = False,
     kafka: Kafka = None,
     topic_prefix: Prefix = "",
-    token: Token = None,
     cj_url: CjUrl = OWN.cj_assessment,
     llm_url: LlmUrl = OWN.llm_provider,
     conductor_url: ConductorUrl = OWN.batch_conductor,
@@ -168,7 +164,7 @@ def drop(
     async def work(sources: Sequence[Source]) -> None:
         await _act(sources, selection, dry_run=dry_run, verb="dropped", act=lambda one: one.drop(selection))
 
-    _run(work, kind, kafka, topic_prefix, token, cj_url, llm_url, conductor_url)
+    _run(work, kind, kafka, topic_prefix, cj_url, llm_url, conductor_url)
 
 
 async def _act(
@@ -222,7 +218,6 @@ def _run(
     kind: Kind | None,
     kafka: str | None,
     topic_prefix: str,
-    token: str | None,
     cj_url: str,
     llm_url: str,
     conductor_url: str,
@@ -234,7 +229,7 @@ def _run(
     }
 
     async def with_sources() -> None:
-        async with _sources(kind, kafka, topic_prefix, token, services) as sources:
+        async with _sources(kind, kafka, topic_prefix, services) as sources:
             await work(sources)
 
     try:
@@ -246,32 +241,32 @@ def _run(
 
 @asynccontextmanager
 async def _sources(
-    kind: Kind | None, kafka: str | None, prefix: str, token: str | None, services: dict[str, str]
+    kind: Kind | None, kafka: str | None, prefix: str, services: dict[str, str]
 ) -> AsyncIterator[Sequence[Source]]:
     found: list[Source] = []
     if kind in (None, Kind.EVENT):
         if kafka is None:
-            _say_left_out("events", "--kafka")
+            _say_left_out("events", "give --kafka")
         else:
             found.append(TopicLetters(dead_letters=DeadLetters(bootstrap_servers=kafka, topic_prefix=prefix)))
     async with httpx2.AsyncClient() as http:
-        for wanted in (Kind.MESSAGE, Kind.ITEM):
-            if kind not in (None, wanted):
-                continue
-            if token is None:
-                _say_left_out(f"{wanted}s", "--token")
+        wanted = [one for one in (Kind.MESSAGE, Kind.ITEM) if kind in (None, one)]
+        for name, url in services.items() if wanted else ():
+            auth = CallerToken(url, role=ROLE)
+            if auth.token() is None:
+                _say_left_out(f"messages and items of {name}", f"set {TOKEN_VARIABLE}")
                 continue
             found += [
-                ServiceLetters(http=http, service=name, base_url=url.rstrip("/"), kind=wanted, token=token)
-                for name, url in services.items()
+                ServiceLetters(http=http, service=name, base_url=url.rstrip("/"), kind=one, auth=auth)
+                for one in wanted
             ]
         if not found:
             raise typer.Exit(EXIT_USAGE)
         yield found
 
 
-def _say_left_out(what: str, option: str) -> None:
-    errors.print(f"{what} are left out: give {option}", style="dim", highlight=False)
+def _say_left_out(what: str, remedy: str) -> None:
+    errors.print(f"{what} are left out: {remedy}", style="dim", highlight=False)
 
 
 def _print_row(letter: Letter) -> None:

@@ -1,7 +1,7 @@
 """Where dead letters are kept: topics of Kafka, and the services' databases behind their administrators' routes."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
@@ -50,13 +50,13 @@ class TopicLetters:
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceLetters:
-    """Messages that a service gave up, or items that it set aside, behind its administrators' routes."""
+    """Messages that a service gave up, or items that it set aside, behind its routes for operators."""
 
     http: httpx2.AsyncClient
     service: str
     base_url: str
     kind: Kind
-    token: str = field(repr=False)
+    auth: httpx2.Auth
 
     @property
     def _route(self) -> str:
@@ -120,7 +120,7 @@ class ServiceLetters:
             answer = await self.http.request(
                 method,
                 f"{self.base_url}/admin/v1/{self._route}{path}",
-                headers={"Authorization": f"Bearer {self.token}"},
+                auth=self.auth,
                 timeout=TIMEOUT_SECONDS,
             )
         except httpx2.HTTPError as error:
@@ -134,8 +134,6 @@ class ServiceLetters:
 
 
 def _reason(answer: httpx2.Response) -> str:
-    if answer.status_code == 404 and "there is no such route" in answer.text:
-        return "it has no administrators' routes: give it jwt_jwks_url or jwt_secret in its settings"
     try:
         return str(answer.json()["error"]["message"])
     except (ValueError, KeyError, TypeError):

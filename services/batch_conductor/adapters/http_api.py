@@ -16,6 +16,7 @@ from event_contracts import (
 from quart import Blueprint
 from quart_schema import document_response
 from service_kit.http.bodies import answers, takes
+from service_kit.http.permissions import Permission, requires
 
 from batch_conductor.adapters.batch_metadata import read_facts
 from batch_conductor.domain.gates import BatchFacts
@@ -51,6 +52,7 @@ def pipelines_api(actions: Actions) -> Blueprint:
     @answers(PipelineResolution)
     @document_response(ErrorBody, 422)
     @document_response(ErrorBody, 503)
+    @requires(Permission.PLAN)
     async def define(data: PipelineRequest) -> PipelineResolution:
         """The phases that a batch still has to go through; 422 says what it lacks, 503 what is not known now."""
         plan = await actions.define(data, facts=read_facts(data.batch_metadata))
@@ -60,6 +62,7 @@ def pipelines_api(actions: Actions) -> Blueprint:
     @takes(PipelineRequest, max_bytes=MAX_REQUEST_BYTES)
     @answers(PipelineValidation)
     @document_response(ErrorBody, 422)
+    @requires(Permission.PLAN)
     async def validate(data: PipelineRequest) -> PipelineValidation:
         """What define would answer now, every gate included; nothing is kept or announced."""
         plan = await actions.validate(data, facts=read_facts(data.batch_metadata))
@@ -69,6 +72,7 @@ def pipelines_api(actions: Actions) -> Blueprint:
     @takes(PhaseCompletion)
     @answers(PhaseProgress)
     @document_response(ErrorBody, 422)
+    @requires(Permission.PLAN)
     async def complete(data: PhaseCompletion) -> PhaseProgress:
         """A phase of a batch has ended; the newest report of a phase counts."""
         return await actions.complete(data)
@@ -76,6 +80,7 @@ def pipelines_api(actions: Actions) -> Blueprint:
     @blueprint.get("/batches/<batch_id>/phases")
     @answers(BatchPhases)
     @document_response(ErrorBody, 404)
+    @requires(Permission.READ)
     async def phases(batch_id: str) -> BatchPhases:
         """Every phase of a batch that is planned or reported, counted in essays."""
         return await actions.phases(BatchId(batch_id))

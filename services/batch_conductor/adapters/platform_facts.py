@@ -1,15 +1,12 @@
 """Facts about a batch that other services know: the content store, CJ Assessment, the LLM Provider."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from time import time
 from typing import Final, TypeVar
 from urllib.parse import quote
 
 import httpx2
-import jwt
-from event_contracts import AssignmentAnchors, LargeCount, Money, SourceService, WireModel
+from event_contracts import AssignmentAnchors, LargeCount, Money, WireModel
 from pydantic import BaseModel, ValidationError
 
 from batch_conductor.domain.gates import FactUnknown
@@ -18,12 +15,8 @@ from batch_conductor.domain.pipeline import BatchId
 TIMEOUT_SECONDS: Final = 5.0
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
 LONGEST_RETRY_SECONDS: Final = 60.0
-TOKEN_SECONDS: Final = 60
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
-
-Bearer = Callable[[], str | None]
-"""The token to show to CJ Assessment's administrators' routes; None where there is none."""
 
 
 class _Cost(WireModel):
@@ -46,7 +39,10 @@ class _Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Addresses:
-    """Base URLs of the services that know the facts; None where an installation has no such service."""
+    """Base URLs of the services that know the facts; None where an installation has no such service.
+
+    Without a content store of its own, the texts are those of CJ Assessment.
+    """
 
     content: str | None
     cj_assessment: str | None
@@ -54,35 +50,39 @@ class Addresses:
 
 
 class PlatformFacts:
-    """Implements ``ports.Facts`` over HTTP; what is not a clear answer is ``FactUnknown``."""
+    """Implements ``ports.Facts`` over HTTP; what is not a clear answer is ``FactUnknown``.
 
-    def __init__(self, client: httpx2.AsyncClient, *, addresses: Addresses, bearer: Bearer) -> None:
+    ``auth`` shows the conductor's token to the suite's own services, never to another content store.
+    """
+
+    def __init__(self, client: httpx2.AsyncClient, *, addresses: Addresses, auth: httpx2.Auth | None) -> None:
         self._client = client
         self._addresses = addresses
-        self._bearer = bearer
+        self._auth = auth
 
     async def has_text(self, storage_id: str) -> bool:
-        base = _known(self._addresses.content, "content store", "CONTENT_SERVICE_URL")
+        own = self._addresses.content
+        auth = self._auth if own is None else None
+        base = _known(own or self._addresses.cj_assessment, "content store", "CONTENT_SERVICE_URL")
         url = f"{base}/v1/content/{quote(storage_id, safe='')}"
-        return (await self._get(url, service="the content store", reads_body=False)).found
+        return (await self._get(url, service="the content store", auth=auth, reads_body=False)).found
 
     async def has_prompt(self, assignment_id: str) -> bool:
         base = _known(self._addresses.cj_assessment, "CJ Assessment", "CJ_ASSESSMENT_URL")
         url = f"{base}/admin/v1/student-prompts/assignment/{quote(assignment_id, safe='')}"
-        token = self._bearer()
-        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        return (await self._get(url, service="CJ Assessment", reads_body=False, headers=headers)).found
+        return (await self._get(url, service="CJ Assessment", auth=self._auth, reads_body=False)).found
 
     async def has_anchors(self, assignment_id: str) -> bool:
         base = _known(self._addresses.cj_assessment, "CJ Assessment", "CJ_ASSESSMENT_URL")
         url = f"{base}/api/v1/anchors/assignment/{quote(assignment_id, safe='')}"
-        answer = await self._get(url, service="CJ Assessment")
+        answer = await self._get(url, service="CJ Assessment", auth=self._auth)
         return answer.found and bool(_read(AssignmentAnchors, answer, "CJ Assessment").anchors)
 
     async def spent_usd(self, batch_id: BatchId) -> Decimal:
         base = _known(self._addresses.llm_provider, "LLM Provider", "LLM_PROVIDER_URL")
         query = httpx2.QueryParams({"by": "batch_id", "batch_id": batch_id})
-        answer = await self._get(f"{base}/api/v1/costs?{query}", service="the LLM Provider")
+        url = f"{base}/api/v1/costs?{query}"
+        answer = await self._get(url, service="the LLM Provider", auth=self._auth)
         total = _read(_CostReport, answer, "the LLM Provider").total
         if total.unpriced_calls:
             raise FactUnknown(
@@ -92,10 +92,10 @@ class PlatformFacts:
         return total.cost_usd
 
     async def _get(
-        self, url: str, *, service: str, reads_body: bool = True, headers: dict[str, str] | None = None
+        self, url: str, *, service: str, auth: httpx2.Auth | None, reads_body: bool = True
     ) -> _Answer:
         try:
-            async with self._client.stream("GET", url, headers=headers, timeout=TIMEOUT_SECONDS) as answer:
+            async with self._client.stream("GET", url, auth=auth, timeout=TIMEOUT_SECONDS) as answer:
                 _check_status(answer, service)
                 body = await _bounded_body(answer, service) if reads_body and answer.is_success else b""
                 return _Answer(found=answer.is_success, body=body)
@@ -119,7 +119,7 @@ def _check_status(answer: httpx2.Response, service: str) -> None:
     if answer.status_code in (401, 403):
         raise FactUnknown(
             f"{service} does not let the conductor in ({answer.status_code})",
-            what_to_do="have an operator set BATCH_CONDUCTOR_CJ_ASSESSMENT_TOKEN, or the jwt_secret of both",
+            what_to_do="have an operator set the same SERVICE_SECRET and JWT_AUDIENCE for both",
             retry_after=LONGEST_RETRY_SECONDS,
         )
     raise FactUnknown(f"{service} answered {answer.status_code}", retry_after=_retry_after(answer))
@@ -146,17 +146,3 @@ def _read(model: type[ModelT], answer: _Answer, service: str) -> ModelT:
         return model.model_validate_json(answer.body)
     except ValidationError as error:
         raise FactUnknown(f"{service} answered against its contract") from error
-
-
-def signed_token(secret: str, *, issuer: str, audience: str) -> str:
-    """A token of a minute for this service itself, where services share the secret of HS256 tokens."""
-    now = int(time())
-    claims = {
-        "sub": SourceService.BATCH_CONDUCTOR.value,
-        "iss": issuer,
-        "aud": audience,
-        "iat": now,
-        "exp": now + TOKEN_SECONDS,
-        "roles": ["admin"],
-    }
-    return jwt.encode(claims, secret, algorithm="HS256")

@@ -1,13 +1,15 @@
 """Where essay texts come from: this service's own table, or an external content service with the same routes."""
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 import httpx2
 import stamina
-from event_contracts import ContentServiceError
+from event_contracts import ContentServiceError, ContentStored
+from pydantic import ValidationError
 
 from cj_assessment.domain.batch import Fetched
 from cj_assessment.ports import Store
@@ -15,6 +17,7 @@ from cj_assessment.ports import Store
 CONCURRENCY = 16
 TIMEOUT_SECONDS = 15.0
 ATTEMPTS = 3
+MAX_ANSWER_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +38,15 @@ class OwnContent:
             bodies = await transaction.contents.read(sizes.keys() - too_long)
         return Fetched(bodies=bodies, failures={}, too_long=too_long)
 
+    async def store(self, body: bytes) -> str:
+        storage_id = hashlib.sha256(body).hexdigest()
+        async with self._store.transaction() as transaction:
+            await transaction.contents.put(storage_id=storage_id, body=body)
+        return storage_id
+
 
 class ExternalContent:
-    """Texts of another service: ``GET {base}/v1/content/{storage_id}``."""
+    """Texts of another service: ``GET {base}/v1/content/{storage_id}``, ``POST {base}/v1/content``."""
 
     def __init__(self, client: httpx2.AsyncClient, *, base_url: str) -> None:
         self._client = client
@@ -55,6 +64,22 @@ class ExternalContent:
             },
             too_long=frozenset(name for name, body in outcomes.items() if isinstance(body, TooLong)),
         )
+
+    @stamina.retry(on=ContentServiceError, attempts=ATTEMPTS, wait_initial=0.2, timeout=None)
+    async def store(self, body: bytes) -> str:
+        try:
+            async with self._client.stream(
+                "POST",
+                f"{self._base_url}/v1/content",
+                content=body,
+                headers={"content-type": "text/plain; charset=utf-8"},
+                timeout=TIMEOUT_SECONDS,
+            ) as answer:
+                if not answer.is_success:
+                    raise ContentServiceError(f"the content service answered {answer.status_code}")
+                return _stored(await _bounded_body(answer, MAX_ANSWER_BYTES))
+        except httpx2.HTTPError as error:
+            raise ContentServiceError(f"the content service does not answer: {error!r}") from error
 
     async def _fetch_one(
         self, storage_id: str, max_bytes: int
@@ -77,6 +102,13 @@ class ExternalContent:
                 return await _bounded_body(answer, max_bytes)
         except httpx2.HTTPError as error:
             raise ContentServiceError(f"the content service does not answer: {error!r}") from error
+
+
+def _stored(body: bytes | TooLong) -> str:
+    try:
+        return ContentStored.model_validate_json(b"" if isinstance(body, TooLong) else body).storage_id
+    except ValidationError as error:
+        raise ContentServiceError("the content service's answer does not fit its contract") from error
 
 
 async def _bounded_body(answer: httpx2.Response, max_bytes: int) -> bytes | TooLong:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Protocol
 
 from event_contracts import (
     COMPARISON_COLUMNS,
@@ -33,6 +33,7 @@ from quart import Blueprint, Response, request
 from quart_schema import document_request, document_response, validate_querystring
 from service_kit.callbacks.webhooks import WebhookSigner
 from service_kit.http.bodies import answers, check_values, max_body_bytes, request_body, takes
+from service_kit.http.permissions import Permission, caller, open_to_all, requires
 
 from cj_assessment.domain.batch import Anchor, BatchId, BatchRecord, RequestEnvelope
 
@@ -55,6 +56,12 @@ CONTENT_TYPES: Final = ("text/plain", "application/octet-stream", "")
 HandleResults = Callable[[Sequence[EventEnvelope[LLMComparisonResultV1]]], Awaitable[None]]
 
 
+class RegistersAnchors(Protocol):
+    """Registers an anchor for somebody."""
+
+    def __call__(self, registration: AnchorRegistration, *, by: str) -> Awaitable[Anchor]: ...
+
+
 def _fits(cursor: str) -> str:
     if int(cursor) > LARGEST_INTEGER:
         raise ValueError("must be the next_cursor of the page before")
@@ -74,7 +81,7 @@ class Actions:
     record_results: HandleResults
     store_content: Callable[[bytes], Awaitable[str]]
     read_content: Callable[[str], Awaitable[bytes]]
-    register_anchor: Callable[[AnchorRegistration], Awaitable[Anchor]]
+    register_anchor: RegistersAnchors
     list_anchors: Callable[[str], Awaitable[tuple[Anchor, ...]]]
 
 
@@ -96,6 +103,7 @@ def assessments_api(actions: Actions) -> Blueprint:
     @answers(AssessmentAccepted, 202)
     @document_response(ErrorBody, 409)
     @document_response(ErrorBody, 422)
+    @requires(Permission.ASSESS)
     async def accept(data: RequestEnvelope) -> AssessmentAccepted:
         """Assess a batch of essays: the same envelope as on the request topic."""
         batch = await actions.accept(data)
@@ -104,6 +112,7 @@ def assessments_api(actions: Actions) -> Blueprint:
     @blueprint.get("/batches/<batch_id>")
     @answers(BatchStatusView)
     @document_response(ErrorBody, 404)
+    @requires(Permission.READ)
     async def status(batch_id: str) -> BatchStatusView:
         """State, progress, cost and reliability so far."""
         return await actions.status(BatchId(batch_id))
@@ -112,6 +121,7 @@ def assessments_api(actions: Actions) -> Blueprint:
     @answers(BatchResultsView)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 409)
+    @requires(Permission.READ)
     async def results(batch_id: str) -> BatchResultsView:
         """The published ranking and grades; 409 while there are none."""
         return await actions.results(BatchId(batch_id))
@@ -120,12 +130,14 @@ def assessments_api(actions: Actions) -> Blueprint:
     @validate_querystring(PageQuery)
     @answers(ComparisonPage)
     @document_response(ErrorBody, 404)
+    @requires(Permission.READ)
     async def comparisons(batch_id: str, query_args: PageQuery) -> ComparisonPage:
         """Every comparison of a batch, in the order they were planned."""
         return await actions.comparisons(BatchId(batch_id), cursor=query_args.cursor, limit=query_args.limit)
 
     @blueprint.get("/batches/<batch_id>/comparisons.csv")
     @document_response(ErrorBody, 404)
+    @requires(Permission.READ)
     async def comparisons_csv(batch_id: str) -> Response:
         """Every comparison of a batch as a CSV file, which `cj-run analyse` and spreadsheet programs read."""
         first = await actions.comparisons(BatchId(batch_id), cursor=None, limit=CSV_PAGE)
@@ -133,6 +145,7 @@ def assessments_api(actions: Actions) -> Blueprint:
 
     @blueprint.get("/batches/<batch_id>/events")
     @document_response(ErrorBody, 404)
+    @requires(Permission.READ)
     async def events(batch_id: str) -> Response:
         """Server-sent events: `progress` with the batch's status whenever it has changed, until it is final."""
         first = await actions.status(BatchId(batch_id))
@@ -145,6 +158,7 @@ def assessments_api(actions: Actions) -> Blueprint:
     @answers(AssessmentAccepted, 202)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 409)
+    @requires(Permission.ASSESS, Permission.OPERATE)
     async def cancel(batch_id: str) -> AssessmentAccepted:
         """Stop judging; nothing is published."""
         batch = await actions.cancel(BatchId(batch_id))
@@ -191,17 +205,19 @@ def anchors_api(actions: Actions) -> Blueprint:
     @takes(AnchorRegistration, max_bytes=MAX_CONTENT_BYTES)
     @answers(AnchorView, 201)
     @document_response(ErrorBody, 422)
+    @requires(Permission.ASSESS, Permission.ADMINISTER)
     async def register(data: AnchorRegistration) -> AnchorView:
         """Register an essay with a known grade, or replace the one of that label."""
-        anchor = await actions.register_anchor(data)
-        return _anchor_view(anchor, data.assignment_id)
+        anchor = await actions.register_anchor(data, by=caller().subject)
+        return anchor_view(anchor, data.assignment_id)
 
     @blueprint.get("/assignment/<assignment_id>")
     @answers(AssignmentAnchors)
+    @requires(Permission.READ)
     async def of_assignment(assignment_id: str) -> AssignmentAnchors:
         """The anchors of an assignment, by label."""
         anchors = await actions.list_anchors(assignment_id)
-        views = tuple(_anchor_view(anchor, assignment_id) for anchor in anchors)
+        views = tuple(anchor_view(anchor, assignment_id) for anchor in anchors)
         return AssignmentAnchors(assignment_id=assignment_id, anchors=views)
 
     return blueprint
@@ -215,6 +231,7 @@ def content_api(actions: Actions) -> Blueprint:
     @answers(ContentStored, 201)
     @document_response(ErrorBody, 422)
     @max_body_bytes(MAX_CONTENT_BYTES)
+    @requires(Permission.ASSESS)
     async def store() -> ContentStored:
         """Keep the body (text/plain or application/octet-stream); the same bytes have the same id."""
         _check_content_type(request.mimetype, request.mimetype_params.get("charset"))
@@ -222,6 +239,7 @@ def content_api(actions: Actions) -> Blueprint:
 
     @blueprint.get("/<storage_id>")
     @document_response(ErrorBody, 404)
+    @requires(Permission.READ)
     async def read(storage_id: str) -> Response:
         """The bytes as they were posted."""
         return Response(await actions.read_content(storage_id), content_type="application/octet-stream")
@@ -238,6 +256,7 @@ def callbacks_api(actions: Actions, *, signer: WebhookSigner) -> Blueprint:
     @max_body_bytes(MAX_CALLBACK_BYTES)
     @document_response(ErrorBody, 401)
     @document_response(ErrorBody, 422)
+    @open_to_all("the signature of the message is checked")
     async def comparison_results() -> tuple[dict[str, Any], int]:
         """One result, signed as the Standard Webhooks specification says; a repeat changes nothing."""
         body = await request_body()
@@ -256,14 +275,17 @@ def _check_content_type(mimetype: str, charset: str | None) -> None:
         raise InvalidRequest("text must be UTF-8: convert it, or leave the charset out")
 
 
-def _anchor_view(anchor: Anchor, assignment_id: str) -> AnchorView:
+def anchor_view(anchor: Anchor, assignment_id: str) -> AnchorView:
+    """The view of a stored anchor."""
     assert anchor.created_at is not None, "a stored anchor has its time"
+    assert anchor.number is not None, "and its number"
     return AnchorView(
-        anchor_id=str(anchor.number),
+        anchor_id=anchor.number,
         assignment_id=assignment_id,
         anchor_label=anchor.label,
         grade=anchor.grade,
         grade_scale=anchor.grade_scale,
+        storage_id=anchor.text_storage_id,
         text_storage_id=anchor.text_storage_id,
         created_at=anchor.created_at,
     )

@@ -13,6 +13,7 @@ from event_contracts import (
     ErrorDetail,
     ExternalServiceError,
     ProcessingError,
+    SourceService,
     Unavailable,
 )
 from pydantic import ValidationError
@@ -49,8 +50,10 @@ class LlmProviderClient:
         base_url: str,
         callback_topic: str | None,
         callback_url: str | None,
+        token: httpx2.Auth,
     ) -> None:
         self._client = client
+        self._token = token
         self._base_url = base_url.rstrip("/")
         self._callback_topic = callback_topic
         self._callback_url = callback_url
@@ -82,6 +85,7 @@ class LlmProviderClient:
                 content=content,
                 headers={"content-type": "application/json"},
                 timeout=TIMEOUT_SECONDS,
+                auth=self._token,
             )
         except httpx2.HTTPError as error:
             raise ExternalServiceError(f"the LLM Provider does not answer: {error!r}") from error
@@ -103,6 +107,8 @@ class LlmProviderClient:
                 "bos_batch_id": order.batch_id,
                 "attempt_id": str(order.attempt_id),
                 "repetition": order.repetition,
+                "service_name": SourceService.CJ_ASSESSMENT.value,
+                "organization_id": order.org_id,
             },
         )
 

@@ -1,9 +1,10 @@
 """The events that tell others how a batch ended."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 from event_contracts import (
+    MAX_RESULTS_PER_BATCH,
     AssessmentResultV1,
     BatchStatus,
     CJAssessmentCompletedV1,
@@ -17,6 +18,7 @@ from event_contracts import (
     SourceService,
     SuiteError,
     SystemProcessingMetadata,
+    is_identifier,
 )
 
 from cj_assessment.domain.batch import BatchRecord, Essay
@@ -38,7 +40,9 @@ def completed_event(
         entity_type=ENTITY_TYPE,
         timestamp=now,
         status=BatchStatus.COMPLETED_WITH_FAILURES if failed else BatchStatus.COMPLETED_SUCCESSFULLY,
-        system_metadata=_metadata(batch, stage=ProcessingStage.COMPLETED, now=now),
+        system_metadata=_metadata(
+            batch, stage=ProcessingStage.COMPLETED, event=EventName.CJ_ASSESSMENT_COMPLETED, now=now
+        ),
         cj_assessment_job_id=str(batch.job_id),
         processing_summary=ProcessingSummary(
             total_essays=len(students),
@@ -47,6 +51,7 @@ def completed_event(
             successful_essay_ids=successful,
             failed_essay_ids=failed,
             processing_time_seconds=(now - batch.received_at).total_seconds(),
+            single_essay_batch=len(students) == 1,
         ),
     )
     return EventEnvelope.wrap(data, source_service=SERVICE, correlation_id=batch.correlation_id)
@@ -65,9 +70,43 @@ def failed_event(
         timestamp=now,
         status=BatchStatus.FAILED_CRITICALLY,
         system_metadata=_metadata(
-            batch, stage=ProcessingStage.FAILED, now=now, error_info=detail.model_dump(mode="json")
+            batch,
+            stage=ProcessingStage.FAILED,
+            event=EventName.CJ_ASSESSMENT_FAILED,
+            now=now,
+            error_info=detail.model_dump(mode="json"),
         ),
         cj_assessment_job_id=str(batch.job_id),
+    )
+    return EventEnvelope.wrap(data, source_service=SERVICE, correlation_id=batch.correlation_id)
+
+
+def ended_without_result_event(
+    batch: BatchRecord, essay_ids: Sequence[str], *, now: datetime
+) -> EventEnvelope[CJAssessmentCompletedV1]:
+    """The phase is over and no essay came through: without this the essay lifecycle would wait for ever.
+
+    Ids that fit no contract are left out: a batch must end whatever its request holds.
+    """
+    essay_ids = [essay_id for essay_id in essay_ids if is_identifier(essay_id)][:MAX_RESULTS_PER_BATCH]
+    data = CJAssessmentCompletedV1(
+        event_name=EventName.CJ_ASSESSMENT_COMPLETED,
+        entity_id=batch.batch_id,
+        entity_type=ENTITY_TYPE,
+        timestamp=now,
+        status=BatchStatus.FAILED_CRITICALLY,
+        system_metadata=_metadata(
+            batch, stage=ProcessingStage.FAILED, event=EventName.CJ_ASSESSMENT_COMPLETED, now=now
+        ),
+        cj_assessment_job_id=str(batch.job_id),
+        processing_summary=ProcessingSummary(
+            total_essays=len(essay_ids),
+            successful=0,
+            failed=len(essay_ids),
+            failed_essay_ids=tuple(essay_ids),
+            processing_time_seconds=max(0.0, (now - batch.received_at).total_seconds()),
+            single_essay_batch=len(essay_ids) == 1,
+        ),
     )
     return EventEnvelope.wrap(data, source_service=SERVICE, correlation_id=batch.correlation_id)
 
@@ -97,7 +136,12 @@ def consumption_event(
 
 
 def _metadata(
-    batch: BatchRecord, *, stage: ProcessingStage, now: datetime, error_info: JsonObject | None = None
+    batch: BatchRecord,
+    *,
+    stage: ProcessingStage,
+    event: EventName,
+    now: datetime,
+    error_info: JsonObject | None = None,
 ) -> SystemProcessingMetadata:
     return SystemProcessingMetadata(
         entity_id=batch.batch_id,
@@ -106,5 +150,6 @@ def _metadata(
         processing_stage=stage,
         started_at=batch.received_at,
         completed_at=now,
+        event=event,
         error_info=error_info or {},
     )

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from typing import NewType
 from uuid import UUID
 
 from event_contracts import (
     AssessmentState,
+    ContextOrigin,
     CourseCode,
     ELS_CJAssessmentRequestV1,
     ErrorCode,
@@ -158,13 +158,6 @@ class Anchor:
     created_at: datetime | None = None
 
 
-class ContextOrigin(StrEnum):
-    """What an assignment is for: on a national one, nobody but its owner says how it is judged."""
-
-    RESEARCH_EXPERIMENT = "research_experiment"
-    CANONICAL_NATIONAL = "canonical_national"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
     """What assessors of an assignment or, where ``assignment_id`` is None, of a course are told."""
@@ -175,6 +168,10 @@ class Instruction:
     context_origin: ContextOrigin
     student_prompt_storage_id: str | None = None
     judge_rubric_storage_id: str | None = None
+    course_id: str | None = None
+    number: int | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ from datetime import datetime
 
 from cj_measurement import Reliability
 from event_contracts import (
-    UNGRADED,
     AssessmentMetadata,
     AssessmentResultV1,
     BtStats,
@@ -17,6 +16,7 @@ from event_contracts import (
     EventName,
     GradeProjectionSummary,
     JsonObject,
+    letter_grade,
     usd,
 )
 
@@ -35,6 +35,7 @@ def assessment_result(
     ranking, measured, scale = finish.ranking, finish.measured, snapshot.scale
     grading = Grading.none("nothing was compared") if ranking is None else ranking.grading
     judge = batch.leading_judge
+    projections = _projections(ranking, grading)
     return AssessmentResultV1(
         event_name=EventName.ASSESSMENT_RESULT_PUBLISHED,
         entity_id=batch.batch_id,
@@ -62,7 +63,9 @@ def assessment_result(
             position_bias={} if measured is None else measured.position_bias,
             stop_reason=finish.reason,
             cost_usd=usd(snapshot.spending.cost_usd),
-            grade_projections=_projections(ranking, grading),
+            grade_projections=projections,
+            grade_projection_summary=projections,
+            assignment_id=batch.request.assignment_id,
             **_notes(batch, essays, snapshot, finish),
         ),
     )
@@ -166,10 +169,12 @@ def _essay_result(place: int, *, ranking: Ranking, theta: float, rank: int) -> E
     essay, others, grading = ranking.essays[place], len(ranking.essays) - 1, ranking.grading
     graded = grading.essays[place] if grading.essays else None
     known = essay.anchor_grade is not None
+    grade = essay.anchor_grade or (graded.grade if graded else None)
     return EssayResultV1(
         essay_id=essay.essay_id,
         normalized_score=graded.normalized_score if graded else (others + 1 - rank) / others,
-        letter_grade=essay.anchor_grade or (graded.grade if graded else UNGRADED),
+        letter_grade=letter_grade(grade),
+        grade=grade,
         confidence_score=1.0 if known else (graded.confidence if graded else 0.0),
         confidence_label=ConfidenceLabel.HIGH if known else (graded.label if graded else ConfidenceLabel.LOW),
         bt_score=theta,

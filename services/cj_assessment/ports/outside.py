@@ -20,6 +20,10 @@ class ContentStore(Protocol):
         """The texts by id; unknown ids are absent, and what cannot be fetched now has its reason."""
         ...
 
+    async def store(self, body: bytes) -> str:
+        """Keep a text and return its id; raises ``ContentServiceError`` where that cannot be done now."""
+        ...
+
 
 class JudgeCatalogue(Protocol):
     """Which models can judge, and at what price."""
@@ -55,6 +59,7 @@ class ComparisonOrder:
     overrides: LLMConfigOverrides
     correlation_id: UUID
     user_id: str
+    org_id: str | None
     repetition: int
     max_cost_usd: Decimal | None
 

@@ -13,6 +13,7 @@ from event_contracts import (
     ComparisonPage,
     ErrorDetail,
     EventEnvelope,
+    JsonObject,
     WireModel,
 )
 
@@ -149,6 +150,10 @@ class Essays(Protocol):
 
     async def requested(self, job_id: JobId) -> tuple[Essay, ...]:
         """The students' essays as they were requested, in that order."""
+        ...
+
+    async def requested_ids(self, job_id: JobId) -> Sequence[str]:
+        """The ids of the students' essays, in the order of the request."""
         ...
 
     async def remove_from(self, job_id: JobId, item: int) -> None:
@@ -303,8 +308,18 @@ class Anchors(Protocol):
         """All anchors of an assignment, by label."""
         ...
 
-    async def instruction(self, *, assignment_id: str | None, course_id: str) -> Instruction | None:
-        """The assignment's instruction, else the course's, else None."""
+    async def audit(
+        self, *, by: str, operation: str, subject: str, before: JsonObject | None, after: JsonObject | None
+    ) -> None:
+        """Note a change with the transaction that makes it: who, what, before and after."""
+        ...
+
+    async def remove(self, number: int) -> None:
+        """Delete an anchor; its text stays where texts are kept."""
+        ...
+
+    async def instruction(self, *, assignment_id: str | None, course_id: str | None) -> Instruction | None:
+        """The assignment's own instruction, else that of this very course, else None."""
         ...
 
 

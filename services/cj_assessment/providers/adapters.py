@@ -2,10 +2,10 @@
 
 import httpx2
 from dishka import Provider, Scope, provide
-from event_contracts import Topic
+from event_contracts import SourceService, Topic
 from model_manifest import SimulatedPrice
 from service_kit.callbacks.webhooks import CallbackPolicy
-from service_kit.providers import Relays
+from service_kit.providers import Relays, service_token
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules
@@ -89,6 +89,7 @@ class AdapterProvider(Provider):
             base_url=self._settings.llm_provider_url,
             callback_topic=None if over_http else Topic.LLM_COMPARISON_RESULT,
             callback_url=f"{base_url}{CALLBACK_PATH}" if over_http else None,
+            token=service_token(self._settings, service=SourceService.CJ_ASSESSMENT),
         )
 
     @provide

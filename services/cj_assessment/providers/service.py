@@ -7,23 +7,26 @@ from dishka import AsyncContainer, Provider, make_async_container
 from quart import Blueprint, Quart
 from service_kit.callbacks.webhooks import WebhookSigner
 from service_kit.http.app import HttpService, create_app
+from service_kit.http.authentication import Gate
 from service_kit.messaging.consumer import EventConsumer
 from service_kit.messaging.event_bus import EventBus
 from service_kit.providers import (
     InfrastructureProvider,
     administration_api,
-    administrators_gate,
     measure_workers,
     readiness_checks,
+    token_gate,
 )
 from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
 from threadpoolctl import threadpool_limits
 
-from cj_assessment.adapters import http_api
+from cj_assessment.adapters import http_admin, http_api
 from cj_assessment.adapters.changes import Changes
 from cj_assessment.adapters.events_in import routes
+from cj_assessment.adapters.postgres.administration import PostgresAdministration
+from cj_assessment.ports import ContentStore
 from cj_assessment.providers.adapters import AdapterProvider
 from cj_assessment.providers.use_cases import UseCaseProvider
 from cj_assessment.providers.workers import assessment_workers, reopeners
@@ -54,15 +57,15 @@ async def build_service(
     event_bus = await container.get(EventBus)
     await _subscribe(container, event_bus)
     workers, metrics = await assessment_workers(container), await container.get(ServiceMetrics)
+    gate = token_gate(settings, client=await container.get(httpx2.AsyncClient))
     administration = administration_api(
-        administrators_gate(settings, client=await container.get(httpx2.AsyncClient)),
         database=await container.get(Database),
         reopen=await reopeners(container),
     )
     measure_workers(workers, metrics)
     return Service(
         name=NAME,
-        app=await _app(container, event_bus, workers, administration),
+        app=await _app(container, event_bus, workers, administration, gate),
         host=settings.http_host,
         port=settings.http_port,
         database_url=settings.database_url,
@@ -90,6 +93,7 @@ async def _app(
     bus: EventBus,
     workers: Sequence[BackgroundLoop],
     administration: Sequence[Blueprint],
+    gate: Gate,
 ) -> Quart:
     read = await container.get(ReadBatch)
     actions = http_api.Actions(
@@ -106,6 +110,12 @@ async def _app(
         list_anchors=await container.get(ListAnchors),
     )
     database = await container.get(Database)
+    admin = http_admin.AdminActions(
+        administration=PostgresAdministration(database),
+        content=await container.get(ContentStore),
+        list_anchors=actions.list_anchors,
+        registry=(await container.get(ServiceMetrics)).registry,
+    )
     return create_app(
         HttpService(
             name=NAME,
@@ -116,9 +126,11 @@ async def _app(
                 http_api.anchors_api(actions),
                 http_api.content_api(actions),
                 http_api.callbacks_api(actions, signer=await container.get(WebhookSigner)),
+                http_admin.admin_api(admin),
                 *administration,
             ],
             checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
             metrics=await container.get(ServiceMetrics),
+            gate=gate,
         )
     )

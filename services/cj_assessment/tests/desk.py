@@ -129,7 +129,7 @@ class Desk:
         return EventEnvelope.wrap(
             LLMComparisonResultV1(
                 request_id=item.idempotency_key or "",
-                correlation_id=item.correlation_id,
+                correlation_id=item.correlation_id or uuid4(),
                 winner=vote.winner,
                 justification="better developed" if vote.winner else None,
                 confidence=4 if vote.winner else None,
@@ -149,7 +149,7 @@ class Desk:
                 },
             ),
             source_service="llm_provider_service",
-            correlation_id=item.correlation_id,
+            correlation_id=item.correlation_id or uuid4(),
             event_id=uuid4(),
         )
 
@@ -158,7 +158,7 @@ def _error(item: ComparisonBatchItem, code: ErrorCode) -> ErrorDetail:
     return ErrorDetail(
         error_code=code,
         message="the desk says no",
-        correlation_id=item.correlation_id,
+        correlation_id=item.correlation_id or uuid4(),
         timestamp=datetime.now(UTC),
         service="llm_provider_service",
         operation="judge",

@@ -8,7 +8,7 @@ from uuid import uuid4
 import structlog
 from event_contracts import AssessmentState, Conflict, InvalidRequest, StopReason
 
-from cj_assessment.domain.announcing import failed_event
+from cj_assessment.domain.announcing import ended_without_result_event, failed_event
 from cj_assessment.domain.batch import (
     Batch,
     BatchRecord,
@@ -116,7 +116,9 @@ async def _record_refused(transaction: Transaction, envelope: RequestEnvelope, e
     )
     # Nothing was accepted, so there is no consumption to report.
     await transaction.batches.mark_reported(batch.job_id, billed=0)
-    transaction.events.announce([failed])
+    essay_ids = list(dict.fromkeys(essay.essay_id for essay in envelope.data.essays_for_cj))
+    ended = ended_without_result_event(batch, essay_ids, now=datetime.now(UTC))
+    transaction.events.announce([failed, ended])
     log.warning("batch.refused", batch_id=batch.batch_id, error_code=error.code, reason=str(error))
 
 

@@ -5,7 +5,11 @@ from datetime import UTC, datetime
 import structlog
 from event_contracts import AssessmentState, ErrorCode, InvalidCallback, StopReason, SuiteError
 
-from cj_assessment.domain.announcing import consumption_event, failed_event
+from cj_assessment.domain.announcing import (
+    consumption_event,
+    ended_without_result_event,
+    failed_event,
+)
 from cj_assessment.domain.batch import BatchRecord, JobId
 from cj_assessment.ports import SetAsideReason, Store, Transaction
 
@@ -54,12 +58,14 @@ async def end_without_result(
         result=None,
         error=failed.data.error_detail(),
     )
+    essay_ids = await transaction.essays.requested_ids(batch.job_id)
+    ended = ended_without_result_event(batch, essay_ids, now=datetime.now(UTC))
     try:
-        transaction.events.announce([failed], callback_url=batch.callback_url)
+        transaction.events.announce([failed, ended], callback_url=batch.callback_url)
     except InvalidCallback as unreachable:
         # A batch must end even where its requester cannot be called back: the bus still has the event.
         log.warning("batch.callback_impossible", batch_id=batch.batch_id, reason=str(unreachable))
-        transaction.events.announce([failed])
+        transaction.events.announce([failed, ended])
     if reports_consumption:
         await report_consumption(transaction, batch)
     log.warning(

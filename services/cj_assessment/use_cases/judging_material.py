@@ -31,6 +31,7 @@ class BatchMaterial:
     caps: tuple[Decimal | None, ...]
     correlation_id: UUID
     user_id: str
+    org_id: str | None
 
     @classmethod
     def of(cls, batch: Batch, context: JudgeContext) -> "BatchMaterial":
@@ -42,6 +43,7 @@ class BatchMaterial:
             caps=tuple(judge.cap_usd if is_capped else None for judge in batch.judges),
             correlation_id=batch.correlation_id,
             user_id=batch.user_id,
+            org_id=batch.org_id,
         )
 
     def order(self, attempt: UnsentAttempt, *, text_a: str, text_b: str) -> ComparisonOrder:
@@ -55,6 +57,7 @@ class BatchMaterial:
             overrides=self.overrides[attempt.assigned],
             correlation_id=self.correlation_id,
             user_id=self.user_id,
+            org_id=self.org_id,
             repetition=attempt.repetition,
             max_cost_usd=self.caps[attempt.assigned],
         )

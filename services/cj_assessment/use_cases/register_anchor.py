@@ -1,45 +1,94 @@
 """Register an essay with a known grade as an anchor of an assignment."""
 
-import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
-from event_contracts import AnchorRegistration, InvalidRequest, grade_scale
+from event_contracts import AnchorRegistration, GradeScale, InvalidRequest, JsonObject, grade_scale
 
-from cj_assessment.domain.batch import Anchor
-from cj_assessment.ports import Store
+from cj_assessment.domain.batch import Anchor, Instruction
+from cj_assessment.ports import ContentStore, Store, Transaction
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegisterAnchor:
-    """Registers or replaces the anchor of a label; batches that are being judged keep what they have."""
+    """Registers or replaces an anchor; batches that are being judged keep what they have.
+
+    The text is kept where all texts are. The same text twice on a scale is one anchor.
+    """
 
     store: Store
+    content: ContentStore
 
-    async def __call__(self, registration: AnchorRegistration) -> Anchor:
-        """Raises ``InvalidRequest`` for an unknown scale, or a grade that the scale does not have."""
-        body = registration.essay_text.encode()
-        storage_id = hashlib.sha256(body).hexdigest()
+    async def __call__(self, registration: AnchorRegistration, *, by: str) -> Anchor:
+        """``by`` is who registers, for the audit.
+
+        Raises ``InvalidRequest`` for an unknown scale, or a grade that the scale does not have.
+        """
         async with self.store.transaction() as transaction:
-            instruction = await transaction.anchors.instruction(
-                assignment_id=registration.assignment_id, course_id=""
-            )
-            named = registration.grade_scale or (instruction.grade_scale if instruction else None)
-            if named is None:
-                raise InvalidRequest("the assignment has no instruction that names a scale: send grade_scale")
-            scale = grade_scale(named)
-            scale.index(registration.grade)
-            await transaction.contents.put(storage_id=storage_id, body=body)
+            await _scale(transaction, registration)
+        storage_id = await self.content.store(registration.essay_text.encode())
+        async with self.store.transaction() as transaction:
+            scale = await _scale(transaction, registration)
+            known = [
+                anchor
+                for anchor in await transaction.anchors.of_assignment(registration.assignment_id)
+                if anchor.grade_scale == scale.id
+            ]
+            same = next((anchor for anchor in known if anchor.text_storage_id == storage_id), None)
+            label = registration.anchor_label
+            if label is None:
+                is_same_grade = same is not None and same.grade == registration.grade
+                label = same.label if same and is_same_grade else _free_label(registration.grade, known)
+            if same is not None and same.label != label and same.number is not None:
+                await transaction.anchors.remove(same.number)
             anchor = Anchor(
-                label=registration.anchor_label,
-                grade=registration.grade,
-                grade_scale=scale.id,
-                text_storage_id=storage_id,
+                label=label, grade=registration.grade, grade_scale=scale.id, text_storage_id=storage_id
             )
             await transaction.anchors.put(anchor, assignment_id=registration.assignment_id)
+            replaced = same or next((one for one in known if one.label == label), None)
+            await transaction.anchors.audit(
+                by=by,
+                operation="anchors.register",
+                subject=f"assignment {registration.assignment_id}",
+                before=None if replaced is None else _told(replaced),
+                after=_told(anchor),
+            )
             registered = await transaction.anchors.of_assignment(registration.assignment_id)
-        return next(
-            found for found in registered if (found.label, found.grade_scale) == (anchor.label, scale.id)
-        )
+        return next(found for found in registered if (found.label, found.grade_scale) == (label, scale.id))
+
+
+def _told(anchor: Anchor) -> JsonObject:
+    return {
+        "anchor_label": anchor.label,
+        "grade": anchor.grade,
+        "grade_scale": anchor.grade_scale,
+        "text_storage_id": anchor.text_storage_id,
+    }
+
+
+async def _scale(transaction: Transaction, registration: AnchorRegistration) -> GradeScale:
+    instruction = await transaction.anchors.instruction(
+        assignment_id=registration.assignment_id, course_id=None
+    )
+    scale = _named_scale(registration.grade_scale, instruction)
+    scale.index(registration.grade)
+    return scale
+
+
+def _named_scale(given: str | None, instruction: Instruction | None) -> GradeScale:
+    """The assignment's own; before it has instructions, the one that is given."""
+    if instruction is None and given is None:
+        raise InvalidRequest("the assignment has no instruction that names a scale: send grade_scale")
+    scale = grade_scale(given or (instruction.grade_scale if instruction else ""))
+    if instruction is not None and instruction.grade_scale != scale.id:
+        raise InvalidRequest(f"the assignment is graded on {instruction.grade_scale}, not on {scale.id}")
+    return scale
+
+
+def _free_label(grade: str, known: Sequence[Anchor]) -> str:
+    taken = {anchor.label for anchor in known}
+    return next(label for number in count(1) if (label := f"{grade}{number}") not in taken)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,14 +8,15 @@ from dishka import AsyncContainer, Provider, make_async_container
 from model_manifest import default_model, preload
 from quart import Quart
 from service_kit.http.app import HttpService, create_app
+from service_kit.http.authentication import Gate
 from service_kit.messaging.event_bus import EventBus
 from service_kit.providers import (
     InfrastructureProvider,
     Relays,
     administration_api,
-    administrators_gate,
     measure_workers,
     readiness_checks,
+    token_gate,
 )
 from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
@@ -23,7 +24,6 @@ from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.work.housekeeping import Housekeeping
 
 from llm_provider.adapters import http_admin, http_api, http_operations
-from llm_provider.ports import AdminGate
 from llm_provider.providers.adapters import AdapterProvider
 from llm_provider.providers.failures import FailureProvider
 from llm_provider.providers.judges import JudgeProvider, Judges
@@ -50,10 +50,7 @@ async def build_service(
     bus: EventBus | None,
     overrides: Sequence[Provider] = (),
 ) -> Service:
-    """Assemble everything; nothing is connected yet. ``overrides`` replace what is provided here.
-
-    The administrators' routes are there only where the settings say how their tokens are checked.
-    """
+    """Assemble everything; nothing is connected yet. ``overrides`` replace what is provided here."""
     container = make_async_container(
         InfrastructureProvider(settings, service=NAME, bus=bus),
         JudgeProvider(settings),
@@ -65,7 +62,7 @@ async def build_service(
     )
     await _preload_prices(await container.get(Judges))
     relays, housekeeping = await container.get(Relays), await container.get(Housekeeping)
-    gate = administrators_gate(settings, client=await container.get(httpx2.AsyncClient))
+    gate = token_gate(settings, client=await container.get(httpx2.AsyncClient))
     workers: Sequence[BackgroundLoop] = (
         *await service_workers(container),
         *relays.workers(),
@@ -93,7 +90,7 @@ async def _preload_prices(judges: Judges) -> None:
         await asyncio.to_thread(preload)
 
 
-async def _app(container: AsyncContainer, gate: AdminGate | None, workers: Sequence[BackgroundLoop]) -> Quart:
+async def _app(container: AsyncContainer, gate: Gate, workers: Sequence[BackgroundLoop]) -> Quart:
     accept = await container.get(AcceptComparisons)
     database, bus = await container.get(Database), await container.get(EventBus)
     comparisons = http_api.Actions(
@@ -104,18 +101,21 @@ async def _app(container: AsyncContainer, gate: AdminGate | None, workers: Seque
     )
     providers = await container.get(ReadProviders)
     operations = http_operations.OperatorActions(providers=providers, costs=await container.get(ReadCosts))
-    blueprints = [http_api.comparisons_api(comparisons), http_operations.operations_api(operations)]
-    if gate is not None:
-        switch = await container.get(PauseProvider)
-        admin = http_admin.AdminActions(gate=gate, switch=switch, providers=providers)
+    admin = http_admin.AdminActions(switch=await container.get(PauseProvider), providers=providers)
+    blueprints = [
+        http_api.comparisons_api(comparisons),
+        http_operations.operations_api(operations),
+        http_admin.admin_api(admin),
         # A request that was set aside has sent its one callback: nothing of it can be tried again.
-        blueprints += [http_admin.admin_api(admin), *administration_api(gate, database=database, reopen={})]
+        *administration_api(database=database, reopen={}),
+    ]
     return create_app(
         HttpService(
             name=NAME,
             title="LLM Provider",
             version="1",
             blueprints=blueprints,
+            gate=gate,
             checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
             metrics=await container.get(ServiceMetrics),
         )

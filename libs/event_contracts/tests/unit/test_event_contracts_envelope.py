@@ -29,6 +29,7 @@ texts = st.text(storable, max_size=9)
 scalars = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(-1e9, 1e9) | texts
 json_values = scalars | st.lists(scalars, max_size=2) | st.dictionaries(texts, scalars, max_size=2)
 objects = st.dictionaries(texts, json_values, max_size=3)
+TRACEPARENT = f"00-{'ab' * 16}-{'cd' * 8}-01"
 moments = st.datetimes(min_value=datetime(2000, 1, 1), timezones=st.just(UTC))
 counts = st.integers(0, 2**31 - 1)
 names = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_size=9)
@@ -90,7 +91,7 @@ def test_a_new_event_gets_its_own_id_its_topic_as_type_and_the_present_moment() 
 
 
 def test_headers_repeat_what_a_reader_may_want_before_it_parses() -> None:
-    envelope = started({"traceparent": "00-ab-cd-01"})
+    envelope = started({"traceparent": TRACEPARENT})
 
     headers = dict(envelope.headers())
 
@@ -99,14 +100,20 @@ def test_headers_repeat_what_a_reader_may_want_before_it_parses() -> None:
         "event_type": b"huleedu.llm_provider.request_started.v1",
         "correlation_id": str(UUID(int=7)).encode(),
         "source_service": b"llm_provider_service",
-        "traceparent": b"00-ab-cd-01",
+        "schema_version": b"1",
+        "occurred_at": envelope.event_timestamp.isoformat().encode(),
+        "content_type": b"application/json",
+        "trace_id": b"ab" * 16,
+        "traceparent": TRACEPARENT.encode(),
     }
 
 
 def test_without_a_trace_there_is_no_trace_header() -> None:
     envelope = started()
 
-    assert "traceparent" not in dict(envelope.headers())
+    headers = dict(envelope.headers())
+    assert "traceparent" not in headers
+    assert headers["trace_id"] == UUID(int=7).hex.encode()
 
 
 @pytest.mark.parametrize("value", [b"", b"{", b"\xff\xfe", b"[]", b"null", b"7", b'"event"', b"{}"])

@@ -68,7 +68,6 @@ def test_a_result_is_a_reasoned_winner_or_an_error_never_both_or_neither(
         {"justification": "x" * 501},
         {"cost_estimate": -0.01},
         {"response_time_ms": -1},
-        {"request_metadata": {"prompt_sha256": "F" * 64}},
     ],
 )
 def test_a_result_outside_its_limits_is_refused(change: Mapping[str, JsonValue]) -> None:
@@ -76,10 +75,24 @@ def test_a_result_outside_its_limits_is_refused(change: Mapping[str, JsonValue])
         result(changes=change)
 
 
-@pytest.mark.parametrize("kind", ["", ".error"])
-def test_a_result_without_the_digest_of_its_prompt_is_refused_even_when_it_is_an_error(kind: str) -> None:
-    with pytest.raises(ValidationError, match="prompt_sha256"):
-        result(kind, {"request_metadata": {"essay_a_id": "a", "essay_b_id": "b", "bos_batch_id": "c"}})
+@pytest.mark.parametrize("metadata", [{}, {"prompt_sha256": "F" * 64}, {"bos_batch_id": "c"}])
+def test_another_services_result_is_read_and_says_that_it_is_not_ours(metadata: dict[str, JsonValue]) -> None:
+    read = result("", {"request_metadata": metadata})
+
+    with pytest.raises(InvalidRequest):
+        read.provenance()
+
+
+@pytest.mark.parametrize("error", [None, "its own"])
+def test_a_winner_that_says_error_is_an_error_and_never_a_vote(error: str | None) -> None:
+    own = result(".error").error_detail
+    detail = None if error is None or own is None else own.model_dump(mode="json")
+
+    read = result("", {"winner": "Error", "error_detail": detail})
+
+    assert (read.winner, read.justification, read.confidence) == (None, None, None)
+    assert read.error_detail is not None
+    assert read.error_detail == own if error else read.error_detail.error_code == "LLM_PROVIDER_SERVICE_ERROR"
 
 
 @pytest.mark.parametrize("kind", ["", ".error"])
@@ -113,7 +126,6 @@ def test_zero_is_a_temperature_and_null_is_the_default() -> None:
         {"temperature_override": 2.1},
         {"temperature_override": -0.1},
         {"max_tokens_override": 0},
-        {"provider_override": "Anthropic"},
         {"model_override": ""},
         {"reasoning_effort": "extreme"},
         {"output_verbosity": "none"},
@@ -122,6 +134,10 @@ def test_zero_is_a_temperature_and_null_is_the_default() -> None:
 def test_an_override_outside_its_limits_is_refused(override: Mapping[str, JsonValue]) -> None:
     with pytest.raises(ValidationError):
         LLMConfigOverrides.model_validate(override)
+
+
+def test_a_provider_in_capitals_is_that_provider() -> None:
+    assert LLMConfigOverrides(provider_override="ANTHROPIC").provider_override == "anthropic"
 
 
 def test_a_request_without_a_place_for_its_result_is_refused() -> None:

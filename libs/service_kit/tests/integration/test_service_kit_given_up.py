@@ -19,17 +19,17 @@ GIVEN_UP = "/admin/v1/given-up"
 @pytest.fixture
 def client(database: Database) -> Client:
     """Both lists of one service."""
-    gate = Gate()
     service = HttpService(
         name="kit",
         title="Kit",
         version="1",
         blueprints=[
-            given_up_api(GivenUpActions(database=database, gate=gate)),
-            set_aside_api(SetAsideActions(database=database, reopen={}, gate=gate)),
+            given_up_api(GivenUpActions(database=database)),
+            set_aside_api(SetAsideActions(database=database, reopen={})),
         ],
         checks={},
         metrics=new_metrics(),
+        gate=Gate(),
     )
     return create_app(service).test_client()
 

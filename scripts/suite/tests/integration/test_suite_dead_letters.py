@@ -16,6 +16,14 @@ TOPIC: Final = str(Topic.PHASE_SKIPPED)
 HEADERS: Final = [("event_id", b"event-1"), ("dlq-reason", b"malformed"), ("dlq-error", b"[red]no\x1b JSON")]
 
 
+@pytest.fixture(autouse=True)
+def no_stack(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No installation of this machine is meant, whose own letters would be dropped."""
+    monkeypatch.delenv("CJ_ADMIN_TOKEN", raising=False)
+    for name in ("CJ_ASSESSMENT_URL", "LLM_PROVIDER_URL", "BATCH_CONDUCTOR_URL"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+
 @pytest.fixture
 def dlq(kafka_bootstrap: str, topic_prefix: str) -> str:
     """A dead-letter topic with two letters."""
@@ -55,6 +63,7 @@ def test_letters_are_listed_shown_replayed_once_and_dropped(
     nothing = run("list")
 
     assert f"{dlq}:0:0" in listed.output
+    assert "messages and items of cj_assessment are left out: set CJ_ADMIN_TOKEN" in listed.output
     assert f"waiting: 1 event unknown {TOPIC} malformed" in listed.output
     assert "[red]no� JSON" in shown.output
     assert "poison" in shown.output

@@ -9,7 +9,9 @@ from batch_conductor.settings import Settings
 from batch_conductor.tests.building import NLP, SPELLCHECK, outcome
 from batch_conductor.tests.serving import SECRET, Conductor, free_port, message, running, until
 from event_contracts import Topic
+from pydantic import SecretStr
 from service_kit.messaging.dead_letters import Action, DeadLetter, DeadLetters, LetterFilter
+from service_kit.tests.tokens import SHARED_SECRET
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("conductor")]
 
@@ -26,6 +28,7 @@ def settings(database_url: str, kafka_bootstrap: str, topic_prefix: str) -> Sett
         kafka_topic_prefix=topic_prefix,
         http_port=free_port(),
         callback_signing_secret=SECRET,
+        jwt_secret=SecretStr(SHARED_SECRET),
     )
 
 

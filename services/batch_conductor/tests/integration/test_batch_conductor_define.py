@@ -204,6 +204,8 @@ async def test_the_service_is_ready_and_documents_its_routes(conductor: Conducto
         "/internal/v1/pipelines/validate",
         "/internal/v1/phases/complete",
         "/internal/v1/batches/{batch_id}/phases",
+        "/admin/v1/set-aside",
+        "/admin/v1/set-aside/{worker}/{item}/replay",
     }
     assert {"200", "422", "503"} <= document["paths"]["/internal/v1/pipelines/define"]["post"][
         "responses"

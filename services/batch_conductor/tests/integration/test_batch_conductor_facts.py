@@ -14,6 +14,7 @@ from batch_conductor.tests.serving import SECRET, Conductor, free_port, rows, ru
 from event_contracts import JsonObject
 from pydantic import SecretStr
 from service_kit.messaging.event_bus import MemoryEventBus
+from service_kit.tests.tokens import SERVICE_SECRET, SHARED_SECRET
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -63,7 +64,8 @@ async def conductor(database_url: str, neighbours: Neighbours) -> AsyncIterator[
         callback_signing_secret=SECRET,
         cj_assessment_url=url,
         llm_provider_url=url,
-        jwt_secret=SecretStr("x" * 40),
+        jwt_secret=SecretStr(SHARED_SECRET),
+        service_secret=SecretStr(SERVICE_SECRET),
     )
     async with running(settings, bus=MemoryEventBus()) as conductor:
         yield conductor

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, select
+from event_contracts import ContextOrigin, JsonObject
+from sqlalchemy import Row, delete, false, insert, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cj_assessment.adapters.postgres.tables import anchor_essay, assessment_instruction
-from cj_assessment.domain.batch import Anchor, ContextOrigin, Instruction
+from cj_assessment.adapters.postgres.tables import admin_change, anchor_essay, assessment_instruction
+from cj_assessment.domain.batch import Anchor, Instruction
 
 
 class PostgresAnchors:
@@ -40,23 +41,37 @@ class PostgresAnchors:
             .where(anchor_essay.c.assignment_id == assignment_id)
             .order_by(anchor_essay.c.anchor_label)
         )
-        return [_anchor(row) for row in rows]
+        return [anchor_of(row) for row in rows]
 
-    async def instruction(self, *, assignment_id: str | None, course_id: str) -> Instruction | None:
+    async def audit(
+        self, *, by: str, operation: str, subject: str, before: JsonObject | None, after: JsonObject | None
+    ) -> None:
+        change = {"by": by, "operation": operation, "subject": subject, "before": before, "after": after}
+        await self._connection.execute(insert(admin_change).values(**change))
+
+    async def remove(self, number: int) -> None:
+        await self._connection.execute(delete(anchor_essay).where(anchor_essay.c.id == number))
+
+    async def instruction(self, *, assignment_id: str | None, course_id: str | None) -> Instruction | None:
+        columns = assessment_instruction.c
+        # Never compared with None: IS NULL would find the instructions of every course.
+        owners = [
+            column == owner
+            for column, owner in ((columns.assignment_id, assignment_id), (columns.course_id, course_id))
+            if owner is not None
+        ]
         rows = await self._connection.execute(
             select(assessment_instruction)
-            .where(
-                (assessment_instruction.c.assignment_id == assignment_id)
-                | (assessment_instruction.c.course_id == course_id)
-            )
+            .where(or_(false(), *owners))
             .order_by(assessment_instruction.c.assignment_id.is_(None))
             .limit(1)
         )
         row = rows.first()
-        return None if row is None else _instruction(row)
+        return None if row is None else instruction_of(row)
 
 
-def _anchor(row: Row[Any]) -> Anchor:
+def anchor_of(row: Row[Any]) -> Anchor:
+    """The anchor of a row."""
     return Anchor(
         number=row.id,
         label=row.anchor_label,
@@ -67,7 +82,8 @@ def _anchor(row: Row[Any]) -> Anchor:
     )
 
 
-def _instruction(row: Row[Any]) -> Instruction:
+def instruction_of(row: Row[Any]) -> Instruction:
+    """The instruction of a row."""
     return Instruction(
         assignment_id=row.assignment_id,
         instructions_text=row.instructions_text,
@@ -75,4 +91,8 @@ def _instruction(row: Row[Any]) -> Instruction:
         context_origin=ContextOrigin(row.context_origin),
         student_prompt_storage_id=row.student_prompt_storage_id,
         judge_rubric_storage_id=row.judge_rubric_storage_id,
+        course_id=row.course_id,
+        number=row.id,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
     )

@@ -60,6 +60,16 @@ REQUESTED = text(
     WHERE assessment_batch.id = :job_id ORDER BY place
     """
 )
+# Whatever the request holds: this is asked where a batch ends because its request cannot be read.
+REQUESTED_IDS = text(
+    """
+    SELECT essay->>'essay_id' AS essay_id
+    FROM assessment_batch, jsonb_array_elements(
+        CASE jsonb_typeof(request->'essays_for_cj') WHEN 'array' THEN request->'essays_for_cj' ELSE '[]' END
+    ) WITH ORDINALITY AS sent (essay, place)
+    WHERE assessment_batch.id = :job_id AND jsonb_typeof(essay->'essay_id') = 'string' ORDER BY place
+    """
+)
 TEXTS = text(
     """
     SELECT essay.job_id, essay.item, essay.body
@@ -83,6 +93,10 @@ class PostgresEssays:
     async def requested(self, job_id: JobId) -> tuple[Essay, ...]:
         rows = await self._connection.execute(REQUESTED, {"job_id": job_id})
         return tuple(Essay(**row) for row in named_rows(rows))
+
+    async def requested_ids(self, job_id: JobId) -> Sequence[str]:
+        rows = await self._connection.execute(REQUESTED_IDS, {"job_id": job_id})
+        return [row.essay_id for row in rows]
 
     async def remove_from(self, job_id: JobId, item: int) -> None:
         await self._connection.execute(

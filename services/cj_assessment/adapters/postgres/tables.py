@@ -77,6 +77,18 @@ anchor_essay = Table(
     UniqueConstraint("assignment_id", "grade_scale", "anchor_label", name="anchor_essay_label"),
 )
 
+admin_change = Table(
+    "admin_change",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    _now("at"),
+    Column("by", Text, nullable=False, comment="subject of the token"),
+    Column("operation", Text, nullable=False),
+    Column("subject", Text, nullable=False, comment="which assignment, course, anchor or batch"),
+    Column("before", JSONB(none_as_null=True)),
+    Column("after", JSONB(none_as_null=True)),
+)
+
 assessment_batch = Table(
     "assessment_batch",
     metadata,

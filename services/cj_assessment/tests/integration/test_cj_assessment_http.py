@@ -333,7 +333,7 @@ async def test_a_wrong_anchor_is_refused_with_the_choices(
     anchor = {
         "assignment_id": "t",
         "grade": "B",
-        "essay_text": "text",
+        "essay_text": "text " * 20,
         "anchor_label": "B1",
         "grade_scale": "eng5_np_legacy_9_step",
     }

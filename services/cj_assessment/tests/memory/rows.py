@@ -88,6 +88,7 @@ class State:
     claimed: set[tuple[str, UUID]] = field(default_factory=set)
     sent: list[tuple[EventEnvelope[Any], str | None]] = field(default_factory=list)
     failing: dict[tuple[str, str], Problem] = field(default_factory=dict)
+    audit: list[tuple[object, ...]] = field(default_factory=list)
     ids: int = 0
 
     def row_of(self, batch_id: BatchId) -> BatchRow | None:

@@ -16,7 +16,7 @@ from cj_assessment.ports import EssayCounts, Score
 from cj_assessment.tests.memory.attempts import MemoryAttempts, MemoryComparisons
 from cj_assessment.tests.memory.batches import MemoryBatches
 from cj_assessment.tests.memory.rows import Clock, State
-from event_contracts import EventEnvelope, InvalidCallback
+from event_contracts import EventEnvelope, InvalidCallback, JsonObject
 
 
 class MemoryEssays:
@@ -30,6 +30,10 @@ class MemoryEssays:
 
     async def requested(self, job_id: JobId) -> tuple[Essay, ...]:
         return self._state.batches[job_id].requested
+
+    async def requested_ids(self, job_id: JobId) -> Sequence[str]:
+        batch = self._state.batches.get(job_id)
+        return [] if batch is None else [essay.essay_id for essay in batch.requested]
 
     async def remove_from(self, job_id: JobId, item: int) -> None:
         kept = {place: essay for place, essay in self._state.essays[job_id].items() if place < item}
@@ -115,7 +119,16 @@ class MemoryAnchors:
     async def of_assignment(self, assignment_id: str) -> Sequence[Anchor]:
         return sorted(self._state.anchors.get(assignment_id, []), key=lambda anchor: anchor.label)
 
-    async def instruction(self, *, assignment_id: str | None, course_id: str) -> Instruction | None:
+    async def audit(
+        self, *, by: str, operation: str, subject: str, before: JsonObject | None, after: JsonObject | None
+    ) -> None:
+        self._state.audit.append((by, operation, subject, before, after))
+
+    async def remove(self, number: int) -> None:
+        for assignment_id, known in self._state.anchors.items():
+            self._state.anchors[assignment_id] = [one for one in known if one.number != number]
+
+    async def instruction(self, *, assignment_id: str | None, course_id: str | None) -> Instruction | None:
         own = [one for _, one in self._state.instructions if one.assignment_id == assignment_id is not None]
         course = [one for owner, one in self._state.instructions if owner == course_id]
         return next(iter([*own, *course]), None)

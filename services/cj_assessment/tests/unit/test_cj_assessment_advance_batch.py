@@ -145,7 +145,7 @@ async def test_a_batch_ends_even_where_its_requester_cannot_be_called_back(servi
     await service.advance_all()
 
     assert (await service.status(batch)).state is AssessmentState.CANCELLED
-    assert [url for _, url in service.store.state.sent] == [None, None]
+    assert [url for _, url in service.store.state.sent] == [None, None, None]
 
 
 async def test_judges_that_always_fail_fail_the_batch_with_what_they_said(service: UseCases) -> None:

@@ -6,7 +6,6 @@ from decimal import Decimal
 import pytest
 from cj_assessment.domain.batch import (
     Anchor,
-    ContextOrigin,
     Essay,
     Fetched,
     Instruction,
@@ -25,7 +24,7 @@ from cj_assessment.domain.results import ranks
 from cj_assessment.domain.texts import Signal
 from cj_assessment.tests.building import NOW, request
 from cj_assessment.use_cases.prepare_batch import usable_anchors
-from event_contracts import InvalidRequest, LLMConfigOverrides
+from event_contracts import ContextOrigin, InvalidRequest, LLMConfigOverrides
 from hypothesis import given
 from hypothesis import strategies as st
 

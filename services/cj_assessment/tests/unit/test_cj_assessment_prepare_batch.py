@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
-from cj_assessment.domain.batch import ContextOrigin, Fetched, Instruction
+from cj_assessment.domain.batch import Fetched, Instruction
 from cj_assessment.ports import ContentStore
 from cj_assessment.tests.working import RULES, UseCases
 from cj_assessment.use_cases.prepare_batch import CONTENT_RETRY_DELAY, ESSAYS_PER_CHUNK
@@ -13,7 +13,10 @@ from cj_assessment.use_cases.register_anchor import RegisterAnchor
 from event_contracts import (
     AnchorRegistration,
     AssessmentState,
+    BatchStatus,
+    CJAssessmentCompletedV1,
     CJAssessmentFailedV1,
+    ContextOrigin,
     ProcessingError,
     ResourceConsumptionV1,
 )
@@ -34,6 +37,9 @@ class Watched:
         if self.is_away:
             return Fetched(bodies={}, failures=dict.fromkeys(storage_ids, "connection refused"))
         return await self.inner.fetch(storage_ids, max_bytes=max_bytes)
+
+    async def store(self, body: bytes) -> str:
+        return await self.inner.store(body)
 
 
 @pytest.fixture
@@ -179,14 +185,15 @@ async def test_anchors_follow_the_students_and_leftovers_of_an_earlier_try_are_g
     service: UseCases,
 ) -> None:
     for label, grade in (("B1", "B"), ("A1", "A")):
-        await RegisterAnchor(store=service.store)(
+        await RegisterAnchor(store=service.store, content=service.prepare.content)(
             AnchorRegistration(
                 assignment_id="task",
                 grade=grade,
                 essay_text=f"anchor {label} " * 20,
                 anchor_label=label,
                 grade_scale="swedish_8_anchor",
-            )
+            ),
+            by="admin-1",
         )
     batch = await service.ask(TEXTS, assignment_id="task")
     leftover = replace(service.store.state.essays[batch.job_id][0], item=9, essay_id="gone")
@@ -230,9 +237,13 @@ async def test_a_batch_that_can_never_be_prepared_ends_failed_with_its_reason(se
     assert status.state is AssessmentState.FAILED
     assert status.error is not None
     assert status.error.details == {"step": "prepare_batch", "cause": "PROCESSING_ERROR", "attempts": 5}
-    [(failed, url)] = service.store.state.sent  # its consumption is reported by a worker of its own
+    # Its consumption is reported by a worker of its own.
+    [(failed, url), (ended, ended_url)] = service.store.state.sent
     assert isinstance(failed.data, CJAssessmentFailedV1)
-    assert url == "https://school.example/results"
+    assert isinstance(ended.data, CJAssessmentCompletedV1)
+    assert ended.data.status is BatchStatus.FAILED_CRITICALLY
+    assert ended.data.processing_summary.failed_essay_ids == tuple(TEXTS)
+    assert url == ended_url == "https://school.example/results"
 
 
 class Reason:

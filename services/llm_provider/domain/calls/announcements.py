@@ -7,6 +7,7 @@ from event_contracts import (
     LLMProviderFailureV1,
     LLMRequestCompletedV1,
     LLMRequestStartedV1,
+    is_name,
     usd,
 )
 
@@ -72,11 +73,18 @@ def _cost(call: Call) -> Announcement | None:
         cost_estimate_usd=usd(call.cost.usd),
         token_usage=token_usage(call.usage),
         user_id=request.user_id,
-        service_name=SERVICE,
+        organization_id=_named(request, "organization_id") or _named(request, "org_id"),
+        service_name=_named(request, "service_name") or SERVICE,
         request_timestamp=call.started_at,
         response_time_ms=call.response_time_ms,
     )
     return EventEnvelope.wrap(cost, source_service=SERVICE, correlation_id=request.correlation_id)
+
+
+def _named(request: JudgeRequest, key: str) -> str | None:
+    """What the request's metadata says of its caller, where that is a name."""
+    value = request.metadata.get(key)
+    return value if isinstance(value, str) and is_name(value) else None
 
 
 def _failure(call: Call, *, opened_breaker: bool) -> Announcement | None:

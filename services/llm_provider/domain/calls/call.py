@@ -16,6 +16,9 @@ from llm_provider.domain.requests.request import SERVICE, LeasedRequest, QueueId
 NO_COST = Cost(usd=Decimal(0), price_list="none")
 ANSWERED = "answered"
 
+PER_REQUEST, BATCH_API = "per_request", "batch_api"
+"""How a request was judged, as the platform names it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
@@ -178,6 +181,9 @@ def _result(
             "resolved_model": request.parameters.model,
             "cache_read_tokens": usage.cache_read,
             "cache_write_tokens": usage.cache_write,
+            "cache_read_input_tokens": usage.cache_read,
+            "cache_creation_input_tokens": usage.cache_write,
+            "queue_processing_mode": BATCH_API if request.is_relaxed else PER_REQUEST,
             "reasoning_tokens": usage.reasoning,
             "price_known": leased.price_known and cost.is_known,
             "paid_calls": paid_calls,

@@ -1,5 +1,6 @@
 """What a judge is shown, and what it is called with: everything that determines a judgement."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -12,7 +13,12 @@ from event_contracts import (
     judge_identity,
     prompt_sha256_for,
 )
-from event_contracts.judging import ANSWER_SCHEMA
+from event_contracts.judging import ANSWER_SCHEMA, fence_pair, read_fenced_pair
+
+_HEADED = re.compile(
+    r"^[#* ]{0,8}Essay ([AB])(?:[ *]{0,4}\([^)\n]{0,300}\))?[* ]{0,4}:[* ]{0,4}\n?[ ]{0,8}\S", re.MULTILINE
+)
+"""A heading with text behind it, such as ``**Essay A (ID: e-1):**``; each part is bounded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +74,20 @@ class Prompt:
         return tuple(block for block in self.blocks if block.target is PromptTarget.USER_CONTENT)
 
     @property
+    def is_fenced(self) -> bool:
+        """True where both essays stand between their markers."""
+        try:
+            read_fenced_pair(self.user)
+        except ValueError:
+            return False
+        return True
+
+    @property
+    def shows_two_essays(self) -> bool:
+        """True where both essays are fenced, or follow a heading of their own, as older callers write them."""
+        return self.is_fenced or {found[1] for found in _HEADED.finditer(self.user)} == {"A", "B"}
+
+    @property
     def characters(self) -> int:
         """The length of everything that the judge reads."""
         return len(self.system) + len(self.user)
@@ -89,6 +109,13 @@ def new_prompt(request: ComparisonRequest) -> Prompt:
     blocks = request.prompt_blocks or (
         PromptBlock(target=PromptTarget.USER_CONTENT, content=request.user_prompt),
     )
+    if request.essay_a is not None and request.essay_b is not None and not Prompt.of(blocks).is_fenced:
+        pair = fence_pair(request.essay_a, request.essay_b)
+        essays = (pair.essay_a, pair.essay_b)
+        blocks = (
+            *blocks,
+            *(PromptBlock(target=PromptTarget.USER_CONTENT, content=essay) for essay in essays),
+        )
     return Prompt.of(blocks, system_override=overrides.system_prompt_override if overrides else None)
 
 

@@ -1,5 +1,6 @@
 """Accept requests to judge a pair: checked first, queued once, however often they are sent."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -113,7 +114,7 @@ class AcceptComparisons:
         if providers:
             self.wake_collectors(*providers)
 
-    def _outcome(self, request: JudgeRequest, known: KnownKey | None, wait: float | None) -> Outcome:
+    def _outcome(self, request: JudgeRequest, known: KnownKey | None, wait: int | None) -> Outcome:
         if known is None:
             return QueueFull(
                 f"{self.max_waiting} requests are waiting already", retry_after=FULL_RETRY_SECONDS
@@ -144,6 +145,7 @@ class AcceptComparisons:
             body = canonical_body(item)
             _require_storable(item, body)
             item.require_callback(TOPICS)
+            _require_two_essays(item)
             if item.callback_url is not None:
                 self.callbacks.check(item.callback_url)
             request = self._request(item, body, self._parameters(item, resolved), now)
@@ -178,7 +180,7 @@ class AcceptComparisons:
             sample=_sample(item),
             callback_topic=item.callback_topic,
             callback_url=item.callback_url,
-            correlation_id=item.correlation_id,
+            correlation_id=item.correlation_id or uuid4(),
             user_id=item.user_id,
             batch_id=_batch_id(item),
             metadata=item.metadata,
@@ -230,6 +232,15 @@ def _require_storable(item: ComparisonBatchItem, body: str) -> None:
         raise InvalidPrompt("the request holds NUL characters: remove them")
 
 
+def _require_two_essays(item: ComparisonBatchItem) -> None:
+    """A pair is judged where both its essays can be told: a judge that sees one of them would choose it."""
+    if not new_prompt(item).shows_two_essays:
+        raise InvalidPrompt(
+            "no two essays can be told from this request: fence them in prompt_blocks, head them 'Essay A' and"
+            " 'Essay B' in user_prompt, or send essay_a and essay_b"
+        )
+
+
 def _require_time(request: JudgeRequest) -> None:
     if request.expires_at <= request.not_before:
         raise InvalidRequest("expires_at leaves no time to judge: it must be after now and after not_before")
@@ -246,16 +257,16 @@ def _sample(item: ComparisonBatchItem) -> int:
     return repetition if isinstance(repetition, int) and 0 <= repetition < 2**31 else 0
 
 
-def _wait_minutes(depth: QueueDepth) -> float | None:
+def _wait_minutes(depth: QueueDepth) -> int | None:
     if not depth.requests_per_minute:
         return None
-    return round(depth.open / depth.requests_per_minute, 2)
+    return math.ceil(depth.open / depth.requests_per_minute)
 
 
 def _answer(item: ComparisonBatchItem, outcome: Outcome) -> ComparisonItemAnswer:
     if isinstance(outcome, SuiteError):
         detail = outcome.detail(
-            service=SERVICE, operation="accept_comparison", correlation_id=item.correlation_id
+            service=SERVICE, operation="accept_comparison", correlation_id=item.correlation_id or uuid4()
         )
         return ComparisonItemAnswer(error=detail)
     return ComparisonItemAnswer(accepted=outcome)
