@@ -360,6 +360,16 @@ class ComparisonBatchAnswer(WireModel):
     items: Annotated[tuple[ComparisonItemAnswer, ...], Field(max_length=MAX_COMPARISONS_PER_CALL)]
 
 
+class ErasureAnswer(WireModel):
+    """DELETE /admin/v1/batches/{id} at the LLM Provider: requests of the batch that hold no text any more.
+
+    `outstanding` have a call under way or were not told yet that they are not wanted: ask again.
+    """
+
+    erased: Count
+    outstanding: Count
+
+
 class RequestState(StrEnum):
     """Where a judge request is; the last four are final."""
 

@@ -22,7 +22,9 @@ from service_kit.running import BackgroundLoop
 from service_kit.settings import ServiceSettings
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.work.housekeeping import NAME as HOUSEKEEPING
 from service_kit.work.housekeeping import Housekeeping
+from service_kit.work.retention import RetentionRule
 from service_kit.work.worker import Wakeup
 
 STALLED_AFTER_SECONDS = 60.0
@@ -78,7 +80,13 @@ def administration_api(
     """The routes for administrators that every service has; none where nobody's token can be checked."""
     if gate is None:
         return ()
-    return (set_aside_api(SetAsideActions(database=database, reopen=reopen, gate=gate)),)
+
+    async def applied_anyway(_rule: str) -> bool:
+        """A retention rule that fails is applied again at each turn: an operator only takes it off the list."""
+        return True
+
+    reopened = {HOUSEKEEPING: applied_anyway, **reopen}
+    return (set_aside_api(SetAsideActions(database=database, reopen=reopened, gate=gate)),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,13 +109,21 @@ class Relays:
 class InfrastructureProvider(Provider):
     """Database, event bus, relays, callbacks and metrics of one service; closed with the container.
 
-    ``bus`` is given where several services share one process.
+    ``bus`` is given where several services share one process; ``retention`` is of the service's own tables.
     """
 
     scope = Scope.APP
 
-    def __init__(self, settings: ServiceSettings, *, service: str, bus: EventBus | None) -> None:
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        *,
+        service: str,
+        bus: EventBus | None,
+        retention: Sequence[RetentionRule] = (),
+    ) -> None:
         super().__init__()
+        self._retention = retention
         self._settings = settings
         self._service = service
         self._bus = bus
@@ -133,7 +149,7 @@ class InfrastructureProvider(Provider):
 
     @provide
     def signer(self) -> WebhookSigner:
-        return WebhookSigner(self._settings.callback_signing_secret.get_secret_value())
+        return self._settings.webhook_signer()
 
     @provide
     def callback_policy(self) -> CallbackPolicy:
@@ -178,4 +194,4 @@ class InfrastructureProvider(Provider):
 
     @provide
     def housekeeping(self, database: Database, metrics: ServiceMetrics) -> Housekeeping:
-        return Housekeeping(database=database, metrics=metrics)
+        return Housekeeping(database=database, metrics=metrics, rules=self._retention)

@@ -48,6 +48,11 @@ class ServiceSettings(BaseSettings):
     callback_signing_secret: SecretStr = Field(
         description="whsec_ + base64 of 24 to 64 bytes: signs and checks HTTP callbacks (Standard Webhooks)."
     )
+    callback_previous_secret: SecretStr | None = Field(
+        default=None,
+        description="The old secret while it is being replaced: callbacks are signed with both, and a signature by either "
+        "is accepted.",
+    )
     callback_allowed_hosts: tuple[str, ...] = Field(
         default=(),
         description='Hosts that callbacks may go to: exact ("ras.internal", "10.0.0.7:8443") or "*.example.org".',
@@ -69,11 +74,20 @@ class ServiceSettings(BaseSettings):
         default="huleedu-platform", min_length=1, description="For whom they must be (aud)."
     )
 
-    @field_validator("callback_signing_secret")
+    @field_validator("callback_signing_secret", "callback_previous_secret")
     @classmethod
-    def _signs(cls, secret: SecretStr) -> SecretStr:
-        WebhookSigner(secret.get_secret_value())
+    def _signs(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            WebhookSigner(secret.get_secret_value())
         return secret
+
+    def webhook_signer(self) -> WebhookSigner:
+        """Signs and checks callbacks with the secrets of these settings."""
+        previous = self.callback_previous_secret
+        return WebhookSigner(
+            self.callback_signing_secret.get_secret_value(),
+            previous=None if previous is None else previous.get_secret_value(),
+        )
 
     @field_validator("callback_allowed_hosts")
     @classmethod

@@ -26,6 +26,7 @@ from service_kit.work.housekeeping import Housekeeping
 from batch_conductor.adapters import http_api
 from batch_conductor.adapters.events_in import routes
 from batch_conductor.adapters.postgres import PostgresTransaction
+from batch_conductor.adapters.retention import retention_rules
 from batch_conductor.domain.gates import GATES
 from batch_conductor.domain.pipeline import PHASE_NEEDS, PipelineRules
 from batch_conductor.ports import Store
@@ -59,7 +60,14 @@ async def build_service(
 ) -> Service:
     """Assemble everything; nothing is connected yet. What ``overrides`` provide takes the place of the adapters."""
     container = make_async_container(
-        InfrastructureProvider(settings, service=NAME, bus=bus), ConductorProvider(), *overrides
+        InfrastructureProvider(
+            settings,
+            service=NAME,
+            bus=bus,
+            retention=retention_rules(keep_batches=settings.keep_batches),
+        ),
+        ConductorProvider(),
+        *overrides,
     )
     await _subscribe(container)
     relays, housekeeping = await container.get(Relays), await container.get(Housekeeping)

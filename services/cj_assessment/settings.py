@@ -66,6 +66,23 @@ class Settings(ServiceSettings):
         description="The target counts as reached when so few grades would change if abilities were known.",
     )
     max_essay_characters: int = Field(default=60_000, gt=0)
+    keep_texts: timedelta = Field(
+        default=timedelta(days=90),
+        ge=timedelta(0),
+        description="How long essays, prompts and judges' reasons are kept after their batch has ended, and texts that "
+        "no batch refers to after they were posted.",
+    )
+    keep_results: timedelta | None = Field(
+        default=None,
+        ge=timedelta(0),
+        description="How long scores, grades and comparisons are kept after their batch has ended; without it, until "
+        "somebody wants the batch forgotten.",
+    )
+    keep_erasures: timedelta = Field(
+        default=timedelta(days=1826),
+        ge=timedelta(0),
+        description="How long it is kept that a batch was forgotten, when and by whom: five years.",
+    )
     max_result_bytes: int = Field(
         default=MAX_MESSAGE_BYTES,
         gt=0,

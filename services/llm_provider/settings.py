@@ -78,6 +78,21 @@ class Settings(ServiceSettings):
         ge=timedelta(0),
         description="How long prompts are kept after their request has ended.",
     )
+    keep_answers: timedelta = Field(
+        default=timedelta(days=90),
+        ge=timedelta(0),
+        description="How long answers with their reasons, and what callers sent beside the prompt, are kept.",
+    )
+    keep_requests: timedelta = Field(
+        default=timedelta(days=365),
+        ge=timedelta(0),
+        description="How long requests and their calls are kept, with ids, costs and winners.",
+    )
+    keep_spending: timedelta = Field(
+        default=timedelta(days=2557),
+        ge=timedelta(0),
+        description="How long the sums of costs by day, model, user and batch are kept: seven years.",
+    )
     announce_calls: bool = Field(
         default=True, description="Publish request-started, -completed, failure and cost-tracking events."
     )

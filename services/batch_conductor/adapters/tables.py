@@ -43,6 +43,9 @@ phase_essay = Table(
     CheckConstraint("outcome IN ('succeeded', 'failed', 'skipped')", name="phase_essay_outcome"),
 )
 
+Index("batch_phase_reported", batch_phase.c.reported_at, postgresql_using="brin")
+Index("phase_essay_reported", phase_essay.c.reported_at, postgresql_using="brin")
+
 pipeline_plan = Table(
     "pipeline_plan",
     metadata,

@@ -14,6 +14,8 @@ from cj_assessment.adapters.content import ExternalContent, OwnContent
 from cj_assessment.adapters.judge_catalogue import ManifestJudges, SimulatedPrice
 from cj_assessment.adapters.llm_provider_client import LlmProviderClient
 from cj_assessment.adapters.postgres import postgres_store
+from cj_assessment.adapters.postgres.erasures import PostgresErasures
+from cj_assessment.adapters.postgres.exports import PostgresExports
 from cj_assessment.adapters.result_metrics import ResultMetrics
 from cj_assessment.domain.batch import Defaults, TextRules
 from cj_assessment.domain.comparison import AttemptPolicy
@@ -21,13 +23,18 @@ from cj_assessment.domain.deciding import DecisionRules
 from cj_assessment.ports import (
     CallbackRules,
     ContentStore,
+    ErasesRequests,
+    Erasures,
+    Exports,
     JudgeCatalogue,
     LlmProvider,
+    RemovesTexts,
     ResultWatcher,
     Store,
 )
 from cj_assessment.providers.wakeups import (
     AdvanceWakeup,
+    ForgetWakeup,
     PrepareWakeup,
     ReportWakeup,
     SubmitWakeup,
@@ -53,6 +60,7 @@ class AdapterProvider(Provider):
     prepare_wakeup = provide(PrepareWakeup)
     withdraw_wakeup = provide(WithdrawWakeup)
     report_wakeup = provide(ReportWakeup)
+    forget_wakeup = provide(ForgetWakeup)
     changes = provide(Changes)
 
     @provide
@@ -60,10 +68,25 @@ class AdapterProvider(Provider):
         return postgres_store(database, wake_relays=relays.wake)
 
     @provide
-    def content(self, store: Store, client: httpx2.AsyncClient) -> ContentStore:
-        if self._settings.content_service_url is None:
-            return OwnContent(store)
-        return ExternalContent(client, base_url=self._settings.content_service_url)
+    def external_content(self, client: httpx2.AsyncClient) -> ExternalContent | None:
+        url = self._settings.content_service_url
+        return None if url is None else ExternalContent(client, base_url=url)
+
+    @provide
+    def content(self, store: Store, external: ExternalContent | None) -> ContentStore:
+        return OwnContent(store) if external is None else external
+
+    @provide
+    def removes_texts(self, external: ExternalContent | None) -> RemovesTexts | None:
+        return external
+
+    @provide
+    def erasures(self, database: Database) -> Erasures:
+        return PostgresErasures(database, keeps_texts=self._settings.content_service_url is None)
+
+    @provide
+    def exports(self, database: Database) -> Exports:
+        return PostgresExports(database)
 
     @provide
     def judges(self) -> JudgeCatalogue:
@@ -80,7 +103,7 @@ class AdapterProvider(Provider):
         return policy
 
     @provide
-    def llm_provider(self, client: httpx2.AsyncClient) -> LlmProvider:
+    def llm_provider_client(self, client: httpx2.AsyncClient) -> LlmProviderClient:
         over_http = self._settings.callback_transport == "http"
         base_url = self._settings.callback_base_url
         return LlmProviderClient(
@@ -89,6 +112,14 @@ class AdapterProvider(Provider):
             callback_topic=None if over_http else Topic.LLM_COMPARISON_RESULT,
             callback_url=f"{base_url}{CALLBACK_PATH}" if over_http else None,
         )
+
+    @provide
+    def llm_provider(self, client: LlmProviderClient) -> LlmProvider:
+        return client
+
+    @provide
+    def erases_requests(self, client: LlmProviderClient) -> ErasesRequests:
+        return client
 
     @provide
     def watcher(self, metrics: ServiceMetrics) -> ResultWatcher:

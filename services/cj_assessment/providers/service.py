@@ -7,6 +7,7 @@ from dishka import AsyncContainer, Provider, make_async_container
 from quart import Blueprint, Quart
 from service_kit.callbacks.webhooks import WebhookSigner
 from service_kit.http.app import HttpService, create_app
+from service_kit.http.set_aside import Gate
 from service_kit.messaging.consumer import EventConsumer
 from service_kit.messaging.event_bus import EventBus
 from service_kit.providers import (
@@ -19,17 +20,21 @@ from service_kit.providers import (
 from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.work.retention import RetentionRule
 from threadpoolctl import threadpool_limits
 
-from cj_assessment.adapters import http_api
+from cj_assessment.adapters import http_api, http_privacy
 from cj_assessment.adapters.changes import Changes
 from cj_assessment.adapters.events_in import routes
+from cj_assessment.adapters.postgres.retention import retention_rules
 from cj_assessment.providers.adapters import AdapterProvider
 from cj_assessment.providers.use_cases import UseCaseProvider
 from cj_assessment.providers.workers import assessment_workers, reopeners
 from cj_assessment.settings import MIGRATIONS, Settings
 from cj_assessment.use_cases.accept_request import AcceptRequest
 from cj_assessment.use_cases.cancel_batch import CancelBatch
+from cj_assessment.use_cases.export_data import ExportData
+from cj_assessment.use_cases.forget_batch import ForgetBatch
 from cj_assessment.use_cases.read_batch import ReadBatch
 from cj_assessment.use_cases.record_results import RecordResults
 from cj_assessment.use_cases.register_anchor import ListAnchors, RegisterAnchor
@@ -46,7 +51,7 @@ async def build_service(
     """Assemble everything; nothing is connected yet. What ``overrides`` provide takes the place of the adapters."""
     threadpool_limits(limits=BLAS_THREADS, user_api="blas")
     container = make_async_container(
-        InfrastructureProvider(settings, service=NAME, bus=bus),
+        InfrastructureProvider(settings, service=NAME, bus=bus, retention=_retention(settings)),
         AdapterProvider(settings),
         UseCaseProvider(settings),
         *overrides,
@@ -54,11 +59,11 @@ async def build_service(
     event_bus = await container.get(EventBus)
     await _subscribe(container, event_bus)
     workers, metrics = await assessment_workers(container), await container.get(ServiceMetrics)
-    administration = administration_api(
-        administrators_gate(settings, client=await container.get(httpx2.AsyncClient)),
-        database=await container.get(Database),
-        reopen=await reopeners(container),
-    )
+    gate = administrators_gate(settings, client=await container.get(httpx2.AsyncClient))
+    administration = [
+        *administration_api(gate, database=await container.get(Database), reopen=await reopeners(container)),
+        *await _privacy(container, gate),
+    ]
     measure_workers(workers, metrics)
     return Service(
         name=NAME,
@@ -72,6 +77,29 @@ async def build_service(
         metrics=metrics,
         close=container.close,
     )
+
+
+def _retention(settings: Settings) -> Sequence[RetentionRule]:
+    return retention_rules(
+        keep_texts=settings.keep_texts,
+        keep_results=settings.keep_results,
+        keep_erasures=settings.keep_erasures,
+    )
+
+
+async def _privacy(container: AsyncContainer, gate: Gate | None) -> Sequence[Blueprint]:
+    """The routes that forget and export; none where nobody's token can be checked."""
+    if gate is None:
+        return ()
+    forget, export = await container.get(ForgetBatch), await container.get(ExportData)
+    actions = http_privacy.PrivacyActions(
+        gate=gate,
+        forget=forget,
+        erasure=forget.status,
+        export_batch=export.batch,
+        export_essay=export.essay,
+    )
+    return (http_privacy.privacy_api(actions),)
 
 
 async def _subscribe(container: AsyncContainer, bus: EventBus) -> None:

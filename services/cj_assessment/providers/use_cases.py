@@ -9,13 +9,18 @@ from cj_assessment.domain.deciding import DecisionRules
 from cj_assessment.ports import (
     CallbackRules,
     ContentStore,
+    ErasesRequests,
+    Erasures,
+    Exports,
     JudgeCatalogue,
     LlmProvider,
+    RemovesTexts,
     ResultWatcher,
     Store,
 )
 from cj_assessment.providers.wakeups import (
     AdvanceWakeup,
+    ForgetWakeup,
     PrepareWakeup,
     ReportWakeup,
     SubmitWakeup,
@@ -26,6 +31,8 @@ from cj_assessment.use_cases.accept_request import AcceptRequest
 from cj_assessment.use_cases.advance_batch import AdvanceBatches
 from cj_assessment.use_cases.cancel_batch import CancelBatch
 from cj_assessment.use_cases.expire_attempts import ExpireAttempts
+from cj_assessment.use_cases.export_data import ExportData
+from cj_assessment.use_cases.forget_batch import CompleteErasures, ForgetBatch
 from cj_assessment.use_cases.prepare_batch import ContentPatience, PrepareBatch
 from cj_assessment.use_cases.read_batch import ReadBatch
 from cj_assessment.use_cases.record_results import RecordResults
@@ -162,6 +169,20 @@ class UseCaseProvider(Provider):
     @provide
     def reopen(self, store: Store, prepare: PrepareWakeup, advance: AdvanceWakeup) -> ReopenBatch:
         return ReopenBatch(store=store, wake_prepare=prepare.wake, wake_advance=advance.wake)
+
+    @provide
+    def forget(self, erasures: Erasures, submit: SubmitComparisons, wakeup: ForgetWakeup) -> ForgetBatch:
+        return ForgetBatch(erasures=erasures, wake=wakeup.wake, forget_cached=submit.materials.clear)
+
+    @provide
+    def complete_erasures(
+        self, erasures: Erasures, requests: ErasesRequests, texts: RemovesTexts | None
+    ) -> CompleteErasures:
+        return CompleteErasures(erasures=erasures, requests=requests, texts=texts)
+
+    @provide
+    def export(self, exports: Exports, requests: ErasesRequests) -> ExportData:
+        return ExportData(exports=exports, requests=requests)
 
     @provide
     def cancel(self, store: Store, advance: AdvanceWakeup, changes: Changes) -> CancelBatch:

@@ -87,6 +87,11 @@ class TextCache:
             found.update(read)
         return found
 
+    def clear(self) -> None:
+        """Keep nothing of what is in memory."""
+        self._texts.clear()
+        self._bytes = 0
+
     def _keep(self, key: TextKey, text: str) -> None:
         if key not in self._texts:
             self._texts[key] = text
@@ -102,6 +107,11 @@ class JudgingMaterials:
 
     texts: TextCache = field(default_factory=TextCache)
     _batches: OrderedDict[JobId, BatchMaterial] = field(default_factory=OrderedDict, init=False)
+
+    def clear(self) -> None:
+        """Keep nothing of what is in memory; it is read again where it is needed."""
+        self.texts.clear()
+        self._batches.clear()
 
     async def load(self, store: Store, job_ids: Collection[JobId]) -> Mapping[JobId, BatchMaterial]:
         """The material of these batches; raises ``ValueError`` where one cannot be read."""

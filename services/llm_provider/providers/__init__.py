@@ -21,9 +21,11 @@ from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.work.housekeeping import Housekeeping
+from service_kit.work.retention import RetentionRule
 
-from llm_provider.adapters import http_admin, http_api, http_operations
-from llm_provider.ports import AdminGate
+from llm_provider.adapters import http_admin, http_api, http_operations, http_privacy
+from llm_provider.adapters.postgres.retention import retention_rules
+from llm_provider.ports import AdminGate, Exports
 from llm_provider.providers.adapters import AdapterProvider
 from llm_provider.providers.failures import FailureProvider
 from llm_provider.providers.judges import JudgeProvider, Judges
@@ -36,6 +38,7 @@ from llm_provider.use_cases.operations.read_costs import ReadCosts
 from llm_provider.use_cases.operations.read_providers import ReadProviders
 from llm_provider.use_cases.requests.accept_comparisons import AcceptComparisons
 from llm_provider.use_cases.requests.cancel_request import CancelRequest
+from llm_provider.use_cases.requests.forget_batch import ForgetBatch
 from llm_provider.use_cases.requests.gather_comparisons import GatherComparisons
 from llm_provider.use_cases.requests.read_request import ReadRequest
 
@@ -55,7 +58,7 @@ async def build_service(
     The administrators' routes are there only where the settings say how their tokens are checked.
     """
     container = make_async_container(
-        InfrastructureProvider(settings, service=NAME, bus=bus),
+        InfrastructureProvider(settings, service=NAME, bus=bus, retention=_retention(settings)),
         JudgeProvider(settings),
         AdapterProvider(settings),
         WakeupProvider(),
@@ -87,6 +90,15 @@ async def build_service(
     )
 
 
+def _retention(settings: Settings) -> Sequence[RetentionRule]:
+    return retention_rules(
+        keep_prompts=settings.keep_prompts,
+        keep_answers=settings.keep_answers,
+        keep_requests=settings.keep_requests,
+        keep_spending=settings.keep_spending,
+    )
+
+
 async def _preload_prices(judges: Judges) -> None:
     """No request should wait for the price list; where every judge is free it is not needed at all."""
     if not all(default_model(provider).free for provider in judges.live):
@@ -109,7 +121,16 @@ async def _app(container: AsyncContainer, gate: AdminGate | None, workers: Seque
         switch = await container.get(PauseProvider)
         admin = http_admin.AdminActions(gate=gate, switch=switch, providers=providers)
         # A request that was set aside has sent its one callback: nothing of it can be tried again.
-        blueprints += [http_admin.admin_api(admin), *administration_api(gate, database=database, reopen={})]
+        privacy = http_privacy.PrivacyActions(
+            gate=gate,
+            forget=await container.get(ForgetBatch),
+            export=(await container.get(Exports)).of_batch,
+        )
+        blueprints += [
+            http_admin.admin_api(admin),
+            http_privacy.privacy_api(privacy),
+            *administration_api(gate, database=database, reopen={}),
+        ]
     return create_app(
         HttpService(
             name=NAME,
