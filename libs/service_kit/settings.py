@@ -50,8 +50,8 @@ class ServiceSettings(BaseSettings):
     )
     callback_previous_secret: SecretStr | None = Field(
         default=None,
-        description="The old secret while it is being replaced: callbacks are signed with both, and a signature by either "
-        "is accepted.",
+        description="The old secret while it is being replaced: callbacks are signed with both, and a signature by "
+        "either is accepted.",
     )
     callback_allowed_hosts: tuple[str, ...] = Field(
         default=(),

@@ -53,11 +53,13 @@ class LlmProviderClient:
         base_url: str,
         callback_topic: str | None,
         callback_url: str | None,
+        token: str | None = None,
     ) -> None:
         self._client = client
         self._base_url = base_url.rstrip("/")
         self._callback_topic = callback_topic
         self._callback_url = callback_url
+        self._headers = {} if token is None else {"authorization": f"Bearer {token}"}
 
     async def submit(self, orders: Sequence[ComparisonOrder]) -> Submitted:
         request = ComparisonBatchRequest(comparisons=tuple(self._item(order) for order in orders))
@@ -93,7 +95,9 @@ class LlmProviderClient:
         url = f"{self._base_url}{_admin_path(batch_id)}/export"
         query = {} if essay_id is None else {"essay_id": essay_id}
         try:
-            async with self._client.stream("GET", url, params=query, timeout=TIMEOUT_SECONDS) as answer:
+            async with self._client.stream(
+                "GET", url, params=query, headers=self._headers, timeout=TIMEOUT_SECONDS
+            ) as answer:
                 if not answer.is_success:
                     await answer.aread()
                     _require_success(answer)
@@ -114,7 +118,7 @@ class LlmProviderClient:
                 f"{self._base_url}{path}",
                 content=content,
                 params=query or None,
-                headers={"content-type": "application/json"},
+                headers={"content-type": "application/json", **self._headers},
                 timeout=TIMEOUT_SECONDS,
             )
         except httpx2.HTTPError as error:

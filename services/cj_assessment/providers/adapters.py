@@ -105,12 +105,13 @@ class AdapterProvider(Provider):
     @provide
     def llm_provider_client(self, client: httpx2.AsyncClient) -> LlmProviderClient:
         over_http = self._settings.callback_transport == "http"
-        base_url = self._settings.callback_base_url
+        base_url, token = self._settings.callback_base_url, self._settings.llm_provider_token
         return LlmProviderClient(
             client,
             base_url=self._settings.llm_provider_url,
             callback_topic=None if over_http else Topic.LLM_COMPARISON_RESULT,
             callback_url=f"{base_url}{CALLBACK_PATH}" if over_http else None,
+            token=None if token is None else token.get_secret_value(),
         )
 
     @provide

@@ -18,7 +18,7 @@ _ERASE: Final = """
     )
     UPDATE assessment_batch SET
         instructions = NULL, rubric = NULL, student_prompt = NULL, request = '{}', texts_deleted_at = now(),
-        error = CASE WHEN error IS NOT NULL THEN jsonb_set(error, '{details}', '{}') END
+        error = CASE WHEN jsonb_typeof(error) = 'object' THEN jsonb_set(error, '{details}', '{}') ELSE error END
     WHERE id IN (SELECT id FROM due)
 """
 ERASE_OLD_TEXTS = text(

@@ -65,7 +65,7 @@ _OF_ESSAY: Final[Mapping[str, TextClause]] = {
             'bt_stats', batch.result #> ARRAY['assessment_metadata', 'grade_projections', 'bt_stats', :essay_id]
         ) AS text) AS row
         FROM batch_essay AS one JOIN assessment_batch AS batch ON batch.id = one.job_id
-        WHERE one.essay_id = :essay_id AND batch.result IS NOT NULL ORDER BY batch.received_at
+        WHERE one.essay_id = :essay_id AND jsonb_typeof(batch.result) = 'object' ORDER BY batch.received_at
         """
     ),
     "comparisons": text(
