@@ -24,7 +24,8 @@ from event_contracts import (
 )
 
 from cj_assessment.domain.prompt import JudgeContext
-from cj_assessment.domain.texts import Signal, clean_text
+from cj_assessment.domain.signals import Signal
+from cj_assessment.domain.texts import clean_text
 
 BatchId = NewType("BatchId", str)
 """The platform's id of a batch (``entity_id`` of the request)."""
