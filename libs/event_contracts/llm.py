@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from event_contracts.base import WireModel
 from event_contracts.errors import CallbackMissing, ErrorDetail, InvalidCallback, InvalidRequest
 from event_contracts.fields import (
+    MAX_REGIONS,
     NO_IDENTIFIER,
     Count,
     Flag,
@@ -21,6 +22,7 @@ from event_contracts.fields import (
     Money,
     Name,
     Number,
+    Region,
     Seconds,
     Sha256Hex,
     Text,
@@ -281,7 +283,8 @@ class ComparisonRequest(WireModel):
     one; elsewhere it is judged like a live one.
 
     `max_cost_usd` caps what all calls for this request may cost together: a call that might go beyond it is not
-    made, and the request ends with LLM_COST_LIMIT_EXCEEDED.
+    made, and the request ends with LLM_COST_LIMIT_EXCEEDED. A judge whose endpoint is not in one of `allowed_regions`
+    is refused.
     """
 
     user_prompt: Annotated[LongText, Field(min_length=1)]
@@ -297,6 +300,7 @@ class ComparisonRequest(WireModel):
     expires_at: UtcDatetime | None = None
     latency: Latency = Latency.LIVE
     on_batch_expiry: BatchExpiry = BatchExpiry.RETRY_LIVE
+    allowed_regions: Annotated[tuple[Region, ...], Field(min_length=1, max_length=MAX_REGIONS)] | None = None
     metadata: JsonObject = Field(default_factory=dict)
 
     @field_validator("metadata")

@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
+from event_contracts import Region
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 from service_kit.messaging.event_bus import MAX_MESSAGE_BYTES
@@ -42,6 +43,20 @@ class Settings(ServiceSettings):
         description="As at the LLM Provider: what the simulated judge pretends to cost.",
     )
     simulated_output_price: Decimal = Field(default=Decimal(0), ge=0)
+    vendor_regions: dict[str, Region] = Field(
+        default_factory=dict,
+        description="Where providers' endpoints process what they are sent, for those that the manifest does not know: "
+        '{"openai_compatible": "eu"}.',
+    )
+    allowed_regions: tuple[Region, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description='Where texts may be sent: ["eu"]. Without it, wherever judges are; judges of the installation '
+        "itself are always allowed.",
+    )
+    org_allowed_regions: dict[str, tuple[Region, ...]] = Field(
+        default_factory=dict, description='The same for single organisations: {"school-1": ["eu"]}.'
+    )
     target_reliability: float = Field(default=0.90, gt=0, lt=1)
     comparisons_per_essay: int = Field(
         default=30, gt=0, description="Budget where a request names none: this times the essays, halved."

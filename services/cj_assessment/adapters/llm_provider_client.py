@@ -135,6 +135,7 @@ class LlmProviderClient:
             correlation_id=order.correlation_id,
             user_id=order.user_id,
             max_cost_usd=order.max_cost_usd,
+            allowed_regions=order.allowed_regions,
             metadata={
                 "essay_a_id": order.essay_a_id,
                 "essay_b_id": order.essay_b_id,

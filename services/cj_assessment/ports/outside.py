@@ -57,6 +57,7 @@ class ComparisonOrder:
     user_id: str
     repetition: int
     max_cost_usd: Decimal | None
+    allowed_regions: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,11 @@
 """Adapters, and the rules that the settings make."""
 
+from collections.abc import Collection
+
 import httpx2
 from dishka import Provider, Scope, provide
 from event_contracts import Topic
+from model_manifest import check_region, region_of
 from service_kit.callbacks.webhooks import CallbackPolicy
 from service_kit.providers import Relays
 from service_kit.storage.database import Database
@@ -20,6 +23,7 @@ from cj_assessment.adapters.result_metrics import ResultMetrics
 from cj_assessment.domain.batch import Defaults, TextRules
 from cj_assessment.domain.comparison import AttemptPolicy
 from cj_assessment.domain.deciding import DecisionRules
+from cj_assessment.domain.residency import Residency
 from cj_assessment.ports import (
     CallbackRules,
     ContentStore,
@@ -146,6 +150,20 @@ class AdapterProvider(Provider):
             straggler_patience=self._settings.straggler_patience,
             max_failed_share=self._settings.max_failed_share,
             max_grade_change_share=self._settings.max_grade_change_share,
+        )
+
+    @provide
+    def residency(self) -> Residency:
+        settings = self._settings
+
+        def check(provider: str, allowed: Collection[str] | None) -> None:
+            check_region(provider, region=region_of(provider, named=settings.vendor_regions), allowed=allowed)
+
+        organisations = settings.org_allowed_regions.items()
+        return Residency(
+            installation=None if settings.allowed_regions is None else frozenset(settings.allowed_regions),
+            organisations={name: frozenset(regions) for name, regions in organisations},
+            check_region=check,
         )
 
     @provide

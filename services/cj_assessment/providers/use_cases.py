@@ -6,6 +6,7 @@ from cj_assessment.adapters.changes import Changes
 from cj_assessment.domain.batch import Defaults, TextRules
 from cj_assessment.domain.comparison import AttemptPolicy
 from cj_assessment.domain.deciding import DecisionRules
+from cj_assessment.domain.residency import Residency
 from cj_assessment.ports import (
     CallbackRules,
     ContentStore,
@@ -69,9 +70,15 @@ class UseCaseProvider(Provider):
         callbacks: CallbackRules,
         defaults: Defaults,
         prepare: PrepareWakeup,
+        residency: Residency,
     ) -> AcceptRequest:
         return AcceptRequest(
-            store=store, judges=judges, callbacks=callbacks, defaults=defaults, wake_prepare=prepare.wake
+            store=store,
+            judges=judges,
+            callbacks=callbacks,
+            defaults=defaults,
+            wake_prepare=prepare.wake,
+            residency=residency,
         )
 
     @provide

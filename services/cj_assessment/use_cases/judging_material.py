@@ -31,6 +31,7 @@ class BatchMaterial:
     caps: tuple[Decimal | None, ...]
     correlation_id: UUID
     user_id: str
+    allowed_regions: tuple[str, ...] | None
 
     @classmethod
     def of(cls, batch: Batch, context: JudgeContext) -> "BatchMaterial":
@@ -42,6 +43,7 @@ class BatchMaterial:
             caps=tuple(judge.cap_usd if is_capped else None for judge in batch.judges),
             correlation_id=batch.correlation_id,
             user_id=batch.user_id,
+            allowed_regions=batch.allowed_regions,
         )
 
     def order(self, attempt: UnsentAttempt, *, text_a: str, text_b: str) -> ComparisonOrder:
@@ -57,6 +59,7 @@ class BatchMaterial:
             user_id=self.user_id,
             repetition=attempt.repetition,
             max_cost_usd=self.caps[attempt.assigned],
+            allowed_regions=self.allowed_regions,
         )
 
 

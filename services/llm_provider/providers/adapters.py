@@ -66,6 +66,8 @@ class AdapterProvider(Provider):
             vendors=judges.vendors,
             needs=judges.needs,
             own_limits=_own_limits(self._settings),
+            vendor_regions=self._settings.vendor_regions,
+            allowed_regions=self._settings.allowed_regions,
         )
 
     @provide
