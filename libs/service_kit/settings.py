@@ -39,6 +39,11 @@ class ServiceSettings(BaseSettings):
         default="127.0.0.1", description="Address that the HTTP API listens on; 0.0.0.0 is every one."
     )
     http_port: int = Field(gt=0, lt=65536, description="Port of the HTTP API.")
+    max_failed_logins: int = Field(
+        default=120,
+        gt=0,
+        description="Tokens from one address that may be refused within a minute; more get 429 without being checked.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least severe lines that are logged."
     )

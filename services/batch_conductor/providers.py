@@ -81,7 +81,7 @@ async def build_service(
     measure_workers(workers, metrics)
     return Service(
         name=NAME,
-        app=await _app(container, workers, administration),
+        app=await _app(container, workers, administration, max_failed_logins=settings.max_failed_logins),
         host=settings.http_host,
         port=settings.http_port,
         database_url=settings.database_url,
@@ -103,7 +103,11 @@ async def _subscribe(container: AsyncContainer) -> None:
 
 
 async def _app(
-    container: AsyncContainer, workers: Sequence[BackgroundLoop], administration: Sequence[Blueprint]
+    container: AsyncContainer,
+    workers: Sequence[BackgroundLoop],
+    administration: Sequence[Blueprint],
+    *,
+    max_failed_logins: int,
 ) -> Quart:
     database, bus = await container.get(Database), await container.get(EventBus)
     actions = http_api.Actions(
@@ -117,5 +121,6 @@ async def _app(
             blueprints=[http_api.pipelines_api(actions), *administration],
             checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
             metrics=await container.get(ServiceMetrics),
+            max_failed_logins=max_failed_logins,
         )
     )

@@ -67,7 +67,9 @@ async def build_service(
     measure_workers(workers, metrics)
     return Service(
         name=NAME,
-        app=await _app(container, event_bus, workers, administration),
+        app=await _app(
+            container, event_bus, workers, administration, max_failed_logins=settings.max_failed_logins
+        ),
         host=settings.http_host,
         port=settings.http_port,
         database_url=settings.database_url,
@@ -118,6 +120,8 @@ async def _app(
     bus: EventBus,
     workers: Sequence[BackgroundLoop],
     administration: Sequence[Blueprint],
+    *,
+    max_failed_logins: int,
 ) -> Quart:
     read = await container.get(ReadBatch)
     actions = http_api.Actions(
@@ -148,5 +152,6 @@ async def _app(
             ],
             checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
             metrics=await container.get(ServiceMetrics),
+            max_failed_logins=max_failed_logins,
         )
     )

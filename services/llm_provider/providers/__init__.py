@@ -78,7 +78,7 @@ async def build_service(
     measure_workers(workers, metrics)
     return Service(
         name=NAME,
-        app=await _app(container, gate, workers),
+        app=await _app(container, gate, workers, max_failed_logins=settings.max_failed_logins),
         host=settings.http_host,
         port=settings.http_port,
         database_url=settings.database_url,
@@ -105,7 +105,13 @@ async def _preload_prices(judges: Judges) -> None:
         await asyncio.to_thread(preload)
 
 
-async def _app(container: AsyncContainer, gate: AdminGate | None, workers: Sequence[BackgroundLoop]) -> Quart:
+async def _app(
+    container: AsyncContainer,
+    gate: AdminGate | None,
+    workers: Sequence[BackgroundLoop],
+    *,
+    max_failed_logins: int,
+) -> Quart:
     accept = await container.get(AcceptComparisons)
     database, bus = await container.get(Database), await container.get(EventBus)
     comparisons = http_api.Actions(
@@ -139,5 +145,6 @@ async def _app(container: AsyncContainer, gate: AdminGate | None, workers: Seque
             blueprints=blueprints,
             checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
             metrics=await container.get(ServiceMetrics),
+            max_failed_logins=max_failed_logins,
         )
     )
