@@ -13,9 +13,11 @@ from quart import Blueprint
 from service_kit.callbacks.policy import callback_client
 from service_kit.callbacks.relay import CallbackRelay, CallbackSender
 from service_kit.callbacks.webhooks import CallbackPolicy, WebhookSigner
-from service_kit.http.authentication import AdministratorsOnly, KeySource, PublishedKeys, SharedSecret
+from service_kit.http.authentication import TokenGate, TrustedIssuer, suite_issuer
+from service_kit.http.keys import KeySource, PublicKey, PublishedKeys, SharedSecret
 from service_kit.http.operations import Check
-from service_kit.http.set_aside import Gate, Reopen, SetAsideActions, set_aside_api
+from service_kit.http.service_tokens import ServiceToken
+from service_kit.http.set_aside import Reopen, SetAsideActions, set_aside_api
 from service_kit.messaging.bus_relay import OutboxRelay
 from service_kit.messaging.event_bus import EventBus, KafkaEventBus
 from service_kit.running import BackgroundLoop
@@ -60,33 +62,49 @@ def measure_workers(workers: Sequence[BackgroundLoop], metrics: ServiceMetrics) 
         metrics.worker_silence.labels(worker.name).set_function(worker.pulse.silent_seconds)
 
 
-def administrators_gate(
-    settings: ServiceSettings, *, client: httpx2.AsyncClient
-) -> AdministratorsOnly | None:
-    """What checks administrators' tokens; None where the settings name neither published keys nor a secret."""
-    keys: KeySource
+def token_gate(settings: ServiceSettings, *, client: httpx2.AsyncClient) -> TokenGate:
+    """What checks the callers' tokens; raises ``ConfigurationError`` where the settings name no key."""
+    issuers = [
+        TrustedIssuer(
+            keys=_keys(settings, client), issuer=settings.jwt_issuer, audience=settings.jwt_audience
+        )
+    ]
+    if settings.service_secret is not None:
+        keys = SharedSecret(settings.service_secret.get_secret_value())
+        issuers.append(suite_issuer(keys, audience=settings.jwt_audience))
+    return TokenGate(issuers)
+
+
+def _keys(settings: ServiceSettings, client: httpx2.AsyncClient) -> KeySource:
     if settings.jwt_jwks_url is not None:
-        keys = PublishedKeys(settings.jwt_jwks_url, client=client)
-    elif settings.jwt_secret is not None:
-        keys = SharedSecret(settings.jwt_secret.get_secret_value())
-    else:
-        return None
-    return AdministratorsOnly(keys=keys, issuer=settings.jwt_issuer, audience=settings.jwt_audience)
+        return PublishedKeys(settings.jwt_jwks_url, client=client, http_hosts=settings.jwt_jwks_http_hosts)
+    if settings.jwt_public_key is not None:
+        return PublicKey(settings.jwt_public_key)
+    if settings.jwt_secret is not None:
+        return SharedSecret(settings.jwt_secret.get_secret_value())
+    prefix = settings.model_config.get("env_prefix", "")
+    names = ", ".join(f"{prefix}JWT_{name}" for name in ("JWKS_URL", "PUBLIC_KEY", "SECRET"))
+    raise ConfigurationError(f"nobody's token can be checked: set one of {names}")
 
 
-def administration_api(
-    gate: Gate | None, *, database: Database, reopen: Mapping[str, Reopen]
-) -> Sequence[Blueprint]:
-    """The routes for administrators that every service has; none where nobody's token can be checked."""
-    if gate is None:
-        return ()
+def service_token(settings: ServiceSettings, *, service: str) -> ServiceToken:
+    """What this service shows the suite's other services; raises ``ConfigurationError`` without a secret for it."""
+    if settings.service_secret is None:
+        prefix = settings.model_config.get("env_prefix", "")
+        raise ConfigurationError(f"set {prefix}SERVICE_SECRET: the suite's services know each other by it")
+    secret = settings.service_secret.get_secret_value()
+    return ServiceToken(secret, service=service, audience=settings.jwt_audience)
+
+
+def administration_api(*, database: Database, reopen: Mapping[str, Reopen]) -> Sequence[Blueprint]:
+    """The routes for operators that every service has."""
 
     async def applied_anyway(_rule: str) -> bool:
         """A retention rule that fails is applied again at each turn: an operator only takes it off the list."""
         return True
 
     reopened = {HOUSEKEEPING: applied_anyway, **reopen}
-    return (set_aside_api(SetAsideActions(database=database, reopen=reopened, gate=gate)),)
+    return (set_aside_api(SetAsideActions(database=database, reopen=reopened)),)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,11 +2,11 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service_kit.callbacks.webhooks import CallbackPolicy, WebhookSigner
-from service_kit.http.authentication import SharedSecret, check_jwks_url
+from service_kit.http.keys import PublicKey, SharedSecret, check_jwks_url
 
 
 class ServiceSettings(BaseSettings):
@@ -66,11 +66,24 @@ class ServiceSettings(BaseSettings):
     jwt_jwks_url: str | None = Field(
         default=None,
         description="Where the identity service publishes its keys (RS256, ES256); https, or http on this machine. "
-        "With neither this nor a secret there are no administrators' routes.",
+        "This, a public key or a secret is needed: every route but health, metrics and documentation needs a token.",
+    )
+    jwt_jwks_http_hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Hosts whose keys may be read over plain http: inside a network that is trusted.",
+    )
+    jwt_public_key: str | None = Field(
+        default=None,
+        description="Instead of published keys: one public key in PEM (RSA or P-256), as text or as a path.",
     )
     jwt_secret: SecretStr | None = Field(
         default=None,
         description="Instead of published keys: the secret of HS256 tokens, 32 bytes at least.",
+    )
+    service_secret: SecretStr | None = Field(
+        default=None,
+        description="What the suite's services sign their tokens for each other with (HS256), 32 bytes at least; "
+        "the same for all of them.",
     )
     jwt_issuer: str = Field(
         default="huleedu-identity-service", min_length=1, description="Whose tokens are accepted (iss)."
@@ -106,22 +119,31 @@ class ServiceSettings(BaseSettings):
             raise ValueError("event_bus=kafka needs kafka_bootstrap_servers; or choose event_bus=memory")
         return self
 
-    @field_validator("jwt_jwks_url")
-    @classmethod
-    def _is_safe(cls, url: str | None) -> str | None:
-        if url is not None:
-            check_jwks_url(url)
-        return url
+    @model_validator(mode="after")
+    def _keys_are_safe(self) -> Self:
+        if self.jwt_jwks_url is not None:
+            check_jwks_url(self.jwt_jwks_url, http_hosts=self.jwt_jwks_http_hosts)
+        return self
 
-    @field_validator("jwt_secret")
+    @field_validator("jwt_public_key")
     @classmethod
-    def _is_long(cls, secret: SecretStr | None) -> SecretStr | None:
+    def _is_public(cls, key: str | None) -> str | None:
+        if key is not None:
+            PublicKey(key)
+        return key
+
+    @field_validator("jwt_secret", "service_secret")
+    @classmethod
+    def _is_long(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if secret is not None:
-            SharedSecret(secret.get_secret_value())
+            SharedSecret(secret.get_secret_value(), name=info.field_name or "secret")
         return secret
 
     @model_validator(mode="after")
     def _tokens_are_checked_in_one_way(self) -> Self:
-        if self.jwt_jwks_url is not None and self.jwt_secret is not None:
-            raise ValueError("choose jwt_jwks_url or jwt_secret, not both: they accept different tokens")
+        ways = (self.jwt_jwks_url, self.jwt_public_key, self.jwt_secret)
+        if sum(way is not None for way in ways) > 1:
+            raise ValueError(
+                "choose one of jwt_jwks_url, jwt_public_key and jwt_secret: they accept different tokens"
+            )
         return self

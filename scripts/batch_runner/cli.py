@@ -11,6 +11,7 @@ import stamina
 import typer
 from event_contracts import CourseCode
 from rich.console import Console
+from suite_access import CallerToken
 
 from batch_runner.assignment import load_assignment
 from batch_runner.checking import check_batch_id, writable_folder
@@ -376,8 +377,9 @@ def _with_client(url: str, work: Callable[[AssessmentClient], Coroutine[Any, Any
     stamina.instrumentation.set_on_retry_hooks([_reporting_each_wait_once()])
 
     async def run() -> None:
-        async with httpx2.AsyncClient() as http:
-            await work(AssessmentClient(http=http, base_url=url.rstrip("/")))
+        address = url.rstrip("/")
+        async with httpx2.AsyncClient(auth=CallerToken(address, role="runner")) as http:
+            await work(AssessmentClient(http=http, base_url=address))
 
     def until_interrupted() -> None:
         number = run_until_interrupted(run)

@@ -14,6 +14,7 @@ from batch_runner.execution import RunOptions
 from batch_runner.interrupting import STOP_SIGNALS, run_until_interrupted
 from batch_runner.running import new_batch_id, report_run, reporting_errors, run_assignment
 from rich.console import Console
+from suite_access import CallerToken
 
 from suite.models.commands import models_app
 from suite.stack.options import DEFAULT_DATA, DEFAULT_PROVIDER, Ports, StackOptions
@@ -49,7 +50,10 @@ async def _demo(data: Path) -> None:
     assignment = load_assignment(SAMPLE)
     console.print("starting PostgreSQL and the three services …", style="dim")
     options = StackOptions(data=data, ports=Ports.free(), quality_file=SAMPLE / "hidden_quality.toml")
-    async with embedded_stack(options, log_name="demo.log") as addresses, httpx2.AsyncClient() as http:
+    async with (
+        embedded_stack(options, log_name="demo.log") as addresses,
+        httpx2.AsyncClient(auth=CallerToken(addresses.cj_assessment, role="runner", folder=data)) as http,
+    ):
         client = AssessmentClient(http=http, base_url=addresses.cj_assessment)
         run = await run_assignment(client, assignment, RunOptions(batch_id=new_batch_id()), console=console)
     report_run(run, out=data / "runs", console=console)

@@ -5,17 +5,18 @@ from collections.abc import Sequence
 import httpx2
 from dishka import AsyncContainer, Provider, Scope, make_async_container, provide
 from event_contracts import SourceService
-from quart import Blueprint, Quart
+from quart import Quart
 from service_kit.http.app import HttpService, create_app
+from service_kit.http.authentication import Gate
 from service_kit.messaging.consumer import EventConsumer
 from service_kit.messaging.event_bus import EventBus
 from service_kit.providers import (
     InfrastructureProvider,
     Relays,
     administration_api,
-    administrators_gate,
     measure_workers,
     readiness_checks,
+    token_gate,
 )
 from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
@@ -73,15 +74,11 @@ async def build_service(
     relays, housekeeping = await container.get(Relays), await container.get(Housekeeping)
     workers = (*relays.workers(), housekeeping.worker())
     metrics = await container.get(ServiceMetrics)
-    administration = administration_api(
-        administrators_gate(settings, client=await container.get(httpx2.AsyncClient)),
-        database=await container.get(Database),
-        reopen={},
-    )
+    gate = token_gate(settings, client=await container.get(httpx2.AsyncClient))
     measure_workers(workers, metrics)
     return Service(
         name=NAME,
-        app=await _app(container, workers, administration, max_failed_logins=settings.max_failed_logins),
+        app=await _app(container, workers, gate, max_failed_logins=settings.max_failed_logins),
         host=settings.http_host,
         port=settings.http_port,
         database_url=settings.database_url,
@@ -103,11 +100,7 @@ async def _subscribe(container: AsyncContainer) -> None:
 
 
 async def _app(
-    container: AsyncContainer,
-    workers: Sequence[BackgroundLoop],
-    administration: Sequence[Blueprint],
-    *,
-    max_failed_logins: int,
+    container: AsyncContainer, workers: Sequence[BackgroundLoop], gate: Gate, *, max_failed_logins: int
 ) -> Quart:
     database, bus = await container.get(Database), await container.get(EventBus)
     actions = http_api.Actions(
@@ -118,7 +111,11 @@ async def _app(
             name=NAME,
             title="Batch Conductor",
             version="1",
-            blueprints=[http_api.pipelines_api(actions), *administration],
+            blueprints=[
+                http_api.pipelines_api(actions),
+                *administration_api(database=database, reopen={}),
+            ],
+            gate=gate,
             checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
             metrics=await container.get(ServiceMetrics),
             max_failed_logins=max_failed_logins,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from event_contracts import Region
-from pydantic import Field, SecretStr
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 from service_kit.messaging.event_bus import MAX_MESSAGE_BYTES
 from service_kit.settings import ServiceSettings
@@ -19,10 +19,6 @@ class Settings(ServiceSettings):
 
     http_port: int = Field(default=8101, gt=0, lt=65536)
     llm_provider_url: str = Field(description="Base URL of the LLM Provider service.")
-    llm_provider_token: SecretStr | None = Field(
-        default=None,
-        description="Token that is shown to the LLM Provider, which lets it forget and export batches.",
-    )
     callback_transport: Literal["bus", "http"] = Field(
         default="bus", description="How comparison results come back."
     )

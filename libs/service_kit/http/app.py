@@ -14,12 +14,14 @@ from quart_schema import Info, QuartSchema
 from quart_schema.typing import PydanticDumpOptions
 from werkzeug.exceptions import HTTPException
 
+from service_kit.http.authentication import Gate
 from service_kit.http.bodies import MAX_BODY_BYTES
 from service_kit.http.edge import MAX_BYTES_ATTRIBUTE, REFUSAL_KEY, AsgiApp, Edge, LimitOf
 from service_kit.http.error_answers import NO_ROUTE, add_error_answers
 from service_kit.http.failed_logins import limit_failed_logins
 from service_kit.http.openapi import SuiteOpenApi
 from service_kit.http.operations import Check, operations
+from service_kit.http.permissions import Access, access_table
 from service_kit.telemetry.metrics import ServiceMetrics
 
 CORRELATION_HEADER: Final = "x-correlation-id"
@@ -29,7 +31,7 @@ _IDENTIFIER: Final[TypeAdapter[str]] = TypeAdapter(Identifier)
 
 @dataclass(frozen=True, kw_only=True)
 class HttpService:
-    """What distinguishes one service's application from another's."""
+    """What distinguishes one service's application from another's; ``gate`` checks the callers of its routes."""
 
     name: str
     title: str
@@ -37,11 +39,15 @@ class HttpService:
     blueprints: Sequence[Blueprint]
     checks: Mapping[str, Check]
     metrics: ServiceMetrics
+    gate: Gate
     max_failed_logins: int = DEFAULT_MAX_FAILED_LOGINS
 
 
 def create_app(service: HttpService) -> Quart:
-    """Build the application; it owns no resources and can be served by any ASGI server."""
+    """Build the application; it owns no resources and can be served by any ASGI server.
+
+    Raises ``ConfigurationError`` for a route that does not say who may call it.
+    """
     app = Quart(service.name)
     # The edge has read the body already, within the limit of its route.
     app.config["MAX_CONTENT_LENGTH"] = None
@@ -62,8 +68,10 @@ def create_app(service: HttpService) -> Quart:
     )
     _add_correlation(app)
     _add_request_metrics(app, service.metrics)
-    _add_refusals(app)
     limit_failed_logins(app, per_minute=service.max_failed_logins)
+    access: dict[str, Access] = {}
+    _add_gate(app, service.gate, access)
+    _add_refusals(app)
     add_error_answers(app, service.name)
     app.register_blueprint(
         operations(
@@ -75,6 +83,7 @@ def create_app(service: HttpService) -> Quart:
     )
     for blueprint in service.blueprints:
         app.register_blueprint(blueprint)
+    access.update(access_table(app))
     edge = Edge(cast(AsgiApp, app.asgi_app), service=service.name, limit_of=_limit_of(app))
     app.asgi_app = edge  # type: ignore[method-assign]  # as Quart's documentation says of middleware
     return app
@@ -124,6 +133,16 @@ def _add_request_metrics(app: Quart, metrics: ServiceMetrics) -> None:
         route, method = (request.url_rule.rule, request.method) if request.url_rule else (NO_ROUTE, NO_ROUTE)
         metrics.http_requests.labels(route, method, str(response.status_code)).observe(seconds)
         return response
+
+
+def _add_gate(app: Quart, gate: Gate, access: Mapping[str, Access]) -> None:
+    @app.before_request
+    async def admit() -> None:
+        if request.url_rule is None:
+            return
+        needed = access[request.url_rule.endpoint]
+        if not needed.open_because:
+            g.caller = await gate.admit(request.headers.getlist("Authorization"), any_of=needed.any_of)
 
 
 def _add_refusals(app: Quart) -> None:

@@ -11,6 +11,7 @@ from quart import Blueprint, Response, current_app
 from quart_schema import hide
 
 from service_kit.http.docs_page import docs_page
+from service_kit.http.permissions import open_to_all
 
 log = structlog.get_logger()
 
@@ -29,11 +30,13 @@ def operations(
 
     @blueprint.get("/healthz")
     @hide
+    @open_to_all("says nothing of anybody's batch")
     async def healthz() -> dict[str, str]:
-        return {"status": "alive", "service": name, "version": version}
+        return {"status": "healthy", "service": name, "version": version}
 
     @blueprint.get("/readyz")
     @hide
+    @open_to_all("says nothing of anybody's batch")
     async def readyz() -> dict[str, str]:
         if problems := await _failed_checks(checks):
             raise Unavailable(
@@ -45,11 +48,13 @@ def operations(
 
     @blueprint.get("/metrics")
     @hide
+    @open_to_all("says nothing of anybody's batch")
     async def metrics() -> Response:
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
     @blueprint.get("/docs")
     @hide
+    @open_to_all("says nothing of anybody's batch")
     async def docs() -> Response:
         document = current_app.extensions["QUART_SCHEMA"].openapi_provider.schema()
         return Response(docs_page(document), content_type="text/html; charset=utf-8")

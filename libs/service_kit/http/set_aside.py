@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Annotated
 
 import structlog
 from event_contracts import (
@@ -17,10 +17,11 @@ from event_contracts import (
     WireModel,
 )
 from pydantic import BaseModel, Field
-from quart import Blueprint, g, request
+from quart import Blueprint
 from quart_schema import document_response, validate_querystring
 
 from service_kit.http.bodies import answers
+from service_kit.http.permissions import Permission, caller, requires
 from service_kit.storage.database import Database
 from service_kit.work.failed_items import FailedItem, list_set_aside, set_aside_item, take_back
 
@@ -28,14 +29,6 @@ log = structlog.get_logger()
 
 Reopen = Callable[[str], Awaitable[bool]]
 """Undoes what setting an item aside ended, so that its worker takes it again; False when that is not possible."""
-
-
-class Gate(Protocol):
-    """Checks an administrator's token."""
-
-    async def admit(self, authorization: str | None) -> str:
-        """Who asks, from the Authorization header; raises where that is not an administrator."""
-        ...
 
 
 class SetAsideItem(WireModel):
@@ -65,26 +58,22 @@ class SetAsideQuery(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class SetAsideActions:
-    """Where the items are, how each worker's are reopened, and who may do that."""
+    """Where the items are, and how each worker's are reopened."""
 
     database: Database
     reopen: Mapping[str, Reopen]
-    gate: Gate
 
 
 def set_aside_api(actions: SetAsideActions) -> Blueprint:
-    """The routes; each request must show an administrator's bearer token."""
+    """The routes, for operators."""
     blueprint = Blueprint("set_aside", __name__, url_prefix="/admin/v1/set-aside")
-
-    @blueprint.before_request
-    async def admit() -> None:
-        g.administrator = await actions.gate.admit(request.headers.get("Authorization"))
 
     @blueprint.get("")
     @validate_querystring(SetAsideQuery)
     @answers(SetAsideItems)
     @document_response(ErrorBody, 401)
     @document_response(ErrorBody, 403)
+    @requires(Permission.OPERATE)
     async def listing(query_args: SetAsideQuery) -> SetAsideItems:
         """Items that are not tried any more, with the reason."""
         async with actions.database.transaction() as connection:
@@ -97,6 +86,7 @@ def set_aside_api(actions: SetAsideActions) -> Blueprint:
     @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 409)
+    @requires(Permission.OPERATE)
     async def replay(worker: str, item: str) -> SetAsideItem:
         """Have an item tried again, with all its attempts; correct what it failed for first."""
         return _view(await _replay(actions, worker, item))
@@ -114,7 +104,7 @@ async def _replay(actions: SetAsideActions, worker: str, item: str) -> FailedIte
         raise Conflict(f"items of worker {worker!r} in this state cannot be replayed: send the work again")
     async with actions.database.transaction() as connection:
         await take_back(connection, worker=worker, item=item)
-    log.warning("item.replayed", worker=worker, item=item, by=g.administrator)
+    log.warning("item.replayed", worker=worker, item=item, by=caller().subject)
     return found
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 from quart import Blueprint
 from service_kit.http.app import HttpService, create_app
+from service_kit.http.permissions import open_to_all
 from service_kit.messaging.event_bus import MemoryEventBus
 from service_kit.running import Service, run_services, run_until_signalled
 from service_kit.telemetry.logging import configure_logging
 from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.tests.tokens import OpenGate
 
 
 def slow_service(database_url: str, port: int, folder: Path) -> Service:
@@ -18,6 +20,7 @@ def slow_service(database_url: str, port: int, folder: Path) -> Service:
     blueprint = Blueprint("slow", __name__)
 
     @blueprint.get("/slow")
+    @open_to_all("a test")
     async def slow() -> dict[str, str]:
         await asyncio.sleep(1)
         return {"done": "yes"}
@@ -30,6 +33,7 @@ def slow_service(database_url: str, port: int, folder: Path) -> Service:
         blueprints=[blueprint],
         checks={},
         metrics=metrics,
+        gate=OpenGate(),
     )
 
     async def close() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,6 +12,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from pydantic import JsonValue
+from service_kit.http.permissions import Caller, Permission
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
@@ -113,3 +114,23 @@ async def identity_service(*keys: Mapping[str, JsonValue]) -> AsyncIterator[Iden
     async with await asyncio.start_server(service.answer, "127.0.0.1", 0) as server:
         service.port = server.sockets[0].getsockname()[1]
         yield service
+
+
+SERVICE_SECRET = "what the suite's services know each other by, for these tests alone"
+KEYS: Mapping[str, str] = {"jwt_secret": SHARED_SECRET, "service_secret": SERVICE_SECRET}
+"""Settings of a service in a test: it believes tokens that are signed with the shared secret."""
+
+ADMIN = bearer(signed_with_secret())
+"""The header of an administrator, for services with these settings."""
+
+
+class OpenGate:
+    """Admits everybody as an administrator: for applications whose routes are not what a test is about."""
+
+    async def admit(
+        self,
+        authorization: Sequence[str],  # noqa: ARG002 - everybody is admitted
+        *,
+        any_of: frozenset[Permission],  # noqa: ARG002 - to everything
+    ) -> Caller:
+        return Caller(subject="operator-1", organisation=None, issuer=ISSUER, roles=("admin",))

@@ -24,12 +24,13 @@ async def openapi_documents() -> dict[str, Mapping[str, Any]]:
         "database_url": _DATABASE,
         "event_bus": "memory",
         "callback_signing_secret": _SECRET,
+        "jwt_secret": _SECRET,
+        "service_secret": _SECRET,
     }
     assessment = cj_assessment.settings.Settings(
         **common, llm_provider_url="http://127.0.0.1:8102", default_provider="mock"
     )
-    # A service describes its administrators' routes only where their tokens can be checked.
-    provider = llm_provider.settings.Settings(**common, jwt_secret=_SECRET)
+    provider = llm_provider.settings.Settings(**common)
     services = [
         await batch_conductor.main.assemble(batch_conductor.settings.Settings(**common), bus=bus),
         await llm_provider.main.assemble(provider, bus=bus),

@@ -12,6 +12,8 @@ from batch_runner.client import AssessmentClient
 from batch_runner.execution import RunOptions, assessment_request, follow, upload
 from event_contracts import BatchStatusView, CourseCode, text_sha256
 
+from suite.processes.tokens import OwnToken
+
 WORDS: Final = (
     "road",
     "people",
@@ -55,7 +57,7 @@ def write_qualities(assignment: Assignment, path: Path, *, sd: float = 2.0, seed
 
 async def send_batch(url: str, assignment: Assignment, options: RunOptions) -> float:
     """Upload a batch and start its assessment; returns ``time.perf_counter()`` of the start."""
-    async with httpx2.AsyncClient(timeout=30) as http:
+    async with httpx2.AsyncClient(timeout=30, auth=OwnToken()) as http:
         client = AssessmentClient(http=http, base_url=url)
         request = assessment_request(assignment, await upload(client, assignment), options)
         started = time.perf_counter()
@@ -65,7 +67,7 @@ async def send_batch(url: str, assignment: Assignment, options: RunOptions) -> f
 
 async def wait_until_ended(url: str, batch_id: str, *, seconds: float = 900) -> BatchStatusView:
     """The final status of a batch; a service that is down is asked again for up to ``seconds``."""
-    async with httpx2.AsyncClient(timeout=30) as http, asyncio.timeout(seconds):
+    async with httpx2.AsyncClient(timeout=30, auth=OwnToken()) as http, asyncio.timeout(seconds):
         async for status in follow(AssessmentClient(http=http, base_url=url, patience=seconds), batch_id):
             last = status
         return last

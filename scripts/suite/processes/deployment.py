@@ -12,6 +12,7 @@ from sqlalchemy import make_url
 from suite.embedded.loopback import free_port
 from suite.embedded.postgres import PostgresServer
 from suite.processes.service_process import ServiceProcess, new_secret
+from suite.processes.tokens import TOKEN_SETTINGS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,7 @@ def make_deployment(
         "kafka_bootstrap_servers": kafka,
         "kafka_topic_prefix": f"{name}.",
         "callback_signing_secret": secret,
+        **TOKEN_SETTINGS,
         "log_level": "warning",
     }
     llm_provider = ServiceProcess(

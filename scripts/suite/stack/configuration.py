@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from secrets import token_urlsafe
 from typing import Any, Final, TypeVar
 
 import batch_conductor.settings
@@ -13,6 +14,8 @@ from model_manifest import validate_llm_overrides
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 from service_kit.settings import ServiceSettings
+from suite_access import StackKeys
+from suite_access.stack_access import STACK_AUDIENCE, STACK_ISSUER
 
 from suite.embedded.postgres import PostgresServer
 from suite.processes.service_process import new_secret
@@ -40,13 +43,23 @@ class Configuration:
         )
 
 
-def configure(options: StackOptions) -> Configuration:
-    """Read and check every setting; raises ``ConfigurationError`` with a line for each problem."""
+def configure(options: StackOptions, keys: StackKeys) -> Configuration:
+    """Read and check every setting; the services believe what ``keys`` sign.
+
+    Raises ``ConfigurationError`` with a line for each problem.
+    """
     # The services of one process sign for each other: a secret that lives as long as they do is enough.
     common: dict[str, Any] = {
         "database_url": _NO_DATABASE,
         "event_bus": "memory",
         "callback_signing_secret": SecretStr(new_secret()),
+        "service_secret": SecretStr(token_urlsafe(48)),
+        # Whatever the environment says of a platform's tokens: this stack believes its own tools.
+        "jwt_public_key": keys.public_pem,
+        "jwt_jwks_url": None,
+        "jwt_secret": None,
+        "jwt_issuer": STACK_ISSUER,
+        "jwt_audience": STACK_AUDIENCE,
     }
     problems: list[str] = []
 

@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 
 import structlog
+from suite_access import StackAccess, StackKeys, published_access
 
 from suite.embedded.errors import EmbeddedServerError
 from suite.embedded.guarding import sole_owner
@@ -25,7 +27,8 @@ async def embedded_stack(options: StackOptions, *, log_name: str | None = None) 
     folder. Raises ``ConfigurationError``, whose message has a line for each problem.
     """
     check_ports(options.ports)
-    configuration = configure(options)
+    keys = StackKeys.generate()
+    configuration = configure(options, keys)
     check_folder(options.data)
     with sole_owner(options.data / "stack"):
         check_machine(options.data, options.ports)
@@ -38,8 +41,11 @@ async def embedded_stack(options: StackOptions, *, log_name: str | None = None) 
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
             with embedded_postgres(options.data / "postgres", on_failure=_failing(failed)) as postgres:
+                addresses = Addresses.of(options.ports)
+                access = StackAccess(services=asdict(addresses), private_key=keys.private_pem)
                 async with services_running(configuration.on(postgres), failed):
-                    yield Addresses.of(options.ports)
+                    with published_access(options.data, access):
+                        yield addresses
         finally:
             log.info("stack.stopped")
 

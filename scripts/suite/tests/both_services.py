@@ -27,6 +27,7 @@ from service_kit.tests.tokens import SHARED_SECRET, bearer, signed_with_secret
 from sqlalchemy import text
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+SERVICE_SECRET = "what the services of this test know each other by"
 PATIENCE_SECONDS = 120.0
 
 
@@ -87,6 +88,7 @@ async def both_services(
         "event_bus": "memory",
         "callback_signing_secret": SecretStr(SECRET),
         "jwt_secret": SecretStr(SHARED_SECRET),
+        "service_secret": SecretStr(SERVICE_SECRET),
     }
     bus = MemoryEventBus()
     services = [
@@ -100,7 +102,6 @@ async def both_services(
                 database_url=assessment_url,
                 http_port=ports[0],
                 llm_provider_url=f"http://127.0.0.1:{ports[1]}",
-                llm_provider_token=SecretStr(signed_with_secret(sub="cj-assessment")),
                 default_provider="mock",
                 **common,
                 **assessment,

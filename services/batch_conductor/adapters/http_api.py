@@ -8,6 +8,7 @@ from event_contracts import BatchPhases, ErrorBody, PipelineRequest, PipelineRes
 from quart import Blueprint
 from quart_schema import document_response
 from service_kit.http.bodies import answers, takes
+from service_kit.http.permissions import Permission, requires
 
 from batch_conductor.adapters.batch_metadata import read_facts
 from batch_conductor.domain.gates import BatchFacts
@@ -41,6 +42,7 @@ def pipelines_api(actions: Actions) -> Blueprint:
     @answers(PipelineResolution)
     @document_response(ErrorBody, 409)
     @document_response(ErrorBody, 422)
+    @requires(Permission.PLAN)
     async def define(data: PipelineRequest) -> PipelineResolution:
         """The phases that a batch still has to go through; 409 says what it lacks."""
         plan = await actions.define(data, facts=read_facts(data.batch_metadata))
@@ -49,6 +51,7 @@ def pipelines_api(actions: Actions) -> Blueprint:
     @blueprint.get("/batches/<batch_id>/phases")
     @answers(BatchPhases)
     @document_response(ErrorBody, 404)
+    @requires(Permission.READ)
     async def phases(batch_id: str) -> BatchPhases:
         """Every phase of a batch that is planned or reported, counted in essays."""
         return await actions.phases(BatchId(batch_id))

@@ -23,6 +23,7 @@ from event_contracts import (
 from pydantic import SecretStr
 from service_kit.messaging.event_bus import EventBus, Message, Record
 from service_kit.running import run_services
+from service_kit.tests.tokens import ADMIN
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -98,7 +99,9 @@ async def running(settings: Settings, *, bus: EventBus | None = None) -> AsyncIt
     starting = asyncio.create_task(started.wait())
     try:
         await asyncio.wait((serving, starting), return_when=asyncio.FIRST_COMPLETED)
-        async with httpx2.AsyncClient(base_url=f"http://{service.host}:{service.port}", timeout=30) as http:
+        async with httpx2.AsyncClient(
+            base_url=f"http://{service.host}:{service.port}", timeout=30, headers=ADMIN
+        ) as http:
             yield Conductor(http, settings=settings)
     finally:
         starting.cancel()

@@ -33,6 +33,7 @@ from quart import Blueprint, Response, request
 from quart_schema import document_request, document_response, validate_querystring
 from service_kit.callbacks.webhooks import WebhookSigner
 from service_kit.http.bodies import NO_JSON, answers, check_values, max_body_bytes, request_body, takes
+from service_kit.http.permissions import Permission, open_to_all, requires
 
 from cj_assessment.domain.batch import Anchor, BatchId, BatchRecord, RequestEnvelope
 
@@ -96,6 +97,7 @@ def assessments_api(actions: Actions) -> Blueprint:
     @answers(AssessmentAccepted, 202)
     @document_response(ErrorBody, 409)
     @document_response(ErrorBody, 422)
+    @requires(Permission.ASSESS)
     async def accept(data: RequestEnvelope) -> AssessmentAccepted:
         """Assess a batch of essays: the same envelope as on the request topic."""
         batch = await actions.accept(data)
@@ -104,6 +106,7 @@ def assessments_api(actions: Actions) -> Blueprint:
     @blueprint.get("/batches/<batch_id>")
     @answers(BatchStatusView)
     @document_response(ErrorBody, 404)
+    @requires(Permission.READ)
     async def status(batch_id: str) -> BatchStatusView:
         """State, progress, cost and reliability so far."""
         return await actions.status(BatchId(batch_id))
@@ -112,6 +115,7 @@ def assessments_api(actions: Actions) -> Blueprint:
     @answers(BatchResultsView)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 409)
+    @requires(Permission.READ)
     async def results(batch_id: str) -> BatchResultsView:
         """The published ranking and grades; 409 while there are none."""
         return await actions.results(BatchId(batch_id))
@@ -120,12 +124,14 @@ def assessments_api(actions: Actions) -> Blueprint:
     @validate_querystring(PageQuery)
     @answers(ComparisonPage)
     @document_response(ErrorBody, 404)
+    @requires(Permission.READ)
     async def comparisons(batch_id: str, query_args: PageQuery) -> ComparisonPage:
         """Every comparison of a batch, in the order they were planned."""
         return await actions.comparisons(BatchId(batch_id), cursor=query_args.cursor, limit=query_args.limit)
 
     @blueprint.get("/batches/<batch_id>/comparisons.csv")
     @document_response(ErrorBody, 404)
+    @requires(Permission.READ)
     async def comparisons_csv(batch_id: str) -> Response:
         """Every comparison of a batch as a CSV file, which `cj-run analyse` and spreadsheet programs read."""
         first = await actions.comparisons(BatchId(batch_id), cursor=None, limit=CSV_PAGE)
@@ -133,6 +139,7 @@ def assessments_api(actions: Actions) -> Blueprint:
 
     @blueprint.get("/batches/<batch_id>/events")
     @document_response(ErrorBody, 404)
+    @requires(Permission.READ)
     async def events(batch_id: str) -> Response:
         """Server-sent events: `progress` with the batch's status whenever it has changed, until it is final."""
         first = await actions.status(BatchId(batch_id))
@@ -145,6 +152,7 @@ def assessments_api(actions: Actions) -> Blueprint:
     @answers(AssessmentAccepted, 202)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 409)
+    @requires(Permission.ASSESS, Permission.OPERATE)
     async def cancel(batch_id: str) -> AssessmentAccepted:
         """Stop judging; nothing is published."""
         batch = await actions.cancel(BatchId(batch_id))
@@ -191,6 +199,7 @@ def anchors_api(actions: Actions) -> Blueprint:
     @takes(AnchorRegistration, max_bytes=MAX_CONTENT_BYTES)
     @answers(AnchorView, 201)
     @document_response(ErrorBody, 422)
+    @requires(Permission.ASSESS, Permission.ADMINISTER)
     async def register(data: AnchorRegistration) -> AnchorView:
         """Register an essay with a known grade, or replace the one of that label."""
         anchor = await actions.register_anchor(data)
@@ -198,6 +207,7 @@ def anchors_api(actions: Actions) -> Blueprint:
 
     @blueprint.get("/assignment/<assignment_id>")
     @answers(AssignmentAnchors)
+    @requires(Permission.READ)
     async def of_assignment(assignment_id: str) -> AssignmentAnchors:
         """The anchors of an assignment, by label."""
         anchors = await actions.list_anchors(assignment_id)
@@ -215,6 +225,7 @@ def content_api(actions: Actions) -> Blueprint:
     @answers(ContentStored, 201)
     @document_response(ErrorBody, 422)
     @max_body_bytes(MAX_CONTENT_BYTES)
+    @requires(Permission.ASSESS)
     async def store() -> ContentStored:
         """Keep the body (text/plain or application/octet-stream); the same bytes have the same id."""
         _check_content_type(request.mimetype, request.mimetype_params.get("charset"))
@@ -222,6 +233,7 @@ def content_api(actions: Actions) -> Blueprint:
 
     @blueprint.get("/<storage_id>")
     @document_response(ErrorBody, 404)
+    @requires(Permission.READ)
     async def read(storage_id: str) -> Response:
         """The bytes as they were posted."""
         return Response(await actions.read_content(storage_id), content_type="application/octet-stream")
@@ -238,6 +250,7 @@ def callbacks_api(actions: Actions, *, signer: WebhookSigner) -> Blueprint:
     @max_body_bytes(MAX_CALLBACK_BYTES)
     @document_response(ErrorBody, 401)
     @document_response(ErrorBody, 422)
+    @open_to_all("the signature of the message is checked")
     async def comparison_results() -> tuple[dict[str, Any], int]:
         """One result, signed as the Standard Webhooks specification says; a repeat changes nothing."""
         if not request.is_json:

@@ -15,10 +15,10 @@ from event_contracts import (
     WireModel,
 )
 from pydantic import BaseModel, Field
-from quart import Blueprint, Response, g, request
+from quart import Blueprint, Response
 from quart_schema import document_response, validate_querystring
 from service_kit.http.bodies import answers
-from service_kit.http.set_aside import Gate
+from service_kit.http.permissions import Permission, caller, requires
 
 from cj_assessment.domain.batch import BatchId
 from cj_assessment.domain.erasure import Erasure
@@ -47,9 +47,8 @@ class ForgetQuery(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class PrivacyActions:
-    """What the routes call, and what checks an administrator's token."""
+    """What the routes call."""
 
-    gate: Gate
     forget: Callable[..., Awaitable[Erasure]]
     erasure: Callable[[BatchId], Awaitable[Erasure]]
     export_batch: Callable[..., Document]
@@ -57,12 +56,8 @@ class PrivacyActions:
 
 
 def privacy_api(actions: PrivacyActions) -> Blueprint:
-    """The routes; each request must show an administrator's bearer token."""
+    """The routes, for administrators."""
     blueprint = Blueprint("privacy", __name__, url_prefix="/admin/v1")
-
-    @blueprint.before_request
-    async def admit() -> None:
-        g.administrator = await actions.gate.admit(request.headers.get("Authorization"))
 
     @blueprint.delete("/batches/<batch_id>")
     @validate_querystring(ForgetQuery)
@@ -71,13 +66,14 @@ def privacy_api(actions: PrivacyActions) -> Blueprint:
     @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 409)
+    @requires(Permission.ADMINISTER)
     async def forget(batch_id: str, query_args: ForgetQuery) -> ErasureView:
         """Forget a batch: texts, prompts, raw answers and names, here, at the LLM Provider and in the content store.
 
         Here they are gone with the answer; `waiting_for` names who has still to do it. Repeating it changes nothing.
         """
         erasure = await actions.forget(
-            BatchId(batch_id), everything=query_args.everything, by=g.administrator
+            BatchId(batch_id), everything=query_args.everything, by=caller().subject
         )
         return _view(erasure)
 
@@ -86,6 +82,7 @@ def privacy_api(actions: PrivacyActions) -> Blueprint:
     @document_response(ErrorBody, 401)
     @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
+    @requires(Permission.ADMINISTER)
     async def erasure(batch_id: str) -> ErasureView:
         """How far the forgetting of a batch is."""
         return _view(await actions.erasure(BatchId(batch_id)))
@@ -95,9 +92,10 @@ def privacy_api(actions: PrivacyActions) -> Blueprint:
     @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 502)
+    @requires(Permission.ADMINISTER)
     async def export_batch(batch_id: str) -> Response:
         """Everything that is held about a batch, here and at the LLM Provider, as one JSON document."""
-        document = await actions.export_batch(BatchId(batch_id), by=g.administrator)
+        document = await actions.export_batch(BatchId(batch_id), by=caller().subject)
         return _download(document, name="batch")
 
     @blueprint.get("/essays/<essay_id>/export")
@@ -105,9 +103,10 @@ def privacy_api(actions: PrivacyActions) -> Blueprint:
     @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 502)
+    @requires(Permission.ADMINISTER)
     async def export_essay(essay_id: str) -> Response:
         """Everything that is held under an essay's id, in whatever batch, without the essays it was compared with."""
-        document = await actions.export_essay(essay_id, by=g.administrator)
+        document = await actions.export_essay(essay_id, by=caller().subject)
         return _download(document, name="essay")
 
     return blueprint

@@ -53,13 +53,13 @@ class LlmProviderClient:
         base_url: str,
         callback_topic: str | None,
         callback_url: str | None,
-        token: str | None = None,
+        token: httpx2.Auth,
     ) -> None:
         self._client = client
+        self._token = token
         self._base_url = base_url.rstrip("/")
         self._callback_topic = callback_topic
         self._callback_url = callback_url
-        self._headers = {} if token is None else {"authorization": f"Bearer {token}"}
 
     async def submit(self, orders: Sequence[ComparisonOrder]) -> Submitted:
         request = ComparisonBatchRequest(comparisons=tuple(self._item(order) for order in orders))
@@ -96,7 +96,7 @@ class LlmProviderClient:
         query = {} if essay_id is None else {"essay_id": essay_id}
         try:
             async with self._client.stream(
-                "GET", url, params=query, headers=self._headers, timeout=TIMEOUT_SECONDS
+                "GET", url, params=query, auth=self._token, timeout=TIMEOUT_SECONDS
             ) as answer:
                 if not answer.is_success:
                     await answer.aread()
@@ -118,8 +118,9 @@ class LlmProviderClient:
                 f"{self._base_url}{path}",
                 content=content,
                 params=query or None,
-                headers={"content-type": "application/json", **self._headers},
+                headers={"content-type": "application/json"},
                 timeout=TIMEOUT_SECONDS,
+                auth=self._token,
             )
         except httpx2.HTTPError as error:
             raise ExternalServiceError(f"the LLM Provider does not answer: {error!r}") from error

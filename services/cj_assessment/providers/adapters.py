@@ -4,10 +4,10 @@ from collections.abc import Collection
 
 import httpx2
 from dishka import Provider, Scope, provide
-from event_contracts import Topic
+from event_contracts import SourceService, Topic
 from model_manifest import check_region, region_of
 from service_kit.callbacks.webhooks import CallbackPolicy
-from service_kit.providers import Relays
+from service_kit.providers import Relays, service_token
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules
@@ -109,13 +109,13 @@ class AdapterProvider(Provider):
     @provide
     def llm_provider_client(self, client: httpx2.AsyncClient) -> LlmProviderClient:
         over_http = self._settings.callback_transport == "http"
-        base_url, token = self._settings.callback_base_url, self._settings.llm_provider_token
+        base_url = self._settings.callback_base_url
         return LlmProviderClient(
             client,
             base_url=self._settings.llm_provider_url,
             callback_topic=None if over_http else Topic.LLM_COMPARISON_RESULT,
             callback_url=f"{base_url}{CALLBACK_PATH}" if over_http else None,
-            token=None if token is None else token.get_secret_value(),
+            token=service_token(self._settings, service=SourceService.CJ_ASSESSMENT),
         )
 
     @provide

@@ -7,15 +7,15 @@ from dishka import AsyncContainer, Provider, make_async_container
 from quart import Blueprint, Quart
 from service_kit.callbacks.webhooks import WebhookSigner
 from service_kit.http.app import HttpService, create_app
-from service_kit.http.set_aside import Gate
+from service_kit.http.authentication import Gate
 from service_kit.messaging.consumer import EventConsumer
 from service_kit.messaging.event_bus import EventBus
 from service_kit.providers import (
     InfrastructureProvider,
     administration_api,
-    administrators_gate,
     measure_workers,
     readiness_checks,
+    token_gate,
 )
 from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
@@ -59,16 +59,21 @@ async def build_service(
     event_bus = await container.get(EventBus)
     await _subscribe(container, event_bus)
     workers, metrics = await assessment_workers(container), await container.get(ServiceMetrics)
-    gate = administrators_gate(settings, client=await container.get(httpx2.AsyncClient))
+    gate = token_gate(settings, client=await container.get(httpx2.AsyncClient))
     administration = [
-        *administration_api(gate, database=await container.get(Database), reopen=await reopeners(container)),
-        *await _privacy(container, gate),
+        *administration_api(database=await container.get(Database), reopen=await reopeners(container)),
+        await _privacy(container),
     ]
     measure_workers(workers, metrics)
     return Service(
         name=NAME,
         app=await _app(
-            container, event_bus, workers, administration, max_failed_logins=settings.max_failed_logins
+            container,
+            event_bus,
+            workers,
+            administration,
+            gate,
+            max_failed_logins=settings.max_failed_logins,
         ),
         host=settings.http_host,
         port=settings.http_port,
@@ -89,19 +94,16 @@ def _retention(settings: Settings) -> Sequence[RetentionRule]:
     )
 
 
-async def _privacy(container: AsyncContainer, gate: Gate | None) -> Sequence[Blueprint]:
-    """The routes that forget and export; none where nobody's token can be checked."""
-    if gate is None:
-        return ()
+async def _privacy(container: AsyncContainer) -> Blueprint:
+    """The routes that forget and export."""
     forget, export = await container.get(ForgetBatch), await container.get(ExportData)
     actions = http_privacy.PrivacyActions(
-        gate=gate,
         forget=forget,
         erasure=forget.status,
         export_batch=export.batch,
         export_essay=export.essay,
     )
-    return (http_privacy.privacy_api(actions),)
+    return http_privacy.privacy_api(actions)
 
 
 async def _subscribe(container: AsyncContainer, bus: EventBus) -> None:
@@ -120,6 +122,7 @@ async def _app(
     bus: EventBus,
     workers: Sequence[BackgroundLoop],
     administration: Sequence[Blueprint],
+    gate: Gate,
     *,
     max_failed_logins: int,
 ) -> Quart:
@@ -152,6 +155,7 @@ async def _app(
             ],
             checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
             metrics=await container.get(ServiceMetrics),
+            gate=gate,
             max_failed_logins=max_failed_logins,
         )
     )

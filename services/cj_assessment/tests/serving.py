@@ -31,6 +31,7 @@ from pydantic import SecretStr
 from service_kit.callbacks.webhooks import WebhookSigner
 from service_kit.messaging.event_bus import EventBus, MemoryEventBus
 from service_kit.running import run_services
+from service_kit.tests.tokens import ADMIN, KEYS
 
 SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
 PATIENCE_SECONDS = 30.0
@@ -230,6 +231,7 @@ async def replica(
             "llm_provider_url": desk.url,
             "default_provider": "mock",
             "straggler_patience": timedelta(seconds=2),
+            **KEYS,
             **settings,
         }
     )
@@ -242,5 +244,5 @@ async def replica(
         waiting = group.create_task(started.wait())
         await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
-        http = httpx2.AsyncClient(base_url=f"http://127.0.0.1:{chosen.http_port}", timeout=30)
+        http = httpx2.AsyncClient(base_url=f"http://127.0.0.1:{chosen.http_port}", timeout=30, headers=ADMIN)
         yield Assessment(await closing.enter_async_context(http), desk)

@@ -6,20 +6,20 @@ from typing import Annotated
 
 from event_contracts import ErrorBody, Text, WireModel
 from pydantic import Field
-from quart import Blueprint, g, request
+from quart import Blueprint
 from quart_schema import document_response
 from service_kit.http.bodies import answers, takes
+from service_kit.http.permissions import Permission, caller, requires
 
 from llm_provider.adapters.http_operations import ProviderView, provider_view
 from llm_provider.domain.costs.spending import ProviderStatus
-from llm_provider.ports import AdminGate, ProviderSwitch
+from llm_provider.ports import ProviderSwitch
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdminActions:
-    """What the routes call, and what checks an administrator's token."""
+    """What the routes call."""
 
-    gate: AdminGate
     switch: ProviderSwitch
     providers: Callable[[], Awaitable[Sequence[ProviderStatus]]]
 
@@ -31,12 +31,8 @@ class PauseOrder(WireModel):
 
 
 def admin_api(actions: AdminActions) -> Blueprint:
-    """The routes; every request needs an administrator's bearer token."""
+    """The routes, for operators."""
     blueprint = Blueprint("admin", __name__, url_prefix="/admin/v1")
-
-    @blueprint.before_request
-    async def admit() -> None:
-        g.administrator = await actions.gate.admit(request.headers.get("Authorization"))
 
     @blueprint.post("/providers/<provider>/pause")
     @takes(PauseOrder)
@@ -45,9 +41,10 @@ def admin_api(actions: AdminActions) -> Blueprint:
     @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 503)
+    @requires(Permission.OPERATE)
     async def pause(provider: str, data: PauseOrder) -> ProviderView:
         """Stop calling this provider until it is resumed; its requests wait, and expire as usual."""
-        await actions.switch.pause(provider, by=g.administrator, reason=data.reason)
+        await actions.switch.pause(provider, by=caller().subject, reason=data.reason)
         return await view(provider)
 
     @blueprint.post("/providers/<provider>/resume")
@@ -56,9 +53,10 @@ def admin_api(actions: AdminActions) -> Blueprint:
     @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 503)
+    @requires(Permission.OPERATE)
     async def resume(provider: str) -> ProviderView:
         """Call this provider again; nothing changes for one that is not paused."""
-        await actions.switch.resume(provider, by=g.administrator)
+        await actions.switch.resume(provider, by=caller().subject)
         return await view(provider)
 
     async def view(provider: str) -> ProviderView:

@@ -25,6 +25,7 @@ from quart import Blueprint, request
 from quart_schema import document_request, document_response
 from service_kit.http.app import correlation_id
 from service_kit.http.bodies import answers, json_body, max_body_bytes, takes
+from service_kit.http.permissions import Permission, requires
 
 from llm_provider.domain.requests.request import SERVICE, QueueId
 
@@ -61,6 +62,7 @@ def comparisons_api(actions: Actions) -> Blueprint:
     @answers(ComparisonAccepted, 202)
     @document_response(ErrorBody, 422)
     @document_response(ErrorBody, 503)
+    @requires(Permission.JUDGE)
     async def accept_one(data: ComparisonRequest) -> ComparisonAccepted:
         """Queue one comparison; the result comes as one callback."""
         key = request.headers.get(IDEMPOTENCY_HEADER)
@@ -72,6 +74,7 @@ def comparisons_api(actions: Actions) -> Blueprint:
     @answers(ComparisonBatchAnswer, 202)
     @document_response(ErrorBody, 422)
     @document_response(ErrorBody, 503)
+    @requires(Permission.JUDGE)
     async def accept_many() -> ComparisonBatchAnswer:
         """Queue up to 500 comparisons; each has an answer of its own, also where another one is wrong."""
         asked = [_item_or_error(raw) async for raw in _in_steps(await json_body(_Calls))]
@@ -84,6 +87,7 @@ def comparisons_api(actions: Actions) -> Blueprint:
     @blueprint.get("/requests/<uuid:queue_id>")
     @answers(RequestStatus)
     @document_response(ErrorBody, 404)
+    @requires(Permission.READ, Permission.JUDGE)
     async def read(queue_id: UUID) -> RequestStatus:
         """The state of a request and, once it has ended, its result."""
         return await actions.read(QueueId(queue_id))
@@ -91,6 +95,7 @@ def comparisons_api(actions: Actions) -> Blueprint:
     @blueprint.post("/requests/<uuid:queue_id>/cancel")
     @answers(RequestStatus)
     @document_response(ErrorBody, 404)
+    @requires(Permission.JUDGE, Permission.OPERATE)
     async def cancel(queue_id: UUID) -> RequestStatus:
         """Cancel a request: it ends with an error callback; one that has ended stays as it is."""
         return await actions.cancel(QueueId(queue_id))

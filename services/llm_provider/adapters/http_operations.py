@@ -25,6 +25,7 @@ from pydantic import BaseModel, Field
 from quart import Blueprint
 from quart_schema import document_response, validate_querystring
 from service_kit.http.bodies import answers
+from service_kit.http.permissions import Permission, requires
 
 from llm_provider.domain.costs.spending import (
     CostGroup,
@@ -148,6 +149,7 @@ def operations_api(actions: OperatorActions) -> Blueprint:
     @validate_querystring(ModelsQuery)
     @answers(ModelList)
     @document_response(ErrorBody, 422)
+    @requires(Permission.READ)
     async def models(query_args: ModelsQuery) -> ModelList:
         """The models of the manifest."""
         found = list_models(provider=query_args.provider, include_deprecated=query_args.include_deprecated)
@@ -155,6 +157,7 @@ def operations_api(actions: OperatorActions) -> Blueprint:
 
     @blueprint.get("/providers")
     @answers(ProviderList)
+    @requires(Permission.READ)
     async def providers() -> ProviderList:
         """All providers: configured or not, state, limits, breakers, calls and costs of today (UTC)."""
         return ProviderList(providers=tuple(provider_view(status) for status in await actions.providers()))
@@ -163,6 +166,7 @@ def operations_api(actions: OperatorActions) -> Blueprint:
     @validate_querystring(CostsQuery)
     @answers(CostReport)
     @document_response(ErrorBody, 422)
+    @requires(Permission.READ)
     async def costs(query_args: CostsQuery) -> CostReport:
         """Calls and costs by model, provider, user, batch or day."""
         totals = await actions.costs(CostQuery(**query_args.model_dump()))

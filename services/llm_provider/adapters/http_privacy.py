@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 from event_contracts import ErasureAnswer, ErrorBody, Identifier
 from pydantic import BaseModel
-from quart import Blueprint, Response, g, request
+from quart import Blueprint, Response
 from quart_schema import document_response, validate_querystring
 from service_kit.http.bodies import answers
-
-from llm_provider.ports import AdminGate
+from service_kit.http.permissions import Permission, caller, requires
 
 
 class ForgetQuery(BaseModel):
@@ -26,37 +25,34 @@ class ExportQuery(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class PrivacyActions:
-    """What the routes call, and what checks the caller's token."""
+    """What the routes call."""
 
-    gate: AdminGate
     forget: Callable[..., Awaitable[ErasureAnswer]]
     export: Callable[..., AsyncIterator[bytes]]
 
 
 def privacy_api(actions: PrivacyActions) -> Blueprint:
-    """The routes; each request must show a bearer token."""
+    """The routes, for administrators and for the service that the batches are of."""
     blueprint = Blueprint("privacy", __name__, url_prefix="/admin/v1/batches")
-
-    @blueprint.before_request
-    async def admit() -> None:
-        g.administrator = await actions.gate.admit(request.headers.get("Authorization"))
 
     @blueprint.delete("/<batch_id>")
     @validate_querystring(ForgetQuery)
     @answers(ErasureAnswer)
     @document_response(ErrorBody, 401)
     @document_response(ErrorBody, 403)
+    @requires(Permission.ADMINISTER, Permission.JUDGE)
     async def forget(batch_id: str, query_args: ForgetQuery) -> ErasureAnswer:
         """Delete prompts, reasons and what else callers sent of a batch; open requests are cancelled.
 
         Repeat it until nothing is outstanding. A batch of which nothing is held is answered with zeros.
         """
-        return await actions.forget(batch_id, everything=query_args.everything, by=g.administrator)
+        return await actions.forget(batch_id, everything=query_args.everything, by=caller().subject)
 
     @blueprint.get("/<batch_id>/export")
     @validate_querystring(ExportQuery)
     @document_response(ErrorBody, 401)
     @document_response(ErrorBody, 403)
+    @requires(Permission.ADMINISTER, Permission.JUDGE)
     async def export(batch_id: str, query_args: ExportQuery) -> Response:
         """Every request of a batch with its calls, as one JSON document."""
         pieces = actions.export(batch_id, essay_id=query_args.essay_id)

@@ -12,7 +12,7 @@ from llm_provider.ports.judges import (
     JudgeCall,
     JudgeReply,
 )
-from llm_provider.ports.operations import AdminGate, CallbackRules, CallWatcher, ProviderSwitch, StateWatcher
+from llm_provider.ports.operations import CallbackRules, CallWatcher, ProviderSwitch, StateWatcher
 from llm_provider.ports.privacy import Erasures, Exports
 from llm_provider.ports.storage import (
     DelayedRequest,
@@ -41,7 +41,6 @@ from llm_provider.ports.working import (
 )
 
 __all__ = [
-    "AdminGate",
     "BatchItem",
     "BatchJobState",
     "BatchJobView",

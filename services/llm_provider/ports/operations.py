@@ -9,17 +9,6 @@ from llm_provider.ports.catalogue import RetiringModel
 from llm_provider.ports.storage import StateCount
 
 
-class AdminGate(Protocol):
-    """Admits administrators only."""
-
-    async def admit(self, authorization: str | None) -> str:
-        """The administrator's name, from the Authorization header.
-
-        Raises ``NotAuthenticated``, ``NotAuthorized``, or ``Unavailable`` where the token cannot be checked now.
-        """
-        ...
-
-
 class ProviderSwitch(Protocol):
     """The operator's switch for each provider; raises ``NotFound`` for an unknown provider."""
 

@@ -8,14 +8,15 @@ from dishka import AsyncContainer, Provider, make_async_container
 from model_manifest import default_model, preload
 from quart import Quart
 from service_kit.http.app import HttpService, create_app
+from service_kit.http.authentication import Gate
 from service_kit.messaging.event_bus import EventBus
 from service_kit.providers import (
     InfrastructureProvider,
     Relays,
     administration_api,
-    administrators_gate,
     measure_workers,
     readiness_checks,
+    token_gate,
 )
 from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
@@ -25,7 +26,7 @@ from service_kit.work.retention import RetentionRule
 
 from llm_provider.adapters import http_admin, http_api, http_operations, http_privacy
 from llm_provider.adapters.postgres.retention import retention_rules
-from llm_provider.ports import AdminGate, Exports
+from llm_provider.ports import Exports
 from llm_provider.providers.adapters import AdapterProvider
 from llm_provider.providers.failures import FailureProvider
 from llm_provider.providers.judges import JudgeProvider, Judges
@@ -53,10 +54,7 @@ async def build_service(
     bus: EventBus | None,
     overrides: Sequence[Provider] = (),
 ) -> Service:
-    """Assemble everything; nothing is connected yet. ``overrides`` replace what is provided here.
-
-    The administrators' routes are there only where the settings say how their tokens are checked.
-    """
+    """Assemble everything; nothing is connected yet. ``overrides`` replace what is provided here."""
     container = make_async_container(
         InfrastructureProvider(settings, service=NAME, bus=bus, retention=_retention(settings)),
         JudgeProvider(settings),
@@ -68,7 +66,7 @@ async def build_service(
     )
     await _preload_prices(await container.get(Judges))
     relays, housekeeping = await container.get(Relays), await container.get(Housekeeping)
-    gate = administrators_gate(settings, client=await container.get(httpx2.AsyncClient))
+    gate = token_gate(settings, client=await container.get(httpx2.AsyncClient))
     workers: Sequence[BackgroundLoop] = (
         *await service_workers(container),
         *relays.workers(),
@@ -106,11 +104,7 @@ async def _preload_prices(judges: Judges) -> None:
 
 
 async def _app(
-    container: AsyncContainer,
-    gate: AdminGate | None,
-    workers: Sequence[BackgroundLoop],
-    *,
-    max_failed_logins: int,
+    container: AsyncContainer, gate: Gate, workers: Sequence[BackgroundLoop], *, max_failed_logins: int
 ) -> Quart:
     accept = await container.get(AcceptComparisons)
     database, bus = await container.get(Database), await container.get(EventBus)
@@ -122,27 +116,25 @@ async def _app(
     )
     providers = await container.get(ReadProviders)
     operations = http_operations.OperatorActions(providers=providers, costs=await container.get(ReadCosts))
-    blueprints = [http_api.comparisons_api(comparisons), http_operations.operations_api(operations)]
-    if gate is not None:
-        switch = await container.get(PauseProvider)
-        admin = http_admin.AdminActions(gate=gate, switch=switch, providers=providers)
+    admin = http_admin.AdminActions(switch=await container.get(PauseProvider), providers=providers)
+    privacy = http_privacy.PrivacyActions(
+        forget=await container.get(ForgetBatch), export=(await container.get(Exports)).of_batch
+    )
+    blueprints = [
+        http_api.comparisons_api(comparisons),
+        http_operations.operations_api(operations),
+        http_admin.admin_api(admin),
         # A request that was set aside has sent its one callback: nothing of it can be tried again.
-        privacy = http_privacy.PrivacyActions(
-            gate=gate,
-            forget=await container.get(ForgetBatch),
-            export=(await container.get(Exports)).of_batch,
-        )
-        blueprints += [
-            http_admin.admin_api(admin),
-            http_privacy.privacy_api(privacy),
-            *administration_api(gate, database=database, reopen={}),
-        ]
+        http_privacy.privacy_api(privacy),
+        *administration_api(database=database, reopen={}),
+    ]
     return create_app(
         HttpService(
             name=NAME,
             title="LLM Provider",
             version="1",
             blueprints=blueprints,
+            gate=gate,
             checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
             metrics=await container.get(ServiceMetrics),
             max_failed_logins=max_failed_logins,

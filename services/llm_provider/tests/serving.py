@@ -25,6 +25,7 @@ from llm_provider.tests.building import RESULTS
 from pydantic import SecretStr
 from service_kit.messaging.event_bus import EventBus, MemoryEventBus, Record
 from service_kit.running import run_services
+from service_kit.tests.tokens import ADMIN, KEYS
 
 HOST = "127.0.0.1"
 SECRET = "whsec_" + base64.b64encode(b"a secret that only this test knows").decode()
@@ -48,7 +49,8 @@ def settings_for(database_url: str, **changes: object) -> Settings:
         "callback_allowed_hosts": (HOST,),
         "drain": timedelta(0),
     }
-    return Settings.model_validate({**defaults, **changes})
+    keys = {} if "jwt_jwks_url" in changes else KEYS
+    return Settings.model_validate({**defaults, **keys, **changes})
 
 
 @asynccontextmanager
@@ -62,7 +64,7 @@ async def serving(
     service = await build_service(settings, bus=bus, overrides=overrides)
     stop, started = asyncio.Event(), asyncio.Event()
     address = f"http://{settings.http_host}:{settings.http_port}"
-    async with asyncio.TaskGroup() as group, httpx2.AsyncClient(base_url=address) as client:
+    async with asyncio.TaskGroup() as group, httpx2.AsyncClient(base_url=address, headers=ADMIN) as client:
         group.create_task(run_services([service], stop=stop, started=started))
         try:
             await started.wait()

@@ -14,8 +14,10 @@ from quart import Blueprint
 from service_kit.http import edge, server
 from service_kit.http.app import HttpService, create_app
 from service_kit.http.bodies import max_body_bytes, request_body
+from service_kit.http.permissions import open_to_all
 from service_kit.http.server import serve_until
 from service_kit.tests.builders import new_metrics
+from service_kit.tests.tokens import OpenGate
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -43,6 +45,7 @@ def routes() -> Blueprint:
 
     @blueprint.post("/texts")
     @max_body_bytes(LIMIT)
+    @open_to_all("a test")
     async def store() -> dict[str, int]:
         return {"bytes": len(await request_body())}
 
@@ -52,7 +55,13 @@ def routes() -> Blueprint:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def port() -> AsyncIterator[int]:
     service = HttpService(
-        name="texts", title="Texts", version="1", blueprints=[routes()], checks={}, metrics=new_metrics()
+        name="texts",
+        title="Texts",
+        version="1",
+        blueprints=[routes()],
+        checks={},
+        metrics=new_metrics(),
+        gate=OpenGate(),
     )
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setattr(server, "HEAD_TIMEOUT_SECONDS", 0.5)

@@ -1,11 +1,12 @@
 """What the set-aside routes promise: administrators see what was set aside and why, and can have it tried again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 from event_contracts import NotAuthenticated
 from quart.typing import TestClientProtocol as Client
 from service_kit.http.app import HttpService, create_app
+from service_kit.http.permissions import Caller, Permission
 from service_kit.http.set_aside import Reopen, SetAsideActions, set_aside_api
 from service_kit.storage.database import Database
 from service_kit.tests.builders import captured_logs, new_metrics
@@ -16,14 +17,15 @@ from sqlalchemy import text
 class Gate:
     """Admits one token."""
 
-    async def admit(self, authorization: str | None) -> str:
-        if authorization != "Bearer good":
+    async def admit(self, authorization: Sequence[str], *, any_of: frozenset[Permission]) -> Caller:
+        if list(authorization) != ["Bearer good"]:
             raise NotAuthenticated("send a token")
-        return "operator-1"
+        assert any_of == {Permission.OPERATE}
+        return Caller(subject="operator-1", organisation=None, issuer="test", roles=("operator",))
 
 
 def client_of(database: Database, reopen: Mapping[str, Reopen]) -> Client:
-    actions = SetAsideActions(database=database, reopen=reopen, gate=Gate())
+    actions = SetAsideActions(database=database, reopen=reopen)
     service = HttpService(
         name="kit",
         title="Kit",
@@ -31,6 +33,7 @@ def client_of(database: Database, reopen: Mapping[str, Reopen]) -> Client:
         blueprints=[set_aside_api(actions)],
         checks={},
         metrics=new_metrics(),
+        gate=Gate(),
     )
     return create_app(service).test_client()
 

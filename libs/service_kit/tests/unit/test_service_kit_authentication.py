@@ -10,7 +10,9 @@ from event_contracts import ConfigurationError, NotAuthenticated, NotAuthorized
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
-from service_kit.http.authentication import AdministratorsOnly, SharedSecret, check_jwks_url
+from service_kit.http.authentication import TokenGate, TrustedIssuer
+from service_kit.http.keys import SharedSecret, check_jwks_url
+from service_kit.http.permissions import Permission
 from service_kit.tests.tokens import (
     AUDIENCE,
     ISSUER,
@@ -22,7 +24,19 @@ from service_kit.tests.tokens import (
     unsigned,
 )
 
-GATE = AdministratorsOnly(keys=SharedSecret(SHARED_SECRET), issuer=ISSUER, audience=AUDIENCE)
+ISSUERS = [TrustedIssuer(keys=SharedSecret(SHARED_SECRET), issuer=ISSUER, audience=AUDIENCE)]
+
+
+class _Gate:
+    """The gate, asked for an administrator."""
+
+    async def admit(self, header: str | None) -> str:
+        shown = [] if header is None else [header]
+        caller = await TokenGate(ISSUERS).admit(shown, any_of=frozenset({Permission.ADMINISTER}))
+        return caller.subject
+
+
+GATE = _Gate()
 
 
 def stripped() -> str:
@@ -53,7 +67,7 @@ async def test_clocks_may_be_half_a_minute_apart(clock: dict[str, int]) -> None:
 async def test_a_token_that_was_over_a_minute_ago_is_refused() -> None:
     token = signed_with_secret(exp=int(time.time()) - 60)
 
-    with pytest.raises(NotAuthenticated, match="ExpiredSignatureError"):
+    with pytest.raises(NotAuthenticated, match="valid access token"):
         await GATE.admit(f"Bearer {token}")
 
 
@@ -66,7 +80,7 @@ async def test_a_token_that_was_over_a_minute_ago_is_refused() -> None:
         {"iss": "somebody-else"},
         {"aud": "another-platform"},
         {"aud": ["another-platform"]},
-        *({name: None} for name in ("sub", "exp", "iat", "iss", "aud", "roles")),
+        *({name: None} for name in ("sub", "exp", "iss", "aud", "roles")),
         {"sub": ""},
         {"sub": 7},
         {"roles": "admin"},
@@ -99,7 +113,7 @@ async def test_a_token_that_is_not_signed_with_the_secret_is_refused(token: str)
 
 @pytest.mark.parametrize("roles", [[], ["teacher"], ["Admin", "administrator"]], ids=str)
 async def test_a_valid_token_without_the_role_is_not_enough(roles: list[JsonValue]) -> None:
-    with pytest.raises(NotAuthorized, match="the role admin"):
+    with pytest.raises(NotAuthorized, match="does not permit"):
         await GATE.admit(f"Bearer {signed_with_secret(roles=roles)}")
 
 

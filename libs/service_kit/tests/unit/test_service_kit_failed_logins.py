@@ -6,7 +6,9 @@ from quart import Blueprint, request
 from service_kit.http import failed_logins
 from service_kit.http.app import HttpService, create_app
 from service_kit.http.failed_logins import FailedLogins
+from service_kit.http.permissions import open_to_all
 from service_kit.tests.builders import new_metrics
+from service_kit.tests.tokens import OpenGate
 
 LIMIT = 5
 
@@ -15,6 +17,7 @@ def guarded() -> Blueprint:
     blueprint = Blueprint("guarded", __name__)
 
     @blueprint.get("/guarded")
+    @open_to_all("it checks by itself")
     async def guarded_route() -> dict[str, str]:
         if request.headers.get("Authorization") != "Bearer right":
             raise NotAuthenticated("no")
@@ -32,6 +35,7 @@ async def test_after_so_many_refused_tokens_the_next_ones_are_not_even_checked()
             blueprints=[guarded()],
             checks={},
             metrics=new_metrics(),
+            gate=OpenGate(),
             max_failed_logins=LIMIT,
         )
     )

@@ -29,7 +29,9 @@ from service_kit.http import operations
 from service_kit.http.app import HttpService, correlation_id, create_app
 from service_kit.http.bodies import answers, json_body, max_body_bytes, request_body, takes
 from service_kit.http.operations import Check
+from service_kit.http.permissions import open_to_all
 from service_kit.tests.builders import captured_logs, metric, new_metrics
+from service_kit.tests.tokens import OpenGate
 
 ESSAY = "My summer was about a dog called Molly."
 
@@ -60,31 +62,37 @@ def routes() -> Blueprint:
 
     @blueprint.post("/grades/<batch_id>")
     @takes(Grade)
+    @open_to_all("a test")
     async def grade(batch_id: str, data: Grade) -> dict[str, str]:
         """Grade an essay <b>now</b>."""
         return {"batch_id": batch_id, "essay_id": data.essay_id, "correlation_id": str(correlation_id())}
 
     @blueprint.post("/many-grades/<batch_id>")
     @document_request(Grade)
+    @open_to_all("a test")
     async def many_grades(batch_id: str) -> dict[str, str]:
         return {"batch_id": batch_id, "essay_id": (await json_body(Grade)).essay_id}
 
     @blueprint.get("/bill")
     @answers(Bill)
+    @open_to_all("a test")
     async def bill() -> Bill:
         return Bill(cost=Decimal("0.0125"), at=datetime(2026, 3, 2, 8, 0, tzinfo=UTC))
 
     @blueprint.get("/page")
     @validate_querystring(Page)
+    @open_to_all("a test")
     async def page(query_args: Page) -> dict[str, int]:
         return {"limit": query_args.limit}
 
     @blueprint.post("/bytes")
     @max_body_bytes(1000)
+    @open_to_all("a test")
     async def take_bytes() -> dict[str, int]:
         return {"bytes": len(await request_body())}
 
     @blueprint.get("/raise/<what>")
+    @open_to_all("a test")
     async def fail(what: str) -> dict[str, str]:
         raise RAISED[what]
 
@@ -112,6 +120,7 @@ def app_with(checks: Mapping[str, Check] | None = None) -> tuple[Quart, HttpServ
         blueprints=[routes()],
         checks=checks or {},
         metrics=new_metrics(),
+        gate=OpenGate(),
     )
     return create_app(service), service
 
@@ -295,7 +304,7 @@ class TestOperations:
     async def test_a_live_service_says_so(self, client: Client) -> None:
         response = await client.get("/healthz")
 
-        expected = {"status": "alive", "service": "grading_service", "version": "7"}
+        expected = {"status": "healthy", "service": "grading_service", "version": "7"}
         assert (response.status_code, await response.get_json()) == (200, expected)
 
     async def test_a_service_that_can_do_its_work_is_ready(self) -> None:

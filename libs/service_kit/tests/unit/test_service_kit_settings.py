@@ -53,10 +53,10 @@ def test_settings_as_text_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> Non
         ({"http_port": "hunter2"}, "http_port"),
         ({"event_bus": "hunter2"}, "event_bus"),
         ({"database_url": None}, "database_url"),
-        ({"jwt_secret": "hunter2"}, "jwt_secret is too short: 32 bytes"),
-        ({"jwt_secret": ""}, "jwt_secret is too short: 32 bytes"),
+        ({"jwt_secret": "hunter2"}, "jwt_secret.*too short: 32 bytes"),
+        ({"jwt_secret": ""}, "jwt_secret.*too short: 32 bytes"),
         ({"jwt_jwks_url": "http://hunter2.example.org"}, "jwt_jwks_url must be https"),
-        ({"jwt_jwks_url": "https://a.example.org", "jwt_secret": "hunter2" * 5}, "not both"),
+        ({"jwt_jwks_url": "https://a.example.org", "jwt_secret": "hunter2" * 5}, "choose one of"),
         ({"jwt_audience": ""}, "jwt_audience"),
     ],
 )

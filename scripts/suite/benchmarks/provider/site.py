@@ -21,6 +21,7 @@ from event_contracts import (
 from suite.embedded.loopback import HOST, free_port
 from suite.embedded.postgres import PostgresServer
 from suite.processes.service_process import ServiceProcess, new_secret
+from suite.processes.tokens import TOKEN_SETTINGS, OwnToken
 
 SHORT_ESSAY, LONG_ESSAY = 60, 300
 """Words; the first is bound by requests, the second by tokens."""
@@ -45,6 +46,7 @@ class Site:
             "kafka_bootstrap_servers": self.kafka,
             "kafka_topic_prefix": f"{name}.",
             "callback_signing_secret": self.secret,
+            **TOKEN_SETTINGS,
             "callback_allowed_hosts": f'["{HOST}"]',
             "openai_compatible_url": f"{vendor}/v1",
             "limits": f'{{"openai_compatible": {limits}}}',
@@ -94,5 +96,6 @@ async def submit(
         content=body,
         headers={"content-type": "application/json"},
         timeout=60,
+        auth=OwnToken(),
     )
     answer.raise_for_status()

@@ -27,6 +27,7 @@ from event_contracts import (
 from scipy.stats import spearmanr
 from suite.embedded.postgres import PostgresServer
 from suite.processes.deployment import Deployment, make_deployment, running
+from suite.processes.tokens import OwnToken
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +69,7 @@ def deployment_with(
 async def assess(
     deployment: Deployment, assignment: Assignment, options: RunOptions
 ) -> tuple[BatchStatusView, AssessmentResultV1, float]:
-    async with httpx2.AsyncClient(timeout=30) as http, asyncio.timeout(300):
+    async with httpx2.AsyncClient(timeout=30, auth=OwnToken()) as http, asyncio.timeout(300):
         client = AssessmentClient(http=http, base_url=deployment.assessment.url)
         texts = await upload(client, assignment)
         started = time.perf_counter()

@@ -12,6 +12,7 @@ from batch_runner.execution import RunOptions, assessment_request, follow, uploa
 from event_contracts import AssessmentState, CourseCode, LLMConfigOverrides
 from service_kit.tests.tokens import SHARED_SECRET, signed_with_secret
 from suite.tests.suite_process import PATIENCE_SECONDS, suite_process, wait_until
+from suite_access import CallerToken
 
 pytestmark = pytest.mark.slow
 
@@ -22,8 +23,6 @@ ENVIRONMENT = {
     "LLM_PROVIDER_ANTHROPIC_API_KEY": VENDOR_KEY,
     "LLM_PROVIDER_SIMULATED_FAILURE_RATE": "0.1",
     "LLM_PROVIDER_SIMULATED_MALFORMED_RATE": "0.2",
-    "CJ_ASSESSMENT_JWT_SECRET": SHARED_SECRET,
-    "LLM_PROVIDER_JWT_SECRET": SHARED_SECRET,
     "CJ_ASSESSMENT_LOG_LEVEL": "debug",
 }
 
@@ -44,9 +43,16 @@ def assignment() -> Assignment:
 
 async def test_no_essay_no_prompt_no_token_and_no_secret_is_in_the_output(tmp_path: Path) -> None:
     token = signed_with_secret(sub="anna")
+    seen: list[str] = []
+
+    async def remember(sent: httpx2.Request) -> None:
+        seen.append(sent.headers.get("Authorization", "").removeprefix("Bearer "))
+
     with suite_process(tmp_path / "data", environment=ENVIRONMENT) as suite:
         wait_until(suite.is_ready, what="the suite is ready")
-        async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS) as http:
+        own = CallerToken(suite.addresses.cj_assessment, role="runner", folder=suite.data)
+        hooks = {"request": [remember]}
+        async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS, auth=own, event_hooks=hooks) as http:
             client = AssessmentClient(http=http, base_url=suite.addresses.cj_assessment)
             texts = await upload(client, assignment())
             options = RunOptions(batch_id="marked", max_comparisons=30)
@@ -62,7 +68,8 @@ async def test_no_essay_no_prompt_no_token_and_no_secret_is_in_the_output(tmp_pa
 
     assert last.state in (AssessmentState.COMPLETED, AssessmentState.COMPLETED_WITH_FAILURES)
     assert "batch.decided" in output
-    for secret in (MARK, VENDOR_KEY, SHARED_SECRET, token, token.rpartition(".")[2]):
+    shown = {part for one in (token, *seen) for part in (one, one.rpartition(".")[2]) if part}
+    for secret in (MARK, VENDOR_KEY, SHARED_SECRET, *shown):
         assert secret not in output, f"{secret[:6]}…"
     assert not re.search(r"whsec_|eyJ[A-Za-z0-9_-]{20,}|Bearer ", output)
     assert "my mother" not in output

@@ -18,6 +18,7 @@ from batch_runner.execution import RunOptions, assessment_request, follow, uploa
 from event_contracts import AssessmentState, BatchStatusView, ExternalServiceError
 from suite.processes.batches import generated_essays, write_qualities
 from suite.tests.suite_process import PATIENCE_SECONDS, SuiteProcess, suite_process, wait_until
+from suite_access import CallerToken
 
 pytestmark = pytest.mark.slow
 
@@ -69,7 +70,8 @@ async def final_status(client: AssessmentClient) -> BatchStatusView:
 
 
 async def test_a_database_that_is_killed_is_started_again_and_the_batch_ends(suite: SuiteProcess) -> None:
-    async with httpx2.AsyncClient() as http, asyncio.timeout(PATIENCE_SECONDS):
+    token = CallerToken(suite.addresses.cj_assessment, role="runner", folder=suite.data)
+    async with httpx2.AsyncClient(auth=token) as http, asyncio.timeout(PATIENCE_SECONDS):
         client = AssessmentClient(http=http, base_url=suite.addresses.cj_assessment)
         await started_batch(client)
         before = suite.postgres_pid

@@ -14,6 +14,7 @@ from suite.stack.checking import check_machine
 from suite.stack.configuration import configure
 from suite.stack.log_file import OLD_FILES, log_to_file
 from suite.stack.options import Addresses, Ports, StackOptions
+from suite_access import StackKeys
 from typer.testing import CliRunner
 
 
@@ -115,7 +116,7 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
 
 
 def test_the_services_share_one_secret_and_the_judge(tmp_path: Path) -> None:
-    configuration = configure(StackOptions(data=tmp_path))
+    configuration = configure(StackOptions(data=tmp_path), StackKeys.generate())
 
     secrets = {
         settings.callback_signing_secret

@@ -25,6 +25,7 @@ from event_contracts import FINAL_STATES, BatchStatusView, EventEnvelope, JsonOb
 from pydantic import SecretStr
 from service_kit.messaging.event_bus import MemoryEventBus, Message
 from service_kit.running import Service, run_services
+from service_kit.tests.tokens import ADMIN, KEYS
 from suite.embedded.loopback import HOST, free_ports
 from suite.processes.batches import WORDS
 from suite.tests.poison.census import Census, with_named_workers
@@ -190,7 +191,7 @@ async def suite_on_stage(
         closing.enter_context(census.taken())
         http = {
             name: await closing.enter_async_context(
-                httpx2.AsyncClient(base_url=f"http://{HOST}:{port}", timeout=30)
+                httpx2.AsyncClient(base_url=f"http://{HOST}:{port}", timeout=30, headers=ADMIN)
             )
             for name, port in ports.items()
         }
@@ -226,6 +227,7 @@ async def _assemble(
             "http_port": ports[name],
             "event_bus": "memory",
             "callback_signing_secret": secret,
+            **KEYS,
             "callback_allowed_hosts": (HOST, *(f"{HOST}:{port}" for port in ports.values())),
         }
 

@@ -7,7 +7,9 @@ import pytest
 import pytest_asyncio
 from batch_conductor.settings import Settings
 from batch_conductor.tests.serving import SECRET, Conductor, free_port, running
+from pydantic import SecretStr
 from service_kit.messaging.event_bus import MemoryEventBus
+from service_kit.tests.tokens import SHARED_SECRET
 
 
 @pytest.fixture
@@ -30,6 +32,7 @@ def settings(database_url: str) -> Settings:
         event_bus="memory",
         http_port=free_port(),
         callback_signing_secret=SECRET,
+        jwt_secret=SecretStr(SHARED_SECRET),
     )
 
 

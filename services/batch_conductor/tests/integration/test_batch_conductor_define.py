@@ -192,6 +192,8 @@ async def test_the_service_is_ready_and_documents_its_routes(conductor: Conducto
     assert document["paths"].keys() == {
         "/internal/v1/pipelines/define",
         "/internal/v1/batches/{batch_id}/phases",
+        "/admin/v1/set-aside",
+        "/admin/v1/set-aside/{worker}/{item}/replay",
     }
     assert {"200", "409", "422"} <= document["paths"]["/internal/v1/pipelines/define"]["post"][
         "responses"

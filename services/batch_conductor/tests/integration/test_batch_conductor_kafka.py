@@ -37,7 +37,9 @@ from event_contracts import (
     parse_envelope,
 )
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
 from service_kit.messaging.event_bus import Headers
+from service_kit.tests.tokens import SHARED_SECRET
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -51,6 +53,7 @@ def settings(database_url: str, kafka_bootstrap: str, topic_prefix: str) -> Sett
         kafka_topic_prefix=topic_prefix,
         http_port=free_port(),
         callback_signing_secret=SECRET,
+        jwt_secret=SecretStr(SHARED_SECRET),
     )
 
 

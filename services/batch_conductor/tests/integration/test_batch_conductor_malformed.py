@@ -8,10 +8,12 @@ import pytest
 from batch_conductor.main import assemble
 from batch_conductor.settings import Settings
 from batch_conductor.tests.serving import SECRET, free_port
+from pydantic import SecretStr
 from service_kit.messaging.event_bus import MemoryEventBus
 from service_kit.tests.fuzzing import fuzz
 from service_kit.tests.live import Live, live
 from service_kit.tests.malformed import DEEP, JSON, STRANGE_IDS, Malformed, assert_documented
+from service_kit.tests.tokens import SHARED_SECRET
 
 DEFINE = "/internal/v1/pipelines/define"
 BODY: dict[str, Any] = {
@@ -29,6 +31,7 @@ def service(make_database: Callable[[str], str]) -> Iterator[Live]:
         event_bus="memory",
         http_port=free_port(),
         callback_signing_secret=SECRET,
+        jwt_secret=SecretStr(SHARED_SECRET),
     )
     with live(lambda: assemble(settings, bus=MemoryEventBus())) as running:
         yield running

@@ -22,6 +22,7 @@ from service_kit.messaging.event_bus import MemoryEventBus
 from service_kit.tests.fuzzing import fuzz
 from service_kit.tests.live import MAX_LAG_SECONDS, Live, live
 from service_kit.tests.malformed import DEEP, JSON, STRANGE_IDS, Malformed, assert_documented, changed
+from service_kit.tests.tokens import ADMIN, SERVICE_SECRET, SHARED_SECRET
 
 GOLDEN = Path(event_contracts.__file__).parent / "tests/unit/golden"
 RESULT: dict[str, Any] = json.loads((GOLDEN / "LLMComparisonResultV1.json").read_text(encoding="utf-8"))
@@ -47,6 +48,8 @@ def service(make_database: Callable[[str], str]) -> Iterator[Live]:
         callback_allowed_hosts=("*.example.org",),
         llm_provider_url="http://127.0.0.1:9",
         default_provider="mock",
+        jwt_secret=SecretStr(SHARED_SECRET),
+        service_secret=SecretStr(SERVICE_SECRET),
         callback_transport="http",
         callback_base_url="http://127.0.0.1:9",
     )
@@ -449,11 +452,13 @@ def test_a_service_whose_database_is_away_says_when_to_come_back() -> None:
         callback_signing_secret=SecretStr(SECRET),
         llm_provider_url="http://127.0.0.1:9",
         default_provider="mock",
+        jwt_secret=SecretStr(SHARED_SECRET),
+        service_secret=SecretStr(SERVICE_SECRET),
     )
 
     async def read() -> tuple[int, str | None]:
         service = await assemble(settings, bus=MemoryEventBus())
-        answer = await service.app.test_client().get("/api/v1/batches/b")
+        answer = await service.app.test_client().get("/api/v1/batches/b", headers=ADMIN)
         await service.close()
         return answer.status_code, answer.headers.get("retry-after")
 

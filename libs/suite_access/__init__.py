@@ -1,0 +1,25 @@
+"""How a program of the suite gets the token that it shows the services, without a thought of its user.
+
+``CallerToken`` looks, in this order: the environment (``CJ_ADMIN_TOKEN``), the access file of an embedded stack that
+serves the address, and the session that ``cj-admin login`` has cached.
+Where there is none, requests go without a token.
+"""
+
+from suite_access.caller_token import TOKEN_VARIABLE, CallerToken
+from suite_access.stack_access import (
+    ACCESS_FILE,
+    StackAccess,
+    StackKeys,
+    find_stack_access,
+    published_access,
+)
+
+__all__ = [
+    "ACCESS_FILE",
+    "TOKEN_VARIABLE",
+    "CallerToken",
+    "StackAccess",
+    "StackKeys",
+    "find_stack_access",
+    "published_access",
+]
