@@ -71,7 +71,7 @@ async def test_no_essay_no_prompt_no_token_and_no_secret_is_in_the_output(tmp_pa
     shown = {part for one in (token, *seen) for part in (one, one.rpartition(".")[2]) if part}
     for secret in (MARK, VENDOR_KEY, SHARED_SECRET, *shown):
         assert secret not in output, f"{secret[:6]}…"
-    assert not re.search(r"whsec_|eyJ[A-Za-z0-9_-]{20,}|Bearer ", output)
+    assert not re.search(r"whsec_|eyJ[A-Za-z0-9_-]{20,}|Bearer (?!<token>)", output)
     assert "my mother" not in output
 
 
