@@ -45,7 +45,7 @@ def check_region(provider: str, *, region: str, allowed: Collection[str] | None)
     raise RegionNotAllowed(
         f"{provider} judges in region {region!r}, and allowed here is {wanted}: name a judge whose endpoint is in an"
         " allowed region, or tell the installation where its endpoint is (vendor_regions)",
-        details={"provider": provider, "region": region, "allowed_regions": sorted(allowed)},
+        details={"provider": provider, "region": region, "allowed_regions": [*sorted(allowed)]},
     )
 
 

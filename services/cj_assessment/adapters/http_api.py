@@ -253,10 +253,10 @@ def callbacks_api(actions: Actions, *, signer: WebhookSigner) -> Blueprint:
     @open_to_all("the signature of the message is checked")
     async def comparison_results() -> tuple[dict[str, Any], int]:
         """One result, signed as the Standard Webhooks specification says; a repeat changes nothing."""
-        if not request.is_json:
-            raise InvalidRequest(NO_JSON)
         body = await request_body()
         signer.verify(dict(request.headers), body)
+        if not request.is_json:
+            raise InvalidRequest(NO_JSON)
         check_values(body)
         await actions.record_results([parse_envelope(body, LLMComparisonResultV1)])
         return {}, 202

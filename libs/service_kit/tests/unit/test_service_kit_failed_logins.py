@@ -59,7 +59,7 @@ async def test_after_so_many_refused_tokens_the_next_ones_are_not_even_checked()
 
 def test_another_address_is_not_concerned_and_a_minute_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr(failed_logins.time, "monotonic", lambda: now)
+    monkeypatch.setattr("service_kit.http.failed_logins.time.monotonic", lambda: now)
     logins = FailedLogins(per_minute=LIMIT)
     for _ in range(LIMIT):
         logins.refused("a")

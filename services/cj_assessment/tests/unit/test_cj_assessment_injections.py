@@ -44,14 +44,14 @@ def test_no_text_leaves_its_fence_or_changes_what_the_judge_is_told(
 
     harmless = comparison_blocks(CONTEXT, text_a="One.", text_b="Other.")
     essays = {len(blocks) - 3, len(blocks) - 2}
-    assert [block for place, block in enumerate(blocks) if place not in essays] == [
-        block for place, block in enumerate(harmless) if place not in essays
+    assert [block for number, block in enumerate(blocks) if number not in essays] == [
+        block for number, block in enumerate(harmless) if number not in essays
     ]
-    assert all(blocks[place].target is PromptTarget.USER_CONTENT for place in essays)
+    assert all(blocks[number].target is PromptTarget.USER_CONTENT for number in essays)
     prompt = "\n\n".join(block.content for block in blocks)
     assert read_fenced_pair(prompt) == (text_a, text_b)
-    for place, name, text in ((-3, "a", text_a), (-2, "b", text_b)):
-        closing = blocks[place].content.rpartition("\n")[2]
+    for number, name, text in ((-3, "a", text_a), (-2, "b", text_b)):
+        closing = blocks[number].content.rpartition("\n")[2]
         assert closing.startswith(f"</essay_{name}_")
         assert closing not in text
         assert prompt.count(closing) == 1

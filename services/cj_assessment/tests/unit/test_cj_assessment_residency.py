@@ -12,7 +12,7 @@ from cj_assessment.tests.building import request
 from cj_assessment.tests.memory.store import MemoryStore
 from cj_assessment.tests.serving import SECRET
 from cj_assessment.use_cases.accept_request import AcceptRequest
-from event_contracts import InvalidRequest, LLMConfigOverrides
+from event_contracts import InvalidRequest, JsonObject, LLMConfigOverrides
 from pydantic import SecretStr
 from service_kit.callbacks.webhooks import CallbackPolicy
 
@@ -52,7 +52,7 @@ def accepting(**settings: object) -> AcceptRequest:
     ],
 )
 async def test_a_judge_elsewhere_is_refused_and_nothing_is_stored(
-    settings: dict[str, object], hints: dict[str, object] | None
+    settings: dict[str, object], hints: JsonObject | None
 ) -> None:
     accept = accepting(**settings)
 
@@ -78,7 +78,7 @@ async def test_a_judge_elsewhere_is_refused_and_nothing_is_stored(
     ],
 )
 async def test_a_judge_in_an_allowed_region_is_accepted(
-    settings: dict[str, object], hints: dict[str, object] | None, overrides: LLMConfigOverrides | None
+    settings: dict[str, object], hints: JsonObject | None, overrides: LLMConfigOverrides | None
 ) -> None:
     batch = await accepting(**settings)(request({"a": "1", "b": "2"}, overrides=overrides, hints=hints))
 
