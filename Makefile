@@ -8,7 +8,7 @@ PDM := .cache/pdm/bin/pdm
 READY := .venv/.ready
 WORKERS ?= 3
 
-.PHONY: help setup demo test check generate up down clean bench-conductor bench-judging bench-measurement bench-memory bench-pipeline bench-provider chaos test-local-llm
+.PHONY: help setup demo test check audit generate up down clean bench-conductor bench-judging bench-measurement bench-memory bench-pipeline bench-provider chaos test-local-llm
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ check: $(READY)  ## lint, types, architecture rules, dependencies, freshness of 
 	.venv/bin/lint-imports
 	.venv/bin/deptry .
 	.venv/bin/cj-suite generate --check
+
+audit: $(READY)  ## look the dependencies up in the advisories of the Python Package Index
+	@.venv/bin/python .ci/audit.py
 
 generate: $(READY)  ## write schemas, API documents and reference pages anew
 	@.venv/bin/cj-suite generate

@@ -11,7 +11,18 @@ from pydantic import Field, ValidationError, field_validator
 
 from event_contracts.base import BaseEventData, WireModel
 from event_contracts.errors import InvalidRequest, MalformedEvent, validation_reasons
-from event_contracts.fields import Int, JsonObject, Money, Name, Number, Text, Url, UtcDatetime
+from event_contracts.fields import (
+    MAX_REGIONS,
+    Int,
+    JsonObject,
+    Money,
+    Name,
+    Number,
+    Region,
+    Text,
+    Url,
+    UtcDatetime,
+)
 from event_contracts.json_values import MAX_MESSAGE_VALUES, holds_too_many_values
 from event_contracts.llm import LLMComparisonResultV1
 from event_contracts.topics import topic_of
@@ -51,6 +62,7 @@ class EnvelopeHints(WireModel):
     target_reliability: Annotated[Number, Field(gt=0, lt=1)] | None = None
     callback_url: Url | None = None
     judge_panel: Annotated[tuple[PanelJudge, ...], Field(min_length=2, max_length=8)] | None = None
+    allowed_regions: Annotated[tuple[Region, ...], Field(min_length=1, max_length=MAX_REGIONS)] | None = None
 
     @field_validator("judge_panel")
     @classmethod

@@ -201,6 +201,10 @@ Text: TypeAlias = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=
 LongText: TypeAlias = Annotated[str, StringConstraints(max_length=MAX_LONG_TEXT, pattern=TEXT_PATTERN)]
 """A prompt, a rubric or an essay: up to a million characters of any kind but NUL and half surrogate pairs."""
 
+MAX_REGIONS: Final = 20
+Region: TypeAlias = Annotated[str, StringConstraints(max_length=31, pattern=r"^[a-z][a-z0-9-]{0,30}$")]
+"""Where a vendor processes what it is sent, such as eu, us or global."""
+
 Url: TypeAlias = Annotated[str, StringConstraints(max_length=2048, pattern=URL_PATTERN)]
 """An http or https address."""
 

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from event_contracts.base import WireModel
 from event_contracts.errors import CallbackMissing, ErrorCode, ErrorDetail, InvalidCallback, InvalidRequest
 from event_contracts.fields import (
+    MAX_REGIONS,
     NO_IDENTIFIER,
     Count,
     Flag,
@@ -21,6 +22,7 @@ from event_contracts.fields import (
     Money,
     Name,
     Number,
+    Region,
     Sha256Hex,
     Text,
     UtcDatetime,
@@ -286,7 +288,8 @@ class ComparisonRequest(WireModel):
     one; elsewhere it is judged like a live one.
 
     `max_cost_usd` caps what all calls for this request may cost together: a call that might go beyond it is not
-    made, and the request ends with LLM_COST_LIMIT_EXCEEDED.
+    made, and the request ends with LLM_COST_LIMIT_EXCEEDED. A judge whose endpoint is not in one of `allowed_regions`
+    is refused.
 
     Older callers send `essay_a` and `essay_b` beside a prompt without the essays. Without `correlation_id` the
     service makes one.
@@ -307,6 +310,7 @@ class ComparisonRequest(WireModel):
     expires_at: UtcDatetime | None = None
     latency: Latency = Latency.LIVE
     on_batch_expiry: BatchExpiry = BatchExpiry.RETRY_LIVE
+    allowed_regions: Annotated[tuple[Region, ...], Field(min_length=1, max_length=MAX_REGIONS)] | None = None
     metadata: JsonObject = Field(default_factory=dict)
 
     @field_validator("metadata")
@@ -368,6 +372,16 @@ class ComparisonBatchAnswer(WireModel):
     """One answer an item, in the order of the request."""
 
     items: Annotated[tuple[ComparisonItemAnswer, ...], Field(max_length=MAX_COMPARISONS_PER_CALL)]
+
+
+class ErasureAnswer(WireModel):
+    """DELETE /admin/v1/batches/{id} at the LLM Provider: requests of the batch that hold no text any more.
+
+    `outstanding` have a call under way or were not told yet that they are not wanted: ask again.
+    """
+
+    erased: Count
+    outstanding: Count
 
 
 class RequestState(StrEnum):

@@ -11,26 +11,31 @@ from model_manifest.manifest import (
 from model_manifest.model import ANY_MODEL, Limits, Model, NoReasoning, ReviewedPrice
 from model_manifest.pricing import Price, SimulatedPrice, TokenCounts, preload, price
 from model_manifest.provider_name import ProviderName
+from model_manifest.residency import LOCAL, RegionNotAllowed, check_region, region_of
 from model_manifest.resolving import ResolvedModel, validate_llm_overrides
 
 __all__ = [
     "ANY_MODEL",
+    "LOCAL",
     "Limits",
     "Model",
     "NoReasoning",
     "Price",
     "ProviderName",
+    "RegionNotAllowed",
     "ResolvedModel",
     "Retirement",
     "ReviewedPrice",
     "SimulatedPrice",
     "TokenCounts",
+    "check_region",
     "default_model",
     "get_model",
     "list_models",
     "list_providers",
     "preload",
     "price",
+    "region_of",
     "retiring_within",
     "validate_llm_overrides",
 ]

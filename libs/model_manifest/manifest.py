@@ -15,7 +15,7 @@ from event_contracts import ConfigurationError, InvalidLlmConfig
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from model_manifest.families import Families, Family, Untracked
-from model_manifest.model import ANY_MODEL, Limits, Model
+from model_manifest.model import ANY_MODEL, Endpoint, Limits, Model
 from model_manifest.provider_name import ProviderName
 
 
@@ -25,6 +25,7 @@ class Manifest:
 
     models: tuple[Model, ...]
     families: Families
+    endpoints: tuple[Endpoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class _Document(BaseModel):
     models: tuple[Model, ...]
     families: tuple[Family, ...] = ()
     untracked: tuple[Untracked, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
     limits: dict[ProviderName, Limits] = Field(default_factory=dict)
 
     @model_validator(mode="before")
@@ -115,6 +117,11 @@ def _unknown_model(provider: str, model_id: str, names: Sequence[str]) -> Invali
     )
 
 
+def endpoints_of(provider: str) -> tuple[Endpoint, ...]:
+    """The known endpoints of a provider, its usual one first; none for a self-hosted server."""
+    return tuple(endpoint for endpoint in manifest().endpoints if endpoint.provider == provider)
+
+
 def default_model(provider: str) -> Model:
     """The model that judges when only the provider is named; of a self-hosted server, the entry for any model."""
     return next(model for model in models_of(provider) if model.default)
@@ -153,7 +160,7 @@ def read_manifest(text: str) -> Manifest:
     complaints = _complaints(document.models, families)
     if complaints:
         raise ConfigurationError(f"models.toml: {'; '.join(complaints)}")
-    return Manifest(models=document.models, families=families)
+    return Manifest(models=document.models, families=families, endpoints=document.endpoints)
 
 
 def _complaints(models: Sequence[Model], families: Families) -> list[str]:

@@ -36,6 +36,23 @@ class Limits(BaseModel):
     concurrency: int = Field(gt=0)
 
 
+REGION_PATTERN = r"^[a-z][a-z0-9-]{0,30}$"
+
+
+class Endpoint(BaseModel):
+    """A vendor's address, and the region in which it is said to process what it is sent.
+
+    ``global``: wherever the vendor has room. ``local``: nothing is sent anywhere. The first of a provider is its usual
+    one.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    provider: ProviderName
+    host: str = ""
+    region: str = Field(pattern=REGION_PATTERN)
+
+
 class ReviewedPrice(BaseModel):
     """US dollars a million tokens of a short prompt, as somebody last compared them with the vendor's page."""
 

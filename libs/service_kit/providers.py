@@ -18,6 +18,7 @@ from service_kit.http.certificates import trusted_certificates
 from service_kit.http.given_up import GivenUpActions, given_up_api
 from service_kit.http.keys import KeySource, PublicKey, PublishedKeys, SharedSecret
 from service_kit.http.operations import Check
+from service_kit.http.permissions import Role
 from service_kit.http.service_tokens import ServiceToken
 from service_kit.http.set_aside import Reopen, SetAsideActions, set_aside_api
 from service_kit.messaging.bus_relay import NAME as OUTBOX_RELAY
@@ -27,7 +28,9 @@ from service_kit.running import BackgroundLoop
 from service_kit.settings import ServiceSettings
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.work.housekeeping import NAME as HOUSEKEEPING
 from service_kit.work.housekeeping import Housekeeping
+from service_kit.work.retention import RetentionRule
 from service_kit.work.worker import Wakeup
 
 STALLED_AFTER_SECONDS = 60.0
@@ -88,19 +91,20 @@ def _keys(settings: ServiceSettings, client: httpx2.AsyncClient) -> KeySource:
     raise ConfigurationError(f"nobody's token can be checked: set one of {names}")
 
 
-def service_token(settings: ServiceSettings, *, service: str) -> ServiceToken:
+def service_token(settings: ServiceSettings, *, service: str, role: Role = Role.SERVICE) -> ServiceToken:
     """What this service shows the suite's other services; raises ``ConfigurationError`` without a secret for it."""
     if settings.service_secret is None:
         prefix = settings.model_config.get("env_prefix", "")
         raise ConfigurationError(f"set {prefix}SERVICE_SECRET: the suite's services know each other by it")
     secret = settings.service_secret.get_secret_value()
-    return ServiceToken(secret, service=service, audience=settings.jwt_audience)
+    return ServiceToken(secret, service=service, audience=settings.jwt_audience, role=role)
 
 
 def administration_api(*, database: Database, reopen: Mapping[str, Reopen]) -> Sequence[Blueprint]:
     """The routes for operators that every service has."""
-    # A message that a relay has set aside stands for nothing that was ended: it is taken again by itself.
-    reopeners = {OUTBOX_RELAY: _nothing_was_ended, **reopen}
+    # A message that a relay has set aside stands for nothing that was ended, and is taken again by itself. A
+    # retention rule is applied again at each turn anyway: an operator only takes it off the list.
+    reopeners = {OUTBOX_RELAY: _nothing_was_ended, HOUSEKEEPING: _nothing_was_ended, **reopen}
     return (
         set_aside_api(SetAsideActions(database=database, reopen=reopeners)),
         given_up_api(GivenUpActions(database=database)),
@@ -131,13 +135,21 @@ class Relays:
 class InfrastructureProvider(Provider):
     """Database, event bus, relays, callbacks and metrics of one service; closed with the container.
 
-    ``bus`` is given where several services share one process.
+    ``bus`` is given where several services share one process; ``retention`` is of the service's own tables.
     """
 
     scope = Scope.APP
 
-    def __init__(self, settings: ServiceSettings, *, service: str, bus: EventBus | None) -> None:
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        *,
+        service: str,
+        bus: EventBus | None,
+        retention: Sequence[RetentionRule] = (),
+    ) -> None:
         super().__init__()
+        self._retention = retention
         self._settings = settings
         self._service = service
         self._bus = bus
@@ -163,7 +175,7 @@ class InfrastructureProvider(Provider):
 
     @provide
     def signer(self) -> WebhookSigner:
-        return WebhookSigner(self._settings.callback_signing_secret.get_secret_value())
+        return self._settings.webhook_signer()
 
     @provide
     def callback_policy(self) -> CallbackPolicy:
@@ -208,4 +220,4 @@ class InfrastructureProvider(Provider):
 
     @provide
     def housekeeping(self, database: Database, metrics: ServiceMetrics) -> Housekeeping:
-        return Housekeeping(database=database, metrics=metrics)
+        return Housekeeping(database=database, metrics=metrics, rules=self._retention)

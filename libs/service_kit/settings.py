@@ -39,6 +39,11 @@ class ServiceSettings(BaseSettings):
         default="127.0.0.1", description="Address that the HTTP API listens on; 0.0.0.0 is every one."
     )
     http_port: int = Field(gt=0, lt=65536, description="Port of the HTTP API.")
+    max_failed_logins: int = Field(
+        default=120,
+        gt=0,
+        description="Tokens from one address that may be refused within a minute; more get 429 without being checked.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least severe lines that are logged."
     )
@@ -47,6 +52,11 @@ class ServiceSettings(BaseSettings):
     )
     callback_signing_secret: SecretStr = Field(
         description="whsec_ + base64 of 24 to 64 bytes: signs and checks HTTP callbacks (Standard Webhooks)."
+    )
+    callback_previous_secret: SecretStr | None = Field(
+        default=None,
+        description="The old secret while it is being replaced: callbacks are signed with both, and a signature by "
+        "either is accepted.",
     )
     callback_allowed_hosts: tuple[str, ...] = Field(
         default=(),
@@ -82,11 +92,20 @@ class ServiceSettings(BaseSettings):
         default="huleedu-platform", min_length=1, description="For whom they must be (aud)."
     )
 
-    @field_validator("callback_signing_secret")
+    @field_validator("callback_signing_secret", "callback_previous_secret")
     @classmethod
-    def _signs(cls, secret: SecretStr) -> SecretStr:
-        WebhookSigner(secret.get_secret_value())
+    def _signs(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None:
+            WebhookSigner(secret.get_secret_value())
         return secret
+
+    def webhook_signer(self) -> WebhookSigner:
+        """Signs and checks callbacks with the secrets of these settings."""
+        previous = self.callback_previous_secret
+        return WebhookSigner(
+            self.callback_signing_secret.get_secret_value(),
+            previous=None if previous is None else previous.get_secret_value(),
+        )
 
     @field_validator("callback_allowed_hosts")
     @classmethod

@@ -17,6 +17,7 @@ from batch_runner.assignment import load_assignment
 from batch_runner.checking import check_batch_id, writable_folder
 from batch_runner.client import PATIENCE_SECONDS, AssessmentClient
 from batch_runner.execution import RunOptions, assessment_request, upload
+from batch_runner.forgetting import forget
 from batch_runner.interrupting import run_until_interrupted
 from batch_runner.judges import FORM, judge_panel
 from batch_runner.planning import print_contents, print_forecast
@@ -47,6 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Assess a folder of essays by comparative judgement, and analyse judgement data of any origin.",
 )
+app.command()(forget)
 console = Console()
 Folder = Annotated[
     Path,

@@ -32,6 +32,7 @@ from batch_conductor.adapters.metrics import ConductorMetrics
 from batch_conductor.adapters.pipelines_file import load_pipelines
 from batch_conductor.adapters.platform_facts import Addresses, PlatformFacts
 from batch_conductor.adapters.postgres import PostgresTransaction
+from batch_conductor.adapters.retention import retention_rules
 from batch_conductor.domain.pipeline import PipelineRules
 from batch_conductor.domain.plan import Plan
 from batch_conductor.ports import Facts, Store, Watcher
@@ -120,7 +121,14 @@ async def build_service(
     Raises ``ConfigurationError`` for rules of pipelines that cannot be followed.
     """
     container = make_async_container(
-        InfrastructureProvider(settings, service=NAME, bus=bus), ConductorProvider(settings), *overrides
+        InfrastructureProvider(
+            settings,
+            service=NAME,
+            bus=bus,
+            retention=retention_rules(keep_batches=settings.keep_batches),
+        ),
+        ConductorProvider(settings),
+        *overrides,
     )
     await container.get(PipelineRules)
     await _subscribe(container)
@@ -131,7 +139,7 @@ async def build_service(
     measure_workers(workers, metrics)
     return Service(
         name=NAME,
-        app=await _app(container, workers, gate),
+        app=await _app(container, workers, gate, max_failed_logins=settings.max_failed_logins),
         host=settings.http_host,
         port=settings.http_port,
         database_url=settings.database_url,
@@ -152,7 +160,9 @@ async def _subscribe(container: AsyncContainer) -> None:
     ).subscribe()
 
 
-async def _app(container: AsyncContainer, workers: Sequence[BackgroundLoop], gate: Gate) -> Quart:
+async def _app(
+    container: AsyncContainer, workers: Sequence[BackgroundLoop], gate: Gate, *, max_failed_logins: int
+) -> Quart:
     database, bus = await container.get(Database), await container.get(EventBus)
     define = await container.get(DefinePipeline)
     actions = http_api.Actions(
@@ -173,5 +183,6 @@ async def _app(container: AsyncContainer, workers: Sequence[BackgroundLoop], gat
             gate=gate,
             checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
             metrics=await container.get(ServiceMetrics),
+            max_failed_logins=max_failed_logins,
         )
     )

@@ -1,5 +1,6 @@
 """Settings of the Batch Conductor service (environment: BATCH_CONDUCTOR_…)."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,11 @@ class Settings(ServiceSettings):
     )
     llm_provider_url: str | None = Field(
         default=None, description="LLM Provider, which knows what a batch has cost."
+    )
+    keep_batches: timedelta = Field(
+        default=timedelta(days=365),
+        ge=timedelta(0),
+        description="How long phases, outcomes of essays, sizes and plans are kept after they were reported or made.",
     )
 
 

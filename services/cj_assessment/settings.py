@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
+from event_contracts import Region
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 from service_kit.messaging.event_bus import MAX_MESSAGE_BYTES
@@ -38,6 +39,20 @@ class Settings(ServiceSettings):
         description="As at the LLM Provider: what the simulated judge pretends to cost.",
     )
     simulated_output_price: Decimal = Field(default=Decimal(0), ge=0)
+    vendor_regions: dict[str, Region] = Field(
+        default_factory=dict,
+        description="Where providers' endpoints process what they are sent, for those that the manifest does not know: "
+        '{"openai_compatible": "eu"}.',
+    )
+    allowed_regions: tuple[Region, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description='Where texts may be sent: ["eu"]. Without it, wherever judges are; judges of the installation '
+        "itself are always allowed.",
+    )
+    org_allowed_regions: dict[str, tuple[Region, ...]] = Field(
+        default_factory=dict, description='The same for single organisations: {"school-1": ["eu"]}.'
+    )
     target_reliability: float = Field(default=0.90, gt=0, lt=1)
     comparisons_per_essay: int = Field(
         default=30, gt=0, description="Budget where a request names none: this times the essays, halved."
@@ -66,6 +81,28 @@ class Settings(ServiceSettings):
         description="The target counts as reached when so few grades would change if abilities were known.",
     )
     max_essay_characters: int = Field(default=60_000, gt=0)
+    keep_texts: timedelta = Field(
+        default=timedelta(days=90),
+        ge=timedelta(0),
+        description="How long essays, prompts and judges' reasons are kept after their batch has ended, and texts that "
+        "no batch refers to after they were posted.",
+    )
+    keep_results: timedelta | None = Field(
+        default=None,
+        ge=timedelta(0),
+        description="How long scores, grades and comparisons are kept after their batch has ended; without it, until "
+        "somebody wants the batch forgotten.",
+    )
+    keep_erasures: timedelta = Field(
+        default=timedelta(days=1826),
+        ge=timedelta(0),
+        description="How long it is kept that a batch was forgotten, when and by whom: five years.",
+    )
+    keep_changes: timedelta = Field(
+        default=timedelta(days=1826),
+        ge=timedelta(0),
+        description="How long it is kept what administrators have changed, with what judges were told: five years.",
+    )
     max_result_bytes: int = Field(
         default=MAX_MESSAGE_BYTES,
         gt=0,

@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from event_contracts import Region
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_settings import SettingsConfigDict
 from service_kit.settings import ServiceSettings
@@ -78,6 +79,21 @@ class Settings(ServiceSettings):
         ge=timedelta(0),
         description="How long prompts are kept after their request has ended.",
     )
+    keep_answers: timedelta = Field(
+        default=timedelta(days=90),
+        ge=timedelta(0),
+        description="How long answers with their reasons, and what callers sent beside the prompt, are kept.",
+    )
+    keep_requests: timedelta = Field(
+        default=timedelta(days=365),
+        ge=timedelta(0),
+        description="How long requests and their calls are kept, with ids, costs and winners.",
+    )
+    keep_spending: timedelta = Field(
+        default=timedelta(days=2557),
+        ge=timedelta(0),
+        description="How long the sums of costs by day, model, user and batch are kept: seven years.",
+    )
     announce_calls: bool = Field(
         default=True, description="Publish request-started, -completed, failure and cost-tracking events."
     )
@@ -100,6 +116,17 @@ class Settings(ServiceSettings):
         default=None, gt=0, description="Spending at one provider in a day (UTC) that raises an alert."
     )
     monthly_cost_limit_usd: Decimal | None = Field(default=None, gt=0, description="The same in a month.")
+    vendor_regions: dict[str, Region] = Field(
+        default_factory=dict,
+        description="Where providers' endpoints process what they are sent, for those that the manifest does not know: "
+        '{"openai_compatible": "eu"}.',
+    )
+    allowed_regions: tuple[Region, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description='Where texts may be sent: ["eu"]. Without it, wherever judges are; judges of the installation '
+        "itself are always allowed.",
+    )
     batch_size: int = Field(
         default=2_000, gt=0, le=50_000, description="Relaxed requests in one batch job, at most."
     )

@@ -18,6 +18,8 @@ TIMESTAMP_HEADER = "webhook-timestamp"
 SIGNATURE_HEADER = "webhook-signature"
 TOLERANCE_SECONDS = 300
 SECRET_PREFIX = "whsec_"
+MAX_SIGNATURES = 16
+"""Of one message: a sender that changes its secret sends two."""
 
 
 class WebhookRejected(NotAuthenticated):
@@ -25,10 +27,15 @@ class WebhookRejected(NotAuthenticated):
 
 
 class WebhookSigner:
-    """Signs and verifies with one secret (``whsec_`` + base64 of 24 to 64 bytes)."""
+    """Signs and verifies with one secret or, while it is being replaced, with two (see ``_secret_bytes``).
 
-    def __init__(self, secret: str) -> None:
-        self._key = _secret_bytes(secret)
+    Each message then carries a signature by either secret, and a signature by either is accepted: senders and receivers
+    may take over the new secret in any order, and nothing is refused meanwhile.
+    """
+
+    def __init__(self, secret: str, *, previous: str | None = None) -> None:
+        secrets = (secret,) if previous is None else (secret, previous)
+        self._keys = tuple(_secret_bytes(one) for one in secrets)
 
     def headers(self, *, message_id: str, body: bytes, at: datetime | None = None) -> dict[str, str]:
         """The three headers that go with ``body``."""
@@ -36,7 +43,7 @@ class WebhookSigner:
         return {
             ID_HEADER: message_id,
             TIMESTAMP_HEADER: timestamp,
-            SIGNATURE_HEADER: self._signature(message_id, timestamp, body),
+            SIGNATURE_HEADER: " ".join(self._signatures(message_id, timestamp, body)),
         }
 
     def verify(self, headers: Mapping[str, str], body: bytes, *, now: datetime | None = None) -> str:
@@ -44,24 +51,27 @@ class WebhookSigner:
         lowered = {name.lower(): value for name, value in headers.items()}
         try:
             message_id, timestamp = lowered[ID_HEADER], lowered[TIMESTAMP_HEADER]
-            offered = lowered[SIGNATURE_HEADER].split()
+            offered = lowered[SIGNATURE_HEADER].split()[:MAX_SIGNATURES]
             age = (now or datetime.now(UTC)).timestamp() - int(timestamp)
         except (KeyError, ValueError, OverflowError) as error:
             raise WebhookRejected(f"send {ID_HEADER}, {TIMESTAMP_HEADER} and {SIGNATURE_HEADER}") from error
         if abs(age) > TOLERANCE_SECONDS:
             raise WebhookRejected(f"the timestamp is more than {TOLERANCE_SECONDS} s off: set the clocks")
         # As bytes: compare_digest refuses text beyond ASCII, and what is offered may be anything.
-        expected = self._signature(message_id, timestamp, body).encode()
-        if not any(hmac.compare_digest(expected, signature.encode()) for signature in offered):
+        expected = [one.encode() for one in self._signatures(message_id, timestamp, body)]
+        given = [one.encode() for one in offered]
+        if not any(hmac.compare_digest(one, other) for one in expected for other in given):
             raise WebhookRejected("the signature does not fit body and secret")
         return message_id
 
-    def _signature(self, message_id: str, timestamp: str, body: bytes) -> str:
+    def _signatures(self, message_id: str, timestamp: str, body: bytes) -> list[str]:
         signed = f"{message_id}.{timestamp}.".encode() + body
-        return f"v1,{base64.b64encode(hmac.digest(self._key, signed, hashlib.sha256)).decode()}"
+        digests = (hmac.digest(key, signed, hashlib.sha256) for key in self._keys)
+        return [f"v1,{base64.b64encode(digest).decode()}" for digest in digests]
 
 
 def _secret_bytes(secret: str) -> bytes:
+    """``whsec_`` and the base64 of 24 to 64 bytes; raises ``ValueError`` without showing it."""
     if not secret.startswith(SECRET_PREFIX):
         raise ValueError(f"a callback secret starts with {SECRET_PREFIX!r}")
     try:

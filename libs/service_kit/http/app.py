@@ -18,12 +18,14 @@ from service_kit.http.authentication import Gate
 from service_kit.http.bodies import MAX_BODY_BYTES
 from service_kit.http.edge import MAX_BYTES_ATTRIBUTE, REFUSAL_KEY, AsgiApp, Edge, LimitOf
 from service_kit.http.error_answers import NO_ROUTE, add_error_answers
+from service_kit.http.failed_logins import limit_failed_logins
 from service_kit.http.openapi import SuiteOpenApi
 from service_kit.http.operations import Check, operations
 from service_kit.http.permissions import Access, access_table
 from service_kit.telemetry.metrics import ServiceMetrics
 
 CORRELATION_HEADER: Final = "x-correlation-id"
+DEFAULT_MAX_FAILED_LOGINS: Final = 120
 _IDENTIFIER: Final[TypeAdapter[str]] = TypeAdapter(Identifier)
 
 
@@ -38,6 +40,7 @@ class HttpService:
     checks: Mapping[str, Check]
     metrics: ServiceMetrics
     gate: Gate
+    max_failed_logins: int = DEFAULT_MAX_FAILED_LOGINS
 
 
 def create_app(service: HttpService) -> Quart:
@@ -65,6 +68,7 @@ def create_app(service: HttpService) -> Quart:
     )
     _add_correlation(app)
     _add_request_metrics(app, service.metrics)
+    limit_failed_logins(app, per_minute=service.max_failed_logins)
     access: dict[str, Access] = {}
     _add_gate(app, service.gate, access)
     _add_refusals(app)

@@ -103,10 +103,9 @@ class TokenGate:
 
 
 def suite_issuer(keys: KeySource, *, audience: str) -> TrustedIssuer:
-    """The suite's own services: their tokens give the role of a service and no other."""
-    return TrustedIssuer(
-        keys=keys, issuer=SUITE_ISSUER, audience=audience, roles=frozenset({Role.SERVICE.value})
-    )
+    """The suite's own services: their tokens give the roles of services and no other."""
+    roles = frozenset({Role.SERVICE.value, Role.ASSESSMENT_SERVICE.value})
+    return TrustedIssuer(keys=keys, issuer=SUITE_ISSUER, audience=audience, roles=roles)
 
 
 def _token(authorization: Sequence[str]) -> str:

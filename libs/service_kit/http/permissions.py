@@ -24,6 +24,8 @@ class Permission(StrEnum):
     """Send texts and anchors, start batches and cancel them."""
     JUDGE = "judge"
     """Send comparisons to the judges and take them back."""
+    FORGET = "forget"
+    """Have what a service holds of another one's batch deleted or told."""
     PLAN = "plan"
     """Define pipelines and report phases."""
     OPERATE = "operate"
@@ -40,6 +42,8 @@ class Role(StrEnum):
     RUNNER = "runner"
     READER = "reader"
     SERVICE = "service"
+    ASSESSMENT_SERVICE = "assessment_service"
+    """CJ Assessment, whose batches the LLM Provider judges."""
 
 
 PERMISSIONS: Final[Mapping[str, frozenset[Permission]]] = MappingProxyType(
@@ -49,6 +53,7 @@ PERMISSIONS: Final[Mapping[str, frozenset[Permission]]] = MappingProxyType(
         Role.RUNNER: frozenset({Permission.READ, Permission.ASSESS}),
         Role.READER: frozenset({Permission.READ}),
         Role.SERVICE: frozenset({Permission.READ, Permission.ASSESS, Permission.JUDGE, Permission.PLAN}),
+        Role.ASSESSMENT_SERVICE: frozenset({Permission.READ, Permission.JUDGE, Permission.FORGET}),
     }
 )
 

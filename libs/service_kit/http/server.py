@@ -24,6 +24,8 @@ from hypercorn.typing import Framework
 from service_kit.http.error_bodies import error_body
 
 OPERATION: Final = "connection"
+HEAD_TIMEOUT_SECONDS: Final = 10.0
+"""From a connection's start, or from the last answer, to the end of a request's head: who is slower is cut off."""
 
 
 class ServiceConfig(Config):
@@ -45,6 +47,9 @@ class DocumentedErrors(H11Protocol):
             await super().stream_send(Body(stream_id=STREAM_ID, data=body))
         else:
             await super().stream_send(event)
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Speak HTTP/1 only: errors of clear-text HTTP/2 would come without a body, and an upgrade is optional."""
 
     async def _send_error_response(self, status_code: int) -> None:
         body = self._body(status_code)
@@ -92,6 +97,7 @@ async def serve_until(
     config.service = service
     config.bind = [f"fd://{listening.detach()}"]
     config.graceful_timeout = grace_seconds
+    config.keep_alive_timeout = HEAD_TIMEOUT_SECONDS
     config.accesslog = None
     config.errorlog = logging.getLogger("hypercorn.error")
     await serve(app, config, shutdown_trigger=stop.wait)

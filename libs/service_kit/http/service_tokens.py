@@ -18,11 +18,12 @@ RENEWED_BEFORE_SECONDS: Final = 60
 class ServiceToken(httpx2.Auth):
     """Signs requests of one service; raises ``ConfigurationError`` for a secret that is too short."""
 
-    def __init__(self, secret: str, *, service: str, audience: str) -> None:
+    def __init__(self, secret: str, *, service: str, audience: str, role: Role = Role.SERVICE) -> None:
         SharedSecret(secret)
         self._secret = secret
         self._service = service
         self._audience = audience
+        self._role = role
         self._token = ""
         self._renew_at = 0.0
 
@@ -41,7 +42,7 @@ class ServiceToken(httpx2.Auth):
                 "aud": self._audience,
                 "iat": int(now),
                 "exp": int(now) + LIFETIME_SECONDS,
-                "roles": [Role.SERVICE.value],
+                "roles": [self._role.value],
             }
             self._token = jwt.encode(claims, self._secret, algorithm="HS256")
             self._renew_at = now + LIFETIME_SECONDS - RENEWED_BEFORE_SECONDS

@@ -1,7 +1,6 @@
 """The inbox: an event's effect happens once, however often it is delivered."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import Column, DateTime, Index, MetaData, Table, Text, Uuid, func, text
@@ -27,10 +26,6 @@ _CLAIM = text(
     " SELECT :consumer, id FROM unnest(CAST(:ids AS uuid[])) AS id ORDER BY id"
     " ON CONFLICT DO NOTHING RETURNING event_id"
 )
-_PRUNE = text(
-    "DELETE FROM inbox WHERE ctid = ANY(ARRAY("
-    "SELECT ctid FROM inbox WHERE received_at < now() - CAST(:age AS interval) LIMIT :limit))"
-)
 
 
 async def claim_events(connection: AsyncConnection, *, consumer: str, event_ids: Sequence[UUID]) -> set[UUID]:
@@ -42,8 +37,3 @@ async def claim_events(connection: AsyncConnection, *, consumer: str, event_ids:
         return set()
     rows = await connection.execute(_CLAIM, {"consumer": consumer, "ids": list(event_ids)})
     return set(rows.scalars())
-
-
-async def prune_inbox(connection: AsyncConnection, *, older_than: timedelta, limit: int) -> int:
-    """Forget events older than the broker keeps them; returns the number of rows deleted, up to ``limit``."""
-    return (await connection.execute(_PRUNE, {"age": older_than, "limit": limit})).rowcount

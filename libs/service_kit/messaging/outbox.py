@@ -205,10 +205,6 @@ _REFUSED = text(
     RETURNING event_id, transport, key, attempts, last_error, given_up_at IS NOT NULL AS given_up
     """
 )
-_PRUNE = text(
-    "DELETE FROM outbox WHERE ctid = ANY(ARRAY("
-    "SELECT ctid FROM outbox WHERE given_up_at < now() - CAST(:age AS interval) LIMIT :limit))"
-)
 _NEXT_DUE = text(
     """
     SELECT extract(epoch FROM min(not_before) - clock_timestamp()) FROM outbox
@@ -256,8 +252,3 @@ async def measure_backlog(connection: AsyncConnection, *, transport: Transport) 
     """What is waiting now."""
     row = (await connection.execute(_BACKLOG, {"transport": transport})).one()
     return Backlog(messages=row[0], oldest_seconds=float(row[1]), given_up=row[2])
-
-
-async def prune_outbox(connection: AsyncConnection, *, older_than: timedelta, limit: int) -> int:
-    """Forget messages given up that long ago; returns the number of rows deleted, up to ``limit``."""
-    return (await connection.execute(_PRUNE, {"age": older_than, "limit": limit})).rowcount

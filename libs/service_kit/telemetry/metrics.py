@@ -48,6 +48,9 @@ class ServiceMetrics:
         self.set_aside_items = Gauge(
             "worker_set_aside_items", "Items that are set aside now.", ("worker",), registry=registry
         )
+        self.retention_deleted = self._counter(
+            "retention_deleted_rows", "Rows deleted or emptied because their retention time was over.", "rule"
+        )
         self.worker_silence = Gauge(
             "worker_silent_seconds",
             "Seconds since a worker last completed a step.",

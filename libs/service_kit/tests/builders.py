@@ -12,6 +12,8 @@ from event_contracts import EventEnvelope, ResourceConsumptionV1
 from prometheus_client import CollectorRegistry
 from service_kit.messaging.event_bus import EventBus, Message, NotPublished, Record
 from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.work.retention import common_rules
+from sqlalchemy.ext.asyncio import AsyncConnection
 from structlog.testing import LogCapture
 
 PATIENCE_SECONDS = 20.0
@@ -156,3 +158,9 @@ def captured_logs() -> Iterator[list[structlog.typing.EventDict]]:
         yield capture.entries
     finally:
         structlog.configure(**before)
+
+
+async def prune(connection: AsyncConnection, name: str, *, limit: int) -> int:
+    """Apply one of the rules that every service has; returns the number of rows deleted."""
+    rule = next(rule for rule in common_rules() if rule.name == name)
+    return (await connection.execute(rule.statement, {"age": rule.keep, "limit": limit})).rowcount

@@ -22,6 +22,7 @@ class Receiver:
     """Answers ``/ok``, ``/status/NNN``, ``/redirect``, ``/silent`` (never) and ``/drip`` (without an end)."""
 
     port: int = 0
+    location: str = "/ok"
     received: list[Received] = field(default_factory=list)
     server_name: str | None = None
     at_once: int = 0
@@ -66,7 +67,9 @@ class Receiver:
                 await writer.drain()
                 await asyncio.sleep(0.05)
         elif path == "/redirect":
-            writer.write(b"HTTP/1.1 307 Away\r\nlocation: /ok\r\ncontent-length: 0\r\n\r\n")
+            writer.write(
+                f"HTTP/1.1 307 Away\r\nlocation: {self.location}\r\ncontent-length: 0\r\n\r\n".encode()
+            )
         elif path == "/endless":
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n" + b"x" * 1000)
             await reader.read()

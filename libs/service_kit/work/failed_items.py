@@ -107,14 +107,6 @@ _COUNT = text(
 _TAKE_BACK = text(
     "DELETE FROM failed_item WHERE worker = :worker AND item = :item AND set_aside_at IS NOT NULL RETURNING *"
 )
-_PRUNE = text(
-    """
-    DELETE FROM failed_item WHERE ctid = ANY(ARRAY(
-        SELECT ctid FROM failed_item
-        WHERE coalesce(set_aside_at, last_failed_at) < now() - CAST(:age AS interval) LIMIT :limit
-    ))
-    """
-)
 
 
 async def record_failures(
@@ -173,11 +165,6 @@ async def take_back(connection: AsyncConnection, *, worker: str, item: str) -> F
     """Let an item that was set aside be tried again; None when there is no such item."""
     row = (await connection.execute(_TAKE_BACK, {"worker": worker, "item": item})).first()
     return None if row is None else _failed_item(row)
-
-
-async def prune_failed_items(connection: AsyncConnection, *, older_than: timedelta, limit: int) -> int:
-    """Delete rows whose last change is that old; returns how many, up to ``limit``."""
-    return (await connection.execute(_PRUNE, {"age": older_than, "limit": limit})).rowcount
 
 
 def _failed_item(row: Row[Any]) -> FailedItem:

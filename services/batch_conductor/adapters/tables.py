@@ -54,6 +54,9 @@ batch_size = Table(
     Column("told_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 
+Index("batch_phase_reported", batch_phase.c.reported_at, postgresql_using="brin")
+Index("phase_essay_reported", phase_essay.c.reported_at, postgresql_using="brin")
+
 pipeline_plan = Table(
     "pipeline_plan",
     metadata,

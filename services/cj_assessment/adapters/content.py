@@ -12,12 +12,15 @@ from event_contracts import ContentServiceError, ContentStored
 from pydantic import ValidationError
 
 from cj_assessment.domain.batch import Fetched
+from cj_assessment.domain.erasure import TextRemoval
 from cj_assessment.ports import Store
 
 CONCURRENCY = 16
 TIMEOUT_SECONDS = 15.0
 ATTEMPTS = 3
 MAX_ANSWER_BYTES = 65_536
+_NOT_DELETED = (403, 405, 409, 423, 501)
+"""It cannot delete, or others refer to the text: asking again changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +84,34 @@ class ExternalContent:
         except httpx2.HTTPError as error:
             raise ContentServiceError(f"the content service does not answer: {error!r}") from error
 
+    async def remove(self, storage_ids: Sequence[str]) -> TextRemoval:
+        """Ask the service to delete texts; whether others refer to them is for it to know."""
+        reasons = await asyncio.gather(*(self._remove_one(storage_id) for storage_id in storage_ids))
+        kept = {name: reason for name, reason in zip(storage_ids, reasons, strict=True) if reason is not None}
+        return TextRemoval(removed=frozenset(storage_ids) - kept.keys(), kept=kept)
+
+    async def _remove_one(self, storage_id: str) -> str | None:
+        """Why the text is kept; None where it is gone. Raises ``ContentServiceError`` where nobody can say now."""
+        async with self._slots:
+            try:
+                answer = await self._client.delete(self._url(storage_id), timeout=TIMEOUT_SECONDS)
+            except httpx2.HTTPError as error:
+                raise ContentServiceError(f"the content service does not answer: {error!r}") from error
+        if answer.is_success or answer.status_code in (404, 410):
+            return None
+        if answer.status_code in _NOT_DELETED:
+            return f"the content service answered {answer.status_code}"
+        raise ContentServiceError(f"the content service answered {answer.status_code}")
+
+    def _url(self, storage_id: str) -> str:
+        return f"{self._base_url}/v1/content/{quote(storage_id, safe='')}"
+
     async def _fetch_one(
         self, storage_id: str, max_bytes: int
     ) -> bytes | TooLong | ContentServiceError | None:
-        url = f"{self._base_url}/v1/content/{quote(storage_id, safe='')}"
         async with self._slots:
             try:
-                return await self._get(url, max_bytes)
+                return await self._get(self._url(storage_id), max_bytes)
             except ContentServiceError as error:
                 return error
 

@@ -32,7 +32,7 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 from quart import Blueprint, Response, request
 from quart_schema import document_request, document_response, validate_querystring
 from service_kit.callbacks.webhooks import WebhookSigner
-from service_kit.http.bodies import answers, check_values, max_body_bytes, request_body, takes
+from service_kit.http.bodies import NO_JSON, answers, check_values, max_body_bytes, request_body, takes
 from service_kit.http.permissions import Permission, caller, open_to_all, requires
 
 from cj_assessment.domain.batch import Anchor, BatchId, BatchRecord, RequestEnvelope
@@ -261,6 +261,8 @@ def callbacks_api(actions: Actions, *, signer: WebhookSigner) -> Blueprint:
         """One result, signed as the Standard Webhooks specification says; a repeat changes nothing."""
         body = await request_body()
         signer.verify(dict(request.headers), body)
+        if not request.is_json:
+            raise InvalidRequest(NO_JSON)
         check_values(body)
         await actions.record_results([parse_envelope(body, LLMComparisonResultV1)])
         return {}, 202

@@ -1,13 +1,15 @@
 """The LLM Provider service over HTTP."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
+from urllib.parse import quote
 
 import httpx2
 from event_contracts import (
     ComparisonBatchAnswer,
     ComparisonBatchItem,
     ComparisonBatchRequest,
+    ErasureAnswer,
     ErrorBody,
     ErrorCode,
     ErrorDetail,
@@ -18,7 +20,9 @@ from event_contracts import (
 )
 from pydantic import ValidationError
 
+from cj_assessment.domain.batch import BatchId
 from cj_assessment.domain.comparison import AttemptId
+from cj_assessment.domain.erasure import ErasedRequests
 from cj_assessment.ports import ComparisonOrder, Refusal, SubmissionRefused, Submitted
 
 TIMEOUT_SECONDS: Final = 30.0
@@ -78,11 +82,43 @@ class LlmProviderClient:
         _require_success(answer)
         return True
 
-    async def _post(self, path: str, *, content: str = "") -> httpx2.Response:
+    async def erase(self, batch_id: BatchId, *, everything: bool) -> ErasedRequests:
+        query = {"everything": "true"} if everything else {}
+        answer = await self._send("DELETE", _admin_path(batch_id), query=query)
+        _require_success(answer)
         try:
-            return await self._client.post(
+            counted = ErasureAnswer.model_validate_json(answer.content)
+        except ValidationError as error:
+            raise ExternalServiceError("the LLM Provider's answer does not fit its contract") from error
+        return ErasedRequests(erased=counted.erased, outstanding=counted.outstanding)
+
+    async def export(self, batch_id: BatchId, *, essay_id: str | None) -> AsyncIterator[bytes]:
+        url = f"{self._base_url}{_admin_path(batch_id)}/export"
+        query = {} if essay_id is None else {"essay_id": essay_id}
+        try:
+            async with self._client.stream(
+                "GET", url, params=query, auth=self._token, timeout=TIMEOUT_SECONDS
+            ) as answer:
+                if not answer.is_success:
+                    await answer.aread()
+                    _require_success(answer)
+                async for piece in answer.aiter_bytes():
+                    yield piece
+        except httpx2.HTTPError as error:
+            raise ExternalServiceError(f"the LLM Provider does not answer: {error!r}") from error
+
+    async def _post(self, path: str, *, content: str = "") -> httpx2.Response:
+        return await self._send("POST", path, content=content)
+
+    async def _send(
+        self, method: str, path: str, *, content: str = "", query: Mapping[str, str] | None = None
+    ) -> httpx2.Response:
+        try:
+            return await self._client.request(
+                method,
                 f"{self._base_url}{path}",
                 content=content,
+                params=query or None,
                 headers={"content-type": "application/json"},
                 timeout=TIMEOUT_SECONDS,
                 auth=self._token,
@@ -101,6 +137,7 @@ class LlmProviderClient:
             correlation_id=order.correlation_id,
             user_id=order.user_id,
             max_cost_usd=order.max_cost_usd,
+            allowed_regions=order.allowed_regions,
             metadata={
                 "essay_a_id": order.essay_a_id,
                 "essay_b_id": order.essay_b_id,
@@ -111,6 +148,10 @@ class LlmProviderClient:
                 "organization_id": order.org_id,
             },
         )
+
+
+def _admin_path(batch_id: BatchId) -> str:
+    return f"/admin/v1/batches/{quote(batch_id, safe='')}"
 
 
 def _require_success(answer: httpx2.Response) -> None:

@@ -24,7 +24,8 @@ from event_contracts import (
 )
 
 from cj_assessment.domain.prompt import JudgeContext
-from cj_assessment.domain.texts import Signal, clean_text
+from cj_assessment.domain.signals import Signal
+from cj_assessment.domain.texts import clean_text
 
 BatchId = NewType("BatchId", str)
 """The platform's id of a batch (``entity_id`` of the request)."""
@@ -91,6 +92,7 @@ class BatchRecord:
     last_round: int = 0
     check_at: datetime | None = None
     stop_reason: str | None = None
+    allowed_regions: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,6 +270,8 @@ def request_sha256(envelope: RequestEnvelope) -> str:
     """Identity of what a request asks for: the same order sent twice has the same one, whenever it was sent."""
     asked = envelope.data.model_dump(mode="json", exclude={"timestamp", "system_metadata"})
     hints = envelope.hints().model_dump(mode="json")
+    if hints["allowed_regions"] is None:
+        del hints["allowed_regions"]  # requests of before there was such a hint keep their identity
     canonical = json.dumps([asked, hints], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -5,20 +5,11 @@ honest texts; against instructions to the judge, every text stands in a fence of
 proportion to the length of the text, whatever it holds; callers limit the length first.
 """
 
-import re
 import unicodedata
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
-
-class Signal(StrEnum):
-    """Why a person should look at an essay."""
-
-    HIDDEN_CHARACTERS = "hidden_characters"
-    ADDRESSES_THE_JUDGE = "addresses_the_judge"
-    ROLE_MARKER = "role_marker"
-    ANCHOR_TEXT = "anchor_text"
+from cj_assessment.domain.signals import Signal, signals_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,37 +37,6 @@ MAX_COMBINING_MARKS: Final = 30
 Normalising a character takes time in proportion to the square of its marks.
 """
 
-_ADDRESSES = re.compile(
-    r"""
-    \b(?:ignore|disregard|forget|ignorera|bortse\s++från|glöm)
-        (?:\s++(?:all|any|of|the|your|my|these|previous|prior|earlier|above|given|alla|de|dina|tidigare|föregående
-            |ovanstående)){0,5}
-        \s++(?:instructions?|prompts?|rules|criteria|rubric|instruktion\w*|regler\w*|kriteri\w*)\b
-    | \b(?:you\s++are|act\s++as|du\s++är|agera\s++som)\s++(?:an?\s++|the\s++|en\s++|ett\s++)?
-        (?:\w++\s++)?(?:grader|judge|examiner|evaluator|assessor|language\s++model|ai|llm|bedömare|språkmodell)\b(?!\s++(?:of|av)\b)
-    | \b(?:dear|hello|hi|attention|to\s++the|kära|bäste|hej)\s++
-        (?:grader|judge|examiner|evaluator|assessor|llm|ai|bedömare|examinator)\b
-    | \b(?:choose|pick|select|prefer|vote\s++for|välj|rösta\s++på)\s++
-        (?:this|my|the\s++following|essay\s++[ab12]|den\s++här|min|denna)\b[^.!?\n]{0,20}
-        \b(?:essay|text|answer|winner|uppsats\w*|svar\w*|vinnare\w*)\b
-    | \bessay\s++[ab]\b[^.!?\n]{0,30}\b(?:is\s++(?:clearly\s++)?better|wins|winner|should\s++win|must\s++win)\b
-    | \b(?:give|award|ge|sätt)\s++(?:this|my|me|it|mig|den\s++här|denna|min)\b[^.!?\n]{0,40}
-        \b(?:highest|top|best|full|maximum|högsta|bästa|full|topp)\w*+\s++(?:grades?|scores?|marks?|betyg\w*|poäng\w*)\b
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-# Possessive quantifiers give nothing back: a run of spaces is read once, however the rest of the pattern fails.
-_ROLE_MARKER = re.compile(
-    r"""
-    ^[^\S\n]*+\#{0,6}+[^\S\n]*+\[?(?:system|assistant|developer|human|user)\]?[^\S\n]*+
-        (?:prompt|message)?[^\S\n]*+:
-    | <\|?\s*+/?(?:im_start|im_end|system|assistant|user|endoftext|eot_id|start_header_id)\s*+\|?>
-    | \[/?INST\] | <</?SYS>>
-    | "winner"\s*+:
-    """,
-    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
-)
-
 
 def clean_text(raw: str) -> CleanText:
     """Normalise to NFC, remove what cannot be seen, and name the signals."""
@@ -85,14 +45,8 @@ def clean_text(raw: str) -> CleanText:
     # What stood on both sides of a removed character may compose now.
     text, more = _composed(visible)
     removed = surplus + hidden + more
-    found = {
-        Signal.HIDDEN_CHARACTERS: removed > 0,
-        Signal.ADDRESSES_THE_JUDGE: _ADDRESSES.search(text) is not None,
-        Signal.ROLE_MARKER: _ROLE_MARKER.search(text) is not None,
-    }
-    return CleanText(
-        text=text, hidden=removed, signals=tuple(signal for signal, present in found.items() if present)
-    )
+    hidden_signals = (Signal.HIDDEN_CHARACTERS,) if removed else ()
+    return CleanText(text=text, hidden=removed, signals=(*hidden_signals, *signals_in(text)))
 
 
 def _composed(text: str) -> tuple[str, int]:

@@ -13,6 +13,7 @@ from cj_assessment.ports.outside import (
     Submitted,
     Wake,
 )
+from cj_assessment.ports.privacy import ErasesRequests, Erasures, Exports, RemovesTexts
 from cj_assessment.ports.storage import (
     Anchors,
     Attempts,
@@ -37,15 +38,19 @@ __all__ = [
     "ContentStore",
     "Contents",
     "Due",
+    "ErasesRequests",
+    "Erasures",
     "EssayCounts",
     "Essays",
     "Events",
+    "Exports",
     "JudgeCatalogue",
     "LlmProvider",
     "Problem",
     "Progress",
     "Recorded",
     "Refusal",
+    "RemovesTexts",
     "ResultWatcher",
     "Score",
     "Scores",

@@ -62,6 +62,7 @@ class ComparisonOrder:
     org_id: str | None
     repetition: int
     max_cost_usd: Decimal | None
+    allowed_regions: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

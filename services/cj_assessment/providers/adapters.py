@@ -1,10 +1,13 @@
 """Adapters, and the rules that the settings make."""
 
+from collections.abc import Collection
+
 import httpx2
 from dishka import Provider, Scope, provide
 from event_contracts import SourceService, Topic
-from model_manifest import SimulatedPrice
+from model_manifest import SimulatedPrice, check_region, region_of
 from service_kit.callbacks.webhooks import CallbackPolicy
+from service_kit.http.permissions import Role
 from service_kit.providers import Relays, service_token
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
@@ -15,20 +18,28 @@ from cj_assessment.adapters.content import ExternalContent, OwnContent
 from cj_assessment.adapters.judge_catalogue import ManifestJudges
 from cj_assessment.adapters.llm_provider_client import LlmProviderClient
 from cj_assessment.adapters.postgres import postgres_store
+from cj_assessment.adapters.postgres.erasures import PostgresErasures
+from cj_assessment.adapters.postgres.exports import PostgresExports
 from cj_assessment.adapters.result_metrics import ResultMetrics
 from cj_assessment.domain.batch import Defaults, TextRules
 from cj_assessment.domain.comparison import AttemptPolicy
 from cj_assessment.domain.deciding import DecisionRules
+from cj_assessment.domain.residency import Residency
 from cj_assessment.ports import (
     CallbackRules,
     ContentStore,
+    ErasesRequests,
+    Erasures,
+    Exports,
     JudgeCatalogue,
     LlmProvider,
+    RemovesTexts,
     ResultWatcher,
     Store,
 )
 from cj_assessment.providers.wakeups import (
     AdvanceWakeup,
+    ForgetWakeup,
     PrepareWakeup,
     ReportWakeup,
     SubmitWakeup,
@@ -54,6 +65,7 @@ class AdapterProvider(Provider):
     prepare_wakeup = provide(PrepareWakeup)
     withdraw_wakeup = provide(WithdrawWakeup)
     report_wakeup = provide(ReportWakeup)
+    forget_wakeup = provide(ForgetWakeup)
     changes = provide(Changes)
 
     @provide
@@ -61,10 +73,25 @@ class AdapterProvider(Provider):
         return postgres_store(database, wake_relays=relays.wake)
 
     @provide
-    def content(self, store: Store, client: httpx2.AsyncClient) -> ContentStore:
-        if self._settings.content_service_url is None:
-            return OwnContent(store)
-        return ExternalContent(client, base_url=self._settings.content_service_url)
+    def external_content(self, client: httpx2.AsyncClient) -> ExternalContent | None:
+        url = self._settings.content_service_url
+        return None if url is None else ExternalContent(client, base_url=url)
+
+    @provide
+    def content(self, store: Store, external: ExternalContent | None) -> ContentStore:
+        return OwnContent(store) if external is None else external
+
+    @provide
+    def removes_texts(self, external: ExternalContent | None) -> RemovesTexts | None:
+        return external
+
+    @provide
+    def erasures(self, database: Database) -> Erasures:
+        return PostgresErasures(database, keeps_texts=self._settings.content_service_url is None)
+
+    @provide
+    def exports(self, database: Database) -> Exports:
+        return PostgresExports(database)
 
     @provide
     def judges(self) -> JudgeCatalogue:
@@ -81,7 +108,7 @@ class AdapterProvider(Provider):
         return policy
 
     @provide
-    def llm_provider(self, client: httpx2.AsyncClient) -> LlmProvider:
+    def llm_provider_client(self, client: httpx2.AsyncClient) -> LlmProviderClient:
         over_http = self._settings.callback_transport == "http"
         base_url = self._settings.callback_base_url
         return LlmProviderClient(
@@ -89,8 +116,18 @@ class AdapterProvider(Provider):
             base_url=self._settings.llm_provider_url,
             callback_topic=None if over_http else Topic.LLM_COMPARISON_RESULT,
             callback_url=f"{base_url}{CALLBACK_PATH}" if over_http else None,
-            token=service_token(self._settings, service=SourceService.CJ_ASSESSMENT),
+            token=service_token(
+                self._settings, service=SourceService.CJ_ASSESSMENT, role=Role.ASSESSMENT_SERVICE
+            ),
         )
+
+    @provide
+    def llm_provider(self, client: LlmProviderClient) -> LlmProvider:
+        return client
+
+    @provide
+    def erases_requests(self, client: LlmProviderClient) -> ErasesRequests:
+        return client
 
     @provide
     def watcher(self, metrics: ServiceMetrics) -> ResultWatcher:
@@ -116,6 +153,20 @@ class AdapterProvider(Provider):
             straggler_patience=self._settings.straggler_patience,
             max_failed_share=self._settings.max_failed_share,
             max_grade_change_share=self._settings.max_grade_change_share,
+        )
+
+    @provide
+    def residency(self) -> Residency:
+        settings = self._settings
+
+        def check(provider: str, allowed: Collection[str] | None) -> None:
+            check_region(provider, region=region_of(provider, named=settings.vendor_regions), allowed=allowed)
+
+        organisations = settings.org_allowed_regions.items()
+        return Residency(
+            installation=None if settings.allowed_regions is None else frozenset(settings.allowed_regions),
+            organisations={name: frozenset(regions) for name, regions in organisations},
+            check_region=check,
         )
 
     @provide

@@ -20,12 +20,14 @@ from service_kit.providers import (
 from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.work.retention import RetentionRule
 from threadpoolctl import threadpool_limits
 
-from cj_assessment.adapters import http_admin, http_api
+from cj_assessment.adapters import http_admin, http_api, http_privacy
 from cj_assessment.adapters.changes import Changes
 from cj_assessment.adapters.events_in import routes
 from cj_assessment.adapters.postgres.administration import PostgresAdministration
+from cj_assessment.adapters.postgres.retention import retention_rules
 from cj_assessment.ports import ContentStore
 from cj_assessment.providers.adapters import AdapterProvider
 from cj_assessment.providers.use_cases import UseCaseProvider
@@ -33,6 +35,8 @@ from cj_assessment.providers.workers import assessment_workers, reopeners
 from cj_assessment.settings import MIGRATIONS, Settings
 from cj_assessment.use_cases.accept_request import AcceptRequest
 from cj_assessment.use_cases.cancel_batch import CancelBatch
+from cj_assessment.use_cases.export_data import ExportData
+from cj_assessment.use_cases.forget_batch import ForgetBatch
 from cj_assessment.use_cases.read_batch import ReadBatch
 from cj_assessment.use_cases.record_results import RecordResults
 from cj_assessment.use_cases.register_anchor import ListAnchors, RegisterAnchor
@@ -49,7 +53,7 @@ async def build_service(
     """Assemble everything; nothing is connected yet. What ``overrides`` provide takes the place of the adapters."""
     threadpool_limits(limits=BLAS_THREADS, user_api="blas")
     container = make_async_container(
-        InfrastructureProvider(settings, service=NAME, bus=bus),
+        InfrastructureProvider(settings, service=NAME, bus=bus, retention=_retention(settings)),
         AdapterProvider(settings),
         UseCaseProvider(settings),
         *overrides,
@@ -58,14 +62,21 @@ async def build_service(
     await _subscribe(container, event_bus)
     workers, metrics = await assessment_workers(container), await container.get(ServiceMetrics)
     gate = token_gate(settings, client=await container.get(httpx2.AsyncClient))
-    administration = administration_api(
-        database=await container.get(Database),
-        reopen=await reopeners(container),
-    )
+    administration = [
+        *administration_api(database=await container.get(Database), reopen=await reopeners(container)),
+        await _privacy(container),
+    ]
     measure_workers(workers, metrics)
     return Service(
         name=NAME,
-        app=await _app(container, event_bus, workers, administration, gate),
+        app=await _app(
+            container,
+            event_bus,
+            workers,
+            administration,
+            gate,
+            max_failed_logins=settings.max_failed_logins,
+        ),
         host=settings.http_host,
         port=settings.http_port,
         database_url=settings.database_url,
@@ -75,6 +86,27 @@ async def build_service(
         metrics=metrics,
         close=container.close,
     )
+
+
+def _retention(settings: Settings) -> Sequence[RetentionRule]:
+    return retention_rules(
+        keep_texts=settings.keep_texts,
+        keep_results=settings.keep_results,
+        keep_erasures=settings.keep_erasures,
+        keep_changes=settings.keep_changes,
+    )
+
+
+async def _privacy(container: AsyncContainer) -> Blueprint:
+    """The routes that forget and export."""
+    forget, export = await container.get(ForgetBatch), await container.get(ExportData)
+    actions = http_privacy.PrivacyActions(
+        forget=forget,
+        erasure=forget.status,
+        export_batch=export.batch,
+        export_essay=export.essay,
+    )
+    return http_privacy.privacy_api(actions)
 
 
 async def _subscribe(container: AsyncContainer, bus: EventBus) -> None:
@@ -94,6 +126,8 @@ async def _app(
     workers: Sequence[BackgroundLoop],
     administration: Sequence[Blueprint],
     gate: Gate,
+    *,
+    max_failed_logins: int,
 ) -> Quart:
     read = await container.get(ReadBatch)
     actions = http_api.Actions(
@@ -132,5 +166,6 @@ async def _app(
             checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
             metrics=await container.get(ServiceMetrics),
             gate=gate,
+            max_failed_logins=max_failed_logins,
         )
     )

@@ -6,16 +6,22 @@ from cj_assessment.adapters.changes import Changes
 from cj_assessment.domain.batch import Defaults, TextRules
 from cj_assessment.domain.comparison import AttemptPolicy
 from cj_assessment.domain.deciding import DecisionRules
+from cj_assessment.domain.residency import Residency
 from cj_assessment.ports import (
     CallbackRules,
     ContentStore,
+    ErasesRequests,
+    Erasures,
+    Exports,
     JudgeCatalogue,
     LlmProvider,
+    RemovesTexts,
     ResultWatcher,
     Store,
 )
 from cj_assessment.providers.wakeups import (
     AdvanceWakeup,
+    ForgetWakeup,
     PrepareWakeup,
     ReportWakeup,
     SubmitWakeup,
@@ -26,6 +32,8 @@ from cj_assessment.use_cases.accept_request import AcceptRequest
 from cj_assessment.use_cases.advance_batch import AdvanceBatches
 from cj_assessment.use_cases.cancel_batch import CancelBatch
 from cj_assessment.use_cases.expire_attempts import ExpireAttempts
+from cj_assessment.use_cases.export_data import ExportData
+from cj_assessment.use_cases.forget_batch import CompleteErasures, ForgetBatch
 from cj_assessment.use_cases.prepare_batch import ContentPatience, PrepareBatch
 from cj_assessment.use_cases.read_batch import ReadBatch
 from cj_assessment.use_cases.record_results import RecordResults
@@ -62,9 +70,15 @@ class UseCaseProvider(Provider):
         callbacks: CallbackRules,
         defaults: Defaults,
         prepare: PrepareWakeup,
+        residency: Residency,
     ) -> AcceptRequest:
         return AcceptRequest(
-            store=store, judges=judges, callbacks=callbacks, defaults=defaults, wake_prepare=prepare.wake
+            store=store,
+            judges=judges,
+            callbacks=callbacks,
+            defaults=defaults,
+            wake_prepare=prepare.wake,
+            residency=residency,
         )
 
     @provide
@@ -162,6 +176,20 @@ class UseCaseProvider(Provider):
     @provide
     def reopen(self, store: Store, prepare: PrepareWakeup, advance: AdvanceWakeup) -> ReopenBatch:
         return ReopenBatch(store=store, wake_prepare=prepare.wake, wake_advance=advance.wake)
+
+    @provide
+    def forget(self, erasures: Erasures, submit: SubmitComparisons, wakeup: ForgetWakeup) -> ForgetBatch:
+        return ForgetBatch(erasures=erasures, wake=wakeup.wake, forget_cached=submit.materials.clear)
+
+    @provide
+    def complete_erasures(
+        self, erasures: Erasures, requests: ErasesRequests, texts: RemovesTexts | None
+    ) -> CompleteErasures:
+        return CompleteErasures(erasures=erasures, requests=requests, texts=texts)
+
+    @provide
+    def export(self, exports: Exports, requests: ErasesRequests) -> ExportData:
+        return ExportData(exports=exports, requests=requests)
 
     @provide
     def cancel(self, store: Store, advance: AdvanceWakeup, changes: Changes) -> CancelBatch:

@@ -19,5 +19,9 @@ class WithdrawWakeup(Wakeup):
     """Wakes the withdrawing worker."""
 
 
+class ForgetWakeup(Wakeup):
+    """Wakes the forgetting worker."""
+
+
 class ReportWakeup(Wakeup):
     """Wakes the worker that reports consumption."""

@@ -15,10 +15,12 @@ from service_kit.work.housekeeping import Housekeeping
 from service_kit.work.items import FailureRecord, ItemWorker, SetAside, Take, Taken, TaskWorker
 
 from cj_assessment.adapters.postgres import attempts_sql, batches_sql
+from cj_assessment.adapters.postgres.erasures import FORGET
 from cj_assessment.domain.batch import JobId
 from cj_assessment.ports import Due
 from cj_assessment.providers.wakeups import (
     AdvanceWakeup,
+    ForgetWakeup,
     PrepareWakeup,
     ReportWakeup,
     SubmitWakeup,
@@ -26,6 +28,7 @@ from cj_assessment.providers.wakeups import (
 )
 from cj_assessment.use_cases.advance_batch import AdvanceBatches
 from cj_assessment.use_cases.expire_attempts import ExpireAttempts
+from cj_assessment.use_cases.forget_batch import CompleteErasures
 from cj_assessment.use_cases.prepare_batch import PrepareBatch
 from cj_assessment.use_cases.reopen_batch import ReopenBatch
 from cj_assessment.use_cases.report_consumption import ReportConsumption
@@ -40,6 +43,7 @@ FITTED_CONCURRENTLY = 4
 SUBMITTED_BATCHES = 500
 EXPIRED_ATTEMPTS = 100
 WITHDRAWN_ATTEMPTS = 50
+FORGOTTEN_CONCURRENTLY = 2
 REPORTED_BATCHES = 20
 
 
@@ -50,6 +54,7 @@ async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop,
     prepare, advance = await container.get(PrepareBatch), await container.get(AdvanceBatches)
     submit, expire = await container.get(SubmitComparisons), await container.get(ExpireAttempts)
     withdraw, report = await container.get(WithdrawAttempts), await container.get(ReportConsumption)
+    forget = await container.get(CompleteErasures)
 
     def failures(name: str, set_aside: SetAside[KeyT]) -> FailureRecord[KeyT]:
         return FailureRecord(
@@ -105,6 +110,15 @@ async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop,
             batch_size=REPORTED_BATCHES,
             wakeup=await container.get(ReportWakeup),
         ),
+        TaskWorker(
+            name=FORGET,
+            take=_taking(forget.take),
+            handle=forget.handle,
+            failures=failures(FORGET, forget.set_aside),
+            concurrency=FORGOTTEN_CONCURRENTLY,
+            takes_leases=True,
+            wakeup=await container.get(ForgetWakeup),
+        ),
         *relays.workers(),
         housekeeping.worker(),
     )
@@ -141,4 +155,5 @@ async def reopeners(container: AsyncContainer) -> Mapping[str, Reopen]:
         attempts_sql.EXPIRE: nothing_ended,
         attempts_sql.WITHDRAW: nothing_ended,
         batches_sql.REPORT: nothing_ended,
+        FORGET: nothing_ended,
     }

@@ -208,7 +208,8 @@ async def post_signed(
 ) -> httpx2.Response:
     """Post a result as the LLM Provider does."""
     body = envelope.to_json()
-    headers = signer.headers(message_id=str(envelope.event_id), body=body)
+    signature = signer.headers(message_id=str(envelope.event_id), body=body)
+    headers = {"content-type": "application/json", **signature}
     return await client.post(url, content=body, headers=headers)
 
 

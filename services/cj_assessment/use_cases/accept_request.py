@@ -1,7 +1,7 @@
 """Accept a request to assess a batch: from an event, or from an HTTP call."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -22,6 +22,7 @@ from cj_assessment.domain.batch import (
     new_batch,
     requested_essays,
 )
+from cj_assessment.domain.residency import Residency
 from cj_assessment.ports import CallbackRules, JudgeCatalogue, Store, Transaction, Wake
 
 log = structlog.get_logger()
@@ -38,6 +39,7 @@ class AcceptRequest:
     callbacks: CallbackRules
     defaults: Defaults
     wake_prepare: Wake
+    residency: Residency = field(default_factory=Residency)
 
     async def __call__(self, envelope: RequestEnvelope) -> BatchRecord:
         """Accept a request that waits for an answer.
@@ -90,9 +92,12 @@ class AcceptRequest:
                 assignment_id=batch.assignment_id, course_id=batch.course_code
             )
             check_rubric(batch.overrides, instruction)
-        judges = self.judges.resolve(envelope.data.llm_config_overrides, panel=envelope.hints().judge_panel)
+        hints = envelope.hints()
+        judges = self.judges.resolve(envelope.data.llm_config_overrides, panel=hints.judge_panel)
+        allowed = self.residency.allowed(hints.allowed_regions, org_id=batch.org_id)
+        self.residency.check(judges, allowed)
         check_cost_cap(batch.limits, judges)
-        return replace(batch, judges=judges)
+        return replace(batch, judges=judges, allowed_regions=allowed)
 
 
 def _unchecked(envelope: RequestEnvelope, defaults: Defaults) -> Batch:

@@ -32,6 +32,7 @@ class BatchMaterial:
     correlation_id: UUID
     user_id: str
     org_id: str | None
+    allowed_regions: tuple[str, ...] | None
 
     @classmethod
     def of(cls, batch: Batch, context: JudgeContext) -> "BatchMaterial":
@@ -44,6 +45,7 @@ class BatchMaterial:
             correlation_id=batch.correlation_id,
             user_id=batch.user_id,
             org_id=batch.org_id,
+            allowed_regions=batch.allowed_regions,
         )
 
     def order(self, attempt: UnsentAttempt, *, text_a: str, text_b: str) -> ComparisonOrder:
@@ -60,6 +62,7 @@ class BatchMaterial:
             org_id=self.org_id,
             repetition=attempt.repetition,
             max_cost_usd=self.caps[attempt.assigned],
+            allowed_regions=self.allowed_regions,
         )
 
 
@@ -90,6 +93,11 @@ class TextCache:
             found.update(read)
         return found
 
+    def clear(self) -> None:
+        """Keep nothing of what is in memory."""
+        self._texts.clear()
+        self._bytes = 0
+
     def _keep(self, key: TextKey, text: str) -> None:
         if key not in self._texts:
             self._texts[key] = text
@@ -105,6 +113,11 @@ class JudgingMaterials:
 
     texts: TextCache = field(default_factory=TextCache)
     _batches: OrderedDict[JobId, BatchMaterial] = field(default_factory=OrderedDict, init=False)
+
+    def clear(self) -> None:
+        """Keep nothing of what is in memory; it is read again where it is needed."""
+        self.texts.clear()
+        self._batches.clear()
 
     async def load(self, store: Store, job_ids: Collection[JobId]) -> Mapping[JobId, BatchMaterial]:
         """The material of these batches; raises ``ValueError`` where one cannot be read."""

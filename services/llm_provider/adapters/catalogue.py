@@ -1,15 +1,17 @@
 """Judges, parameters and prices from the model manifest, narrowed to what this installation can reach."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from event_contracts import InvalidLlmConfig, LLMConfigOverrides
 from model_manifest import (
     ANY_MODEL,
     TokenCounts,
+    check_region,
     get_model,
     list_models,
     price,
+    region_of,
     retiring_within,
     validate_llm_overrides,
 )
@@ -29,7 +31,8 @@ class ManifestCatalogue:
     """``vendors`` are the providers that have what they need (a key, an address, a file).
 
     ``needs`` says, by provider, what to set for one that has not; ``own_limits`` are those that somebody has set for a
-    provider or a ``provider/model``.
+    provider or a ``provider/model``. ``vendor_regions`` says where endpoints are that the manifest does not
+    know; texts may be sent to ``allowed_regions`` alone.
     """
 
     def __init__(
@@ -39,11 +42,17 @@ class ManifestCatalogue:
         vendors: Mapping[str, ConnectedVendor],
         needs: Mapping[str, str],
         own_limits: Mapping[str, Limits],
+        vendor_regions: Mapping[str, str] | None = None,
+        allowed_regions: Collection[str] | None = None,
     ) -> None:
         self._default_provider = default_provider
         self._vendors = vendors
         self._needs = needs
         self._own_limits = own_limits
+        self._allowed_regions = allowed_regions
+        self._regions = {
+            name: region_of(name, url=vendor.url, named=vendor_regions) for name, vendor in vendors.items()
+        }
 
     def resolve(self, overrides: LLMConfigOverrides | None) -> JudgeParameters:
         if overrides is not None and overrides.judge_rubric_override is not None:
@@ -71,6 +80,10 @@ class ManifestCatalogue:
             structured_output=vendor.structured_output or resolved.structured_output,
             cache_breakpoints=resolved.cache_breakpoints,
         )
+
+    def check_region(self, *, provider: str, allowed: Collection[str] | None) -> None:
+        for regions in (self._allowed_regions, allowed):
+            check_region(provider, region=self._regions[provider], allowed=regions)
 
     def limits(self, *, provider: str, model: str) -> Limits:
         usual = get_model(provider, model).limits

@@ -13,6 +13,7 @@ from llm_provider.ports.judges import (
     JudgeReply,
 )
 from llm_provider.ports.operations import CallbackRules, CallWatcher, ProviderSwitch, StateWatcher
+from llm_provider.ports.privacy import Erasures, Exports
 from llm_provider.ports.storage import (
     DelayedRequest,
     DueRequests,
@@ -51,7 +52,9 @@ __all__ = [
     "DelayedRequest",
     "DueRequests",
     "Ending",
+    "Erasures",
     "EventOutbox",
+    "Exports",
     "FailedItem",
     "FailureCount",
     "Isolate",

@@ -1,6 +1,6 @@
 """Which judges there are, and what they cost."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -27,6 +27,10 @@ class Catalogue(Protocol):
 
     def resolve(self, overrides: LLMConfigOverrides | None) -> JudgeParameters:
         """Model and parameters for a request; raises ``InvalidRequest`` naming the valid choices."""
+        ...
+
+    def check_region(self, *, provider: str, allowed: Collection[str] | None) -> None:
+        """Raise ``InvalidRequest`` where the provider's endpoint is outside what caller and installation allow."""
         ...
 
     def limits(self, *, provider: str, model: str) -> Limits:

@@ -170,10 +170,6 @@ class Queue(Protocol):
         """The state of a request, for its caller."""
         ...
 
-    async def forget_prompts(self, *, older_than: timedelta, limit: int) -> int:
-        """Delete up to ``limit`` prompts of requests that ended that long ago; returns how many."""
-        ...
-
     async def counts(self) -> Sequence[StateCount]:
         """How many requests are open, by provider and state."""
         ...

@@ -22,8 +22,11 @@ from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.work.housekeeping import Housekeeping
+from service_kit.work.retention import RetentionRule
 
-from llm_provider.adapters import http_admin, http_api, http_operations
+from llm_provider.adapters import http_admin, http_api, http_operations, http_privacy
+from llm_provider.adapters.postgres.retention import retention_rules
+from llm_provider.ports import Exports
 from llm_provider.providers.adapters import AdapterProvider
 from llm_provider.providers.failures import FailureProvider
 from llm_provider.providers.judges import JudgeProvider, Judges
@@ -36,6 +39,7 @@ from llm_provider.use_cases.operations.read_costs import ReadCosts
 from llm_provider.use_cases.operations.read_providers import ReadProviders
 from llm_provider.use_cases.requests.accept_comparisons import AcceptComparisons
 from llm_provider.use_cases.requests.cancel_request import CancelRequest
+from llm_provider.use_cases.requests.forget_batch import ForgetBatch
 from llm_provider.use_cases.requests.gather_comparisons import GatherComparisons
 from llm_provider.use_cases.requests.read_request import ReadRequest
 
@@ -52,7 +56,7 @@ async def build_service(
 ) -> Service:
     """Assemble everything; nothing is connected yet. ``overrides`` replace what is provided here."""
     container = make_async_container(
-        InfrastructureProvider(settings, service=NAME, bus=bus),
+        InfrastructureProvider(settings, service=NAME, bus=bus, retention=_retention(settings)),
         JudgeProvider(settings),
         AdapterProvider(settings),
         WakeupProvider(),
@@ -72,7 +76,7 @@ async def build_service(
     measure_workers(workers, metrics)
     return Service(
         name=NAME,
-        app=await _app(container, gate, workers),
+        app=await _app(container, gate, workers, max_failed_logins=settings.max_failed_logins),
         host=settings.http_host,
         port=settings.http_port,
         database_url=settings.database_url,
@@ -84,13 +88,24 @@ async def build_service(
     )
 
 
+def _retention(settings: Settings) -> Sequence[RetentionRule]:
+    return retention_rules(
+        keep_prompts=settings.keep_prompts,
+        keep_answers=settings.keep_answers,
+        keep_requests=settings.keep_requests,
+        keep_spending=settings.keep_spending,
+    )
+
+
 async def _preload_prices(judges: Judges) -> None:
     """No request should wait for the price list; where every judge is free it is not needed at all."""
     if not all(default_model(provider).free for provider in judges.live):
         await asyncio.to_thread(preload)
 
 
-async def _app(container: AsyncContainer, gate: Gate, workers: Sequence[BackgroundLoop]) -> Quart:
+async def _app(
+    container: AsyncContainer, gate: Gate, workers: Sequence[BackgroundLoop], *, max_failed_logins: int
+) -> Quart:
     accept = await container.get(AcceptComparisons)
     database, bus = await container.get(Database), await container.get(EventBus)
     comparisons = http_api.Actions(
@@ -102,11 +117,15 @@ async def _app(container: AsyncContainer, gate: Gate, workers: Sequence[Backgrou
     providers = await container.get(ReadProviders)
     operations = http_operations.OperatorActions(providers=providers, costs=await container.get(ReadCosts))
     admin = http_admin.AdminActions(switch=await container.get(PauseProvider), providers=providers)
+    privacy = http_privacy.PrivacyActions(
+        forget=await container.get(ForgetBatch), export=(await container.get(Exports)).of_batch
+    )
     blueprints = [
         http_api.comparisons_api(comparisons),
         http_operations.operations_api(operations),
         http_admin.admin_api(admin),
         # A request that was set aside has sent its one callback: nothing of it can be tried again.
+        http_privacy.privacy_api(privacy),
         *administration_api(database=database, reopen={}),
     ]
     return create_app(
@@ -118,5 +137,6 @@ async def _app(container: AsyncContainer, gate: Gate, workers: Sequence[Backgrou
             gate=gate,
             checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
             metrics=await container.get(ServiceMetrics),
+            max_failed_logins=max_failed_logins,
         )
     )

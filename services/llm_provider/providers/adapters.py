@@ -10,13 +10,22 @@ from service_kit.telemetry.metrics import ServiceMetrics
 
 from llm_provider.adapters.call_metrics import CallMetrics, StateMetrics
 from llm_provider.adapters.catalogue import ManifestCatalogue
+from llm_provider.adapters.postgres.erasures import PostgresErasures, PostgresExports
 from llm_provider.adapters.postgres.meters import MeterRules
 from llm_provider.adapters.postgres.store import open_store
 from llm_provider.domain.batch_job import JobPolicy
 from llm_provider.domain.calls.retrying import RetryPolicy
 from llm_provider.domain.costs.cost import CostLimits
 from llm_provider.domain.meters.limits import BreakerPolicy, Limits, Pacing
-from llm_provider.ports import CallbackRules, CallWatcher, Catalogue, StateWatcher, Store
+from llm_provider.ports import (
+    CallbackRules,
+    CallWatcher,
+    Catalogue,
+    Erasures,
+    Exports,
+    StateWatcher,
+    Store,
+)
 from llm_provider.providers.judges import Judges
 from llm_provider.settings import Settings
 
@@ -43,12 +52,22 @@ class AdapterProvider(Provider):
         return open_store(database, rules=rules, wake_relays=relays.wake)
 
     @provide
+    def erasures(self, database: Database) -> Erasures:
+        return PostgresErasures(database)
+
+    @provide
+    def exports(self, database: Database) -> Exports:
+        return PostgresExports(database)
+
+    @provide
     def catalogue(self, judges: Judges) -> Catalogue:
         return ManifestCatalogue(
             default_provider=self._settings.default_provider,
             vendors=judges.vendors,
             needs=judges.needs,
             own_limits=_own_limits(self._settings),
+            vendor_regions=self._settings.vendor_regions,
+            allowed_regions=self._settings.allowed_regions,
         )
 
     @provide

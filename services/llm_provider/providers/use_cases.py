@@ -9,7 +9,7 @@ from service_kit.work.worker import Pulse
 
 from llm_provider.domain.batch_job import JobPolicy
 from llm_provider.domain.calls.retrying import RetryPolicy
-from llm_provider.ports import CallbackRules, CallWatcher, Catalogue, Store
+from llm_provider.ports import CallbackRules, CallWatcher, Catalogue, Erasures, Store
 from llm_provider.providers.failures import Failures, WorkerSteps
 from llm_provider.providers.judges import CollectorWakeups, Judges, JudgeWakeups
 from llm_provider.providers.wakeups import ReturnWakeup
@@ -28,7 +28,7 @@ from llm_provider.use_cases.operations.read_providers import ReadProviders
 from llm_provider.use_cases.requests.accept_comparisons import AcceptComparisons
 from llm_provider.use_cases.requests.cancel_request import CancelRequest
 from llm_provider.use_cases.requests.end_requests import EndRequests
-from llm_provider.use_cases.requests.forget_prompts import ForgetPrompts
+from llm_provider.use_cases.requests.forget_batch import ForgetBatch
 from llm_provider.use_cases.requests.give_up_outages import GiveUpOutages
 from llm_provider.use_cases.requests.read_request import ReadRequest
 from llm_provider.use_cases.requests.return_requests import ReturnRequests
@@ -63,8 +63,8 @@ class UseCaseProvider(Provider):
         return SetAsideRequest(store=store, isolate=isolate)
 
     @provide
-    def forget(self, store: Store) -> ForgetPrompts:
-        return ForgetPrompts(store=store, keep=self._settings.keep_prompts)
+    def forget(self, erasures: Erasures, cancel: CancelRequest) -> ForgetBatch:
+        return ForgetBatch(erasures=erasures, cancel=cancel)
 
     @provide
     def providers(self, store: Store, judges: Judges) -> ReadProviders:

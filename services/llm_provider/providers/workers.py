@@ -22,14 +22,12 @@ from llm_provider.use_cases.judging.judge_requests import JudgeRequests
 from llm_provider.use_cases.operations.alert_on_spending import AlertOnSpending
 from llm_provider.use_cases.operations.measure_state import MeasureState
 from llm_provider.use_cases.requests.end_requests import EndRequests
-from llm_provider.use_cases.requests.forget_prompts import ForgetPrompts
 from llm_provider.use_cases.requests.give_up_outages import GiveUpOutages
 from llm_provider.use_cases.requests.return_requests import ReturnRequests
 
 BATCH_SIZE = 500
 CONCURRENT_JOBS = 4
 MEASURING_SECONDS = 15.0
-FORGETTING_SECONDS = 30.0
 
 
 async def service_workers(container: AsyncContainer) -> Sequence[BackgroundLoop]:
@@ -43,11 +41,6 @@ async def service_workers(container: AsyncContainer) -> Sequence[BackgroundLoop]
             name="measure",
             step=await container.get(MeasureState),
             longest_rest_seconds=MEASURING_SECONDS,
-        ),
-        Worker(
-            name="delete-prompts",
-            step=await container.get(ForgetPrompts),
-            longest_rest_seconds=FORGETTING_SECONDS,
         ),
     )
 

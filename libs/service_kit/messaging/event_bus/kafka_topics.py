@@ -14,7 +14,7 @@ FRAMING_BYTES = 4096
 """What Kafka's batch and record headers add to a message."""
 
 RETENTION_MS = 7 * 24 * 3600 * 1000
-"""Shorter than ``service_kit.providers.KEEP_INBOX``: what can be delivered again is still remembered."""
+"""Shorter than ``service_kit.work.retention.KEEP_INBOX``: what can be delivered again is still remembered."""
 
 _DONE = (NoError, TopicAlreadyExistsError)
 

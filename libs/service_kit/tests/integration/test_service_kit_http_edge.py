@@ -1,6 +1,7 @@
 """What the server itself refuses: every answer arrives whole, with the documented body, whatever the client sends."""
 
 import asyncio
+import contextlib
 import json
 import socket
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ import pytest
 import pytest_asyncio
 from event_contracts import ErrorBody, ErrorDetail
 from quart import Blueprint
-from service_kit.http import edge
+from service_kit.http import edge, server
 from service_kit.http.app import HttpService, create_app
 from service_kit.http.bodies import max_body_bytes, request_body
 from service_kit.http.permissions import open_to_all
@@ -62,6 +63,8 @@ async def port() -> AsyncIterator[int]:
         metrics=new_metrics(),
         gate=OpenGate(),
     )
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setattr(server, "HEAD_TIMEOUT_SECONDS", 0.5)
     listening, stop = socket.create_server(("127.0.0.1", 0)), asyncio.Event()
     number: int = listening.getsockname()[1]
     async with asyncio.TaskGroup() as group:
@@ -70,6 +73,7 @@ async def port() -> AsyncIterator[int]:
         )
         yield number
         stop.set()
+    monkeypatch.undo()
 
 
 async def exchange(port: int, *parts: bytes) -> Answer:
@@ -183,4 +187,39 @@ async def test_a_strange_target_is_answered_with_the_documented_body(port: int, 
     answer = await exchange(port, b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % target)
 
     assert answer.status in (400, 404, 405)
+    assert answer.error().message
+
+
+@pytest.mark.parametrize("head", [b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-", b"", b"G"])
+async def test_a_client_that_dribbles_its_head_is_cut_off(port: int, head: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(head)
+
+    async def dribble() -> None:
+        while True:
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.1)
+
+    dribbling = asyncio.ensure_future(dribble())
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+    dribbling.cancel()
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"GET /nowhere HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+        b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ],
+    ids=["upgrade", "prior knowledge"],
+)
+async def test_http_2_in_clear_text_is_not_spoken(port: int, sent: bytes) -> None:
+    answer = await exchange(port, sent)
+
+    assert answer.status in (400, 404, 405, 505)
     assert answer.error().message

@@ -1,13 +1,13 @@
 """What the inbox promises on real PostgreSQL: an event has its effect once, whoever delivers it how often."""
 
 import asyncio
-from datetime import timedelta
 from uuid import UUID, uuid4
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from service_kit.messaging.inbox import claim_events, prune_inbox
+from service_kit.messaging.inbox import claim_events
 from service_kit.storage.database import Database
+from service_kit.tests.builders import prune
 from service_kit.tests.conftest import FetchAll
 from sqlalchemy import text
 
@@ -84,7 +84,7 @@ async def test_pruning_forgets_what_is_old(database: Database, fetch: FetchAll) 
             {"id": old},
         )
 
-        pruned = await prune_inbox(connection, older_than=timedelta(days=14), limit=100)
+        pruned = await prune(connection, "handled events", limit=100)
 
     assert pruned == 1
     assert [row.event_id for row in await fetch("SELECT event_id FROM inbox")] == [new]

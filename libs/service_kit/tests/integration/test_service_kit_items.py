@@ -14,6 +14,7 @@ from service_kit.tests.builders import (
     eventually,
     metric,
     new_metrics,
+    prune,
     running,
 )
 from service_kit.tests.conftest import FetchAll
@@ -21,7 +22,6 @@ from service_kit.work.failed_items import (
     RetryRules,
     list_set_aside,
     may_be_tried,
-    prune_failed_items,
     take_back,
 )
 from service_kit.work.items import FailureRecord, ItemWorker, SetAsideReason, Taken, TaskWorker
@@ -324,9 +324,7 @@ async def test_old_failures_are_pruned_in_bounded_steps(database: Database, fetc
                 " now(), NULL FROM generate_series(1, 50) AS n"
             )
         )
-        deleted = [
-            await prune_failed_items(connection, older_than=timedelta(days=30), limit=15) for _ in range(3)
-        ]
+        deleted = [await prune(connection, "failed items", limit=15) for _ in range(3)]
 
     assert deleted == [15, 5, 0]
     assert len(await fetch("SELECT 1 FROM failed_item")) == 30

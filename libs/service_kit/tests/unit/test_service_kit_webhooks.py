@@ -118,6 +118,41 @@ class TestSigning:
         assert secret.removeprefix("whsec_") not in str(refused.value)
 
 
+class TestRotation:
+    NEW = "whsec_" + base64.b64encode(b"n" * 32).decode()
+
+    def test_while_a_secret_is_replaced_either_side_may_have_it_first(self) -> None:
+        old, both, new = (
+            WebhookSigner(SECRET),
+            WebhookSigner(self.NEW, previous=SECRET),
+            WebhookSigner(self.NEW),
+        )
+
+        for sender, receiver in ((old, both), (both, old), (both, both), (both, new), (new, both)):
+            headers = sender.headers(message_id="m", body=b"body", at=NOW)
+            assert receiver.verify(headers, b"body", now=NOW) == "m"
+
+    def test_a_secret_that_was_replaced_counts_no_more(self) -> None:
+        headers = WebhookSigner(SECRET).headers(message_id="m", body=b"body", at=NOW)
+
+        with pytest.raises(WebhookRejected):
+            WebhookSigner(self.NEW).verify(headers, b"body", now=NOW)
+
+    def test_each_secret_signs_once(self) -> None:
+        headers = WebhookSigner(self.NEW, previous=SECRET).headers(message_id="m", body=b"", at=NOW)
+
+        first, second = headers["webhook-signature"].split(" ")
+        assert first == WebhookSigner(self.NEW).headers(message_id="m", body=b"", at=NOW)["webhook-signature"]
+        assert second == WebhookSigner(SECRET).headers(message_id="m", body=b"", at=NOW)["webhook-signature"]
+
+    def test_a_header_of_a_thousand_signatures_is_not_searched_through(self) -> None:
+        headers = WebhookSigner(SECRET).headers(message_id="m", body=b"", at=NOW)
+        many = "v1,AAAA " * 1_000 + headers["webhook-signature"]
+
+        with pytest.raises(WebhookRejected):
+            WebhookSigner(SECRET).verify({**headers, "webhook-signature": many}, b"", now=NOW)
+
+
 class TestPolicy:
     @pytest.mark.parametrize(
         ("allowed", "url"),

@@ -3,6 +3,7 @@
 import base64
 import hmac
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
@@ -14,13 +15,15 @@ import cj_assessment.main
 import cj_assessment.settings
 import jwt
 import llm_provider.main
+import llm_provider.providers
 import llm_provider.settings
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import JsonValue, SecretStr
 from quart import Quart
 from service_kit.http.authentication import SUITE_ISSUER
-from service_kit.http.permissions import access_table
+from service_kit.http.permissions import Role, access_table
+from service_kit.http.service_tokens import ServiceToken
 from service_kit.messaging.event_bus import MemoryEventBus
 from service_kit.running import Service
 from service_kit.tests.tokens import AUDIENCE, ISSUER, SERVICE_SECRET, claims, ec_key, rsa_key
@@ -115,6 +118,9 @@ FORGED: Final[Mapping[str, str]] = {
     "not base64": "***.***.***",
 }
 
+ARGUMENT: Final = re.compile(r"<(?:(?P<kind>\w+):)?\w+>")
+VALUES: Final = {"": "x", "int": "1", "uuid": "00000000-0000-0000-0000-000000000000"}
+
 
 async def services(databases: Callable[[str], str]) -> list[Service]:
     bus = MemoryEventBus()
@@ -126,6 +132,7 @@ async def services(databases: Callable[[str], str]) -> list[Service]:
             "callback_signing_secret": SecretStr("whsec_" + "A" * 40),
             "jwt_public_key": PUBLIC,
             "service_secret": SecretStr(SERVICE_SECRET),
+            "max_failed_logins": 1_000_000,
         }
 
     assessment = cj_assessment.settings.Settings(
@@ -149,12 +156,7 @@ def protected_routes(app: Quart) -> Iterator[tuple[str, str]]:
     table = access_table(app)
     for rule in app.url_map.iter_rules():
         if not table[rule.endpoint].open_because:
-            values = dict.fromkeys(rule.arguments, "x") | (
-                {"queue_id": "00000000-0000-0000-0000-000000000000"} if "queue_id" in rule.arguments else {}
-            )
-            path = rule.rule
-            for name, value in values.items():
-                path = path.replace(f"<uuid:{name}>", value).replace(f"<{name}>", value)
+            path = ARGUMENT.sub(lambda found: VALUES[found["kind"] or ""], rule.rule)
             for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
                 yield method, path
 
@@ -221,6 +223,24 @@ async def test_the_identity_services_own_token_gets_in() -> None:
             )
             assert answer.status_code not in (401, 403), (method, path)
             break
+        await service.close()
+
+
+@pytest.mark.parametrize(("role", "is_admitted"), [(Role.SERVICE, False), (Role.ASSESSMENT_SERVICE, True)])
+async def test_of_the_services_cj_assessment_alone_has_batches_forgotten(
+    role: Role, is_admitted: bool
+) -> None:
+    token = ServiceToken(SERVICE_SECRET, service="one", audience=AUDIENCE, role=role).token()
+    headers = {"Authorization": f"Bearer {token}"}
+    for service in await services(nowhere):
+        if service.name == llm_provider.providers.NAME:
+            client = service.app.test_client()
+            for answer in (
+                await client.delete("/admin/v1/batches/b", headers=headers),
+                await client.get("/admin/v1/batches/b/export", headers=headers),
+            ):
+                assert (answer.status_code != 403) is is_admitted
+                assert answer.status_code != 401
         await service.close()
 
 

@@ -206,6 +206,10 @@ async def test_the_service_is_ready_and_documents_its_routes(conductor: Conducto
         "/internal/v1/batches/{batch_id}/phases",
         "/admin/v1/set-aside",
         "/admin/v1/set-aside/{worker}/{item}/replay",
+        "/admin/v1/set-aside/{worker}/{item}",
+        "/admin/v1/given-up",
+        "/admin/v1/given-up/{message_id}",
+        "/admin/v1/given-up/{message_id}/replay",
     }
     assert {"200", "422", "503"} <= document["paths"]["/internal/v1/pipelines/define"]["post"][
         "responses"

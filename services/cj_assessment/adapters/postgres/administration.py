@@ -47,7 +47,7 @@ class PostgresAdministration:
                         .returning(assessment_instruction)
                     )
                 ).one()
-            await _audit(connection, by, "instructions.save", owner.subject, _told(before), _told(row))
+            await audit(connection, by, "instructions.save", owner.subject, _told(before), _told(row))
         return instruction_of(row)
 
     async def find(self, owner: Owner) -> Instruction | None:
@@ -74,7 +74,7 @@ class PostgresAdministration:
             if before is None:
                 return False
             await connection.execute(delete(assessment_instruction).where(_INSTRUCTION.id == before.id))
-            await _audit(connection, by, "instructions.delete", owner.subject, _told(before), None)
+            await audit(connection, by, "instructions.delete", owner.subject, _told(before), None)
         return True
 
     async def set_student_prompt(self, assignment_id: str, storage_id: str, *, by: str) -> Instruction | None:
@@ -93,7 +93,7 @@ class PostgresAdministration:
                 return None
             row = await _updated(connection, before, {column: storage_id, "updated_at": func.now()})
             operation = f"{column.removesuffix('_storage_id')}.upload"
-            await _audit(connection, by, operation, owner.subject, _told(before), _told(row))
+            await audit(connection, by, operation, owner.subject, _told(before), _told(row))
         return instruction_of(row)
 
     async def delete_anchor(self, number: int, *, by: str) -> Anchor | None:
@@ -106,7 +106,7 @@ class PostgresAdministration:
             if row is None:
                 return None
             subject = f"assignment {row.assignment_id}"
-            await _audit(connection, by, "anchors.delete", subject, anchor_told(row), None)
+            await audit(connection, by, "anchors.delete", subject, anchor_told(row), None)
         return anchor_of(row)
 
     async def changes(self, *, before: int | None, limit: int) -> Sequence[Change]:
@@ -186,7 +186,7 @@ def anchor_told(row: Row[Any]) -> JsonObject:
     }
 
 
-async def _audit(
+async def audit(
     connection: AsyncConnection,
     by: str,
     operation: str,
@@ -194,5 +194,6 @@ async def _audit(
     before: JsonObject | None,
     after: JsonObject | None,
 ) -> None:
+    """Keep who has changed what, in the transaction of the change."""
     change = {"by": by, "operation": operation, "subject": subject, "before": before, "after": after}
     await connection.execute(insert(admin_change).values(**change))

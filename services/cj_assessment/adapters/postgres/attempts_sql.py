@@ -155,11 +155,12 @@ RECORD_ANSWERS = text(
     WITH answer AS (
         SELECT * FROM {ANSWERS.source}
     ), matching AS (
-        SELECT answer.*, attempt.withdrawn_at FROM answer
+        SELECT answer.*, attempt.withdrawn_at, batch.texts_deleted_at IS NOT NULL AS is_forgotten FROM answer
         JOIN comparison_attempt AS attempt ON attempt.id = answer.attempt_id
              AND (attempt.request_id IS NULL OR attempt.request_id = answer.request_id)
         JOIN comparison ON comparison.id = attempt.comparison_id
-        WHERE answer.batch_id = (SELECT batch_id FROM assessment_batch WHERE id = attempt.job_id)
+        JOIN assessment_batch AS batch ON batch.id = attempt.job_id
+        WHERE answer.batch_id = batch.batch_id
           AND answer.essay_a_id = (SELECT essay_id FROM batch_essay
                                    WHERE job_id = attempt.job_id AND item = comparison.slot_a)
           AND answer.essay_b_id = (SELECT essay_id FROM batch_essay
@@ -169,8 +170,9 @@ RECORD_ANSWERS = text(
             outcome = CASE WHEN matching.winner IS NOT NULL THEN 'answered'
                            WHEN matching.withdrawn_at IS NOT NULL THEN 'withdrawn' ELSE 'refused' END,
             request_id = matching.request_id, winner = matching.winner,
-            justification = matching.justification, confidence = matching.confidence,
-            error_code = matching.error_code, error_message = matching.error_message,
+            justification = CASE WHEN NOT matching.is_forgotten THEN matching.justification END,
+            confidence = matching.confidence, error_code = matching.error_code,
+            error_message = CASE WHEN NOT matching.is_forgotten THEN matching.error_message END,
             stops_batch = matching.stops_batch, provider = matching.provider, model = matching.model,
             prompt_tokens = matching.prompt_tokens, completion_tokens = matching.completion_tokens,
             cost_usd = matching.cost_usd, price_known = matching.price_known,

@@ -224,6 +224,7 @@ def _columns(batch: Batch) -> Mapping[str, object]:
         "target_reliability": batch.limits.target_reliability,
         "deadline": batch.limits.deadline,
         "callback_url": batch.callback_url,
+        "allowed_regions": None if batch.allowed_regions is None else ",".join(batch.allowed_regions),
         "state": batch.state,
         "assignment_id": batch.assignment_id,
         "judges": _judge_rows(batch.judges),
@@ -269,4 +270,5 @@ def _fields(row: Row[Any]) -> dict[str, Any]:
         "last_round": row.last_round,
         "check_at": row.next_check_at,
         "stop_reason": row.stop_reason,
+        "allowed_regions": None if row.allowed_regions is None else tuple(row.allowed_regions.split(",")),
     }

@@ -143,7 +143,7 @@ REOPEN = text(
     UPDATE assessment_batch SET
         state = CASE WHEN started_at IS NULL THEN 'accepted' ELSE 'judging' END,
         ended_at = NULL, stop_reason = NULL, error = NULL, consumption_reported_at = NULL, next_check_at = now()
-    WHERE id = :job_id AND state = 'failed'
+    WHERE id = :job_id AND state = 'failed' AND texts_deleted_at IS NULL
     """
 )
 # What was outstanding when the batch ended was withdrawn: it is asked again, under a new attempt.

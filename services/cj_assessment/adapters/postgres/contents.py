@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import text
+from sqlalchemy import func, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,8 +22,10 @@ class PostgresContents:
         self._connection = connection
 
     async def put(self, *, storage_id: str, body: bytes) -> None:
-        row = {"storage_id": storage_id, "body": body}
-        await self._connection.execute(upsert(content).values(row).on_conflict_do_nothing())
+        # Posted again, it is as new: somebody is about to refer to it, and it must not be deleted before.
+        posted = upsert(content).values(storage_id=storage_id, body=body)
+        again = posted.on_conflict_do_update(index_elements=["storage_id"], set_={"created_at": func.now()})
+        await self._connection.execute(again)
 
     async def read(self, storage_ids: Collection[str]) -> Mapping[str, bytes]:
         rows = await self._connection.execute(_READ, {"ids": list(storage_ids)})

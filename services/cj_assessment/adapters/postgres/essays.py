@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cj_assessment.adapters.postgres.tables import batch_essay
 from cj_assessment.domain.batch import Essay, JobId
-from cj_assessment.domain.texts import Signal
+from cj_assessment.domain.signals import Signal
 from cj_assessment.ports import EssayCounts
 
 

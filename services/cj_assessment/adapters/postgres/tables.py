@@ -43,8 +43,15 @@ content = Table(
     metadata,
     Column("storage_id", Text, primary_key=True, comment="SHA-256 of the bytes, hex"),
     Column("body", LargeBinary, nullable=False),
-    _now("created_at"),
+    Column(
+        "created_at",
+        DateTime(timezone=True),
+        nullable=False,
+        server_default=func.now(),
+        comment="when it was last posted",
+    ),
 )
+Index("content_age", content.c.created_at)
 
 assessment_instruction = Table(
     "assessment_instruction",
@@ -88,6 +95,7 @@ admin_change = Table(
     Column("before", JSONB(none_as_null=True)),
     Column("after", JSONB(none_as_null=True)),
 )
+Index("admin_change_age", admin_change.c.at, postgresql_using="brin")
 
 assessment_batch = Table(
     "assessment_batch",
@@ -133,6 +141,12 @@ assessment_batch = Table(
         server_default=text("0"),
         comment="comparisons in the consumption events so far",
     ),
+    Column("allowed_regions", Text, comment="where its texts may be sent, comma separated; null is anywhere"),
+    Column(
+        "texts_deleted_at",
+        DateTime(timezone=True),
+        comment="texts, prompts and raw answers are deleted: it cannot be judged again",
+    ),
     CheckConstraint(
         "state IN ('accepted', 'judging', 'completed', 'completed_with_failures', 'failed', 'cancelled')",
         name="assessment_batch_state",
@@ -147,6 +161,21 @@ Index(
     "assessment_batch_unreported",
     assessment_batch.c.ended_at,
     postgresql_where=text("ended_at IS NOT NULL AND consumption_reported_at IS NULL"),
+)
+
+Index(
+    "assessment_batch_with_texts",
+    assessment_batch.c.ended_at,
+    postgresql_where=text("texts_deleted_at IS NULL"),
+)
+STUDENT_PROMPT = "request #>> '{student_prompt_ref,references,student_prompt_text,storage_id}'"
+"""SQL: where the students' task of a batch is kept."""
+
+Index(
+    "assessment_batch_student_prompt",
+    text(f"({STUDENT_PROMPT})"),
+    postgresql_where=text("texts_deleted_at IS NULL"),
+    _table=assessment_batch,
 )
 
 batch_problem = Table(
@@ -172,6 +201,9 @@ batch_essay = Table(
     Column("hidden_characters", Integer, nullable=False, server_default=text("0")),
     UniqueConstraint("job_id", "essay_id", name="batch_essay_id"),
 )
+
+Index("batch_essay_named", batch_essay.c.essay_id)
+Index("batch_essay_text", batch_essay.c.text_storage_id)
 
 comparison = Table(
     "comparison",
@@ -292,6 +324,25 @@ score_snapshot = Table(
     Column("forecast", JSONB, comment="what further judging would bring; null when judging is over"),
     Column("decision", Text, nullable=False, comment="judge_more or the stop reason"),
 )
+
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("batch_id", Text, primary_key=True, comment="the batch that somebody wants forgotten"),
+    Column("everything", Boolean, nullable=False, comment="scores and ids too"),
+    Column("requested_by", Text, nullable=False),
+    _now("requested_at"),
+    _now("next_step_at"),
+    Column(
+        "elsewhere", ARRAY(Text), nullable=False, comment="texts to be deleted in an external content service"
+    ),
+    Column(
+        "kept_elsewhere", Integer, nullable=False, server_default=text("0"), comment="texts that it keeps"
+    ),
+    Column("requests_erased", Integer, comment="at the LLM Provider; null until it has erased them all"),
+    Column("completed_at", DateTime(timezone=True)),
+)
+Index("erasure_open", erasure.c.next_step_at, postgresql_where=text("completed_at IS NULL"))
 
 outbox = outbox_table(metadata)
 inbox = inbox_table(metadata)

@@ -7,7 +7,7 @@ import pytest
 from cj_assessment.domain.announcing import failed_event
 from cj_assessment.domain.batch import Anchor, JobId
 from cj_assessment.domain.deciding import Measured
-from cj_assessment.domain.texts import Signal
+from cj_assessment.domain.signals import Signal
 from cj_assessment.tests.building import essays
 from cj_assessment.tests.storing import REQUEST, Stored, answer
 from event_contracts import (

@@ -21,7 +21,7 @@ from cj_assessment.domain.batch import (
     with_text,
 )
 from cj_assessment.domain.results import ranks
-from cj_assessment.domain.texts import Signal
+from cj_assessment.domain.signals import Signal
 from cj_assessment.tests.building import NOW, request
 from cj_assessment.use_cases.prepare_batch import usable_anchors
 from event_contracts import ContextOrigin, InvalidRequest, LLMConfigOverrides

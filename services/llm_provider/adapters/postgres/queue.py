@@ -244,9 +244,6 @@ class PostgresQueue:
         )
         return status_of(rows[0]) if rows else None
 
-    async def forget_prompts(self, *, older_than: timedelta, limit: int) -> int:
-        return (await self._connection.execute(sql.FORGET, {"age": older_than, "limit": limit})).rowcount
-
     async def counts(self) -> Sequence[StateCount]:
         return [
             StateCount(provider=row.provider, state=QueueState(row.state), requests=row.requests)

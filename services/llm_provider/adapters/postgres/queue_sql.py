@@ -376,14 +376,3 @@ COUNTS = text(
 )
 
 OPEN_MODELS = text("SELECT DISTINCT provider, model FROM judge_request WHERE ended_at IS NULL")
-
-FORGET = text(
-    """
-    UPDATE judge_request SET system_prompt = NULL, prompt_blocks = NULL
-    WHERE id IN (
-        SELECT id FROM judge_request
-        WHERE ended_at < now() - CAST(:age AS interval) AND ended_at IS NOT NULL AND prompt_blocks IS NOT NULL
-        ORDER BY ended_at LIMIT :limit FOR UPDATE SKIP LOCKED
-    )
-    """
-)

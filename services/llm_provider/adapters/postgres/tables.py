@@ -126,6 +126,13 @@ judge_request = Table(
     ),
     Column("ended_at", TIMESTAMP),
     Column("result", Text, comment="JSON"),
+    Column(
+        "is_erased",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="prompt, reasons and what else the caller sent are deleted",
+    ),
     CheckConstraint(
         "callback_topic IS NOT NULL OR callback_url IS NOT NULL", name="judge_request_has_callback"
     ),
@@ -177,6 +184,14 @@ Index(
     _column.ended_at,
     postgresql_where=text("ended_at IS NOT NULL AND prompt_blocks IS NOT NULL"),
 )
+
+Index(
+    "judge_request_with_answer",
+    _column.ended_at,
+    postgresql_where=text("ended_at IS NOT NULL AND NOT is_erased"),
+)
+Index("judge_request_ended", _column.ended_at, postgresql_where=text("ended_at IS NOT NULL"))
+Index("judge_request_of_batch", _column.batch_id, _column.seq)
 
 meter = Table(
     "meter",

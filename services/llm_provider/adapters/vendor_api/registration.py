@@ -37,7 +37,8 @@ class ConnectedVendor:
     """A provider that can be called here.
 
     ``account`` is the secret that names the account at the vendor, whose limits all replicas share. ``price`` and
-    ``structured_output`` replace what the manifest says, for judges whose settings decide that.
+    ``structured_output`` replace what the manifest says, for judges whose settings decide that. ``url`` is the address
+    that is called, None for a judge that calls nobody.
     """
 
     judge: Judge
@@ -45,6 +46,7 @@ class ConnectedVendor:
     account: str | None = None
     price: Callable[[Usage], Decimal] | None = None
     structured_output: str | None = None
+    url: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -188,18 +188,3 @@ async def test_calls_that_are_recorded_twice_count_once(database_url: str) -> No
 
     assert (meter.failures, meter.last_error_code) == (1, "LLM_PROVIDER_UNAVAILABLE")
     assert (request.failures, request.state, spending.calls) == (1, "delayed", 1)
-
-
-async def test_prompts_are_deleted_in_bounded_steps(database_url: str) -> None:
-    async with stored(database_url) as queue:
-        await queue.add(*[judge_request() for _ in range(5)])
-        await queue.execute(
-            "UPDATE judge_request SET state = 'failed', result = '{}', ended_at = now() - interval '8 days'"
-        )
-        deleted = []
-        for _ in range(4):
-            async with queue.store.transaction() as transaction:
-                deleted.append(await transaction.queue.forget_prompts(older_than=timedelta(days=7), limit=2))
-        left = await queue.rows("SELECT 1 FROM judge_request WHERE prompt_blocks IS NOT NULL")
-
-    assert (deleted, left) == ([2, 2, 1, 0], [])

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from event_contracts import LLMConfigOverrides
+from event_contracts import InvalidLlmConfig, LLMConfigOverrides
 from llm_provider.adapters.catalogue import ManifestCatalogue
 from llm_provider.adapters.vendor_api.registration import ConnectedVendor
 from llm_provider.adapters.vendors.simulated import Settings
@@ -34,6 +34,28 @@ def catalogue(**own_limits: Limits) -> ManifestCatalogue:
         needs={"google": "set LLM_PROVIDER_GOOGLE_API_KEY"},
         own_limits=own_limits,
     )
+
+
+@pytest.mark.parametrize(
+    ("installation", "allowed"), [(["eu"], None), (None, ["eu"]), (["eu", "global"], ["eu"])]
+)
+def test_texts_go_only_where_installation_and_caller_both_allow_it(
+    installation: list[str] | None, allowed: list[str] | None
+) -> None:
+    anthropic = ConnectedVendor(judge=NOBODY, url="https://api.anthropic.com")
+    openai = ConnectedVendor(judge=NOBODY, url="https://eu.api.openai.com/v1")
+    narrowed = ManifestCatalogue(
+        default_provider="mock",
+        vendors={"anthropic": anthropic, "openai": openai, "mock": ConnectedVendor(judge=NOBODY)},
+        needs={},
+        own_limits={},
+        allowed_regions=installation,
+    )
+
+    with pytest.raises(InvalidLlmConfig, match="anthropic judges in region 'global', and allowed here is eu"):
+        narrowed.check_region(provider="anthropic", allowed=allowed)
+    narrowed.check_region(provider="openai", allowed=allowed)
+    narrowed.check_region(provider="mock", allowed=allowed)
 
 
 def test_a_provider_without_an_account_is_refused_with_what_to_set_and_with_those_that_have_one() -> None:

@@ -148,7 +148,9 @@ class AcceptComparisons:
             _require_two_essays(item)
             if item.callback_url is not None:
                 self.callbacks.check(item.callback_url)
-            request = self._request(item, body, self._parameters(item, resolved), now)
+            parameters = self._parameters(item, resolved)
+            self.catalogue.check_region(provider=parameters.provider, allowed=item.allowed_regions)
+            request = self._request(item, body, parameters, now)
             _require_time(request)
             self._require_cap(request)
         except InvalidRequest as error:

@@ -31,6 +31,7 @@ def _connect(settings: Settings, client: httpx2.AsyncClient) -> ConnectedVendor 
         judge=AnthropicJudge(client, api_key=key, base_url=url),
         batch=AnthropicBatches(client, api_key=key, base_url=url),
         account=key,
+        url=url,
     )
 
 

@@ -31,6 +31,7 @@ def _connect(settings: Settings, client: httpx2.AsyncClient) -> ConnectedVendor 
         judge=GoogleJudge(client, api_key=key, base_url=url),
         batch=GoogleBatches(client, api_key=key, base_url=url),
         account=key,
+        url=url,
     )
 
 

@@ -37,6 +37,7 @@ def _connect(settings: Settings, client: httpx2.AsyncClient) -> ConnectedVendor 
     return ConnectedVendor(
         judge=OpenAiCompatibleJudge(client, base_url=settings.url, api_key=key),
         account=key,
+        url=settings.url,
         structured_output=settings.output,
     )
 

@@ -29,6 +29,7 @@ def _connect(settings: Settings, client: httpx2.AsyncClient) -> ConnectedVendor 
     return ConnectedVendor(
         judge=OpenRouterJudge(client, api_key=key, base_url=url),
         account=key,
+        url=url,
     )
 
 

@@ -1,0 +1,133 @@
+"""The service's HTTP routes for administrators who answer for personal data: forget a batch, tell what is held."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from event_contracts import (
+    MAX_RESULTS_PER_BATCH,
+    Count,
+    ErrorBody,
+    Flag,
+    Identifier,
+    Name,
+    UtcDatetime,
+    WireModel,
+)
+from pydantic import BaseModel, Field
+from quart import Blueprint, Response
+from quart_schema import document_response, validate_querystring
+from service_kit.http.bodies import answers
+from service_kit.http.permissions import Permission, caller, requires
+
+from cj_assessment.domain.batch import BatchId
+from cj_assessment.domain.erasure import Erasure
+
+Document = Awaitable[AsyncIterator[bytes]]
+
+
+class ErasureView(WireModel):
+    """A batch that is being forgotten: who has not finished yet, and what an external content service keeps."""
+
+    batch_id: Identifier
+    everything: Flag
+    requested_by: Name
+    requested_at: UtcDatetime
+    completed_at: UtcDatetime | None
+    waiting_for: Annotated[tuple[Name, ...], Field(max_length=MAX_RESULTS_PER_BATCH)]
+    requests_erased: Count | None
+    texts_kept_elsewhere: Count
+
+
+class ForgetQuery(BaseModel):
+    """With `everything`, scores, grades and ids are deleted as well."""
+
+    everything: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrivacyActions:
+    """What the routes call."""
+
+    forget: Callable[..., Awaitable[Erasure]]
+    erasure: Callable[[BatchId], Awaitable[Erasure]]
+    export_batch: Callable[..., Document]
+    export_essay: Callable[..., Document]
+
+
+def privacy_api(actions: PrivacyActions) -> Blueprint:
+    """The routes, for administrators."""
+    blueprint = Blueprint("privacy", __name__, url_prefix="/admin/v1")
+
+    @blueprint.delete("/batches/<batch_id>")
+    @validate_querystring(ForgetQuery)
+    @answers(ErasureView, 202)
+    @document_response(ErrorBody, 401)
+    @document_response(ErrorBody, 403)
+    @document_response(ErrorBody, 404)
+    @document_response(ErrorBody, 409)
+    @requires(Permission.ADMINISTER)
+    async def forget(batch_id: str, query_args: ForgetQuery) -> ErasureView:
+        """Forget a batch: texts, prompts, raw answers and names, here, at the LLM Provider and in the content store.
+
+        Here they are gone with the answer; `waiting_for` names who has still to do it. Repeating it changes nothing.
+        """
+        erasure = await actions.forget(
+            BatchId(batch_id), everything=query_args.everything, by=caller().subject
+        )
+        return _view(erasure)
+
+    @blueprint.get("/batches/<batch_id>/erasure")
+    @answers(ErasureView)
+    @document_response(ErrorBody, 401)
+    @document_response(ErrorBody, 403)
+    @document_response(ErrorBody, 404)
+    @requires(Permission.ADMINISTER)
+    async def erasure(batch_id: str) -> ErasureView:
+        """How far the forgetting of a batch is."""
+        return _view(await actions.erasure(BatchId(batch_id)))
+
+    @blueprint.get("/batches/<batch_id>/export")
+    @document_response(ErrorBody, 401)
+    @document_response(ErrorBody, 403)
+    @document_response(ErrorBody, 404)
+    @document_response(ErrorBody, 502)
+    @requires(Permission.ADMINISTER)
+    async def export_batch(batch_id: str) -> Response:
+        """Everything that is held about a batch, here and at the LLM Provider, as one JSON document."""
+        document = await actions.export_batch(BatchId(batch_id), by=caller().subject)
+        return _download(document, name="batch")
+
+    @blueprint.get("/essays/<essay_id>/export")
+    @document_response(ErrorBody, 401)
+    @document_response(ErrorBody, 403)
+    @document_response(ErrorBody, 404)
+    @document_response(ErrorBody, 502)
+    @requires(Permission.ADMINISTER)
+    async def export_essay(essay_id: str) -> Response:
+        """Everything that is held under an essay's id, in whatever batch, without the essays it was compared with."""
+        document = await actions.export_essay(essay_id, by=caller().subject)
+        return _download(document, name="essay")
+
+    return blueprint
+
+
+def _view(erasure: Erasure) -> ErasureView:
+    return ErasureView(
+        batch_id=erasure.batch_id,
+        everything=erasure.everything,
+        requested_by=erasure.requested_by,
+        requested_at=erasure.requested_at,
+        completed_at=erasure.completed_at,
+        waiting_for=erasure.waiting_for,
+        requests_erased=erasure.requests_erased,
+        texts_kept_elsewhere=erasure.kept_elsewhere,
+    )
+
+
+def _download(document: AsyncIterator[bytes], *, name: str) -> Response:
+    response = Response(document, content_type="application/json")
+    response.timeout = None  # as long as its reader takes
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.json"'
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,44 @@
+"""How long this service keeps what; ``documentation/explanation/privacy.md`` says why."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from service_kit.work.retention import RetentionRule, delete_older
+
+from cj_assessment.adapters.postgres import erasing_sql
+
+BATCHES_PER_STEP: Final = 4
+"""The largest batch has 5,000 texts and some 75,000 answers."""
+
+
+def retention_rules(
+    *,
+    keep_texts: timedelta,
+    keep_results: timedelta | None,
+    keep_erasures: timedelta,
+    keep_changes: timedelta,
+) -> Sequence[RetentionRule]:
+    """Without ``keep_results``, scores and grades are kept until somebody wants their batch forgotten."""
+    results = RetentionRule(
+        name="results",
+        keep=keep_results or timedelta(0),
+        statement=erasing_sql.DELETE_OLD_BATCHES,
+        rows=BATCHES_PER_STEP,
+    )
+    return (
+        RetentionRule(
+            name="texts and raw answers",
+            keep=keep_texts,
+            statement=erasing_sql.ERASE_OLD_TEXTS,
+            rows=BATCHES_PER_STEP,
+        ),
+        RetentionRule(
+            name="texts that nothing refers to", keep=keep_texts, statement=erasing_sql.DELETE_UNUSED_CONTENT
+        ),
+        RetentionRule(name="erasures", keep=keep_erasures, statement=delete_older("erasure", "completed_at")),
+        RetentionRule(
+            name="changes by administrators", keep=keep_changes, statement=delete_older("admin_change", "at")
+        ),
+        *(() if keep_results is None else (results,)),
+    )

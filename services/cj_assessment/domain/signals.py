@@ -1,0 +1,163 @@
+"""Signals in an essay's text: reasons for a person to look at it, found in time proportional to its length.
+
+The patterns know what people have tried. They will not know what somebody thinks of tomorrow: against instructions to
+the judge stands the fence around each text, whatever is found here.
+"""
+
+import base64
+import binascii
+import codecs
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Final
+
+
+class Signal(StrEnum):
+    """Why a person should look at an essay."""
+
+    HIDDEN_CHARACTERS = "hidden_characters"
+    ADDRESSES_THE_JUDGE = "addresses_the_judge"
+    ROLE_MARKER = "role_marker"
+    FORGED_ANSWER = "forged_answer"
+    FORGED_BOUNDARY = "forged_boundary"
+    ENCODED_TEXT = "encoded_text"
+    ANCHOR_TEXT = "anchor_text"
+
+
+# Possessive quantifiers give nothing back: a run of spaces is read once, however the rest of the pattern fails.
+_ADDRESSES = re.compile(
+    r"""
+    \b(?:ignore|disregard|forget|ignorera|bortse\s++från|glöm)
+        (?:\s++(?:all|any|of|the|your|my|these|previous|prior|earlier|above|given|alla|de|dina|tidigare|föregående
+            |ovanstående)){0,5}
+        \s++(?:instructions?|prompts?|rules|criteria|rubric|instruktion\w*|regler\w*|kriteri\w*)\b
+    | \b(?:you\s++are|act\s++as|du\s++är|agera\s++som)\s++(?:an?\s++|the\s++|en\s++|ett\s++)?
+        (?:\w++\s++)?(?:grader|judge|examiner|evaluator|assessor|language\s++model|ai|llm|bedömare|språkmodell)\b(?!\s++(?:of|av)\b)
+    | \b(?:dear|hello|hi|attention|to\s++the|kära|bäste|hej)\s++
+        (?:grader|judge|examiner|evaluator|assessor|llm|ai|bedömare|examinator)\b
+    | \b(?:choose|pick|select|prefer|vote\s++for|välj|rösta\s++på)\s++
+        (?:this|my|the\s++following|essay\s++[ab12]|den\s++här|min|denna)\b[^.!?\n]{0,20}
+        \b(?:essay|text|answer|winner|uppsats\w*|svar\w*|vinnare\w*)\b
+    | \b(?:essay|uppsats)\s++[ab]\b[^.!?\n]{0,30}
+        \b(?:is\s++(?:clearly\s++)?better|wins|winner|should\s++win|must\s++win|är\s++(?:klart\s++)?bättre|vinner|ska\s++vinna)\b
+    | \b(?:give|award|ge|sätt)\s++(?:this|my|me|it|mig|den\s++här|denna|min)\b[^.!?\n]{0,40}
+        \b(?:highest|top|best|full|maximum|högsta|bästa|full|topp)\w*+\s++(?:grades?|scores?|marks?|betyg\w*|poäng\w*)\b
+    | \b(?:note|message|instructions?|attention)\s++(?:to|for)\s++(?:the\s++|an?\s++)?
+        (?:grader|judge|examiner|evaluator|assessor|language\s++model|ai|llm)\b
+    | \btill\s++(?:ai\b|ai:n\b|bedömaren\b|examinatorn\b|den\s++som\s++(?:rättar|bedömer)\b)
+    | \bwhoever\s++(?:grades|marks|judges|rates|is\s++(?:grading|marking|judging))\s++this\b
+    | \bthis\s++(?:essay|text)\s++(?:must|has\s++to|should|will)\s++(?:win|be\s++chosen|be\s++ranked|receive|get)\b
+    | \bif\s++this\s++(?:essay|text)\s++wins\b
+    | \b(?:den\s++här|denna)\s++(?:texten?|uppsatsen?)\s++(?:ska|måste|bör)\s++(?:vinna|få|väljas)\b
+    | \b(?:say|answer|decide|svara|säg|skriv)\s++(?:that|att)\s++(?:this|den\s++här|denna)\s++
+        (?:essay|texten?|uppsatsen?)\s++(?:is|är)\b
+    | \b(?:new|updated|nya|uppdaterade)\s++(?:instructions?|instruktioner)\s*+:
+    | \bthat\s++this\s++(?:essay|text)\s++wins\b
+    | \bas\s++an?\s++(?:large\s++)?language\s++model\b[^.!?\n]{0,20}\byou\b
+    | \b(?:admin|system|developer)\s++override\b
+    | \byour\s++system\s++prompt\b
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_ROLE_MARKER = re.compile(
+    r"""
+    ^[^\S\n]*+\#{0,6}+[^\S\n]*+\[?(?:system|assistant|developer|human|user)\]?[^\S\n]*+
+        (?:prompt|message)?[^\S\n]*+:
+    | ^[^\S\n]*+systemmeddelande[^\S\n]*+:
+    | <\|?\s*+/?(?:im_start|im_end|system|assistant|user|endoftext|eot_id|start_header_id)\s*+\|?>
+    | </?(?:tool_result|tool_call|function_results?|function_calls?)\b
+    | \[/?INST\] | <</?SYS>>
+    | "winner"\s*+:
+    """,
+    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
+)
+_FORGED_ANSWER = re.compile(
+    r"""
+    'winner'\s*+: | ["']confidence["']\s*+:\s*+[0-9]
+    | \bwinner\s*+[=:]\s*+["']?(?:essay\s++)?[ab]\b
+    | ^[^\S\n]*+(?:final\s++)?(?:verdict|justification)\s*+:
+    | \bgrade\s*+:\s*+[a-f][+-]?\.\s++justification\b
+    | \bslutgiltigt\s++omdöme\s*+:
+    """,
+    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
+)
+_FORGED_BOUNDARY = re.compile(
+    r"""
+    </?essay_ | </?(?:essays?|documents?|instructions?|prompt|user_input)>
+    | ^[^\S\n]*+(?:essay|uppsats)\s++[ab][^\S\n]*+:[^\S\n]*+(?:\n|[^\n])
+    | ^[^\S\n]*+(?:-{3,}+|={3,}+|\#{3,}+|<{2,}+)[^\S\n]*+(?:end\s++of|slut\s++på)\b
+    | <!--
+    | \bwhich\s++essay\s++is\s++better\?\s++answer\s++with\b
+    """,
+    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
+)
+
+_BASE64 = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{24,}+={0,2}+(?![A-Za-z0-9+/=])")
+_CODES = re.compile(
+    r"""
+    \b(?:[0-9a-f]{2}){24,}+\b | \b(?:[0-9a-f]{2}[ :]){12,}+ | (?:\b[01]{8}\ ){5,}+ | (?:%[0-9a-f]{2}){8,}+
+    | (?:&\#x?[0-9a-f]{2,6};\s?+){6,}+ | (?:\\u[0-9a-f]{4}\s?+){6,}+ | (?:\b\w\ {1,3}+){8,}+\w\b
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+LOOKALIKE_LETTERS: Final = 8
+"""So many letters in a row in a style that only signs and formulas have are writing in disguise."""
+_LOOKALIKES = re.compile(
+    rf"(?:[\uff21-\uff3a\uff41-\uff5a\U0001d400-\U0001d7ff]\s?+){{{LOOKALIKE_LETTERS},}}+"
+)
+_OTHER_ALPHABETS = re.compile(r"\b(?=\w*+)(?:[a-z]++[\u0370-\u052f]|[\u0370-\u052f]++[a-z])", re.IGNORECASE)
+MIXED_WORDS: Final = 2
+"""Words of two alphabets: one may be a name or a unit."""
+_DIGITS_AS_LETTERS: Final = str.maketrans("013457", "oieast")
+_WORD_WITH_DIGITS = re.compile(r"[a-z][013457]|[013457][a-z]", re.IGNORECASE)
+LONGEST_DECODED: Final = 4_096
+_PRINTED_SHARE: Final = 0.95
+
+
+def signals_in(text: str) -> Iterator[Signal]:
+    """The signals of a text without hidden characters."""
+    if addresses_the_judge(text):
+        yield Signal.ADDRESSES_THE_JUDGE
+    if _ROLE_MARKER.search(text):
+        yield Signal.ROLE_MARKER
+    if _FORGED_ANSWER.search(text):
+        yield Signal.FORGED_ANSWER
+    if _FORGED_BOUNDARY.search(text):
+        yield Signal.FORGED_BOUNDARY
+    if is_encoded(text):
+        yield Signal.ENCODED_TEXT
+
+
+def addresses_the_judge(text: str) -> bool:
+    """True where the text speaks to whoever judges it."""
+    return _ADDRESSES.search(text) is not None
+
+
+def is_encoded(text: str) -> bool:
+    """True where part of the text has to be decoded to be read, or is written in look-alike letters."""
+    return (
+        _CODES.search(text) is not None
+        or _LOOKALIKES.search(text) is not None
+        or any(_decodes_to_text(found[0]) for found in _BASE64.finditer(text))
+        or sum(1 for _ in _OTHER_ALPHABETS.finditer(text)) >= MIXED_WORDS
+        or any(addresses_the_judge(spelt) for spelt in _spelt_otherwise(text))
+    )
+
+
+def _spelt_otherwise(text: str) -> Iterator[str]:
+    yield codecs.encode(text, "rot13")
+    if _WORD_WITH_DIGITS.search(text):
+        yield text.translate(_DIGITS_AS_LETTERS)
+
+
+def _decodes_to_text(run: str) -> bool:
+    """True for Base64 of readable text: long words and identifiers decode to anything."""
+    whole = run.rstrip("=")[:LONGEST_DECODED]
+    try:
+        decoded = base64.b64decode(whole[: len(whole) - len(whole) % 4])
+        readable = decoded.decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return False
+    printed = sum(character.isprintable() for character in readable)
+    return " " in readable and printed >= _PRINTED_SHARE * len(readable)

@@ -1,0 +1,35 @@
+"""How long this service keeps what; ``documentation/explanation/privacy.md`` says why."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+from service_kit.work.retention import RetentionRule, delete_older
+
+from llm_provider.adapters.postgres import erasing_sql
+
+PROMPTS_PER_STEP: Final = 500
+"""A prompt holds two essays."""
+
+
+def retention_rules(
+    *, keep_prompts: timedelta, keep_answers: timedelta, keep_requests: timedelta, keep_spending: timedelta
+) -> Sequence[RetentionRule]:
+    """Of requests, from their end; of the sums, from their day."""
+    return (
+        RetentionRule(
+            name="prompts",
+            keep=keep_prompts,
+            statement=erasing_sql.DELETE_OLD_PROMPTS,
+            rows=PROMPTS_PER_STEP,
+        ),
+        RetentionRule(name="raw answers", keep=keep_answers, statement=erasing_sql.ERASE_OLD_ANSWERS),
+        RetentionRule(
+            name="requests and their calls", keep=keep_requests, statement=erasing_sql.DELETE_OLD_REQUESTS
+        ),
+        RetentionRule(name="batch jobs", keep=keep_requests, statement=erasing_sql.DELETE_OLD_JOBS),
+        RetentionRule(name="spending", keep=keep_spending, statement=delete_older("spending", "day")),
+        RetentionRule(
+            name="cost alerts", keep=keep_spending, statement=delete_older("cost_alert", "raised_at")
+        ),
+    )
