@@ -10,6 +10,7 @@ from typing import Final
 
 import httpx2
 from service_kit.running import Service, run_services
+from service_kit.tests.tokens import ADMIN
 
 PROBE_SECONDS: Final = 0.005
 ATTEMPTS: Final = 5
@@ -28,8 +29,8 @@ class Live:
     longest_lag: float = 0.0
 
     def client(self) -> httpx2.Client:
-        """A client of the service."""
-        return httpx2.Client(base_url=self.url, timeout=60)
+        """A client of the service, which shows an administrator's token unless a request shows another."""
+        return httpx2.Client(base_url=self.url, timeout=60, headers=ADMIN)
 
     def lag_of(self, send: Callable[[], object]) -> float:
         """The lag that a call causes, at best: a collection of garbage, for one, may fall into any of them."""
