@@ -14,7 +14,6 @@ from model_manifest import (
     list_providers,
     validate_llm_overrides,
 )
-from pydantic import ValidationError
 
 TODAY = date(2026, 11, 24)
 USABLE = [model for model in list_models(include_deprecated=True) if not model.is_retired(TODAY)]
@@ -72,9 +71,8 @@ def test_an_unknown_provider_is_refused_with_the_providers_there_are() -> None:
         resolve(provider_override="nobody")
 
 
-def test_an_upper_case_provider_is_refused() -> None:
-    with pytest.raises(ValidationError, match="lower case"):
-        resolve(provider_override="OpenAI")
+def test_a_provider_in_capitals_is_the_same_provider() -> None:
+    assert resolve(provider_override="OpenAI") == resolve(provider_override="openai")
 
 
 def test_an_unknown_model_is_refused_with_the_models_there_are() -> None:
