@@ -15,7 +15,7 @@ from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tests.tokens import OpenGate
 
 
-def slow_service(database_url: str, port: int, folder: Path) -> Service:
+def slow_service(database_url: str, port: int, folder: Path, *more: Blueprint) -> Service:
     """A service whose one route takes its time."""
     blueprint = Blueprint("slow", __name__)
 
@@ -30,7 +30,7 @@ def slow_service(database_url: str, port: int, folder: Path) -> Service:
         name="slow",
         title="Slow",
         version="1",
-        blueprints=[blueprint],
+        blueprints=[blueprint, *more],
         checks={},
         metrics=metrics,
         gate=OpenGate(),

@@ -12,6 +12,8 @@ from pathlib import Path
 import httpx2
 import pytest
 from event_contracts import ConfigurationError
+from quart import Blueprint
+from service_kit.http.permissions import open_to_all
 from service_kit.messaging.event_bus import BusUnavailable, MemoryEventBus
 from service_kit.running import BackgroundLoop, EndedUnexpectedly, Service, run_services
 from service_kit.tests.builders import captured_logs, eventually
@@ -130,7 +132,9 @@ async def test_a_request_under_way_is_answered_before_the_service_ends(service: 
     assert answer.json() == {"done": "yes"}
 
 
-async def test_a_request_under_way_still_finds_the_workers_at_work(service: Service) -> None:
+async def test_a_request_under_way_still_finds_the_workers_at_work(
+    database_url: str, port: int, migrations: Path
+) -> None:
     asked, worked = asyncio.Event(), asyncio.Event()
 
     async def step() -> None:
@@ -139,16 +143,20 @@ async def test_a_request_under_way_still_finds_the_workers_at_work(service: Serv
         worked.set()
         await forever()
 
-    @service.app.get("/needs-a-worker")
+    blueprint = Blueprint("working", __name__)
+
+    @blueprint.get("/needs-a-worker")
+    @open_to_all("a test")
     async def needs_a_worker() -> dict[str, str]:
         asked.set()
         await worked.wait()
         return {"done": "yes"}
 
+    service = slow_service(database_url, port, migrations, blueprint)
     running = Running([replace(service, workers=[Worker(name="w", step=step)])])
     await running.until_started()
 
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as client:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         asking = asyncio.create_task(client.get("/needs-a-worker"))
         await asked.wait()
         running.stop.set()
