@@ -24,6 +24,8 @@ from hypercorn.typing import Framework
 from service_kit.http.error_bodies import error_body
 
 OPERATION: Final = "connection"
+HEAD_TIMEOUT_SECONDS: Final = 10.0
+"""From a connection's start, or from the last answer, to the end of a request's head: who is slower is cut off."""
 
 
 class ServiceConfig(Config):
@@ -92,6 +94,7 @@ async def serve_until(
     config.service = service
     config.bind = [f"fd://{listening.detach()}"]
     config.graceful_timeout = grace_seconds
+    config.keep_alive_timeout = HEAD_TIMEOUT_SECONDS
     config.accesslog = None
     config.errorlog = logging.getLogger("hypercorn.error")
     await serve(app, config, shutdown_trigger=stop.wait)

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+import httpx2
 import pytest
 import pytest_asyncio
 from event_contracts import ErrorBody, ErrorDetail
@@ -13,7 +14,7 @@ from quart import Blueprint
 from service_kit.http import edge
 from service_kit.http.app import HttpService, create_app
 from service_kit.http.bodies import max_body_bytes, request_body
-from service_kit.http.server import serve_until
+from service_kit.http.server import HEAD_TIMEOUT_SECONDS, serve_until
 from service_kit.tests.builders import new_metrics
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -175,3 +176,11 @@ async def test_a_strange_target_is_answered_with_the_documented_body(port: int, 
 
     assert answer.status in (400, 404, 405)
     assert answer.error().message
+
+
+async def test_an_idle_connection_is_closed_by_the_client_before_the_server() -> None:
+    """Closed by the server, it may take a request with it that the client has just sent."""
+    expiry = httpx2.Limits().keepalive_expiry
+
+    assert expiry is not None
+    assert 2 * expiry <= HEAD_TIMEOUT_SECONDS
