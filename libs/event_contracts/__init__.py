@@ -51,7 +51,6 @@ from event_contracts.cj_http import (
     ForecastView,
     GateStatus,
     GateView,
-    NonEmptyText,
     ReliabilityView,
     UntilTargetView,
 )
@@ -85,7 +84,6 @@ from event_contracts.envelope import (
     EventEnvelope,
     PanelJudge,
     SourceService,
-    envelope_type,
     parse_envelope,
 )
 from event_contracts.errors import (
@@ -125,7 +123,6 @@ from event_contracts.fields import (
     Count,
     Flag,
     Identifier,
-    Int,
     JsonObject,
     LargeCount,
     LongText,
@@ -140,7 +137,6 @@ from event_contracts.fields import (
     UtcDatetime,
     check_json,
     is_identifier,
-    is_name,
     usd,
 )
 from event_contracts.grade_scales import (
@@ -159,7 +155,6 @@ from event_contracts.judging import (
     fence_pair,
     read_fenced_pair,
     text_sha256,
-    unified,
 )
 from event_contracts.llm import (
     MAX_COMPARISONS_PER_CALL,
@@ -300,7 +295,6 @@ __all__ = [
     "GradeProjectionSummary",
     "GradeScale",
     "Identifier",
-    "Int",
     "InvalidCallback",
     "InvalidLlmConfig",
     "InvalidRequest",
@@ -322,7 +316,6 @@ __all__ = [
     "MalformedEvent",
     "Money",
     "Name",
-    "NonEmptyText",
     "NotAuthenticated",
     "NotAuthorized",
     "NotFound",
@@ -383,7 +376,6 @@ __all__ = [
     "course_language",
     "csv_text",
     "dead_letter_topic",
-    "envelope_type",
     "event_for",
     "fence_pair",
     "grade_scale",
@@ -391,7 +383,6 @@ __all__ = [
     "holds_too_many_values",
     "http_status",
     "is_identifier",
-    "is_name",
     "json_schemas",
     "judge_identity",
     "parse_envelope",
@@ -402,7 +393,6 @@ __all__ = [
     "text_sha256",
     "topic_of",
     "unguarded",
-    "unified",
     "usd",
     "validation_reasons",
 ]
