@@ -70,7 +70,6 @@ from event_contracts.cj_http import (
     ForecastView,
     GateStatus,
     GateView,
-    NonEmptyText,
     ReliabilityView,
     UntilTargetView,
 )
@@ -104,7 +103,6 @@ from event_contracts.envelope import (
     EventEnvelope,
     PanelJudge,
     SourceService,
-    envelope_type,
     parse_envelope,
 )
 from event_contracts.errors import (
@@ -144,7 +142,6 @@ from event_contracts.fields import (
     Count,
     Flag,
     Identifier,
-    Int,
     JsonObject,
     LargeCount,
     LongText,
@@ -179,7 +176,6 @@ from event_contracts.judging import (
     fence_pair,
     read_fenced_pair,
     text_sha256,
-    unified,
 )
 from event_contracts.llm import (
     MAX_COMPARISONS_PER_CALL,
@@ -356,7 +352,6 @@ __all__ = [
     "MalformedEvent",
     "Money",
     "Name",
-    "NonEmptyText",
     "NotAuthenticated",
     "NotAuthorized",
     "NotFound",
@@ -422,7 +417,6 @@ __all__ = [
     "course_language",
     "csv_text",
     "dead_letter_topic",
-    "envelope_type",
     "event_for",
     "fence_pair",
     "grade_scale",
@@ -442,7 +436,6 @@ __all__ = [
     "text_sha256",
     "topic_of",
     "unguarded",
-    "unified",
     "usd",
     "validation_reasons",
 ]

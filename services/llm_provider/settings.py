@@ -57,7 +57,7 @@ class Settings(ServiceSettings):
     lease: timedelta = Field(
         default=timedelta(seconds=30),
         gt=timedelta(0),
-        description="A worker silent for so long is leased for dead, and its requests are judged by others.",
+        description="A worker that has not renewed its leases for this long is presumed dead.",
     )
     drain: timedelta = Field(
         default=timedelta(seconds=5),

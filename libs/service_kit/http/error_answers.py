@@ -28,6 +28,9 @@ AWAY_RETRY_SECONDS: Final = 5.0
 PATH_SHOWN: Final = 200
 """Characters of a path in a log line: clients make paths up, of any length."""
 
+NO_SUCH_ROUTE: Final = "there is no such route"
+"""Tells a route that a service does not have from a resource that it does not know: both are 404."""
+
 NO_ROUTE: Final = "unknown"
 """What requests to no route are counted under: a path or method made up by a client makes no time series."""
 
@@ -49,11 +52,13 @@ def add_error_answers(app: Quart, service: str) -> None:
     @app.errorhandler(HTTPException)
     async def http_error(error: HTTPException) -> Response:
         if error.code is None or error.code < 400:
-            return _answer(NotFound("there is no such route"), service=service)
+            return _answer(NotFound(NO_SUCH_ROUTE), service=service)
         # quart answers 400 to a body that is not JSON: it is as unfit as one whose fields are wrong.
         status = 422 if error.code == 400 and request.url_rule else error.code
         kind = NotFound if status == 404 else InvalidRequest
         message = NO_JSON if status == 422 else error.description or error.name
+        if status == 404 and request.url_rule is None:
+            message = NO_SUCH_ROUTE
         answer = _answer(kind(message), service=service, status=status)
         if allowed := getattr(error, "valid_methods", None):
             answer.headers["Allow"] = ", ".join(allowed)

@@ -2,7 +2,7 @@
 
 Kafka deletes no single record. What became of a dead letter is therefore noted on a compacted topic of its own, in
 the same Kafka transaction as the replay: there is never one without the other. The producer's transactional id is
-that of the installation, so a second operator who starts meanwhile fences the first instead of replaying twice.
+that of the installation: it fences every other operator, and what they have handled is read after that.
 """
 
 import asyncio
@@ -12,14 +12,23 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    KafkaError,
+    MessageSizeTooLargeError,
+    ProducerFenced,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
 from event_contracts import ALL_TOPICS, ConfigurationError, Conflict, DeadLetterHeader, dead_letter_topic
 
+from service_kit.messaging.event_bus.kafka_publishing import retrieve_exception
 from service_kit.messaging.event_bus.kafka_topics import BROKERS_DEFAULT, FRAMING_BYTES
 from service_kit.messaging.event_bus.port import (
     DEAD_LETTER_ROOM,
@@ -27,6 +36,7 @@ from service_kit.messaging.event_bus.port import (
     BusUnavailable,
     Headers,
 )
+from service_kit.work.isolation import isolate
 
 HANDLED_TOPIC: Final = "huleedu.dead_letters.handled.v1"
 """What has become of dead letters: the key is a letter's place, the value what was done and when."""
@@ -99,6 +109,14 @@ class LetterFilter:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handled:
+    """How many letters were handled, and why others were not, by their ids."""
+
+    count: int
+    refused: Mapping[str, str]
+
+
 @dataclass(frozen=True, kw_only=True)
 class DeadLetters:
     """The dead letters of one installation; every call raises ``BusUnavailable`` while Kafka does not answer."""
@@ -118,36 +136,63 @@ class DeadLetters:
         """How many wait, by original topic and reason."""
         return Counter([(letter.topic, letter.reason) async for letter in self.waiting(wanted)])
 
-    async def handle(self, wanted: LetterFilter, action: Action) -> int:
-        """Replay or drop what waits; returns how many.
+    async def handle(self, wanted: LetterFilter, action: Action) -> Handled:
+        """Replay or drop what waits; a letter that Kafka refuses keeps no other back.
 
         A replayed message has its bytes, key, event id and own headers. Raises ``Conflict`` when another operator has
         begun meanwhile; what was done until then is done.
         """
+
+        count, refused = 0, dict[str, str]()
+
+        async def handle_part(part: Sequence[DeadLetter]) -> None:
+            nonlocal count
+            try:
+                count += await self._handle_part(part, action)
+            except KafkaError as error:
+                if isinstance(error, MessageSizeTooLargeError | UnknownTopicOrPartitionError):
+                    raise
+                raise self._unavailable(error) from error
+
         async with self._translated():
             await self._create_handled_topic()
-            async with self._producer() as producer:
-                done = 0
-                async for part in _parts(self.waiting(wanted)):
-                    await self._handle_part(producer, part, action)
-                    done += len(part)
-                return done
+            async for part in _parts(self.waiting(wanted)):
+                for failure in await isolate(part, handle_part):
+                    refused[failure.item.letter_id] = repr(failure.error)
+            return Handled(count=count, refused=refused)
 
-    async def _handle_part(
-        self, producer: AIOKafkaProducer, part: Sequence[DeadLetter], action: Action
-    ) -> None:
+    async def _handle_part(self, part: Sequence[DeadLetter], action: Action) -> int:
+        """How many were handled: what another operator has handled meanwhile is left out."""
         note = orjson.dumps({"action": action, "at": datetime.now(UTC).isoformat()})
+        # A producer of its own: one whose message was refused cannot continue. It fences every other operator's, so
+        # that what is noted as handled by now is complete.
+        async with self._producer() as producer:
+            handled = await self._handled()
+            waiting = [letter for letter in part if letter.note_key not in handled]
+            if waiting:
+                await self._send(producer, waiting, action, note)
+        return len(waiting)
+
+    async def _send(
+        self, producer: AIOKafkaProducer, letters: Sequence[DeadLetter], action: Action, note: bytes
+    ) -> None:
         async with producer.transaction():
-            for letter in part:
+            sent = []
+
+            async def send(topic: str, **message: Any) -> None:
+                sent.append(await producer.send(self.topic_prefix + topic, **message))
+                sent[-1].add_done_callback(retrieve_exception)
+
+            for letter in letters:
                 if action == Action.REPLAY:
-                    await producer.send(
-                        self.topic_prefix + letter.topic,
-                        value=letter.value,
-                        key=letter.key,
-                        headers=list(letter.headers),
-                    )
-                await producer.send(self.topic_prefix + HANDLED_TOPIC, value=note, key=letter.note_key)
-            await producer.flush()
+                    headers = list(letter.headers)
+                    await send(letter.topic, value=letter.value, key=letter.key, headers=headers)
+                await send(HANDLED_TOPIC, value=note, key=letter.note_key)
+            await asyncio.wait(sent)
+            # What was sent after a refused message fails as out of order: the refusal itself is the reason.
+            errors = [error for one in sent if (error := one.exception()) is not None]
+            if errors:
+                raise next((one for one in errors if isinstance(one, MessageSizeTooLargeError)), errors[0])
 
     @asynccontextmanager
     async def _producer(self) -> AsyncIterator[AIOKafkaProducer]:
@@ -224,12 +269,18 @@ class DeadLetters:
         try:
             yield
         except (KafkaError, OSError, TimeoutError) as error:
-            if type(error).__name__ in ("ProducerFenced", "InvalidProducerEpoch"):
-                raise Conflict("somebody else has begun to handle dead letters: list them again") from error
-            raise BusUnavailable(
-                f"Kafka at {self.bootstrap_servers} does not answer: {error!r}",
-                retry_after=RETRY_AFTER_SECONDS,
-            ) from error
+            raise self._unavailable(error) from error
+        except BusUnavailable as error:
+            if isinstance(error.__cause__, ProducerFenced | InvalidProducerEpoch):
+                raise Conflict(
+                    "another operator has begun to handle dead letters: list them again"
+                ) from error
+            raise
+
+    def _unavailable(self, error: BaseException) -> BusUnavailable:
+        return BusUnavailable(
+            f"Kafka at {self.bootstrap_servers} does not answer: {error!r}", retry_after=RETRY_AFTER_SECONDS
+        )
 
 
 async def _partitions(bootstrap_servers: str, topics: Sequence[str]) -> list[TopicPartition]:

@@ -31,7 +31,7 @@ class Gather(Generic[ItemT, ResultT]):
         answer: asyncio.Future[ResultT] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, answer))
         async with self._turn:
-            while not answer.done():
+            while self._waiting and not answer.done():
                 # A caller that hangs up must not undo the work for the others.
                 await asyncio.shield(asyncio.create_task(self._handle_waiting()))
         return await answer

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -11,7 +12,7 @@ import httpx2
 import typer
 from event_contracts import SuiteError
 from rich.console import Console
-from service_kit.messaging.dead_letters import DeadLetters
+from service_kit.messaging.dead_letters import DeadLetters, Handled
 from suite_access import TOKEN_VARIABLE, CallerToken
 
 from suite.dead_letters.letters import Kind, Letter, Selection, Source
@@ -61,6 +62,30 @@ ConductorUrl = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class Problems:
+    """What went wrong on the way; each is printed once, and any makes the command end with 1."""
+
+    messages: list[str] = field(default_factory=list)
+
+    def add(self, message: str) -> None:
+        """Print a problem and continue."""
+        if message not in self.messages:
+            self.messages.append(message)
+            errors.print(message, style="red", highlight=False, markup=False)
+
+    @contextmanager
+    def of_one_source(self) -> Iterator[None]:
+        """A source that cannot be reached is a problem, and keeps no other source back."""
+        try:
+            yield
+        except SuiteError as error:
+            self.add(error.message)
+
+
+Work = Callable[[Sequence[Source], Problems], Awaitable[None]]
+
+
 @dlq_app.command("list")
 def list_letters(
     kind: KindOption = None,
@@ -69,7 +94,9 @@ def list_letters(
     since: Since = None,
     until: Until = None,
     ids: Ids = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Rows shown; all are counted.")] = 100,
+    limit: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Rows shown; all that are listed are counted.")
+    ] = 100,
     kafka: Kafka = None,
     topic_prefix: Prefix = "",
     cj_url: CjUrl = OWN.cj_assessment,
@@ -79,8 +106,8 @@ def list_letters(
     """What nobody tries any more, with the reason, and how many there are."""
     selection = _selection(topic, reason, since, until, ids)
 
-    async def work(sources: Sequence[Source]) -> None:
-        letters = await _letters(sources, selection)
+    async def work(sources: Sequence[Source], problems: Problems) -> None:
+        letters = await _letters(sources, selection, problems)
         for letter in letters[:limit]:
             _print_row(letter)
         _print_counts(letters, "waiting")
@@ -99,13 +126,14 @@ def show(
 ) -> None:
     """One of them with what it says, which may be a pupil's text; exit code 1 if there is none."""
 
-    async def work(sources: Sequence[Source]) -> None:
+    async def work(sources: Sequence[Source], problems: Problems) -> None:
         selection = Selection(ids=frozenset({letter_id}))
         is_found = False
         for source in sources:
-            async for letter in source.letters(selection):
-                is_found = True
-                _print_letter(letter, await source.content(letter))
+            with problems.of_one_source():
+                async for letter in source.letters(selection):
+                    is_found = True
+                    _print_letter(letter, await source.content(letter))
         if not is_found:
             errors.print(f"there is no {letter_id}: see cj-suite dlq list", highlight=False, markup=False)
             raise typer.Exit(EXIT_FAILED)
@@ -133,9 +161,14 @@ def replay(
     selection = _selection(topic, reason, since, until, ids)
     _refuse_nothing_chosen(selection, everything)
 
-    async def work(sources: Sequence[Source]) -> None:
+    async def work(sources: Sequence[Source], problems: Problems) -> None:
         await _act(
-            sources, selection, dry_run=dry_run, verb="replayed", act=lambda one: one.replay(selection)
+            sources,
+            selection,
+            problems,
+            dry_run=dry_run,
+            verb="replayed",
+            act=lambda one: one.replay(selection),
         )
 
     _run(work, kind, kafka, topic_prefix, cj_url, llm_url, conductor_url)
@@ -161,8 +194,10 @@ def drop(
     selection = _selection(topic, reason, since, until, ids)
     _refuse_nothing_chosen(selection, everything)
 
-    async def work(sources: Sequence[Source]) -> None:
-        await _act(sources, selection, dry_run=dry_run, verb="dropped", act=lambda one: one.drop(selection))
+    async def work(sources: Sequence[Source], problems: Problems) -> None:
+        await _act(
+            sources, selection, problems, dry_run=dry_run, verb="dropped", act=lambda one: one.drop(selection)
+        )
 
     _run(work, kind, kafka, topic_prefix, cj_url, llm_url, conductor_url)
 
@@ -170,25 +205,34 @@ def drop(
 async def _act(
     sources: Sequence[Source],
     selection: Selection,
+    problems: Problems,
     *,
     dry_run: bool,
     verb: str,
-    act: Callable[[Source], Awaitable[int]],
+    act: Callable[[Source], Awaitable[Handled]],
 ) -> None:
-    before = await _letters(sources, selection)
+    before = await _letters(sources, selection, problems)
     _print_counts(before, "before")
     if dry_run:
         console.print(f"dry run: {len(before)} would be {verb}", highlight=False)
         return
     done = 0
     for source in sources:
-        done += await act(source)
-    _print_counts(await _letters(sources, selection), "after")
+        with problems.of_one_source():
+            handled = await act(source)
+            done += handled.count
+            for letter_id, reason in handled.refused.items():
+                problems.add(f"{letter_id} was not {verb}: {reason}")
+    _print_counts(await _letters(sources, selection, problems), "after")
     console.print(f"{verb}: {done}", highlight=False)
 
 
-async def _letters(sources: Sequence[Source], selection: Selection) -> list[Letter]:
-    return [letter for source in sources for letter in [one async for one in source.letters(selection)]]
+async def _letters(sources: Sequence[Source], selection: Selection, problems: Problems) -> list[Letter]:
+    found: list[Letter] = []
+    for source in sources:
+        with problems.of_one_source():
+            found += [letter async for letter in source.letters(selection)]
+    return found
 
 
 def _selection(
@@ -214,7 +258,7 @@ def _refuse_nothing_chosen(selection: Selection, everything: bool) -> None:
 
 
 def _run(
-    work: Callable[[Sequence[Source]], Awaitable[None]],
+    work: Work,
     kind: Kind | None,
     kafka: str | None,
     topic_prefix: str,
@@ -230,13 +274,12 @@ def _run(
 
     async def with_sources() -> None:
         async with _sources(kind, kafka, topic_prefix, services) as sources:
-            await work(sources)
+            await work(sources, problems)
 
-    try:
-        asyncio.run(with_sources())
-    except SuiteError as error:
-        errors.print(error.message, style="red", highlight=False, markup=False)
-        raise typer.Exit(EXIT_FAILED) from error
+    problems = Problems()
+    asyncio.run(with_sources())
+    if problems.messages:
+        raise typer.Exit(EXIT_FAILED)
 
 
 @asynccontextmanager
@@ -257,7 +300,9 @@ async def _sources(
                 _say_left_out(f"messages and items of {name}", f"set {TOKEN_VARIABLE}")
                 continue
             found += [
-                ServiceLetters(http=http, service=name, base_url=url.rstrip("/"), kind=one, auth=auth)
+                ServiceLetters(
+                    http=http, service=name, base_url=url.rstrip("/"), kind=one, auth=auth, report=_say
+                )
                 for one in wanted
             ]
         if not found:
@@ -266,7 +311,11 @@ async def _sources(
 
 
 def _say_left_out(what: str, remedy: str) -> None:
-    errors.print(f"{what} are left out: {remedy}", style="dim", highlight=False)
+    _say(f"{what} are left out: {remedy}")
+
+
+def _say(message: str) -> None:
+    errors.print(message, style="dim", highlight=False)
 
 
 def _print_row(letter: Letter) -> None:

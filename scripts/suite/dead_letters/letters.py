@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from service_kit.messaging.dead_letters import Handled
+
 
 class Kind(StrEnum):
     """What nobody tries any more: an event, an outgoing message, or an item of a worker."""
@@ -66,10 +68,10 @@ class Source(Protocol):
         """What a letter says, for an operator to read."""
         ...
 
-    async def replay(self, selection: Selection) -> int:
-        """Let the letters that are meant be handled again; returns how many."""
+    async def replay(self, selection: Selection) -> Handled:
+        """Let the letters that are meant be handled again; one that is refused keeps no other back."""
         ...
 
-    async def drop(self, selection: Selection) -> int:
-        """Forget the letters that are meant; returns how many."""
+    async def drop(self, selection: Selection) -> Handled:
+        """Forget the letters that are meant; one that is refused keeps no other back."""
         ...

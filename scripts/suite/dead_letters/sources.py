@@ -1,14 +1,14 @@
 """Where dead letters are kept: topics of Kafka, and the services' databases behind their administrators' routes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
 
 import httpx2
-from event_contracts import ExternalServiceError, dead_letter_topic
-from service_kit.messaging.dead_letters import Action, DeadLetter, DeadLetters, LetterFilter
+from event_contracts import Conflict, ExternalServiceError, NotFound, dead_letter_topic
+from service_kit.messaging.dead_letters import Action, DeadLetter, DeadLetters, Handled, LetterFilter
 
 from suite.dead_letters.letters import Kind, Letter, Selection
 
@@ -39,11 +39,11 @@ class TopicLetters:
             return "\n".join([*headers, "", (found.value or b"").decode(errors="backslashreplace")])
         return ""
 
-    async def replay(self, selection: Selection) -> int:
+    async def replay(self, selection: Selection) -> Handled:
         """Publish the events on their topics again, with the same event ids."""
         return await self.dead_letters.handle(_filter(selection), Action.REPLAY)
 
-    async def drop(self, selection: Selection) -> int:
+    async def drop(self, selection: Selection) -> Handled:
         """Note that nobody wants the events; Kafka deletes them in its own time."""
         return await self.dead_letters.handle(_filter(selection), Action.DROP)
 
@@ -57,6 +57,8 @@ class ServiceLetters:
     base_url: str
     kind: Kind
     auth: httpx2.Auth
+    report: Callable[[str], None]
+    """Is told in words when a list may not be all."""
 
     @property
     def _route(self) -> str:
@@ -64,7 +66,10 @@ class ServiceLetters:
 
     async def letters(self, selection: Selection) -> AsyncIterator[Letter]:
         """Up to ``LISTED`` of what waits, those that are meant."""
-        for entry in (await self._call("GET", f"?limit={LISTED}"))["items"]:
+        entries = (await self._call("GET", f"?limit={LISTED}"))["items"]
+        if len(entries) == LISTED:
+            self.report(f"{self.service} lists {LISTED} {self.kind}s at once: there may be more, after these")
+        for entry in entries:
             letter = self._letter(entry)
             if selection.admits(letter):
                 yield letter
@@ -75,19 +80,22 @@ class ServiceLetters:
             return letter.error
         return str((await self._call("GET", self._path(letter)))["value"] or "")
 
-    async def replay(self, selection: Selection) -> int:
+    async def replay(self, selection: Selection) -> Handled:
         """Have the service take each of them again."""
         return await self._each(selection, "POST", "/replay")
 
-    async def drop(self, selection: Selection) -> int:
+    async def drop(self, selection: Selection) -> Handled:
         """Have the service delete each of them."""
         return await self._each(selection, "DELETE", "")
 
-    async def _each(self, selection: Selection, method: str, action: str) -> int:
-        found = [letter async for letter in self.letters(selection)]
+    async def _each(self, selection: Selection, method: str, action: str) -> Handled:
+        found, refused = [letter async for letter in self.letters(selection)], dict[str, str]()
         for letter in found:
-            await self._call(method, f"{self._path(letter)}{action}")
-        return len(found)
+            try:
+                await self._call(method, f"{self._path(letter)}{action}")
+            except (NotFound, Conflict) as error:
+                refused[letter.letter_id] = error.message
+        return Handled(count=len(found) - len(refused), refused=refused)
 
     def _path(self, letter: Letter) -> str:
         own = letter.letter_id.split("/")[2:]
@@ -128,7 +136,8 @@ class ServiceLetters:
                 f"{self.service} at {self.base_url} does not answer: {error!r}"
             ) from error
         if not answer.is_success:
-            raise ExternalServiceError(f"{self.service}: {_reason(answer)}")
+            refusals = {404: NotFound, 409: Conflict} if path[:1] == "/" else {}
+            raise refusals.get(answer.status_code, ExternalServiceError)(f"{self.service}: {_reason(answer)}")
         body: dict[str, Any] = answer.json()
         return body
 

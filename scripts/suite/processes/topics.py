@@ -16,7 +16,9 @@ async def published_messages(kafka: str, *, topics: str) -> list[bytes]:
     partitions = [
         TopicPartition(topic["topic"], one["partition"]) for topic in described for one in topic["partitions"]
     ]
-    async with AIOKafkaConsumer(bootstrap_servers=kafka, auto_offset_reset="earliest") as consumer:
+    async with AIOKafkaConsumer(
+        bootstrap_servers=kafka, auto_offset_reset="earliest", isolation_level="read_committed"
+    ) as consumer:
         consumer.assign(partitions)
         return await _read_to_end(consumer, partitions)
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import httpx2
 from event_contracts import AssignmentAnchors, LargeCount, Money, WireModel
 from pydantic import BaseModel, ValidationError
+from service_kit.http.error_answers import NO_SUCH_ROUTE
 
 from batch_conductor.domain.gates import FactUnknown
 from batch_conductor.domain.pipeline import BatchId
@@ -70,7 +71,15 @@ class PlatformFacts:
     async def has_prompt(self, assignment_id: str) -> bool:
         base = _known(self._addresses.cj_assessment, "CJ Assessment", "CJ_ASSESSMENT_URL")
         url = f"{base}/admin/v1/student-prompts/assignment/{quote(assignment_id, safe='')}"
-        return (await self._get(url, service="CJ Assessment", auth=self._auth, reads_body=False)).found
+        answer = await self._get(url, service="CJ Assessment", auth=self._auth)
+        # An installation without administrators' routes knows nothing about prompts: that is not "no prompt".
+        if not answer.found and NO_SUCH_ROUTE.encode() in answer.body:
+            raise FactUnknown(
+                "CJ Assessment has no route for an assignment's prompt",
+                what_to_do="have an operator update it; or send batch_metadata.student_prompt_ref",
+                retry_after=LONGEST_RETRY_SECONDS,
+            )
+        return answer.found
 
     async def has_anchors(self, assignment_id: str) -> bool:
         base = _known(self._addresses.cj_assessment, "CJ Assessment", "CJ_ASSESSMENT_URL")
@@ -97,7 +106,7 @@ class PlatformFacts:
         try:
             async with self._client.stream("GET", url, auth=auth, timeout=TIMEOUT_SECONDS) as answer:
                 _check_status(answer, service)
-                body = await _bounded_body(answer, service) if reads_body and answer.is_success else b""
+                body = await _bounded_body(answer, service) if reads_body else b""
                 return _Answer(found=answer.is_success, body=body)
         except httpx2.HTTPError as error:
             raise FactUnknown(f"{service} does not answer ({type(error).__name__})") from error

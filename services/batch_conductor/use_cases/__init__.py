@@ -1,1 +1,1 @@
-"""What the service does, one verb a file."""
+"""What the service does, one use case per file."""

@@ -21,6 +21,7 @@ from service_kit.providers import (
 from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.work.gathering import Gather
 from service_kit.work.housekeeping import Housekeeping
 from service_kit.work.retention import RetentionRule
 
@@ -37,10 +38,10 @@ from llm_provider.settings import MIGRATIONS, Settings
 from llm_provider.use_cases.operations.pause_provider import PauseProvider
 from llm_provider.use_cases.operations.read_costs import ReadCosts
 from llm_provider.use_cases.operations.read_providers import ReadProviders
+from llm_provider.use_cases.requests.accept_comparison import AcceptComparison
 from llm_provider.use_cases.requests.accept_comparisons import AcceptComparisons
 from llm_provider.use_cases.requests.cancel_request import CancelRequest
 from llm_provider.use_cases.requests.forget_batch import ForgetBatch
-from llm_provider.use_cases.requests.gather_comparisons import GatherComparisons
 from llm_provider.use_cases.requests.read_request import ReadRequest
 
 NAME = "llm_provider_service"
@@ -109,7 +110,7 @@ async def _app(
     accept = await container.get(AcceptComparisons)
     database, bus = await container.get(Database), await container.get(EventBus)
     comparisons = http_api.Actions(
-        accept_one=GatherComparisons(accept=accept.accept),
+        accept_one=AcceptComparison(gather=Gather(handle=accept.accept)),
         accept_many=accept.many,
         read=await container.get(ReadRequest),
         cancel=await container.get(CancelRequest),

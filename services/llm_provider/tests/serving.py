@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence, Set
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -125,6 +125,24 @@ class Results:
                 self._arrived.clear()
                 await self._arrived.wait()
         return self.received
+
+    async def of_requests(
+        self, request_ids: Set[str], *, seconds: float = PATIENCE_SECONDS
+    ) -> list[LLMComparisonResultV1]:
+        """Return one result per request as soon as all have come.
+
+        A result may come twice, and one of an earlier test may come again: delivery is at least once.
+        """
+        wanted: dict[str, LLMComparisonResultV1] = {}
+        async with asyncio.timeout(seconds):
+            while True:
+                self._arrived.clear()
+                wanted = {
+                    result.request_id: result for result in self.received if result.request_id in request_ids
+                }
+                if len(wanted) == len(request_ids):
+                    return list(wanted.values())
+                await self._arrived.wait()
 
 
 def memory_bus() -> tuple[MemoryEventBus, Results]:

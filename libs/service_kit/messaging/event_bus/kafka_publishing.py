@@ -136,7 +136,7 @@ class KafkaPublisher:
             except KafkaError as error:
                 sending.not_accepted.update({later: error for later in chain if later >= place})
                 return
-            under_way.add_done_callback(_look_at_exception)
+            under_way.add_done_callback(retrieve_exception)
             sending.under_way[place] = under_way
 
     async def _replace(self, producer: AIOKafkaProducer) -> None:
@@ -201,7 +201,7 @@ class _Partitioner(DefaultPartitioner):  # type: ignore[misc]  # aiokafka publis
         return every[(_hash(key) & 0x7FFFFFFF) % len(every)]
 
 
-def _look_at_exception(under_way: "asyncio.Future[RecordMetadata]") -> None:
+def retrieve_exception(under_way: "asyncio.Future[RecordMetadata]") -> None:
     """A failure that comes after its publisher has gone is in the producer's log already."""
     if not under_way.cancelled():
         under_way.exception()

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+import httpx2
 import pytest
 import pytest_asyncio
 from event_contracts import ErrorBody, ErrorDetail
@@ -15,7 +16,7 @@ from service_kit.http import edge, server
 from service_kit.http.app import HttpService, create_app
 from service_kit.http.bodies import max_body_bytes, request_body
 from service_kit.http.permissions import open_to_all
-from service_kit.http.server import serve_until
+from service_kit.http.server import HEAD_TIMEOUT_SECONDS, serve_until
 from service_kit.tests.builders import new_metrics
 from service_kit.tests.tokens import OpenGate
 
@@ -223,3 +224,11 @@ async def test_http_2_in_clear_text_is_not_spoken(port: int, sent: bytes) -> Non
 
     assert answer.status in (400, 404, 405, 505)
     assert answer.error().message
+
+
+async def test_an_idle_connection_is_closed_by_the_client_before_the_server() -> None:
+    """Closed by the server, it may take a request with it that the client has just sent."""
+    expiry = httpx2.Limits().keepalive_expiry
+
+    assert expiry is not None
+    assert 2 * expiry <= HEAD_TIMEOUT_SECONDS

@@ -1,6 +1,13 @@
 """cj-suite dlq on real Kafka: poison is listed, shown, replayed once or dropped, with counts before and after."""
 
 import asyncio
+import json
+import re
+import sys
+import threading
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Final
 
@@ -24,16 +31,22 @@ def no_stack(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "http://127.0.0.1:9")
 
 
+async def create_topics(kafka_bootstrap: str, topic: str) -> tuple[str, str]:
+    """A topic and its dead-letter topic."""
+    names = (topic, dead_letter_topic(topic))
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    await admin.start()
+    await admin.create_topics([NewTopic(name, 1, 1) for name in names])
+    await admin.close()
+    return names
+
+
 @pytest.fixture
 def dlq(kafka_bootstrap: str, topic_prefix: str) -> str:
     """A dead-letter topic with two letters."""
 
     async def fill() -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
-        await admin.start()
-        names = (topic_prefix + TOPIC, topic_prefix + dead_letter_topic(TOPIC))
-        await admin.create_topics([NewTopic(name, 1, 1) for name in names])
-        await admin.close()
+        names = await create_topics(kafka_bootstrap, topic_prefix + TOPIC)
         async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap) as producer:
             for value, headers in ((b"poison", HEADERS), (b"other", [("dlq-reason", b"not_handled")])):
                 await producer.send_and_wait(names[1], value=value, key=b"k", headers=headers)
@@ -92,3 +105,85 @@ def test_the_rules_of_pipelines_are_checked(tmp_path: Path) -> None:
     assert good.exit_code == 0
     assert "ai_feedback: spellcheck → nlp → ai_feedback" in good.output
     assert bad.exit_code == 1
+
+
+def item(name: str) -> dict[str, object]:
+    return {
+        "worker": "advance",
+        "item": name,
+        "attempts": 5,
+        "error_code": "PROCESSING_ERROR",
+        "error_message": "no",
+        "first_failed_at": "2026-01-01T00:00:00Z",
+        "set_aside_at": "2026-01-01T00:00:00Z",
+    }
+
+
+@pytest.fixture
+def service() -> Iterator[str]:
+    """A service with three set-aside items, the second of which cannot be replayed; returns its base URL."""
+
+    class Routes(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.respond(200, {"items": [item(name) for name in ("one", "two", "three")]})
+
+        def do_POST(self) -> None:
+            if "/two/" in self.path:
+                self.respond(409, {"error": {"message": "send the work again"}})
+            else:
+                self.respond(202, item("any"))
+
+        def respond(self, status: int, body: object) -> None:
+            text = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: object) -> None:
+            """The test reads the program's output, not the server's."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Routes) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_an_item_that_is_refused_and_a_service_that_is_down_keep_no_other_item_back(
+    service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CJ_ADMIN_TOKEN", "t")
+    down = ("--llm-url", "http://127.0.0.1:9", "--conductor-url", service)
+
+    result = CliRunner().invoke(app, ["dlq", "replay", "--all", "--kind", "item", "--cj-url", service, *down])
+
+    assert "replayed: 4" in result.output
+    assert "cj_assessment/item/advance/two was not replayed" in result.output
+    assert "batch_conductor/item/advance/two was not replayed" in result.output
+    assert "llm_provider at http://127.0.0.1:9 does not answer" in result.output
+    assert result.exit_code == 1
+
+
+async def test_two_operators_at_once_replay_each_letter_once(kafka_bootstrap: str, topic_prefix: str) -> None:
+    topic = str(Topic.CJ_ASSESSMENT_FAILED)
+    _, dead = await create_topics(kafka_bootstrap, topic_prefix + topic)
+    async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap) as producer:
+        for number in range(250):
+            await producer.send(dead, value=b"%d" % number)
+
+    async def operator() -> bytes:
+        where = ("--topic", topic, "--kafka", kafka_bootstrap, "--topic-prefix", topic_prefix)
+        replaying = await asyncio.create_subprocess_exec(
+            Path(sys.executable).with_name("cj-suite"),
+            *("dlq", "replay", "--kind", "event", *where),
+            stdout=PIPE,
+            stderr=DEVNULL,
+        )
+        return (await replaying.communicate())[0]
+
+    await asyncio.gather(operator(), operator())
+    last = await operator()  # an operator who was fenced begins again
+
+    assert b"after: none" in last
+    replayed = await published_messages(kafka_bootstrap, topics=re.escape(topic_prefix + topic))
+    assert sorted(map(int, replayed)) == list(range(250))

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from batch_conductor.settings import Settings
 from batch_conductor.tests.building import NLP, SPELLCHECK, outcome
 from batch_conductor.tests.serving import SECRET, Conductor, free_port, message, running, until
@@ -76,15 +78,15 @@ async def test_poison_comes_back_by_replay_exactly_once_and_can_be_dropped(
     await until(lambda: waiting(letters), holds=lambda found: len(found) == 2)
     second = await waiting(letters)
 
-    assert replayed == 1
+    assert replayed.count == 1
     (again,) = [letter for letter in second if letter.reason == "not_handled"]
     assert again.letter_id != refused.letter_id
     assert (again.value, again.key, again.headers) == (refused.value, refused.key, refused.headers)
 
     counts = await letters.counts(EVERYTHING)
     dropped = await letters.handle(EVERYTHING, Action.DROP)
-    assert (sum(counts.values()), dropped) == (2, 2)
-    assert await letters.handle(EVERYTHING, Action.REPLAY) == 0
+    assert (sum(counts.values()), dropped.count) == (2, 2)
+    assert (await letters.handle(EVERYTHING, Action.REPLAY)).count == 0
     assert await waiting(letters) == []
 
 
@@ -97,8 +99,30 @@ async def test_what_can_be_handled_after_a_mend_is_handled_once_by_replay(
         added = [*good.headers, ("dlq-reason", b"not_handled"), ("dlq-original-topic", b"somewhere else")]
         await producer.send_and_wait(dlq, key=good.key, value=good.value, headers=added)
 
-    done = [await letters.handle(LetterFilter(topic=TOPIC), Action.REPLAY) for _ in range(2)]
+    done = [(await letters.handle(LetterFilter(topic=TOPIC), Action.REPLAY)).count for _ in range(2)]
 
     await until(lambda: conductor.phases(batch_id), holds=lambda phases: SPELLCHECK in phases)
     assert done == [1, 0]
     assert await waiting(letters) == []
+
+
+async def test_a_letter_that_its_topic_no_longer_takes_keeps_no_other_back(
+    settings: Settings, letters: DeadLetters, batch_id: str
+) -> None:
+    topic = str(Topic.SPELLCHECK_PHASE_COMPLETED)
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap_servers)
+    await admin.start()
+    name = f"{settings.kafka_topic_prefix}{topic}"
+    smaller = ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": "2000"})
+    await admin.alter_configs([smaller])
+    await admin.close()
+    async with AIOKafkaProducer(bootstrap_servers=settings.kafka_bootstrap_servers) as producer:
+        for value in (b"small", b"large" * 1000, b"last"):
+            await producer.send_and_wait(f"{name}.DLQ", key=batch_id.encode(), value=value)
+
+    handled = await letters.handle(LetterFilter(topic=topic), Action.REPLAY)
+
+    left = await waiting(letters, LetterFilter(topic=topic))
+    assert handled.count == 2
+    assert b"large" * 1000 in [letter.value for letter in left]
+    assert list(handled.refused) == [letter.letter_id for letter in left if letter.value == b"large" * 1000]

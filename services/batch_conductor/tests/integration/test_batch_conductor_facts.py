@@ -13,6 +13,7 @@ from batch_conductor.tests.building import SPELLCHECK
 from batch_conductor.tests.serving import SECRET, Conductor, free_port, rows, running
 from event_contracts import JsonObject
 from pydantic import SecretStr
+from service_kit.http.error_answers import NO_SUCH_ROUTE
 from service_kit.messaging.event_bus import MemoryEventBus
 from service_kit.tests.tokens import SERVICE_SECRET, SHARED_SECRET
 
@@ -87,6 +88,12 @@ PROMPTED: JsonObject = {"prompt_attached": True}
         ({"student_prompt_ref": REF}, {"/v1/content/stored": (503, {})}, 503, "prompt_attached"),
         ({"assignment_id": "a"}, {"/admin/v1/student-prompts/assignment/a": (200, {})}, 200, None),
         ({"assignment_id": "a"}, {}, 422, "prompt_attached"),
+        (
+            {"assignment_id": "a"},
+            {"/admin/v1/student-prompts/assignment/a": (404, {"error": {"message": NO_SUCH_ROUTE}})},
+            503,
+            "prompt_attached",
+        ),
         (
             {"assignment_id": "a"},
             {"/admin/v1/student-prompts/assignment/a": (401, {})},
