@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from batch_runner.analysing import item_rows
-from batch_runner.analysis import analyse
+from batch_runner.analysing.analysis import analyse
+from batch_runner.analysing.command import item_rows
+from batch_runner.analysing.findings import Analysis
 from batch_runner.decisions.from_file import read_decisions
-from batch_runner.findings import Analysis
 from batch_runner.tests.building import decisions_csv
 from cj_measurement import NotConverged
 from event_contracts import InvalidRequest

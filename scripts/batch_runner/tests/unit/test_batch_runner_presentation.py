@@ -5,7 +5,7 @@ import re
 from datetime import timedelta
 
 import pytest
-from batch_runner.presentation import (
+from batch_runner.reporting.presentation import (
     LiveProgress,
     problems,
     progress_lines,

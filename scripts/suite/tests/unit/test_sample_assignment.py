@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import suite
-from batch_runner.assignment import Assignment, AssignmentFile, load_assignment
+from batch_runner.assignment.loading import Assignment, AssignmentFile, load_assignment
 from event_contracts import CourseCode, grade_scale
 from event_contracts.judging import text_sha256
 from scipy.stats import kendalltau

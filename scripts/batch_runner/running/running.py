@@ -12,9 +12,10 @@ import typer
 from event_contracts import AssessmentState, ConfigurationError, InvalidRequest, SuiteError
 from rich.console import Console
 
-from batch_runner.assignment import Assignment
-from batch_runner.client import AssessmentClient, ServiceRefused
-from batch_runner.execution import (
+from batch_runner.assignment.loading import Assignment
+from batch_runner.reporting.presentation import LiveProgress, problems, ranking_table, totals_line
+from batch_runner.reporting.run_files import write_run_files
+from batch_runner.running.execution import (
     FinishedRun,
     RequestEnvelope,
     RunOptions,
@@ -23,8 +24,7 @@ from batch_runner.execution import (
     follow,
     upload,
 )
-from batch_runner.presentation import LiveProgress, problems, ranking_table, totals_line
-from batch_runner.run_files import write_run_files
+from batch_runner.wire.client import AssessmentClient, ServiceRefused
 
 EXIT_FAILED: Final = 1
 EXIT_INVALID: Final = 2

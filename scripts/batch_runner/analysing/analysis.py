@@ -28,8 +28,7 @@ from cj_measurement import (
 )
 from event_contracts import InvalidRequest, ProcessingError
 
-from batch_runner.decisions.from_file import Decisions
-from batch_runner.findings import (
+from batch_runner.analysing.findings import (
     AgreementView,
     Analysis,
     ClassicalItem,
@@ -42,6 +41,7 @@ from batch_runner.findings import (
     PanelView,
     PositionBiasView,
 )
+from batch_runner.decisions.from_file import Decisions
 
 SEED: Final = 20_250_101
 """Seed of the random halves: the same file gives the same figures."""

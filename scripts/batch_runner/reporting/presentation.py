@@ -17,7 +17,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from batch_runner.execution import FinishedRun
+from batch_runner.running.execution import FinishedRun
 
 STATE_NAMES: Final = {
     AssessmentState.ACCEPTED: "preparing",

@@ -7,7 +7,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from batch_runner.findings import Analysis, GraphView, JudgeView, ModelItem, PanelView, PositionBiasView
+from batch_runner.analysing.findings import (
+    Analysis,
+    GraphView,
+    JudgeView,
+    ModelItem,
+    PanelView,
+    PositionBiasView,
+)
 
 ITEMS_SHOWN: Final = 40
 LAST_SHOWN: Final = 10
