@@ -17,13 +17,13 @@ from batch_runner.planning.checking import check_batch_id, writable_folder
 from batch_runner.planning.judges import FORM, judge_panel
 from batch_runner.planning.printing import print_contents, print_forecast
 from batch_runner.reading.anonymity import read_roster
+from batch_runner.reporting.ended import report_run
 from batch_runner.running.execution import RunOptions, assessment_request, upload
 from batch_runner.running.interrupting import run_until_interrupted
 from batch_runner.running.running import (
     errors,
     exit_code,
     new_batch_id,
-    report_run,
     reporting_errors,
     run_assignment,
 )

@@ -170,7 +170,7 @@ def test_where_the_classical_fit_does_not_converge_the_models_figures_remain(
     def never(*_arguments: object, **_options: object) -> None:
         raise NotConverged("it still moves")
 
-    monkeypatch.setattr("batch_runner.analysis.fit_classical", never)
+    monkeypatch.setattr("batch_runner.analysing.analysis.fit_classical", never)
 
     found = of_text(tmp_path, "winner,loser\n" + both_ways("ab", "bc", "ca"))
 
