@@ -21,8 +21,8 @@ class ComparisonStatus(StrEnum):
 class RecordedComparison(Record):
     """One comparison. ``essay_a_id`` was shown first; winner and loser are null unless it succeeded.
 
-    ``request_id`` is the LLM Provider's id of the request that was answered, ``prompt_hash`` the SHA-256 of its
-    prompt; ``confidence`` is what the judge said of itself, 1 to 5.
+    ``request_id`` is the LLM Provider's id of the request that was answered, ``panel_place`` the place among the judges
+    of the one that was asked, ``prompt_hash`` the SHA-256 of the prompt. ``confidence`` is the judge's own, 1 to 5.
     """
 
     sequence: Annotated[Int, Field(ge=1)]
@@ -30,6 +30,7 @@ class RecordedComparison(Record):
     round: Annotated[Int, Field(ge=0)]
     correlation_id: UUID
     request_id: Identifier | None
+    panel_place: Count
     essay_a_id: AnyEssayId
     essay_b_id: AnyEssayId
     winner_id: AnyEssayId | None

@@ -53,7 +53,7 @@ class Description(_File):
     """What ``assignment.toml`` may say; what it leaves out is found by its place in the folder."""
 
     id: str = Field(min_length=1, max_length=100, validation_alias=AliasChoices("assignment_id", "id"))
-    title: str = ""
+    title: str
     course_id: str | None = Field(default=None, min_length=1)
     course_code: CourseCode
     language: str = ""
@@ -79,7 +79,6 @@ def read_description(folder: Path) -> Description:
     described = _parsed(folder / DESCRIPTION)
     return described.model_copy(
         update={
-            "title": described.title or described.id,
             **{part: getattr(described, part) or _part(folder, stems) for part, stems in PARTS.items()},
             "essays": described.essays or _students(folder),
             "anchors": described.anchors or _anchors(folder, described.grade_scale),

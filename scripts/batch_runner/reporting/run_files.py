@@ -1,16 +1,23 @@
-"""The files of a run: the request, the results, the ranking and every comparison."""
+"""The files of an ended run: its record, its tables, and the list of them all with their checksums."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
-from event_contracts import COMPARISON_COLUMNS, EssayResultV1, comparison_row
+from event_contracts import COMPARISON_COLUMNS, ProcessingError, comparison_row, csv_text
 
-from batch_runner.artefact.spreadsheets import write_table
-from batch_runner.running.execution import FinishedRun
+from batch_runner.artefact.assessment_run import AssessmentRun
+from batch_runner.artefact.run_files import entries_of, write_manifest, write_whole
+from batch_runner.artefact.verifying import schema_errors
+from batch_runner.running.assembling import RunFacts, assembled
 
-RANKING_COLUMNS = (
+REPORT: Final = "report.html"
+ESSAY_COLUMNS: Final = (
     "rank",
     "essay_id",
+    "batch_essay_id",
+    "file_name",
     "is_anchor",
     "grade",
     "probability",
@@ -18,45 +25,67 @@ RANKING_COLUMNS = (
     "score",
     "standard_error",
     "normalized_score",
+    "comparisons",
+    "wins",
+    "infit",
+    "outfit",
 )
 
 
-def write_run_files(run: FinishedRun, folder: Path) -> tuple[Path, ...]:
-    """Write the run's files into ``folder``; returns their paths. ``comparisons.csv`` can be analysed again."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [_write(folder / "request.json", run.request.to_json())]
-    paths.append(_write(folder / "status.json", run.status.model_dump_json(indent=2).encode()))
-    if run.results is not None:
-        paths.append(_write(folder / "result.json", run.results.result.model_dump_json(indent=2).encode()))
-        paths.append(write_table(folder / "ranking.csv", RANKING_COLUMNS, _ranking_rows(run)))
-    paths.append(
-        write_table(folder / "comparisons.csv", COMPARISON_COLUMNS, map(comparison_row, run.comparisons))
-    )
-    return tuple(paths)
+def write_run_files(facts: RunFacts, folder: Path) -> tuple[Path, ...]:
+    """Write the run's files into ``folder``; returns their paths. ``comparisons.csv`` can be analysed again.
+
+    Raises ``OSError``, and ``ProcessingError`` for a record that would break its own schema.
+    """
+    name = f"assessment_run.{facts.mode}.json"
+    rows = [COMPARISON_COLUMNS, *map(comparison_row, facts.comparisons)]
+    written = [_table(folder / "comparisons.csv", rows)] if facts.status is not None else []
+    now = datetime.now(UTC)
+    draft = assembled(facts, manifest=(), generated_at=now)
+    if draft.bt_summary:
+        written.append(_table(folder / "essays.csv", [ESSAY_COLUMNS, *_essay_rows(draft)]))
+    entries = entries_of(folder, leaving_out=(name, REPORT))
+    run = draft.model_copy(
+        update={"validation": draft.validation.model_copy(update={"manifest_entries": entries})}
+    ).sealed()
+    _check(run)
+    written.append(write_whole(folder / name, run.model_dump_json(indent=1).encode() + b"\n"))
+    written.append(write_manifest(folder))
+    return tuple(written)
 
 
-def _write(path: Path, content: bytes) -> Path:
-    path.write_bytes(content)
-    return path
+def _check(run: AssessmentRun) -> None:
+    broken = next(schema_errors(run.model_dump(mode="json")), None)
+    if broken is not None:
+        raise ProcessingError(
+            f"the run's record would break its schema, which is a fault of cj-run: {broken}"
+        )
 
 
-def _ranking_rows(run: FinishedRun) -> Iterable[Sequence[object]]:
-    assert run.results is not None, "written only for a run with results"
-    result = run.results.result
-    stats = result.assessment_metadata.grade_projections.bt_stats
-    for essay in result.essay_results:
-        yield _ranking_row(essay, standard_error=stats[essay.essay_id].bt_se)
+def _table(path: Path, rows: Sequence[Sequence[object]]) -> Path:
+    return write_whole(path, csv_text(rows).encode())
 
 
-def _ranking_row(essay: EssayResultV1, *, standard_error: float) -> Sequence[object]:
-    return (
-        essay.rank,
-        essay.essay_id,
-        essay.is_anchor,
-        essay.letter_grade,
-        round(essay.confidence_score, 4),
-        essay.confidence_label,
-        round(essay.bt_score, 6),
-        round(standard_error, 6),
-        round(essay.normalized_score, 4),
-    )
+def _essay_rows(run: AssessmentRun) -> Iterator[Sequence[object]]:
+    students = {each.essay_id: each for each in run.inputs.students}
+    files = {each.anchor_id: each.file_name for each in run.inputs.anchors}
+    projections = {each.essay_id: each for each in run.grade_projections}
+    for score in run.bt_summary:
+        student, projected = students.get(score.essay_id), projections.get(score.essay_id)
+        yield (
+            score.rank,
+            score.essay_id,
+            student.batch_essay_id if student else score.essay_id,
+            student.file_name if student else files.get(score.essay_id, ""),
+            score.is_anchor,
+            score.anchor_grade or score.grade_projection,
+            round(projected.confidence, 4) if projected else None,
+            projected.confidence_label if projected else None,
+            round(score.theta, 6),
+            round(score.standard_error, 6),
+            round(projected.normalized_score, 4) if projected else None,
+            score.comparison_count,
+            score.wins,
+            None if score.infit is None else round(score.infit, 4),
+            None if score.outfit is None else round(score.outfit, 4),
+        )

@@ -1,117 +1,178 @@
-"""Running a command or an assessment from beginning to end, and reporting how it ended."""
+"""A batch from its first upload to its end, or to where it can be taken up again."""
 
 import asyncio
-import signal
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Final
-from uuid import uuid4
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
 
-import typer
-from event_contracts import ConfigurationError, SuiteError
+from event_contracts import FINAL_STATES, BatchStatusView
 from rich.console import Console
 
+from batch_runner.artefact.outcome import Reading
+from batch_runner.artefact.record import RunMode
 from batch_runner.assignment.contents import Assignment
-from batch_runner.running.execution import (
-    FinishedRun,
-    RequestEnvelope,
-    RunOptions,
-    assessment_request,
-    collect,
-    follow,
-    upload,
-)
+from batch_runner.running.assembling import Observed, RunFacts
+from batch_runner.running.execution import collect, follow, stored_texts, upload
 from batch_runner.running.progress import LiveProgress
-from batch_runner.wire.client import AssessmentClient, ServiceRefused
+from batch_runner.running.request import RequestEnvelope, RunOptions, assessment_request
+from batch_runner.running.run_folder import RunFolder
+from batch_runner.wire.client import AssessmentClient
 
-EXIT_FAILED: Final = 1
-EXIT_INVALID: Final = 2
-NOT_FOUND: Final = 404
-START_PATIENCE_SECONDS: Final = 10.0
-"""How long an interrupted run waits for the answer to its request, so that what has begun can be cancelled."""
-
-CANCEL_PATIENCE_SECONDS: Final = 15.0
-
-errors = Console(stderr=True)
+STARTED, PROGRESS, UPLOADED, ENDED = "batch.started", "batch.progress", "texts.uploaded", "batch.ended"
+INTERRUPTED, TIMED_OUT = "run.interrupted", "run.timed_out"
 
 
-def exit_code(number: signal.Signals) -> int:
-    """The exit code of a program that a signal has ended, as shells report it: 130 for Ctrl-C."""
-    return 128 + number
+class Transport(Protocol):
+    """How a request reaches the service, and what of the batch's messages was seen; see ``wire``."""
+
+    async def start(self, request: RequestEnvelope) -> None:
+        """Send the request; sending it again changes nothing."""
+
+    def observed(self) -> Mapping[str, int]:
+        """Messages about the batch by kind, each counted once; empty where none are listened to."""
 
 
-def reporting_errors(work: Callable[[], None]) -> None:
-    """Run a command: what the user can put right is one line and exit code 2, a failure is exit code 1."""
-    try:
-        work()
-    except SuiteError as error:
-        code = error.service_code if isinstance(error, ServiceRefused) else None
-        errors.out(code or error.code, style="red", end=" ")
-        errors.out(error.message, highlight=False)
-        correctable = error.http_status < 500 or isinstance(error, ConfigurationError)
-        raise typer.Exit(EXIT_INVALID if correctable else EXIT_FAILED) from error
-    except KeyboardInterrupt:
-        raise typer.Exit(exit_code(signal.SIGINT)) from None
+@dataclass(frozen=True, slots=True)
+class OverHttp:
+    """The request is posted, and the batch is asked how it is."""
+
+    client: AssessmentClient
+
+    async def start(self, request: RequestEnvelope) -> None:
+        """Post the request."""
+        await self.client.start(request)
+
+    def observed(self) -> Mapping[str, int]:
+        """Nothing is listened to."""
+        return {}
 
 
-def new_batch_id() -> str:
-    """A new batch id."""
-    return f"run-{uuid4()}"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Whether and how long a run waits for the end of its batch; no ``timeout_seconds``, no limit."""
+
+    for_completion: bool = True
+    timeout_seconds: float | None = None
 
 
-async def run_assignment(
-    client: AssessmentClient, assignment: Assignment, options: RunOptions, *, console: Console
-) -> FinishedRun:
-    """Start a batch, follow it to its end and collect its results; an interrupt cancels the batch that has begun."""
-    try:
-        texts = await upload(client, assignment)
-    except asyncio.CancelledError:
-        console.out("interrupted before the batch was started: nothing is judged", highlight=False)
-        raise
-    request = assessment_request(assignment, texts, options)
-    try:
-        await _start(client, request)
-        with LiveProgress(console) as live:
-            async for status in follow(client, options.batch_id):
-                live.show(status)
-    except asyncio.CancelledError:
-        await _cancel(client, options.batch_id, console=console)
-        raise
-    try:
-        return await collect(client, assignment, request, status)
-    except asyncio.CancelledError:
-        console.out(
-            f"interrupted after {options.batch_id} had ended: run it again with --batch-id {options.batch_id} to"
-            " collect its results",
-            highlight=False,
-        )
-        raise
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """One run: everything that it needs to go from its folder to its facts."""
 
+    client: AssessmentClient
+    transport: Transport
+    folder: RunFolder
+    console: Console
+    waiting: Waiting = Waiting()
+    stored: Mapping[str, str] | None = None
 
-async def _start(client: AssessmentClient, request: RequestEnvelope) -> None:
-    """Start the batch; an interrupt waits for the answer, as a batch that is not on record cannot be cancelled."""
-    starting = asyncio.ensure_future(client.start(request))
-    try:
-        await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        ended, _ = await asyncio.wait({starting}, timeout=START_PATIENCE_SECONDS)
-        starting.cancel()
-        for task in ended:
-            task.exception()  # the cancellation that follows says whether there is a batch
-        raise
+    async def run(self, assignment: Assignment, options: RunOptions) -> RunFacts | None:
+        """Start the batch, or take it up, follow it, and fetch what came out; None where nobody waits for it.
 
-
-async def _cancel(client: AssessmentClient, batch_id: str, *, console: Console) -> None:
-    try:
-        await replace(client, patience=CANCEL_PATIENCE_SECONDS).cancel(batch_id)
-    except ServiceRefused as refusal:
-        if refusal.status != NOT_FOUND:  # the batch was interrupted before it was on record
+        An interrupt leaves the batch as it is: the run's folder says how to take it up.
+        """
+        try:
+            request = await self._requested(assignment, options)
+            await self.transport.start(request)
+            self.folder.log(STARTED, batch_uuid=options.batch_id, event_id=str(request.event_id))
+            if not self.waiting.for_completion:
+                return None
+            status, timed_out = await self._follow(options)
+            ended = await collect(self.client, assignment, request, status)
+        except asyncio.CancelledError:
+            self._interrupted()
             raise
-    except (SuiteError, asyncio.CancelledError):
-        errors.out(
-            f"{batch_id} could not be cancelled and may still be judged: run it again with --batch-id {batch_id} and"
-            " press Ctrl-C",
-            highlight=False,
+        return RunFacts(
+            mode=RunMode.EXECUTE,
+            assignment=assignment,
+            options=options,
+            request=request,
+            status=status,
+            results=ended.results,
+            comparisons=ended.comparisons,
+            observed=self._observed(len(ended.comparisons), status),
+            partial=timed_out,
+            timeout_seconds=self.waiting.timeout_seconds,
         )
-        raise
-    console.out(f"cancelled {batch_id}: nothing more is judged", highlight=False)
+
+    async def _requested(self, assignment: Assignment, options: RunOptions) -> RequestEnvelope:
+        """The request of this run: the one that was kept, or a new one after all texts are uploaded."""
+        kept = self.folder.request()
+        if kept is not None:
+            return kept
+        texts = await upload(self.client, assignment, stored=self._stored())
+        self.folder.log(UPLOADED, stored=stored_texts(assignment, texts))
+        request = assessment_request(assignment, texts, options)
+        self.folder.keep_request(request)
+        return request
+
+    def _stored(self) -> dict[str, str]:
+        stored = dict(self.stored or {})
+        for event in self.folder.events(UPLOADED):
+            before = event.get("stored")
+            stored |= {
+                str(key): str(value) for key, value in (before if isinstance(before, dict) else {}).items()
+            }
+        return stored
+
+    async def _follow(self, options: RunOptions) -> tuple[BatchStatusView, bool]:
+        """The last status, and whether waiting ended before the batch did."""
+        status: BatchStatusView | None = None
+        previous: tuple[object, ...] | None = None
+        try:
+            async with asyncio.timeout(self.waiting.timeout_seconds):
+                with LiveProgress(self.console) as live:
+                    async for status in follow(self.client, options.batch_id):
+                        live.show(status)
+                        reading = reading_of(status)
+                        seen = (status.state, *reading.model_dump(exclude={"at"}).values(), status.problem)
+                        if seen != previous:
+                            previous = seen
+                            self._log(status, reading)
+        except TimeoutError:
+            self.folder.log(TIMED_OUT, seconds=self.waiting.timeout_seconds)
+            return status or await self.client.status(options.batch_id), True
+        assert status is not None, "a batch that ends was seen"
+        self.folder.log(ENDED, state=status.state, stop_reason=status.stop_reason)
+        return status, False
+
+    def _log(self, status: BatchStatusView, reading: Reading) -> None:
+        self.folder.log(
+            PROGRESS,
+            state=status.state,
+            problem=None if status.problem is None else status.problem.message,
+            reading=reading.model_dump(mode="json"),
+        )
+
+    def _observed(self, comparisons: int, status: BatchStatusView) -> Observed:
+        readings = tuple(Reading.model_validate(event["reading"]) for event in self.folder.events(PROGRESS))
+        counts = self.transport.observed()
+        final = int(status.state in FINAL_STATES)
+        return Observed(
+            readings=readings,
+            llm_comparisons=counts.get("comparisons", comparisons),
+            assessment_results=counts.get("assessment_results", final),
+            completions=counts.get("completions", final),
+        )
+
+    def _interrupted(self) -> None:
+        self.folder.log(INTERRUPTED)
+        started = any(True for _ in self.folder.events(STARTED))
+        said = (
+            f"interrupted: the batch goes on and is paid for; follow it with --resume {self.folder.path}, or stop"
+            f" it with cj-run cancel {self.folder.path}"
+            if started
+            else f"interrupted before the batch was started: take it up with --resume {self.folder.path}"
+        )
+        self.console.out(said, highlight=False)
+
+
+def reading_of(status: BatchStatusView) -> Reading:
+    """What a status says of convergence and cost."""
+    return Reading(
+        at=status.updated_at,
+        comparisons_judged=status.progress.comparisons_judged,
+        comparisons_failed=status.progress.comparisons_failed,
+        eb=status.reliability.eb,
+        cost_usd=status.cost.cost_usd,
+    )

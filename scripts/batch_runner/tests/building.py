@@ -9,7 +9,8 @@ from uuid import UUID
 import numpy as np
 from batch_runner.artefact.spreadsheets import write_table
 from batch_runner.assignment.contents import Assignment, StudentEssay
-from batch_runner.running.execution import FinishedRun, RequestTexts, RunOptions, assessment_request
+from batch_runner.running.execution import FinishedRun
+from batch_runner.running.request import RequestTexts, RunOptions, assessment_request
 from event_contracts import (
     AssessmentMetadata,
     AssessmentResultV1,
@@ -189,7 +190,7 @@ def finished(
     ranked = state in (AssessmentState.COMPLETED, AssessmentState.COMPLETED_WITH_FAILURES)
     return FinishedRun(
         assignment=task,
-        request=assessment_request(task, texts, RunOptions(batch_id=BATCH)),
+        request=assessment_request(task, texts, RunOptions(batch_uuid=UUID(int=2), label=BATCH)),
         status=status(state, error=error),
         results=BatchResultsView(
             batch_id=BATCH,

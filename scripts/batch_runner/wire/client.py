@@ -67,6 +67,10 @@ class AssessmentClient:
         )
         return answer.storage_id
 
+    async def stored_text(self, storage_id: str) -> bytes:
+        """The bytes of a text that was uploaded; raises ``ServiceRefused`` where it is not there."""
+        return (await self._answer("GET", f"/v1/content/{quote(storage_id, safe='')}")).content
+
     async def register_anchor(self, registration: AnchorRegistration) -> None:
         """Register or replace an anchor."""
         body = registration.model_dump_json().encode()
@@ -108,6 +112,11 @@ class AssessmentClient:
         content: bytes | None = None,
         kind: str = "application/json",
     ) -> AnswerT:
+        return _parsed(model, await self._answer(method, path, content=content, kind=kind))
+
+    async def _answer(
+        self, method: str, path: str, *, content: bytes | None = None, kind: str | None = None
+    ) -> httpx2.Response:
         request = self._request(method, path, content=content, kind=kind)
         async for attempt in stamina.retry_context(
             _retry_delay, attempts=None, timeout=self.patience, wait_initial=0.2, wait_jitter=0.2
@@ -116,7 +125,7 @@ class AssessmentClient:
                 answer = await self._exchange(request)
                 if answer.is_error:
                     raise _error(answer)
-        return _parsed(model, answer)
+        return answer
 
     def _request(
         self, method: str, path: str, *, content: bytes | None = None, kind: str | None = None

@@ -21,7 +21,7 @@ import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from batch_runner.assignment.contents import Assignment
-from batch_runner.running.execution import RunOptions
+from batch_runner.running.request import RunOptions
 from sqlalchemy import make_url
 
 from suite.benchmarks.page import write_section

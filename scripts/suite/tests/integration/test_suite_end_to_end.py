@@ -14,7 +14,8 @@ from uuid import uuid4
 import httpx2
 import pytest
 from batch_runner.assignment.contents import Assignment, StudentEssay
-from batch_runner.running.execution import RunOptions, assessment_request, follow, upload
+from batch_runner.running.execution import follow, upload
+from batch_runner.running.request import RunOptions, assessment_request
 from batch_runner.wire.client import AssessmentClient
 from event_contracts import (
     AssessmentResultV1,

@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 
 import httpx2
 import pytest
-from batch_runner.running.execution import RunOptions, assessment_request, follow, upload
+from batch_runner.running.execution import follow, upload
+from batch_runner.running.request import RunOptions, assessment_request
 from batch_runner.wire.client import AssessmentClient
 from event_contracts import AssessmentState, BatchStatusView, ExternalServiceError
 from suite.processes.batches import generated_essays, write_qualities
