@@ -1,6 +1,5 @@
 """Carrying a run out over any of the transports, taking one up, and cancelling one."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -92,7 +91,7 @@ async def execute_run(
     with writable_folder(folder):
         async with _service(execution, folder) as url:
             settings = RunSettings(
-                folder=os.path.realpath(source),
+                folder=str(source),
                 course=course,
                 given=given.given(),
                 label=options.label,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from uuid import uuid4
 
 import typer
-from event_contracts import CourseCode, InvalidRequest, OutputVerbosity, ReasoningEffort
+from event_contracts import CourseCode, OutputVerbosity, ReasoningEffort
 
 from batch_runner.artefact.record import RunMode
 from batch_runner.assignment.contents import Assignment
@@ -31,7 +31,7 @@ from batch_runner.cli.app import (
 )
 from batch_runner.cli.executing import Changes, Execution, cancel_run, check_scale, execute_run, resume_run
 from batch_runner.cli.with_client import run_async
-from batch_runner.planning.checking import check_batch_id, writable_folder
+from batch_runner.planning.checking import WrongOption, check_batch_id, writable_folder
 from batch_runner.planning.judges import judge_panel
 from batch_runner.planning.printing import print_contents, print_forecast
 from batch_runner.reading.anonymity import read_roster
@@ -242,7 +242,7 @@ def execute(
 
     async def work() -> None:
         if (folder is None) == (resume is None):
-            raise InvalidRequest("name a folder of essays, or a run to take up with --resume: one of the two")
+            raise WrongOption("name a folder of essays, or a run to take up with --resume: one of the two")
         if resume is not None:
             await resume_run(resume, execution)
         elif folder is not None:
@@ -250,7 +250,12 @@ def execute(
             assignment = given.applied(load_assignment(folder, course=course))
             check_scale(assignment, expected=expected_grade_scale)
             await execute_run(
-                assignment, options(assignment), execution, source=folder, course=course, given=given
+                assignment,
+                options(assignment),
+                execution,
+                source=folder.resolve(),
+                course=course,
+                given=given,
             )
 
     run_async(work)
@@ -265,7 +270,8 @@ def cancel(
 
 
 def _label(given: str | None, assignment: Assignment) -> str:
-    label = given or f"{assignment.assignment_id or 'run'}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    moment = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    label = f"{assignment.assignment_id or 'run'}-{moment}" if given is None else given
     check_batch_id(label)
     return label
 

@@ -12,12 +12,16 @@ MEANT_FOR_PATHS: Final = "/\\?#%"
 """Characters that end or change a path in an address or on disk."""
 
 
+class WrongOption(InvalidRequest):
+    """An option of the command line cannot be meant."""
+
+
 def check_batch_id(batch_id: str) -> None:
-    """Raise ``InvalidRequest`` unless the id can be part of an address and the name of a folder."""
+    """Raise ``WrongOption`` unless the id can be part of an address and the name of a folder."""
     if reason := why_not_an_id(batch_id, refused=MEANT_FOR_PATHS):
-        raise InvalidRequest(f"--batch-id {shortened(batch_id)} {reason}: choose another, such as class-9b-1")
+        raise WrongOption(f"--batch-id {shortened(batch_id)} {reason}: choose another, such as class-9b-1")
     if batch_id.strip(".") == "":
-        raise InvalidRequest(
+        raise WrongOption(
             f"--batch-id {batch_id!r} is no name for a folder: choose another, such as class-9b-1"
         )
 
@@ -43,7 +47,7 @@ def shortened(name: str, *, characters: int = 40) -> str:
 def writable_folder(folder: Path) -> Iterator[None]:
     """Make the folder and write into it, to know that it works; a folder that stays empty is removed again.
 
-    Raises ``InvalidRequest`` that says what to do.
+    Raises ``WrongOption`` that says what to do.
     """
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
@@ -52,7 +56,7 @@ def writable_folder(folder: Path) -> Iterator[None]:
             probe.write(b"probe")
     except OSError as error:
         _remove_empty(missing)
-        raise InvalidRequest(
+        raise WrongOption(
             f"{folder} cannot be written ({error.strerror}): choose another folder with --out"
         ) from error
     try:

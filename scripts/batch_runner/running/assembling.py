@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
 
 from event_contracts import (
     AssessmentResultV1,
@@ -53,6 +54,10 @@ _STATUS = {
     ComparisonState.FAILED: ComparisonStatus.FAILED,
     ComparisonState.ABANDONED: ComparisonStatus.FAILED,
 }
+
+
+SAME_SCORE: Final = 1e-3
+"""How far two fits of the same comparisons may lie apart in logits: the service's begins where its last one ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +130,7 @@ def assembled(facts: RunFacts, *, manifest: Sequence[ManifestEntry], generated_a
         stop=_stop(facts.status),
         judging=_judging(facts),
         convergence=facts.observed.readings,
-        flags=tuple(_remarks(facts, ids)),
+        flags=tuple(_remarks(facts, ids, scores)),
         unranked={
             _named(name, ids): why for name, why in (_notes(result).unranked_essays if result else {}).items()
         },
@@ -361,7 +366,9 @@ def _judging(facts: RunFacts) -> outcome.Judging:
     return outcome.Judging(judges=_notes(facts.results.result).judges, method=method)
 
 
-def _remarks(facts: RunFacts, ids: Mapping[str, str]) -> Iterator[outcome.Remark]:
+def _remarks(
+    facts: RunFacts, ids: Mapping[str, str], scores: Sequence[outcome.Score]
+) -> Iterator[outcome.Remark]:
     for note in facts.assignment.notes:
         yield outcome.Remark(essay_id=None, kind="document", message=note)
     if facts.results is None:
@@ -369,8 +376,26 @@ def _remarks(facts: RunFacts, ids: Mapping[str, str]) -> Iterator[outcome.Remark
     notes = _notes(facts.results.result)
     for name, why in notes.failed_essays.items():
         yield outcome.Remark(essay_id=_named(name, ids), kind="not_judged", message=why)
+    yield from _differences(facts.results.result, scores, ids)
     for name, seen in notes.look_at.items():
         yield outcome.Remark(essay_id=_named(name, ids), kind="look_at", message=", ".join(seen.signals))
+
+
+def _differences(
+    result: AssessmentResultV1, scores: Sequence[outcome.Score], ids: Mapping[str, str]
+) -> Iterator[outcome.Remark]:
+    """Published scores that the recorded comparisons do not give."""
+    ours = {score.essay_id: score.theta for score in scores}
+    for essay in result.essay_results:
+        name = _named(essay.essay_id, ids)
+        if name not in ours or abs(ours[name] - essay.bt_score) > SAME_SCORE:
+            found = ours.get(name)
+            yield outcome.Remark(
+                essay_id=name,
+                kind="score_differs",
+                message=f"published {essay.bt_score:.6f}; the recorded comparisons give"
+                f" {'no score' if found is None else f'{found:.6f}'}",
+            )
 
 
 def _costs(facts: RunFacts) -> Costs:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from event_contracts import (
     FINAL_STATES,
@@ -14,7 +14,7 @@ from event_contracts import (
     ComparisonView,
 )
 
-from batch_runner.assignment.contents import Assignment
+from batch_runner.assignment.contents import AnchorText, Assignment
 from batch_runner.running.request import RequestEnvelope, RequestTexts
 from batch_runner.wire.client import AssessmentClient
 
@@ -119,6 +119,31 @@ async def collect(
         results=results,
         comparisons=tuple([row async for row in _all_comparisons(client, status.batch_id)]),
     )
+
+
+async def with_registered_anchors(
+    client: AssessmentClient, assignment: Assignment, comparisons: Sequence[ComparisonView]
+) -> Assignment:
+    """The assignment with those anchors that judged with it because they were registered before.
+
+    A record holds every text that was judged.
+    """
+    known = {essay.essay_id for essay in assignment.essays} | {anchor.label for anchor in assignment.anchors}
+    named = {name for each in comparisons for name in (each.essay_a_id, each.essay_b_id)}
+    missing = named - known
+    if not missing or assignment.assignment_id is None:
+        return assignment
+    registered = [
+        anchor
+        for anchor in (await client.anchors(assignment.assignment_id)).anchors
+        if anchor.anchor_label in missing and anchor.grade_scale == assignment.grade_scale
+    ]
+    texts = [(await client.stored_text(anchor.text_storage_id)).decode() for anchor in registered]
+    added = (
+        AnchorText(label=anchor.anchor_label, grade=anchor.grade, text=text)
+        for anchor, text in zip(registered, texts, strict=True)
+    )
+    return replace(assignment, anchors=(*assignment.anchors, *added))
 
 
 async def _all_comparisons(client: AssessmentClient, batch_id: str) -> AsyncIterator[ComparisonView]:

@@ -8,6 +8,7 @@ import typer
 from event_contracts import ConfigurationError, ErrorCode, NotFound, SuiteError
 from rich.console import Console
 
+from batch_runner.planning.checking import WrongOption
 from batch_runner.wire.client import ServiceRefused
 
 
@@ -46,7 +47,7 @@ def code_of(error: SuiteError) -> ExitCode:
         return ExitCode.BUDGET_REFUSED
     if isinstance(error, NotFound) or (isinstance(error, ServiceRefused) and error.status == 404):
         return ExitCode.NOT_FOUND
-    if isinstance(error, ConfigurationError):
+    if isinstance(error, ConfigurationError | WrongOption):
         return ExitCode.USAGE
     return ExitCode.VALIDATION if error.http_status < 500 else ExitCode.FAILED
 

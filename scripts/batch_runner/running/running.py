@@ -12,7 +12,7 @@ from batch_runner.artefact.outcome import Reading
 from batch_runner.artefact.record import RunMode
 from batch_runner.assignment.contents import Assignment
 from batch_runner.running.assembling import Observed, RunFacts
-from batch_runner.running.execution import collect, follow, stored_texts, upload
+from batch_runner.running.execution import collect, follow, stored_texts, upload, with_registered_anchors
 from batch_runner.running.progress import LiveProgress
 from batch_runner.running.request import RequestEnvelope, RunOptions, assessment_request
 from batch_runner.running.run_folder import RunFolder
@@ -79,6 +79,7 @@ class Running:
                 return None
             status, timed_out = await self._follow(options)
             ended = await collect(self.client, assignment, request, status)
+            assignment = await with_registered_anchors(self.client, assignment, ended.comparisons)
         except asyncio.CancelledError:
             self._interrupted()
             raise

@@ -10,6 +10,7 @@ from event_contracts import (
     AnchorRegistration,
     AnchorView,
     AssessmentAccepted,
+    AssignmentAnchors,
     BatchResultsView,
     BatchStatusView,
     ComparisonPage,
@@ -75,6 +76,12 @@ class AssessmentClient:
         """Register or replace an anchor."""
         body = registration.model_dump_json().encode()
         await self._send(AnchorView, "POST", "/api/v1/anchors/register", content=body)
+
+    async def anchors(self, assignment_id: str) -> AssignmentAnchors:
+        """The anchors that are registered for an assignment."""
+        return await self._send(
+            AssignmentAnchors, "GET", f"/api/v1/anchors/assignment/{quote(assignment_id, safe='')}"
+        )
 
     async def start(self, envelope: EventEnvelope[ELS_CJAssessmentRequestV1]) -> AssessmentAccepted:
         """Start an assessment; repeating the same request changes nothing."""
