@@ -18,7 +18,9 @@ from batch_runner.running.running import OverHttp, Running
 from batch_runner.wire.client import AssessmentClient
 from rich.console import Console
 
+from suite.dead_letters.commands import dlq_app
 from suite.models.commands import models_app
+from suite.pipeline_rules import pipelines_app
 from suite.stack.options import DEFAULT_DATA, DEFAULT_PROVIDER, Ports, StackOptions
 from suite.stack.running import embedded_stack
 
@@ -33,6 +35,8 @@ app = typer.Typer(
     help="The comparative judgement suite on one machine: no Docker, no keys.",
 )
 app.add_typer(models_app, name="models")
+app.add_typer(dlq_app, name="dlq")
+app.add_typer(pipelines_app, name="pipelines")
 console = Console()
 errors = Console(stderr=True)
 
