@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 
 from event_contracts import (
     FINAL_STATES,
@@ -12,15 +13,18 @@ from event_contracts import (
     BatchResultsView,
     BatchStatusView,
     ComparisonView,
+    ExternalServiceError,
 )
 
 from batch_runner.assignment.contents import AnchorText, Assignment
 from batch_runner.running.request import RequestEnvelope, RequestTexts
-from batch_runner.wire.client import AssessmentClient
+from batch_runner.wire.client import AssessmentClient, ServiceRefused
 
 MIN_POLL_SECONDS = 0.25
 MAX_POLL_SECONDS = 2.0
 MAX_CONCURRENT_UPLOADS = 8
+TAKE_UP_SECONDS = 300.0
+"""How long a service may take to read a request that was published."""
 
 
 async def upload(
@@ -80,6 +84,30 @@ async def _store_all(client: AssessmentClient, texts: Sequence[str], stored: dic
 
     await asyncio.gather(*(store(digest, text) for digest, text in missing.items()))
     return [stored[sha256(text)] for text in texts]
+
+
+async def until_taken_up(client: AssessmentClient, batch_id: str, *, seconds: float) -> None:
+    """Wait until the service knows the batch; raises ``ExternalServiceError`` where it does not within ``seconds``."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not await _is_known(client, batch_id):  # noqa: ASYNC110 - another process takes it up
+                await asyncio.sleep(MIN_POLL_SECONDS)
+    except TimeoutError:
+        raise ExternalServiceError(
+            f"the request was published, and the service has not taken it up after {seconds:.0f} s: does it read from"
+            " the same Kafka, with the same --kafka-topic-prefix? Its /admin/v1/given-up lists requests that it"
+            " could not read. The run can be taken up with --resume"
+        ) from None
+
+
+async def _is_known(client: AssessmentClient, batch_id: str) -> bool:
+    try:
+        await client.status(batch_id)
+    except ServiceRefused as error:
+        if error.status == HTTPStatus.NOT_FOUND:
+            return False
+        raise
+    return True
 
 
 async def follow(client: AssessmentClient, batch_id: str) -> AsyncIterator[BatchStatusView]:

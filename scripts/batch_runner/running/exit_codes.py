@@ -5,7 +5,7 @@ from collections.abc import Callable
 from enum import IntEnum
 
 import typer
-from event_contracts import ConfigurationError, ErrorCode, NotFound, SuiteError
+from event_contracts import ConfigurationError, ErrorCode, InvalidLlmConfig, NotFound, SuiteError
 from rich.console import Console
 
 from batch_runner.planning.checking import WrongOption
@@ -47,7 +47,7 @@ def code_of(error: SuiteError) -> ExitCode:
         return ExitCode.BUDGET_REFUSED
     if isinstance(error, NotFound) or (isinstance(error, ServiceRefused) and error.status == 404):
         return ExitCode.NOT_FOUND
-    if isinstance(error, ConfigurationError | WrongOption):
+    if isinstance(error, ConfigurationError | InvalidLlmConfig | WrongOption):
         return ExitCode.USAGE
     return ExitCode.VALIDATION if error.http_status < 500 else ExitCode.FAILED
 

@@ -12,7 +12,15 @@ from batch_runner.artefact.outcome import Reading
 from batch_runner.artefact.record import RunMode
 from batch_runner.assignment.contents import Assignment
 from batch_runner.running.assembling import Observed, RunFacts
-from batch_runner.running.execution import collect, follow, stored_texts, upload, with_registered_anchors
+from batch_runner.running.execution import (
+    TAKE_UP_SECONDS,
+    collect,
+    follow,
+    stored_texts,
+    until_taken_up,
+    upload,
+    with_registered_anchors,
+)
 from batch_runner.running.progress import LiveProgress
 from batch_runner.running.request import RequestEnvelope, RunOptions, assessment_request
 from batch_runner.running.run_folder import RunFolder
@@ -28,6 +36,13 @@ class Transport(Protocol):
     async def start(self, request: RequestEnvelope) -> None:
         """Send the request; sending it again changes nothing."""
 
+    @property
+    def is_queued(self) -> bool:
+        """Whether the service reads a request later than ``start`` returns."""
+
+    async def until_quiet(self) -> None:
+        """Wait for messages about a batch that has ended, where any are listened to."""
+
     def observed(self) -> Mapping[str, int]:
         """Messages about the batch by kind, each counted once; empty where none are listened to."""
 
@@ -41,6 +56,14 @@ class OverHttp:
     async def start(self, request: RequestEnvelope) -> None:
         """Post the request."""
         await self.client.start(request)
+
+    @property
+    def is_queued(self) -> bool:
+        """The service has the request when it has answered."""
+        return False
+
+    async def until_quiet(self) -> None:
+        """Nothing is listened to."""
 
     def observed(self) -> Mapping[str, int]:
         """Nothing is listened to."""
@@ -77,7 +100,10 @@ class Running:
             self.folder.log(STARTED, batch_uuid=options.batch_id, event_id=str(request.event_id))
             if not self.waiting.for_completion:
                 return None
+            await self._until_taken_up(options)
             status, timed_out = await self._follow(options)
+            if not timed_out:
+                await self.transport.until_quiet()
             ended = await collect(self.client, assignment, request, status)
             assignment = await with_registered_anchors(self.client, assignment, ended.comparisons)
         except asyncio.CancelledError:
@@ -115,6 +141,12 @@ class Running:
                 str(key): str(value) for key, value in (before if isinstance(before, dict) else {}).items()
             }
         return stored
+
+    async def _until_taken_up(self, options: RunOptions) -> None:
+        if self.transport.is_queued:
+            limit = self.waiting.timeout_seconds
+            seconds = TAKE_UP_SECONDS if limit is None else min(limit, TAKE_UP_SECONDS)
+            await until_taken_up(self.client, options.batch_id, seconds=seconds)
 
     async def _follow(self, options: RunOptions) -> tuple[BatchStatusView, bool]:
         """The last status, and whether waiting ended before the batch did."""

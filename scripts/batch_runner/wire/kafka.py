@@ -109,6 +109,11 @@ class OverKafka:
         finally:
             await producer.stop()
 
+    @property
+    def is_queued(self) -> bool:
+        """The service reads the request when it comes to it."""
+        return True
+
     def observed(self) -> Mapping[str, int]:
         """Messages about the batch by kind, each counted once."""
         return dict(self._counts)

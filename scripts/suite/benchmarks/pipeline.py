@@ -91,7 +91,7 @@ async def measure(folder: Path) -> Pace:
 
 async def _judge(deployment: Deployment, assignment: Assignment, *, comparisons: int) -> tuple[int, float]:
     """Comparisons judged, and seconds from the request to the result."""
-    options = RunOptions(batch_id=f"bench-{uuid4()}", max_comparisons=comparisons, target_reliability=0.9999)
+    options = RunOptions(label="bench", max_comparisons=comparisons, target_reliability=0.9999)
     started = await send_batch(deployment.assessment.url, assignment, options)
     status = await wait_until_ended(deployment.assessment.url, options.batch_id)
     return status.progress.comparisons_judged, time.perf_counter() - started

@@ -94,6 +94,6 @@ def test_a_file_without_the_needed_columns_is_refused_in_one_line(
 
     ended = run(path)
 
-    assert ended.exit_code == 2
+    assert ended.exit_code == 4
     assert reason in ended.stderr
     assert ended.stderr.count("\n") == 1

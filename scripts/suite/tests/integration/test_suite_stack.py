@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -22,7 +23,8 @@ from suite.tests.suite_process import PATIENCE_SECONDS, SuiteProcess, suite_proc
 
 pytestmark = pytest.mark.slow
 
-BATCH = "killed"
+BATCH_UUID = uuid4()
+BATCH = str(BATCH_UUID)
 ESSAYS = 12
 COMPARISONS = 60
 LATENCY_MS = 200
@@ -52,7 +54,7 @@ def suite(folder: Path) -> Iterator[SuiteProcess]:
 async def started_batch(client: AssessmentClient) -> None:
     """Start a batch, and return when its first comparisons are judged."""
     assignment = generated_essays(ESSAYS)
-    options = RunOptions(batch_id=BATCH, max_comparisons=COMPARISONS, target_reliability=0.9999)
+    options = RunOptions(batch_uuid=BATCH_UUID, max_comparisons=COMPARISONS, target_reliability=0.9999)
     await client.start(assessment_request(assignment, await upload(client, assignment), options))
     async for status in follow(client, BATCH):
         if status.progress.comparisons_judged:
