@@ -1,7 +1,9 @@
 """Carrying a run out over any of the transports, taking one up, and cancelling one."""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -16,8 +18,9 @@ from batch_runner.cli.app import console
 from batch_runner.planning.checking import writable_folder
 from batch_runner.reporting.ended import report_run
 from batch_runner.running.execution import sha256
+from batch_runner.running.exit_codes import errors
 from batch_runner.running.request import RunOptions
-from batch_runner.running.run_folder import RunFolder, RunSettings, TransportName
+from batch_runner.running.run_folder import SETTINGS, RunFolder, RunSettings, TransportName
 from batch_runner.running.running import UPLOADED, OverHttp, Running, Transport, Waiting
 from batch_runner.running.uploads import RememberedUploads
 from batch_runner.wire.client import AssessmentClient
@@ -147,7 +150,8 @@ async def _run(
 ) -> None:
     remembered = RememberedUploads(folder.path.parent, settings.url)
     stored = None
-    if not execution.force_reupload:
+    outlives_run = settings.transport != "embedded"
+    if outlives_run and not execution.force_reupload:
         stored = await remembered.still_stored(client)
     async with _transport(client, options, settings, folder) as transport:
         running = Running(
@@ -159,9 +163,11 @@ async def _run(
                 for_completion=execution.await_completion, timeout_seconds=execution.completion_timeout
             ),
             stored=stored,
+            is_judged_meanwhile=outlives_run,
         )
         facts = await running.run(assignment, options)
-    remembered.remember(folder)
+    if outlives_run:
+        remembered.remember(folder)
     if facts is None:
         console.out(
             f"{options.batch_id} is started; follow it with cj-run execute --resume {folder.path}",
@@ -177,8 +183,23 @@ async def _service(execution: Execution, folder: Path) -> AsyncIterator[str]:
         yield execution.url.rstrip("/")
         return
     console.out("starting the embedded suite …", style="dim", highlight=False)
-    async with embedded_suite(folder.parent / ".embedded" / folder.name) as url:
-        yield url
+    data = folder.parent / ".embedded" / folder.name
+    try:
+        async with embedded_suite(data) as url:
+            yield url
+    finally:
+        if _is_complete(folder) or not (folder / SETTINGS).exists():
+            await asyncio.to_thread(_remove_suite, data)
+
+
+def _remove_suite(data: Path) -> None:
+    """Remove the data of an embedded suite that nobody takes up again; what cannot be removed stays and is named."""
+    try:
+        shutil.rmtree(data)
+    except OSError as error:
+        errors.out(f"{data} is needed no more and could not be removed ({error.strerror})", highlight=False)
+    with suppress(OSError):  # other runs are still to be taken up
+        data.parent.rmdir()
 
 
 @asynccontextmanager

@@ -88,6 +88,8 @@ class Running:
     console: Console
     waiting: Waiting = Waiting()
     stored: Mapping[str, str] | None = None
+    is_judged_meanwhile: bool = True
+    """Whether the service goes on when nobody follows the batch."""
 
     async def run(self, assignment: Assignment, options: RunOptions) -> RunFacts | None:
         """Start the batch, or take it up, follow it, and fetch what came out; None where nobody waits for it.
@@ -190,13 +192,17 @@ class Running:
 
     def _interrupted(self) -> None:
         self.folder.log(INTERRUPTED)
-        started = any(True for _ in self.folder.events(STARTED))
-        said = (
-            f"interrupted: the batch goes on and is paid for; follow it with --resume {self.folder.path}, or stop"
-            f" it with cj-run cancel {self.folder.path}"
-            if started
-            else f"interrupted before the batch was started: take it up with --resume {self.folder.path}"
-        )
+        if not any(True for _ in self.folder.events(STARTED)):
+            said = f"interrupted before the batch was started: take it up with --resume {self.folder.path}"
+        elif self.is_judged_meanwhile:
+            said = (
+                f"interrupted: the batch goes on and is paid for; follow it with --resume {self.folder.path}, or stop"
+                f" it with cj-run cancel {self.folder.path}"
+            )
+        else:
+            said = (
+                f"interrupted: nothing more is judged until it is taken up with --resume {self.folder.path}"
+            )
         self.console.out(said, highlight=False)
 
 

@@ -101,7 +101,7 @@ def test_an_unknown_judge_is_refused_before_anything_is_sent(tmp_path: Path) -> 
     with serving(Assessing()) as service:
         ended = execute(essays, service, "--judge", "mock", "--judge", "anthropic/nobody")
 
-    assert ended.exit_code == 4
+    assert ended.exit_code == 2
     assert ended.stderr.startswith("LLM_INVALID_CONFIG")
     assert "nobody" in ended.stderr
     assert service.asked == []

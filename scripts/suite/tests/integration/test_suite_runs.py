@@ -88,6 +88,7 @@ async def test_every_transport_gives_the_same_ranking(
     embedded = await executed(tmp_path / "embedded", "--transport", "embedded")
 
     assert ranking(http) == ranking(kafka) == ranking(embedded)
+    assert not (tmp_path / "embedded" / ".embedded").exists()
     observed = kafka.validation.runner_status.observed_events
     assert observed.llm_comparisons == len(kafka.llm_comparisons) == COMPARISONS
     assert (observed.assessment_results, observed.completions) == (1, 1)
