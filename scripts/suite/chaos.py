@@ -15,7 +15,7 @@ from pathlib import Path
 
 import stamina
 import typer
-from batch_runner.assignment.loading import Assignment
+from batch_runner.assignment.contents import Assignment
 from batch_runner.running.execution import RunOptions
 from event_contracts import (
     AssessmentState,

@@ -7,7 +7,7 @@ from event_contracts import PanelJudge
 from model_manifest import get_model
 from rich.console import Console
 
-from batch_runner.assignment.loading import Assignment
+from batch_runner.assignment.contents import Assignment
 from batch_runner.planning.judges import resolve_judge
 from batch_runner.planning.pair_cost import PairCost, PromptSize, mean_cost, pair_cost
 from batch_runner.reading.anonymity import names_in_texts

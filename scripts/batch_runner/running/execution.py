@@ -30,7 +30,7 @@ from event_contracts import (
 )
 from pydantic import ValidationError
 
-from batch_runner.assignment.loading import Assignment
+from batch_runner.assignment.contents import Assignment
 from batch_runner.wire.client import AssessmentClient
 
 MIN_POLL_SECONDS = 0.25

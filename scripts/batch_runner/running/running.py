@@ -11,7 +11,7 @@ import typer
 from event_contracts import ConfigurationError, SuiteError
 from rich.console import Console
 
-from batch_runner.assignment.loading import Assignment
+from batch_runner.assignment.contents import Assignment
 from batch_runner.running.execution import (
     FinishedRun,
     RequestEnvelope,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import numpy as np
 from batch_runner.artefact.spreadsheets import write_table
-from batch_runner.assignment.loading import Assignment, StudentEssay
+from batch_runner.assignment.contents import Assignment, StudentEssay
 from batch_runner.running.execution import FinishedRun, RequestTexts, RunOptions, assessment_request
 from event_contracts import (
     AssessmentMetadata,

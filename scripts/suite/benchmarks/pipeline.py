@@ -20,7 +20,7 @@ import asyncpg
 import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from batch_runner.assignment.loading import Assignment
+from batch_runner.assignment.contents import Assignment
 from batch_runner.running.execution import RunOptions
 from sqlalchemy import make_url
 

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from batch_runner.assignment.loading import Assignment, StudentEssay
+from batch_runner.assignment.contents import Assignment, StudentEssay
 from batch_runner.running.execution import RunOptions, assessment_request, follow, upload
 from batch_runner.wire.client import AssessmentClient
 from event_contracts import (
