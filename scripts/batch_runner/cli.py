@@ -15,8 +15,9 @@ from rich.console import Console
 from batch_runner.assignment.loading import load_assignment
 from batch_runner.planning.checking import check_batch_id, writable_folder
 from batch_runner.planning.judges import FORM, judge_panel
-from batch_runner.planning.printing import print_contents, print_forecast
+from batch_runner.planning.printing import print_contents, print_forecast, print_names
 from batch_runner.reading.anonymity import read_roster
+from batch_runner.reporting.commands import add_report_commands
 from batch_runner.reporting.ended import report_run
 from batch_runner.running.execution import RunOptions, assessment_request, upload
 from batch_runner.running.interrupting import run_until_interrupted
@@ -198,6 +199,7 @@ def execute(
         )
         check_batch_id(options.batch_id)
         assignment = load_assignment(folder, course=course)
+        print_names(assignment, console=console)
         with writable_folder(out / options.batch_id):
             await client.check_ready()
             run = await run_assignment(client, assignment, options, console=console)
@@ -364,6 +366,9 @@ def simulate(
         plot_format=plot_format,
     )
     reporting_errors(lambda: simulate_and_report(options, console=console, progress_console=errors))
+
+
+add_report_commands(app, console)
 
 
 def _exact(dollars: float | None) -> Decimal | None:

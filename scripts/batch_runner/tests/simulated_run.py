@@ -71,7 +71,7 @@ def simulated_run(
                  "probabilities": dict(zip(grades, map(float, chances[k]), strict=True))}
                 for k in range(essays)
             ] if anchors else [],
-            "reliability": {"eb": fitted.eb_reliability, "ssr": 0.951, "ssr_prime": 0.953, "split_half": 0.87, "target": 0.9},
+            "reliability": {"eb": fitted.eb_reliability, "ssr": 0.951, "ssr_prime": 0.953, "split_half": 0.87, "target": 0.85},
             "stop": {"reason": "target_reached"},
             "costs": {"total_usd": sum(float(str(row["cost_usd"])) for row in rows), "token_counts": [
                 {"provider": "mock", "model": "simulated", "prompt_tokens": 912345, "completion_tokens": 41234, "usd": 1.02}

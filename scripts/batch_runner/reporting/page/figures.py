@@ -72,7 +72,7 @@ def score_row(axis: Axis, score: Score, interval: tuple[float, float]) -> Markup
     kind = "anchor" if score.is_anchor else "dot"
     return Markup(
         f'<svg class="row" viewBox="0 0 1000 30" preserveAspectRatio="none" aria-hidden="true">'
-        f'<use href="#bands"/><path class="bar" d="M{low} 15H{high}"/><path class="{kind}" d="M{at} 15h0"/></svg>'
+        f'<use href="#bands"/><path class="bar" d="M{low} 15H{high}"/><path class="{kind}" d="M{at} 15h.01"/></svg>'
     )
 
 
@@ -129,7 +129,7 @@ def misfit(scores: Sequence[Score], flagged: frozenset[str], say: Wording, alt: 
     body.append(f'<text class="note" x="{LEFT + 4}" y="{TOP + 10}">outfit</text>')
     for each in known:
         kind = "flagged" if each.essay_id in flagged else "point"
-        body.append(f'<path class="{kind}" d="M{x(each.infit or 0)} {y(each.outfit or 0)}h0"/>')
+        body.append(f'<path class="{kind}" d="M{x(each.infit or 0)} {y(each.outfit or 0)}h.01"/>')
     return _svg(body, alt)
 
 
@@ -151,7 +151,7 @@ def anchors(places: Sequence[AnchorPlace], measures: Measures, say: Wording, alt
         off = each.displacement is not None and abs(each.displacement) > 1
         body.append(f'<path class="bar" d="M{x(low)} {y[each.grade]}H{x(high)}"/>')
         body.append(
-            f'<path class="{"flagged" if off else "anchor"}" d="M{x(each.score.theta)} {y[each.grade]}h0"/>'
+            f'<path class="{"flagged" if off else "anchor"}" d="M{x(each.score.theta)} {y[each.grade]}h.01"/>'
         )
     body.append(f'<text class="label" x="{(LEFT + WIDTH) / 2}" y="{height - 6}">{escape(say("axis_score"))}</text>')
     return _svg(body, alt, height=height)
@@ -191,7 +191,7 @@ def _tick(x: float, y: float, text: str, anchor: str) -> str:
 
 def _line(points: Sequence[tuple[float, float]]) -> list[str]:
     path = "L".join(f"{x} {y}" for x, y in points)
-    dots = "".join(f"M{x} {y}h0" for x, y in points)
+    dots = "".join(f"M{x} {y}h.01" for x, y in points)
     return [f'<path class="line" d="M{path}"/>', f'<path class="point" d="{dots}"/>'] if points else []
 
 

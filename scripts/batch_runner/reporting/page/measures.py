@@ -12,7 +12,11 @@ from event_contracts import GRADE_SCALES, GradeScale
 from batch_runner.reporting.page.run_data import Comparison, RunData, Score
 
 POINTS: Final = 12
-"""Of the convergence curve: each is a fit."""
+FEWER_POINTS: Final = 4
+"""Of the convergence curve where the run recorded none: each is a fit."""
+FEW_ESSAYS: Final = 300
+MAX_READINGS: Final = 40
+"""Of those that the run recorded, the curve shows so many."""
 SEED: Final = 20_250_101
 _ERRORS: Final = (ValueError, ArithmeticError)
 
@@ -213,9 +217,18 @@ class _Measuring:
         )
 
     def _course(self) -> list[Point]:
+        """As the run recorded it; else fitted again from the comparisons up to each point."""
+        recorded = [each for each in self.run.convergence if each.comparisons_judged]
+        if len(recorded) < 2:
+            return self._fitted_course()
+        chosen = np.unique(np.linspace(0, len(recorded) - 1, MAX_READINGS).round().astype(int)).tolist()
+        return [Point(each.comparisons_judged, each.eb, each.cost_usd) for each in map(recorded.__getitem__, chosen)]
+
+    def _fitted_course(self) -> list[Point]:
         in_order = sorted(self.judged, key=lambda each: each.sequence)
+        points = POINTS if len(self.scores) <= FEW_ESSAYS else FEWER_POINTS
         spent = np.cumsum([each.cost_usd for each in in_order])
-        ends = np.unique(np.linspace(0, len(in_order), POINTS + 1).astype(int))
+        ends = np.unique(np.linspace(0, len(in_order), points + 1).astype(int))
         course, start = [], None
         for _, end in pairwise(ends.tolist()):
             start = self._fit(in_order[:end], start) or start

@@ -23,6 +23,7 @@ ROWS_PER_ESSAY: Final = (60, 24, 12, 6, 3, 0)
 MAX_REASON: Final = 500
 """Characters of a reason; the contract allows no more."""
 MAX_NAMED: Final = 12
+MAX_REMARKS: Final = 20
 MANY: Final = 60
 """From so many essays on an overview comes before the table."""
 GOOD, FAIR = 0.9, 0.7
@@ -194,6 +195,9 @@ class _Page:
                 found.append((say(name, n=len(places)), "anchors", about))
         if failed:
             found.append((say("flag_failed", n=say.number(failed)), "costs", []))
+        for remark in run.flags[:MAX_REMARKS]:
+            about = self.by_id.get(remark.essay_id or "")
+            found.append((remark.message, "record", [] if about is None else [about]))
         return found
 
     def _reliability(self) -> str:

@@ -121,8 +121,8 @@ class TokenCount(_Part):
 
     provider: str
     model: str
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
     usd: float
 
 
@@ -132,6 +132,21 @@ class Costs(_Part):
     total_usd: float = 0.0
     token_counts: tuple[TokenCount, ...] = ()
     prompt_hashes: tuple[str, ...] = ()
+
+
+class Reading(_Part):
+    """How the run stood at one moment, as the service reported it."""
+
+    comparisons_judged: int
+    eb: Measured = None
+    cost_usd: float = 0.0
+
+
+class Remark(_Part):
+    """Something to look at, of an essay or of the run."""
+
+    essay_id: str | None = None
+    message: str
 
 
 class RunnerStatus(_Part):
@@ -158,6 +173,8 @@ class RunData(_Part):
     grade_projections: tuple[Grade, ...] = ()
     reliability: Reliability = Reliability()
     stop: Mapping[str, object] | str | None = None
+    convergence: tuple[Reading, ...] = ()
+    flags: tuple[Remark, ...] = ()
     costs: Costs = Costs()
     validation: Validation = Validation()
 
