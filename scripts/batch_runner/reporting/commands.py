@@ -13,7 +13,9 @@ from batch_runner.reporting.page.wording import Language
 from batch_runner.running.running import reporting_errors
 
 EXIT_FINDINGS: Final = 6
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, or its assessment_run file.")]
+RunFolder = Annotated[
+    Path, typer.Argument(metavar="RUN", help="The folder of a run, or its assessment_run file.")
+]
 
 
 def add_report_commands(app: typer.Typer, console: Console) -> None:
@@ -23,14 +25,18 @@ def add_report_commands(app: typer.Typer, console: Console) -> None:
     def report(
         run: RunFolder,
         language: Annotated[Language, typer.Option(help="Language of the page.")] = Language.ENGLISH,
-        out: Annotated[Path | None, typer.Option(help="The page's file; report.html in the run's folder.")] = None,
+        out: Annotated[
+            Path | None, typer.Option(help="The page's file; report.html in the run's folder.")
+        ] = None,
     ) -> None:
         """Write report.html: one page that explains the run, needs no network, and may be printed."""
         reporting_errors(lambda: _report(run, language, out, console))
 
     @app.command()
     def compare(
-        runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Two or more runs of the same essays.")],
+        runs: Annotated[
+            list[Path], typer.Argument(metavar="RUN…", help="Two or more runs of the same essays.")
+        ],
     ) -> None:
         """Compare runs with the first: rank correlation, agreement of grades, grade changes by essay, cost."""
         reporting_errors(lambda: _compare(runs, console))
@@ -38,7 +44,9 @@ def add_report_commands(app: typer.Typer, console: Console) -> None:
     @app.command()
     def export(
         run: RunFolder,
-        out: Annotated[Path | None, typer.Option(help="Folder for the files; export/ in the run's folder.")] = None,
+        out: Annotated[
+            Path | None, typer.Option(help="Folder for the files; export/ in the run's folder.")
+        ] = None,
     ) -> None:
         """Write a run's essays and comparisons as CSV and Parquet."""
         reporting_errors(lambda: _export(run, out, console))
@@ -117,8 +125,10 @@ def _check_anchors(run: Path, console: Console) -> None:
         table.add_row(*map(Text, cells), _number(each.displacement))
     console.print(table)
     problems = [
-        *(f"{low.essay_id} ({low.anchor_grade}) is ranked above {high.essay_id} ({high.anchor_grade})"
-          for low, high in found.inversions),
+        *(
+            f"{low.essay_id} ({low.anchor_grade}) is ranked above {high.essay_id} ({high.anchor_grade})"
+            for low, high in found.inversions
+        ),
         *(f"{each.score.essay_id} ({each.grade}) never won" for each in found.anchors if each.wins == 0),
     ]
     for problem in problems:

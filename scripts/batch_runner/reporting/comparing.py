@@ -54,7 +54,9 @@ def compare_runs(first: RunData, second: RunData) -> Comparison:
     one, two = _students(first), _students(second)
     common = [name for name in one if name in two]
     if len(common) < FEWEST:
-        raise InvalidRequest(f"{len(common)} essays are in both runs: there must be {FEWEST}; compare runs of the same")
+        raise InvalidRequest(
+            f"{len(common)} essays are in both runs: there must be {FEWEST}; compare runs of the same"
+        )
     correlation = spearman(
         np.array([one[name].theta for name in common]), np.array([two[name].theta for name in common])
     )

@@ -82,7 +82,9 @@ def chances_row(chances: Sequence[float]) -> Markup:
     for number, chance in enumerate(chances):
         if chance >= 0.005:
             step = round(9 * number / last)
-            parts.append(f'<rect class="g{step}" x="{start:.1f}" y="0" width="{100 * chance:.1f}" height="10"/>')
+            parts.append(
+                f'<rect class="g{step}" x="{start:.1f}" y="0" width="{100 * chance:.1f}" height="10"/>'
+            )
         start += 100 * chance
     return Markup(
         '<svg class="strip" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">'
@@ -153,7 +155,9 @@ def anchors(places: Sequence[AnchorPlace], measures: Measures, say: Wording, alt
         body.append(
             f'<path class="{"flagged" if off else "anchor"}" d="M{x(each.score.theta)} {y[each.grade]}h.01"/>'
         )
-    body.append(f'<text class="label" x="{(LEFT + WIDTH) / 2}" y="{height - 6}">{escape(say("axis_score"))}</text>')
+    body.append(
+        f'<text class="label" x="{(LEFT + WIDTH) / 2}" y="{height - 6}">{escape(say("axis_score"))}</text>'
+    )
     return _svg(body, alt, height=height)
 
 
@@ -169,7 +173,9 @@ def overview(scores: Sequence[Score], measures: Measures, say: Wording, alt: str
     lower = [f"{a} {y(measures.intervals[each.essay_id][0])}" for a, each in zip(at, shown, strict=True)]
     body = [*_grid(x, y, say, "axis_rank", y_decimals=0)]
     body.append(f'<path class="area" d="M{"L".join(upper)}L{"L".join(reversed(lower))}Z"/>')
-    body.append(f'<path class="line" d="M{"L".join(f"{a} {y(s.theta)}" for a, s in zip(at, shown, strict=True))}"/>')
+    body.append(
+        f'<path class="line" d="M{"L".join(f"{a} {y(s.theta)}" for a, s in zip(at, shown, strict=True))}"/>'
+    )
     return _svg(body, alt)
 
 

@@ -178,9 +178,7 @@ class _Measuring:
         data = self.fit.comparisons
         first = self.fit.probability(data.slot_a, data.slot_b, data.judge)
         happened = np.where(data.a_won, first, 1 - first)
-        return {
-            each.sequence: float(chance) for each, chance in zip(self.judged, happened, strict=True)
-        }
+        return {each.sequence: float(chance) for each, chance in zip(self.judged, happened, strict=True)}
 
     def _misfits(self) -> frozenset[str]:
         if self.fit is None:
@@ -222,7 +220,10 @@ class _Measuring:
         if len(recorded) < 2:
             return self._fitted_course()
         chosen = np.unique(np.linspace(0, len(recorded) - 1, MAX_READINGS).round().astype(int)).tolist()
-        return [Point(each.comparisons_judged, each.eb, each.cost_usd) for each in map(recorded.__getitem__, chosen)]
+        return [
+            Point(each.comparisons_judged, each.eb, each.cost_usd)
+            for each in map(recorded.__getitem__, chosen)
+        ]
 
     def _fitted_course(self) -> list[Point]:
         in_order = sorted(self.judged, key=lambda each: each.sequence)

@@ -146,9 +146,7 @@ class _Page:
             "labels": figures.band_labels(axis, m.boundaries, m.grades),
             "row": figures.score_row,
             "strip": figures.chances_row,
-            "misfit": figures.misfit(
-                scores, m.misfits, say, say("fit_alt", n=len(scores), m=len(m.misfits))
-            ),
+            "misfit": figures.misfit(scores, m.misfits, say, say("fit_alt", n=len(scores), m=len(m.misfits))),
         }
         if last is not None:
             judged = say.number(last.comparisons)

@@ -8,8 +8,34 @@ from pathlib import Path
 from typing import Final
 
 _FOLDER: Final = Path(__file__).parent
-_MONTHS_SV: Final = "januari februari mars april maj juni juli augusti september oktober november december".split()
-_MONTHS_EN: Final = "January February March April May June July August September October November December".split()
+_MONTHS_SV: Final = [
+    "januari",
+    "februari",
+    "mars",
+    "april",
+    "maj",
+    "juni",
+    "juli",
+    "augusti",
+    "september",
+    "oktober",
+    "november",
+    "december",
+]
+_MONTHS_EN: Final = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
 
 
 class Language(StrEnum):
@@ -37,7 +63,7 @@ class Wording:
         return self._texts[name].format(**values)
 
     def counted(self, name: str, count: int) -> str:
-        """"1 essay", "12 essays"."""
+        """ "1 essay", "12 essays"."""
         return self(f"{name}_one" if count == 1 else name, n=self.number(count))
 
     def optional(self, name: str, otherwise: str) -> str:

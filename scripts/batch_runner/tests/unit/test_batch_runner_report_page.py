@@ -10,7 +10,7 @@ from batch_runner.reporting.page.page import MAX_BYTES, render
 from batch_runner.reporting.page.wording import Language, Wording, catalogue
 from batch_runner.tests.simulated_run import simulated_run
 
-HOSTILE = "</script><script>window.hit=1</script><img src=x onerror=\"window.hit=1\">{{7*7}} '\"]]>\u202e"
+HOSTILE = '</script><script>window.hit=1</script><img src=x onerror="window.hit=1">{{7*7}} \'"]]>\u202e'
 
 
 class _Structure(HTMLParser):
@@ -36,7 +36,8 @@ def test_both_languages_have_the_same_texts_with_the_same_values() -> None:
     assert english.keys() == swedish.keys()
     for name, text in english.items():
         fields, others = (
-            {field for _, field, _, _ in string.Formatter().parse(each) if field} for each in (text, swedish[name])
+            {field for _, field, _, _ in string.Formatter().parse(each) if field}
+            for each in (text, swedish[name])
         )
         assert fields == others, name
 
@@ -96,7 +97,9 @@ def test_a_reliability_that_cannot_be_measured_is_said_to_be_so(reliability: flo
 
 
 def test_a_run_without_any_judgement_still_has_a_page() -> None:
-    run = simulated_run(5, anchors=0, per_essay=4).model_copy(update={"llm_comparisons": (), "bt_summary": ()})
+    run = simulated_run(5, anchors=0, per_essay=4).model_copy(
+        update={"llm_comparisons": (), "bt_summary": ()}
+    )
 
     assert "There were no anchors" in render(run, Language.ENGLISH)
 
