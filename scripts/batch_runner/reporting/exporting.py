@@ -59,7 +59,7 @@ def _write_parquet(path: Path, columns: dict[str, DataType], rows: Sequence[Sequ
         name: Array([row[place] for row in rows], type=kind)
         for place, (name, kind) in enumerate(columns.items())
     }
-    write_parquet(Table.from_pydict(arrays), path)
+    write_parquet(Table.from_arrays(list(arrays.values()), names=list(arrays)), path)
     return path
 
 

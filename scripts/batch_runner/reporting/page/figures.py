@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
 from markupsafe import Markup, escape
 
@@ -47,7 +48,7 @@ def bands(axis: Axis, boundaries: Sequence[float]) -> Markup:
     parts = [
         f'<rect class="band b{number % 2}" x="{axis(low)}" y="0" width="{max(0, axis(high) - axis(low)):.2f}"'
         ' height="30"/>'
-        for number, (low, high) in enumerate(zip(edges, edges[1:], strict=False))
+        for number, (low, high) in enumerate(pairwise(edges))
         if boundaries
     ]
     return Markup(f'<g id="bands">{"".join(parts)}</g>')

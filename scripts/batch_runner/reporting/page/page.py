@@ -194,8 +194,8 @@ class _Page:
         if failed:
             found.append((say("flag_failed", n=say.number(failed)), "costs", []))
         for remark in run.flags[:MAX_REMARKS]:
-            about = self.by_id.get(remark.essay_id or "")
-            found.append((remark.message, "record", [] if about is None else [about]))
+            essay = self.by_id.get(remark.essay_id or "")
+            found.append((remark.message, "record", [] if essay is None else [essay]))
         return found
 
     def _reliability(self) -> str:
@@ -282,6 +282,6 @@ def _policy(style: str, script: str) -> str:
     """Nothing is loaded, and only this style and this script apply."""
     hashes = [b64encode(sha256(text.encode()).digest()).decode() for text in (style, script)]
     return (
-        f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}';"
+        f"default-src 'none'; img-src data:; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}';"
         " base-uri 'none'; form-action 'none'"
     )

@@ -8,34 +8,10 @@ from pathlib import Path
 from typing import Final
 
 _FOLDER: Final = Path(__file__).parent
-_MONTHS_SV: Final = [
-    "januari",
-    "februari",
-    "mars",
-    "april",
-    "maj",
-    "juni",
-    "juli",
-    "augusti",
-    "september",
-    "oktober",
-    "november",
-    "december",
-]
-_MONTHS_EN: Final = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-]
+_MONTHS: Final = {
+    "sv": "januari februari mars april maj juni juli augusti september oktober november december",
+    "en": "January February March April May June July August September October November December",
+}
 
 
 class Language(StrEnum):
@@ -93,5 +69,5 @@ class Wording:
     def moment(self, value: datetime) -> str:
         """A date and time in UTC."""
         at = value.astimezone(UTC)
-        month = (_MONTHS_SV if self._is_swedish else _MONTHS_EN)[at.month - 1]
+        month = _MONTHS[self.language].split()[at.month - 1]
         return f"{at.day} {month} {at.year}, {at:%H:%M} UTC"
