@@ -33,7 +33,7 @@ from batch_runner.cli.executing import Changes, Execution, cancel_run, check_sca
 from batch_runner.cli.with_client import run_async
 from batch_runner.planning.checking import WrongOption, check_batch_id, writable_folder
 from batch_runner.planning.judges import judge_panel
-from batch_runner.planning.printing import print_contents, print_forecast
+from batch_runner.planning.printing import print_contents, print_forecast, print_names
 from batch_runner.reading.anonymity import read_roster
 from batch_runner.reading.essays import read_document
 from batch_runner.reporting.run_files import write_run_files
@@ -179,6 +179,7 @@ def execute(
     grade_scale: Scale = None,
     expected_grade_scale: ExpectedScale = None,
     language: Language = None,
+    roster: Roster = None,
     user_id: UserId = "batch-runner",
     org_id: OrgId = None,
     batch_id: Label = None,
@@ -247,8 +248,11 @@ def execute(
             await resume_run(resume, execution)
         elif folder is not None:
             given = changes()
-            assignment = given.applied(load_assignment(folder, course=course))
+            assignment = given.applied(
+                load_assignment(folder, course=course, ignored=() if roster is None else (roster,))
+            )
             check_scale(assignment, expected=expected_grade_scale)
+            print_names(assignment, roster=() if roster is None else read_roster(roster), console=console)
             await execute_run(
                 assignment,
                 options(assignment),

@@ -39,6 +39,12 @@ def print_contents(
         console.out(line, highlight=False)
 
 
+def print_names(assignment: Assignment, *, roster: Sequence[str] = (), console: Console) -> None:
+    """Say which names appear in the essays: before anything is sent, so that a person can stop it."""
+    for line in _names(assignment, roster):
+        console.out(line, highlight=False)
+
+
 def print_forecast(
     assignment: Assignment,
     *,

@@ -50,8 +50,20 @@ def write_run_files(facts: RunFacts, folder: Path) -> tuple[Path, ...]:
     ).sealed()
     _check(run)
     written.append(write_whole(folder / name, run.model_dump_json(indent=1).encode() + b"\n"))
+    if run.bt_summary:
+        written.append(write_whole(folder / REPORT, _page(run).encode()))
     written.append(write_manifest(folder))
     return tuple(written)
+
+
+def _page(run: AssessmentRun) -> str:
+    from batch_runner.reporting.page.page import render  # templates and numpy: only where a page is written
+    from batch_runner.reporting.page.run_data import RunData
+    from batch_runner.reporting.page.wording import Language
+
+    return render(
+        RunData.model_validate(run.model_dump(mode="json")), Language.spoken_in(run.metadata.language)
+    )
 
 
 def _check(run: AssessmentRun) -> None:
