@@ -12,11 +12,12 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import stamina
 import typer
-from batch_runner.assignment import Assignment
-from batch_runner.execution import RunOptions
+from batch_runner.assignment.contents import Assignment
+from batch_runner.running.request import RunOptions
 from event_contracts import (
     AssessmentState,
     BatchStatusView,
@@ -37,7 +38,7 @@ ESSAYS = 50
 COMPARISONS = 500
 KILLS_EACH = 50
 LONGEST_LIFE_SECONDS = 1.2
-BATCH_ID = "chaos"
+BATCH_UUID = UUID("c4a05c4a-05c4-4a05-8c4a-05c4a05c4a05")
 
 # Calls are slow enough that the batch outlasts the kills, and leases short enough that interrupted work is resumed
 # soon. Stragglers are waited for, because the ranking must not depend on the order of answers.
@@ -76,10 +77,10 @@ async def judge_once(
         assessment=ASSESSMENT,
         provider=PROVIDER,
     )
-    options = RunOptions(batch_id=BATCH_ID, max_comparisons=COMPARISONS, target_reliability=0.9999)
+    options = RunOptions(batch_uuid=BATCH_UUID, max_comparisons=COMPARISONS, target_reliability=0.9999)
     async with running(deployment):
         await send_batch(deployment.assessment.url, assignment, options)
-        batch = asyncio.create_task(wait_until_ended(deployment.assessment.url, BATCH_ID))
+        batch = asyncio.create_task(wait_until_ended(deployment.assessment.url, options.batch_id))
         hits = 0
         if kills:
             services = (deployment.assessment, deployment.provider)

@@ -8,11 +8,14 @@ from typing import Annotated, Any, Final
 import batch_runner.cli
 import httpx2
 import typer
-from batch_runner.assignment import load_assignment
-from batch_runner.client import AssessmentClient
-from batch_runner.execution import RunOptions
-from batch_runner.interrupting import STOP_SIGNALS, run_until_interrupted
-from batch_runner.running import new_batch_id, report_run, reporting_errors, run_assignment
+from batch_runner.assignment.loading import load_assignment
+from batch_runner.reporting.ended import report_run
+from batch_runner.running.exit_codes import reporting_errors
+from batch_runner.running.interrupting import STOP_SIGNALS, run_until_interrupted
+from batch_runner.running.request import RunOptions
+from batch_runner.running.run_folder import RunFolder
+from batch_runner.running.running import OverHttp, Running
+from batch_runner.wire.client import AssessmentClient
 from rich.console import Console
 from suite_access import CallerToken
 
@@ -59,8 +62,13 @@ async def _demo(data: Path) -> None:
         httpx2.AsyncClient(auth=CallerToken(addresses.cj_assessment, role="runner", folder=data)) as http,
     ):
         client = AssessmentClient(http=http, base_url=addresses.cj_assessment)
-        run = await run_assignment(client, assignment, RunOptions(batch_id=new_batch_id()), console=console)
-    report_run(run, out=data / "runs", console=console)
+        run_options = RunOptions(label="demo")
+        folder = RunFolder(data / "runs" / run_options.batch_id)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        running = Running(client=client, transport=OverHttp(client), folder=folder, console=console)
+        facts = await running.run(assignment, run_options)
+    assert facts is not None, "the demo waits for its batch"
+    report_run(facts, folder=folder.path, console=console)
     console.print(str(data / "demo.log"), highlight=False, soft_wrap=True)
 
 

@@ -7,9 +7,12 @@ from pathlib import Path
 from uuid import UUID
 
 import numpy as np
-from batch_runner.assignment import Assignment, StudentEssay
-from batch_runner.execution import FinishedRun, RequestTexts, RunOptions, assessment_request
-from batch_runner.spreadsheets import write_table
+from batch_runner.artefact.record import RunMode
+from batch_runner.artefact.spreadsheets import write_table
+from batch_runner.assignment.contents import Assignment, StudentEssay
+from batch_runner.running.assembling import RunFacts
+from batch_runner.running.execution import FinishedRun
+from batch_runner.running.request import RequestTexts, RunOptions, assessment_request
 from event_contracts import (
     AssessmentMetadata,
     AssessmentResultV1,
@@ -189,7 +192,7 @@ def finished(
     ranked = state in (AssessmentState.COMPLETED, AssessmentState.COMPLETED_WITH_FAILURES)
     return FinishedRun(
         assignment=task,
-        request=assessment_request(task, texts, RunOptions(batch_id=BATCH)),
+        request=assessment_request(task, texts, RunOptions(batch_uuid=UUID(int=2), label=BATCH)),
         status=status(state, error=error),
         results=BatchResultsView(
             batch_id=BATCH,
@@ -200,6 +203,19 @@ def finished(
         if ranked
         else None,
         comparisons=tuple(comparisons),
+    )
+
+
+def facts(run: FinishedRun) -> RunFacts:
+    """What the record of this run is made of."""
+    return RunFacts(
+        mode=RunMode.EXECUTE,
+        assignment=run.assignment,
+        options=RunOptions(batch_uuid=UUID(int=2), label=BATCH),
+        request=run.request,
+        status=run.status,
+        results=run.results,
+        comparisons=run.comparisons,
     )
 
 

@@ -9,11 +9,10 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import psutil
-from batch_runner.assignment import Assignment, StudentEssay
-from batch_runner.execution import RunOptions
+from batch_runner.assignment.contents import Assignment, StudentEssay
+from batch_runner.running.request import RunOptions
 from event_contracts import CourseCode
 
 from suite.benchmarks.page import write_section
@@ -77,7 +76,7 @@ async def measure(folder: Path, *, batches: int) -> Load:
 
 async def _judge(deployment: Deployment, assignment: Assignment) -> int:
     comparisons = COMPARISONS * len(assignment.essays) // ESSAYS
-    options = RunOptions(batch_id=f"memory-{uuid4()}", max_comparisons=comparisons, target_reliability=0.9999)
+    options = RunOptions(label="memory", max_comparisons=comparisons, target_reliability=0.9999)
     await send_batch(deployment.assessment.url, assignment, options)
     status = await wait_until_ended(deployment.assessment.url, options.batch_id, seconds=3600)
     return status.progress.comparisons_judged

@@ -20,8 +20,8 @@ import asyncpg
 import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from batch_runner.assignment import Assignment
-from batch_runner.execution import RunOptions
+from batch_runner.assignment.contents import Assignment
+from batch_runner.running.request import RunOptions
 from sqlalchemy import make_url
 
 from suite.benchmarks.page import write_section
@@ -91,7 +91,7 @@ async def measure(folder: Path) -> Pace:
 
 async def _judge(deployment: Deployment, assignment: Assignment, *, comparisons: int) -> tuple[int, float]:
     """Comparisons judged, and seconds from the request to the result."""
-    options = RunOptions(batch_id=f"bench-{uuid4()}", max_comparisons=comparisons, target_reliability=0.9999)
+    options = RunOptions(label="bench", max_comparisons=comparisons, target_reliability=0.9999)
     started = await send_batch(deployment.assessment.url, assignment, options)
     status = await wait_until_ended(deployment.assessment.url, options.batch_id)
     return status.progress.comparisons_judged, time.perf_counter() - started

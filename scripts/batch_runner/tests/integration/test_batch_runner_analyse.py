@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from batch_runner.cli import app
-from batch_runner.run_files import write_run_files
-from batch_runner.tests.building import comparison, decisions_csv, finished
+from batch_runner.reporting.run_files import write_run_files
+from batch_runner.tests.building import comparison, decisions_csv, facts, finished
 from event_contracts import Winner
 from typer.testing import CliRunner, Result
 
@@ -112,7 +112,7 @@ def test_the_comparisons_of_a_run_are_analysed_with_their_slots(tmp_path: Path) 
     pairs = [("=a", "b"), ("b", "c"), ("c", "=a"), ("b", "=a"), ("c", "b"), ("=a", "c")] * 3
     rows = [comparison(n, *pair, Winner.ESSAY_A) for n, pair in enumerate(pairs)]
     rows += [comparison(99, "b", "c", Winner.ESSAY_B), comparison(100, "b", "c", None)]
-    write_run_files(finished("=a", "b", "c", comparisons=rows), tmp_path)
+    write_run_files(facts(finished("=a", "b", "c", comparisons=rows)), tmp_path)
 
     found = document(str(tmp_path / "comparisons.csv"))
 
@@ -159,14 +159,14 @@ def test_plots_are_drawn_into_a_folder(tmp_path: Path) -> None:
         ("item1,item2,winner\na,b,c\n", "line 2: the winner 'c' is neither 'a' nor 'b'"),
     ],
 )
-def test_a_wrong_file_is_exit_code_2_and_one_line(tmp_path: Path, text: str, words: str) -> None:
+def test_a_wrong_file_is_exit_code_4_and_one_line(tmp_path: Path, text: str, words: str) -> None:
     path = tmp_path / "d.csv"
     path.write_text(text, "utf-8")
 
     for options in ([], ["--json"]):
         ended = run(str(path), *options)
 
-        assert (ended.exit_code, ended.stdout) == (2, "")
+        assert (ended.exit_code, ended.stdout) == (4, "")
         assert ended.stderr.startswith("VALIDATION_ERROR ")
         assert words in ended.stderr
         assert ended.stderr.count("\n") == 1
@@ -178,6 +178,6 @@ def test_parts_that_were_never_compared_are_a_warning_or_an_error_as_asked(tmp_p
 
     flagged, refused = run(str(path)), run(str(path), "--require-connected")
 
-    assert (flagged.exit_code, refused.exit_code) == (0, 2)
+    assert (flagged.exit_code, refused.exit_code) == (0, 4)
     assert "RED FLAG the items fall into 2 parts" in flagged.stdout
     assert refused.stderr.startswith("VALIDATION_ERROR the items fall into 2 parts")

@@ -62,11 +62,10 @@ def test_a_run_ends_with_ranking_totals_and_the_paths_of_its_files(tmp_path: Pat
     assert any(line.startswith("3 essays and 0 anchors, 10 comparisons") for line in lines)
     files = [tmp_path / line for line in lines if line.startswith("runs/")]
     assert [path.name for path in files] == [
-        "request.json",
-        "status.json",
-        "result.json",
-        "ranking.csv",
         "comparisons.csv",
+        "essays.csv",
+        "assessment_run.execute.json",
+        "manifest.json",
     ]
     assert all(path.is_file() for path in files)
 
@@ -90,7 +89,7 @@ def test_a_panel_is_requested_with_the_share_of_each_judge(tmp_path: Path) -> No
         )
 
     assert (ended.exit_code, ended.stderr) == (0, "")
-    request = json.loads((tmp_path / "runs" / BATCH / "request.json").read_text())
+    request = json.loads(next((tmp_path / "runs").glob("*/requests/assessment_request.json")).read_text())
     panel = request["metadata"]["judge_panel"]
     assert [(judge["provider"], judge["share"]) for judge in panel] == [("mock", 0.25), ("anthropic", 0.75)]
     assert request["data"]["llm_config_overrides"]["provider_override"] is None
@@ -139,18 +138,18 @@ def test_a_batch_without_a_ranking_is_exit_code_1_with_the_reason(
     assert "comparisons.csv" in ended.stdout
 
 
-def test_a_wrong_folder_is_exit_code_2_in_one_line_before_anything_is_sent(tmp_path: Path) -> None:
+def test_a_wrong_folder_is_exit_code_4_in_one_line_before_anything_is_sent(tmp_path: Path) -> None:
     essays = folder_of(tmp_path / "essays", {"a.txt": "text", "b.txt": ""})
 
     with serving(Assessing()) as service:
         ended = execute(essays, service)
 
-    assert ended.exit_code == 2
+    assert ended.exit_code == 4
     assert ended.stderr == "EMPTY_CONTENT b.txt: it holds no text\n"
     assert service.asked == []
 
 
-def test_a_refusal_is_exit_code_2_with_the_services_code(tmp_path: Path) -> None:
+def test_a_refusal_is_exit_code_4_with_the_services_code(tmp_path: Path) -> None:
     essays = folder_of(tmp_path / "essays", ESSAYS)
 
     def refusing(method: str, path: str) -> Answer:
@@ -166,7 +165,7 @@ def test_a_refusal_is_exit_code_2_with_the_services_code(tmp_path: Path) -> None
     with serving(refusing) as service:
         ended = execute(essays, service)
 
-    assert (ended.exit_code, ended.stderr) == (2, "INVALID_REQUEST another [batch]\n")
+    assert (ended.exit_code, ended.stderr) == (4, "INVALID_REQUEST another [batch]\n")
 
 
 def test_a_service_that_is_away_is_exit_code_1_and_says_how_to_start_it(tmp_path: Path) -> None:
@@ -180,42 +179,66 @@ def test_a_service_that_is_away_is_exit_code_1_and_says_how_to_start_it(tmp_path
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupt_cancels_the_batch(tmp_path: Path, number: signal.Signals, code: int) -> None:
+def test_an_interrupt_leaves_a_run_that_can_be_taken_up(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     essays = folder_of(tmp_path / "essays", ESSAYS)
+    answering = Assessing(AssessmentState.JUDGING)
 
-    with serving(Assessing(AssessmentState.JUDGING)) as service, interrupting(service, number):
-        ended = execute(essays, service, "--batch-id", BATCH)
+    with serving(answering) as service:
+        with interrupting(service, number):
+            ended = execute(essays, service)
+        run_folder = next(path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+        answering.state = AssessmentState.COMPLETED
+        taken_up = run("execute", "--resume", str(run_folder))
 
-    assert service.times("POST", f"/api/v1/batches/{BATCH}/cancel") == 1
-    assert ended.stdout.endswith(f"cancelled {BATCH}: nothing more is judged\n")
     assert (ended.exit_code, ended.stderr) == (code, "")
-
-
-def test_an_interrupt_of_a_batch_that_has_ended_says_so(tmp_path: Path) -> None:
-    essays = folder_of(tmp_path / "essays", ESSAYS)
-
-    def too_late(method: str, path: str) -> Answer:
-        if path.endswith("/cancel"):
-            return Answer(409, b"it has ended")
-        return Assessing(AssessmentState.JUDGING)(method, path)
-
-    with serving(too_late) as service, interrupting(service, signal.SIGINT):
-        ended = execute(essays, service)
-
-    assert ended.exit_code == 2
-    assert "it has ended" in ended.stderr
-
-
-def test_a_dry_run_uploads_and_starts_nothing(tmp_path: Path) -> None:
-    essays = folder_of(tmp_path / "essays", ESSAYS)
-
-    with serving(Assessing()) as service:
-        ended = run("dry-run", str(essays), "--url", service.url)
-
-    assert ended.exit_code == 0
-    assert f"2 essays uploaded, {service.url} is ready" in ended.stdout
+    assert f"--resume runs/{run_folder.name}" in ended.stdout
+    assert not [path for _, path in service.asked if path.endswith("/cancel")]
+    assert (taken_up.exit_code, taken_up.stderr) == (0, "")
     assert service.times("POST", "/v1/content") == 2
-    assert service.times("POST", "/api/v1/assessments") == 0
+    assert run("verify", str(run_folder)).exit_code in (0, 4)
+
+
+def test_a_run_can_be_cancelled(tmp_path: Path) -> None:
+    essays = folder_of(tmp_path / "essays", ESSAYS)
+
+    with serving(Assessing(AssessmentState.JUDGING)) as service:
+        execute(essays, service, "--no-await")
+        run_folder = next(path for path in (tmp_path / "runs").iterdir() if path.is_dir())
+        ended = run("cancel", str(run_folder))
+
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    assert service.times("POST", f"/api/v1/batches/{run_folder.name}/cancel") == 1
+
+
+def test_a_batch_that_takes_too_long_is_exit_code_7_with_what_there_is(tmp_path: Path) -> None:
+    essays = folder_of(tmp_path / "essays", ESSAYS)
+
+    with serving(Assessing(AssessmentState.JUDGING)) as service:
+        ended = execute(essays, service, "--completion-timeout", "1")
+
+    assert ended.exit_code == 7
+    assert "timed out: the batch goes on" in ended.stderr
+    record = json.loads(next((tmp_path / "runs").glob("*/assessment_run.execute.json")).read_text())
+    assert record["validation"]["runner_status"]["partial_data"] is True
+
+
+def test_a_run_that_is_not_there_is_exit_code_3(tmp_path: Path) -> None:
+    ended = [run("verify", str(tmp_path)), run("execute", "--resume", str(tmp_path))]
+
+    assert [each.exit_code for each in ended] == [3, 3]
+
+
+def test_a_dry_run_makes_the_request_and_a_record_and_sends_nothing(tmp_path: Path) -> None:
+    essays = folder_of(tmp_path / "essays", ESSAYS)
+
+    ended = run("dry-run", str(essays))
+
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    record = next((tmp_path / "runs").glob("*/assessment_run.dry-run.json"))
+    assert record.with_name("requests").joinpath("assessment_request.json").is_file()
+    assert run("verify", str(record.parent)).exit_code == 0
 
 
 def test_the_address_may_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,6 +246,6 @@ def test_the_address_may_come_from_the_environment(tmp_path: Path, monkeypatch: 
 
     with serving(Assessing()) as service:
         monkeypatch.setenv("CJ_ASSESSMENT_URL", service.url)
-        ended = run("dry-run", str(essays))
+        ended = run("execute", str(essays))
 
     assert ended.exit_code == 0

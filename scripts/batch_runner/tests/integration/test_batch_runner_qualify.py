@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from batch_runner.artefact.spreadsheets import write_table
 from batch_runner.cli import app
-from batch_runner.spreadsheets import write_table
 from scipy.special import expit
 from typer.testing import CliRunner, Result
 
@@ -94,6 +94,6 @@ def test_a_file_without_the_needed_columns_is_refused_in_one_line(
 
     ended = run(path)
 
-    assert ended.exit_code == 2
+    assert ended.exit_code == 4
     assert reason in ended.stderr
     assert ended.stderr.count("\n") == 1

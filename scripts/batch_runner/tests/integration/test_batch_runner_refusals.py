@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from batch_runner.cli import app
 from batch_runner.tests.building import BATCH, folder_of
-from batch_runner.tests.stub_service import Assessing, StubService, serving
+from batch_runner.tests.stub_service import Answer, Assessing, StubService, serving
 from typer.testing import CliRunner, Result
 
 ESSAYS = {"a.txt": "The text of a.", "b.txt": "The text of b."}
@@ -48,10 +48,8 @@ def test_an_output_folder_that_cannot_be_written(tmp_path: Path) -> None:
         ended = execute(essays, service, "--out", str(tmp_path / "taken" / "runs"), "--batch-id", BATCH)
 
     assert ended.exit_code == 2
-    assert ended.stderr == (
-        f"VALIDATION_ERROR {tmp_path}/taken/runs/{BATCH} cannot be written (Not a directory): choose another folder"
-        " with --out\n"
-    )
+    assert ended.stderr.startswith(f"VALIDATION_ERROR {tmp_path}/taken/runs/")
+    assert ended.stderr.endswith(" cannot be written (Not a directory): choose another folder with --out\n")
     assert service.asked == []
 
 
@@ -74,7 +72,7 @@ def test_every_file_whose_name_is_not_utf8_is_named(tmp_path: Path) -> None:
     with serving(Assessing()) as service:
         ended = execute(essays, service)
 
-    assert ended.exit_code == 2
+    assert ended.exit_code == 4
     assert ended.stderr == (
         r"VALIDATION_ERROR bj\xf6rn.txt: the file's name is not UTF-8; rename the file;"
         r" \xe5sa.txt: the file's name is not UTF-8; rename the file"
@@ -89,7 +87,7 @@ def test_a_file_name_with_a_line_break(tmp_path: Path) -> None:
     with serving(Assessing()) as service:
         ended = execute(essays, service)
 
-    assert ended.exit_code == 2
+    assert ended.exit_code == 4
     assert ended.stderr == (
         r"VALIDATION_ERROR c\nd.txt: 'c\nd' is no essay id (up to 255 printable characters, no '/'); give the file a"
         " shorter or plainer name\n"
@@ -98,13 +96,17 @@ def test_a_file_name_with_a_line_break(tmp_path: Path) -> None:
 
 
 def test_results_that_cannot_be_written_are_kept_at_the_service(tmp_path: Path) -> None:
-    essays = folder_of(tmp_path / "essays", ESSAYS)
-    (tmp_path / "runs" / BATCH / "result.json").mkdir(parents=True)
+    essays, runs = folder_of(tmp_path / "essays", ESSAYS), tmp_path / "runs"
 
-    with serving(Assessing()) as service:
-        ended = execute(essays, service, "--out", str(tmp_path / "runs"), "--batch-id", BATCH)
+    def in_the_way(method: str, path: str) -> Answer:
+        if path.endswith("/results"):
+            folder = next(each for each in runs.iterdir() if each.is_dir())
+            (folder / "essays.csv").mkdir()
+        return Assessing()(method, path)
 
-    assert ended.exit_code == 2
-    assert ended.stderr.startswith("VALIDATION_ERROR ")
-    assert ended.stderr.endswith(f"run it again with --batch-id {BATCH} to collect the results\n")
-    assert ended.stderr.count("\n") == 1
+    with serving(in_the_way) as service:
+        ended = execute(essays, service, "--out", str(runs))
+
+    assert ended.exit_code == 4
+    assert "could not be written" in ended.stderr
+    assert "cj-run execute --resume" in ended.stderr

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batch_runner.cli import PolicyName, app
+from batch_runner.cli import app
+from batch_runner.cli.studies import PolicyName
 from batch_runner.tests.building import folder_of
 from cj_measurement import Policy
 from typer.testing import CliRunner, Result

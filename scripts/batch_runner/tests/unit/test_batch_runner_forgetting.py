@@ -4,29 +4,31 @@ import json
 from pathlib import Path
 
 import pytest
+from batch_runner.artefact.forgetting import forget_run
 from batch_runner.cli import app
-from batch_runner.forgetting import forget_run
 from event_contracts import InvalidRequest
 from typer.testing import CliRunner
 
 FILES = (
-    "request.json",
-    "status.json",
-    "result.json",
-    "ranking.csv",
+    "run.json",
+    "events.ndjson",
+    "requests/assessment_request.json",
+    "events/comparisons/1.json",
+    "assessment_run.execute.json",
+    "manifest.json",
+    "essays.csv",
     "comparisons.csv",
     "report.html",
-    "curve.svg",
 )
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     folder = tmp_path / "runs" / "run-1"
-    folder.mkdir(parents=True)
     for name in FILES:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("x")
-    (folder / "status.json").write_text(json.dumps({"batch_id": "run-1"}))
+    (folder / "run.json").write_text(json.dumps({"options": {"batch_uuid": "run-1"}}))
     return folder
 
 
@@ -35,7 +37,7 @@ def test_everything_that_the_tool_wrote_is_gone_with_its_folder(run: Path) -> No
 
     assert not run.exists()
     assert run.parent.exists()
-    assert {path.name for path in forgotten.deleted} == set(FILES)
+    assert len(forgotten.deleted) == len(FILES)
     assert (forgotten.batch_id, forgotten.left) == ("run-1", ())
 
 
@@ -52,13 +54,35 @@ def test_what_somebody_else_put_there_is_left_and_named(run: Path) -> None:
 def test_a_link_is_deleted_and_not_followed(run: Path, tmp_path: Path) -> None:
     precious = tmp_path / "precious.csv"
     precious.write_text("precious")
-    (run / "ranking.csv").unlink()
-    (run / "ranking.csv").symlink_to(precious)
+    (run / "essays.csv").unlink()
+    (run / "essays.csv").symlink_to(precious)
 
     forget_run(run)
 
     assert precious.read_text() == "precious"
     assert not run.exists()
+
+
+def test_the_data_of_an_embedded_suite_is_gone_as_well(run: Path) -> None:
+    data = run.parent / ".embedded" / "run-1"
+    data.mkdir(parents=True)
+    (data / "database").write_text("an essay")
+
+    forget_run(run)
+
+    assert not data.exists()
+
+
+def test_a_folder_that_is_a_link_keeps_what_it_holds(run: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "essays.csv").write_text("precious")
+    (run / "export").symlink_to(elsewhere)
+
+    forgotten = forget_run(run)
+
+    assert (elsewhere / "essays.csv").read_text() == "precious"
+    assert [path.name for path in forgotten.left] == ["export"]
 
 
 def test_another_folder_is_refused_and_nothing_is_deleted(tmp_path: Path, run: Path) -> None:
@@ -70,11 +94,11 @@ def test_another_folder_is_refused_and_nothing_is_deleted(tmp_path: Path, run: P
             forget_run(wrong)
 
     assert (tmp_path / "photo.png").exists()
-    assert (run / "request.json").exists()
+    assert (run / "run.json").exists()
 
 
-def test_a_run_whose_status_cannot_be_read_is_forgotten_all_the_same(run: Path) -> None:
-    (run / "status.json").write_text("{")
+def test_a_run_whose_settings_cannot_be_read_is_forgotten_all_the_same(run: Path) -> None:
+    (run / "run.json").write_text("{")
 
     assert forget_run(run).batch_id is None
     assert not run.exists()
@@ -93,5 +117,5 @@ def test_the_command_fails_where_something_is_left(run: Path) -> None:
 
     answer = CliRunner().invoke(app, ["forget", str(run)])
 
-    assert answer.exit_code == 1
+    assert answer.exit_code == 6
     assert "notes.txt" in answer.output

@@ -1,19 +1,16 @@
 """The files of a run."""
 
 import csv
-import json
 from pathlib import Path
 
+from batch_runner.artefact.run_files import write_manifest
+from batch_runner.artefact.verifying import read_artefact, verify
 from batch_runner.decisions.from_file import read_decisions
-from batch_runner.run_files import write_run_files
-from batch_runner.tests.building import comparison, finished
+from batch_runner.reporting.run_files import write_run_files
+from batch_runner.tests.building import STARTED, comparison, facts, finished
 from event_contracts import (
-    AssessmentResultV1,
     AssessmentState,
-    BatchStatusView,
-    ELS_CJAssessmentRequestV1,
     Winner,
-    parse_envelope,
     unguarded,
 )
 
@@ -29,49 +26,65 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_run_leaves_its_request_status_result_ranking_and_comparisons(tmp_path: Path) -> None:
-    paths = write_run_files(finished("a", "b", comparisons=COMPARISONS), tmp_path / "run")
+def test_a_run_leaves_its_tables_its_record_and_a_list_of_them(tmp_path: Path) -> None:
+    paths = write_run_files(facts(finished("=anna", "bo", "cia", comparisons=COMPARISONS)), tmp_path / "run")
 
     assert [path.name for path in paths] == [
-        "request.json",
-        "status.json",
-        "result.json",
-        "ranking.csv",
         "comparisons.csv",
+        "essays.csv",
+        "assessment_run.execute.json",
+        "manifest.json",
     ]
     assert all(path.is_file() for path in paths)
 
 
-def test_the_json_files_are_the_contracts_own(tmp_path: Path) -> None:
-    run = finished("a", "b")
-
-    write_run_files(run, tmp_path)
-
-    request = parse_envelope((tmp_path / "request.json").read_bytes(), ELS_CJAssessmentRequestV1)
-    assert request == run.request
-    assert BatchStatusView.model_validate_json((tmp_path / "status.json").read_bytes()) == run.status
-    assert run.results is not None
-    assert (
-        AssessmentResultV1.model_validate_json((tmp_path / "result.json").read_bytes()) == run.results.result
-    )
-    assert (
-        json.loads((tmp_path / "result.json").read_bytes())["assessment_metadata"]["comparison_count"] == 10
-    )
-
-
-def test_the_ranking_has_a_row_for_each_essay_best_first(tmp_path: Path) -> None:
-    write_run_files(finished("best", "worse"), tmp_path)
-
-    ranked = rows(tmp_path / "ranking.csv")
-    assert [(row["rank"], row["essay_id"], row["is_anchor"], row["grade"]) for row in ranked] == [
-        ("1", "best", "True", "A"),
-        ("2", "worse", "False", "U"),
+def test_a_run_can_be_verified_and_no_file_of_it_changed_unnoticed(tmp_path: Path) -> None:
+    complete = [
+        each.model_copy(update={"prompt_sha256": "0" * 64, "judged_at": STARTED}) for each in COMPARISONS
     ]
-    assert [row["score"] for row in ranked] == ["0.5", "-0.5"]
+    paths = write_run_files(facts(finished("=anna", "bo", "cia", comparisons=complete)), tmp_path)
+
+    assert [check.what for check in verify(tmp_path) if check.problems] == []
+
+    for path in paths[:3]:
+        before = path.read_bytes()
+        path.write_bytes(before.replace(b"clearer", b"clearly"))
+        assert [
+            check.what for check in verify(tmp_path) if check.problems
+        ] != [] or before == path.read_bytes()
+        path.write_bytes(before)
+
+
+def test_a_score_that_the_comparisons_do_not_give_is_found(tmp_path: Path) -> None:
+    complete = [
+        each.model_copy(update={"prompt_sha256": "0" * 64, "judged_at": STARTED}) for each in COMPARISONS
+    ]
+    write_run_files(facts(finished("=anna", "bo", "cia", comparisons=complete)), tmp_path)
+    run = read_artefact(tmp_path)
+    forged = run.bt_summary[0].model_copy(update={"theta": run.bt_summary[0].theta + 1e-12})
+    sealed = run.model_copy(update={"bt_summary": (forged, *run.bt_summary[1:])}).sealed()
+    (tmp_path / "assessment_run.execute.json").write_text(sealed.model_dump_json(), encoding="utf-8")
+    write_manifest(tmp_path)
+
+    failed = [check.what for check in verify(tmp_path) if check.problems]
+
+    assert failed == ["scores"]
+
+
+def test_the_essays_have_a_row_each_best_first(tmp_path: Path) -> None:
+    write_run_files(facts(finished("=anna", "bo", "cia", comparisons=COMPARISONS)), tmp_path)
+
+    ranked = rows(tmp_path / "essays.csv")
+    assert [(row["rank"], unguarded(row["batch_essay_id"])) for row in ranked] == [
+        ("1", "=anna"),
+        ("1", "cia"),
+        ("3", "bo"),
+    ]
+    assert [row["comparisons"] for row in ranked] == ["1", "1", "2"]
 
 
 def test_comparisons_can_be_analysed_again(tmp_path: Path) -> None:
-    write_run_files(finished("=anna", "bo", "cia", comparisons=COMPARISONS), tmp_path)
+    write_run_files(facts(finished("=anna", "bo", "cia", comparisons=COMPARISONS)), tmp_path)
 
     decisions = read_decisions(tmp_path / "comparisons.csv")
 
@@ -83,9 +96,9 @@ def test_comparisons_can_be_analysed_again(tmp_path: Path) -> None:
 
 
 def test_a_judges_words_and_an_essays_name_are_never_a_formula(tmp_path: Path) -> None:
-    write_run_files(finished("=anna", "bo", comparisons=COMPARISONS), tmp_path)
+    write_run_files(facts(finished("=anna", "bo", "cia", comparisons=COMPARISONS)), tmp_path)
 
-    for name in ("ranking.csv", "comparisons.csv"):
+    for name in ("essays.csv", "comparisons.csv"):
         cells = [cell for row in rows(tmp_path / name) for cell in row.values()]
         texts = [cell for cell in cells if not cell.removeprefix("-").replace(".", "").isdigit()]
         assert not any(cell.startswith(("=", "+", "-", "@")) for cell in texts)
@@ -93,17 +106,22 @@ def test_a_judges_words_and_an_essays_name_are_never_a_formula(tmp_path: Path) -
 
 
 def test_a_run_without_a_result_still_leaves_its_other_files(tmp_path: Path) -> None:
-    run = finished("a", "b", comparisons=COMPARISONS, state=AssessmentState.FAILED, error="too few answers")
+    names = ("=anna", "bo", "cia")
+    run = finished(*names, comparisons=COMPARISONS, state=AssessmentState.FAILED, error="too few answers")
 
-    paths = write_run_files(run, tmp_path)
+    paths = write_run_files(facts(run), tmp_path)
 
-    assert [path.name for path in paths] == ["request.json", "status.json", "comparisons.csv"]
+    assert [path.name for path in paths] == [
+        "comparisons.csv",
+        "assessment_run.execute.json",
+        "manifest.json",
+    ]
     assert len(rows(tmp_path / "comparisons.csv")) == 3
 
 
 def test_running_again_replaces_the_files(tmp_path: Path) -> None:
-    write_run_files(finished("a", "b", comparisons=COMPARISONS), tmp_path)
+    write_run_files(facts(finished("=anna", "bo", "cia", comparisons=COMPARISONS)), tmp_path)
 
-    write_run_files(finished("a", "b"), tmp_path)
+    write_run_files(facts(finished("a", "b")), tmp_path)
 
     assert rows(tmp_path / "comparisons.csv") == []

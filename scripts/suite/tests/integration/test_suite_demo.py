@@ -44,14 +44,19 @@ def test_the_demo_ends_with_the_ranking_the_totals_and_the_runs_files_twice(
         assert re.search(r"rank\s+essay\s+grade\s+P\(grade\)\s+score ± error", run.stdout)
         assert re.search(r"24 essays and 12 anchors, \d+ comparisons, reliability 0\.9", run.stdout)
         files = re.findall(r"^\S+\.(?:json|csv|log)$", run.stdout, re.MULTILINE)
-        assert {Path(name).name for name in files} >= {"result.json", "ranking.csv", "comparisons.csv"}
+        assert {Path(name).name for name in files} >= {
+            "assessment_run.execute.json",
+            "essays.csv",
+            "comparisons.csv",
+            "manifest.json",
+        }
         assert all(Path(name).is_file() for name in files)
 
 
 def test_the_same_essays_judged_again_are_ranked_the_same(
     two_runs: list[subprocess.CompletedProcess[str]], data: Path
 ) -> None:
-    tables = [path.read_text("utf-8") for path in (data / "runs").glob("*/ranking.csv")]
+    tables = [path.read_text("utf-8") for path in (data / "runs").glob("*/essays.csv")]
 
     assert len(tables) == len(two_runs) == 2
     assert tables[0] == tables[1]

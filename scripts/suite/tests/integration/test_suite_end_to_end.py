@@ -13,9 +13,10 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from batch_runner.assignment import Assignment, StudentEssay
-from batch_runner.client import AssessmentClient
-from batch_runner.execution import RunOptions, assessment_request, follow, upload
+from batch_runner.assignment.contents import Assignment, StudentEssay
+from batch_runner.running.execution import follow, upload
+from batch_runner.running.request import RunOptions, assessment_request
+from batch_runner.wire.client import AssessmentClient
 from event_contracts import (
     AssessmentResultV1,
     AssessmentState,
@@ -100,7 +101,7 @@ async def test_sixty_real_essays_are_ranked_as_they_were_written(
     )
 
     async with running(deployment_with(qualities=qualities, provider={"concurrency": "64"})) as deployment:
-        status, result, seconds = await assess(deployment, assignment, RunOptions(batch_id="graded-essays"))
+        status, result, seconds = await assess(deployment, assignment, RunOptions(label="graded-essays"))
 
     found = scores(result)
     agreement = spearmanr([found[name] for name in truth], list(truth.values())).statistic
@@ -138,7 +139,7 @@ async def test_real_peoples_decisions_replayed_give_their_published_ranking(
     async with running(
         deployment_with(qualities=empty, provider={"replay_file": str(recorded)})
     ) as deployment:
-        status, result, _ = await assess(deployment, assignment, RunOptions(batch_id="arguments"))
+        status, result, _ = await assess(deployment, assignment, RunOptions(label="arguments"))
 
     found = scores(result)
     published = {row["id"]: float(row["rank_score"]) for row in arguments}

@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 import httpx2
 import pytest
-from batch_runner.client import AssessmentClient
-from batch_runner.execution import RunOptions, assessment_request, follow, upload
+from batch_runner.running.execution import follow, upload
+from batch_runner.running.request import RunOptions, assessment_request
+from batch_runner.wire.client import AssessmentClient
 from event_contracts import AssessmentState, BatchStatusView, ExternalServiceError
 from suite.processes.batches import generated_essays, write_qualities
 from suite.tests.suite_process import PATIENCE_SECONDS, SuiteProcess, suite_process, wait_until
@@ -22,7 +24,8 @@ from suite_access import CallerToken
 
 pytestmark = pytest.mark.slow
 
-BATCH = "killed"
+BATCH_UUID = uuid4()
+BATCH = str(BATCH_UUID)
 ESSAYS = 12
 COMPARISONS = 60
 LATENCY_MS = 200
@@ -52,7 +55,7 @@ def suite(folder: Path) -> Iterator[SuiteProcess]:
 async def started_batch(client: AssessmentClient) -> None:
     """Start a batch, and return when its first comparisons are judged."""
     assignment = generated_essays(ESSAYS)
-    options = RunOptions(batch_id=BATCH, max_comparisons=COMPARISONS, target_reliability=0.9999)
+    options = RunOptions(batch_uuid=BATCH_UUID, max_comparisons=COMPARISONS, target_reliability=0.9999)
     await client.start(assessment_request(assignment, await upload(client, assignment), options))
     async for status in follow(client, BATCH):
         if status.progress.comparisons_judged:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from batch_runner.cli import DEFAULT_URL
+from batch_runner.cli.app import DEFAULT_URL
 from event_contracts import ConfigurationError
 from suite.cli import app
 from suite.embedded.loopback import HOST, free_port

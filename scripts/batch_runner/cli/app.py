@@ -1,0 +1,75 @@
+"""The program, and the options that several of its commands have."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import typer
+from event_contracts import CourseCode
+from rich.console import Console
+
+from batch_runner.planning.judges import FORM
+
+app = typer.Typer(
+    name="cj-run",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Assess a folder of essays by comparative judgement, and analyse judgement data of any origin.",
+)
+console = Console()
+Folder = Annotated[
+    Path,
+    typer.Argument(
+        help="A folder (or a zip) of .txt, .md, .docx, .odt, .rtf, .pdf or .html essays, or of a folder for each"
+        " student as Moodle exports them; with an assignment.toml in it, also of anchors, task, rubric and"
+        " instructions."
+    ),
+]
+Course = Annotated[CourseCode, typer.Option(help="Course of a folder without assignment.toml.")]
+Provider = Annotated[str | None, typer.Option(help="Provider of the judge: anthropic, openai, mock …")]
+Model = Annotated[str | None, typer.Option(help="Model of the provider.")]
+Judges = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--judge",
+        metavar=FORM,
+        help="One judge of a panel, with its share of the comparisons; repeat it for each. Without shares, all get the"
+        " same.",
+    ),
+]
+Temperature = Annotated[float | None, typer.Option(min=0, max=2, help="For models that take one.")]
+MaxComparisons = Annotated[int | None, typer.Option(min=1, help="Stop after this many comparisons.")]
+MaxCost = Annotated[float | None, typer.Option("--max-cost-usd", min=0, help="Never spend more than this.")]
+Target = Annotated[
+    float | None,
+    typer.Option("--target-reliability", min=0.01, max=0.999, help="Stop at this reliability."),
+]
+Url = Annotated[str, typer.Option(envvar="CJ_ASSESSMENT_URL", help="Base URL of the CJ Assessment service.")]
+Out = Annotated[
+    Path, typer.Option(help="Folder for the run's files, which get a folder named after the batch.")
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ROLE=COLUMN",
+        help="The column of a role, where its name is not recognised; repeat it for each. Roles: slot_a, slot_b,"
+        " winner, loser, result, judge, count, weight, wins_a, wins_b, ignore.",
+    ),
+]
+CodingOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="VALUE=MEANING",
+        help="What a result means, once for each value: a (the first won), b (the second won), tie, none.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+PlotFormat = Annotated[Literal["svg", "png"], typer.Option("--format", help="Format of the plots.")]
+DEFAULT_URL: Final = "http://127.0.0.1:8101"
+DEFAULT_OUT: Final = Path("runs")
+
+
+def exact(dollars: float | None) -> Decimal | None:
+    """Dollars as they were typed."""
+    return None if dollars is None else Decimal(str(dollars))

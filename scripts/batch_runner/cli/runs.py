@@ -1,0 +1,286 @@
+"""Commands that prepare a run and carry it out: plan, dry-run, execute, cancel."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+from uuid import uuid4
+
+import typer
+from event_contracts import CourseCode, OutputVerbosity, ReasoningEffort
+
+from batch_runner.artefact.record import RunMode
+from batch_runner.assignment.contents import Assignment
+from batch_runner.assignment.loading import load_assignment
+from batch_runner.cli.app import (
+    DEFAULT_OUT,
+    DEFAULT_URL,
+    Course,
+    Folder,
+    Judges,
+    MaxComparisons,
+    MaxCost,
+    Model,
+    Out,
+    Provider,
+    Target,
+    Temperature,
+    Url,
+    app,
+    console,
+    exact,
+)
+from batch_runner.cli.executing import Changes, Execution, cancel_run, check_scale, execute_run, resume_run
+from batch_runner.cli.with_client import run_async
+from batch_runner.planning.checking import WrongOption, check_batch_id, writable_folder
+from batch_runner.planning.judges import judge_panel
+from batch_runner.planning.printing import print_contents, print_forecast, print_names
+from batch_runner.reading.anonymity import read_roster
+from batch_runner.reading.essays import read_document
+from batch_runner.reporting.run_files import write_run_files
+from batch_runner.running.assembling import RunFacts
+from batch_runner.running.execution import sha256
+from batch_runner.running.exit_codes import reporting_errors
+from batch_runner.running.request import RequestTexts, RunOptions, assessment_request
+from batch_runner.running.run_folder import RunFolder
+
+Roster = Annotated[
+    Path | None,
+    typer.Option(help="A class list, .txt or .csv: its names are sought in the essays. It is not sent."),
+]
+MaxTokens = Annotated[int | None, typer.Option(min=1, help="Tokens that an answer may have.")]
+Effort = Annotated[ReasoningEffort | None, typer.Option(help="For models that reason.")]
+Verbosity = Annotated[OutputVerbosity | None, typer.Option(help="For models that take one.")]
+SystemPrompt = Annotated[
+    Path | None, typer.Option(help="A file that takes the place of the assignment's instructions.")
+]
+Rubric = Annotated[Path | None, typer.Option(help="A file that takes the place of the assignment's rubric.")]
+AssignmentId = Annotated[str | None, typer.Option(help="Takes the place of the description's.")]
+CourseId = Annotated[str | None, typer.Option(help="Takes the place of the description's.")]
+Scale = Annotated[str | None, typer.Option(help="Takes the place of the description's.")]
+ExpectedScale = Annotated[
+    str | None, typer.Option(help="Refuse an assignment on any other grade scale than this.")
+]
+Language = Annotated[str | None, typer.Option(help="Takes the place of the description's.")]
+UserId = Annotated[str, typer.Option(help="Who is billed.")]
+OrgId = Annotated[str | None, typer.Option(help="The organisation that is billed.")]
+Label = Annotated[str | None, typer.Option("--batch-id", help="What people call the batch.")]
+
+
+@app.command()
+def plan(
+    folder: Folder,
+    course: Course = CourseCode.ENG5,
+    provider: Provider = None,
+    model: Model = None,
+    judge: Judges = None,
+    target_reliability: Annotated[
+        float, typer.Option(min=0.01, max=0.999, help="Reliability at which judging would stop.")
+    ] = 0.9,
+    sd: Annotated[
+        float | None,
+        typer.Option(min=0, help="This judge's spread of essays in logits, if it was measured (tau)."),
+    ] = None,
+    roster: Roster = None,
+    out: Annotated[Path | None, typer.Option(help="Also keep a record of the plan in this folder.")] = None,
+) -> None:
+    """Read and check a folder; show what would be judged, how often and at what price. Nothing is sent."""
+
+    def work() -> None:
+        panel = judge_panel(judge or (), provider=provider, model=model)
+        names = () if roster is None else read_roster(roster)
+        assignment = load_assignment(folder, course=course, ignored=() if roster is None else (roster,))
+        print_contents(assignment, provider=provider, model=model, panel=panel, roster=names, console=console)
+        print_forecast(
+            assignment,
+            provider=provider,
+            model=model,
+            panel=panel,
+            target_reliability=target_reliability,
+            sd=sd,
+            console=console,
+        )
+        if out is not None:
+            options = RunOptions(label=_label(None, assignment), provider=provider, model=model, panel=panel)
+            _record(RunFacts(mode=RunMode.PLAN, assignment=assignment, options=options), out)
+
+    reporting_errors(work)
+
+
+@app.command("dry-run")
+def dry_run(
+    folder: Folder,
+    out: Out = DEFAULT_OUT,
+    course: Course = CourseCode.ENG5,
+    provider: Provider = None,
+    model: Model = None,
+    judge: Judges = None,
+) -> None:
+    """Make the request and the run's record, and send nothing: shows what a run would send."""
+
+    def work() -> None:
+        panel = judge_panel(judge or (), provider=provider, model=model)
+        assignment = load_assignment(folder, course=course)
+        options = RunOptions(label=_label(None, assignment), provider=provider, model=model, panel=panel)
+        options.check(assignment)
+        print_contents(assignment, provider=provider, model=model, panel=panel, console=console)
+        # The service names a text by the SHA-256 of its bytes, and so can we.
+        texts = RequestTexts(
+            essay_storage_ids=tuple(sha256(essay.text) for essay in assignment.essays),
+            prompt_storage_id=None
+            if assignment.student_prompt is None
+            else sha256(assignment.student_prompt),
+        )
+        request = assessment_request(assignment, texts, options)
+        run = out / options.batch_id
+        with writable_folder(run):
+            RunFolder(run).keep_request(request)
+            console.out(f"the request has {len(request.to_json())} bytes; nothing was sent", highlight=False)
+            _record(
+                RunFacts(mode=RunMode.DRY_RUN, assignment=assignment, options=options, request=request), out
+            )
+
+    reporting_errors(work)
+
+
+@app.command()
+def execute(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="A folder of essays as for plan; left out with --resume."),
+    ] = None,
+    url: Url = DEFAULT_URL,
+    out: Out = DEFAULT_OUT,
+    transport: Annotated[
+        Literal["http", "kafka", "embedded"],
+        typer.Option(
+            help="How the request is sent; embedded runs the suite itself, so that nothing need run."
+        ),
+    ] = "http",
+    kafka_bootstrap: Annotated[
+        str, typer.Option(envvar="KAFKA_BOOTSTRAP_SERVERS", help="The broker's address, for kafka.")
+    ] = "127.0.0.1:9092",
+    kafka_client_id: Annotated[str, typer.Option(help="The runner's name at the broker.")] = "cj-run",
+    kafka_topic_prefix: Annotated[str, typer.Option(help="Before each topic's name, for kafka.")] = "",
+    course: Course = CourseCode.ENG5,
+    provider: Provider = None,
+    model: Model = None,
+    judge: Judges = None,
+    temperature: Temperature = None,
+    max_tokens: MaxTokens = None,
+    reasoning_effort: Effort = None,
+    verbosity: Verbosity = None,
+    system_prompt_file: SystemPrompt = None,
+    rubric_file: Rubric = None,
+    max_comparisons: MaxComparisons = None,
+    max_cost_usd: MaxCost = None,
+    target_reliability: Target = None,
+    assignment_id: AssignmentId = None,
+    course_id: CourseId = None,
+    grade_scale: Scale = None,
+    expected_grade_scale: ExpectedScale = None,
+    language: Language = None,
+    roster: Roster = None,
+    user_id: UserId = "batch-runner",
+    org_id: OrgId = None,
+    batch_id: Label = None,
+    await_completion: Annotated[
+        bool, typer.Option("--await-completion/--no-await", help="Follow the batch to its end, or leave it.")
+    ] = True,
+    completion_timeout: Annotated[
+        float | None, typer.Option(min=1, help="Stop following after so many seconds (exit code 7).")
+    ] = None,
+    force_reupload: Annotated[
+        bool, typer.Option("--force-reupload", help="Upload texts again that were uploaded before.")
+    ] = False,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Take up the run in this folder where it was left.")
+    ] = None,
+) -> None:
+    """Assess a folder of essays: live progress, then the ranking, then the paths of the run's files.
+
+    Ctrl-C leaves a run that --resume takes up; cj-run cancel stops its batch. The exit code is then 130.
+    """
+
+    def options(assignment: Assignment) -> RunOptions:
+        return RunOptions(
+            batch_uuid=uuid4(),
+            label=_label(batch_id, assignment),
+            provider=provider,
+            model=model,
+            panel=judge_panel(judge or (), provider=provider, model=model),
+            temperature=temperature,
+            max_tokens=max_tokens,
+            reasoning_effort=reasoning_effort,
+            verbosity=verbosity,
+            system_prompt=None if system_prompt_file is None else read_document(system_prompt_file).text,
+            max_comparisons=max_comparisons,
+            max_cost_usd=exact(max_cost_usd),
+            target_reliability=target_reliability,
+            user_id=user_id,
+            org_id=org_id,
+        )
+
+    def changes() -> Changes:
+        return Changes(
+            assignment_id=assignment_id,
+            course_id=course_id,
+            grade_scale=grade_scale,
+            language=language,
+            rubric=None if rubric_file is None else read_document(rubric_file).text,
+        )
+
+    execution = Execution(
+        url=url,
+        out=out,
+        transport=transport,
+        kafka_bootstrap=kafka_bootstrap,
+        kafka_client_id=kafka_client_id,
+        kafka_topic_prefix=kafka_topic_prefix,
+        await_completion=await_completion,
+        completion_timeout=completion_timeout,
+        force_reupload=force_reupload,
+    )
+
+    async def work() -> None:
+        if (folder is None) == (resume is None):
+            raise WrongOption("name a folder of essays, or a run to take up with --resume: one of the two")
+        if resume is not None:
+            await resume_run(resume, execution)
+        elif folder is not None:
+            given = changes()
+            assignment = given.applied(
+                load_assignment(folder, course=course, ignored=() if roster is None else (roster,))
+            )
+            check_scale(assignment, expected=expected_grade_scale)
+            print_names(assignment, roster=() if roster is None else read_roster(roster), console=console)
+            await execute_run(
+                assignment,
+                options(assignment),
+                execution,
+                source=folder.resolve(),
+                course=course,
+                given=given,
+            )
+
+    run_async(work)
+
+
+@app.command()
+def cancel(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/<batch uuid>.")],
+) -> None:
+    """Stop judging the batch of a run: calls under way are paid for, no further calls are made."""
+    run_async(lambda: cancel_run(run))
+
+
+def _label(given: str | None, assignment: Assignment) -> str:
+    moment = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    label = f"{assignment.assignment_id or 'run'}-{moment}" if given is None else given
+    check_batch_id(label)
+    return label
+
+
+def _record(facts: RunFacts, out: Path) -> None:
+    folder = out / facts.options.batch_id
+    for path in write_run_files(facts, folder):
+        console.out(str(path), highlight=False)

@@ -1,0 +1,36 @@
+"""A command's work with the services, until it ends or is interrupted."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import stamina
+import typer
+
+from batch_runner.running.exit_codes import errors, exit_code, reporting_errors
+from batch_runner.running.interrupting import run_until_interrupted
+from batch_runner.wire.client import PATIENCE_SECONDS
+
+
+def run_async(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a command's work; raises ``typer.Exit`` with the code of its error or of the signal that ended it."""
+    stamina.instrumentation.set_on_retry_hooks([_reporting_each_wait_once()])
+
+    def until_interrupted() -> None:
+        number = run_until_interrupted(work)
+        if number is not None:
+            raise typer.Exit(exit_code(number))
+
+    reporting_errors(until_interrupted)
+
+
+def _reporting_each_wait_once() -> stamina.instrumentation.RetryHook:
+    """Uploads run concurrently and each is retried: a reason is printed once."""
+    printed: set[str] = set()
+
+    def report(details: stamina.instrumentation.RetryDetails) -> None:
+        reason = str(details.caused_by)
+        if reason not in printed:
+            printed.add(reason)
+            errors.out(f"waiting up to {PATIENCE_SECONDS:.0f} s: {reason}", style="dim", highlight=False)
+
+    return report

@@ -1,0 +1,68 @@
+"""How a command ends: its exit code, and one line for what went wrong."""
+
+import signal
+from collections.abc import Callable
+from enum import IntEnum
+
+import typer
+from event_contracts import ConfigurationError, ErrorCode, InvalidLlmConfig, NotFound, SuiteError
+from rich.console import Console
+
+from batch_runner.planning.checking import WrongOption
+from batch_runner.wire.client import ServiceRefused
+
+
+class ExitCode(IntEnum):
+    """What the runner's exit codes mean; 130 and 143 are those of SIGINT and SIGTERM."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    VALIDATION = 4
+    BUDGET_REFUSED = 5
+    FINDINGS = 6
+    TIMED_OUT = 7
+    INTERRUPTED = 130
+
+
+class BudgetRefused(SuiteError):
+    """What a run would take is more than it may."""
+
+    code = ErrorCode.LLM_COST_LIMIT_EXCEEDED
+
+
+errors = Console(stderr=True)
+
+
+def exit_code(number: signal.Signals) -> int:
+    """The exit code of a program that a signal has ended, as shells report it: 130 for Ctrl-C."""
+    return 128 + number
+
+
+def code_of(error: SuiteError) -> ExitCode:
+    """The exit code of a command that ends with this error."""
+    service_code = error.service_code if isinstance(error, ServiceRefused) else None
+    if isinstance(error, BudgetRefused) or service_code in _BUDGET:
+        return ExitCode.BUDGET_REFUSED
+    if isinstance(error, NotFound) or (isinstance(error, ServiceRefused) and error.status == 404):
+        return ExitCode.NOT_FOUND
+    if isinstance(error, ConfigurationError | InvalidLlmConfig | WrongOption):
+        return ExitCode.USAGE
+    return ExitCode.VALIDATION if error.http_status < 500 else ExitCode.FAILED
+
+
+_BUDGET = frozenset({ErrorCode.LLM_COST_LIMIT_EXCEEDED, ErrorCode.QUOTA_EXCEEDED})
+
+
+def reporting_errors(work: Callable[[], None]) -> None:
+    """Run a command: an error is one line on stderr and the exit code that it stands for."""
+    try:
+        work()
+    except SuiteError as error:
+        code = error.service_code if isinstance(error, ServiceRefused) else None
+        errors.out(code or error.code, style="red", end=" ")
+        errors.out(error.message, highlight=False)
+        raise typer.Exit(code_of(error)) from error
+    except KeyboardInterrupt:
+        raise typer.Exit(ExitCode.INTERRUPTED) from None

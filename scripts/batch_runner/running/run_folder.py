@@ -1,0 +1,94 @@
+"""A run's folder: what was asked, and an append-only log of what happened, so that a run can be taken up again."""
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final, Literal
+
+from event_contracts import InvalidRequest, JsonObject, NotFound, WireModel
+from pydantic import ValidationError
+
+from batch_runner.artefact.forgetting import SETTINGS
+from batch_runner.artefact.run_files import write_whole
+from batch_runner.running.request import RequestEnvelope
+
+EVENTS: Final = "events.ndjson"
+REQUEST: Final = "requests/assessment_request.json"
+MAX_LINE_BYTES: Final = 1_000_000
+TransportName = Literal["http", "kafka", "embedded"]
+
+
+class RunSettings(WireModel):
+    """What a run needs to be taken up again."""
+
+    folder: str
+    label: str
+    transport: TransportName
+    url: str
+    course: str
+    kafka_bootstrap: str | None = None
+    kafka_client_id: str | None = None
+    kafka_topic_prefix: str = ""
+    given: Mapping[str, str] = {}
+    options: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The folder; only the process that runs the batch writes to it."""
+
+    path: Path
+
+    def log(self, event: str, **facts: object) -> None:
+        """Append one line to the run's log; it is on disk when this returns."""
+        line = json.dumps(
+            {"at": datetime.now(UTC).isoformat(), "event": event, **facts}, ensure_ascii=False, default=str
+        )
+        descriptor = os.open(self.path / EVENTS, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        try:
+            os.write(descriptor, f"{line}\n".encode())
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def events(self, name: str) -> Iterator[JsonObject]:
+        """The lines of this event, oldest first; a last line that was cut off by a crash does not count."""
+        try:
+            lines = (self.path / EVENTS).read_bytes().splitlines()
+        except FileNotFoundError:
+            return
+        for line in lines:
+            try:
+                read = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(read, dict) and read.get("event") == name:
+                yield read
+
+    def begin(self, settings: RunSettings) -> None:
+        """Keep what was asked, before anything is sent."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_whole(self.path / SETTINGS, settings.model_dump_json(indent=2).encode() + b"\n")
+
+    def settings(self) -> RunSettings:
+        """What was asked; raises ``NotFound`` and ``InvalidRequest``."""
+        try:
+            return RunSettings.model_validate_json((self.path / SETTINGS).read_bytes())
+        except FileNotFoundError:
+            raise NotFound(f"{self.path} is no run's folder: it has no {SETTINGS}") from None
+        except ValidationError as error:
+            raise InvalidRequest(f"{self.path / SETTINGS}: {InvalidRequest.of(error).message}") from error
+
+    def keep_request(self, request: RequestEnvelope) -> None:
+        """Keep the request before it is sent: whoever sends it again sends the same bytes."""
+        write_whole(self.path / REQUEST, request.to_json())
+
+    def request(self) -> RequestEnvelope | None:
+        """The request, if it was made."""
+        try:
+            return RequestEnvelope.model_validate_json((self.path / REQUEST).read_bytes())
+        except FileNotFoundError:
+            return None

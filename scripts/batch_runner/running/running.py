@@ -1,0 +1,217 @@
+"""A batch from its first upload to its end, or to where it can be taken up again."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from event_contracts import FINAL_STATES, BatchStatusView
+from rich.console import Console
+
+from batch_runner.artefact.outcome import Reading
+from batch_runner.artefact.record import RunMode
+from batch_runner.assignment.contents import Assignment
+from batch_runner.running.assembling import Observed, RunFacts
+from batch_runner.running.execution import (
+    TAKE_UP_SECONDS,
+    collect,
+    follow,
+    stored_texts,
+    until_taken_up,
+    upload,
+    with_registered_anchors,
+)
+from batch_runner.running.progress import LiveProgress
+from batch_runner.running.request import RequestEnvelope, RunOptions, assessment_request
+from batch_runner.running.run_folder import RunFolder
+from batch_runner.wire.client import AssessmentClient
+
+STARTED, PROGRESS, UPLOADED, ENDED = "batch.started", "batch.progress", "texts.uploaded", "batch.ended"
+INTERRUPTED, TIMED_OUT = "run.interrupted", "run.timed_out"
+
+
+class Transport(Protocol):
+    """How a request reaches the service, and what of the batch's messages was seen; see ``wire``."""
+
+    async def start(self, request: RequestEnvelope) -> None:
+        """Send the request; sending it again changes nothing."""
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether the service reads a request later than ``start`` returns."""
+
+    async def until_quiet(self) -> None:
+        """Wait for messages about a batch that has ended, where any are listened to."""
+
+    def observed(self) -> Mapping[str, int]:
+        """Messages about the batch by kind, each counted once; empty where none are listened to."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverHttp:
+    """The request is posted, and the batch is asked how it is."""
+
+    client: AssessmentClient
+
+    async def start(self, request: RequestEnvelope) -> None:
+        """Post the request."""
+        await self.client.start(request)
+
+    @property
+    def is_queued(self) -> bool:
+        """The service has the request when it has answered."""
+        return False
+
+    async def until_quiet(self) -> None:
+        """Nothing is listened to."""
+
+    def observed(self) -> Mapping[str, int]:
+        """Nothing is listened to."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Whether and how long a run waits for the end of its batch; no ``timeout_seconds``, no limit."""
+
+    for_completion: bool = True
+    timeout_seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """One run: everything that it needs to go from its folder to its facts."""
+
+    client: AssessmentClient
+    transport: Transport
+    folder: RunFolder
+    console: Console
+    waiting: Waiting = Waiting()
+    stored: Mapping[str, str] | None = None
+    is_judged_meanwhile: bool = True
+    """Whether the service goes on when nobody follows the batch."""
+
+    async def run(self, assignment: Assignment, options: RunOptions) -> RunFacts | None:
+        """Start the batch, or take it up, follow it, and fetch what came out; None where nobody waits for it.
+
+        An interrupt leaves the batch as it is: the run's folder says how to take it up.
+        """
+        try:
+            request = await self._requested(assignment, options)
+            await self.transport.start(request)
+            self.folder.log(STARTED, batch_uuid=options.batch_id, event_id=str(request.event_id))
+            if not self.waiting.for_completion:
+                return None
+            await self._until_taken_up(options)
+            status, timed_out = await self._follow(options)
+            if not timed_out:
+                await self.transport.until_quiet()
+            ended = await collect(self.client, assignment, request, status)
+            assignment = await with_registered_anchors(self.client, assignment, ended.comparisons)
+        except asyncio.CancelledError:
+            self._interrupted()
+            raise
+        return RunFacts(
+            mode=RunMode.EXECUTE,
+            assignment=assignment,
+            options=options,
+            request=request,
+            status=status,
+            results=ended.results,
+            comparisons=ended.comparisons,
+            observed=self._observed(len(ended.comparisons), status),
+            partial=timed_out,
+            timeout_seconds=self.waiting.timeout_seconds,
+        )
+
+    async def _requested(self, assignment: Assignment, options: RunOptions) -> RequestEnvelope:
+        """The request of this run: the one that was kept, or a new one after all texts are uploaded."""
+        kept = self.folder.request()
+        if kept is not None:
+            return kept
+        texts = await upload(self.client, assignment, stored=self._stored())
+        self.folder.log(UPLOADED, stored=stored_texts(assignment, texts))
+        request = assessment_request(assignment, texts, options)
+        self.folder.keep_request(request)
+        return request
+
+    def _stored(self) -> dict[str, str]:
+        stored = dict(self.stored or {})
+        for event in self.folder.events(UPLOADED):
+            before = event.get("stored")
+            stored |= {
+                str(key): str(value) for key, value in (before if isinstance(before, dict) else {}).items()
+            }
+        return stored
+
+    async def _until_taken_up(self, options: RunOptions) -> None:
+        if self.transport.is_queued:
+            limit = self.waiting.timeout_seconds
+            seconds = TAKE_UP_SECONDS if limit is None else min(limit, TAKE_UP_SECONDS)
+            await until_taken_up(self.client, options.batch_id, seconds=seconds)
+
+    async def _follow(self, options: RunOptions) -> tuple[BatchStatusView, bool]:
+        """The last status, and whether waiting ended before the batch did."""
+        status: BatchStatusView | None = None
+        previous: tuple[object, ...] | None = None
+        try:
+            async with asyncio.timeout(self.waiting.timeout_seconds):
+                with LiveProgress(self.console) as live:
+                    async for status in follow(self.client, options.batch_id):
+                        live.show(status)
+                        reading = reading_of(status)
+                        seen = (status.state, *reading.model_dump(exclude={"at"}).values(), status.problem)
+                        if seen != previous:
+                            previous = seen
+                            self._log(status, reading)
+        except TimeoutError:
+            self.folder.log(TIMED_OUT, seconds=self.waiting.timeout_seconds)
+            return status or await self.client.status(options.batch_id), True
+        assert status is not None, "a batch that ends was seen"
+        self.folder.log(ENDED, state=status.state, stop_reason=status.stop_reason)
+        return status, False
+
+    def _log(self, status: BatchStatusView, reading: Reading) -> None:
+        self.folder.log(
+            PROGRESS,
+            state=status.state,
+            problem=None if status.problem is None else status.problem.message,
+            reading=reading.model_dump(mode="json"),
+        )
+
+    def _observed(self, comparisons: int, status: BatchStatusView) -> Observed:
+        readings = tuple(Reading.model_validate(event["reading"]) for event in self.folder.events(PROGRESS))
+        counts = self.transport.observed()
+        final = int(status.state in FINAL_STATES)
+        return Observed(
+            readings=readings,
+            llm_comparisons=counts.get("comparisons", comparisons),
+            assessment_results=counts.get("assessment_results", final),
+            completions=counts.get("completions", final),
+        )
+
+    def _interrupted(self) -> None:
+        self.folder.log(INTERRUPTED)
+        if not any(True for _ in self.folder.events(STARTED)):
+            said = f"interrupted before the batch was started: take it up with --resume {self.folder.path}"
+        elif self.is_judged_meanwhile:
+            said = (
+                f"interrupted: the batch goes on and is paid for; follow it with --resume {self.folder.path}, or stop"
+                f" it with cj-run cancel {self.folder.path}"
+            )
+        else:
+            said = (
+                f"interrupted: nothing more is judged until it is taken up with --resume {self.folder.path}"
+            )
+        self.console.out(said, highlight=False)
+
+
+def reading_of(status: BatchStatusView) -> Reading:
+    """What a status says of convergence and cost."""
+    return Reading(
+        at=status.updated_at,
+        comparisons_judged=status.progress.comparisons_judged,
+        comparisons_failed=status.progress.comparisons_failed,
+        eb=status.reliability.eb,
+        cost_usd=status.cost.cost_usd,
+    )

@@ -1,0 +1,80 @@
+"""The suite as a process of its own, for runs that need no service to be there: ``--transport embedded``."""
+
+import asyncio
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import httpx2
+from event_contracts import ConfigurationError
+
+START_SECONDS: Final = 180.0
+STOP_SECONDS: Final = 60.0
+_HOST: Final = "127.0.0.1"
+
+
+@asynccontextmanager
+async def embedded_suite(data: Path) -> AsyncIterator[str]:
+    """Run ``cj-suite up`` with its data in ``data``; yields the base URL of CJ Assessment.
+
+    The same folder takes up the batches that it held before. Raises ``ConfigurationError`` with what it said where it
+    does not start.
+    """
+    await asyncio.to_thread(data.mkdir, parents=True, exist_ok=True)
+    cj, llm, conductor = _free_ports(3)
+    output = data / "embedded.output"
+    with output.open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "suite.main", "up", "--data", str(data),
+            "--cj-port", str(cj), "--llm-port", str(llm), "--conductor-port", str(conductor),
+            stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
+    try:
+        url = f"http://{_HOST}:{cj}"
+        await _until_ready(process, url, output)
+        yield url
+    finally:
+        await _stop(process)
+
+
+async def _until_ready(process: asyncio.subprocess.Process, url: str, output: Path) -> None:
+    try:
+        async with httpx2.AsyncClient(timeout=5) as http, asyncio.timeout(START_SECONDS):
+            while True:
+                if process.returncode is not None:
+                    said = (await asyncio.to_thread(output.read_text, "utf-8", "replace")).strip()[-1000:]
+                    raise ConfigurationError(f"the embedded suite did not start: {said}")
+                with suppress(httpx2.HTTPError):
+                    if (await http.get(f"{url}/readyz")).is_success:
+                        return
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise ConfigurationError(
+            f"the embedded suite was not ready after {START_SECONDS:.0f} s: see {output}"
+        ) from None
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.send_signal(signal.SIGTERM)
+    try:
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now; all are held until the last is found, so that they differ."""
+    sockets = [socket.create_server((_HOST, 0)) for _ in range(count)]
+    try:
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()

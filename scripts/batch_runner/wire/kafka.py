@@ -1,0 +1,181 @@
+"""A batch over Kafka: its request is published, and its messages are followed from where they began."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+from event_contracts import (
+    ELS_CJAssessmentRequestV1,
+    EventEnvelope,
+    ExternalServiceError,
+    Topic,
+)
+from pydantic import JsonValue
+
+from batch_runner.artefact.run_files import write_whole
+
+KINDS: Final[Mapping[Topic, str]] = {
+    Topic.LLM_COMPARISON_RESULT: "comparisons",
+    Topic.ASSESSMENT_RESULT_PUBLISHED: "assessment_results",
+    Topic.CJ_ASSESSMENT_COMPLETED: "completions",
+    Topic.CJ_ASSESSMENT_FAILED: "completions",
+}
+"""Where a message of each topic is kept below ``events/`` of the run's folder."""
+
+POLL_MS: Final = 500
+QUIET_SECONDS: Final = 10.0
+"""How long the last messages of a batch that has ended are waited for."""
+
+
+@dataclass(kw_only=True)
+class OverKafka:
+    """Publishes the request under the batch's key, and keeps every message about the batch once."""
+
+    bootstrap: str
+    client_id: str
+    batch_id: str
+    folder: Path
+    prefix: str = ""
+    offsets: Mapping[str, int] = field(default_factory=dict)
+    """Where to read on from, by ``topic:partition``."""
+
+    _seen: set[str] = field(default_factory=set)
+    _counts: Counter[str] = field(default_factory=Counter)
+    _consumer: AIOKafkaConsumer | None = None
+    _listening: "asyncio.Task[None] | None" = None
+
+    async def __aenter__(self) -> Self:
+        """Connect, and know where the topics end before anything is published; raises ``ExternalServiceError``."""
+        for path in (self.folder / "events").glob("*/*.json"):
+            self._seen.add(path.stem)
+            self._counts[path.parent.name] += 1
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.bootstrap,
+            client_id=self.client_id,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+        )
+        try:
+            await consumer.start()
+            partitions = await self._partitions(consumer)
+            consumer.assign(partitions)
+            if not self.offsets:
+                ends = await consumer.end_offsets(partitions)
+                self.offsets = {_name(partition): offset for partition, offset in ends.items()}
+            for partition in partitions:
+                consumer.seek(partition, self.offsets.get(_name(partition), 0))
+        except KafkaError as error:
+            await consumer.stop()
+            raise ExternalServiceError(
+                f"no answer from Kafka at {self.bootstrap} ({type(error).__name__}): is the address right?"
+            ) from error
+        self._consumer = consumer
+        self._listening = asyncio.create_task(self._listen(consumer))
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        """Stop listening."""
+        if self._listening is not None:
+            self._listening.cancel()
+            with suppress(asyncio.CancelledError, KafkaError):
+                await self._listening
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    async def start(self, request: EventEnvelope[ELS_CJAssessmentRequestV1]) -> None:
+        """Publish the request; published again, it is the same event. Raises ``ExternalServiceError``."""
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.bootstrap, client_id=self.client_id, enable_idempotence=True, acks="all"
+        )
+        try:
+            await producer.start()
+            await producer.send_and_wait(
+                f"{self.prefix}{Topic.CJ_ASSESSMENT_REQUESTED}",
+                value=request.to_json(),
+                key=self.batch_id.encode(),
+                headers=[(name, value.encode()) for name, value in _headers(request)],
+            )
+        except KafkaError as error:
+            raise ExternalServiceError(
+                f"the request could not be published at {self.bootstrap} ({type(error).__name__})"
+            ) from error
+        finally:
+            await producer.stop()
+
+    @property
+    def is_queued(self) -> bool:
+        """The service reads the request when it comes to it."""
+        return True
+
+    def observed(self) -> Mapping[str, int]:
+        """Messages about the batch by kind, each counted once."""
+        return dict(self._counts)
+
+    async def until_quiet(self) -> None:
+        """Wait for the batch's result and completion, which come after its last state, but not for ever."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(QUIET_SECONDS):
+                while not self._counts["completions"]:  # noqa: ASYNC110 - another process publishes it
+                    await asyncio.sleep(0.05)
+
+    async def _partitions(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
+        found: list[TopicPartition] = []
+        for topic in KINDS:
+            name = f"{self.prefix}{topic}"
+            numbers = consumer.partitions_for_topic(name)
+            if numbers is None:
+                await consumer.topics()  # asks for the metadata of all topics
+                numbers = consumer.partitions_for_topic(name)
+            found += [TopicPartition(name, number) for number in sorted(numbers or ())]
+        return found
+
+    async def _listen(self, consumer: AIOKafkaConsumer) -> None:
+        while True:
+            polled = await consumer.getmany(timeout_ms=POLL_MS)
+            for partition, records in polled.items():
+                kind = KINDS[Topic(partition.topic.removeprefix(self.prefix))]
+                for record in records:
+                    self._keep(kind, record.value)
+
+    def _keep(self, kind: str, value: bytes | None) -> None:
+        """Keep a message about this batch; others, and what is no message of ours, are left alone."""
+        try:
+            envelope = json.loads(value or b"")
+            event_id, data = str(envelope["event_id"]), envelope["data"]
+        except (ValueError, KeyError, TypeError):
+            return
+        if _batch_of(data) != self.batch_id or event_id in self._seen or "/" in event_id:
+            return
+        write_whole(self.folder / "events" / kind / f"{event_id}.json", value or b"")
+        self._seen.add(event_id)
+        self._counts[kind] += 1
+
+
+def _batch_of(data: JsonValue) -> JsonValue:
+    """The batch that a message's data is about."""
+    if not isinstance(data, dict):
+        return None
+    metadata = data.get("request_metadata")
+    if isinstance(metadata, dict):
+        return metadata.get("bos_batch_id")
+    return data.get("batch_id") or data.get("entity_id")
+
+
+def _headers(request: EventEnvelope[ELS_CJAssessmentRequestV1]) -> list[tuple[str, str]]:
+    return [
+        ("event_id", str(request.event_id)),
+        ("event_type", request.event_type),
+        ("correlation_id", str(request.correlation_id)),
+        ("source_service", request.source_service),
+    ]
+
+
+def _name(partition: TopicPartition) -> str:
+    return f"{partition.topic}:{partition.partition}"

@@ -1,0 +1,133 @@
+"""Runs of the sample assignment against real services: over each transport, and interrupted again and again."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from batch_runner.artefact.assessment_run import AssessmentRun
+from batch_runner.artefact.verifying import read_artefact, verify
+from suite.embedded.postgres import PostgresServer
+from suite.processes.deployment import Deployment, make_deployment, running
+
+SAMPLE = Path(__file__).parents[2] / "sample_assignment"
+PATIENCE_SECONDS = 300
+COMPARISONS = 180
+INTERRUPTIONS = 5
+
+
+@pytest.fixture
+async def deployment(
+    postgres_server: PostgresServer, kafka_bootstrap: str, tmp_path: Path
+) -> AsyncIterator[Deployment]:
+    name = f"runs{uuid4().hex[:8]}"
+    empty = tmp_path / "qualities.toml"
+    empty.write_text("[quality]\n", encoding="utf-8")
+    made = make_deployment(postgres_server, kafka_bootstrap, name=name, folder=tmp_path, qualities=empty)
+    async with running(made):
+        yield made
+    for service in ("cj_assessment", "llm_provider"):
+        postgres_server.drop_database(f"{name}_{service}")
+
+
+def started(out: Path, *options: str) -> "subprocess.Popen[str]":
+    """cj-run execute as a process."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "batch_runner.main", "execute", "--out", str(out), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ},
+    )
+
+
+async def executed(out: Path, *options: str) -> AssessmentRun:
+    """A run to its end, verified."""
+    process = started(out, str(SAMPLE), "--max-comparisons", str(COMPARISONS), *options)
+    said, _ = await asyncio.to_thread(process.communicate, timeout=PATIENCE_SECONDS)
+    assert process.returncode == 0, said
+    return verified(run_folder(out))
+
+
+def run_folder(out: Path) -> Path:
+    return next(path for path in out.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def verified(folder: Path) -> AssessmentRun:
+    assert [check for check in verify(folder) if check.problems] == []
+    return read_artefact(folder)
+
+
+def ranking(run: AssessmentRun) -> list[tuple[str, int, float]]:
+    return [(score.essay_id, score.rank, round(score.theta, 6)) for score in run.bt_summary]
+
+
+async def test_every_transport_gives_the_same_ranking(
+    deployment: Deployment, kafka_bootstrap: str, tmp_path: Path
+) -> None:
+    url, prefix = deployment.assessment.url, deployment.assessment.settings["kafka_topic_prefix"]
+    over_kafka = (
+        "--transport",
+        "kafka",
+        "--kafka-bootstrap",
+        kafka_bootstrap,
+        "--kafka-topic-prefix",
+        prefix,
+    )
+
+    http = await executed(tmp_path / "http", "--url", url)
+    kafka = await executed(tmp_path / "kafka", "--url", url, *over_kafka)
+    embedded = await executed(tmp_path / "embedded", "--transport", "embedded")
+
+    assert ranking(http) == ranking(kafka) == ranking(embedded)
+    assert not (tmp_path / "embedded" / ".embedded").exists()
+    observed = kafka.validation.runner_status.observed_events
+    assert observed.llm_comparisons == len(kafka.llm_comparisons) == COMPARISONS
+    assert (observed.assessment_results, observed.completions) == (1, 1)
+
+
+async def test_a_run_that_is_interrupted_again_and_again_ends_as_one_that_is_not_and_pays_nothing_twice(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    url, out, seeded = deployment.assessment.url, tmp_path / "broken", random.Random(1)
+    whole = await executed(tmp_path / "whole", "--url", url)
+
+    options = [str(SAMPLE), "--max-comparisons", str(COMPARISONS), "--url", url]
+    for _ in range(INTERRUPTIONS):
+        process = started(out, *options)
+        await asyncio.to_thread(until_a_run_is_kept, out)
+        await asyncio.sleep(seeded.uniform(0, 1.0))
+        process.send_signal(signal.SIGINT)
+        await asyncio.to_thread(process.communicate, timeout=PATIENCE_SECONDS)
+        options = ["--resume", str(run_folder(out))]
+    process = started(out, *options)
+    said, _ = await asyncio.to_thread(process.communicate, timeout=PATIENCE_SECONDS)
+
+    assert process.returncode == 0, said
+    resumed = verified(run_folder(out))
+    assert len([path for path in out.iterdir() if path.is_dir()]) == 1
+    assert ranking(resumed) == ranking(whole)
+    assert len(resumed.llm_comparisons) == COMPARISONS
+    assert [each.attempts for each in resumed.llm_comparisons] == [1] * COMPARISONS
+    async with deployment.database(deployment.provider) as database:
+        calls = await database.fetchval("SELECT count(*) FROM provider_call")
+    assert calls == 2 * COMPARISONS
+    events = (run_folder(out) / "events.ndjson").read_text(encoding="utf-8").splitlines()
+    uploads = [event for event in map(json.loads, events) if event["event"] == "texts.uploaded"]
+    assert len(uploads) <= 1
+
+
+def until_a_run_is_kept(out: Path) -> None:
+    """Wait until a run can be taken up."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not any(out.glob("*/run.json")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
