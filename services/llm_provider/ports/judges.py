@@ -27,11 +27,12 @@ class JudgeCall:
 
 
 class Ending(StrEnum):
-    """Why a model stopped writing."""
+    """Why a model stopped writing; ``broken_off``: for no reason that its vendor calls a good end."""
 
     COMPLETE = "complete"
     CUT_OFF = "cut_off"
     REFUSAL = "refusal"
+    BROKEN_OFF = "broken_off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,8 @@ class Defect(StrEnum):
     CUT_OFF = "cut_off"
     REFUSAL = "refusal"
     FENCED = "fenced"
+    BROKEN_OFF = "broken_off"
+    PROMPT_CUT = "prompt_cut"
 
 
 class InvalidAnswer(SuiteError):
@@ -36,6 +38,20 @@ class InvalidAnswer(SuiteError):
     def __init__(self, message: str, *, defect: Defect) -> None:
         super().__init__(message, details={"defect": defect, "scope": "comparison", "stops_batch": False})
         self.defect = defect
+
+
+class PromptCut(InvalidAnswer):
+    """The model answered about the beginning of the prompt: its server had no room for the rest."""
+
+    code = ErrorCode.LLM_CONTENT_TOO_LONG
+
+    def __init__(self, *, read: int, least: int) -> None:
+        super().__init__(
+            f"the model's server read {read} tokens of a prompt of at least {least}, so the judge saw a part of the"
+            " essays: raise the server's context length (Ollama: OLLAMA_CONTEXT_LENGTH, vLLM: --max-model-len,"
+            " llama.cpp: --ctx-size, LM Studio: Context Length), or shorten the essays",
+            defect=Defect.PROMPT_CUT,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
