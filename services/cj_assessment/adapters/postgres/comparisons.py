@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from event_contracts import ComparisonPage, ComparisonState, ComparisonView, Winner
+from event_contracts import ComparisonPage, ComparisonState, ComparisonView, LogOdds, Winner
 from service_kit.storage.rows import RowCodec
 from sqlalchemy import Row, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -95,8 +95,8 @@ COMPARISONS_PAGE = text(
     """
     SELECT comparison.id, comparison.round, comparison.state, comparison.a_won, comparison.attempts,
            comparison.judged_at, a.essay_id AS essay_a_id, b.essay_id AS essay_b_id,
-           last.justification, last.confidence, last.provider, last.model, last.prompt_sha256,
-           last.error_code,
+           last.justification, last.confidence, last.margin, last.log_odds, last.provider, last.model,
+           last.prompt_sha256, last.error_code,
            (SELECT sum(cost_usd) FROM comparison_attempt WHERE comparison_id = comparison.id) AS cost
     FROM comparison
     JOIN batch_essay AS a ON a.job_id = comparison.job_id AND a.item = comparison.slot_a
@@ -190,6 +190,8 @@ def _view(row: Row[Any]) -> ComparisonView:
         winner=winner,
         justification=row.justification,
         confidence=row.confidence,
+        margin=row.margin,
+        log_odds_a=None if row.log_odds is None else LogOdds.model_validate_json(row.log_odds),
         provider=row.provider,
         model=row.model,
         attempts=row.attempts,

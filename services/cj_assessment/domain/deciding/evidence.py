@@ -148,6 +148,7 @@ class Evidence:
                 deadline=limits.deadline,
                 grade_change_share=self._grade_change_share,
                 max_grade_change_share=rules.max_grade_change_share,
+                is_graded=fitted is not None and fitted.fit.is_graded,
             )
         )
 

@@ -41,6 +41,9 @@ class MemoryComparisons:
                 error_code=row.error_code,
                 assigned=row.planned.assigned,
                 chosen_by=row.planned.chosen_by,
+                margin=row.margin,
+                confidence=row.confidence,
+                log_odds_a=row.log_odds_a,
             )
             for row in self._state.comparisons_of(job_id)
         ]
@@ -337,6 +340,9 @@ class MemoryAttempts:
             if comparison.state in ("pending", "submitted", "failed"):
                 comparison.state, comparison.error_code = "judged", None
                 comparison.a_won = answer.winner is Winner.ESSAY_A
+                comparison.margin = answer.margin
+                comparison.confidence = answer.confidence
+                comparison.log_odds_a = answer.log_odds_a
                 comparison.judge = f"{answer.provider}/{answer.model}"
                 comparison.judged_at = answer.ended_at
         else:

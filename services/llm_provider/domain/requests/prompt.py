@@ -12,7 +12,7 @@ from event_contracts import (
     judge_identity,
     prompt_sha256_for,
 )
-from event_contracts.judging import ANSWER_SCHEMA
+from event_contracts.judging import ASKED_SCHEMA
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,7 @@ def digest(prompt: Prompt, parameters: JudgeParameters) -> str:
 @lru_cache
 def _identity(parameters: JudgeParameters) -> bytes:
     return judge_identity(
-        answer_schema=ANSWER_SCHEMA,
+        answer_schema=ASKED_SCHEMA,
         provider=parameters.provider,
         model=parameters.model,
         parameters=parameters.as_json(),

@@ -8,7 +8,7 @@ from typing import Final
 
 import httpx2
 from event_contracts import JsonObject
-from event_contracts.judging import ANSWER_SCHEMA
+from event_contracts.judging import ASKED_SCHEMA
 
 from llm_provider.adapters.vendor_api.chat_completions import Completion, messages, response_format
 from llm_provider.adapters.vendor_api.connection import Connection, require_key
@@ -59,6 +59,6 @@ def completion_body(call: JudgeCall) -> JsonObject:
 def _response_format(parameters: JudgeParameters) -> JsonObject:
     """As OpenAI has it, or as llama-cpp-python's server: that takes a schema with ``json_object`` and not otherwise."""
     if parameters.structured_output == "json_object_with_schema":
-        with_schema: JsonObject = {"type": "json_object", "schema": ANSWER_SCHEMA}
+        with_schema: JsonObject = {"type": "json_object", "schema": ASKED_SCHEMA}
         return {"response_format": with_schema}
-    return response_format(VENDOR, parameters, ANSWER_SCHEMA)
+    return response_format(VENDOR, parameters, ASKED_SCHEMA)

@@ -28,7 +28,7 @@ _TYPES: Final = {
 _STOP: Final = {
     Ending.CUT_OFF: "max_tokens",
     Ending.REFUSAL: "refusal",
-    Ending.BROKEN_OFF: "compaction",
+    Ending.BROKEN_OFF: "pause_turn",
 }
 
 
