@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -65,7 +66,10 @@ SPENDING = text(
            (SELECT coalesce(sum(cap_usd), 0) FROM comparison
             WHERE job_id = :job_id AND state = 'pending') AS pending,
            count(*) FILTER (WHERE outcome IS NULL) AS outstanding,
-           count(*) FILTER (WHERE outcome = 'answered') AS answered
+           count(*) FILTER (WHERE outcome = 'answered') AS answered,
+           max(created_at) AS last_sent_at,
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY response_time_ms) FILTER (WHERE outcome = 'answered')
+               AS typical_ms
     FROM comparison_attempt WHERE job_id = :job_id
     """
 )
@@ -134,6 +138,8 @@ class PostgresComparisons:
             pending_usd=row.pending,
             outstanding=row.outstanding,
             answered=row.answered,
+            last_sent_at=row.last_sent_at,
+            typical_answer=None if row.typical_ms is None else timedelta(milliseconds=row.typical_ms),
         )
 
     async def stopping_codes(self, job_id: JobId) -> frozenset[str]:

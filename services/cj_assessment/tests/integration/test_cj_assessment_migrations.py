@@ -60,7 +60,7 @@ async def test_what_an_older_version_stored_is_kept_on_the_way_up_and_on_the_way
 
     async with stored(database) as rows:
         await rows.execute("UPDATE comparison_attempt SET outcome = 'withdrawn'")
-    await migrate(database, MIGRATIONS, revision="-1")
+    await migrate(database, MIGRATIONS, revision="-2")
 
     async with stored(database) as rows:
         back = [tuple(row) for row in await rows.rows(BACK)]
