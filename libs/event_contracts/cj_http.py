@@ -181,7 +181,11 @@ class BatchResultsView(WireModel):
 
 
 class ComparisonView(WireModel):
-    """One comparison: who stood in which slot, who won, by how much, why, what it cost."""
+    """One comparison: who stood in which slot, who won, by how much, why, what it cost.
+
+    `panel_place` is the place in the batch's panel of the judge who was asked. Of several attempts the one that was
+    answered is shown, else the last; tokens and cost are those of all.
+    """
 
     comparison_id: Identifier
     essay_a_id: Identifier
@@ -200,6 +204,13 @@ class ComparisonView(WireModel):
     prompt_sha256: Sha256Hex | None = None
     error_code: Name | None = None
     judged_at: UtcDatetime | None = None
+    panel_place: Count = 0
+    request_id: Identifier | None = None
+    prompt_tokens: LargeCount | None = None
+    completion_tokens: LargeCount | None = None
+    requested_at: UtcDatetime | None = None
+    ended_at: UtcDatetime | None = None
+    failure_reason: Text | None = None
 
 
 class ComparisonPage(WireModel):

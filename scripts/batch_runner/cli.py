@@ -12,22 +12,22 @@ import typer
 from event_contracts import CourseCode
 from rich.console import Console
 
-from batch_runner.assignment import load_assignment
-from batch_runner.checking import check_batch_id, writable_folder
-from batch_runner.client import PATIENCE_SECONDS, AssessmentClient
-from batch_runner.execution import RunOptions, assessment_request, upload
-from batch_runner.interrupting import run_until_interrupted
-from batch_runner.judges import FORM, judge_panel
-from batch_runner.planning import print_contents, print_forecast
+from batch_runner.assignment.loading import load_assignment
+from batch_runner.planning.checking import check_batch_id, writable_folder
+from batch_runner.planning.judges import FORM, judge_panel
+from batch_runner.planning.printing import print_contents, print_forecast
 from batch_runner.reading.anonymity import read_roster
-from batch_runner.running import (
+from batch_runner.reporting.ended import report_run
+from batch_runner.running.execution import RunOptions, assessment_request, upload
+from batch_runner.running.interrupting import run_until_interrupted
+from batch_runner.running.running import (
     errors,
     exit_code,
     new_batch_id,
-    report_run,
     reporting_errors,
     run_assignment,
 )
+from batch_runner.wire.client import PATIENCE_SECONDS, AssessmentClient
 
 
 class PolicyName(StrEnum):
@@ -246,7 +246,7 @@ def analyse(
     Self-comparisons and rows without a vote are counted and left out, and so are ties unless they count half.
     """
     # Imported here: numpy and scipy take a second, and the commands that talk to a service do not need them.
-    from batch_runner.analysing import AnalysisOptions, analyse_file
+    from batch_runner.analysing.command import AnalysisOptions, analyse_file
 
     options = AnalysisOptions(
         columns=columns or (),
@@ -289,7 +289,7 @@ def qualify(
     limits: one that fails refuses, all that pass qualify, anything else needs more pairs.
     """
     # Imported here: numpy and scipy take a second, and the commands that talk to a service do not need them.
-    from batch_runner.qualifying import QualificationOptions, qualify_judge
+    from batch_runner.analysing.qualifying import QualificationOptions, qualify_judge
 
     options = QualificationOptions(
         reference=reference,
@@ -343,7 +343,7 @@ def simulate(
     # Imported here: numpy and scipy take a second, and the commands that talk to a service do not need them.
     from cj_measurement import Policy
 
-    from batch_runner.simulating import SimulationOptions, simulate_and_report
+    from batch_runner.simulating.simulating import SimulationOptions, simulate_and_report
 
     options = SimulationOptions(
         essays=essays,

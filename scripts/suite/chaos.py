@@ -15,8 +15,8 @@ from pathlib import Path
 
 import stamina
 import typer
-from batch_runner.assignment import Assignment
-from batch_runner.execution import RunOptions
+from batch_runner.assignment.contents import Assignment
+from batch_runner.running.execution import RunOptions
 from event_contracts import (
     AssessmentState,
     BatchStatusView,

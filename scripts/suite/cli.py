@@ -8,11 +8,12 @@ from typing import Annotated, Any, Final
 import batch_runner.cli
 import httpx2
 import typer
-from batch_runner.assignment import load_assignment
-from batch_runner.client import AssessmentClient
-from batch_runner.execution import RunOptions
-from batch_runner.interrupting import STOP_SIGNALS, run_until_interrupted
-from batch_runner.running import new_batch_id, report_run, reporting_errors, run_assignment
+from batch_runner.assignment.loading import load_assignment
+from batch_runner.reporting.ended import report_run
+from batch_runner.running.execution import RunOptions
+from batch_runner.running.interrupting import STOP_SIGNALS, run_until_interrupted
+from batch_runner.running.running import new_batch_id, reporting_errors, run_assignment
+from batch_runner.wire.client import AssessmentClient
 from rich.console import Console
 
 from suite.models.commands import models_app

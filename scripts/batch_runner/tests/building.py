@@ -7,9 +7,9 @@ from pathlib import Path
 from uuid import UUID
 
 import numpy as np
-from batch_runner.assignment import Assignment, StudentEssay
-from batch_runner.execution import FinishedRun, RequestTexts, RunOptions, assessment_request
-from batch_runner.spreadsheets import write_table
+from batch_runner.artefact.spreadsheets import write_table
+from batch_runner.assignment.contents import Assignment, StudentEssay
+from batch_runner.running.execution import FinishedRun, RequestTexts, RunOptions, assessment_request
 from event_contracts import (
     AssessmentMetadata,
     AssessmentResultV1,

@@ -20,8 +20,8 @@ import asyncpg
 import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from batch_runner.assignment import Assignment
-from batch_runner.execution import RunOptions
+from batch_runner.assignment.contents import Assignment
+from batch_runner.running.execution import RunOptions
 from sqlalchemy import make_url
 
 from suite.benchmarks.page import write_section

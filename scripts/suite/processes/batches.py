@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Final
 
 import httpx2
-from batch_runner.assignment import Assignment, StudentEssay
-from batch_runner.client import AssessmentClient
-from batch_runner.execution import RunOptions, assessment_request, follow, upload
+from batch_runner.assignment.contents import Assignment, StudentEssay
+from batch_runner.running.execution import RunOptions, assessment_request, follow, upload
+from batch_runner.wire.client import AssessmentClient
 from event_contracts import BatchStatusView, CourseCode, text_sha256
 
 WORDS: Final = (

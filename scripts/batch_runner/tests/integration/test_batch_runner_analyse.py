@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from batch_runner.cli import app
-from batch_runner.run_files import write_run_files
+from batch_runner.reporting.run_files import write_run_files
 from batch_runner.tests.building import comparison, decisions_csv, finished
 from event_contracts import Winner
 from typer.testing import CliRunner, Result

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx2
 import pytest
-from batch_runner.client import AssessmentClient, ServiceAway, ServiceRefused
-from batch_runner.execution import collect, follow
+from batch_runner.running.execution import collect, follow
 from batch_runner.tests.building import BATCH, finished, status
 from batch_runner.tests.stub_service import Answer, Assessing, serving, with_model
+from batch_runner.wire.client import AssessmentClient, ServiceAway, ServiceRefused
 from event_contracts import ErrorBody, ExternalServiceError, InvalidRequest, Winner
 
 STATUS = f"/api/v1/batches/{BATCH}"

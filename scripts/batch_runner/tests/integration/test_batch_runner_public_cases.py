@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from batch_runner.assignment import load_assignment
+from batch_runner.assignment.loading import load_assignment
 from batch_runner.cli import app
 from batch_runner.decisions.from_file import Decisions, read_decisions
 from batch_runner.reading.document import Document

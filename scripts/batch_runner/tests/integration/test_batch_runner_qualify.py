@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from batch_runner.artefact.spreadsheets import write_table
 from batch_runner.cli import app
-from batch_runner.spreadsheets import write_table
 from scipy.special import expit
 from typer.testing import CliRunner, Result
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from batch_runner.analysing import item_rows
-from batch_runner.analysis import analyse
+from batch_runner.analysing.analysis import analyse
+from batch_runner.analysing.command import item_rows
+from batch_runner.analysing.findings import Analysis
 from batch_runner.decisions.from_file import read_decisions
-from batch_runner.findings import Analysis
 from batch_runner.tests.building import decisions_csv
 from cj_measurement import NotConverged
 from event_contracts import InvalidRequest
@@ -170,7 +170,7 @@ def test_where_the_classical_fit_does_not_converge_the_models_figures_remain(
     def never(*_arguments: object, **_options: object) -> None:
         raise NotConverged("it still moves")
 
-    monkeypatch.setattr("batch_runner.analysis.fit_classical", never)
+    monkeypatch.setattr("batch_runner.analysing.analysis.fit_classical", never)
 
     found = of_text(tmp_path, "winner,loser\n" + both_ways("ab", "bc", "ca"))
 

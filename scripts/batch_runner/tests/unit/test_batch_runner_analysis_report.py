@@ -4,10 +4,10 @@ import io
 from pathlib import Path
 
 import pytest
-from batch_runner.analysis import analyse
-from batch_runner.analysis_report import print_analysis
+from batch_runner.analysing.analysis import analyse
+from batch_runner.analysing.findings import Analysis
+from batch_runner.analysing.screen import print_analysis
 from batch_runner.decisions.from_file import read_decisions
-from batch_runner.findings import Analysis
 from batch_runner.tests.building import decisions_csv
 from rich.console import Console
 

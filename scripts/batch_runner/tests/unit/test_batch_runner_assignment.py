@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from batch_runner.assignment import load_assignment
+from batch_runner.assignment.loading import load_assignment
 from batch_runner.tests.building import folder_of
 from event_contracts import CourseCode, ErrorCode, InvalidRequest
 

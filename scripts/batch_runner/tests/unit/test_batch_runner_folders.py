@@ -7,7 +7,7 @@ from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import pytest
-from batch_runner.assignment import load_assignment
+from batch_runner.assignment.loading import load_assignment
 from batch_runner.reading import bounds, folders, zips
 from batch_runner.reading.moodle import Submission, submission
 from batch_runner.reading.names import composed, printable, problems_of_ids

@@ -3,8 +3,8 @@
 from decimal import Decimal
 
 import pytest
-from batch_runner.forecast import Effort, dollars, effort, effort_line
-from batch_runner.pair_cost import PairCost
+from batch_runner.planning.forecast import Effort, dollars, effort, effort_line
+from batch_runner.planning.pair_cost import PairCost
 from cj_measurement import Design, Power, SimulatedJudge
 
 PRICE = PairCost(low=Decimal("0.001"), likely=Decimal("0.002"), high=Decimal("0.005"))

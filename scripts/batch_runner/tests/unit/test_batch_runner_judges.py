@@ -3,8 +3,8 @@
 from decimal import Decimal
 
 import pytest
-from batch_runner.judges import judge_panel
-from batch_runner.pair_cost import PairCost, mean_cost
+from batch_runner.planning.judges import judge_panel
+from batch_runner.planning.pair_cost import PairCost, mean_cost
 from event_contracts import InvalidLlmConfig, InvalidRequest
 from model_manifest import default_model, list_models
 

@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from batch_runner.pair_cost import PairCost, PromptSize, pair_cost
+from batch_runner.planning.pair_cost import PairCost, PromptSize, pair_cost
 from batch_runner.tests.building import assignment
 from event_contracts import LLMProvider, ReasoningEffort
 from model_manifest import Model, default_model, list_models

@@ -5,11 +5,11 @@ from xml.etree import ElementTree
 
 import matplotlib as mpl
 import pytest
-from batch_runner.analysis import analyse
-from batch_runner.analysis_plots import convergence, draw_analysis
+from batch_runner.analysing.analysis import analyse
+from batch_runner.analysing.drawing import convergence, draw_analysis
+from batch_runner.analysing.findings import Analysis
+from batch_runner.analysing.plots import Format, Line, draw_lines
 from batch_runner.decisions.from_file import Decisions, read_decisions
-from batch_runner.findings import Analysis
-from batch_runner.plots import Format, Line, draw_lines
 from batch_runner.tests.building import decisions_csv
 from matplotlib.image import imread
 

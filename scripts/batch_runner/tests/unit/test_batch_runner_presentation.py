@@ -5,14 +5,8 @@ import re
 from datetime import timedelta
 
 import pytest
-from batch_runner.presentation import (
-    LiveProgress,
-    problems,
-    progress_lines,
-    ranking_table,
-    time_left,
-    totals_line,
-)
+from batch_runner.reporting.presentation import problems, ranking_table, totals_line
+from batch_runner.running.progress import LiveProgress, progress_lines, time_left
 from batch_runner.tests.building import STARTED, finished, projections, status
 from event_contracts import AssessmentState, BatchProblem, ForecastView, UntilTargetView
 from rich.console import Console

@@ -7,7 +7,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from batch_runner.assignment import load_assignment
+from batch_runner.assignment.loading import load_assignment
 from batch_runner.reading.encodings import decode
 from batch_runner.reading.errors import UnreadableDocument
 from batch_runner.reading.files import read_here

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from batch_runner.decisions.from_file import read_decisions
-from batch_runner.run_files import write_run_files
+from batch_runner.reporting.run_files import write_run_files
 from batch_runner.tests.building import comparison, finished
 from event_contracts import (
     AssessmentResultV1,

@@ -4,7 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from batch_runner.spreadsheets import write_table
+from batch_runner.artefact.spreadsheets import write_table
 from event_contracts import unguarded
 from hypothesis import given
 from hypothesis import strategies as st

@@ -13,9 +13,9 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from batch_runner.assignment import Assignment, StudentEssay
-from batch_runner.client import AssessmentClient
-from batch_runner.execution import RunOptions, assessment_request, follow, upload
+from batch_runner.assignment.contents import Assignment, StudentEssay
+from batch_runner.running.execution import RunOptions, assessment_request, follow, upload
+from batch_runner.wire.client import AssessmentClient
 from event_contracts import (
     AssessmentResultV1,
     AssessmentState,

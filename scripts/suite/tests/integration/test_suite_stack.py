@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 import httpx2
 import pytest
-from batch_runner.client import AssessmentClient
-from batch_runner.execution import RunOptions, assessment_request, follow, upload
+from batch_runner.running.execution import RunOptions, assessment_request, follow, upload
+from batch_runner.wire.client import AssessmentClient
 from event_contracts import AssessmentState, BatchStatusView, ExternalServiceError
 from suite.processes.batches import generated_essays, write_qualities
 from suite.tests.suite_process import PATIENCE_SECONDS, SuiteProcess, suite_process, wait_until

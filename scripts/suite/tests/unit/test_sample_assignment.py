@@ -10,7 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import suite
-from batch_runner.assignment import Assignment, AssignmentFile, load_assignment
+from batch_runner.assignment.contents import Assignment
+from batch_runner.assignment.description import Description
+from batch_runner.assignment.loading import load_assignment
 from event_contracts import CourseCode, grade_scale
 from event_contracts.judging import text_sha256
 from scipy.stats import kendalltau
@@ -23,8 +25,8 @@ TELLTALE = re.compile(r"(?i:\banchor|\bgrad(?:e|ing)|\bstudent-\d|\.txt)|[0-9a-f
 
 
 @pytest.fixture(scope="module")
-def manifest() -> AssignmentFile:
-    return AssignmentFile.model_validate(tomllib.loads((FOLDER / "assignment.toml").read_text("utf-8")))
+def manifest() -> Description:
+    return Description.model_validate(tomllib.loads((FOLDER / "assignment.toml").read_text("utf-8")))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +61,7 @@ def test_the_sample_is_an_eng5_assignment_of_24_essays(assignment: Assignment) -
     assert len(assignment.essays) == 24
 
 
-def test_every_named_file_exists_and_no_file_is_unnamed(manifest: AssignmentFile) -> None:
+def test_every_named_file_exists_and_no_file_is_unnamed(manifest: Description) -> None:
     parts = {manifest.student_prompt, manifest.instructions, manifest.rubric}
     texts = {anchor.file for anchor in manifest.anchors} | {essay.file for essay in manifest.essays}
 
@@ -75,7 +77,7 @@ def test_twelve_anchors_cover_the_nine_grades_and_three_have_two(assignment: Ass
     assert sorted(anchors.values()) == [1] * 6 + [2] * 3
 
 
-def test_an_anchors_file_name_and_label_name_its_grade(manifest: AssignmentFile) -> None:
+def test_an_anchors_file_name_and_label_name_its_grade(manifest: Description) -> None:
     for anchor in manifest.anchors:
         assert Path(anchor.file).stem == anchor.label
         assert SCALE.grade_of_anchor_id(anchor.label) == anchor.grade

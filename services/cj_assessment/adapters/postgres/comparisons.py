@@ -100,8 +100,8 @@ COMPARISONS_PAGE = text(
     SELECT comparison.id, comparison.round, comparison.state, comparison.a_won, comparison.attempts,
            comparison.judged_at, a.essay_id AS essay_a_id, b.essay_id AS essay_b_id,
            last.justification, last.confidence, last.margin, last.log_odds, last.provider, last.model,
-           last.prompt_sha256, last.error_code,
-           (SELECT sum(cost_usd) FROM comparison_attempt WHERE comparison_id = comparison.id) AS cost
+           last.prompt_sha256, last.error_code, last.request_id, last.error_message, last.created_at AS requested_at, last.ended_at,
+           comparison.judge_index, paid.cost, paid.prompt_tokens, paid.completion_tokens
     FROM comparison
     JOIN batch_essay AS a ON a.job_id = comparison.job_id AND a.item = comparison.slot_a
     JOIN batch_essay AS b ON b.job_id = comparison.job_id AND b.item = comparison.slot_b
@@ -109,6 +109,11 @@ COMPARISONS_PAGE = text(
         SELECT * FROM comparison_attempt AS attempt WHERE attempt.comparison_id = comparison.id
         ORDER BY outcome = 'answered' DESC NULLS LAST, number DESC LIMIT 1
     ) AS last ON true
+    LEFT JOIN LATERAL (
+        SELECT sum(cost_usd) AS cost, sum(prompt_tokens) AS prompt_tokens,
+               sum(completion_tokens) AS completion_tokens
+        FROM comparison_attempt AS attempt WHERE attempt.comparison_id = comparison.id
+    ) AS paid ON true
     WHERE comparison.job_id = :job_id AND comparison.id > :after
     ORDER BY comparison.id LIMIT :limit
     """
@@ -205,4 +210,11 @@ def _view(row: Row[Any]) -> ComparisonView:
         prompt_sha256=row.prompt_sha256,
         error_code=row.error_code,
         judged_at=row.judged_at,
+        panel_place=row.judge_index,
+        request_id=row.request_id,
+        prompt_tokens=None if row.prompt_tokens is None else int(row.prompt_tokens),
+        completion_tokens=None if row.completion_tokens is None else int(row.completion_tokens),
+        requested_at=row.requested_at,
+        ended_at=row.ended_at,
+        failure_reason=row.error_message,
     )

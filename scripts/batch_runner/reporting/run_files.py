@@ -5,8 +5,8 @@ from pathlib import Path
 
 from event_contracts import COMPARISON_COLUMNS, EssayResultV1, comparison_row
 
-from batch_runner.execution import FinishedRun
-from batch_runner.spreadsheets import write_table
+from batch_runner.artefact.spreadsheets import write_table
+from batch_runner.running.execution import FinishedRun
 
 RANKING_COLUMNS = (
     "rank",

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.text import Text
 
-from batch_runner.analysis import measuring
+from batch_runner.analysing.analysis import measuring
 from batch_runner.decisions.from_file import Decisions, read_decisions
 
 VERDICTS: Final = {

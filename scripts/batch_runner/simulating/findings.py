@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from batch_runner.forecast import Effort
+from batch_runner.planning.forecast import Effort
 
 
 class _View(BaseModel):

@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from batch_runner.forecast import dollars
-from batch_runner.simulation_findings import PowerView, Simulation
+from batch_runner.planning.forecast import dollars
+from batch_runner.simulating.findings import PowerView, Simulation
 
 
 def print_simulation(found: Simulation, *, console: Console) -> None:

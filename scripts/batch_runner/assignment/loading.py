@@ -1,104 +1,19 @@
 """An assignment on disk: a folder of essays or a zip of one, with an ``assignment.toml`` for all else."""
 
-import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
 
 from event_contracts import CourseCode, InvalidRequest, course_language, grade_scale
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from batch_runner.assignment.contents import AnchorText, Assignment, SourceFile, StudentEssay
+from batch_runner.assignment.description import DESCRIPTION, read_description
 from batch_runner.reading.document import Document
 from batch_runner.reading.essays import read_document, read_documents, refuse_all
 from batch_runner.reading.folders import is_system_file, take_inventory
 from batch_runner.reading.kinds import KIND_OF_SUFFIX, USUAL_SUFFIXES
 from batch_runner.reading.names import composed, printable, problems_of_ids
 from batch_runner.reading.zips import unpacked
-
-MANIFEST: Final = "assignment.toml"
-
-
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _AnchorEntry(_File):
-    file: str
-    grade: str
-    label: str = Field(min_length=1)
-
-
-class _EssayEntry(_File):
-    id: str = Field(min_length=1)
-    file: str
-
-
-class AssignmentFile(_File):
-    """What ``assignment.toml`` may say."""
-
-    id: str = Field(min_length=1, max_length=100)
-    title: str
-    course_code: CourseCode
-    language: str
-    grade_scale: str | None = None
-    context_origin: Literal["research_experiment", "canonical_national"] = "research_experiment"
-    student_prompt: str | None = None
-    instructions: str | None = None
-    rubric: str | None = None
-    anchors: tuple[_AnchorEntry, ...] = ()
-    essays: tuple[_EssayEntry, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StudentEssay:
-    """One student's text. ``student`` is the name of its file or folder, ``authors`` those of its properties."""
-
-    essay_id: str
-    text: str
-    student: str = ""
-    authors: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnchorText:
-    """A text whose grade is known."""
-
-    label: str
-    grade: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
-    """Everything that a run needs, read and checked.
-
-    ``left_out`` names files that are no essays; ``notes`` say what the documents show and their texts leave out.
-    """
-
-    title: str
-    assignment_id: str | None = None
-    course_code: CourseCode
-    language: str
-    grade_scale: str | None = None
-    student_prompt: str | None = None
-    instructions: str | None = None
-    rubric: str | None = None
-    essays: tuple[StudentEssay, ...]
-    anchors: tuple[AnchorText, ...] = ()
-    left_out: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """Every text that is judged, essays first."""
-        return (*(essay.text for essay in self.essays), *(anchor.text for anchor in self.anchors))
-
-    @property
-    def words(self) -> int:
-        """Words in all texts."""
-        return sum(len(text.split()) for text in self.texts)
 
 
 def load_assignment(
@@ -117,7 +32,7 @@ def load_assignment(
 
 
 def _load(folder: Path, *, title: str, course: CourseCode, ignored: Collection[Path]) -> Assignment:
-    if (folder / MANIFEST).is_file():
+    if (folder / DESCRIPTION).is_file():
         assignment = _load_described(folder)
     else:
         assignment = _load_plain(folder, title=title, course=course, ignored=ignored)
@@ -151,6 +66,8 @@ def _load_plain(folder: Path, *, title: str, course: CourseCode, ignored: Collec
                 text=document.text,
                 student=source.student,
                 authors=document.authors,
+                file=SourceFile.of(source.path, source.name),
+                notes=document.notes,
             )
             for source, document in read
         ),
@@ -160,16 +77,17 @@ def _load_plain(folder: Path, *, title: str, course: CourseCode, ignored: Collec
 
 
 def _load_described(folder: Path) -> Assignment:
-    described = _read_manifest(folder / MANIFEST)
+    described = read_description(folder)
     files = [*(essay.file for essay in described.essays), *(anchor.file for anchor in described.anchors)]
     documents = _read_described(folder, files)
-    ids = [(composed(essay.id), f"{MANIFEST}, {essay.file}") for essay in described.essays]
+    ids = [(composed(essay.id), f"{DESCRIPTION}, {essay.file}") for essay in described.essays]
     refuse_all(list(map(InvalidRequest, problems_of_ids(ids))))
     parts = {name: getattr(described, name) for name in ("student_prompt", "instructions", "rubric")}
     named = {file for file in (*files, *parts.values()) if file is not None}
     return Assignment(
         title=described.title,
         assignment_id=described.id,
+        course_id=described.course_id,
         course_code=described.course_code,
         language=described.language,
         grade_scale=described.grade_scale,
@@ -182,15 +100,23 @@ def _load_described(folder: Path) -> Assignment:
                 text=documents[essay.file].text,
                 student=Path(essay.file).stem,
                 authors=documents[essay.file].authors,
+                file=SourceFile.of(folder / essay.file, essay.file),
+                notes=documents[essay.file].notes,
             )
             for essay in described.essays
         ),
         anchors=tuple(
-            AnchorText(label=anchor.label, grade=anchor.grade, text=documents[anchor.file].text)
+            AnchorText(
+                label=anchor.label,
+                grade=anchor.grade,
+                text=documents[anchor.file].text,
+                file=SourceFile.of(folder / anchor.file, anchor.file),
+            )
             for anchor in described.anchors
         ),
         left_out=tuple(_beside(folder, files, named)),
         notes=tuple(f"{file}: {note}" for file in dict.fromkeys(files) for note in documents[file].notes),
+        files={part: SourceFile.of(folder / name, name) for part, name in parts.items() if name is not None},
     )
 
 
@@ -204,7 +130,7 @@ def _read_described(folder: Path, files: Sequence[str]) -> dict[str, Document]:
 
 
 def _missing(file: str) -> InvalidRequest:
-    return InvalidRequest(f"{file}: named in {MANIFEST}, but there is no such file")
+    return InvalidRequest(f"{file}: named in {DESCRIPTION}, but there is no such file")
 
 
 def _beside(folder: Path, files: Iterable[str], named: Collection[str]) -> list[str]:
@@ -222,17 +148,6 @@ def _beside(folder: Path, files: Iterable[str], named: Collection[str]) -> list[
     )
 
 
-def _read_manifest(path: Path) -> AssignmentFile:
-    try:
-        return AssignmentFile.model_validate(tomllib.loads(path.read_text("utf-8")))
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(f"{path.name}: byte {error.start} is not UTF-8; save it as UTF-8") from error
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidRequest(f"{path.name}: not valid TOML: {error}") from error
-    except ValidationError as error:
-        raise InvalidRequest(f"{path.name}: {InvalidRequest.of(error)}") from error
-
-
 def _part(folder: Path, name: str | None) -> str | None:
     if name is None:
         return None
@@ -248,7 +163,7 @@ def _check(assignment: Assignment, folder: Path) -> None:
     if len(assignment.texts) < 2:
         raise InvalidRequest("one essay cannot be compared: add another, or anchors")
     if assignment.anchors and assignment.grade_scale is None:
-        raise InvalidRequest(f"anchors need a grade_scale in {MANIFEST}")
+        raise InvalidRequest(f"anchors need a grade_scale in {DESCRIPTION}")
     if assignment.grade_scale is not None:
         scale = grade_scale(assignment.grade_scale)
         for anchor in assignment.anchors:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from batch_runner.plots import Format, Line, draw_lines
-from batch_runner.simulation_findings import MediansView, Simulation
+from batch_runner.analysing.plots import Format, Line, draw_lines
+from batch_runner.simulating.findings import MediansView, Simulation
 
 X_LABEL = "comparisons per essay"
 

@@ -7,11 +7,11 @@ from typing import Final, Literal
 
 from rich.console import Console
 
-from batch_runner.analysis import analyse
-from batch_runner.analysis_report import print_analysis
+from batch_runner.analysing.analysis import analyse
+from batch_runner.analysing.findings import Analysis, ClassicalItem, ModelItem
+from batch_runner.analysing.screen import print_analysis
+from batch_runner.artefact.spreadsheets import write_table
 from batch_runner.decisions.from_file import Decisions, Ties, read_decisions
-from batch_runner.findings import Analysis, ClassicalItem, ModelItem
-from batch_runner.spreadsheets import write_table
 
 ITEM_COLUMNS: Final = (
     "rank",
@@ -68,7 +68,7 @@ def write_files(decisions: Decisions, analysis: Analysis, options: AnalysisOptio
         written.append(write_table(options.items_csv, ITEM_COLUMNS, item_rows(analysis)))
     if options.plots is not None:
         # Imported here: matplotlib takes a second, and most analyses draw nothing.
-        from batch_runner.analysis_plots import draw_analysis
+        from batch_runner.analysing.drawing import draw_analysis
 
         written += draw_analysis(decisions, analysis, folder=options.plots, plot_format=options.plot_format)
     return tuple(written)

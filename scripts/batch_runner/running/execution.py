@@ -30,8 +30,8 @@ from event_contracts import (
 )
 from pydantic import ValidationError
 
-from batch_runner.assignment import Assignment
-from batch_runner.client import AssessmentClient
+from batch_runner.assignment.contents import Assignment
+from batch_runner.wire.client import AssessmentClient
 
 MIN_POLL_SECONDS = 0.25
 MAX_POLL_SECONDS = 2.0

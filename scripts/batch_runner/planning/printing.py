@@ -7,9 +7,9 @@ from event_contracts import PanelJudge
 from model_manifest import get_model
 from rich.console import Console
 
-from batch_runner.assignment import Assignment
-from batch_runner.judges import resolve_judge
-from batch_runner.pair_cost import PairCost, PromptSize, mean_cost, pair_cost
+from batch_runner.assignment.contents import Assignment
+from batch_runner.planning.judges import resolve_judge
+from batch_runner.planning.pair_cost import PairCost, PromptSize, mean_cost, pair_cost
 from batch_runner.reading.anonymity import names_in_texts
 
 SEEDS: Final = 5
@@ -53,8 +53,8 @@ def print_forecast(
     # Imported here: numpy and scipy take a second, and the commands that talk to a service do not need them.
     from cj_measurement import Design, SimulatedJudge
 
-    from batch_runner.analysis import measuring
-    from batch_runner.forecast import HUMAN_LIKE, SHARP, effort, effort_line
+    from batch_runner.analysing.analysis import measuring
+    from batch_runner.planning.forecast import HUMAN_LIKE, SHARP, effort, effort_line
 
     size = PromptSize.of(assignment)
     price = _panel_price(size, panel) if panel else _price(size, provider, model)

@@ -7,7 +7,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from batch_runner.findings import Analysis, GraphView, JudgeView, ModelItem, PanelView, PositionBiasView
+from batch_runner.analysing.findings import (
+    Analysis,
+    GraphView,
+    JudgeView,
+    ModelItem,
+    PanelView,
+    PositionBiasView,
+)
 
 ITEMS_SHOWN: Final = 40
 LAST_SHOWN: Final = 10
@@ -177,6 +184,9 @@ def _remarks(analysis: Analysis) -> Iterator[str]:
     bias = analysis.model.position_bias
     if bias is not None:
         yield f"Position: of two equal items the first wins {bias.p_first_if_equal:.0%} (b {_bias(bias)})"
+    for judge in analysis.judge_table[:JUDGES_SHOWN]:
+        if judge.levels is not None:
+            yield f"Margins: {judge.judge}: {judge.levels}"
     yield _graph_line(analysis.graph)
     if analysis.close_calls:
         close = sum(map(len, analysis.close_calls))

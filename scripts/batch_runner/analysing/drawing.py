@@ -5,10 +5,18 @@ from typing import Final
 
 import numpy as np
 
-from batch_runner.analysis import fit_decisions, measuring
+from batch_runner.analysing.analysis import fit_decisions, measuring
+from batch_runner.analysing.findings import Analysis
+from batch_runner.analysing.plots import (
+    Format,
+    ItemPoints,
+    Line,
+    draw_fit,
+    draw_lines,
+    draw_position,
+    draw_scores,
+)
 from batch_runner.decisions.from_file import Decisions
-from batch_runner.findings import Analysis
-from batch_runner.plots import Format, ItemPoints, Line, draw_fit, draw_lines, draw_position, draw_scores
 
 TENTHS: Final = 10
 TARGET: Final = 0.9

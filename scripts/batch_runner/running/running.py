@@ -4,17 +4,15 @@ import asyncio
 import signal
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
 import typer
-from event_contracts import AssessmentState, ConfigurationError, InvalidRequest, SuiteError
+from event_contracts import ConfigurationError, SuiteError
 from rich.console import Console
 
-from batch_runner.assignment import Assignment
-from batch_runner.client import AssessmentClient, ServiceRefused
-from batch_runner.execution import (
+from batch_runner.assignment.contents import Assignment
+from batch_runner.running.execution import (
     FinishedRun,
     RequestEnvelope,
     RunOptions,
@@ -23,8 +21,8 @@ from batch_runner.execution import (
     follow,
     upload,
 )
-from batch_runner.presentation import LiveProgress, problems, ranking_table, totals_line
-from batch_runner.run_files import write_run_files
+from batch_runner.running.progress import LiveProgress
+from batch_runner.wire.client import AssessmentClient, ServiceRefused
 
 EXIT_FAILED: Final = 1
 EXIT_INVALID: Final = 2
@@ -117,30 +115,3 @@ async def _cancel(client: AssessmentClient, batch_id: str, *, console: Console) 
         )
         raise
     console.out(f"cancelled {batch_id}: nothing more is judged", highlight=False)
-
-
-def report_run(run: FinishedRun, *, out: Path, console: Console) -> None:
-    """Print the ranking, notes on it, the totals and the files; exit code 1 when there is no ranking."""
-    if run.results is not None:
-        console.print(ranking_table(run))
-    for problem in problems(run):
-        console.out("note", style="yellow", end=" ")
-        console.out(problem, highlight=False)
-    console.out(totals_line(run), highlight=False)
-    for path in _written(run, out / run.status.batch_id):
-        console.out(str(path), highlight=False)
-    if run.status.state in (AssessmentState.FAILED, AssessmentState.CANCELLED):
-        reason = run.status.error.message if run.status.error else f"the batch was {run.status.state}"
-        errors.out("no ranking:", style="red", end=" ")
-        errors.out(reason, highlight=False)
-        raise typer.Exit(EXIT_FAILED)
-
-
-def _written(run: FinishedRun, folder: Path) -> tuple[Path, ...]:
-    try:
-        return write_run_files(run, folder)
-    except OSError as error:
-        raise InvalidRequest(
-            f"{folder} could not be written ({error.strerror}): put that right, and run it again with --batch-id"
-            f" {run.status.batch_id} to collect the results"
-        ) from error

@@ -8,7 +8,7 @@ from typing import Final, Self
 from event_contracts import ReasoningEffort
 from model_manifest import Model, TokenCounts, price
 
-from batch_runner.assignment import Assignment
+from batch_runner.assignment.contents import Assignment
 
 FRAME_CHARACTERS: Final = 1_500
 """The rules, the question and the markers that the suite puts around the texts, and the answer's schema."""

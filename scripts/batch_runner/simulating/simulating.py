@@ -11,12 +11,12 @@ from model_manifest import get_model
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from batch_runner.analysis import measuring
-from batch_runner.forecast import Effort, effort
-from batch_runner.judges import resolve_judge
-from batch_runner.pair_cost import PairCost, PromptSize, pair_cost
-from batch_runner.simulation_findings import MediansView, PowerView, Simulation
-from batch_runner.simulation_report import print_simulation
+from batch_runner.analysing.analysis import measuring
+from batch_runner.planning.forecast import Effort, effort
+from batch_runner.planning.judges import resolve_judge
+from batch_runner.planning.pair_cost import PairCost, PromptSize, pair_cost
+from batch_runner.simulating.findings import MediansView, PowerView, Simulation
+from batch_runner.simulating.screen import print_simulation
 
 DEFAULT_COMPARISONS: Final = 10
 FIRST_READING: Final = 4
@@ -145,6 +145,6 @@ def _draw(found: Simulation, options: SimulationOptions) -> list[Path]:
     if options.plots is None or not found.curves:
         return []
     # Imported here: matplotlib takes a second, and most simulations draw nothing.
-    from batch_runner.simulation_plots import draw_simulation
+    from batch_runner.simulating.drawing import draw_simulation
 
     return draw_simulation(found, folder=options.plots, plot_format=options.plot_format)

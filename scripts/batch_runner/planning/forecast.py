@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from cj_measurement import Design, Power, SimulatedJudge, power
 
-from batch_runner.pair_cost import PairCost
+from batch_runner.planning.pair_cost import PairCost
 
 HUMAN_LIKE: Final = 1.5
 SHARP: Final = 3.0

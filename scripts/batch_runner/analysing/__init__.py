@@ -1,0 +1,1 @@
+"""Judgement data of any origin: fitted, held against each other, drawn."""

@@ -1,0 +1,1 @@
+"""An assignment on disk: its description, texts and anchors, read and checked."""

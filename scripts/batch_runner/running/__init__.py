@@ -1,0 +1,1 @@
+"""A run from its first upload to its end."""

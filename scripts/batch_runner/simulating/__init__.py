@@ -1,0 +1,1 @@
+"""Simulated judging: what pairing policies reach, and what a target takes."""
