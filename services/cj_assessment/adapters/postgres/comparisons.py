@@ -100,7 +100,8 @@ COMPARISONS_PAGE = text(
     SELECT comparison.id, comparison.round, comparison.state, comparison.a_won, comparison.attempts,
            comparison.judged_at, a.essay_id AS essay_a_id, b.essay_id AS essay_b_id,
            last.justification, last.confidence, last.margin, last.log_odds, last.provider, last.model,
-           last.prompt_sha256, last.error_code, last.request_id, last.error_message, last.created_at AS requested_at, last.ended_at,
+           last.prompt_sha256, last.error_code, last.request_id, last.error_message,
+           last.created_at AS requested_at, last.ended_at,
            comparison.judge_index, paid.cost, paid.prompt_tokens, paid.completion_tokens
     FROM comparison
     JOIN batch_essay AS a ON a.job_id = comparison.job_id AND a.item = comparison.slot_a

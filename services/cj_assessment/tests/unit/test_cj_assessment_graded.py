@@ -27,7 +27,7 @@ def graded(
 def pairs(
     count: int, *, number: int = 1, state: ComparisonState = ComparisonState.JUDGED, seed: int = 1
 ) -> list[Asked]:
-    chance, found = Random(seed), []
+    chance, found = Random(seed), list[Asked]()
     while len(found) < count:
         for first in range(ESSAYS):
             second = chance.choice([item for item in range(ESSAYS) if item != first])

@@ -6,6 +6,7 @@ from event_contracts import JsonObject
 from pydantic import BaseModel, JsonValue, model_validator
 
 from llm_provider.adapters.vendor_api.failures import ErrorObject, error_in_success
+from llm_provider.adapters.vendor_api.token_log_odds import TokenProbabilities, WrittenToken
 from llm_provider.adapters.vendor_api.unsupported import no_such_output
 from llm_provider.adapters.vendor_api.wire_types import (
     CallId,
@@ -52,6 +53,7 @@ class _Choice(BaseModel):
     message: _Message = _Message()
     finish_reason: Lenient[str] = None
     error: ErrorObject | None = None
+    logprobs: Lenient[TokenProbabilities] = None
 
     @property
     def ending(self) -> Ending:
@@ -92,6 +94,12 @@ class Completion(BaseModel):
         if self.choices is None and self.error is None:
             raise ValueError("neither choices nor an error")
         return self
+
+    @property
+    def tokens(self) -> list[WrittenToken] | None:
+        """The answer's tokens with their probabilities, where these were asked for and given."""
+        probabilities = self.choices[0].logprobs if self.choices else None
+        return probabilities.content if probabilities else None
 
     def reply(self, *, vendor: str, model: str) -> JudgeReply:
         """The reply that this is; ``model`` was asked, and is named where the answer names none.

@@ -1,7 +1,7 @@
 """Make one call to a judge; its verdict or its error is a ``Call``."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -131,4 +131,4 @@ def _verdict(reply: JudgeReply, prompt: Prompt) -> Verdict:
     if reply.ending is Ending.BROKEN_OFF:
         raise InvalidAnswer("the answer was broken off: its vendor calls it no end", defect=Defect.BROKEN_OFF)
     require_whole_prompt(prompt, reply.usage)
-    return read_verdict(reply.text, may_cut=not reply.enforces_length)
+    return replace(read_verdict(reply.text, may_cut=not reply.enforces_length), log_odds_a=reply.log_odds_a)
