@@ -203,7 +203,7 @@ def _view(row: Row[Any]) -> ComparisonView:
         justification=row.justification,
         confidence=row.confidence,
         margin=row.margin,
-        log_odds_a=None if row.log_odds is None else LogOdds.model_validate_json(row.log_odds),
+        log_odds_a=None if row.log_odds is None else LogOdds.model_validate(row.log_odds),
         provider=row.provider,
         model=row.model,
         attempts=row.attempts,

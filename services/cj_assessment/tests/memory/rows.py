@@ -46,6 +46,7 @@ class ComparisonRow:
     margin: int | None = None
     confidence: float | None = None
     log_odds_a: float | None = None
+    log_odds: str | None = None
     judge: str | None = None
     error_code: str | None = None
     judged_at: datetime | None = None
