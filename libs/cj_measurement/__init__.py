@@ -45,7 +45,7 @@ from cj_measurement.judges.qualification import (
 from cj_measurement.judges.scale_correlation import ScaleCorrelation, scale_correlation
 from cj_measurement.levels import LevelSource
 from cj_measurement.linking import AnchorScale, Linked, LinkMethod, link
-from cj_measurement.pairing.plan import plan_pairs
+from cj_measurement.pairing.plan import plan_many, plan_pairs
 from cj_measurement.pairing.state import RANDOM_REASONS, Pair, PairingSettings, PairingState, Policy, Reason
 from cj_measurement.reliability import (
     INFLATION_LIMIT,
@@ -171,6 +171,7 @@ __all__ = [
     "level_fit",
     "link",
     "losses",
+    "plan_many",
     "plan_pairs",
     "power",
     "project_grades",

@@ -26,7 +26,7 @@ from event_contracts.fields import (
     Text,
     UtcDatetime,
 )
-from event_contracts.llm import Winner
+from event_contracts.llm import LogOdds, Margin, Winner
 
 MAX_COMPARISONS_PER_PAGE: Final = 1_000
 MAX_ANCHORS_PER_ASSIGNMENT: Final = MAX_RESULTS_PER_BATCH
@@ -182,7 +182,7 @@ class BatchResultsView(WireModel):
 
 
 class ComparisonView(WireModel):
-    """One comparison: who stood in which slot, who won, why, what it cost.
+    """One comparison: who stood in which slot, who won, by how much, why, what it cost.
 
     `panel_place` is the place in the batch's panel of the judge who was asked. Of several attempts the one that was
     answered is shown, else the last; tokens and cost are those of all.
@@ -196,6 +196,8 @@ class ComparisonView(WireModel):
     winner: Winner | None = None
     justification: Text | None = None
     confidence: Annotated[Number, Field(ge=1, le=5)] | None = None
+    margin: Margin | None = None
+    log_odds_a: LogOdds | None = None
     provider: Name | None = None
     model: Name | None = None
     attempts: Count

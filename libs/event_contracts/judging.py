@@ -17,17 +17,30 @@ LABEL_A: Final = "Essay A"
 LABEL_B: Final = "Essay B"
 MAX_JUSTIFICATION: Final = 500
 
-ANSWER_SCHEMA: Final[JsonObject] = {
+MARGINS: Final = ("slightly better", "clearly better", "far better")
+"""What a judge may say of the winner; on the wire a margin is a place in this list, from 1."""
+
+ASKED_SCHEMA: Final[JsonObject] = {
     "type": "object",
     "properties": {
         "winner": {"type": "string", "enum": [LABEL_A, LABEL_B]},
+        "margin": {"type": "string", "enum": [*MARGINS]},
         "justification": {"type": "string", "maxLength": MAX_JUSTIFICATION},
         "confidence": {"type": "integer", "minimum": 1, "maximum": 5},
     },
-    "required": ["winner", "justification", "confidence"],
+    "required": ["winner", "margin", "justification", "confidence"],
     "additionalProperties": False,
 }
-"""JSON Schema of a judge's answer; anything else is rejected, never repaired."""
+"""JSON Schema of what judges are asked for. Models write in this order: who is better, and by how much, before why."""
+
+ANSWER_SCHEMA: Final[JsonObject] = {
+    **ASKED_SCHEMA,
+    "required": ["winner", "justification", "confidence"],
+}
+"""JSON Schema of a judge's answer; anything else is rejected, never repaired.
+
+An answer without a margin is a vote without one: so answer models that cannot be held to what they are asked.
+"""
 
 MAX_SCHEMA_TOKENS: Final = 2_000
 """Tokens that a vendor adds to a prompt to describe the answer's schema, at most."""

@@ -114,11 +114,35 @@ class JudgementProvenance(WireModel):
     cache_write_tokens: Count = 0
 
 
+Margin = Annotated[Int, Field(ge=1, le=3)]
+"""How much better the winner is: 1 slightly, 2 clearly, 3 far."""
+
+MAX_LOG_ODDS: Final = 1_000
+
+
+class LogOdds(WireModel):
+    """What the probabilities of an answer's tokens say: the logarithm of how much likelier slot A was than B.
+
+    `tokens` are those of A and B, among the `top_k` likeliest ones; where one of them was not among these, `value` is
+    a bound (`censored`). `constrained`: a grammar left only these answers; `before_reasoning`: the winner was written
+    before any reasons. `temperature` is the call's, null for the model's own.
+    """
+
+    value: Annotated[Number, Field(ge=-MAX_LOG_ODDS, le=MAX_LOG_ODDS)]
+    tokens: Annotated[tuple[Name, ...], Field(max_length=2)]
+    top_k: Annotated[Int, Field(ge=1, le=100)]
+    censored: Flag
+    constrained: Flag
+    before_reasoning: Flag
+    temperature: Number | None = None
+
+
 class LLMComparisonResultV1(WireModel):
     """The one callback of a comparison request: a winner with its reasons or an error, never both or neither.
 
     `request_metadata` is what the caller sent, verbatim, plus prompt_sha256, resolved_provider, resolved_model and
     the numbers of cached tokens. Other services' results on the same topic may lack them: `provenance()` tells.
+    `margin` and `log_odds_a` say how far the winner is ahead, where the judge says so.
     A winner `Error`, which older peers write, is read as an error.
     """
 
@@ -127,6 +151,8 @@ class LLMComparisonResultV1(WireModel):
     winner: Winner | None = None
     justification: Annotated[Text, Field(max_length=MAX_JUSTIFICATION)] | None = None
     confidence: Annotated[Number, Field(ge=1, le=5)] | None = None
+    margin: Margin | None = None
+    log_odds_a: LogOdds | None = None
     error_detail: ErrorDetail | None = None
     provider: Name
     model: Name
@@ -160,8 +186,8 @@ class LLMComparisonResultV1(WireModel):
         reasons = (self.justification, self.confidence)
         if self.winner is not None and None in reasons:
             raise ValueError("a winner needs justification and confidence")
-        if self.winner is None and reasons != (None, None):
-            raise ValueError("an error has neither justification nor confidence")
+        if self.winner is None and (*reasons, self.margin, self.log_odds_a) != (None,) * 4:
+            raise ValueError("an error has neither justification nor confidence nor a margin")
         return self
 
     def provenance(self) -> JudgementProvenance:

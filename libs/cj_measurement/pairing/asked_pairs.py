@@ -19,6 +19,14 @@ class AskedPairs:
         self.times_a = np.bincount(slot_a, minlength=n_items)
         self.times_b = np.bincount(slot_b, minlength=n_items)
 
+    def plus(self, slot_a: IntArray, slot_b: IntArray) -> "AskedPairs":
+        """These and more ordered pairs."""
+        return AskedPairs(
+            self.n_items,
+            np.concatenate([np.repeat(self.slot_a, self._counts), slot_a]),
+            np.concatenate([np.repeat(self.slot_b, self._counts), slot_b]),
+        )
+
     @property
     def uses(self) -> IntArray:
         """How often each item was asked about, shape (n,)."""

@@ -59,6 +59,23 @@ def plan_pairs(
     return _Round(state, rng, min(count, state.n_items // 2)).plan(policy, parts)
 
 
+def plan_many(state: PairingState, *, count: int, seed: int) -> tuple[Pair, ...]:
+    """Up to ``count`` pairs by information, as many rounds of ``plan_pairs`` planned at once from the same fit.
+
+    An item may be in several of them. The same seed gives the same pairs, and those of one round are ``plan_pairs``'s.
+    """
+    pairs: list[Pair] = []
+    seeds = iter(np.random.default_rng(seed).integers(2**63, size=max(count, 1)).tolist())
+    while len(pairs) < count:
+        more = plan_pairs(
+            state.with_asked(pairs), count=count - len(pairs), seed=next(seeds) if pairs else seed
+        )
+        if not more:
+            break
+        pairs += more
+    return tuple(pairs)
+
+
 def _linking_cycle(asked: AskedPairs, parts: IntArray, rng: np.random.Generator) -> tuple[Pair, ...]:
     """A random cycle through the parts of the graph, at first through all items.
 

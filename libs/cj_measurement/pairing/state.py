@@ -1,6 +1,7 @@
 """What the next round of pairs depends on, and what a chosen pair is."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -89,6 +90,17 @@ class PairingState:
         """The share that holds under the last fit."""
         is_graded = self.fit is not None and self.fit.is_graded
         return self.settings.graded_both_orders_share if is_graded else self.settings.both_orders_share
+
+    def with_asked(self, pairs: Sequence[Pair]) -> "PairingState":
+        """The state once these pairs are asked as well, with the same fit."""
+        if not pairs:
+            return self
+        more = np.array([(pair.slot_a, pair.slot_b) for pair in pairs], np.int64)
+        return replace(
+            self,
+            asked=self.asked.plus(more[:, 0], more[:, 1]),
+            random_links=self.random_links + sum(pair.reason in RANDOM_REASONS for pair in pairs),
+        )
 
     @classmethod
     def of(

@@ -244,6 +244,7 @@ class _Fitted:
         judged = np.bincount(self.data.judge, self.data.weight, self.data.n_judges)
         misfits = squares.misfits
         bias = {effect.judge: effect for effect in self.fit.position_bias}
+        told = {evidence.judge: evidence.words for evidence in self.fit.levels}
         for place in np.argsort(-squares.n, kind="stable").tolist():
             effect, swap = bias.get(place), swaps[place]
             flags = {"misfit": misfits[place], "one side only": effect is not None and effect.one_sided}
@@ -255,6 +256,7 @@ class _Fitted:
                 position_bias=None if effect is None else _bias_view(effect),
                 swapped_pairs=swap.pairs if self.decisions.slots_known else 0,
                 same_winner_share=swap.same_winner_share if self.decisions.slots_known else None,
+                levels=told.get(place),
                 flags=tuple(name for name, applies in flags.items() if applies),
             )
 

@@ -59,7 +59,10 @@ class ModelView(_View):
 
 
 class JudgeView(_View):
-    """A judge: how well its decisions fit, its position effect, and how often both orders had the same winner."""
+    """A judge: how well its decisions fit, its position effect, and how often both orders had the same winner.
+
+    ``levels`` says in words what its margins tell, null where it states none.
+    """
 
     judge: str
     comparisons: int | float
@@ -68,6 +71,7 @@ class JudgeView(_View):
     position_bias: PositionBiasView | None
     swapped_pairs: int
     same_winner_share: float | None
+    levels: str | None = None
     flags: tuple[str, ...]
 
 

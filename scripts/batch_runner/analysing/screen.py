@@ -184,6 +184,9 @@ def _remarks(analysis: Analysis) -> Iterator[str]:
     bias = analysis.model.position_bias
     if bias is not None:
         yield f"Position: of two equal items the first wins {bias.p_first_if_equal:.0%} (b {_bias(bias)})"
+    for judge in analysis.judge_table[:JUDGES_SHOWN]:
+        if judge.levels is not None:
+            yield f"Margins: {judge.judge}: {judge.levels}"
     yield _graph_line(analysis.graph)
     if analysis.close_calls:
         close = sum(map(len, analysis.close_calls))

@@ -1,5 +1,7 @@
 """What the values of a result column mean: as the user says, by the columns' names, or by a guess that is reported."""
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -47,6 +49,17 @@ _NUMBERS: Final = {1.0: Outcome.FIRST_WON, 0.0: Outcome.SECOND_WON, 0.5: Outcome
 _WAYS: Final = (
     "--coding VALUE=a (the first won), VALUE=b (the second won), VALUE=tie or VALUE=none, once for each"
 )
+
+
+_SIGNS: Final = re.compile(r"\[{0,2}A(>{1,3}|<{1,3}|=)B\]{0,2}")
+"""As Arena-Hard writes it: ``A>>B`` is far better, ``A>B`` slightly, ``A=B`` a tie."""
+_OF_SIGN: Final = {">": Outcome.FIRST_WON, "<": Outcome.SECOND_WON, "=": Outcome.TIE}
+
+
+def margin_of(value: str) -> float:
+    """The margin in a value such as ``A>>B``: the number of its signs; NaN in any other."""
+    signs = _SIGNS.fullmatch(value.strip())
+    return math.nan if signs is None or signs[1] == "=" else float(len(signs[1]))
 
 
 def coding_from_settings(settings: Sequence[str]) -> Mapping[str, Outcome]:
@@ -104,6 +117,9 @@ class Coding:
             return self.settings[_key(value)], "as set"
         if value in MISSING:
             return Outcome.NO_VOTE, ""
+        signs = _SIGNS.fullmatch(value.strip())
+        if signs is not None:
+            return _OF_SIGN[signs[1][0]], "A and B with signs between them"
         if plain(value) in _TIES:
             return Outcome.TIE, ""
         columns = {

@@ -20,6 +20,9 @@ class Role(StrEnum):
     JUDGE = "judge"
     COUNT = "count"
     WEIGHT = "weight"
+    MARGIN = "margin"
+    CONFIDENCE = "confidence"
+    LOG_ODDS = "log_odds"
     WINS_A = "wins_a"
     WINS_B = "wins_b"
     IGNORE = "ignore"
@@ -39,6 +42,9 @@ NAMES: Final[Mapping[Role, tuple[str, ...]]] = {
     Role.RESULT: ("result",),
     Role.JUDGE: ("judge", "judge_id", "judge_name", "rater", "assessor", "model"),
     Role.COUNT: ("count", "counts", "freq", "frequency", "times", "n_times", "wins", "n_wins", "votes"),
+    Role.MARGIN: ("margin", "how_much_better"),
+    Role.CONFIDENCE: ("confidence",),
+    Role.LOG_ODDS: ("log_odds", "log_odds_a", "logodds"),
     Role.WINS_A: ("win1", "wins1", "wins_a", "win_a"),
     Role.WINS_B: ("win2", "wins2", "wins_b", "win_b"),
 }  # fmt: skip

@@ -163,13 +163,24 @@ def _comparisons(fitted: Sequence[Judgement], items: Sequence[str], judges: Sequ
     item = {name: place for place, name in enumerate(items)}
     judge = {name: place for place, name in enumerate(judges)}
     rows: list[tuple[int, int, bool, int, float]] = []
+    stated: list[tuple[float, float, float]] = []
     for row in fitted:
         pair = item[row.first], item[row.second]
         outcomes = (True, False) if row.outcome is Outcome.TIE else (row.outcome is Outcome.FIRST_WON,)
         for won in outcomes:
             weight = row.weight * (HALF if row.outcome is Outcome.TIE else 1)
             rows += [(*pair, won, judge[row.judge], weight)] * row.times
+            stated += [(row.margin, row.confidence, row.log_odds)] * row.times
     first, second, won_first, judged, weights = zip(*rows, strict=True)
+    margin, confidence, log_odds = np.array(stated, dtype=np.float64).T
     return Comparisons.of(
-        len(items), first, second, np.array(won_first), judged, weight=np.array(weights, dtype=np.float64)
+        len(items),
+        first,
+        second,
+        np.array(won_first),
+        judged,
+        weight=np.array(weights, dtype=np.float64),
+        margin=margin,
+        confidence=confidence,
+        log_odds=log_odds,
     )

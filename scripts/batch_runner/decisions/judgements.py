@@ -1,12 +1,14 @@
 """What each row of a file says: two items, who won, who judged, and how often it counts."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from event_contracts import InvalidRequest
+from event_contracts.judging import MARGINS
 
-from batch_runner.decisions.coding import MISSING, Coding, Outcome, UnknownValue
+from batch_runner.decisions.coding import MISSING, Coding, Outcome, UnknownValue, margin_of
 from batch_runner.decisions.columns import Layout, Role
 from batch_runner.decisions.header import Body
 from batch_runner.decisions.item_names import composed
@@ -16,12 +18,15 @@ PROBLEMS_SHOWN: Final = 5
 PROBLEMS_KEPT: Final = 100
 MAX_DECISIONS: Final = 2_000_000
 
+_MARGINS: Final = tuple(margin.removesuffix(" better") for margin in MARGINS)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
     """One row: the two items, in the order they were shown where the file says so.
 
-    It is ``times`` decisions with the same outcome, each of which counts with ``weight``.
+    It is ``times`` decisions with the same outcome, each of which counts with ``weight``. ``margin`` (1 slightly
+    better, 2 clearly, 3 far), ``confidence`` and ``log_odds`` (of the first) are NaN where the row states none.
     """
 
     first: str
@@ -30,6 +35,9 @@ class Judgement:
     judge: str
     times: int = 1
     weight: float = 1.0
+    margin: float = math.nan
+    confidence: float = math.nan
+    log_odds: float = math.nan
 
 
 def judgements(body: Body, coding: Coding) -> list[Judgement]:
@@ -77,7 +85,41 @@ def _of_row(cells: Mapping[str, str], layout: Layout, coding: Coding) -> Iterato
         judge=_judge(said, outcome),
         times=times,
         weight=_weight(said[Role.WEIGHT]) if Role.WEIGHT in said else 1.0,
+        margin=_margin(said[Role.MARGIN])
+        if Role.MARGIN in said
+        else margin_of(said.get(Role.RESULT, said.get(Role.WINNER, ""))),
+        confidence=_stated(said.get(Role.CONFIDENCE, ""), "confidence"),
+        log_odds=_stated(said.get(Role.LOG_ODDS, ""), "log_odds"),
     )
+
+
+def _margin(cell: str) -> float:
+    """A margin as a number from 1 to 3, or in words."""
+    words = cell.strip().casefold().removesuffix(" better")
+    if words in _MARGINS:
+        return 1.0 + _MARGINS.index(words)
+    number = _stated(cell, "margin")
+    if not math.isnan(number) and number not in (1, 2, 3):
+        raise InvalidRequest(
+            f"the margin {cell!r} is none of 1, 2, 3, {', '.join(MARGINS)}: leave the column out with --columns"
+            " ignore=COLUMN if it is something else"
+        )
+    return number
+
+
+def _stated(cell: str, what: str) -> float:
+    """A number, NaN where the cell is empty."""
+    if cell in MISSING:
+        return math.nan
+    try:
+        number = float(cell.replace(",", "."))
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise InvalidRequest(
+            f"the {what} {cell!r} is not a number: leave the column out with --columns ignore=COLUMN"
+        )
+    return number
 
 
 def _wins(said: Mapping[Role, str]) -> Iterator[Judgement]:

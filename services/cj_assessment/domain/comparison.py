@@ -27,6 +27,9 @@ class Asked(NamedTuple):
     error_code: str | None = None
     assigned: int = 0
     chosen_by: str | None = None
+    margin: int | None = None
+    confidence: float | None = None
+    log_odds_a: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +80,8 @@ class Answer:
     """What came back for an attempt: a winner, or an error code.
 
     ``stops_batch``: the LLM Provider says that every comparison by this judge would fail. An answer counts only where
-    the request, the batch and both essays are those of the attempt.
+    the request, the batch and both essays are those of the attempt. ``margin`` (1 to 3) and ``log_odds_a`` say how
+    far the winner is ahead; ``log_odds`` is all that came with the latter, as JSON.
     """
 
     attempt_id: AttemptId
@@ -89,6 +93,9 @@ class Answer:
     winner: Winner | None
     justification: str | None
     confidence: float | None
+    margin: int | None
+    log_odds_a: float | None
+    log_odds: str | None
     error_code: str | None
     error_message: str | None
     stops_batch: bool
@@ -121,6 +128,9 @@ def read_answer(result: LLMComparisonResultV1, *, event_id: UUID) -> Answer | No
         winner=result.winner,
         justification=result.justification,
         confidence=result.confidence,
+        margin=result.margin,
+        log_odds_a=result.log_odds_a.value if result.log_odds_a else None,
+        log_odds=result.log_odds_a.model_dump_json() if result.log_odds_a else None,
         error_code=error.error_code if error else None,
         error_message=error.message if error else None,
         stops_batch=error is not None and error.details.get("stops_batch") is True,

@@ -16,7 +16,7 @@ from cj_assessment.domain.prompt import JudgeContext
 from cj_assessment.ports import Problem, Recorded, Store
 from cj_assessment.tests.building import essays, request
 from cj_assessment.tests.memory.store import MemoryStore
-from event_contracts import Winner
+from event_contracts import LogOdds, Winner
 from service_kit.storage.database import Database
 from sqlalchemy import Row, text
 
@@ -234,6 +234,8 @@ def answer(
     cost_usd: Decimal = Decimal(0),
     request_id: str = REQUEST,
     batch_id: str | None = None,
+    margin: int | None = 2,
+    log_odds: LogOdds | None = None,
 ) -> Answer:
     """What came back for an attempt."""
     return Answer(
@@ -246,6 +248,9 @@ def answer(
         winner=None if error_code else winner,
         justification=None if error_code else "better developed",
         confidence=None if error_code else 4.0,
+        margin=None if error_code else margin,
+        log_odds_a=log_odds.value if log_odds else None,
+        log_odds=log_odds.model_dump_json() if log_odds else None,
         error_code=error_code,
         error_message="no" if error_code else None,
         stops_batch=stops_batch,

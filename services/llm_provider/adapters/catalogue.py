@@ -25,6 +25,7 @@ from llm_provider.domain.requests.prompt import JudgeParameters
 from llm_provider.ports import RetiringModel
 
 OWN_PRICE_LIST = "simulated"
+NO_COUNT = "uncounted"
 
 
 class ManifestCatalogue:
@@ -104,6 +105,13 @@ class ManifestCatalogue:
         vendor = self._vendors.get(provider)
         if vendor is not None and vendor.price is not None:
             return Cost(usd=vendor.price(usage), price_list=OWN_PRICE_LIST)
+        judge_model = get_model(provider, model)
+        if not (usage.is_known or judge_model.free):
+            return Cost(
+                usd=None,
+                price_list=NO_COUNT,
+                warning=f"{provider}/{model} did not say how many tokens the call took",
+            )
         counts = TokenCounts(
             input=usage.input,
             output=usage.output,
@@ -111,7 +119,7 @@ class ManifestCatalogue:
             cache_write=usage.cache_write,
             cache_write_1h=usage.cache_write_1h,
         )
-        found = price(get_model(provider, model), counts, at=at, batch=in_batch)
+        found = price(judge_model, counts, at=at, batch=in_batch)
         return Cost(usd=found.amount, price_list=found.price_list, warning=found.warning)
 
     def models(self) -> Sequence[tuple[str, str]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from event_contracts import SuiteError
+from event_contracts import LogOdds, SuiteError
 
 from llm_provider.domain.costs.usage import Usage
 from llm_provider.domain.meters.limits import LimitReading
@@ -27,17 +27,19 @@ class JudgeCall:
 
 
 class Ending(StrEnum):
-    """Why a model stopped writing."""
+    """Why a model stopped writing; ``broken_off``: for no reason that its vendor calls a good end."""
 
     COMPLETE = "complete"
     CUT_OFF = "cut_off"
     REFUSAL = "refusal"
+    BROKEN_OFF = "broken_off"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeReply:
     """What a judge sent back, not yet read; it is billed whatever it says.
 
+    ``log_odds_a``: how much likelier slot A was, where the vendor gives the probabilities of its tokens.
     ``enforces_length``: the vendor holds an answer to the schema's lengths, so that a longer text is an error.
     """
 
@@ -48,6 +50,7 @@ class JudgeReply:
     limits: tuple[LimitReading, ...] = ()
     vendor_request_id: str | None = None
     enforces_length: bool = False
+    log_odds_a: LogOdds | None = None
 
 
 class Judge(Protocol):

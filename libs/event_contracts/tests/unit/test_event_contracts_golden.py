@@ -33,7 +33,9 @@ MAY_BE_ABSENT = {
     "GradeProjectionSummary": "primary_grades confidence_labels confidence_scores grade_probabilities"
     " calibration_info bt_stats",
     "ResourceConsumptionV1": "entity_type parent_id org_id resource_type",
-    "LLMComparisonResultV1": "winner justification confidence error_detail trace_id request_metadata",
+    "LLMComparisonResultV1": "winner justification confidence margin log_odds_a error_detail trace_id"
+    " request_metadata",
+    "LogOdds": "temperature",
     "LLMRequestStartedV1": "request_type user_id metadata",
     "LLMRequestCompletedV1": "request_type user_id metadata error_message token_usage cost_estimate",
     "LLMProviderFailureV1": "circuit_breaker_opened metadata",

@@ -171,7 +171,9 @@ RECORD_ANSWERS = text(
                            WHEN matching.withdrawn_at IS NOT NULL THEN 'withdrawn' ELSE 'refused' END,
             request_id = matching.request_id, winner = matching.winner,
             justification = CASE WHEN NOT matching.is_forgotten THEN matching.justification END,
-            confidence = matching.confidence, error_code = matching.error_code,
+            confidence = matching.confidence,
+            margin = matching.margin, log_odds_a = matching.log_odds_a, log_odds = matching.log_odds,
+            error_code = matching.error_code,
             error_message = CASE WHEN NOT matching.is_forgotten THEN matching.error_message END,
             stops_batch = matching.stops_batch, provider = matching.provider, model = matching.model,
             prompt_tokens = matching.prompt_tokens, completion_tokens = matching.completion_tokens,
@@ -196,6 +198,7 @@ SETTLE_JUDGED = text(
     """
     UPDATE comparison SET
         state = 'judged', a_won = (attempt.winner = 'Essay A'), confidence = attempt.confidence,
+        margin = attempt.margin, log_odds_a = attempt.log_odds_a,
         judge = attempt.provider || '/' || attempt.model, judged_at = attempt.ended_at, error_code = NULL
     FROM comparison_attempt AS attempt
     WHERE attempt.id = ANY(CAST(:ids AS uuid[])) AND attempt.outcome = 'answered'

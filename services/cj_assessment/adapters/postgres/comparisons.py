@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from event_contracts import ComparisonPage, ComparisonState, ComparisonView, Winner
+from event_contracts import ComparisonPage, ComparisonState, ComparisonView, LogOdds, Winner
 from service_kit.storage.rows import RowCodec
 from sqlalchemy import Row, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -65,7 +66,10 @@ SPENDING = text(
            (SELECT coalesce(sum(cap_usd), 0) FROM comparison
             WHERE job_id = :job_id AND state = 'pending') AS pending,
            count(*) FILTER (WHERE outcome IS NULL) AS outstanding,
-           count(*) FILTER (WHERE outcome = 'answered') AS answered
+           count(*) FILTER (WHERE outcome = 'answered') AS answered,
+           max(created_at) AS last_sent_at,
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY response_time_ms) FILTER (WHERE outcome = 'answered')
+               AS typical_ms
     FROM comparison_attempt WHERE job_id = :job_id
     """
 )
@@ -95,8 +99,9 @@ COMPARISONS_PAGE = text(
     """
     SELECT comparison.id, comparison.round, comparison.state, comparison.a_won, comparison.attempts,
            comparison.judged_at, a.essay_id AS essay_a_id, b.essay_id AS essay_b_id,
-           last.justification, last.confidence, last.provider, last.model, last.prompt_sha256,
-           last.error_code, last.request_id, last.error_message, last.created_at AS requested_at, last.ended_at,
+           last.justification, last.confidence, last.margin, last.log_odds, last.provider, last.model,
+           last.prompt_sha256, last.error_code, last.request_id, last.error_message,
+           last.created_at AS requested_at, last.ended_at,
            comparison.judge_index, paid.cost, paid.prompt_tokens, paid.completion_tokens
     FROM comparison
     JOIN batch_essay AS a ON a.job_id = comparison.job_id AND a.item = comparison.slot_a
@@ -139,6 +144,8 @@ class PostgresComparisons:
             pending_usd=row.pending,
             outstanding=row.outstanding,
             answered=row.answered,
+            last_sent_at=row.last_sent_at,
+            typical_answer=None if row.typical_ms is None else timedelta(milliseconds=row.typical_ms),
         )
 
     async def stopping_codes(self, job_id: JobId) -> frozenset[str]:
@@ -195,6 +202,8 @@ def _view(row: Row[Any]) -> ComparisonView:
         winner=winner,
         justification=row.justification,
         confidence=row.confidence,
+        margin=row.margin,
+        log_odds_a=None if row.log_odds is None else LogOdds.model_validate(row.log_odds),
         provider=row.provider,
         model=row.model,
         attempts=row.attempts,

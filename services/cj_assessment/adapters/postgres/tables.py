@@ -221,6 +221,8 @@ comparison = Table(
     Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
     Column("a_won", Boolean),
     Column("confidence", Double),
+    Column("margin", SmallInteger, comment="1 slightly better, 2 clearly, 3 far"),
+    Column("log_odds_a", Double, comment="of slot A, from the probabilities of the answer's tokens"),
     Column("judge", Text, comment="provider/model that answered"),
     Column("error_code", Text, comment="why it failed"),
     Column("judged_at", DateTime(timezone=True)),
@@ -279,6 +281,9 @@ comparison_attempt = Table(
     Column("winner", Text),
     Column("justification", Text),
     Column("confidence", Double),
+    Column("margin", SmallInteger),
+    Column("log_odds_a", Double),
+    Column("log_odds", JSONB, comment="how log_odds_a came about"),
     Column("ended_at", DateTime(timezone=True)),
     Column("withdraw_not_before", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column(

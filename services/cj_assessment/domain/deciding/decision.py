@@ -6,6 +6,10 @@ which they came: the same batch with the same answers takes the same course. Whe
 stop, the open answers are waited for, and the decision is taken on all of them. A few answers that are late for
 longer than ``DecisionRules.straggler_patience`` are not waited for; they count when they come.
 
+Judges that state margins are asked in few large rounds instead, planned from all answers that are there: which pairs
+are asked hardly matters to them. The next round waits for nine answers in ten, and for the last ones a little longer
+than an answer usually takes.
+
 Every snapshot has a decision: what the measurement cannot compute is a reason in it, never an error.
 """
 
@@ -25,6 +29,8 @@ from cj_assessment.domain.deciding.snapshot import OPEN, Snapshot
 from cj_assessment.domain.measuring import NoFit
 
 _ESSAYS_NAMED: Final = 10
+_LATE_SHARE: Final = 0.1
+"""Of all comparisons: so many late answers do not hold up the next large round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,21 +131,31 @@ def _no_student_left(evidence: Evidence) -> Wait | Fail | None:
 
 
 def _rounds_awaited(evidence: Evidence) -> Wait | None:
-    """Wait while a round before the last one has open comparisons, unless its time is over."""
+    """Wait while a round before the last one has open comparisons, unless its time is over.
+
+    Of judges that state margins all rounds are awaited, as there are few and large ones, but not their last answers.
+    """
     snapshot = evidence.snapshot
     if _must_decide_now(evidence):
         return None
-    awaited = snapshot.last_round - 1
-    if any(pair.state in OPEN and pair.round <= awaited for pair in snapshot.asked):
-        return Wait(due_round=awaited, check_at=snapshot.patience_ends)
-    return None
+    awaited = snapshot.last_round - (0 if snapshot.is_graded else 1)
+    is_open = sum(pair.state in OPEN and pair.round <= awaited for pair in snapshot.asked)
+    if is_open == 0 or (snapshot.is_graded and snapshot.is_overdue and _nearly_all_came(snapshot, is_open)):
+        return None
+    return Wait(due_round=awaited, check_at=snapshot.patience_ends)
+
+
+def _nearly_all_came(snapshot: Snapshot, is_open: int) -> bool:
+    return is_open <= _LATE_SHARE * len(snapshot.asked)
 
 
 def _go_on_or_end(evidence: Evidence, problem: Problem | None) -> Decision:
     """Judge another round where the evidence of the settled rounds, or then of all answers, has a plan for one."""
     snapshot = evidence.snapshot
     if not _must_decide_now(evidence):
-        settled = Evidence(snapshot=snapshot.as_of(snapshot.last_round - 1))
+        settled = (
+            evidence if snapshot.is_graded else Evidence(snapshot=snapshot.as_of(snapshot.last_round - 1))
+        )
         if problem is None and settled.plan is not None:
             return JudgeMore(
                 pairs=settled.plan.pairs,
@@ -149,7 +165,7 @@ def _go_on_or_end(evidence: Evidence, problem: Problem | None) -> Decision:
         if snapshot.open:
             # What is being judged is paid for: it counts before judging ends.
             return Wait(due_round=snapshot.last_round, check_at=snapshot.patience_ends)
-        evidence = replace(evidence, earlier=settled)
+        evidence = settled if snapshot.is_graded else replace(evidence, earlier=settled)
     if problem is None and evidence.plan is not None:
         return JudgeMore(
             pairs=evidence.plan.pairs,
@@ -170,7 +186,7 @@ def _only_stragglers_are_open(evidence: Evidence) -> bool:
     Without the second condition a slow judge would be sent the whole budget before it has answered once.
     """
     snapshot = evidence.snapshot
-    return snapshot.is_overdue and snapshot.open <= max(1, evidence.participation.round_size // 2)
+    return snapshot.has_lost_patience and snapshot.open <= max(1, evidence.participation.round_size // 2)
 
 
 def _end(evidence: Evidence, problem: Problem | None) -> Finish | Fail:

@@ -30,7 +30,13 @@ from cj_assessment.domain.measuring.fitting import (
     largest_group,
     least_compared,
 )
-from cj_assessment.domain.measuring.pairing import outlook, pairing_state, round_seed, with_judges
+from cj_assessment.domain.measuring.pairing import (
+    graded_round_size,
+    outlook,
+    pairing_state,
+    round_seed,
+    with_judges,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +154,7 @@ class Evidence:
                 deadline=limits.deadline,
                 grade_change_share=self._grade_change_share,
                 max_grade_change_share=rules.max_grade_change_share,
+                is_graded=fitted is not None and fitted.fit.is_graded,
             )
         )
 
@@ -176,10 +183,9 @@ class Evidence:
         snapshot, essays = self.snapshot, self.participation.essays
         fitted = None if isinstance(self.ranking, NoFit) else self.ranking.fitted
         state = pairing_state(essays, snapshot.asked, fitted)
-        wanted = len(essays) if snapshot.last_round == 0 else self.participation.round_size
-        pairs = measurement.plan_pairs(
+        pairs = measurement.plan_many(
             state,
-            count=min(wanted, affordable_comparisons(snapshot)),
+            count=min(self._wanted(state), affordable_comparisons(snapshot)),
             seed=round_seed(snapshot.seed, snapshot.last_round + 1),
         )
         pairs = self._serving_students(pairs)
@@ -199,6 +205,20 @@ class Evidence:
         except NUMERICAL_ERRORS:
             seen = None
         return Plan(pairs=with_judges(pairs, essays, snapshot.asked, judges=snapshot.judges), outlook=seen)
+
+    def _wanted(self, state: measurement.PairingState) -> int:
+        """Comparisons of the next round: few large rounds for judges that state margins, else one per essay."""
+        snapshot, essays = self.snapshot, self.participation.essays
+        if snapshot.last_round == 0:
+            return len(essays)
+        if not snapshot.is_graded:
+            return self.participation.round_size
+        return graded_round_size(
+            state,
+            asked=snapshot.unfailed,
+            target_reliability=snapshot.limits.target_reliability,
+            least=self.participation.round_size,
+        )
 
     def _serving_students(self, pairs: Sequence[measurement.Pair]) -> tuple[measurement.Pair, ...]:
         """While it is not known whether any student's essay can be judged, no pair of two anchors."""

@@ -18,12 +18,18 @@ OPEN: Final = frozenset({ComparisonState.PENDING, ComparisonState.SUBMITTED})
 """States of a comparison whose answer may still come."""
 
 
+SHORTEST_PATIENCE: Final = timedelta(seconds=1.5)
+PATIENCE_FACTOR: Final = 1.5
+"""How many times the usual time of an answer late ones are waited for, before the next large round is planned."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spending:
     """What a batch has cost and may still cost, in US dollars.
 
     ``reserved_usd`` is set aside for calls whose answers are outstanding, ``pending_usd`` for comparisons that
     wait to be sent; ``outstanding`` counts calls without an answer, ``answered`` judgements that were paid for.
+    ``last_sent_at`` is when the last of them was sent, ``typical_answer`` how long half of the answers took.
     """
 
     cost_usd: Decimal
@@ -31,6 +37,8 @@ class Spending:
     pending_usd: Decimal
     outstanding: int
     answered: int
+    last_sent_at: datetime | None = None
+    typical_answer: timedelta | None = None
 
     @property
     def committed_usd(self) -> Decimal:
@@ -91,10 +99,21 @@ class Snapshot:
         """Comparisons with a winner."""
         return tuple(pair for pair in self.asked if pair.state == ComparisonState.JUDGED)
 
+    @cached_property
+    def is_graded(self) -> bool:
+        """True where the judges say by how much the winner is better: then pairs hardly depend on the answers."""
+        stated = sum(pair.margin is not None or pair.log_odds_a is not None for pair in self.judged)
+        return 2 * stated > len(self.judged)
+
     @property
     def failed(self) -> int:
         """Comparisons that could not be judged."""
         return self.states[ComparisonState.FAILED]
+
+    @property
+    def unfailed(self) -> int:
+        """Comparisons that are judged or may still be."""
+        return len(self.judged) + self.open
 
     @property
     def open(self) -> int:
@@ -108,8 +127,23 @@ class Snapshot:
 
     @property
     def patience_ends(self) -> datetime:
-        """Until when the answers that are awaited now are waited for."""
-        return min(self.now + self.rules.straggler_patience, self.limits.deadline)
+        """Until when the answers that are awaited now are waited for, or when it is looked who is late."""
+        patience = self._a_little_longer if self.is_graded else self.rules.straggler_patience
+        return min(self.now + patience, self.limits.deadline)
+
+    @property
+    def _a_little_longer(self) -> timedelta:
+        """How much longer than usual an answer may take before it is not waited for, and it is looked again."""
+        usual = self.spending.typical_answer or timedelta(0)
+        return min(max(SHORTEST_PATIENCE, usual * PATIENCE_FACTOR), self.rules.straggler_patience)
+
+    @property
+    def has_lost_patience(self) -> bool:
+        """True when the last answers have been waited for long enough to go without them."""
+        if not self.is_graded:
+            return self.is_overdue
+        sent = self.spending.last_sent_at
+        return sent is not None and self.now >= sent + self.rules.straggler_patience
 
     def as_of(self, round_number: int) -> "Snapshot":
         """What was known when that round and those before it were settled, and nothing later."""

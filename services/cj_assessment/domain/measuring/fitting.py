@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -69,6 +69,19 @@ class Fitted:
     def largest_position_bias(self) -> float | None:
         """The largest |b| of any judge in logits; None where none could be estimated."""
         return max((abs(bias.b) for bias in self.fit.position_bias), default=None)
+
+    @property
+    def levels(self) -> JsonObject:
+        """What each judge's margins tell beside its winners, in words, and the lead of the evidence for it in nats."""
+        return {
+            self.judges[evidence.judge]: {
+                "source": str(evidence.source),
+                "model": str(evidence.model),
+                "lead_nats": None if evidence.lead is None else round(evidence.lead, 3),
+                "words": evidence.words,
+            }
+            for evidence in self.fit.levels
+        }
 
     @property
     def position_bias(self) -> JsonObject:
@@ -168,6 +181,11 @@ def judge_name(judges: Sequence[Judge], assigned: int) -> str:
     return judges[assigned].name if 0 <= assigned < len(judges) else f"judge {assigned}"
 
 
+def _stated(values: Iterable[float | None]) -> list[float]:
+    """What the judges stated, NaN where one stated nothing."""
+    return [math.nan if value is None else float(value) for value in values]
+
+
 def _comparisons(
     essays: Sequence[Essay], judged: Sequence[Asked], judges: Sequence[Judge]
 ) -> tuple[measurement.Comparisons, tuple[str, ...]]:
@@ -182,5 +200,8 @@ def _comparisons(
         [place[pair.slot_b] for pair in inside],
         [bool(pair.a_won) for pair in inside],
         [number[pair.assigned] for pair in inside],
+        margin=_stated(pair.margin for pair in inside),
+        confidence=_stated(pair.confidence for pair in inside),
+        log_odds=_stated(pair.log_odds_a for pair in inside),
     )
     return comparisons, tuple(judge_name(judges, assigned) for assigned in panel)

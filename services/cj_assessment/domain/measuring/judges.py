@@ -9,7 +9,8 @@ from cj_assessment.domain.measuring.fitting import NUMERICAL_ERRORS, Fitted, all
 def split_half_reliability(fitted: Fitted, *, seed: int) -> float | None:
     """Correlation of the scales of random halves, stepped up; None where halves have too little in common."""
     try:
-        halves = measurement.split_half(fitted.fit.comparisons, seed=seed % 2**32)
+        fit = fitted.fit
+        halves = measurement.split_half(fit if fit.is_graded else fit.comparisons, seed=seed % 2**32)
     except NUMERICAL_ERRORS:
         return None
     return halves.stepped_up if halves is not None and all_finite(halves.stepped_up) else None

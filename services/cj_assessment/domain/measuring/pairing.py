@@ -1,9 +1,11 @@
 """Which pairs to judge next, by which judge, and what further judging would bring."""
 
+import math
 import random
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Final
 
 import cj_measurement as measurement
 from event_contracts import ComparisonState, ForecastView, UntilTargetView, usd
@@ -11,6 +13,10 @@ from event_contracts import ComparisonState, ForecastView, UntilTargetView, usd
 from cj_assessment.domain.batch import Essay, Judge
 from cj_assessment.domain.comparison import Asked, PlannedComparison
 from cj_assessment.domain.measuring.fitting import Fitted, among
+
+_SHARE_OF_MISSING: Final = 0.75
+_MOST_PER_ESSAY: Final = 4
+"""Comparisons per essay in one round at most, each counted for one of its two essays."""
 
 
 def pairing_state(
@@ -74,6 +80,29 @@ def assign_judges(shares: Sequence[float], asked: Sequence[Asked], *, count: int
         done[chosen] += 1
         assigned.append(chosen)
     return assigned
+
+
+def graded_round_size(
+    state: measurement.PairingState, *, asked: int, target_reliability: float, least: int
+) -> int:
+    """Comparisons of a round where judges state margins; ``asked`` are those that are judged or may still be.
+
+    At first all that a decision needs, then most of what the fit says is missing: what it says is a mean, and what
+    is asked too much is paid in vain. ``least`` is the smallest round of judges that state none; later rounds are no
+    smaller than two of it, as another gate than the reliability may keep a batch open that the fit thinks is done.
+    """
+    first = math.ceil(state.n_items * measurement.MIN_COMPARISONS_WHEN_GRADED / 2) - asked
+    if first > 0:
+        return max(least, first)
+    if state.fit is None or state.awaits_levels:
+        return least
+    seen = measurement.forecast(
+        state, target_reliability=target_reliability, cost_per_comparison=Decimal(0), seed=0
+    )
+    if seen.until_target is None:
+        return least
+    missing = seen.until_target.expected - (asked - len(state.fit.comparisons))
+    return max(2 * least, min(round(_SHARE_OF_MISSING * missing), _MOST_PER_ESSAY * state.n_items))
 
 
 def outlook(

@@ -14,7 +14,7 @@ from cj_assessment.domain.batch import Batch
 from cj_assessment.domain.comparison import Answer, AttemptId, UnsentAttempt
 from cj_assessment.ports import Usage
 from cj_assessment.tests.storing import POLICY, REQUEST, Stored, StoredInPostgres, answer
-from event_contracts import AssessmentState, ErrorCode, StopReason, Winner
+from event_contracts import AssessmentState, ErrorCode, LogOdds, StopReason, Winner
 
 PAIRS = list(permutations(range(8), 2))
 FAILED = ErrorCode.LLM_PROVIDER_TIMEOUT
@@ -363,3 +363,20 @@ async def test_the_request_ids_of_open_attempts_are_told(storage: Stored) -> Non
 
     assert found == {open_one.attempt_id: REQUEST}
     assert job_id == open_one.job_id
+
+
+async def test_what_a_judge_states_beside_the_winner_is_kept_with_the_comparison(storage: Stored) -> None:
+    batch = await storage.batch(PAIRS[:1])
+    [attempt] = await storage.send()
+    odds = LogOdds(
+        value=2.5, tokens=("A", "B"), top_k=20, censored=False, constrained=True, before_reasoning=True
+    )
+
+    async with storage.store.transaction() as transaction:
+        await transaction.attempts.record([answer(attempt, margin=3, log_odds=odds)])
+    async with storage.store.transaction() as transaction:
+        [pair] = await transaction.comparisons.asked(batch.job_id)
+        page = await transaction.comparisons.page(batch, after=0, limit=10)
+
+    assert (pair.margin, pair.confidence, pair.log_odds_a) == (3, 4.0, 2.5)
+    assert (page.items[0].margin, page.items[0].log_odds_a) == (3, odds)

@@ -20,7 +20,7 @@ from cj_assessment.domain.comparison import (
 from cj_assessment.domain.deciding import Spending
 from cj_assessment.ports import Due, Progress, Recorded, Usage
 from cj_assessment.tests.memory.rows import AttemptRow, ComparisonRow, Now, State, rest_until
-from event_contracts import AssessmentState, ComparisonPage, ComparisonState, ComparisonView, Winner
+from event_contracts import AssessmentState, ComparisonPage, ComparisonState, ComparisonView, LogOdds, Winner
 
 
 class MemoryComparisons:
@@ -41,6 +41,9 @@ class MemoryComparisons:
                 error_code=row.error_code,
                 assigned=row.planned.assigned,
                 chosen_by=row.planned.chosen_by,
+                margin=row.margin,
+                confidence=row.confidence,
+                log_odds_a=row.log_odds_a,
             )
             for row in self._state.comparisons_of(job_id)
         ]
@@ -107,6 +110,8 @@ class MemoryComparisons:
             round=row.round,
             state=ComparisonState(row.state),
             winner=winner,
+            margin=row.margin,
+            log_odds_a=None if row.log_odds is None else LogOdds.model_validate_json(row.log_odds),
             attempts=row.attempts,
             cost_usd=Decimal(0),
             error_code=row.error_code,
@@ -337,6 +342,10 @@ class MemoryAttempts:
             if comparison.state in ("pending", "submitted", "failed"):
                 comparison.state, comparison.error_code = "judged", None
                 comparison.a_won = answer.winner is Winner.ESSAY_A
+                comparison.margin = answer.margin
+                comparison.confidence = answer.confidence
+                comparison.log_odds_a = answer.log_odds_a
+                comparison.log_odds = answer.log_odds
                 comparison.judge = f"{answer.provider}/{answer.model}"
                 comparison.judged_at = answer.ended_at
         else:

@@ -43,6 +43,10 @@ class ComparisonRow:
     state: str = "pending"
     attempts: int = 0
     a_won: bool | None = None
+    margin: int | None = None
+    confidence: float | None = None
+    log_odds_a: float | None = None
+    log_odds: str | None = None
     judge: str | None = None
     error_code: str | None = None
     judged_at: datetime | None = None

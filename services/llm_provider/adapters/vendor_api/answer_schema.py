@@ -8,7 +8,7 @@ not all of them bound, is said in its description. The strict reader checks the 
 from typing import Final
 
 from event_contracts import JsonObject
-from event_contracts.judging import ANSWER_SCHEMA
+from event_contracts.judging import ASKED_SCHEMA
 from pydantic import JsonValue
 
 _SHARED: Final = frozenset({"type", "enum", "required", "additionalProperties", "description"})
@@ -51,5 +51,5 @@ def _described(length: JsonValue) -> JsonObject:
     return {} if length is None else {"description": f"At most {length} characters."}
 
 
-PORTABLE_SCHEMA: Final = portable(ANSWER_SCHEMA)
+PORTABLE_SCHEMA: Final = portable(ASKED_SCHEMA)
 """What is sent to Anthropic, OpenAI, Google and the vendors behind OpenRouter."""

@@ -5,63 +5,101 @@ from typing import Final, Self
 from event_contracts import JsonObject
 from pydantic import BaseModel, JsonValue, model_validator
 
-from llm_provider.adapters.vendor_api.failures import ErrorObject, error_of, failure
+from llm_provider.adapters.vendor_api.failures import ErrorObject, error_in_success
+from llm_provider.adapters.vendor_api.token_log_odds import TokenProbabilities, WrittenToken
 from llm_provider.adapters.vendor_api.unsupported import no_such_output
-from llm_provider.adapters.vendor_api.wire_types import CallId, Tokens
-from llm_provider.domain.costs.usage import Usage
+from llm_provider.adapters.vendor_api.wire_types import (
+    CallId,
+    Content,
+    Lenient,
+    Tokens,
+    answer_text,
+    counted,
+    is_final,
+)
+from llm_provider.domain.costs.usage import UNKNOWN_USAGE, Usage
 from llm_provider.domain.requests.prompt import JudgeParameters, Prompt
 from llm_provider.ports import Ending, JudgeReply
 
-_ENDINGS: Final = {"length": Ending.CUT_OFF, "content_filter": Ending.REFUSAL}
+_ENDINGS: Final = {
+    "stop": Ending.COMPLETE,
+    "eos": Ending.COMPLETE,
+    "length": Ending.CUT_OFF,
+    "max_tokens": Ending.CUT_OFF,
+    "model_length": Ending.CUT_OFF,
+    "model_context_window_exceeded": Ending.CUT_OFF,
+    "content_filter": Ending.REFUSAL,
+    "refusal": Ending.REFUSAL,
+    "sensitive": Ending.REFUSAL,
+}
+"""What servers call the end of an answer (Together: ``eos``, Mistral: ``model_length``, Z.ai: ``sensitive``).
+
+An end that is not here, or null, is no end: ``error``, ``network_error``, DeepSeek's
+``insufficient_system_resource``, a call of a tool that nobody offered.
+"""
 
 
 class _Message(BaseModel):
-    content: str | None = None
-    refusal: str | None = None
+    content: Content = None
+    refusal: Lenient[str] = None
+    phase: Lenient[str] = None
+
+    @property
+    def text(self) -> str:
+        return answer_text(self.content) if is_final(self.phase) else ""
 
 
 class _Choice(BaseModel):
     message: _Message = _Message()
-    finish_reason: str | None = None
+    finish_reason: Lenient[str] = None
     error: ErrorObject | None = None
+    logprobs: Lenient[TokenProbabilities] = None
 
     @property
     def ending(self) -> Ending:
         if self.message.refusal:
             return Ending.REFUSAL
-        return _ENDINGS.get(self.finish_reason or "", Ending.COMPLETE)
+        if "finish_reason" not in self.model_fields_set:  # a server that never says how an answer ended
+            return Ending.COMPLETE
+        return _ENDINGS.get(self.finish_reason or "", Ending.BROKEN_OFF)
 
 
 class _InputDetails(BaseModel):
-    cached_tokens: Tokens = 0
-    cache_write_tokens: Tokens = 0
+    cached_tokens: Tokens = None
+    cache_write_tokens: Tokens = None
 
 
 class _OutputDetails(BaseModel):
-    reasoning_tokens: Tokens = 0
+    reasoning_tokens: Tokens = None
 
 
 class _Usage(BaseModel):
-    prompt_tokens: Tokens = 0
-    completion_tokens: Tokens = 0
-    prompt_tokens_details: _InputDetails | None = None
-    completion_tokens_details: _OutputDetails | None = None
+    prompt_tokens: Tokens = None
+    completion_tokens: Tokens = None
+    prompt_tokens_details: Lenient[_InputDetails] = None
+    completion_tokens_details: Lenient[_OutputDetails] = None
 
 
 class Completion(BaseModel):
     """What a model answers."""
 
     id: CallId = None
-    model: str | None = None
+    model: CallId = None
     choices: list[_Choice] | None = None
-    usage: _Usage | None = None
-    error: ErrorObject | None = None
+    usage: Lenient[_Usage] = None
+    error: ErrorObject | str | None = None
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if self.choices is None and self.error is None:
             raise ValueError("neither choices nor an error")
         return self
+
+    @property
+    def tokens(self) -> list[WrittenToken] | None:
+        """The answer's tokens with their probabilities, where these were asked for and given."""
+        probabilities = self.choices[0].logprobs if self.choices else None
+        return probabilities.content if probabilities else None
 
     def reply(self, *, vendor: str, model: str) -> JudgeReply:
         """The reply that this is; ``model`` was asked, and is named where the answer names none.
@@ -71,10 +109,9 @@ class Completion(BaseModel):
         choice = self.choices[0] if self.choices else _Choice()
         error = self.error or choice.error
         if error is not None:
-            status = error.code if isinstance(error.code, int) else 500
-            raise failure(vendor, status, error_of(error))
+            raise error_in_success(vendor, error)
         return JudgeReply(
-            text=choice.message.content or "",
+            text=choice.message.text,
             model=self.model or model,
             usage=_read_usage(self.usage),
             ending=choice.ending,
@@ -104,10 +141,10 @@ def response_format(vendor: str, parameters: JudgeParameters, schema: JsonObject
 
 def _read_usage(usage: _Usage | None) -> Usage:
     if usage is None:
-        return Usage()
+        return UNKNOWN_USAGE
     read = usage.prompt_tokens_details or _InputDetails()
     written = usage.completion_tokens_details or _OutputDetails()
-    return Usage(
+    return counted(
         input=usage.prompt_tokens,
         output=usage.completion_tokens,
         cache_read=read.cached_tokens,

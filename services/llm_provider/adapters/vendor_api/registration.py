@@ -19,7 +19,9 @@ ENVIRONMENT_PREFIX = "LLM_PROVIDER_"
 class VendorSettings(BaseSettings):
     """Settings of one provider; each registration has a subclass with its own environment prefix."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", hide_input_in_errors=True, populate_by_name=True
+    )
 
 
 class AccountSettings(VendorSettings):

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from event_contracts import ErrorCode, JsonObject, SuiteError, Winner
-from event_contracts.judging import MAX_JUSTIFICATION
+from event_contracts import ErrorCode, JsonObject, LogOdds, SuiteError, Winner
+from event_contracts.judging import MARGINS, MAX_JUSTIFICATION
 
 from llm_provider.domain.requests.storable import is_storable
 
 _FIELDS = frozenset({"winner", "justification", "confidence"})
+_OPTIONAL = frozenset({"margin"})
 _FULL_STOP = re.compile(r"[.!?…][\"'”’)»]*(?=\s|$)")
 _FENCE = re.compile(r"^\s*```")
 _NEXT_WORD = re.compile(r"\s*[\"'“‘(«]*(\w)?")
@@ -26,6 +27,8 @@ class Defect(StrEnum):
     CUT_OFF = "cut_off"
     REFUSAL = "refusal"
     FENCED = "fenced"
+    BROKEN_OFF = "broken_off"
+    PROMPT_CUT = "prompt_cut"
 
 
 class InvalidAnswer(SuiteError):
@@ -38,13 +41,29 @@ class InvalidAnswer(SuiteError):
         self.defect = defect
 
 
+class PromptCut(InvalidAnswer):
+    """The model answered about the beginning of the prompt: its server had no room for the rest."""
+
+    code = ErrorCode.LLM_CONTENT_TOO_LONG
+
+    def __init__(self, *, read: int, least: int) -> None:
+        super().__init__(
+            f"the model's server read {read} tokens of a prompt of at least {least}, so the judge saw a part of the"
+            " essays: raise the server's context length (Ollama: OLLAMA_CONTEXT_LENGTH, vLLM: --max-model-len,"
+            " llama.cpp: --ctx-size, LM Studio: Context Length), or shorten the essays",
+            defect=Defect.PROMPT_CUT,
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What a judge decided."""
+    """What a judge decided; ``margin`` from 1 (slightly better) to 3 (far better), None where it states none."""
 
     winner: Winner
     justification: str
     confidence: int
+    margin: int | None = None
+    log_odds_a: LogOdds | None = None
 
 
 def read_verdict(text: str, *, may_cut: bool = False) -> Verdict:
@@ -54,12 +73,13 @@ def read_verdict(text: str, *, may_cut: bool = False) -> Verdict:
     last sentence that fits, and one whose first sentence does not fit is invalid all the same.
     """
     answer = _json_object(text)
-    if frozenset(answer) != _FIELDS:
-        raise _misfit("its fields are not winner, justification and confidence")
+    if frozenset(answer) - _OPTIONAL != _FIELDS:
+        raise _misfit("its fields are not winner, margin, justification and confidence")
     return Verdict(
         winner=_winner(answer["winner"]),
         justification=_justification(answer["justification"], may_cut=may_cut),
         confidence=_confidence(answer["confidence"]),
+        margin=_margin(answer["margin"]) if "margin" in answer else None,
     )
 
 
@@ -79,6 +99,12 @@ def _winner(value: object) -> Winner:
     if not isinstance(value, str) or value not in list(Winner):
         raise _misfit(f"winner is neither {Winner.ESSAY_A} nor {Winner.ESSAY_B}")
     return Winner(value)
+
+
+def _margin(value: object) -> int:
+    if not isinstance(value, str) or value not in MARGINS:
+        raise _misfit(f"margin is none of {', '.join(MARGINS)}")
+    return MARGINS.index(value) + 1
 
 
 def _justification(value: object, *, may_cut: bool) -> str:

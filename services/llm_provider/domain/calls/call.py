@@ -166,6 +166,8 @@ def _result(
         winner=verdict.winner if verdict else None,
         justification=verdict.justification if verdict else None,
         confidence=verdict.confidence if verdict else None,
+        margin=verdict.margin if verdict else None,
+        log_odds_a=verdict.log_odds_a if verdict else None,
         error_detail=_detail(leased, error),
         provider=request.parameters.provider,
         model=model,

@@ -11,9 +11,11 @@ JudgeError
 │   ├── WrongAddress       LLM_PARSING_ERROR         final for the whole batch: a web page with HTTP 4xx
 │   └── UnknownModel       LLM_INVALID_CONFIG        final for the whole batch: the vendor has no such model
 ├── PromptTooLong          LLM_CONTENT_TOO_LONG      final
+│   └── RequestBeyondLimit LLM_CONTENT_TOO_LONG      final: larger than what the account may use in a minute
 ├── KeyRejected            INVALID_API_KEY           final for the whole batch: the key is wrong
 └── OutOfCredit            QUOTA_EXCEEDED            final for the whole batch: the account has no credit left
 InvalidAnswer              LLM_INVALID_RESPONSE      retried and paid, unless the judge would repeat itself
+└── PromptCut              LLM_CONTENT_TOO_LONG      final: the model's server read only the beginning of the prompt
 RequestExpired             TIMEOUT                   final: not answered before its deadline
 RequestCancelled           PROCESSING_ERROR          final: its caller does not want the answer any more
 RequestSetAside            LLM_INTERNAL_ERROR        final: this service cannot handle the request
@@ -126,6 +128,10 @@ class PromptTooLong(JudgeError):
     is_final = True
 
 
+class RequestBeyondLimit(PromptTooLong):
+    """The account may use fewer tokens in a minute than this one request needs: waiting does not help."""
+
+
 class UnknownModel(RequestRejected):
     """The vendor has no such model, or has it no more."""
 
@@ -211,8 +217,10 @@ class ProviderNotConfigured(InvalidRequest):
         return 422
 
 
-REPEATED_DEFECTS: Final = frozenset({Defect.REFUSAL, Defect.CUT_OFF, Defect.FENCED})
+REPEATED_DEFECTS: Final = frozenset({Defect.REFUSAL, Defect.CUT_OFF, Defect.FENCED, Defect.PROMPT_CUT})
 """What an answer is again if the same call is repeated."""
+CHANCE_DEFECTS: Final = frozenset({Defect.BROKEN_OFF})
+"""What happened to an answer on its way, whatever the judge said."""
 
 
 def may_be_retried(error: SuiteError, *, is_deterministic: bool = False) -> bool:
@@ -221,6 +229,8 @@ def may_be_retried(error: SuiteError, *, is_deterministic: bool = False) -> bool
     ``is_deterministic``: the judge gives the same answer to the same prompt.
     """
     if isinstance(error, InvalidAnswer):
+        if error.defect in CHANCE_DEFECTS:
+            return True
         return not is_deterministic and error.defect not in REPEATED_DEFECTS
     return isinstance(error, JudgeError) and not error.is_final
 

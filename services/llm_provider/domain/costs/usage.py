@@ -10,6 +10,7 @@ class Usage:
     ``input`` counts everything that was read: fresh, read from a cache and written to one. ``cache_write`` counts what
     was written for five minutes or for an hour, ``cache_write_1h`` the part that was written for an hour.
     ``output`` counts everything that was written, ``reasoning`` the part that was thought and not shown.
+    ``is_known`` is false where the vendor does not say, or says something that no count can be.
     """
 
     input: int = 0
@@ -18,6 +19,7 @@ class Usage:
     cache_write: int = 0
     cache_write_1h: int = 0
     reasoning: int = 0
+    is_known: bool = True
 
     def __post_init__(self) -> None:
         lowest = min(
@@ -25,3 +27,7 @@ class Usage:
         )
         if lowest < 0:
             raise ValueError(f"tokens cannot be negative: {self}")
+
+
+UNKNOWN_USAGE = Usage(is_known=False)
+"""Of a call that was answered, and so is billed, without a word on its tokens."""

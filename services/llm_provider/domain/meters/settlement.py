@@ -62,7 +62,7 @@ def _unused(granted: Sequence[LeasedRequest]) -> dict[Allowance, int]:
 
 
 def _settlement(model: str, calls: Sequence[Call], *, now: datetime) -> Settlement:
-    replied = [call for call in calls if call.usage is not None]
+    replied = [call for call in calls if call.usage is not None and call.usage.is_known]
     last_error, failures, is_alive = _health(calls)
     return Settlement(
         model=model,
@@ -102,8 +102,8 @@ def _output_excess(call: Call) -> int:
 
 
 def _is_unknown(call: Call) -> bool:
-    """After a timeout the vendor may have counted the call in full."""
-    return isinstance(call.error, JudgeTimeout)
+    """Of these the vendor may have counted all that was reserved: it did not answer, or did not say."""
+    return isinstance(call.error, JudgeTimeout) or (call.usage is not None and not call.usage.is_known)
 
 
 def _health(calls: Sequence[Call]) -> tuple[SuiteError | None, int, bool]:

@@ -13,7 +13,7 @@ from event_contracts import (
     judge_identity,
     prompt_sha256_for,
 )
-from event_contracts.judging import ANSWER_SCHEMA, fence_pair, read_fenced_pair
+from event_contracts.judging import ASKED_SCHEMA, fence_pair, read_fenced_pair
 
 _HEADED = re.compile(
     r"^[#* ]{0,8}Essay ([AB])(?:[ *]{0,4}\([^)\n]{0,300}\))?[* ]{0,4}:[* ]{0,4}\n?[ ]{0,8}\S", re.MULTILINE
@@ -131,7 +131,7 @@ def digest(prompt: Prompt, parameters: JudgeParameters) -> str:
 @lru_cache
 def _identity(parameters: JudgeParameters) -> bytes:
     return judge_identity(
-        answer_schema=ANSWER_SCHEMA,
+        answer_schema=ASKED_SCHEMA,
         provider=parameters.provider,
         model=parameters.model,
         parameters=parameters.as_json(),

@@ -1,9 +1,9 @@
 """Vendors cache the part of a prompt that calls share, and bill for nothing else."""
 
 import pytest
-from event_contracts import PromptBlock, PromptTarget
+from event_contracts import JsonObject, PromptBlock, PromptTarget
 from llm_provider.domain.requests.prompt import Prompt
-from llm_provider.tests.vendors.bodies import at, texts
+from llm_provider.tests.vendors.bodies import NOWHERE, at, texts
 from llm_provider.tests.vendors.calling import ESSAYS, SYSTEM, TASK, sent_to
 from llm_provider.tests.vendors.published_types import REQUESTS
 
@@ -32,18 +32,22 @@ async def test_a_prompt_of_which_nothing_is_shared_has_no_breakpoint_and_no_empt
     REQUESTS[vendor](body)
 
 
-async def test_what_calls_share_is_marked_for_whoever_openrouter_asks() -> None:
-    body = await sent_to("openrouter", cache_breakpoints=True)
+@pytest.mark.parametrize(
+    ("model", "mark", "options"),
+    [
+        ("anthropic/claude-haiku-5.5", {"cache_control": {"type": "ephemeral", "ttl": "5m"}}, NOWHERE),
+        ("openai/gpt-6-luna", {"prompt_cache_breakpoint": {"mode": "explicit"}}, {"mode": "explicit"}),
+    ],
+)
+async def test_openrouter_is_told_what_calls_share_in_the_words_of_the_models_vendor(
+    model: str, mark: JsonObject, options: object
+) -> None:
+    body = await sent_to("openrouter", cache_breakpoints=True, model=model)
 
     shared, own = at(body, ("messages", 1, "content", 0)), at(body, ("messages", 1, "content", 1))
-    assert shared == {
-        "type": "text",
-        "text": f"{TASK.content}\n\n",
-        "cache_control": {"type": "ephemeral", "ttl": "5m"},
-        "prompt_cache_breakpoint": {"mode": "explicit"},
-    }
+    assert shared == {"type": "text", "text": f"{TASK.content}\n\n", **mark}
     assert own == {"type": "text", "text": ESSAYS.content}
-    assert body["prompt_cache_options"] == {"mode": "explicit"}
+    assert at(body, ("prompt_cache_options",)) == options
 
 
 async def test_a_breakpoint_lives_as_long_as_what_comes_after_it() -> None:

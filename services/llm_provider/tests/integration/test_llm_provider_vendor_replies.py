@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 from event_contracts import JsonObject
 from llm_provider.domain.calls.errors import JudgeUnavailable
-from llm_provider.domain.costs.usage import Usage
+from llm_provider.domain.costs.usage import UNKNOWN_USAGE, Usage
 from llm_provider.domain.meters.limits import Allowance, LimitReading
 from llm_provider.ports import Ending, JudgeReply
 from llm_provider.tests.vendors.calling import MODELS, VENDORS, asking, call
@@ -232,4 +232,4 @@ async def test_a_server_that_counts_nothing_is_taken_at_its_word() -> None:
 
     reply = await reply_to("openai_compatible", Raw(body=body))
 
-    assert reply == JudgeReply(text=VERDICT, model=MODELS["openai_compatible"], usage=Usage())
+    assert reply == JudgeReply(text=VERDICT, model=MODELS["openai_compatible"], usage=UNKNOWN_USAGE)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from event_contracts import ErrorCode, Winner
-from event_contracts.judging import ANSWER_SCHEMA, MAX_JUSTIFICATION
+from event_contracts.judging import ANSWER_SCHEMA, MARGINS, MAX_JUSTIFICATION
 from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -22,7 +22,10 @@ near_misses = st.fixed_dictionaries(
         | st.none(),
         "confidence": st.integers(-1, 7) | st.floats(0, 6) | st.booleans() | st.just("4") | st.none(),
     },
-    optional={"reasoning": st.text(max_size=5)},
+    optional={
+        "reasoning": st.text(max_size=5),
+        "margin": st.sampled_from([*MARGINS, "much better", "", None, 2]),
+    },
 )
 anything = st.recursive(
     st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
@@ -43,6 +46,15 @@ def defect_of(text: str, *, may_cut: bool = False) -> Defect:
     with pytest.raises(InvalidAnswer) as raised:
         read_verdict(text, may_cut=may_cut)
     return raised.value.defect
+
+
+@pytest.mark.parametrize(("said", "margin"), [(MARGINS[0], 1), (MARGINS[1], 2), (MARGINS[2], 3)])
+def test_a_margin_is_one_of_three_steps(said: str, margin: int) -> None:
+    assert read_verdict(json.dumps({**GOOD, "margin": said})).margin == margin
+
+
+def test_an_answer_without_a_margin_is_a_vote_without_one() -> None:
+    assert read_verdict(json.dumps(GOOD)).margin is None
 
 
 def test_an_answer_that_fits_is_the_vote_it_says() -> None:

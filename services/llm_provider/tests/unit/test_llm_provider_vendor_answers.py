@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from llm_provider.adapters.vendor_api.chat_completions import Completion
 from llm_provider.adapters.vendor_api.connection import Connection
-from llm_provider.adapters.vendor_api.failures import failure, read_error
+from llm_provider.adapters.vendor_api.failures import _PHRASES, failure, read_error
 from llm_provider.adapters.vendors.anthropic.messages import Message
 from llm_provider.adapters.vendors.google.generate_content import Generated
 from llm_provider.adapters.vendors.openai.responses import Response
@@ -89,7 +89,7 @@ def test_a_vendors_message_is_never_part_of_the_error(message: str) -> None:
 
     assert found.message in {
         f"somebody {phrase} (400 invalid_request_error)"
-        for phrase in ("does not accept the request", "takes no prompt of this length")
+        for phrase in (_PHRASES[RequestRejected], _PHRASES[PromptTooLong])
     }
 
 

@@ -7,7 +7,7 @@ from typing import Final
 import pytest
 from anthropic.lib._parse._transform import transform_schema
 from event_contracts import JsonObject
-from event_contracts.judging import ANSWER_SCHEMA, LABEL_A, LABEL_B, MAX_JUSTIFICATION
+from event_contracts.judging import ASKED_SCHEMA, LABEL_A, LABEL_B, MARGINS, MAX_JUSTIFICATION
 from google.genai.types import GenerateContentConfig
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +25,7 @@ OPENAI_STRICT: Final = frozenset(
 answers = st.fixed_dictionaries(
     {
         "winner": st.sampled_from([LABEL_A, LABEL_B]),
+        "margin": st.sampled_from(MARGINS),
         "justification": st.text(max_size=MAX_JUSTIFICATION),
         "confidence": st.integers(1, 5),
     }
@@ -43,25 +44,25 @@ def keywords(schema: JsonValue) -> Iterator[str]:
 
 @given(answers)
 def test_whatever_we_accept_the_vendors_let_a_model_write(answer: JsonObject) -> None:
-    assert Draft202012Validator(ANSWER_SCHEMA).is_valid(answer)
+    assert Draft202012Validator(ASKED_SCHEMA).is_valid(answer)
 
     assert Draft202012Validator(PORTABLE_SCHEMA).is_valid(answer)
 
 
-@given(answers, st.sampled_from(["winner", "confidence"]), st.integers() | st.text() | st.none())
+@given(answers, st.sampled_from(["winner", "margin", "confidence"]), st.integers() | st.text() | st.none())
 def test_the_vendors_enforce_who_may_win_and_how_sure_a_judge_may_be(
     answer: JsonObject, field: str, value: JsonValue
 ) -> None:
     wrong = {**answer, field: value}
 
     assert Draft202012Validator(PORTABLE_SCHEMA).is_valid(wrong) == Draft202012Validator(
-        ANSWER_SCHEMA
+        ASKED_SCHEMA
     ).is_valid(wrong)
 
 
-@pytest.mark.parametrize("field", ["winner", "justification", "confidence"])
+@pytest.mark.parametrize("field", ["winner", "margin", "justification", "confidence"])
 def test_the_vendors_enforce_that_every_field_is_there_and_no_other(field: str) -> None:
-    answer: JsonObject = {"winner": LABEL_A, "justification": "", "confidence": 1}
+    answer: JsonObject = {"winner": LABEL_A, "margin": MARGINS[0], "justification": "", "confidence": 1}
     validator = Draft202012Validator(PORTABLE_SCHEMA)
 
     assert validator.is_valid(answer)

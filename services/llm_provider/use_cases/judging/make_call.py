@@ -1,7 +1,7 @@
 """Make one call to a judge; its verdict or its error is a ``Call``."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -10,6 +10,8 @@ from event_contracts import SuiteError
 from llm_provider.domain.calls.answer import Defect, InvalidAnswer, Verdict, read_verdict
 from llm_provider.domain.calls.call import NO_COST, Call
 from llm_provider.domain.calls.errors import AdapterFailed, JudgeError, JudgeTimeout
+from llm_provider.domain.calls.prompt_cut import require_whole_prompt
+from llm_provider.domain.requests.prompt import Prompt
 from llm_provider.domain.requests.request import LeasedRequest
 from llm_provider.domain.requests.storable import is_storable
 from llm_provider.ports import Catalogue, Ending, Judge, JudgeCall, JudgeReply
@@ -76,7 +78,7 @@ def answered_call(
         at=started_at,
         in_batch=in_batch,
     )
-    verdict, error = _read(reply)
+    verdict, error = _read(reply, leased.request.prompt)
     return Call(
         leased=leased,
         started_at=started_at,
@@ -111,16 +113,22 @@ def failed_call(
     )
 
 
-def _read(reply: JudgeReply) -> tuple[Verdict | None, InvalidAnswer | None]:
+def _read(reply: JudgeReply, prompt: Prompt) -> tuple[Verdict | None, InvalidAnswer | None]:
     try:
-        return _verdict(reply), None
+        return _verdict(reply, prompt), None
     except InvalidAnswer as error:
         return None, error
 
 
-def _verdict(reply: JudgeReply) -> Verdict:
+def _verdict(reply: JudgeReply, prompt: Prompt) -> Verdict:
     if reply.ending is Ending.REFUSAL:
         raise InvalidAnswer("the model refused to judge", defect=Defect.REFUSAL)
     if reply.ending is Ending.CUT_OFF:
-        raise InvalidAnswer("the answer was cut off before its end", defect=Defect.CUT_OFF)
-    return read_verdict(reply.text, may_cut=not reply.enforces_length)
+        raise InvalidAnswer(
+            "the answer was cut off before its end: raise max_tokens, or ask for less reasoning",
+            defect=Defect.CUT_OFF,
+        )
+    if reply.ending is Ending.BROKEN_OFF:
+        raise InvalidAnswer("the answer was broken off: its vendor calls it no end", defect=Defect.BROKEN_OFF)
+    require_whole_prompt(prompt, reply.usage)
+    return replace(read_verdict(reply.text, may_cut=not reply.enforces_length), log_odds_a=reply.log_odds_a)

@@ -1,7 +1,7 @@
 """Anthropic: the Messages API, live and in batches."""
 
 import httpx2
-from pydantic import Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from llm_provider.adapters.vendor_api.registration import (
@@ -19,7 +19,11 @@ class Settings(AccountSettings):
 
     model_config = SettingsConfigDict(env_prefix="LLM_PROVIDER_ANTHROPIC_")
 
-    api_key: SecretStr | None = Field(default=None, description="Key of an account at Anthropic.")
+    api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("LLM_PROVIDER_ANTHROPIC_API_KEY", "ANTHROPIC_API_KEY"),
+        description="Key of an account at Anthropic. ANTHROPIC_API_KEY is read as well.",
+    )
     url: str | None = Field(default=None, description="Another address than the vendor's: a proxy.")
 
 

@@ -7,19 +7,20 @@ no temperature any more; a model that still has one is called with the version b
 import json
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Final
+from typing import Final, Self
 
 import httpx2
 from event_contracts import JsonObject
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel, JsonValue, model_validator
 
 from llm_provider.adapters.vendor_api.answer_schema import PORTABLE_SCHEMA
 from llm_provider.adapters.vendor_api.connection import Connection, require_key
+from llm_provider.adapters.vendor_api.failures import ErrorObject, error_in_success
 from llm_provider.adapters.vendor_api.limit_headers import anthropic_limits
 from llm_provider.adapters.vendor_api.sections import Section, sections
 from llm_provider.adapters.vendor_api.unsupported import no_such_output, refuse_verbosity
-from llm_provider.adapters.vendor_api.wire_types import Tokens
-from llm_provider.domain.costs.usage import Usage
+from llm_provider.adapters.vendor_api.wire_types import CallId, Lenient, Tokens, counted
+from llm_provider.domain.costs.usage import UNKNOWN_USAGE, Usage
 from llm_provider.domain.requests.prompt import JudgeParameters
 from llm_provider.ports import Ending, JudgeCall, JudgeReply
 
@@ -30,51 +31,66 @@ VERSION_WITH_TEMPERATURE: Final = "2023-06-01"
 
 _TOOL: Final = "record_comparison"
 _ENDINGS: Final = {
+    "end_turn": Ending.COMPLETE,
+    "stop_sequence": Ending.COMPLETE,
+    "tool_use": Ending.COMPLETE,
     "max_tokens": Ending.CUT_OFF,
     "model_context_window_exceeded": Ending.CUT_OFF,
     "pause_turn": Ending.CUT_OFF,
     "refusal": Ending.REFUSAL,
 }
+"""An end that is not here is none: the answer was broken off."""
 
 
 class _Block(BaseModel):
-    type: str
-    text: str | None = None
+    type: Lenient[str] = None
+    text: Lenient[str] = None
     input: JsonValue = None
 
 
 class _CacheCreation(BaseModel):
-    ephemeral_1h_input_tokens: Tokens = 0
+    ephemeral_1h_input_tokens: Tokens = None
 
 
 class _OutputDetails(BaseModel):
-    thinking_tokens: Tokens = 0
+    thinking_tokens: Tokens = None
 
 
 class _Usage(BaseModel):
-    input_tokens: Tokens
-    output_tokens: Tokens
-    cache_read_input_tokens: Tokens = 0
-    cache_creation_input_tokens: Tokens = 0
-    cache_creation: _CacheCreation | None = None
-    output_tokens_details: _OutputDetails | None = None
+    input_tokens: Tokens = None
+    output_tokens: Tokens = None
+    cache_read_input_tokens: Tokens = None
+    cache_creation_input_tokens: Tokens = None
+    cache_creation: Lenient[_CacheCreation] = None
+    output_tokens_details: Lenient[_OutputDetails] = None
 
 
 class Message(BaseModel):
     """What a model answers, live or in a batch job."""
 
-    model: str
-    content: list[_Block]
-    stop_reason: str | None = None
-    usage: _Usage
+    model: CallId = None
+    content: str | list[_Block] | None = None
+    stop_reason: Lenient[str] = None
+    usage: Lenient[_Usage] = None
+    error: ErrorObject | str | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.error is None and (
+            self.content is None or (isinstance(self.content, str) and not self.stop_reason)
+        ):
+            raise ValueError("neither content with an end nor an error")
+        return self
 
     def reply(self) -> JudgeReply:
-        """The reply that this message is."""
+        """The reply that this message is; raises ``JudgeError`` for an error that comes with a status of success."""
+        if self.error is not None:
+            raise error_in_success(VENDOR, self.error)
         return JudgeReply(
             text=_text(self.content),
-            model=self.model,
+            model=self.model or "",
             usage=_read_usage(self.usage),
-            ending=_ENDINGS.get(self.stop_reason or "", Ending.COMPLETE),
+            ending=_ENDINGS.get(self.stop_reason or "", Ending.BROKEN_OFF),
         )
 
 
@@ -179,21 +195,25 @@ def _only_tool() -> JsonObject:
     return {"tools": [tool], "tool_choice": choice}
 
 
-def _text(content: list[_Block]) -> str:
+def _text(content: str | list[_Block] | None) -> str:
     """What was written: the tool's input where it was to be used, else the text; thoughts are left out."""
+    if content is None or isinstance(content, str):
+        return content or ""
     for block in content:
         if block.type == "tool_use":
             return json.dumps(block.input, ensure_ascii=False)
     return "".join(block.text or "" for block in content if block.type == "text")
 
 
-def _read_usage(usage: _Usage) -> Usage:
-    read, written = usage.cache_read_input_tokens, usage.cache_creation_input_tokens
-    return Usage(
+def _read_usage(usage: _Usage | None) -> Usage:
+    if usage is None or usage.input_tokens is None:
+        return UNKNOWN_USAGE
+    read, written = usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0
+    return counted(
         input=usage.input_tokens + read + written,
         output=usage.output_tokens,
         cache_read=read,
         cache_write=written,
-        cache_write_1h=usage.cache_creation.ephemeral_1h_input_tokens if usage.cache_creation else 0,
-        reasoning=usage.output_tokens_details.thinking_tokens if usage.output_tokens_details else 0,
+        cache_write_1h=usage.cache_creation.ephemeral_1h_input_tokens if usage.cache_creation else None,
+        reasoning=usage.output_tokens_details.thinking_tokens if usage.output_tokens_details else None,
     )

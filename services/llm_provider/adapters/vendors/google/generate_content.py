@@ -4,27 +4,37 @@ Request and answer as https://ai.google.dev/api/generate-content gives them (ver
 students write is kept in no log of the vendor's that a project may have switched on.
 """
 
-from typing import Final
+from typing import Final, Self
 
 import httpx2
 from event_contracts import JsonObject
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
 from pydantic.alias_generators import to_camel
 
 from llm_provider.adapters.vendor_api.answer_schema import PORTABLE_SCHEMA
 from llm_provider.adapters.vendor_api.connection import Connection, require_key
+from llm_provider.adapters.vendor_api.failures import ErrorObject, error_in_success
 from llm_provider.adapters.vendor_api.unsupported import no_such_output, refuse_verbosity
-from llm_provider.adapters.vendor_api.wire_types import CallId, Tokens
-from llm_provider.domain.costs.usage import Usage
+from llm_provider.adapters.vendor_api.wire_types import CallId, Lenient, Tokens, counted
+from llm_provider.domain.costs.usage import UNKNOWN_USAGE, Usage
 from llm_provider.domain.requests.prompt import JudgeParameters
 from llm_provider.ports import Ending, JudgeCall, JudgeReply
 
 VENDOR: Final = "Google"
 URL: Final = "https://generativelanguage.googleapis.com"
 
-_BLOCKED: Final = frozenset(
-    {"SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "ESCALATION"}
-)
+_ENDINGS: Final = {
+    "STOP": Ending.COMPLETE,
+    "MAX_TOKENS": Ending.CUT_OFF,
+    **dict.fromkeys(
+        (
+            *("SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"),
+            *("ESCALATION", "MODEL_ARMOR"),
+        ),
+        Ending.REFUSAL,
+    ),
+}
+"""An end that is not here is none: the answer was broken off (``OTHER``, ``MALFORMED_RESPONSE``)."""
 
 
 class _Wire(BaseModel):
@@ -32,44 +42,62 @@ class _Wire(BaseModel):
 
 
 class _Part(_Wire):
-    text: str = ""
-    thought: bool = False
+    text: Lenient[str] = None
+    thought: Lenient[bool] = None
 
 
 class _Content(_Wire):
-    parts: list[_Part] = []
+    parts: list[_Part] | None = None
 
 
 class _Candidate(_Wire):
-    content: _Content = _Content()
-    finish_reason: str | None = None
+    content: _Content | None = None
+    finish_reason: Lenient[str] = None
+
+    @property
+    def text(self) -> str:
+        parts = self.content.parts if self.content else None
+        return "".join(part.text or "" for part in parts or () if not part.thought)
 
 
 class _Feedback(_Wire):
-    block_reason: str | None = None
+    block_reason: Lenient[str] = None
 
 
 class _UsageMetadata(_Wire):
-    prompt_token_count: Tokens = 0
-    candidates_token_count: Tokens = 0
-    thoughts_token_count: Tokens = 0
-    cached_content_token_count: Tokens = 0
+    prompt_token_count: Tokens = None
+    candidates_token_count: Tokens = None
+    thoughts_token_count: Tokens = None
+    cached_content_token_count: Tokens = None
+    total_token_count: Tokens = None
 
 
 class Generated(_Wire):
     """What a model answers, live or in a batch job."""
 
-    candidates: list[_Candidate] = []
-    prompt_feedback: _Feedback = _Feedback()
-    usage_metadata: _UsageMetadata
-    model_version: str | None = None
+    candidates: list[_Candidate] | None = None
+    prompt_feedback: Lenient[_Feedback] = None
+    usage_metadata: Lenient[_UsageMetadata] = None
+    model_version: CallId = None
     response_id: CallId = None
+    error: ErrorObject | str | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.candidates is None and self.prompt_feedback is None and self.error is None:
+            raise ValueError("neither candidates nor a word on the prompt nor an error")
+        return self
 
     def reply(self, *, model: str) -> JudgeReply:
-        """The reply that this is; ``model`` was asked, and is named where the answer names none."""
+        """The reply that this is; ``model`` was asked, and is named where the answer names none.
+
+        Raises ``JudgeError`` for an error that comes with a status of success.
+        """
+        if self.error is not None:
+            raise error_in_success(VENDOR, self.error)
         written = self.candidates[0] if self.candidates else _Candidate()
         return JudgeReply(
-            text="".join(part.text for part in written.content.parts if not part.thought),
+            text=written.text,
             model=self.model_version or model,
             usage=_read_usage(self.usage_metadata),
             ending=self._ending(written.finish_reason),
@@ -77,10 +105,9 @@ class Generated(_Wire):
         )
 
     def _ending(self, reason: str | None) -> Ending:
-        if reason == "MAX_TOKENS":
-            return Ending.CUT_OFF
-        refused = self.prompt_feedback.block_reason is not None or reason in _BLOCKED
-        return Ending.REFUSAL if refused else Ending.COMPLETE
+        if self.prompt_feedback is not None and self.prompt_feedback.block_reason is not None:
+            return Ending.REFUSAL
+        return _ENDINGS.get(reason or "", Ending.BROKEN_OFF)
 
 
 class GoogleJudge:
@@ -148,10 +175,16 @@ def _thinking(effort: str) -> JsonObject:
     return {"thinkingBudget": 0} if effort == "none" else {"thinkingLevel": effort.upper()}
 
 
-def _read_usage(usage: _UsageMetadata) -> Usage:
-    return Usage(
+def _read_usage(usage: _UsageMetadata | None) -> Usage:
+    """Google leaves out what is 0: without an answer no count of one."""
+    if usage is None or usage.prompt_token_count is None:
+        return UNKNOWN_USAGE
+    if usage.candidates_token_count is None and usage.total_token_count is None:
+        return UNKNOWN_USAGE
+    thought = usage.thoughts_token_count or 0
+    return counted(
         input=usage.prompt_token_count,
-        output=usage.candidates_token_count + usage.thoughts_token_count,
+        output=(usage.candidates_token_count or 0) + thought,
         cache_read=usage.cached_content_token_count,
-        reasoning=usage.thoughts_token_count,
+        reasoning=thought,
     )

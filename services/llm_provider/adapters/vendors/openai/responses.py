@@ -14,13 +14,12 @@ from pydantic import BaseModel, JsonValue
 
 from llm_provider.adapters.vendor_api.answer_schema import PORTABLE_SCHEMA
 from llm_provider.adapters.vendor_api.connection import Connection, require_key
-from llm_provider.adapters.vendor_api.failures import VendorError, failure
+from llm_provider.adapters.vendor_api.failures import ErrorObject, error_in_success
 from llm_provider.adapters.vendor_api.limit_headers import openai_limits
 from llm_provider.adapters.vendor_api.sections import Section, sections
 from llm_provider.adapters.vendor_api.unsupported import no_such_output
-from llm_provider.adapters.vendor_api.wire_types import Tokens
-from llm_provider.domain.calls.errors import JudgeError
-from llm_provider.domain.costs.usage import Usage
+from llm_provider.adapters.vendor_api.wire_types import CallId, Lenient, Part, Tokens, counted, is_final
+from llm_provider.domain.costs.usage import UNKNOWN_USAGE, Usage
 from llm_provider.domain.requests.prompt import JudgeParameters
 from llm_provider.ports import Ending, JudgeCall, JudgeReply
 
@@ -28,72 +27,71 @@ VENDOR: Final = "OpenAI"
 URL: Final = "https://api.openai.com"
 
 _KEY_LENGTH: Final = 32
-_STATUS_OF_CODE: Final = {"rate_limit_exceeded": 429, "server_error": 500, "vector_store_timeout": 504}
-
-
-class _Content(BaseModel):
-    type: str
-    text: str | None = None
+_INCOMPLETE: Final = {
+    "max_output_tokens": Ending.CUT_OFF,
+    "max_tokens": Ending.CUT_OFF,
+    "content_filter": Ending.REFUSAL,
+}
 
 
 class _Item(BaseModel):
-    type: str
-    content: list[_Content] | None = None
+    type: Lenient[str] = None
+    phase: Lenient[str] = None
+    content: Lenient[list[Part]] = None
+
+    @property
+    def is_answer(self) -> bool:
+        return self.type == "message" and is_final(self.phase)
 
 
 class _InputDetails(BaseModel):
-    cached_tokens: Tokens = 0
-    cache_write_tokens: Tokens = 0
+    cached_tokens: Tokens = None
+    cache_write_tokens: Tokens = None
 
 
 class _OutputDetails(BaseModel):
-    reasoning_tokens: Tokens = 0
+    reasoning_tokens: Tokens = None
 
 
 class _Usage(BaseModel):
-    input_tokens: Tokens
-    output_tokens: Tokens
-    input_tokens_details: _InputDetails | None = None
-    output_tokens_details: _OutputDetails | None = None
+    input_tokens: Tokens = None
+    output_tokens: Tokens = None
+    input_tokens_details: Lenient[_InputDetails] = None
+    output_tokens_details: Lenient[_OutputDetails] = None
 
 
 class _Incomplete(BaseModel):
-    reason: str | None = None
-
-
-class _Error(BaseModel):
-    code: str | None = None
-    message: str = ""
+    reason: Lenient[str] = None
 
 
 class Response(BaseModel):
     """What a model answers, live or in a batch job."""
 
-    model: str
+    model: CallId = None
     status: str
     output: list[_Item]
-    error: _Error | None = None
-    incomplete_details: _Incomplete | None = None
-    usage: _Usage | None = None
+    error: ErrorObject | str | None = None
+    incomplete_details: Lenient[_Incomplete] = None
+    usage: Lenient[_Usage] = None
 
     def reply(self) -> JudgeReply:
         """The reply that this response is; raises ``JudgeError`` if the model failed to write one."""
-        if self.status == "failed":
-            raise _failed(self.error or _Error())
-        contents = [part for item in self.output if item.type == "message" for part in item.content or ()]
+        if self.status == "failed" or self.error is not None:
+            raise error_in_success(VENDOR, self.error or ErrorObject(code="unknown"))
+        contents = [part for item in self.output if item.is_answer for part in item.content or ()]
         refused = any(part.type == "refusal" for part in contents)
         return JudgeReply(
-            text="".join(part.text or "" for part in contents if part.type == "output_text"),
-            model=self.model,
+            text="".join(part.answer for part in contents),
+            model=self.model or "",
             usage=_read_usage(self.usage),
             ending=Ending.REFUSAL if refused else self._ending(),
         )
 
     def _ending(self) -> Ending:
-        if self.status != "incomplete":
+        if self.status == "completed":
             return Ending.COMPLETE
         reason = self.incomplete_details.reason if self.incomplete_details else None
-        return Ending.REFUSAL if reason == "content_filter" else Ending.CUT_OFF
+        return _INCOMPLETE.get(reason or "", Ending.BROKEN_OFF)
 
 
 class OpenAiJudge:
@@ -187,17 +185,12 @@ def _text_format(parameters: JudgeParameters) -> JsonObject:
     return text
 
 
-def _failed(error: _Error) -> JudgeError:
-    code = error.code or "unknown"
-    return failure(VENDOR, _STATUS_OF_CODE.get(code, 400), VendorError(codes=(code,), message=error.message))
-
-
 def _read_usage(usage: _Usage | None) -> Usage:
     if usage is None:
-        return Usage()
+        return UNKNOWN_USAGE
     read = usage.input_tokens_details or _InputDetails()
     written = usage.output_tokens_details or _OutputDetails()
-    return Usage(
+    return counted(
         input=usage.input_tokens,
         output=usage.output_tokens,
         cache_read=read.cached_tokens,

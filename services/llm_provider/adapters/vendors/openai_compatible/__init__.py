@@ -12,7 +12,7 @@ from llm_provider.adapters.vendor_api.registration import (
     VendorSettings,
     secret,
 )
-from llm_provider.adapters.vendors.openai_compatible.judge import OpenAiCompatibleJudge
+from llm_provider.adapters.vendors.openai_compatible.judge import OpenAiCompatibleJudge, TokensField
 
 
 class Settings(VendorSettings):
@@ -21,12 +21,19 @@ class Settings(VendorSettings):
     model_config = SettingsConfigDict(env_prefix="LLM_PROVIDER_OPENAI_COMPATIBLE_")
 
     url: str | None = Field(
-        default=None, description="Base URL of a self-hosted server, up to and including /v1."
+        default=None, description="Base URL of a self-hosted server, with or without /v1."
     )
     key: SecretStr | None = Field(default=None, description="Its key, if it wants one.")
     output: Literal["json_schema", "json_object_with_schema", "json_object", "prompt"] = Field(
         default="json_schema",
         description="How it is held to the answer's form; llama-cpp-python wants json_object_with_schema.",
+    )
+    token_probabilities: bool = Field(
+        default=False, description="Whether it gives the probabilities of tokens: vLLM, llama.cpp, Ollama do."
+    )
+    tokens_field: TokensField = Field(
+        default="max_tokens",
+        description="How it is told the longest answer: some take max_completion_tokens only.",
     )
 
 
@@ -35,7 +42,13 @@ def _connect(settings: Settings, client: httpx2.AsyncClient) -> ConnectedVendor 
         return None
     key = secret(settings.key)
     return ConnectedVendor(
-        judge=OpenAiCompatibleJudge(client, base_url=settings.url, api_key=key),
+        judge=OpenAiCompatibleJudge(
+            client,
+            base_url=settings.url,
+            api_key=key,
+            tokens_field=settings.tokens_field,
+            token_probabilities=settings.token_probabilities,
+        ),
         account=key,
         url=settings.url,
         structured_output=settings.output,

@@ -1,52 +1,81 @@
 """Any server that speaks OpenAI's chat completions protocol: a self-hosted model (vLLM, Ollama, llama.cpp).
 
-These servers write a grammar from the whole schema, so they are sent the whole schema.
+They are sent the schema in the words that every server takes: under ``strict`` some refuse a length.
 """
 
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
+from urllib.parse import urlsplit
 
 import httpx2
 from event_contracts import JsonObject
-from event_contracts.judging import ANSWER_SCHEMA
 
+from llm_provider.adapters.vendor_api.answer_schema import PORTABLE_SCHEMA
 from llm_provider.adapters.vendor_api.chat_completions import Completion, messages, response_format
 from llm_provider.adapters.vendor_api.connection import Connection, require_key
 from llm_provider.adapters.vendor_api.limit_headers import openai_limits
+from llm_provider.adapters.vendor_api.token_log_odds import TOP_K, log_odds_a
 from llm_provider.adapters.vendor_api.unsupported import refuse_verbosity
 from llm_provider.domain.requests.prompt import JudgeParameters
 from llm_provider.ports import JudgeCall, JudgeReply
 
 VENDOR: Final = "the model's server"
 
+TokensField = Literal["max_tokens", "max_completion_tokens"]
+"""How a server wants to be told the longest answer: newer OpenAI models, and those of Azure, take the second only."""
+
 
 class OpenAiCompatibleJudge:
     """Calls ``POST {base_url}/chat/completions``."""
 
-    def __init__(self, client: httpx2.AsyncClient, *, base_url: str, api_key: str | None) -> None:
+    def __init__(
+        self,
+        client: httpx2.AsyncClient,
+        *,
+        base_url: str,
+        api_key: str | None,
+        tokens_field: TokensField = "max_tokens",
+        token_probabilities: bool = False,
+    ) -> None:
+        self._token_probabilities = token_probabilities
+        self._tokens_field: TokensField = tokens_field
         self._connection = Connection(
             vendor=VENDOR,
             client=client,
-            base_url=base_url,
+            base_url=with_version(base_url),
             headers={} if api_key is None else {"authorization": f"Bearer {require_key(VENDOR, api_key)}"},
             read_limits=openai_limits,
         )
 
     async def judge(self, call: JudgeCall) -> JudgeReply:
-        answer = await self._connection.post("/chat/completions", completion_body(call))
+        body = completion_body(call, self._tokens_field)
+        if self._token_probabilities:
+            body |= {"logprobs": True, "top_logprobs": TOP_K}
+        answer = await self._connection.post("/chat/completions", body)
         completion = self._connection.parse(answer.content, Completion)
         reply = completion.reply(vendor=VENDOR, model=call.parameters.model)
-        return replace(reply, limits=self._connection.limits(answer))
+        said = log_odds_a(
+            completion.tokens,
+            constrained=call.parameters.structured_output != "prompt",
+            temperature=call.parameters.temperature,
+        )
+        return replace(reply, limits=self._connection.limits(answer), log_odds_a=said)
 
 
-def completion_body(call: JudgeCall) -> JsonObject:
+def with_version(base_url: str) -> str:
+    """The base URL with its version: ``http://127.0.0.1:8000`` means ``http://127.0.0.1:8000/v1``."""
+    url = base_url.rstrip("/")
+    return url if urlsplit(url).path else f"{url}/v1"
+
+
+def completion_body(call: JudgeCall, tokens_field: TokensField = "max_tokens") -> JsonObject:
     """The body of a chat completion; raises ``RequestRejected`` for a parameter that it has no place for."""
     parameters = call.parameters
     refuse_verbosity(VENDOR, parameters)
     body: JsonObject = {
         "model": parameters.model,
         "messages": messages(call.prompt),
-        "max_tokens": parameters.max_tokens,
+        tokens_field: parameters.max_tokens,
         **_response_format(parameters),
     }
     if parameters.temperature is not None:
@@ -59,6 +88,6 @@ def completion_body(call: JudgeCall) -> JsonObject:
 def _response_format(parameters: JudgeParameters) -> JsonObject:
     """As OpenAI has it, or as llama-cpp-python's server: that takes a schema with ``json_object`` and not otherwise."""
     if parameters.structured_output == "json_object_with_schema":
-        with_schema: JsonObject = {"type": "json_object", "schema": ANSWER_SCHEMA}
+        with_schema: JsonObject = {"type": "json_object", "schema": PORTABLE_SCHEMA}
         return {"response_format": with_schema}
-    return response_format(VENDOR, parameters, ANSWER_SCHEMA)
+    return response_format(VENDOR, parameters, PORTABLE_SCHEMA)

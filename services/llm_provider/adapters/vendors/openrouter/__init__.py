@@ -1,7 +1,7 @@
 """OpenRouter: chat completions of the models of many vendors."""
 
 import httpx2
-from pydantic import Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from llm_provider.adapters.vendor_api.registration import (
@@ -18,7 +18,11 @@ class Settings(AccountSettings):
 
     model_config = SettingsConfigDict(env_prefix="LLM_PROVIDER_OPENROUTER_")
 
-    api_key: SecretStr | None = Field(default=None, description="Key of an account at OpenRouter.")
+    api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("LLM_PROVIDER_OPENROUTER_API_KEY", "OPENROUTER_API_KEY"),
+        description="Key of an account at OpenRouter. OPENROUTER_API_KEY is read as well.",
+    )
     url: str | None = Field(default=None, description="Another address than the vendor's: a proxy.")
 
 

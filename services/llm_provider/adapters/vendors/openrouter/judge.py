@@ -4,6 +4,7 @@ Request and answer as https://openrouter.ai/docs/api-reference gives them. Only 
 every parameter of the request, and that do not collect what they are sent.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -15,8 +16,7 @@ from llm_provider.adapters.vendor_api.answer_schema import PORTABLE_SCHEMA
 from llm_provider.adapters.vendor_api.chat_completions import Completion, messages, response_format
 from llm_provider.adapters.vendor_api.connection import Connection, require_key
 from llm_provider.adapters.vendor_api.limit_headers import openai_limits
-from llm_provider.adapters.vendor_api.sections import Section, sections
-from llm_provider.domain.requests.prompt import Prompt
+from llm_provider.adapters.vendor_api.sections import Section, Ttl, sections
 from llm_provider.ports import JudgeCall, JudgeReply
 
 VENDOR: Final = "OpenRouter"
@@ -60,31 +60,40 @@ def routed_body(call: JudgeCall) -> JsonObject:
         body["reasoning"] = {"effort": parameters.reasoning_effort}
     if parameters.output_verbosity is not None:
         body["verbosity"] = parameters.output_verbosity
-    return {**body, **_caching(call.prompt)} if parameters.cache_breakpoints else body
+    return {**body, **_caching(call)} if parameters.cache_breakpoints else body
 
 
-def _caching(prompt: Prompt) -> JsonObject:
-    """Breakpoints in both dialects: OpenRouter hands each upstream provider the one that it knows."""
-    split = sections(prompt)
+def _caching(call: JudgeCall) -> JsonObject:
+    """Breakpoints as the vendor of the model has them: each dialect's fields go to its own vendor's models only."""
+    split = sections(call.prompt)
+    vendor = call.parameters.model.partition("/")[0]
+    marks, options = _MARKS.get(vendor, _ANTHROPIC)
     marked: list[JsonValue] = [
-        {"role": role, "content": _parts(section)}
+        {"role": role, "content": _parts(section, marks(section.ttl))}
         for role, section in (("system", split.system), ("user", split.user))
         if section.text
     ]
-    return {"messages": marked, "prompt_cache_options": {"mode": "explicit"}}
+    return {"messages": marked, **options}
 
 
-def _parts(section: Section) -> list[JsonValue]:
+def _anthropic_mark(ttl: Ttl) -> JsonObject:
+    return {"cache_control": {"type": "ephemeral", "ttl": ttl}}
+
+
+def _openai_mark(_: Ttl) -> JsonObject:
+    return {"prompt_cache_breakpoint": {"mode": "explicit"}}
+
+
+_Marks = tuple[Callable[[Ttl], JsonObject], JsonObject]
+_ANTHROPIC: Final[_Marks] = (_anthropic_mark, {})
+_OPENAI: Final[_Marks] = (_openai_mark, {"prompt_cache_options": {"mode": "explicit"}})
+_MARKS: Final[Mapping[str, _Marks]] = {"anthropic": _ANTHROPIC, "openai": _OPENAI}
+
+
+def _parts(section: Section, mark: JsonObject) -> list[JsonValue]:
     parts: list[JsonValue] = []
     if section.shared:
-        parts.append(
-            {
-                "type": "text",
-                "text": section.shared,
-                "cache_control": {"type": "ephemeral", "ttl": section.ttl},
-                "prompt_cache_breakpoint": {"mode": "explicit"},
-            }
-        )
+        parts.append({"type": "text", "text": section.shared, **mark})
     if section.own:
         parts.append({"type": "text", "text": section.own})
     return parts

@@ -35,6 +35,10 @@ class Settings(VendorSettings):
     malformed_rate: float = Field(
         default=0.0, ge=0, le=1, description="Share of its calls whose answer is no vote."
     )
+    margin_honesty: float = Field(
+        default=1.0, ge=0, le=1, description="Share of its margins that say how far ahead the winner is."
+    )
+    states_margin: bool = Field(default=True, description="Whether it says by how much the winner is better.")
     seed: int = Field(default=0, description="Another seed gives other draws.")
     input_price: Decimal = Field(
         default=Decimal(0), ge=0, description="US dollars per million tokens that it pretends to cost."
@@ -58,6 +62,8 @@ def _connect(settings: Settings, _: httpx2.AsyncClient) -> ConnectedVendor:
         failure_rate=settings.failure_rate,
         rate_limit_rate=settings.rate_limit_rate,
         malformed_rate=settings.malformed_rate,
+        margin_honesty=settings.margin_honesty,
+        states_margin=settings.states_margin,
         seed=settings.seed,
     )
     judge = SimulatedJudge(behaviour, qualities={} if file is None else read_qualities(file))

@@ -1,7 +1,9 @@
 """The simulated judge: it reads the two texts of a prompt as a model would, and answers as a model would.
 
 Each text has a quality in logits: from the quality file, by the text's hash, else from features of the text. The
-first essay wins with probability σ((q_A − q_B)/noise + position_bias). Every draw is made from a hash of seed,
+first essay wins with probability σ((q_A − q_B)/noise + position_bias): where the logit of that probability, less
+logistic noise, is x, the sign of x says who wins, and |x| by how much. An honest judge states that as its margin, a
+dishonest one a margin that means nothing. Every draw is made from a hash of seed,
 prompt and sample: the same prompt asked for the n-th time always gets the same answer, whatever else happens and
 in whatever order; whether a call fails depends on the attempt as well, so that a repeated attempt can succeed.
 """
@@ -13,13 +15,14 @@ import math
 import random
 import re
 import tomllib
+from bisect import bisect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 from event_contracts import ConfigurationError
-from event_contracts.judging import LABEL_A, LABEL_B, read_fenced_pair, text_sha256
+from event_contracts.judging import LABEL_A, LABEL_B, MARGINS, read_fenced_pair, text_sha256
 
 from llm_provider.domain.calls.errors import JudgeUnavailable, RateLimitReached, RequestRejected
 from llm_provider.domain.costs.usage import Usage
@@ -29,6 +32,10 @@ CHARACTERS_PER_TOKEN = 4
 RATE_LIMIT_DELAY = timedelta(milliseconds=200)
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _SENTENCE = re.compile(r"[.!?]+")
+
+_MARGIN_CUTS = (2.0, 5.0)
+"""Logits from which on a winner is clearly and far better; a few in ten of random pairs are beyond either."""
+_MARGIN_SHARES = (0.4, 0.4, 0.2)
 
 _STRONGER = (
     "develops its ideas further and stays closer to the task",
@@ -48,7 +55,11 @@ _WEAKER = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatedSettings:
-    """How the judge behaves; rates are probabilities a call, latency is in milliseconds."""
+    """How the judge behaves; rates are probabilities per call, latency is in milliseconds.
+
+    ``margin_honesty`` is the share of its margins that say how far ahead the winner is; the others are drawn at
+    random, in the shares that honest ones have.
+    """
 
     noise: float = 1.0
     position_bias: float = 0.0
@@ -56,6 +67,8 @@ class SimulatedSettings:
     failure_rate: float = 0.0
     rate_limit_rate: float = 0.0
     malformed_rate: float = 0.0
+    margin_honesty: float = 1.0
+    states_margin: bool = True
     seed: int = 0
 
 
@@ -102,14 +115,26 @@ class SimulatedJudge:
             raise RequestRejected(f"the simulated judge cannot find two essays: {error}") from error
         chance = _random(self._settings.seed, call, "vote", 0)
         p = self.p_first(text_a, text_b)
-        first_wins = chance.random() < p
+        drawn = chance.random()
+        first_wins = drawn < p
+        margin = (
+            {"margin": self._margin(call, _logit(p) - _logit(drawn))} if self._settings.states_margin else {}
+        )
         return json.dumps(
             {
                 "winner": LABEL_A if first_wins else LABEL_B,
+                **margin,
                 "justification": _justification(first_wins, chance),
                 "confidence": 1 + min(4, int(abs(p - 0.5) * 10)),
             }
         )
+
+    def _margin(self, call: JudgeCall, lead: float) -> str:
+        """What it says of a lead of ``lead`` logits, or, where it is not honest, of any lead."""
+        draws = _random(self._settings.seed, call, "margin", 0)
+        if draws.random() < self._settings.margin_honesty:
+            return MARGINS[bisect(_MARGIN_CUTS, abs(lead))]
+        return draws.choices(MARGINS, _MARGIN_SHARES)[0]
 
 
 def read_qualities(path: Path) -> Mapping[str, float]:
@@ -140,6 +165,11 @@ def feature_quality(text: str) -> float:
         + 0.08 * (spread - 6)
         + 0.3 * math.log(len(words) / 250)
     )
+
+
+def _logit(p: float) -> float:
+    bounded = min(max(p, 1e-12), 1 - 1e-12)
+    return math.log(bounded / (1 - bounded))
 
 
 def _random(seed: int, call: JudgeCall, purpose: str, number: int) -> random.Random:

@@ -25,7 +25,11 @@ _TYPES: Final = {
     504: "timeout_error",
     529: "overloaded_error",
 }
-_STOP: Final = {Ending.CUT_OFF: "max_tokens", Ending.REFUSAL: "refusal"}
+_STOP: Final = {
+    Ending.CUT_OFF: "max_tokens",
+    Ending.REFUSAL: "refusal",
+    Ending.BROKEN_OFF: "pause_turn",
+}
 
 
 class Anthropic:

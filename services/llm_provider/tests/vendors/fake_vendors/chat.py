@@ -16,7 +16,12 @@ from llm_provider.tests.vendors.fake_vendors.dialect import (
 )
 from llm_provider.tests.vendors.fake_vendors.scenario import KEY, Answer, Failure, Received
 
-_REASONS: Final = {Ending.COMPLETE: "stop", Ending.CUT_OFF: "length", Ending.REFUSAL: "content_filter"}
+_REASONS: Final = {
+    Ending.COMPLETE: "stop",
+    Ending.CUT_OFF: "length",
+    Ending.REFUSAL: "content_filter",
+    Ending.BROKEN_OFF: "function_call",
+}
 
 
 class SelfHosted:

@@ -22,7 +22,12 @@ STATUS: Final = {
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
 }
-_REASONS: Final = {Ending.COMPLETE: "STOP", Ending.CUT_OFF: "MAX_TOKENS", Ending.REFUSAL: "SAFETY"}
+_REASONS: Final = {
+    Ending.COMPLETE: "STOP",
+    Ending.CUT_OFF: "MAX_TOKENS",
+    Ending.REFUSAL: "SAFETY",
+    Ending.BROKEN_OFF: "OTHER",
+}
 _RPC: Final = "type.googleapis.com/google.rpc"
 
 

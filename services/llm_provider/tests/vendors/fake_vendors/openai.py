@@ -1,6 +1,7 @@
 """OpenAI as it speaks: Responses, files and batches."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from event_contracts import JsonObject
 from llm_provider.domain.costs.usage import Usage
@@ -9,6 +10,8 @@ from llm_provider.ports import Ending
 from llm_provider.tests.vendors.fake_vendors.dialect import new_id, now, openai_error, openai_limit_headers
 from llm_provider.tests.vendors.fake_vendors.scenario import KEY, Answer, Failure, Received
 from pydantic import JsonValue
+
+_STATUS: Final = {Ending.CUT_OFF: "incomplete", Ending.BROKEN_OFF: "cancelled"}
 
 
 class OpenAi:
@@ -29,7 +32,7 @@ class OpenAi:
             "id": new_id("resp_"),
             "object": "response",
             "created_at": int(now().timestamp()),
-            "status": "incomplete" if cut_off else "completed",
+            "status": _STATUS.get(answer.ending, "completed"),
             "error": None,
             "incomplete_details": {"reason": "max_output_tokens"} if cut_off else None,
             "instructions": None,
