@@ -15,6 +15,8 @@ from batch_runner.interrupting import STOP_SIGNALS, run_until_interrupted
 from batch_runner.running import new_batch_id, report_run, reporting_errors, run_assignment
 from rich.console import Console
 
+from suite.deployment.commands import deployment_app
+from suite.doctor.commands import doctor
 from suite.models.commands import models_app
 from suite.stack.options import DEFAULT_DATA, DEFAULT_PROVIDER, Ports, StackOptions
 from suite.stack.running import embedded_stack
@@ -30,6 +32,8 @@ app = typer.Typer(
     help="The comparative judgement suite on one machine: no Docker, no keys.",
 )
 app.add_typer(models_app, name="models")
+app.add_typer(deployment_app, name="deployment")
+app.command()(doctor)
 console = Console()
 errors = Console(stderr=True)
 
@@ -60,7 +64,8 @@ async def _demo(data: Path) -> None:
 def up(
     data: Data = DEFAULT_DATA,
     provider: Annotated[
-        str, typer.Option(help="Provider that judges where a request names none.")
+        str,
+        typer.Option(envvar="DEFAULT_PROVIDER", help="Provider that judges where a request names none."),
     ] = DEFAULT_PROVIDER,
     model: Annotated[
         str | None,
