@@ -14,7 +14,7 @@ from cj_assessment.adapters.content import ExternalContent, OwnContent
 from cj_assessment.adapters.judge_catalogue import ManifestJudges, SimulatedPrice
 from cj_assessment.adapters.llm_provider_client import LlmProviderClient
 from cj_assessment.adapters.postgres import postgres_store
-from cj_assessment.adapters.result_metrics import ResultMetrics
+from cj_assessment.adapters.result_metrics import PromptMetrics, ResultMetrics
 from cj_assessment.domain.batch import Defaults, TextRules
 from cj_assessment.domain.comparison import AttemptPolicy
 from cj_assessment.domain.deciding import DecisionRules
@@ -23,6 +23,7 @@ from cj_assessment.ports import (
     ContentStore,
     JudgeCatalogue,
     LlmProvider,
+    PromptWatcher,
     ResultWatcher,
     Store,
 )
@@ -93,6 +94,10 @@ class AdapterProvider(Provider):
     @provide
     def watcher(self, metrics: ServiceMetrics) -> ResultWatcher:
         return ResultMetrics(metrics.registry)
+
+    @provide
+    def prompt_watcher(self, metrics: ServiceMetrics) -> PromptWatcher:
+        return PromptMetrics(metrics.registry)
 
     @provide
     def retry_rules(self) -> RetryRules:

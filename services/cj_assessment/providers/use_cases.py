@@ -11,6 +11,7 @@ from cj_assessment.ports import (
     ContentStore,
     JudgeCatalogue,
     LlmProvider,
+    PromptWatcher,
     ResultWatcher,
     Store,
 )
@@ -110,6 +111,7 @@ class UseCaseProvider(Provider):
         judges: JudgeCatalogue,
         rules: TextRules,
         patience: ContentPatience,
+        watcher: PromptWatcher,
         advance: AdvanceWakeup,
         changes: Changes,
     ) -> PrepareBatch:
@@ -119,6 +121,7 @@ class UseCaseProvider(Provider):
             judges=judges,
             rules=rules,
             patience=patience,
+            watcher=watcher,
             wake_advance=changes.and_wake(advance.wake),
         )
 

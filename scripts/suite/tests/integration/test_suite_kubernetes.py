@@ -23,16 +23,19 @@ from suite.installed import SERVICES, InstalledService
 FOLDER: Final = Path(__file__).parents[4] / "documentation" / "operations" / "kubernetes"
 KEDA: Final = "github.com/kedacore/keda/v2@v2.17.2"
 VERSIONS: Final = ("1.31", "1.34")
-MANIFESTS: Final = [
-    pytest.param(manifest, id=f"{path.stem}-{manifest['kind']}-{manifest['metadata']['name']}")
+MANIFESTS: Final[list[dict[str, Any]]] = [
+    manifest
     for path in sorted(FOLDER.glob("*.yaml"))
     for manifest in yaml.safe_load_all(path.read_text("utf-8"))
 ]
-BY_KIND: Final = [parameter.values[0] for parameter in MANIFESTS]
+
+
+def named(manifest: dict[str, Any]) -> str:
+    return f"{manifest['kind']}-{manifest['metadata']['name']}"
 
 
 def of_kind(kind: str) -> dict[str, Any]:
-    return {one["metadata"]["name"]: one for one in BY_KIND if one["kind"] == kind}
+    return {one["metadata"]["name"]: one for one in MANIFESTS if one["kind"] == kind}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +66,7 @@ def strict(schema: Any) -> Any:
     return closed
 
 
-@pytest.mark.parametrize("manifest", MANIFESTS)
+@pytest.mark.parametrize("manifest", MANIFESTS, ids=named)
 def test_a_manifest_fits_its_published_schema(
     manifest: dict[str, Any], request: pytest.FixtureRequest
 ) -> None:
@@ -78,7 +81,7 @@ def test_a_manifest_fits_its_published_schema(
 
 
 def test_a_misspelt_field_would_be_found(keda_schemas: dict[str, Any]) -> None:
-    scaled = next(one for one in BY_KIND if one["kind"] == "ScaledObject")
+    scaled = next(one for one in MANIFESTS if one["kind"] == "ScaledObject")
     misspelt = {**scaled, "spec": {**scaled["spec"], "maxReplicas": 3}}
 
     assert list(Draft202012Validator(strict(keda_schemas["ScaledObject"])).iter_errors(misspelt))
