@@ -6,9 +6,9 @@ PYTHON ?= python3
 PDM_VERSION := 2.29.3
 PDM := .cache/pdm/bin/pdm
 READY := .venv/.ready
-WORKERS ?= 2
+WORKERS ?= 3
 
-.PHONY: help setup demo test check generate secrets up doctor down clean bench-judging bench-measurement bench-pipeline bench-provider chaos test-local-llm
+.PHONY: help setup demo test check generate secrets up doctor down clean bench-conductor bench-judging bench-measurement bench-memory bench-pipeline bench-provider chaos test-local-llm
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -34,7 +34,7 @@ demo: $(READY)  ## assess the sample assignment with the simulated judge: no Doc
 	@exec .venv/bin/cj-suite demo
 
 test: $(READY)  ## run every test, on real PostgreSQL and Kafka
-	@.venv/bin/pytest -n $(WORKERS)
+	@.venv/bin/pytest -n $(WORKERS) --dist worksteal
 
 test-local-llm: $(READY)  ## a small real model judges a batch on this machine; builds llama.cpp once (some minutes)
 	@CJ_LOCAL_LLM=1 .venv/bin/pytest services/llm_provider/tests/integration/test_llm_provider_local_llm.py
@@ -59,13 +59,19 @@ secrets:  ## print fresh secrets for .env; `make up` makes .env by itself where 
 		print("CALLBACK_SIGNING_SECRET=whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()); \
 		print("GRAFANA_ADMIN_PASSWORD=" + secrets.token_urlsafe(24))'
 
+bench-conductor: $(READY)  ## define calls of the Batch Conductor beside GET /healthz, at 64 connections
+	@.venv/bin/python -m suite.benchmarks.conductor
+
 bench-measurement: $(READY)  ## time and accuracy of the fit beside choix, evalica and scikit-learn
 	@.venv/bin/python -m suite.benchmarks.measurement
 
-bench-judging: $(READY)  ## comparisons an essay needs when judges say by how much, in simulated batches
+bench-judging: $(READY)  ## comparisons per essay that are needed when judges say by how much, in simulated batches
 	@.venv/bin/python -m suite.benchmarks.judging
 
-bench-pipeline: $(READY)  ## comparisons a second through both services, Kafka and PostgreSQL, beside the bare floor
+bench-memory: $(READY)  ## peak memory of the services while 2,000 long essays are assessed, in one batch and in 64
+	@.venv/bin/python -m suite.benchmarks.memory
+
+bench-pipeline: $(READY)  ## comparisons per second through both services, Kafka and PostgreSQL, beside the bare floor
 	@.venv/bin/python -m suite.benchmarks.pipeline
 
 bench-provider: $(READY)  ## use of a vendor's rate limits, and the gateway's overhead

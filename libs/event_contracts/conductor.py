@@ -14,7 +14,21 @@ from event_contracts.base import (
     SystemProcessingMetadata,
     WireModel,
 )
-from event_contracts.fields import MAX_ESSAYS_PER_BATCH, Count, Identifier, JsonObject, Name, UtcDatetime
+from event_contracts.fields import (
+    MAX_ESSAYS_PER_BATCH,
+    Count,
+    Flag,
+    Identifier,
+    JsonObject,
+    Name,
+    Text,
+    UtcDatetime,
+)
+
+PipelineLabel = Annotated[Name, Field(max_length=100)]
+"""The name of a pipeline; which ones there are is a matter of the conductor's rules."""
+
+_MAX_GATES = 16
 
 
 class PhaseName(StrEnum):
@@ -63,13 +77,67 @@ class PhaseSkippedV1(WireModel):
     metadata: SystemProcessingMetadata
 
 
+class GateVerdict(StrEnum):
+    """What a gate says: the batch may pass, it may not, or the fact cannot be learnt now."""
+
+    OPEN = "open"
+    BLOCKED = "blocked"
+    NOT_EVALUATED = "not_evaluated"
+
+
+class PhaseOutcome(StrEnum):
+    """How a phase ended."""
+
+    COMPLETED_SUCCESSFULLY = "completed_successfully"
+    COMPLETED_WITH_FAILURES = "completed_with_failures"
+    FAILED = "failed"
+
+
 class PipelineRequest(WireModel):
-    """POST /internal/v1/pipelines/define."""
+    """POST /internal/v1/pipelines/define and /internal/v1/pipelines/validate."""
 
     batch_id: Identifier
-    requested_pipeline: PhaseName
+    requested_pipeline: PipelineLabel
     correlation_id: Annotated[Name, Field(max_length=100)]
     batch_metadata: JsonObject | None = None
+
+
+class PlannedPhase(WireModel):
+    """A phase that is still to be run: who runs it, on which event, and whose results it reads."""
+
+    phase_name: PhaseName
+    service_name: Name
+    event_type: Name
+    event_data_model: Name
+    depends_on: Annotated[tuple[PhaseName, ...], Field(max_length=len(PhaseName))]
+
+
+class SkippedPhase(WireModel):
+    """A phase that is not run again, and why."""
+
+    phase_name: PhaseName
+    reason: Name
+
+
+class GateReport(WireModel):
+    """What one gate says about a batch, and what would open it; `phases` stand behind it."""
+
+    gate: Name
+    verdict: GateVerdict
+    phases: Annotated[tuple[PhaseName, ...], Field(max_length=len(PhaseName))]
+    reason: Text = ""
+    what_to_do: Text = ""
+
+
+class PipelineDetails(WireModel):
+    """What an answer consists of; `plan_id` is the same for the same question with the same state."""
+
+    plan_id: UUID
+    requested_pipeline: PipelineLabel
+    phases: Annotated[tuple[PlannedPhase, ...], Field(max_length=len(PhaseName))]
+    skipped_phases: Annotated[tuple[SkippedPhase, ...], Field(max_length=len(PhaseName))]
+    excluded_essay_ids: EssayIds
+    gates: Annotated[tuple[GateReport, ...], Field(max_length=_MAX_GATES)]
 
 
 class PipelineResolution(WireModel):
@@ -77,7 +145,27 @@ class PipelineResolution(WireModel):
 
     batch_id: Identifier
     final_pipeline: Annotated[tuple[PhaseName, ...], Field(max_length=len(PhaseName))]
-    analysis_summary: JsonObject = Field(default_factory=dict)
+    analysis_summary: Text
+    details: PipelineDetails | None = None
+
+
+class PipelineValidation(WireModel):
+    """What `define` would answer now; asking plans, announces and keeps nothing."""
+
+    batch_id: Identifier
+    valid: Flag
+    final_pipeline: Annotated[tuple[PhaseName, ...], Field(max_length=len(PhaseName))]
+    analysis_summary: Text
+    details: PipelineDetails
+
+
+class PhaseCompletion(WireModel):
+    """POST /internal/v1/phases/complete: a phase ended now, or at `completed_at`."""
+
+    batch_id: Identifier
+    phase_name: PhaseName
+    success: Flag
+    completed_at: UtcDatetime | None = None
 
 
 class PhaseProgress(WireModel):
@@ -85,10 +173,13 @@ class PhaseProgress(WireModel):
 
     phase_name: PhaseName
     status: ProcessingStage
+    outcome: PhaseOutcome | None = None
     expected: Count | None = None
     succeeded: Count = 0
     failed: Count = 0
     skipped: Count = 0
+    failed_essay_ids: EssayIds = ()
+    skipped_essay_ids: EssayIds = ()
     updated_at: UtcDatetime | None = None
 
 

@@ -120,7 +120,7 @@ _STATUSES: Final[Mapping[int, frozenset[ErrorCode]]] = {
     401: frozenset({ErrorCode.AUTHENTICATION_ERROR}),
     403: frozenset({ErrorCode.AUTHORIZATION_ERROR}),
     404: frozenset({ErrorCode.RESOURCE_NOT_FOUND}),
-    409: frozenset({ErrorCode.INVALID_REQUEST, ErrorCode.BCS_PIPELINE_COMPATIBILITY_FAILED}),
+    409: frozenset({ErrorCode.INVALID_REQUEST}),
     422: frozenset(
         {
             ErrorCode.VALIDATION_ERROR,
@@ -133,6 +133,7 @@ _STATUSES: Final[Mapping[int, frozenset[ErrorCode]]] = {
             ErrorCode.LLM_INVALID_CALLBACK_TOPIC,
             ErrorCode.LLM_COST_LIMIT_EXCEEDED,
             ErrorCode.BCS_PIPELINE_DEPENDENCY_RESOLUTION_FAILED,
+            ErrorCode.BCS_PIPELINE_COMPATIBILITY_FAILED,
             ErrorCode.EMPTY_CONTENT,
             ErrorCode.CONTENT_TOO_SHORT,
             ErrorCode.CONTENT_TOO_LONG,

@@ -29,6 +29,9 @@ ANSWER_SCHEMA: Final[JsonObject] = {
 }
 """JSON Schema of a judge's answer; anything else is rejected, never repaired."""
 
+MAX_SCHEMA_TOKENS: Final = 2_000
+"""Tokens that a vendor adds to a prompt to describe the answer's schema, at most."""
+
 _OPENING = re.compile(r"<essay_([ab])_([0-9a-f]{16})>\n")
 _CLOSING = re.compile(r"\n</essay_([ab]_[0-9a-f]{16})>")
 

@@ -15,7 +15,13 @@ from event_contracts.cj_http import (
     ComparisonPage,
     ContentStored,
 )
-from event_contracts.conductor import BatchPhases, PipelineRequest, PipelineResolution
+from event_contracts.conductor import (
+    BatchPhases,
+    PhaseCompletion,
+    PipelineRequest,
+    PipelineResolution,
+    PipelineValidation,
+)
 from event_contracts.envelope import envelope_type
 from event_contracts.errors import ErrorBody
 from event_contracts.llm import (
@@ -42,8 +48,10 @@ HTTP_PAYLOADS: Final[tuple[type[BaseModel], ...]] = (
     ComparisonRequest,
     ContentStored,
     ErrorBody,
+    PhaseCompletion,
     PipelineRequest,
     PipelineResolution,
+    PipelineValidation,
     RequestStatus,
 )
 """Bodies of requests and answers; the events' envelopes are bodies too (assessments and callbacks)."""

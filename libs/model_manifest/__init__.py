@@ -9,7 +9,7 @@ from model_manifest.manifest import (
     retiring_within,
 )
 from model_manifest.model import ANY_MODEL, Limits, Model, NoReasoning, ReviewedPrice
-from model_manifest.pricing import Price, TokenCounts, preload, price
+from model_manifest.pricing import Price, SimulatedPrice, TokenCounts, preload, price
 from model_manifest.provider_name import ProviderName
 from model_manifest.resolving import ResolvedModel, validate_llm_overrides
 
@@ -23,6 +23,7 @@ __all__ = [
     "ResolvedModel",
     "Retirement",
     "ReviewedPrice",
+    "SimulatedPrice",
     "TokenCounts",
     "default_model",
     "get_model",

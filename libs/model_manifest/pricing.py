@@ -29,6 +29,18 @@ class TokenCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedPrice:
+    """What the simulated judge pretends to cost, in US dollars per million tokens."""
+
+    input: Decimal = Decimal(0)
+    output: Decimal = Decimal(0)
+
+    def of(self, usage: TokenCounts) -> Decimal:
+        """The price of one call in US dollars."""
+        return (self.input * usage.input + self.output * usage.output) / 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
     """US dollars, and the price list that they come from; None is not known, and ``warning`` says why."""
 

@@ -14,8 +14,11 @@ from service_kit.callbacks.policy import callback_client
 from service_kit.callbacks.relay import CallbackRelay, CallbackSender
 from service_kit.callbacks.webhooks import CallbackPolicy, WebhookSigner
 from service_kit.http.authentication import AdministratorsOnly, KeySource, PublishedKeys, SharedSecret
+from service_kit.http.certificates import trusted_certificates
+from service_kit.http.given_up import GivenUpActions, given_up_api
 from service_kit.http.operations import Check
 from service_kit.http.set_aside import Gate, Reopen, SetAsideActions, set_aside_api
+from service_kit.messaging.bus_relay import NAME as OUTBOX_RELAY
 from service_kit.messaging.bus_relay import OutboxRelay
 from service_kit.messaging.event_bus import EventBus, KafkaEventBus
 from service_kit.running import BackgroundLoop
@@ -78,7 +81,16 @@ def administration_api(
     """The routes for administrators that every service has; none where nobody's token can be checked."""
     if gate is None:
         return ()
-    return (set_aside_api(SetAsideActions(database=database, reopen=reopen, gate=gate)),)
+    # A message that a relay has set aside stands for nothing that was ended: it is taken again by itself.
+    reopeners = {OUTBOX_RELAY: _nothing_was_ended, **reopen}
+    return (
+        set_aside_api(SetAsideActions(database=database, reopen=reopeners, gate=gate)),
+        given_up_api(GivenUpActions(database=database, gate=gate)),
+    )
+
+
+async def _nothing_was_ended(_item: str) -> bool:
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +140,7 @@ class InfrastructureProvider(Provider):
 
     @provide
     async def http_client(self) -> AsyncIterator[httpx2.AsyncClient]:
-        async with httpx2.AsyncClient() as client:
+        async with httpx2.AsyncClient(verify=trusted_certificates()) as client:
             yield client
 
     @provide

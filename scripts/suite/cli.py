@@ -15,9 +15,11 @@ from batch_runner.interrupting import STOP_SIGNALS, run_until_interrupted
 from batch_runner.running import new_batch_id, report_run, reporting_errors, run_assignment
 from rich.console import Console
 
+from suite.dead_letters.commands import dlq_app
 from suite.deployment.commands import deployment_app
 from suite.doctor.commands import doctor
 from suite.models.commands import models_app
+from suite.pipeline_rules import pipelines_app
 from suite.stack.options import DEFAULT_DATA, DEFAULT_PROVIDER, Ports, StackOptions
 from suite.stack.running import embedded_stack
 
@@ -34,6 +36,8 @@ app = typer.Typer(
 app.add_typer(models_app, name="models")
 app.add_typer(deployment_app, name="deployment")
 app.command()(doctor)
+app.add_typer(dlq_app, name="dlq")
+app.add_typer(pipelines_app, name="pipelines")
 console = Console()
 errors = Console(stderr=True)
 

@@ -1,13 +1,16 @@
 """What the use cases need from outside, one Protocol each."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager
+from decimal import Decimal
 from typing import Any, Protocol
 from uuid import UUID
 
-from event_contracts import EventEnvelope, PhaseName, PhaseProgress
+from event_contracts import EventEnvelope, PhaseName
 
+from batch_conductor.domain.gates import GateResult
 from batch_conductor.domain.outcome import EssayReport, PhaseReport
+from batch_conductor.domain.phases import BatchRecord
 from batch_conductor.domain.pipeline import BatchId
 from batch_conductor.domain.plan import Plan
 
@@ -31,20 +34,24 @@ class Transaction(Protocol):
         """Keep the newest report of every essay in every phase, in whatever order they come."""
         ...
 
-    async def completed_phases(self, batch_id: BatchId) -> Set[PhaseName]:
-        """Phases whose newest report says that they are completed."""
+    async def batches(self, batch_ids: Sequence[BatchId]) -> Mapping[BatchId, BatchRecord]:
+        """What is on record of each batch; of one that nobody has spoken of, an empty record."""
         ...
 
-    async def phases(self, batch_id: BatchId) -> Sequence[PhaseProgress]:
-        """Every phase of a batch that is planned or reported, in the order of ``PhaseName``."""
+    async def planned_phases(self, batch_id: BatchId) -> Set[PhaseName]:
+        """Phases that a granted plan of the batch has left to run."""
         ...
 
-    async def add_plan(self, plan: Plan) -> None:
-        """Keep what was asked and what was answered."""
+    async def tell_essay_counts(self, counts: Mapping[BatchId, int]) -> None:
+        """Keep how many essays each batch has, as its caller says."""
         ...
 
-    async def first_skips(self, plan: Plan) -> Sequence[PhaseName]:
-        """Record the plan's skipped phases; return those new to its batch and correlation id."""
+    async def add_plans(self, plans: Sequence[Plan]) -> None:
+        """Keep what was asked and what was answered, once for each plan id."""
+        ...
+
+    async def first_skips(self, plans: Sequence[Plan]) -> Set[tuple[BatchId, UUID, PhaseName]]:
+        """Record the plans' skipped phases; return those new to their batch and correlation id."""
         ...
 
 
@@ -53,4 +60,48 @@ class Store(Protocol):
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a unit of work: committed at the end, rolled back on any error."""
+        ...
+
+
+class Facts(Protocol):
+    """What other services know of a batch; each question raises ``FactUnknown`` when it cannot be answered now."""
+
+    async def has_text(self, storage_id: str) -> bool:
+        """Whether the content store has a text."""
+        ...
+
+    async def has_prompt(self, assignment_id: str) -> bool:
+        """Whether an assignment has a student prompt."""
+        ...
+
+    async def has_anchors(self, assignment_id: str) -> bool:
+        """Whether essays with known grades are registered for an assignment."""
+        ...
+
+    async def spent_usd(self, batch_id: BatchId) -> Decimal:
+        """What the batch's judgements have cost so far."""
+        ...
+
+
+class Watcher(Protocol):
+    """Shows operators what the service does."""
+
+    def watch_resolution(self, *, pipeline: str, outcome: str, seconds: float) -> None:
+        """A call was answered: defined, blocked, not_evaluated or refused."""
+        ...
+
+    def watch_gate(self, result: GateResult, *, seconds: float) -> None:
+        """A gate was evaluated."""
+        ...
+
+    def watch_block(self, result: GateResult, *, pipeline: str) -> None:
+        """A gate has blocked a call."""
+        ...
+
+    def watch_event(self, event: EventEnvelope[Any], *, outcome: str) -> None:
+        """An event was recorded, repeated or refused."""
+        ...
+
+    def watch_lag(self, report: PhaseReport) -> None:
+        """A phase's report is on record now."""
         ...

@@ -11,6 +11,8 @@ from functools import cache
 import httpx2
 from event_contracts import ConfigurationError, InvalidCallback
 
+from service_kit.http.certificates import trusted_certificates
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -83,7 +85,9 @@ class PinnedTransport(httpx2.AsyncBaseTransport):
     def __init__(self, policy: CallbackPolicy, *, ssl_context: ssl.SSLContext | None = None) -> None:
         self._policy = policy
         self._plain = httpx2.AsyncHTTPTransport(
-            verify=ssl_context or True, trust_env=False, limits=httpx2.Limits(max_keepalive_connections=0)
+            verify=ssl_context or trusted_certificates(),
+            trust_env=False,
+            limits=httpx2.Limits(max_keepalive_connections=0),
         )
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:

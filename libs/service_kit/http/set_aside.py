@@ -21,6 +21,8 @@ from quart import Blueprint, g, request
 from quart_schema import document_response, validate_querystring
 
 from service_kit.http.bodies import answers
+from service_kit.messaging.bus_relay import NAME as OUTBOX_RELAY
+from service_kit.messaging.given_up import drop_unsendable
 from service_kit.storage.database import Database
 from service_kit.work.failed_items import FailedItem, list_set_aside, set_aside_item, take_back
 
@@ -101,14 +103,34 @@ def set_aside_api(actions: SetAsideActions) -> Blueprint:
         """Have an item tried again, with all its attempts; correct what it failed for first."""
         return _view(await _replay(actions, worker, item))
 
+    @blueprint.delete("/<worker>/<item>")
+    @answers(SetAsideItem)
+    @document_response(ErrorBody, 401)
+    @document_response(ErrorBody, 403)
+    @document_response(ErrorBody, 404)
+    async def drop(worker: str, item: str) -> SetAsideItem:
+        """Take an item off the list; what it stood for has ended, and stays as it is."""
+        async with actions.database.transaction() as connection:
+            found = await take_back(connection, worker=worker, item=item)
+            if found is None:
+                raise _unknown(worker, item)
+            if worker == OUTBOX_RELAY:
+                await drop_unsendable(connection, item)
+        log.warning("item.dropped", worker=worker, item=item, by=g.administrator)
+        return _view(found)
+
     return blueprint
+
+
+def _unknown(worker: str, item: str) -> NotFound:
+    return NotFound(f"worker {worker!r} has set no item {item!r} aside: see GET /admin/v1/set-aside")
 
 
 async def _replay(actions: SetAsideActions, worker: str, item: str) -> FailedItem:
     async with actions.database.transaction() as connection:
         found = await set_aside_item(connection, worker=worker, item=item)
     if found is None:
-        raise NotFound(f"worker {worker!r} has set no item {item!r} aside: see GET /admin/v1/set-aside")
+        raise _unknown(worker, item)
     # Reopened before it is taken back: a crash in between leaves it listed, and replaying it again does the same.
     if worker not in actions.reopen or not await actions.reopen[worker](item):
         raise Conflict(f"items of worker {worker!r} in this state cannot be replayed: send the work again")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from batch_conductor.adapters.pipelines_file import pipelines_schema
 from event_contracts import asyncapi_document, json_schemas
 from typer import Typer
 
@@ -50,6 +51,7 @@ def check_generated(programs: Programs, *, root: Path = ROOT) -> list[Path]:
 def generated_files(programs: Programs) -> dict[Path, str]:
     """The text of every generated file, by its path in the repository."""
     files = {SCHEMAS / f"{name}.json": _json(schema) for name, schema in json_schemas().items()}
+    files[SCHEMAS / "pipelines.json"] = _json(pipelines_schema())
     files[SCHEMAS / "asyncapi.json"] = _json(asyncapi_document(version=VERSION))
     for service, document in asyncio.run(openapi_documents()).items():
         files[SCHEMAS / f"openapi/{service}.json"] = _json(document)

@@ -31,7 +31,9 @@ async def openapi_documents() -> dict[str, Mapping[str, Any]]:
     # A service describes its administrators' routes only where their tokens can be checked.
     provider = llm_provider.settings.Settings(**common, jwt_secret=_SECRET)
     services = [
-        await batch_conductor.main.assemble(batch_conductor.settings.Settings(**common), bus=bus),
+        await batch_conductor.main.assemble(
+            batch_conductor.settings.Settings(**common, jwt_secret=_SECRET), bus=bus
+        ),
         await llm_provider.main.assemble(provider, bus=bus),
         await cj_assessment.main.assemble(assessment, bus=bus),
     ]

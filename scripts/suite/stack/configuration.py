@@ -59,7 +59,13 @@ def configure(options: StackOptions) -> Configuration:
             problems.append(f"{error}: it must be valid JSON")
         return None
 
-    conductor = read(batch_conductor.settings.Settings, http_port=options.ports.batch_conductor)
+    addresses = Addresses.of(options.ports)
+    conductor = read(
+        batch_conductor.settings.Settings,
+        http_port=options.ports.batch_conductor,
+        cj_assessment_url=addresses.cj_assessment,
+        llm_provider_url=addresses.llm_provider,
+    )
     provider = read(
         llm_provider.settings.Settings,
         http_port=options.ports.llm_provider,
@@ -69,7 +75,7 @@ def configure(options: StackOptions) -> Configuration:
     assessment = read(
         cj_assessment.settings.Settings,
         http_port=options.ports.cj_assessment,
-        llm_provider_url=Addresses.of(options.ports).llm_provider,
+        llm_provider_url=addresses.llm_provider,
         default_provider=options.provider,
         **model,
     )

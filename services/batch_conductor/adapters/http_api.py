@@ -4,7 +4,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from event_contracts import BatchPhases, ErrorBody, PipelineRequest, PipelineResolution
+from event_contracts import (
+    BatchPhases,
+    ErrorBody,
+    PhaseCompletion,
+    PhaseProgress,
+    PipelineRequest,
+    PipelineResolution,
+    PipelineValidation,
+)
 from quart import Blueprint
 from quart_schema import document_response
 from service_kit.http.bodies import answers, takes
@@ -18,8 +26,8 @@ MAX_REQUEST_BYTES: Final = 1024 * 1024
 """Most of it is the batch's metadata, which is kept."""
 
 
-class Define(Protocol):
-    """Defines a pipeline."""
+class MakePlan(Protocol):
+    """Plans the way of a batch through a pipeline."""
 
     def __call__(self, request: PipelineRequest, *, facts: BatchFacts) -> Awaitable[Plan]: ...
 
@@ -28,7 +36,9 @@ class Define(Protocol):
 class Actions:
     """What the routes call."""
 
-    define: Define
+    define: MakePlan
+    validate: MakePlan
+    complete: Callable[[PhaseCompletion], Awaitable[PhaseProgress]]
     phases: Callable[[BatchId], Awaitable[BatchPhases]]
 
 
@@ -39,12 +49,29 @@ def pipelines_api(actions: Actions) -> Blueprint:
     @blueprint.post("/pipelines/define")
     @takes(PipelineRequest, max_bytes=MAX_REQUEST_BYTES)
     @answers(PipelineResolution)
-    @document_response(ErrorBody, 409)
     @document_response(ErrorBody, 422)
+    @document_response(ErrorBody, 503)
     async def define(data: PipelineRequest) -> PipelineResolution:
-        """The phases that a batch still has to go through; 409 says what it lacks."""
+        """The phases that a batch still has to go through; 422 says what it lacks, 503 what is not known now."""
         plan = await actions.define(data, facts=read_facts(data.batch_metadata))
         return plan.resolution()
+
+    @blueprint.post("/pipelines/validate")
+    @takes(PipelineRequest, max_bytes=MAX_REQUEST_BYTES)
+    @answers(PipelineValidation)
+    @document_response(ErrorBody, 422)
+    async def validate(data: PipelineRequest) -> PipelineValidation:
+        """What define would answer now, every gate included; nothing is kept or announced."""
+        plan = await actions.validate(data, facts=read_facts(data.batch_metadata))
+        return plan.validation()
+
+    @blueprint.post("/phases/complete")
+    @takes(PhaseCompletion)
+    @answers(PhaseProgress)
+    @document_response(ErrorBody, 422)
+    async def complete(data: PhaseCompletion) -> PhaseProgress:
+        """A phase of a batch has ended; the newest report of a phase counts."""
+        return await actions.complete(data)
 
     @blueprint.get("/batches/<batch_id>/phases")
     @answers(BatchPhases)

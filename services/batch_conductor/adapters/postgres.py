@@ -1,21 +1,21 @@
 """The queries of the use cases on PostgreSQL, set-based, in one transaction per unit of work."""
 
-from collections.abc import Sequence, Set
-from dataclasses import asdict
+from collections import defaultdict
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 from uuid import UUID
 
-from event_contracts import EventEnvelope, PhaseName, PhaseProgress, ProcessingStage
+import orjson
+from event_contracts import EventEnvelope, PhaseName, ProcessingStage
 from service_kit.messaging.inbox import claim_events
 from service_kit.messaging.outbox import bus_message
 from service_kit.storage.store import Outbox
-from sqlalchemy import Row, insert, select
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from batch_conductor.adapters import sql
-from batch_conductor.adapters.tables import batch_phase, phase_skip, pipeline_plan
 from batch_conductor.domain.outcome import EssayReport, PhaseReport
+from batch_conductor.domain.phases import BatchRecord, EssayCounts, PhaseRecord
 from batch_conductor.domain.pipeline import BatchId
 from batch_conductor.domain.plan import Plan
 
@@ -42,6 +42,7 @@ class PostgresTransaction:
                 "batches": [report.batch_id for report in reports],
                 "phases": [report.phase for report in reports],
                 "stages": [report.stage for report in reports],
+                "with_failures": [report.with_failures for report in reports],
                 "essays": [report.essays for report in reports],
                 "times": [report.reported_at for report in reports],
             },
@@ -61,54 +62,80 @@ class PostgresTransaction:
             },
         )
 
-    async def completed_phases(self, batch_id: BatchId) -> Set[PhaseName]:
-        phases = await self._connection.scalars(
-            select(batch_phase.c.phase).where(
-                batch_phase.c.batch_id == batch_id, batch_phase.c.stage == ProcessingStage.COMPLETED
-            )
-        )
+    async def batches(self, batch_ids: Sequence[BatchId]) -> Mapping[BatchId, BatchRecord]:
+        wanted = {"batches": list(set(batch_ids))}
+        sizes = {row[0]: row[1] for row in await self._connection.execute(sql.SIZES, wanted)}
+        phases: dict[str, dict[PhaseName, PhaseRecord]] = defaultdict(dict)
+        for row in await self._connection.execute(sql.PHASES, wanted):
+            phases[row[0]][PhaseName(row[1])] = _phase_record(row)
+        return {
+            batch_id: BatchRecord(essay_count=sizes.get(batch_id), phases=phases.get(batch_id, {}))
+            for batch_id in batch_ids
+        }
+
+    async def planned_phases(self, batch_id: BatchId) -> Set[PhaseName]:
+        phases = await self._connection.scalars(sql.PLANNED, {"batch_id": batch_id})
         return {PhaseName(phase) for phase in phases}
 
-    async def phases(self, batch_id: BatchId) -> Sequence[PhaseProgress]:
-        rows = await self._connection.execute(sql.PHASES, {"batch_id": batch_id})
-        found = {PhaseName(row.phase): _progress(row) for row in rows}
-        return [found[phase] for phase in PhaseName if phase in found]
+    async def tell_essay_counts(self, counts: Mapping[BatchId, int]) -> None:
+        if counts:
+            await self._connection.execute(
+                sql.TELL_SIZES, {"batches": list(counts), "counts": list(counts.values())}
+            )
 
-    async def add_plan(self, plan: Plan) -> None:
-        await self._connection.execute(insert(pipeline_plan), _plan_columns(plan))
+    async def add_plans(self, plans: Sequence[Plan]) -> None:
+        await self._connection.execute(
+            sql.ADD_PLANS,
+            {
+                "plan_ids": [plan.plan_id for plan in plans],
+                "batches": [plan.batch_id for plan in plans],
+                "correlations": [plan.request.correlation_id for plan in plans],
+                "requested": [plan.pipeline.requested for plan in plans],
+                "metadata": [_json_or_null(plan.request.batch_metadata) for plan in plans],
+                "phases": [",".join(plan.pipeline.phases) for plan in plans],
+                "skipped": [",".join(plan.pipeline.skipped) for plan in plans],
+                "obstacles": [_obstacles(plan) for plan in plans],
+            },
+        )
 
-    async def first_skips(self, plan: Plan) -> Sequence[PhaseName]:
-        if not plan.pipeline.skipped:
-            return ()
-        # In the order of the rules: replicas that answer at once wait for each other instead of deadlocking.
-        rows = [
-            {"batch_id": plan.batch_id, "correlation_id": plan.correlation_id, "phase": phase}
-            for phase in plan.pipeline.skipped
+    async def first_skips(self, plans: Sequence[Plan]) -> Set[tuple[BatchId, UUID, PhaseName]]:
+        skips = [
+            (plan.batch_id, plan.correlation_id, phase) for plan in plans for phase in plan.pipeline.skipped
         ]
-        statement = upsert(phase_skip).values(rows).on_conflict_do_nothing().returning(phase_skip.c.phase)
-        new = set(await self._connection.scalars(statement))
-        return [phase for phase in plan.pipeline.skipped if phase in new]
+        if not skips:
+            return frozenset()
+        batches, correlations, phases = zip(*skips, strict=True)
+        new = await self._connection.execute(
+            sql.FIRST_SKIPS,
+            {"batches": list(batches), "correlations": list(correlations), "phases": list(phases)},
+        )
+        return {(BatchId(row[0]), row[1], PhaseName(row[2])) for row in new}
 
 
-def _progress(row: Row[Any]) -> PhaseProgress:
-    return PhaseProgress(
-        phase_name=row.phase,
-        status=row.stage,
-        expected=row.expected,
-        succeeded=row.succeeded,
-        failed=row.failed,
-        skipped=row.skipped,
-        updated_at=row.reported_at,
+def _phase_record(row: Row[Any]) -> PhaseRecord:
+    _, _, stage, with_failures, essays, reported_at, last_essay_at, *counts, failed_ids, skipped_ids = row
+    succeeded, failed, skipped, succeeded_since, failed_since, skipped_since = counts
+    return PhaseRecord(
+        stage=None if stage is None else ProcessingStage(stage),
+        with_failures=bool(with_failures),
+        essays=essays,
+        reported_at=reported_at,
+        counts=EssayCounts(succeeded=succeeded, failed=failed, skipped=skipped),
+        since=EssayCounts(succeeded=succeeded_since, failed=failed_since, skipped=skipped_since),
+        failed_essay_ids=tuple(failed_ids or ()),
+        skipped_essay_ids=tuple(skipped_ids or ()),
+        last_essay_at=last_essay_at,
     )
 
 
-def _plan_columns(plan: Plan) -> dict[str, object]:
-    return {
-        "batch_id": plan.batch_id,
-        "correlation_id": plan.request.correlation_id,
-        "requested": plan.pipeline.requested,
-        "batch_metadata": plan.request.batch_metadata,
-        "phases": list(plan.pipeline.phases),
-        "skipped": list(plan.pipeline.skipped),
-        "obstacles": [asdict(obstacle) for obstacle in plan.obstacles],
-    }
+def _json_or_null(value: object) -> str | None:
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def _obstacles(plan: Plan) -> str:
+    return orjson.dumps(
+        [
+            {"gate": gate.gate, "reason": gate.reason, "what_to_do": gate.what_to_do, "phases": gate.phases}
+            for gate in plan.blocked
+        ]
+    ).decode()

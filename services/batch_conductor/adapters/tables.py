@@ -5,6 +5,7 @@ from service_kit.messaging.outbox import outbox_table
 from service_kit.work.failed_items import failed_item_table
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    false,
     func,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -27,7 +29,8 @@ batch_phase = Table(
     Column("batch_id", Text, primary_key=True),
     Column("phase", Text, primary_key=True),
     Column("stage", Text, nullable=False),
-    Column("essays", Integer, nullable=False, comment="how many the newest report speaks of"),
+    Column("with_failures", Boolean, nullable=False, server_default=false()),
+    Column("essays", Integer, comment="how many the newest report speaks of; null where it does not say"),
     Column("reported_at", DateTime(timezone=True), nullable=False, comment="when it happened, by its sender"),
     CheckConstraint("stage IN ('processing', 'completed', 'failed', 'cancelled')", name="batch_phase_stage"),
 )
@@ -43,12 +46,21 @@ phase_essay = Table(
     CheckConstraint("outcome IN ('succeeded', 'failed', 'skipped')", name="phase_essay_outcome"),
 )
 
+batch_size = Table(
+    "batch_size",
+    metadata,
+    Column("batch_id", Text, primary_key=True),
+    Column("essay_count", Integer, nullable=False, comment="as the newest call says that names one"),
+    Column("told_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
 pipeline_plan = Table(
     "pipeline_plan",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("plan_id", Uuid, nullable=False, comment="the same for the same question and answer"),
     Column("batch_id", Text, nullable=False),
-    Column("correlation_id", Text, nullable=False, comment="the caller's own"),
+    Column("correlation_id", Text, nullable=False, comment="of the first caller who had this plan"),
     Column("requested", Text, nullable=False),
     Column("batch_metadata", JSONB(none_as_null=True)),
     Column("phases", ARRAY(Text), nullable=False, comment="still to be run, in order"),
@@ -57,6 +69,7 @@ pipeline_plan = Table(
     Column("asked_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 Index("pipeline_plan_of_batch", pipeline_plan.c.batch_id)
+Index("pipeline_plan_once", pipeline_plan.c.plan_id, unique=True)
 
 phase_skip = Table(
     "phase_skip",

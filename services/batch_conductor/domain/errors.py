@@ -1,16 +1,18 @@
 """What the conductor refuses, each with its code in the contract.
 
 SuiteError
-├── UnresolvableDependency  BCS_PIPELINE_DEPENDENCY_RESOLUTION_FAILED  422  the rules lack a phase
+├── UnresolvableDependency  BCS_PIPELINE_DEPENDENCY_RESOLUTION_FAILED  422  the rules name a phase that is not there
 ├── DependencyCycle         BCS_PIPELINE_DEPENDENCY_CYCLE_DETECTED     500  phases wait for each other
-└── PipelineBlocked         BCS_PIPELINE_COMPATIBILITY_FAILED          409  the batch lacks something
+├── PipelineBlocked         BCS_PIPELINE_COMPATIBILITY_FAILED          422  the batch lacks something
+└── Unavailable
+    └── GatesNotEvaluated   SERVICE_UNAVAILABLE                        503  a fact cannot be learnt now
 """
 
-from event_contracts import ErrorCode, SuiteError
+from event_contracts import ErrorCode, SuiteError, Unavailable
 
 
 class UnresolvableDependency(SuiteError):
-    """A phase is asked for, or needed by another, and no rule says what it needs itself."""
+    """The rules need, list or leave out a phase so that no pipeline could be followed."""
 
     code = ErrorCode.BCS_PIPELINE_DEPENDENCY_RESOLUTION_FAILED
 
@@ -22,6 +24,10 @@ class DependencyCycle(SuiteError):
 
 
 class PipelineBlocked(SuiteError):
-    """The batch cannot go through the pipeline as it is; ``details.obstacles`` says what to do."""
+    """The batch cannot go through the pipeline as it is; the details say which gate, why, and what to do."""
 
     code = ErrorCode.BCS_PIPELINE_COMPATIBILITY_FAILED
+
+
+class GatesNotEvaluated(Unavailable):
+    """A gate is neither open nor blocked: the fact that it looks at cannot be learnt now."""

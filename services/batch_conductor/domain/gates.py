@@ -1,44 +1,52 @@
-"""Gates: what a batch must have before it may go through a pipeline, one small function each."""
+"""Gates: what a batch must have before a phase may be run on it, judged on facts."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from decimal import Decimal
+from enum import StrEnum
 
-from event_contracts import PhaseName
+from event_contracts import GateVerdict, PhaseName
 
-from batch_conductor.domain.pipeline import Pipeline
+
+class GateName(StrEnum):
+    """The prerequisites that a step can name."""
+
+    PROMPT_ATTACHED = "prompt_attached"
+    ANCHORS_REGISTERED = "anchors_registered"
+    ESSAYS_READY = "essays_ready"
+    BUDGET_AVAILABLE = "budget_available"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchFacts:
-    """What the caller says the batch has."""
+    """What the caller says of the batch; None where nothing is said."""
 
-    has_student_prompt: bool
+    prompt_attached: bool | None = None
+    prompt_storage_id: str | None = None
+    assignment_id: str | None = None
+    grades_requested: bool = False
+    essays_ready: bool | None = None
+    essay_count: int | None = None
+    max_cost_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Obstacle:
-    """Why a phase cannot be run on this batch, and what removes the obstacle."""
+class GateResult:
+    """What one gate says; ``phases`` stand behind it. Reason and remedy are empty where it is open."""
 
-    phase: PhaseName
-    reason: str
-    remedy: str
-
-
-Gate = Callable[[Pipeline, BatchFacts], Obstacle | None]
-"""None lets the batch through."""
-
-
-def student_prompt(pipeline: Pipeline, facts: BatchFacts) -> Obstacle | None:
-    """Essays are compared on how well they answer a task: without the task there is nothing to judge by."""
-    if PhaseName.CJ_ASSESSMENT not in pipeline.phases or facts.has_student_prompt:
-        return None
-    return Obstacle(
-        phase=PhaseName.CJ_ASSESSMENT,
-        reason="the batch has no student prompt, and essays cannot be compared without their task",
-        remedy="attach the prompt to the batch, then send batch_metadata.student_prompt_ref with its"
-        " student_prompt_text reference, or batch_metadata.prompt_attached = true",
-    )
+    gate: GateName
+    verdict: GateVerdict
+    phases: tuple[PhaseName, ...]
+    reason: str = ""
+    what_to_do: str = ""
+    retry_after: float = 0.0
+    """Seconds after which asking again makes sense; of a gate that could not be evaluated."""
 
 
-GATES: Final[Sequence[Gate]] = (student_prompt,)
+class FactUnknown(Exception):
+    """A fact cannot be learnt now: who should know it does not answer, or answers what nobody can use."""
+
+    def __init__(self, reason: str, *, what_to_do: str = "ask again", retry_after: float = 5.0) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.what_to_do = what_to_do
+        self.retry_after = retry_after

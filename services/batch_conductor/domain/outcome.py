@@ -37,12 +37,13 @@ class EssayOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseReport:
-    """Where a phase of a batch was at ``reported_at``, and of how many essays the report speaks."""
+    """Where a phase of a batch was at ``reported_at``, and of how many essays the report speaks, where it does."""
 
     batch_id: BatchId
     phase: PhaseName
     stage: ProcessingStage
-    essays: int
+    with_failures: bool = False
+    essays: int | None = None
     reported_at: datetime
 
 
@@ -144,6 +145,7 @@ def _batch_report(
             batch_id=batch_id,
             phase=phase,
             stage=stage_of(status),
+            with_failures=status == BatchStatus.COMPLETED_WITH_FAILURES,
             essays=len(outcomes) if essays is None else essays,
             reported_at=at,
         ),

@@ -1,87 +1,111 @@
 """Pipelines: which phases need which, and what a batch still has to go through."""
 
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
-from types import MappingProxyType
-from typing import Final, NewType
+from graphlib import CycleError
+from typing import NewType
 
-from event_contracts import PhaseName
+from event_contracts import InvalidRequest, PhaseName
 
 from batch_conductor.domain.errors import DependencyCycle, UnresolvableDependency
+from batch_conductor.domain.gates import GateName
+from batch_conductor.domain.graph import closure, execution_order
 
 BatchId = NewType("BatchId", str)
+PipelineName = NewType("PipelineName", str)
 
-Needs = Mapping[PhaseName, Collection[PhaseName]]
-"""For each phase the phases whose results it reads."""
 
-PHASE_NEEDS: Final[Needs] = MappingProxyType(
-    {
-        PhaseName.STUDENT_MATCHING: (),
-        PhaseName.SPELLCHECK: (),
-        PhaseName.NLP: (PhaseName.SPELLCHECK,),
-        PhaseName.CJ_ASSESSMENT: (PhaseName.SPELLCHECK,),
-        PhaseName.AI_FEEDBACK: (PhaseName.SPELLCHECK, PhaseName.NLP, PhaseName.CJ_ASSESSMENT),
-    }
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One phase: who runs it and on which event, whose results it reads, and what a batch must have before it."""
+
+    name: PhaseName
+    service_name: str
+    event_type: str
+    event_data_model: str
+    depends_on: tuple[PhaseName, ...] = ()
+    prerequisites: tuple[GateName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """The way to one phase: ``phases`` are still to be run, in order; ``skipped`` have their results already.
+    """The way to what was requested: ``phases`` are still to be run, in order; ``skipped`` have their results."""
 
-    ``needs`` says for each of ``phases`` why it comes where it comes.
-    """
-
-    requested: PhaseName
+    requested: PipelineName
     phases: tuple[PhaseName, ...]
     skipped: tuple[PhaseName, ...]
-    needs: Needs
 
 
 class PipelineRules:
-    """Rules that can be followed: every phase that is needed has its rule, and no phase needs itself."""
+    """Rules that can be followed: every name is known, no phase needs itself, and every phase is in a pipeline."""
 
-    def __init__(self, needs: Needs) -> None:
-        """Raises ``UnresolvableDependency`` or ``DependencyCycle``, naming the phases."""
-        self._needs = needs
-        self._order = _in_order(needs)
+    def __init__(
+        self, steps: Sequence[Step], pipelines: Mapping[PipelineName, Collection[PhaseName]]
+    ) -> None:
+        """Raises ``UnresolvableDependency`` or ``DependencyCycle``; both name the place in the rules."""
+        self.steps = {step.name: step for step in steps}
+        self.pipelines = dict(pipelines)
+        self._needs = {step.name: step.depends_on for step in steps}
+        if problems := [*self._unknown_names(steps)]:
+            raise UnresolvableDependency("; ".join(problems), details={"problems": [*problems]})
+        order = _in_order(self._needs)
+        self._ways = {
+            name: tuple(phase for phase in order if phase in closure(self._needs, phases))
+            for name, phases in pipelines.items()
+        }
+        if problems := [*self._unreachable_phases()]:
+            raise UnresolvableDependency("; ".join(problems), details={"problems": [*problems]})
 
-    def resolve(self, requested: PhaseName, *, completed: Set[PhaseName]) -> Pipeline:
-        """What leads to ``requested``, given what is completed; raises ``UnresolvableDependency``.
-
-        A completed phase is not run again, nor is anything run for its sake alone.
-        """
-        if requested not in self._needs:
-            raise UnresolvableDependency(f"no rule says what phase {requested} needs")
-        leading = self._leading_to(requested, done=frozenset())
-        remaining = self._leading_to(requested, done=completed)
-        phases = tuple(phase for phase in self._order if phase in remaining)
+    def resolve(self, requested: str, *, completed: Set[PhaseName]) -> Pipeline:
+        """The dependency closure of ``requested`` less what is completed; ``InvalidRequest`` for an unknown name."""
+        name = PipelineName(requested)
+        if name not in self._ways:
+            raise InvalidRequest(
+                f"requested_pipeline: is none of the pipelines: choose {', '.join(map(repr, self._ways))}"
+            )
+        way = self._ways[name]
         return Pipeline(
-            requested=requested,
-            phases=phases,
-            skipped=tuple(phase for phase in self._order if phase in leading and phase in completed),
-            needs={phase: self._needs[phase] for phase in phases},
+            requested=name,
+            phases=tuple(phase for phase in way if phase not in completed),
+            skipped=tuple(phase for phase in way if phase in completed),
         )
 
-    def _leading_to(self, phase: PhaseName, *, done: Set[PhaseName]) -> frozenset[PhaseName]:
-        if phase in done:
-            return frozenset()
-        earlier = (self._leading_to(need, done=done) for need in self._needs[phase])
-        return frozenset({phase}).union(*earlier)
+    def upstream(self, phase: PhaseName) -> Set[PhaseName]:
+        """Every phase whose results the phase needs, directly or not; none for a phase without a rule."""
+        return closure(self._needs, self._needs.get(phase, ()))
+
+    def gates_of(self, phases: Sequence[PhaseName]) -> Mapping[GateName, tuple[PhaseName, ...]]:
+        """The gates before these phases, each with the phases that it stands before."""
+        found: dict[GateName, tuple[PhaseName, ...]] = {}
+        for phase in phases:
+            for gate in self.steps[phase].prerequisites:
+                found[gate] = (*found.get(gate, ()), phase)
+        return found
+
+    def _unknown_names(self, steps: Sequence[Step]) -> Iterator[str]:
+        for place, step in enumerate(steps):
+            for need in step.depends_on:
+                if need not in self.steps:
+                    yield f"steps.{place}.depends_on: {step.name} needs {need}, which is no step"
+        for name, phases in self.pipelines.items():
+            for phase in phases:
+                if phase not in self.steps:
+                    yield f"pipelines.{name}.phases: {phase} is no step"
+
+    def _unreachable_phases(self) -> Iterator[str]:
+        reached = {phase for way in self._ways.values() for phase in way}
+        for place, name in enumerate(self.steps):
+            if name not in reached:
+                yield f"steps.{place}: {name} is in no pipeline, so nobody can ask for it"
 
 
-def _in_order(needs: Needs) -> tuple[PhaseName, ...]:
-    for phase, needed in needs.items():
-        for need in needed:
-            if need not in needs:
-                raise UnresolvableDependency(f"phase {phase} needs {need}, which has no rule")
+def _in_order(needs: Mapping[PhaseName, Collection[PhaseName]]) -> tuple[PhaseName, ...]:
     try:
-        return tuple(TopologicalSorter(needs).static_order())
+        return execution_order(needs)
     except CycleError as error:
-        # The second argument is the circle, each phase needed by the next (Python's graphlib).
-        circle: list[PhaseName] = error.args[1]
+        # The second argument is the cycle, each phase needed by the next (Python's graphlib).
+        cycle: list[PhaseName] = error.args[1]
         raise DependencyCycle(
-            f"phases need each other in a circle: {' → '.join(circle)}",
-            details={"cycle": [*map(str, circle)]},
+            f"steps.depends_on: phases need each other in a circle: {' → '.join(cycle)}",
+            details={"cycle": [*map(str, cycle)]},
         ) from error

@@ -23,6 +23,8 @@ NLP = PhaseName.NLP
 CJ_ASSESSMENT = PhaseName.CJ_ASSESSMENT
 AI_FEEDBACK = PhaseName.AI_FEEDBACK
 STUDENT_MATCHING = PhaseName.STUDENT_MATCHING
+COMPREHENSIVE = "comprehensive"
+"""The pipeline of everything."""
 
 CORRELATION = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
 MORNING = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)

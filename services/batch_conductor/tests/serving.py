@@ -74,7 +74,7 @@ class Conductor:
         return await self.http.post("/internal/v1/pipelines/define", json=body)
 
     async def pipeline(
-        self, batch_id: str, requested: PhaseName, *, correlation_id: str = "run-1"
+        self, batch_id: str, requested: PhaseName | str, *, correlation_id: str = "run-1"
     ) -> PipelineResolution:
         """Ask for a pipeline that is granted."""
         answer = await self.define(batch_id, requested, correlation_id=correlation_id)

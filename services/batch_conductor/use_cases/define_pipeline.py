@@ -1,56 +1,106 @@
-"""Define a pipeline: what a batch still has to go through to reach a phase, or why it may not."""
+"""Define a pipeline: what a batch still has to go through to reach what was requested, or why it may not."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from time import perf_counter
+from typing import Final
 
 import structlog
-from event_contracts import PipelineRequest
+from event_contracts import PipelineRequest, SuiteError
 
-from batch_conductor.domain.gates import BatchFacts, Gate
+from batch_conductor.domain.errors import GatesNotEvaluated
+from batch_conductor.domain.gates import BatchFacts
+from batch_conductor.domain.phases import BatchRecord, completed_phases
 from batch_conductor.domain.pipeline import BatchId, PipelineRules
-from batch_conductor.domain.plan import Plan, make_plan, skipped_event
-from batch_conductor.ports import Store, Transaction
+from batch_conductor.domain.plan import Plan, make_plan
+from batch_conductor.ports import Watcher
+from batch_conductor.use_cases.evaluate_gates import EvaluateGates
 
 log = structlog.get_logger()
+
+UNKNOWN_PIPELINE: Final = "unknown"
+"""What calls for pipelines that there are not are counted under: a caller can make up any name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DefinePipeline:
-    """Answers from the rules and from what is completed; the same question in the same state has one answer."""
+    """Answers from the rules, from what is completed and from the gates.
 
-    store: Store
+    ``read`` and ``record`` may serve several calls in one transaction. The same question in the same state has the
+    same answer.
+    """
+
+    read: Callable[[BatchId], Awaitable[BatchRecord]]
+    record: Callable[[Plan], Awaitable[None]]
     rules: PipelineRules
-    gates: Sequence[Gate]
+    evaluate: EvaluateGates
+    watcher: Watcher
 
     async def __call__(self, request: PipelineRequest, *, facts: BatchFacts) -> Plan:
-        """Raises ``PipelineBlocked`` when the batch lacks something; that answer is kept as well."""
-        async with self.store.transaction() as transaction:
-            completed = await transaction.completed_phases(BatchId(request.batch_id))
-            pipeline = self.rules.resolve(request.requested_pipeline, completed=completed)
-            plan = make_plan(request, pipeline, facts=facts, gates=self.gates)
-            await transaction.add_plan(plan)
-            if not plan.obstacles:
-                await _announce_skips(transaction, plan)
-        _log(plan)
-        if plan.obstacles:
-            raise plan.blocked()
+        """Plan, keep the plan, and announce what is skipped.
+
+        Raises ``PipelineBlocked`` when the batch lacks something; that answer is kept as well. Raises
+        ``GatesNotEvaluated`` when a fact cannot be learnt now, and ``InvalidRequest`` for an unknown pipeline.
+        """
+        started = perf_counter()
+        try:
+            plan = await self.plan(request, facts=facts)
+            refusal = plan.refusal()
+            if not isinstance(refusal, GatesNotEvaluated):
+                await self.record(plan)
+        except SuiteError:
+            self._watch(request, "failed", started)
+            raise
+        self._watch(request, _outcome(plan, refusal), started)
+        _log(plan, _outcome(plan, refusal))
+        if refusal is not None:
+            for gate in plan.blocked:
+                self.watcher.watch_block(gate, pipeline=plan.pipeline.requested)
+            raise refusal
         return plan
 
+    async def plan(self, request: PipelineRequest, *, facts: BatchFacts) -> Plan:
+        """The plan as it would be now; nothing is kept or announced."""
+        self.rules.resolve(request.requested_pipeline, completed=frozenset())
+        batch = await self.read(BatchId(request.batch_id))
+        if facts.essay_count is not None:
+            batch = BatchRecord(essay_count=facts.essay_count, phases=batch.phases)
+        pipeline = self.rules.resolve(
+            request.requested_pipeline, completed=completed_phases(batch, self.rules)
+        )
+        gates = await self.evaluate(pipeline, batch_id=BatchId(request.batch_id), said=facts, batch=batch)
+        return make_plan(
+            request,
+            pipeline,
+            batch=batch,
+            rules=self.rules,
+            gates=gates,
+            essay_count=facts.essay_count,
+        )
 
-async def _announce_skips(transaction: Transaction, plan: Plan) -> None:
-    now = datetime.now(UTC)
-    phases = await transaction.first_skips(plan)
-    transaction.announce([skipped_event(plan, phase, now=now) for phase in phases])
+    def _watch(self, request: PipelineRequest, outcome: str, started: float) -> None:
+        known = request.requested_pipeline in self.rules.pipelines
+        self.watcher.watch_resolution(
+            pipeline=request.requested_pipeline if known else UNKNOWN_PIPELINE,
+            outcome=outcome,
+            seconds=perf_counter() - started,
+        )
 
 
-def _log(plan: Plan) -> None:
+def _outcome(plan: Plan, refusal: SuiteError | None) -> str:
+    if refusal is None:
+        return "success"
+    return "blocked" if plan.blocked else "not_evaluated"
+
+
+def _log(plan: Plan, outcome: str) -> None:
     log.info(
-        "pipeline.blocked" if plan.obstacles else "pipeline.defined",
+        "pipeline.defined" if outcome == "success" else f"pipeline.{outcome}",
         batch_id=plan.batch_id,
         correlation_id=str(plan.correlation_id),
+        plan_id=str(plan.plan_id),
         requested=plan.pipeline.requested,
         phases=plan.pipeline.phases,
         skipped=plan.pipeline.skipped,
-        obstacles=[obstacle.reason for obstacle in plan.obstacles],
+        closed=[f"{gate.gate}: {gate.reason}" for gate in (*plan.blocked, *plan.unknown)],
     )

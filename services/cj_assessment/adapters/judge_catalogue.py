@@ -1,11 +1,18 @@
 """Which models can judge and what a comparison may cost, from the model manifest."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 
-from event_contracts import InvalidLlmConfig, LLMConfigOverrides, LLMProvider, PanelJudge
-from model_manifest import ResolvedModel, TokenCounts, get_model, price, validate_llm_overrides
+from event_contracts import MAX_SCHEMA_TOKENS, InvalidLlmConfig, LLMConfigOverrides, LLMProvider, PanelJudge
+from model_manifest import (
+    ResolvedModel,
+    SimulatedPrice,
+    TokenCounts,
+    get_model,
+    price,
+    validate_llm_overrides,
+)
 
 from cj_assessment.domain.batch import Judge
 
@@ -13,20 +20,6 @@ from cj_assessment.domain.batch import Judge
 # probably cost before one was judged.
 EXPECTED_INPUT_TOKENS = 2_000
 EXPECTED_OUTPUT_TOKENS = 120
-FRAME_TOKENS = 2_000
-"""Tokens that a vendor adds to a prompt for the answer's schema, at most."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimulatedPrice:
-    """What the simulated judge pretends to cost, in US dollars a million tokens, as the LLM Provider is told."""
-
-    input: Decimal = Decimal(0)
-    output: Decimal = Decimal(0)
-
-    def of(self, usage: TokenCounts) -> Decimal:
-        """The price of one call."""
-        return (self.input * usage.input + self.output * usage.output) / 1_000_000
 
 
 class ManifestJudges:
@@ -52,7 +45,7 @@ class ManifestJudges:
         return tuple(self._judge(self._resolved(_named(asked, judge)), share=judge.share) for judge in panel)
 
     def capped(self, judge: Judge, overrides: LLMConfigOverrides, *, longest_prompt: int) -> Judge:
-        read = longest_prompt + FRAME_TOKENS
+        read = longest_prompt + MAX_SCHEMA_TOKENS
         usage = TokenCounts(input=read, cache_write=read, output=self._resolved(overrides).max_tokens)
         return replace(judge, cap_usd=self._price(judge.provider, judge.model, usage))
 

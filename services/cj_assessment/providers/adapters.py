@@ -3,6 +3,7 @@
 import httpx2
 from dishka import Provider, Scope, provide
 from event_contracts import Topic
+from model_manifest import SimulatedPrice
 from service_kit.callbacks.webhooks import CallbackPolicy
 from service_kit.providers import Relays
 from service_kit.storage.database import Database
@@ -11,7 +12,7 @@ from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules
 
 from cj_assessment.adapters.changes import Changes
 from cj_assessment.adapters.content import ExternalContent, OwnContent
-from cj_assessment.adapters.judge_catalogue import ManifestJudges, SimulatedPrice
+from cj_assessment.adapters.judge_catalogue import ManifestJudges
 from cj_assessment.adapters.llm_provider_client import LlmProviderClient
 from cj_assessment.adapters.postgres import postgres_store
 from cj_assessment.adapters.result_metrics import PromptMetrics, ResultMetrics

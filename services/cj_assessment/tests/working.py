@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from cj_assessment.adapters.content import OwnContent
-from cj_assessment.adapters.judge_catalogue import ManifestJudges, SimulatedPrice
+from cj_assessment.adapters.judge_catalogue import ManifestJudges
 from cj_assessment.domain.batch import BatchRecord, Defaults, RequestEnvelope, TextRules
 from cj_assessment.domain.comparison import AttemptPolicy
 from cj_assessment.ports import ComparisonOrder, Recorded, Refusal, SubmissionRefused, Submitted
@@ -38,6 +38,7 @@ from event_contracts import (
     TokenUsage,
     Winner,
 )
+from model_manifest import SimulatedPrice
 
 POLICY = AttemptPolicy(
     max_attempts=2, answer_within=timedelta(minutes=10), resend_after=timedelta(seconds=30)

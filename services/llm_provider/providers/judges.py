@@ -9,6 +9,7 @@ import httpx2
 from dishka import Provider, Scope, provide
 from event_contracts import ConfigurationError
 from model_manifest import list_providers
+from service_kit.http.certificates import trusted_certificates
 from service_kit.work.worker import Wakeup
 
 from llm_provider.adapters.vendor_api.registration import ConnectedVendor
@@ -67,7 +68,7 @@ class JudgeProvider(Provider):
             max_keepalive_connections=self._settings.concurrency,
             keepalive_expiry=KEEP_CONNECTIONS_SECONDS,
         )
-        async with httpx2.AsyncClient(limits=limits) as client:
+        async with httpx2.AsyncClient(limits=limits, verify=trusted_certificates()) as client:
             yield VendorClient(client)
 
     @provide

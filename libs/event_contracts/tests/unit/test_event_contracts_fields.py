@@ -29,7 +29,8 @@ from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError, create_
 def models(base: type[BaseModel] = WireModel) -> Iterator[type[BaseModel]]:
     for model in base.__subclasses__():
         if model.__module__.startswith("event_contracts.") and ".tests." not in model.__module__:
-            yield model
+            if not getattr(model, "__pydantic_generic_metadata__", {}).get("args"):
+                yield model
             yield from models(model)
 
 

@@ -4,6 +4,7 @@ Every worker and every port fails at least once. With CJ_POISON=all every writin
 does, which takes minutes; CJ_POISON_REPORT names a file that each case is then reported to.
 """
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
@@ -28,8 +29,14 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 QUICK: Final = RetryRules(max_attempts=3, first_delay=timedelta(milliseconds=50))
 EVERYTHING: Final = os.environ.get("CJ_POISON") == "all"
-MAX_RATIO: Final = 1.2
-TRIES: Final = 5
+MAX_MEDIAN: Final = 1.2
+"""A healthy batch beside a poisoned one ends as fast as alone, in the median of all cases."""
+
+MAX_RATIO: Final = MAX_MEDIAN if EVERYTHING else 2.0
+"""The same for each single case: a busy machine moves it, so that only the long run is strict."""
+
+DISCOVERED_AT_ONCE: Final = 4
+TRIES: Final = 3
 """A healthy batch that a busy machine has delayed is judged again, beside new poison."""
 
 OF_NO_BATCH: Final = {
@@ -130,7 +137,7 @@ class Pack:
             self._check(beside)
             _report(f"BESIDE {beside.healthy_seconds:.2f} s {beside.outcome}")
             ratios.append(beside.healthy_seconds / expected)
-            if ratios[-1] <= MAX_RATIO:
+            if ratios[-1] <= MAX_MEDIAN:
                 break
             # The machine may have become busier since: a batch is as slow then beside the same batch without poison.
             control = await run(self.stage, Case(case.scenario))
@@ -161,13 +168,16 @@ def _report(*lines: str) -> None:
 async def poisoned_everywhere(stage: Stage, *, of_ports: bool) -> Pack:
     """Let everything fail once, and report it."""
     alone = median([(await stage.healthy())[1] for _ in range(3)])
-    beside = median([(await run(stage, Case(scenario))).healthy_seconds for scenario in SCENARIOS])
-    pack = Pack(stage, expected_seconds=max(alone, beside), of_ports=of_ports)
+    # Each scenario once, so that the statements and ports are known: side by side, as nothing is timed.
+    for first in range(0, len(SCENARIOS), DISCOVERED_AT_ONCE):
+        chosen = SCENARIOS[first : first + DISCOVERED_AT_ONCE]
+        await asyncio.gather(*(run(stage, Case(scenario)) for scenario in chosen))
+    pack = Pack(stage, expected_seconds=alone, of_ports=of_ports)
     while cases := pack.next_cases():
         for case in cases:
             await pack.run(case)
     _report(
-        f"alone {alone:.2f} s, beside an ordinary batch {beside:.2f} s",
+        f"alone {alone:.2f} s",
         f"{len(pack.outcomes)} cases, {len(pack.poisoned)} of {len(pack.wanted)} failed once",
         f"slowest healthy batch {max(pack.ratios):.2f} times; all {[round(ratio, 2) for ratio in pack.ratios]}",
         *(f"missing: {one}" for one in pack.missing),
@@ -180,6 +190,7 @@ async def test_a_row_that_cannot_be_written_delays_no_other_batch(stage: Stage) 
     pack = await poisoned_everywhere(stage, of_ports=False)
 
     assert pack.problems == []
+    assert median(pack.ratios) <= MAX_MEDIAN
     assert (pack.missing, pack.untouched) == ([], set()), "no case has reached these: extend the scenarios"
 
 
@@ -187,4 +198,5 @@ async def test_a_port_that_raises_for_one_batch_delays_no_other(stage: Stage) ->
     pack = await poisoned_everywhere(stage, of_ports=True)
 
     assert pack.problems == []
+    assert median(pack.ratios) <= MAX_MEDIAN
     assert (pack.missing, pack.untouched) == ([], set()), "no case has reached these: extend the scenarios"

@@ -32,7 +32,7 @@ from suite.tests.poison.ports import PortPoison
 from suite.tests.poison.triggers import PoisonedDatabase
 
 SERVICES: Final = ("cj_assessment", "llm_provider", "batch_conductor")
-LATENCY_MS: Final = 1_000
+LATENCY_MS: Final = 700
 ESSAYS: Final = 6
 COMPARISONS: Final = 12
 PRICE: Final = Decimal(1)

@@ -4,7 +4,15 @@ import asyncio
 
 import httpx2
 import pytest
-from batch_conductor.tests.building import AI_FEEDBACK, CJ_ASSESSMENT, NLP, SPELLCHECK, assessment, outcome
+from batch_conductor.tests.building import (
+    AI_FEEDBACK,
+    CJ_ASSESSMENT,
+    COMPREHENSIVE,
+    NLP,
+    SPELLCHECK,
+    assessment,
+    outcome,
+)
 from batch_conductor.tests.serving import Conductor, Listener, all_sent, deliver, rows
 from event_contracts import (
     BatchStatus,
@@ -32,7 +40,7 @@ def error_of(answer: httpx2.Response) -> ErrorBody:
 async def test_a_batch_that_nothing_is_known_of_goes_through_everything(
     conductor: Conductor, batch_id: str
 ) -> None:
-    answer = await conductor.pipeline(batch_id, AI_FEEDBACK)
+    answer = await conductor.pipeline(batch_id, COMPREHENSIVE)
     phases = await conductor.phases(batch_id)
 
     assert answer.final_pipeline == (SPELLCHECK, NLP, CJ_ASSESSMENT, AI_FEEDBACK)
@@ -45,14 +53,15 @@ async def test_completed_phases_are_skipped_and_announced(
 ) -> None:
     await deliver(bus, outcome(batch_id, SPELLCHECK), assessment(batch_id))
 
-    answer = await conductor.pipeline(batch_id, AI_FEEDBACK)
+    answer = await conductor.pipeline(batch_id, COMPREHENSIVE)
     await all_sent(conductor.settings)
     skipped = listener.heard_of(batch_id)
 
     assert answer.final_pipeline == (NLP, AI_FEEDBACK)
-    assert answer.analysis_summary["skipped_phases"] == [
-        {"phase_name": "spellcheck", "reason": "already_completed"},
-        {"phase_name": "cj_assessment", "reason": "already_completed"},
+    assert answer.details is not None
+    assert [(skip.phase_name, skip.reason) for skip in answer.details.skipped_phases] == [
+        (SPELLCHECK, "already_completed"),
+        (CJ_ASSESSMENT, "already_completed"),
     ]
     assert [event.data.phase_name for event in skipped] == [SPELLCHECK, CJ_ASSESSMENT]
     assert {event.key for event in skipped} == {batch_id}
@@ -76,7 +85,7 @@ async def test_calls_at_the_same_moment_announce_a_skipped_phase_once(
 ) -> None:
     await deliver(bus, outcome(batch_id, SPELLCHECK), assessment(batch_id))
 
-    answers = await asyncio.gather(*(conductor.pipeline(batch_id, AI_FEEDBACK) for _ in range(20)))
+    answers = await asyncio.gather(*(conductor.pipeline(batch_id, COMPREHENSIVE) for _ in range(20)))
     await all_sent(conductor.settings)
     skipped = listener.heard_of(batch_id)
 
@@ -116,7 +125,7 @@ async def test_a_batch_without_its_task_is_blocked_and_told_what_to_do(
     granted = await conductor.define(batch_id, CJ_ASSESSMENT)
 
     error = error_of(blocked).error
-    assert (blocked.status_code, granted.status_code) == (409, 200)
+    assert (blocked.status_code, granted.status_code) == (422, 200)
     assert error.error_code == "BCS_PIPELINE_COMPATIBILITY_FAILED"
     assert "batch_metadata.student_prompt_ref" in error.message
 
@@ -156,6 +165,7 @@ async def test_every_call_is_on_record_with_its_answer(
     ("change", "reason"),
     [
         ({"requested_pipeline": "grammar"}, "'spellcheck', 'nlp', 'cj_assessment'"),
+        ({"requested_pipeline": "x" * 101}, "requested_pipeline"),
         ({"batch_id": ""}, "batch_id"),
         ({"batch_id": "b" * 256}, "batch_id"),
         ({"correlation_id": "c" * 101}, "correlation_id"),
@@ -191,9 +201,11 @@ async def test_the_service_is_ready_and_documents_its_routes(conductor: Conducto
     assert ready.status_code == 200
     assert document["paths"].keys() == {
         "/internal/v1/pipelines/define",
+        "/internal/v1/pipelines/validate",
+        "/internal/v1/phases/complete",
         "/internal/v1/batches/{batch_id}/phases",
     }
-    assert {"200", "409", "422"} <= document["paths"]["/internal/v1/pipelines/define"]["post"][
+    assert {"200", "422", "503"} <= document["paths"]["/internal/v1/pipelines/define"]["post"][
         "responses"
     ].keys()
 

@@ -13,6 +13,7 @@ from batch_conductor.settings import Settings
 from batch_conductor.tests.building import (
     AI_FEEDBACK,
     CJ_ASSESSMENT,
+    COMPREHENSIVE,
     NLP,
     SPELLCHECK,
     assessment,
@@ -72,6 +73,17 @@ class Platform:
             self._settings.kafka_topic_prefix + topic, key=key.encode(), value=value, headers=list(headers)
         )
 
+    async def publish_many(self, events: Sequence[EventEnvelope[Any]]) -> None:
+        """Publish events without waiting for one before the next."""
+        prefix = self._settings.kafka_topic_prefix
+        sent = [
+            await self._producer.send(
+                prefix + event.event_type, key=event.key.encode(), value=event.to_json()
+            )
+            for event in events
+        ]
+        await asyncio.gather(*sent)
+
     async def everything_on(self, topic: str) -> list[ConsumerRecord[bytes, bytes]]:
         """All records of a topic."""
         consumer = AIOKafkaConsumer(
@@ -129,7 +141,7 @@ async def test_a_restart_forgets_nothing_and_what_came_meanwhile_is_handled(
     async with running(settings) as conductor:
         await platform.publish(outcome(batch_id, SPELLCHECK))
         await until(lambda: conductor.phases(batch_id), holds=lambda phases: SPELLCHECK in phases)
-        await conductor.pipeline(batch_id, AI_FEEDBACK)
+        await conductor.pipeline(batch_id, COMPREHENSIVE)
     await platform.publish(outcome(batch_id, NLP))
 
     async with running(settings) as conductor:
@@ -137,7 +149,7 @@ async def test_a_restart_forgets_nothing_and_what_came_meanwhile_is_handled(
             lambda: conductor.phases(batch_id),
             holds=lambda phases: phases[NLP].status == ProcessingStage.COMPLETED,
         )
-        answer = await conductor.pipeline(batch_id, AI_FEEDBACK)
+        answer = await conductor.pipeline(batch_id, COMPREHENSIVE)
 
         assert answer.final_pipeline == (CJ_ASSESSMENT, AI_FEEDBACK)
         assert await platform.skipped_phases(batch_id) == [SPELLCHECK, NLP]
@@ -172,7 +184,7 @@ async def test_two_replicas_and_repeated_deliveries_have_one_effect(
     await platform.publish(*repeated)
     await until(lambda: handled(conductors), holds=lambda count: count >= before + len(repeated))
     answers = await asyncio.gather(
-        *(conductor.pipeline(batch_id, AI_FEEDBACK) for conductor in conductors for _ in range(10))
+        *(conductor.pipeline(batch_id, COMPREHENSIVE) for conductor in conductors for _ in range(10))
     )
 
     phases = await conductors[0].phases(batch_id)
@@ -197,3 +209,43 @@ async def test_a_malformed_message_is_set_aside_untouched_and_stops_nothing(
     assert (headers["from"], headers["dlq-reason"]) == (b"els", b"malformed")
     assert headers["dlq-service"] == b"batch_conductor_service"
     assert headers["dlq-original-topic"] == str(topic).encode()
+
+
+async def test_two_replicas_under_many_calls_and_events_end_in_one_state(
+    conductors: list[Conductor], platform: Platform, batch_id: str
+) -> None:
+    batches = [f"{batch_id}-{number}" for number in range(40)]
+    essays = [f"e{number}" for number in range(60)]
+    events: list[EventEnvelope[Any]] = []
+    for batch in batches:
+        events += [spelling(batch, essay_id, second=1 + place) for place, essay_id in enumerate(essays)]
+        events.append(outcome(batch, NLP, processed=essays[1:], failed=essays[:1], second=90))
+        events.append(assessment(batch, successful=essays, second=91))
+    repeated = (events * 2 + events[:40])[:5000]
+    random.Random(7).shuffle(repeated)
+    before = await handled(conductors)
+
+    async def ask(number: int) -> None:
+        answer = await conductors[number % 2].define(
+            batches[number % len(batches)],
+            COMPREHENSIVE,
+            correlation_id=f"ask-{number}",
+            metadata={"prompt_attached": True, "essay_count": len(essays)},
+        )
+        assert answer.status_code == 200, answer.text
+
+    await asyncio.gather(platform.publish_many(repeated), *(ask(number) for number in range(200)))
+    await until(lambda: handled(conductors), holds=lambda count: count >= before + len(repeated))
+
+    assert len(repeated) == 5000
+    seen = [[await conductor.phases(batch) for batch in batches] for conductor in conductors]
+    assert seen[0] == seen[1]
+    for phases in seen[0]:
+        # No event speaks of spellcheck as a whole: its last expected essay has completed it.
+        assert (phases[SPELLCHECK].status, phases[SPELLCHECK].succeeded) == (ProcessingStage.COMPLETED, 60)
+        assert phases[NLP].failed_essay_ids == ("e0",)
+        assert phases[CJ_ASSESSMENT].succeeded == 60
+    answers = {
+        (await conductor.pipeline(batches[0], COMPREHENSIVE)).model_dump_json() for conductor in conductors
+    }
+    assert len(answers) == 1

@@ -1,92 +1,221 @@
-"""A batch is judged only with its task, and what a caller says about it is read strictly."""
+"""Every gate is open, blocked or not evaluated, on facts alone, and what a caller says is read strictly."""
+
+from collections.abc import Collection
+from decimal import Decimal
 
 import pytest
 from batch_conductor.adapters.batch_metadata import read_facts
-from batch_conductor.domain.errors import PipelineBlocked
-from batch_conductor.domain.gates import GATES, BatchFacts, Obstacle
-from batch_conductor.domain.pipeline import PHASE_NEEDS, Pipeline, PipelineRules
+from batch_conductor.adapters.pipelines_file import load_pipelines
+from batch_conductor.domain.errors import GatesNotEvaluated, PipelineBlocked
+from batch_conductor.domain.gates import BatchFacts, GateName, GateResult
+from batch_conductor.domain.phases import BatchRecord, EssayCounts, PhaseRecord
+from batch_conductor.domain.pipeline import BatchId
 from batch_conductor.domain.plan import Plan, make_plan
-from event_contracts import ErrorCode, InvalidRequest, JsonObject, PhaseName, PipelineRequest
+from batch_conductor.settings import PIPELINES
+from batch_conductor.tests.building import CJ_ASSESSMENT, NLP, SPELLCHECK
+from batch_conductor.tests.facts import KnownFacts, NobodyWatches
+from batch_conductor.use_cases.evaluate_gates import EvaluateGates
+from event_contracts import (
+    ErrorCode,
+    GateVerdict,
+    InvalidRequest,
+    JsonObject,
+    PhaseName,
+    PipelineRequest,
+    ProcessingStage,
+)
 
-RULES = PipelineRules(PHASE_NEEDS)
-WITH_PROMPT = BatchFacts(has_student_prompt=True)
-WITHOUT_PROMPT = BatchFacts(has_student_prompt=False)
-PROMPT_REF: JsonObject = {"references": {"student_prompt_text": {"storage_id": "sha256-1f", "path": ""}}}
-
-
-def plan_for(
-    requested: PhaseName, *, facts: BatchFacts, completed: frozenset[PhaseName] = frozenset()
-) -> Plan:
-    request = PipelineRequest(batch_id="batch-1", requested_pipeline=requested, correlation_id="run-1")
-    return make_plan(request, RULES.resolve(requested, completed=completed), facts=facts, gates=GATES)
-
-
-@pytest.mark.parametrize("requested", [PhaseName.CJ_ASSESSMENT, PhaseName.AI_FEEDBACK])
-def test_essays_are_not_compared_without_their_task(requested: PhaseName) -> None:
-    plan = plan_for(requested, facts=WITHOUT_PROMPT)
-
-    error = plan.blocked()
-
-    assert error.code == ErrorCode.BCS_PIPELINE_COMPATIBILITY_FAILED
-    assert error.http_status == 409
-    assert [obstacle.phase for obstacle in plan.obstacles] == [PhaseName.CJ_ASSESSMENT]
-    assert "student_prompt_ref" in error.message
+RULES = load_pipelines(PIPELINES)
+OPEN, BLOCKED, UNKNOWN = GateVerdict.OPEN, GateVerdict.BLOCKED, GateVerdict.NOT_EVALUATED
+STORED, DANGLING = "sha256-1f", "sha256-gone"
+PROMPT_REF: JsonObject = {"references": {"student_prompt_text": {"storage_id": STORED, "path": ""}}}
+FACTS = KnownFacts(texts={STORED}, prompts={"with-prompt"}, anchors={"with-anchors"}, spent=Decimal(3))
 
 
-@pytest.mark.parametrize("requested", PhaseName)
-def test_with_its_task_a_batch_may_go_anywhere(requested: PhaseName) -> None:
-    assert plan_for(requested, facts=WITH_PROMPT).obstacles == ()
-
-
-@pytest.mark.parametrize("requested", [PhaseName.SPELLCHECK, PhaseName.NLP, PhaseName.STUDENT_MATCHING])
-def test_a_pipeline_that_compares_nothing_needs_no_task(requested: PhaseName) -> None:
-    assert plan_for(requested, facts=WITHOUT_PROMPT).obstacles == ()
-
-
-def test_a_batch_that_has_been_compared_needs_no_task_any_more() -> None:
-    completed = frozenset({PhaseName.SPELLCHECK, PhaseName.CJ_ASSESSMENT})
-
-    plan = plan_for(PhaseName.AI_FEEDBACK, facts=WITHOUT_PROMPT, completed=completed)
-
-    assert plan.obstacles == ()
-
-
-def test_a_caller_learns_of_all_obstacles_at_once() -> None:
-    def closed(pipeline: Pipeline, _facts: BatchFacts) -> Obstacle:
-        return Obstacle(phase=pipeline.requested, reason="the school is closed", remedy="wait for Monday")
-
-    request = PipelineRequest(
-        batch_id="batch-1", requested_pipeline=PhaseName.CJ_ASSESSMENT, correlation_id="run-1"
+def essays(
+    *, succeeded: int = 0, failed: int = 0, reported: int | None = None, stage: str = "completed"
+) -> BatchRecord:
+    """Spellcheck is completed with so many essays, of the number that its report speaks of."""
+    record = PhaseRecord(
+        stage=ProcessingStage(stage), essays=reported, counts=EssayCounts(succeeded=succeeded, failed=failed)
     )
-    pipeline = RULES.resolve(PhaseName.CJ_ASSESSMENT, completed=frozenset())
-    plan = make_plan(request, pipeline, facts=WITHOUT_PROMPT, gates=(*GATES, closed))
+    return BatchRecord(phases={SPELLCHECK: record})
 
-    error = plan.blocked()
 
-    assert isinstance(error, PipelineBlocked)
-    assert "student prompt" in error.message
-    assert "wait for Monday" in error.message
-    assert isinstance(error.details["obstacles"], list)
-    assert len(error.details["obstacles"]) == 2
+async def gates(
+    requested: str,
+    said: BatchFacts,
+    *,
+    away: Collection[str] = (),
+    batch: BatchRecord | None = None,
+    completed: Collection[PhaseName] = (),
+) -> dict[str, GateResult]:
+    known = KnownFacts(
+        texts=FACTS.texts, prompts=FACTS.prompts, anchors=FACTS.anchors, spent=FACTS.spent, away=set(away)
+    )
+    results = await EvaluateGates(rules=RULES, facts=known, watcher=NobodyWatches())(
+        RULES.resolve(requested, completed=frozenset(completed)),
+        batch_id=BatchId("batch-1"),
+        said=said,
+        batch=batch or BatchRecord(),
+    )
+    return {result.gate: result for result in results}
+
+
+async def plan_for(requested: str, said: BatchFacts, *, away: Collection[str] = ()) -> Plan:
+    request = PipelineRequest(batch_id="batch-1", requested_pipeline=requested, correlation_id="run-1")
+    return make_plan(
+        request,
+        RULES.resolve(requested, completed=frozenset()),
+        batch=BatchRecord(),
+        rules=RULES,
+        gates=[*(await gates(requested, said, away=away)).values()],
+    )
 
 
 @pytest.mark.parametrize(
-    ("metadata", "has_prompt"),
+    ("said", "away", "verdict"),
     [
-        (None, False),
-        ({}, False),
-        ({"prompt_attached": None, "student_prompt_ref": None}, False),
-        ({"prompt_attached": False}, False),
-        ({"prompt_attached": True}, True),
-        ({"student_prompt_ref": PROMPT_REF}, True),
-        ({"prompt_attached": True, "student_prompt_ref": PROMPT_REF}, True),
-        ({"class": "7B", "prompt": "an unknown key says nothing"}, False),
+        (BatchFacts(prompt_attached=True), (), OPEN),
+        (BatchFacts(prompt_storage_id=STORED), (), OPEN),
+        (BatchFacts(prompt_attached=True, prompt_storage_id=STORED), (), OPEN),
+        (BatchFacts(assignment_id="with-prompt"), (), OPEN),
+        (BatchFacts(prompt_storage_id=DANGLING, assignment_id="with-prompt"), (), OPEN),
+        (BatchFacts(prompt_storage_id=STORED, assignment_id="with-prompt"), ("content",), OPEN),
+        (BatchFacts(), (), BLOCKED),
+        (BatchFacts(prompt_attached=False), (), BLOCKED),
+        (BatchFacts(prompt_attached=True, prompt_storage_id=DANGLING), (), BLOCKED),
+        (BatchFacts(assignment_id="without"), (), BLOCKED),
+        (BatchFacts(prompt_storage_id=DANGLING, assignment_id="without"), (), BLOCKED),
+        (BatchFacts(prompt_storage_id=STORED), ("content",), UNKNOWN),
+        (BatchFacts(assignment_id="with-prompt"), ("prompts",), UNKNOWN),
+        (BatchFacts(prompt_storage_id=STORED, assignment_id="without"), ("content",), UNKNOWN),
+        (BatchFacts(prompt_storage_id=DANGLING, assignment_id="with-prompt"), ("prompts",), UNKNOWN),
     ],
 )
-def test_two_keys_tell_whether_there_is_a_student_prompt(
-    metadata: JsonObject | None, has_prompt: bool
+async def test_the_prompt_gate_follows_the_facts(
+    said: BatchFacts, away: Collection[str], verdict: GateVerdict
 ) -> None:
-    assert read_facts(metadata).has_student_prompt is has_prompt
+    assert (await gates("cj_assessment", said, away=away))["prompt_attached"].verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("said", "away", "verdict"),
+    [
+        (BatchFacts(), (), OPEN),
+        (BatchFacts(assignment_id="without"), ("anchors",), OPEN),
+        (BatchFacts(grades_requested=True, assignment_id="with-anchors"), (), OPEN),
+        (BatchFacts(grades_requested=True, assignment_id="without"), (), BLOCKED),
+        (BatchFacts(grades_requested=True), (), BLOCKED),
+        (BatchFacts(grades_requested=True, assignment_id="with-anchors"), ("anchors",), UNKNOWN),
+    ],
+)
+async def test_the_anchors_gate_follows_the_facts(
+    said: BatchFacts, away: Collection[str], verdict: GateVerdict
+) -> None:
+    assert (await gates("cj_assessment", said, away=away))["anchors_registered"].verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("said", "batch", "verdict"),
+    [
+        (BatchFacts(), BatchRecord(), OPEN),
+        (BatchFacts(essays_ready=True, essay_count=30), BatchRecord(), OPEN),
+        (BatchFacts(), essays(succeeded=1, failed=9, reported=10), OPEN),
+        (BatchFacts(), essays(), OPEN),
+        (BatchFacts(essays_ready=False), BatchRecord(), BLOCKED),
+        (BatchFacts(essay_count=0), BatchRecord(), BLOCKED),
+        (BatchFacts(), essays(failed=10, reported=10), BLOCKED),
+        (BatchFacts(), essays(failed=4, reported=10), UNKNOWN),
+        (BatchFacts(), essays(reported=10), UNKNOWN),
+    ],
+)
+async def test_the_essays_gate_follows_the_facts(
+    said: BatchFacts, batch: BatchRecord, verdict: GateVerdict
+) -> None:
+    completed = batch.phases.keys()
+
+    found = await gates("cj_assessment", said, batch=batch, completed=completed)
+
+    assert found["essays_ready"].verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("said", "away", "verdict"),
+    [
+        (BatchFacts(), ("costs",), OPEN),
+        (BatchFacts(max_cost_usd=Decimal("3.01")), (), OPEN),
+        (BatchFacts(max_cost_usd=Decimal(3)), (), BLOCKED),
+        (BatchFacts(max_cost_usd=Decimal(9)), ("costs",), UNKNOWN),
+    ],
+)
+async def test_the_budget_gate_follows_the_facts(
+    said: BatchFacts, away: Collection[str], verdict: GateVerdict
+) -> None:
+    assert (await gates("cj_assessment", said, away=away))["budget_available"].verdict == verdict
+
+
+@pytest.mark.parametrize("requested", ["nlp", "cj_assessment", "ai_feedback", "comprehensive"])
+async def test_what_reads_the_task_is_blocked_without_it(requested: str) -> None:
+    refusal = (await plan_for(requested, BatchFacts())).refusal()
+
+    assert isinstance(refusal, PipelineBlocked)
+    assert (refusal.code, refusal.http_status) == (ErrorCode.BCS_PIPELINE_COMPATIBILITY_FAILED, 422)
+    assert refusal.details["gate"] == "prompt_attached"
+    assert "no student prompt" in str(refusal.details["reason"])
+    assert "student_prompt_ref" in str(refusal.details["what_to_do"])
+
+
+@pytest.mark.parametrize("requested", ["spellcheck", "student_matching"])
+async def test_what_does_not_read_the_task_needs_none(requested: str) -> None:
+    assert (await plan_for(requested, BatchFacts())).refusal() is None
+
+
+async def test_a_phase_that_is_not_run_again_keeps_nobody_out() -> None:
+    found = await gates("cj_assessment", BatchFacts(), completed={SPELLCHECK, CJ_ASSESSMENT})
+
+    assert found == {}
+
+
+async def test_a_caller_learns_of_all_obstacles_at_once_and_of_the_phases_behind_them() -> None:
+    plan = await plan_for("comprehensive", BatchFacts(grades_requested=True))
+
+    assert [gate.gate for gate in plan.blocked] == [GateName.PROMPT_ATTACHED, GateName.ANCHORS_REGISTERED]
+    assert plan.blocked[0].phases == (NLP, CJ_ASSESSMENT, PhaseName.AI_FEEDBACK)
+
+
+async def test_what_is_not_known_is_neither_open_nor_blocked() -> None:
+    refusal = (await plan_for("nlp", BatchFacts(prompt_storage_id=STORED), away=["content"])).refusal()
+
+    assert isinstance(refusal, GatesNotEvaluated)
+    assert (refusal.http_status, refusal.retry_after) == (503, 7)
+
+
+async def test_what_blocks_is_told_even_where_something_else_is_not_known() -> None:
+    said = BatchFacts(max_cost_usd=Decimal(9))
+
+    assert isinstance((await plan_for("cj_assessment", said, away=["costs"])).refusal(), PipelineBlocked)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "facts"),
+    [
+        (None, BatchFacts()),
+        ({"prompt_attached": None, "student_prompt_ref": None}, BatchFacts()),
+        ({"prompt_attached": False}, BatchFacts(prompt_attached=False)),
+        ({"prompt_attached": True}, BatchFacts(prompt_attached=True)),
+        ({"student_prompt_ref": PROMPT_REF}, BatchFacts(prompt_storage_id=STORED)),
+        ({"class": "7B", "prompt_source": "an unknown key says nothing"}, BatchFacts()),
+        (
+            {"assignment_id": "a-1", "grades_requested": True, "essay_count": 7, "max_cost_usd": 2.5},
+            BatchFacts(
+                assignment_id="a-1", grades_requested=True, essay_count=7, max_cost_usd=Decimal("2.5")
+            ),
+        ),
+    ],
+)
+def test_a_few_keys_say_something_about_the_batch(metadata: JsonObject | None, facts: BatchFacts) -> None:
+    assert read_facts(metadata) == facts
 
 
 @pytest.mark.parametrize(
@@ -97,6 +226,9 @@ def test_two_keys_tell_whether_there_is_a_student_prompt(
         ({"student_prompt_ref": "sha256-1f"}, r"batch_metadata\.student_prompt_ref"),
         ({"student_prompt_ref": {"references": {}}}, "no student_prompt_text reference"),
         ({"prompt_attached": False, "student_prompt_ref": PROMPT_REF}, "send one of them"),
+        ({"essay_count": 5001}, r"batch_metadata\.essay_count"),
+        ({"max_cost_usd": 0}, r"batch_metadata\.max_cost_usd"),
+        ({"assignment_id": "a" * 101}, r"batch_metadata\.assignment_id"),
     ],
 )
 def test_metadata_that_is_wrong_or_contradicts_itself_is_refused(metadata: JsonObject, reason: str) -> None:

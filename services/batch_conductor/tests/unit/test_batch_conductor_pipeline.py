@@ -1,24 +1,54 @@
-"""A pipeline leads to what was asked, in an order that works, without doing anything twice."""
+"""A pipeline leads to what was requested, in an order that works, without doing anything twice."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import pairwise
 
 import pytest
+from batch_conductor.adapters.pipelines_file import load_pipelines
 from batch_conductor.domain.errors import DependencyCycle, UnresolvableDependency
-from batch_conductor.domain.pipeline import PHASE_NEEDS, PipelineRules
+from batch_conductor.domain.graph import closure, execution_order
+from batch_conductor.domain.pipeline import PipelineName, PipelineRules, Step
+from batch_conductor.settings import PIPELINES
 from batch_conductor.tests.building import AI_FEEDBACK, CJ_ASSESSMENT, NLP, SPELLCHECK, STUDENT_MATCHING
-from event_contracts import ErrorCode, PhaseName
+from event_contracts import ErrorCode, InvalidRequest, PhaseName
 from hypothesis import given
 from hypothesis import strategies as st
 
-RULES = PipelineRules(PHASE_NEEDS)
+RULES = load_pipelines(PIPELINES)
 
 PHASES = st.sampled_from(PhaseName)
 COMPLETED = st.frozensets(PHASES)
+Needs = Mapping[PhaseName, tuple[PhaseName, ...]]
+
+
+def rules_of(needs: Needs) -> PipelineRules:
+    """A pipeline per phase, with its name."""
+    steps = [
+        Step(
+            name=phase,
+            service_name=f"{phase}_service",
+            event_type=f"start.{phase}",
+            event_data_model="Start",
+            depends_on=tuple(needed),
+        )
+        for phase, needed in needs.items()
+    ]
+    return PipelineRules(steps, {PipelineName(phase): (phase,) for phase in needs})
 
 
 @st.composite
-def acyclic_needs(draw: st.DrawFn) -> Mapping[PhaseName, tuple[PhaseName, ...]]:
+def graphs(draw: st.DrawFn) -> Mapping[int, tuple[int, ...]]:
+    """Up to 40 nodes, each of which needs some of those before it, in any order of declaration."""
+    size = draw(st.integers(1, 40))
+    needs = {
+        node: tuple(draw(st.lists(st.integers(0, node - 1), unique=True, max_size=6))) if node else ()
+        for node in range(size)
+    }
+    return {node: needs[node] for node in draw(st.permutations(range(size)))}
+
+
+@st.composite
+def acyclic_needs(draw: st.DrawFn) -> Needs:
     """Rules in which a phase needs only phases drawn before it."""
     line = draw(st.permutations(list(PhaseName)))
     return {
@@ -27,77 +57,49 @@ def acyclic_needs(draw: st.DrawFn) -> Mapping[PhaseName, tuple[PhaseName, ...]]:
     }
 
 
-@pytest.mark.parametrize(
-    ("requested", "phases"),
-    [
-        (SPELLCHECK, (SPELLCHECK,)),
-        (NLP, (SPELLCHECK, NLP)),
-        (CJ_ASSESSMENT, (SPELLCHECK, CJ_ASSESSMENT)),
-        (AI_FEEDBACK, (SPELLCHECK, NLP, CJ_ASSESSMENT, AI_FEEDBACK)),
-        (STUDENT_MATCHING, (STUDENT_MATCHING,)),
-    ],
-)
-def test_a_fresh_batch_goes_through_everything_that_a_phase_needs(
-    requested: PhaseName, phases: tuple[PhaseName, ...]
+def everything_needed(needs: Mapping[int, Collection[int]], node: int) -> set[int]:
+    """The closure by its definition, one step after the other."""
+    found = {node}
+    while more := {need for one in found for need in needs[one]} - found:
+        found |= more
+    return found
+
+
+@given(needs=graphs(), data=st.data())
+def test_a_plan_is_a_topological_order_of_exactly_the_missing_closure(
+    needs: Mapping[int, tuple[int, ...]], data: st.DataObject
 ) -> None:
-    assert RULES.resolve(requested, completed=frozenset()).phases == phases
+    requested = data.draw(st.sampled_from(sorted(needs)))
+    completed = data.draw(st.frozensets(st.sampled_from(sorted(needs))))
 
+    plan = [
+        node
+        for node in execution_order(needs)
+        if node in closure(needs, [requested]) and node not in completed
+    ]
 
-def test_every_phase_of_the_contract_has_a_rule() -> None:
-    assert set(PHASE_NEEDS) == set(PhaseName)
-
-
-def test_what_is_completed_is_skipped_and_named() -> None:
-    pipeline = RULES.resolve(AI_FEEDBACK, completed={SPELLCHECK, CJ_ASSESSMENT, STUDENT_MATCHING})
-
-    assert pipeline.phases == (NLP, AI_FEEDBACK)
-    assert pipeline.skipped == (SPELLCHECK, CJ_ASSESSMENT)
-
-
-def test_nothing_is_run_for_the_sake_of_a_completed_phase() -> None:
-    pipeline = RULES.resolve(CJ_ASSESSMENT, completed={CJ_ASSESSMENT})
-
-    assert pipeline.phases == ()
-    assert pipeline.skipped == (CJ_ASSESSMENT,)
+    assert sorted(plan) == sorted(everything_needed(needs, requested) - completed)
+    for place, node in enumerate(plan):
+        assert set(needs[node]) <= {*plan[:place], *completed}
 
 
 @given(needs=acyclic_needs(), requested=PHASES, completed=COMPLETED)
-def test_every_phase_comes_after_what_it_needs(
-    needs: Mapping[PhaseName, tuple[PhaseName, ...]], requested: PhaseName, completed: frozenset[PhaseName]
+def test_the_rules_plan_exactly_the_missing_closure_in_order(
+    needs: Needs, requested: PhaseName, completed: frozenset[PhaseName]
 ) -> None:
-    phases = PipelineRules(needs).resolve(requested, completed=completed).phases
+    pipeline = rules_of(needs).resolve(requested, completed=completed)
 
-    for place, phase in enumerate(phases):
-        assert set(needs[phase]) <= {*phases[:place], *completed}
-
-
-@given(needs=acyclic_needs(), requested=PHASES, completed=COMPLETED)
-def test_a_pipeline_holds_no_completed_phase_and_none_that_nobody_needs(
-    needs: Mapping[PhaseName, tuple[PhaseName, ...]], requested: PhaseName, completed: frozenset[PhaseName]
-) -> None:
-    phases = PipelineRules(needs).resolve(requested, completed=completed).phases
-
-    assert not completed & set(phases)
-    assert {need for phase in phases for need in needs[phase]} | {requested} >= set(phases)
-    assert len(set(phases)) == len(phases)
-
-
-@given(needs=acyclic_needs(), requested=PHASES, completed=COMPLETED)
-def test_every_completed_phase_on_the_way_is_skipped(
-    needs: Mapping[PhaseName, tuple[PhaseName, ...]], requested: PhaseName, completed: frozenset[PhaseName]
-) -> None:
-    rules = PipelineRules(needs)
-
-    skipped = rules.resolve(requested, completed=completed).skipped
-
-    assert set(skipped) == completed & set(rules.resolve(requested, completed=frozenset()).phases)
+    assert {*pipeline.phases} == closure(needs, [requested]) - completed
+    assert {*pipeline.skipped} == closure(needs, [requested]) & completed
+    for place, phase in enumerate(pipeline.phases):
+        assert set(needs[phase]) <= {*pipeline.phases[:place], *completed}
 
 
 @given(needs=acyclic_needs(), requested=PHASES, completed=COMPLETED)
 def test_asked_again_after_each_phase_the_rest_of_the_pipeline_is_left(
-    needs: Mapping[PhaseName, tuple[PhaseName, ...]], requested: PhaseName, completed: frozenset[PhaseName]
+    needs: Needs, requested: PhaseName, completed: frozenset[PhaseName]
 ) -> None:
-    rules = PipelineRules(needs)
+    rules = rules_of(needs)
     phases = rules.resolve(requested, completed=completed).phases
 
     left = [
@@ -108,14 +110,46 @@ def test_asked_again_after_each_phase_the_rest_of_the_pipeline_is_left(
     assert left == [phases[done:] for done in range(len(phases) + 1)]
 
 
-@given(needs=acyclic_needs(), circle=st.lists(PHASES, min_size=1, unique=True))
-def test_phases_that_need_each_other_in_a_circle_are_refused(
-    needs: Mapping[PhaseName, tuple[PhaseName, ...]], circle: list[PhaseName]
+@pytest.mark.parametrize(
+    ("requested", "phases"),
+    [
+        ("spellcheck", (SPELLCHECK,)),
+        ("nlp", (SPELLCHECK, NLP)),
+        ("cj_assessment", (SPELLCHECK, CJ_ASSESSMENT)),
+        ("ai_feedback", (SPELLCHECK, NLP, AI_FEEDBACK)),
+        ("comprehensive", (SPELLCHECK, NLP, CJ_ASSESSMENT, AI_FEEDBACK)),
+        ("student_matching", (STUDENT_MATCHING,)),
+    ],
+)
+def test_a_fresh_batch_goes_through_everything_that_a_pipeline_needs(
+    requested: str, phases: tuple[PhaseName, ...]
 ) -> None:
+    assert RULES.resolve(requested, completed=frozenset()).phases == phases
+
+
+def test_every_phase_of_the_contract_has_a_rule_and_every_pipeline_can_be_requested() -> None:
+    assert set(RULES.steps) == set(PhaseName)
+    assert {*RULES.pipelines} == {*map(str, PhaseName), "comprehensive"}
+
+
+def test_what_is_completed_is_skipped_and_named() -> None:
+    pipeline = RULES.resolve("comprehensive", completed={SPELLCHECK, CJ_ASSESSMENT, STUDENT_MATCHING})
+
+    assert pipeline.phases == (NLP, AI_FEEDBACK)
+    assert pipeline.skipped == (SPELLCHECK, CJ_ASSESSMENT)
+
+
+def test_a_pipeline_that_there_is_not_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(InvalidRequest, match=r"requested_pipeline: .*'ai_feedback', 'comprehensive'"):
+        RULES.resolve("grammar", completed=frozenset())
+
+
+@given(needs=acyclic_needs(), circle=st.lists(PHASES, min_size=1, unique=True))
+def test_phases_that_need_each_other_in_a_circle_are_refused(needs: Needs, circle: list[PhaseName]) -> None:
     closed = {**needs, **{phase: (*needs[phase], circle[i - 1]) for i, phase in enumerate(circle)}}
 
     with pytest.raises(DependencyCycle) as refused:
-        PipelineRules(closed)
+        rules_of(closed)
 
     named = refused.value.details["cycle"]
     assert isinstance(named, list)
@@ -124,15 +158,17 @@ def test_phases_that_need_each_other_in_a_circle_are_refused(
     assert refused.value.code == ErrorCode.BCS_PIPELINE_DEPENDENCY_CYCLE_DETECTED
 
 
-def test_a_need_without_a_rule_is_refused_by_name() -> None:
-    with pytest.raises(UnresolvableDependency, match="nlp needs spellcheck, which has no rule") as refused:
-        PipelineRules({NLP: (SPELLCHECK,)})
+def test_a_need_without_a_rule_is_refused_by_name_and_place() -> None:
+    with pytest.raises(
+        UnresolvableDependency, match=r"steps\.0\.depends_on: nlp needs spellcheck, which is no step"
+    ) as refused:
+        rules_of({NLP: (SPELLCHECK,)})
 
     assert refused.value.code == ErrorCode.BCS_PIPELINE_DEPENDENCY_RESOLUTION_FAILED
 
 
-def test_a_phase_without_a_rule_is_refused_by_name() -> None:
-    rules = PipelineRules({SPELLCHECK: ()})
+def test_a_phase_that_nobody_can_ask_for_is_refused_by_name_and_place() -> None:
+    steps = list(RULES.steps.values())
 
-    with pytest.raises(UnresolvableDependency, match="no rule says what phase nlp needs"):
-        rules.resolve(NLP, completed=frozenset())
+    with pytest.raises(UnresolvableDependency, match=r"steps\.0: student_matching is in no pipeline"):
+        PipelineRules(steps, {PipelineName("all"): (AI_FEEDBACK, CJ_ASSESSMENT)})

@@ -3,42 +3,80 @@
 from uuid import UUID
 
 import pytest
-from batch_conductor.domain.gates import GATES, BatchFacts
-from batch_conductor.domain.pipeline import PHASE_NEEDS, PipelineRules
+from batch_conductor.adapters.pipelines_file import load_pipelines
+from batch_conductor.domain.phases import BatchRecord, PhaseRecord
 from batch_conductor.domain.plan import Plan, event_correlation_id, make_plan, skipped_event
-from batch_conductor.tests.building import CORRELATION, MORNING
-from event_contracts import PhaseName, PhaseSkippedV1, PipelineRequest, parse_envelope
+from batch_conductor.settings import PIPELINES
+from batch_conductor.tests.building import CJ_ASSESSMENT, CORRELATION, MORNING, NLP, SPELLCHECK
+from event_contracts import JsonObject, PhaseName, PhaseSkippedV1, PipelineRequest, parse_envelope
 from hypothesis import given
 from hypothesis import strategies as st
+
+RULES = load_pipelines(PIPELINES)
+
+
+def plan_of(
+    requested: str = "cj_assessment",
+    *,
+    completed: frozenset[PhaseName] = frozenset({SPELLCHECK}),
+    failed: tuple[str, ...] = (),
+    metadata: JsonObject | None = None,
+    correlation_id: str = str(CORRELATION),
+) -> Plan:
+    request = PipelineRequest(
+        batch_id="batch-1",
+        requested_pipeline=requested,
+        correlation_id=correlation_id,
+        batch_metadata=metadata,
+    )
+    batch = BatchRecord(phases={phase: PhaseRecord(failed_essay_ids=failed) for phase in completed})
+    pipeline = RULES.resolve(requested, completed=completed)
+    return make_plan(request, pipeline, batch=batch, rules=RULES, gates=())
 
 
 @pytest.fixture
 def plan() -> Plan:
-    request = PipelineRequest(
-        batch_id="batch-1", requested_pipeline=PhaseName.CJ_ASSESSMENT, correlation_id=str(CORRELATION)
-    )
-    pipeline = PipelineRules(PHASE_NEEDS).resolve(
-        PhaseName.CJ_ASSESSMENT, completed=frozenset({PhaseName.SPELLCHECK})
-    )
-    return make_plan(request, pipeline, facts=BatchFacts(has_student_prompt=True), gates=GATES)
+    return plan_of(failed=("e7",))
 
 
-def test_the_answer_says_what_is_left_why_and_what_is_skipped(plan: Plan) -> None:
+def test_the_answer_says_what_is_left_what_is_skipped_and_which_essays_stay_out(plan: Plan) -> None:
     answer = plan.resolution()
 
-    assert answer.model_dump(mode="json") == {
-        "batch_id": "batch-1",
-        "final_pipeline": ["cj_assessment"],
-        "analysis_summary": {
-            "requested_pipeline": "cj_assessment",
-            "needs": {"cj_assessment": ["spellcheck"]},
-            "skipped_phases": [{"phase_name": "spellcheck", "reason": "already_completed"}],
-        },
+    assert answer.final_pipeline == (CJ_ASSESSMENT,)
+    assert answer.analysis_summary == (
+        "cj_assessment: to run, in this order: cj_assessment; completed already: spellcheck;"
+        " essays excluded because they failed: 1"
+    )
+    assert answer.details is not None
+    assert [phase.phase_name for phase in answer.details.phases] == [CJ_ASSESSMENT]
+    assert answer.details.phases[0].depends_on == (SPELLCHECK,)
+    assert [phase.phase_name for phase in answer.details.skipped_phases] == [SPELLCHECK]
+    assert answer.details.excluded_essay_ids == ("e7",)
+
+
+def test_nothing_left_to_do_is_an_empty_list_and_a_summary_that_says_so() -> None:
+    answer = plan_of(completed=frozenset({SPELLCHECK, CJ_ASSESSMENT})).resolution()
+
+    assert answer.final_pipeline == ()
+    assert "nothing left to do" in answer.analysis_summary
+
+
+def test_the_same_question_in_the_same_state_has_the_same_plan_id_and_no_other_has() -> None:
+    same = {plan_of().plan_id, plan_of(correlation_id="another").plan_id}
+    others = {
+        plan_of("comprehensive").plan_id,
+        plan_of(completed=frozenset()).plan_id,
+        plan_of("comprehensive", completed=frozenset({SPELLCHECK, NLP})).plan_id,
+        plan_of(failed=("e1",)).plan_id,
+        plan_of(metadata={"class": "7B"}).plan_id,
     }
+
+    assert len(same) == 1
+    assert len(others | same) == 6
 
 
 def test_a_skipped_phase_is_announced_as_the_contract_says(plan: Plan) -> None:
-    event = skipped_event(plan, PhaseName.SPELLCHECK, now=MORNING)
+    event = skipped_event(plan, SPELLCHECK, now=MORNING)
 
     read = parse_envelope(event.to_json(), PhaseSkippedV1)
     assert read == event

@@ -1,13 +1,13 @@
 """Every model of the conductor's routes bounds its fields."""
 
 import pytest
-from batch_conductor.adapters import batch_metadata
+from batch_conductor.adapters import batch_metadata, pipelines_file, platform_facts
 from event_contracts.tests.walking import bare_types
 from pydantic import BaseModel
 
 MODELS = [
     found
-    for module in (batch_metadata,)
+    for module in (batch_metadata, pipelines_file, platform_facts)
     for found in vars(module).values()
     if isinstance(found, type) and issubclass(found, BaseModel) and found.__module__ == module.__name__
 ]

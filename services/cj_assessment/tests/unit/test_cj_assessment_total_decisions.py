@@ -108,7 +108,7 @@ def result_of(known: Snapshot, decision: Decision) -> AssessmentResultV1 | None:
     return assessment_result(batch(known), known.essays, known, decision, now=NOW)
 
 
-@settings(max_examples=120)
+@settings(max_examples=60)
 @given(known=snapshots())
 def test_every_snapshot_has_a_decision_and_the_last_one_a_result(
     known: Snapshot,

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import NewType
 from uuid import UUID
 
-from event_contracts import ComparisonRequest, JsonObject, SourceService
+from event_contracts import MAX_SCHEMA_TOKENS, ComparisonRequest, JsonObject, SourceService
 
 from llm_provider.domain.costs.usage import Usage
 from llm_provider.domain.requests.fair_turns import Lane
@@ -20,8 +20,6 @@ QueueId = NewType("QueueId", UUID)
 
 SERVICE = SourceService.LLM_PROVIDER
 CHARACTERS_PER_TOKEN = 4
-FRAME_TOKENS = 1_000
-"""What a vendor adds to a prompt for the answer's schema, at most."""
 
 
 class QueueState(StrEnum):
@@ -95,7 +93,7 @@ class JudgeRequest:
 
         Where the model bills writes to its cache, everything that is read is counted as written as well.
         """
-        most = len(self.prompt.system.encode()) + len(self.prompt.user.encode()) + FRAME_TOKENS
+        most = len(self.prompt.system.encode()) + len(self.prompt.user.encode()) + MAX_SCHEMA_TOKENS
         written = most if self.parameters.cache_breakpoints else 0
         for_an_hour = any(block.ttl == "1h" for block in self.prompt.blocks)
         return Usage(

@@ -26,7 +26,7 @@ from llm_provider.tests.vendors.calling import plain_client
 from service_kit.messaging.event_bus import KafkaEventBus, Record
 from suite.benchmarks.provider.limited_vendor import LimitedVendor, VendorLimits
 
-KILLS: Final = 15
+KILLS: Final = 8
 CONCURRENCY: Final = 8
 REQUESTS: Final = 400
 PATIENCE_SECONDS: Final = 240.0

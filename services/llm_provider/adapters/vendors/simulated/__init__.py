@@ -4,6 +4,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import httpx2
+from model_manifest import SimulatedPrice, TokenCounts
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
@@ -14,8 +15,6 @@ from llm_provider.adapters.vendor_api.registration import (
 )
 from llm_provider.adapters.vendors.simulated.judge import SimulatedJudge, SimulatedSettings, read_qualities
 from llm_provider.domain.costs.usage import Usage
-
-MILLION = Decimal(1_000_000)
 
 
 class Settings(VendorSettings):
@@ -46,7 +45,8 @@ class Settings(VendorSettings):
 
     def price(self, usage: Usage) -> Decimal:
         """The price of one call in US dollars."""
-        return (self.input_price * usage.input + self.output_price * usage.output) / MILLION
+        tokens = TokenCounts(input=usage.input, output=usage.output)
+        return SimulatedPrice(input=self.input_price, output=self.output_price).of(tokens)
 
 
 def _connect(settings: Settings, _: httpx2.AsyncClient) -> ConnectedVendor:

@@ -1,0 +1,166 @@
+"""Routes for administrators: outgoing messages that were given up, listed, sent again or dropped."""
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+import structlog
+from event_contracts import (
+    MAX_RESULTS_PER_BATCH,
+    Count,
+    ErrorBody,
+    LargeCount,
+    LongText,
+    Name,
+    NotFound,
+    Text,
+    UtcDatetime,
+    WireModel,
+)
+from pydantic import BaseModel, Field
+from quart import Blueprint, g, request
+from quart_schema import document_response, validate_querystring
+
+from service_kit.http.bodies import answers
+from service_kit.http.set_aside import Gate
+from service_kit.messaging.given_up import (
+    GivenUpMessage,
+    drop_given_up,
+    given_up_message,
+    list_given_up,
+    send_again,
+)
+from service_kit.storage.database import Database
+
+log = structlog.get_logger()
+
+SHOWN_CHARACTERS: Final = 100_000
+
+
+class GivenUp(WireModel):
+    """A message that is not sent any more: where to, why, and since when; `value` only where one is asked for."""
+
+    id: LargeCount
+    event_id: Name
+    transport: Name
+    destination: Text
+    key: Text
+    attempts: Count
+    last_error: Text
+    created_at: UtcDatetime
+    given_up_at: UtcDatetime
+    size: Count
+    value: LongText | None = None
+
+
+class GivenUpMessages(WireModel):
+    """GET /admin/v1/given-up: the newest first."""
+
+    items: Annotated[tuple[GivenUp, ...], Field(max_length=MAX_RESULTS_PER_BATCH)]
+
+
+class GivenUpQuery(BaseModel):
+    """To which topic or address, and how many at most."""
+
+    destination: Annotated[str, Field(max_length=2_000)] | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenUpActions:
+    """Where the messages are, and who may see them."""
+
+    database: Database
+    gate: Gate
+
+
+def given_up_api(actions: GivenUpActions) -> Blueprint:
+    """The routes; each request must show an administrator's bearer token."""
+    blueprint = Blueprint("given_up", __name__, url_prefix="/admin/v1/given-up")
+
+    @blueprint.before_request
+    async def admit() -> None:
+        g.administrator = await actions.gate.admit(request.headers.get("Authorization"))
+
+    @blueprint.get("")
+    @validate_querystring(GivenUpQuery)
+    @answers(GivenUpMessages)
+    @document_response(ErrorBody, 401)
+    @document_response(ErrorBody, 403)
+    async def listing(query_args: GivenUpQuery) -> GivenUpMessages:
+        """Messages that are not sent any more, with the reason."""
+        async with actions.database.transaction() as connection:
+            found = await list_given_up(
+                connection, destination=query_args.destination, limit=query_args.limit
+            )
+        return GivenUpMessages(items=tuple(_view(message) for message in found))
+
+    @blueprint.get("/<int:message_id>")
+    @answers(GivenUp)
+    @document_response(ErrorBody, 401)
+    @document_response(ErrorBody, 403)
+    @document_response(ErrorBody, 404)
+    async def show(message_id: int) -> GivenUp:
+        """One message with what it says."""
+        return _view(await _found(actions, message_id))
+
+    @blueprint.post("/<int:message_id>/replay")
+    @answers(GivenUp, 202)
+    @document_response(ErrorBody, 401)
+    @document_response(ErrorBody, 403)
+    @document_response(ErrorBody, 404)
+    async def replay(message_id: int) -> GivenUp:
+        """Have a message sent again: the same bytes, the same event id."""
+        found = await _found(actions, message_id)
+        async with actions.database.transaction() as connection:
+            if not await send_again(connection, message_id):
+                raise _unknown(message_id)
+        log.warning("message.replayed", event_id=str(found.event_id), by=g.administrator)
+        return _view(found)
+
+    @blueprint.delete("/<int:message_id>")
+    @answers(GivenUp)
+    @document_response(ErrorBody, 401)
+    @document_response(ErrorBody, 403)
+    @document_response(ErrorBody, 404)
+    async def drop(message_id: int) -> GivenUp:
+        """Delete a message; nobody will receive it."""
+        found = await _found(actions, message_id)
+        async with actions.database.transaction() as connection:
+            if not await drop_given_up(connection, message_id):
+                raise _unknown(message_id)
+        log.warning("message.dropped", event_id=str(found.event_id), by=g.administrator)
+        return _view(found)
+
+    return blueprint
+
+
+async def _found(actions: GivenUpActions, message_id: int) -> GivenUpMessage:
+    if message_id < 2**63:
+        async with actions.database.transaction() as connection:
+            found = await given_up_message(connection, message_id)
+        if found is not None:
+            return found
+    raise _unknown(message_id)
+
+
+def _unknown(message_id: int) -> NotFound:
+    return NotFound(f"no message {str(message_id)[:20]} was given up: see GET /admin/v1/given-up")
+
+
+def _view(message: GivenUpMessage) -> GivenUp:
+    value = None
+    if message.value is not None:
+        value = message.value.decode(errors="backslashreplace")[:SHOWN_CHARACTERS].replace("\x00", "")
+    return GivenUp(
+        id=message.id,
+        event_id=str(message.event_id),
+        transport=message.transport,
+        destination=message.destination,
+        key=message.key,
+        attempts=message.attempts,
+        last_error=message.last_error or "",
+        created_at=message.created_at,
+        given_up_at=message.given_up_at,
+        size=message.size,
+        value=value,
+    )

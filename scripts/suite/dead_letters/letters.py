@@ -1,0 +1,75 @@
+"""Dead letters of three kinds in one shape, and which of them are meant."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+
+class Kind(StrEnum):
+    """What nobody tries any more: an event, an outgoing message, or an item of a worker."""
+
+    EVENT = "event"
+    MESSAGE = "message"
+    ITEM = "item"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """One dead letter; ``place`` is its topic, destination or worker, ``event_id`` its other name."""
+
+    kind: Kind
+    letter_id: str
+    place: str
+    reason: str
+    error: str
+    at: datetime
+    service: str
+    event_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which letters are meant; what is None or empty does not matter."""
+
+    topic: str | None = None
+    reason: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    ids: frozenset[str] = frozenset()
+
+    @property
+    def is_everything(self) -> bool:
+        """True where nothing is left out."""
+        return self == Selection()
+
+    def admits(self, letter: Letter) -> bool:
+        """True for a letter that is meant."""
+        return (
+            (self.topic is None or self.topic == letter.place)
+            and (self.reason is None or self.reason == letter.reason)
+            and (self.since is None or letter.at >= self.since)
+            and (self.until is None or letter.at <= self.until)
+            and (not self.ids or letter.letter_id in self.ids or letter.event_id in self.ids)
+        )
+
+
+class Source(Protocol):
+    """Where letters of one kind are kept."""
+
+    def letters(self, selection: Selection) -> AsyncIterator[Letter]:
+        """Those that wait and are meant."""
+        ...
+
+    async def content(self, letter: Letter) -> str:
+        """What a letter says, for an operator to read."""
+        ...
+
+    async def replay(self, selection: Selection) -> int:
+        """Let the letters that are meant be handled again; returns how many."""
+        ...
+
+    async def drop(self, selection: Selection) -> int:
+        """Forget the letters that are meant; returns how many."""
+        ...

@@ -1,0 +1,170 @@
+"""Where dead letters are kept: topics of Kafka, and the services' databases behind their administrators' routes."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import quote
+
+import httpx2
+from event_contracts import ExternalServiceError, dead_letter_topic
+from service_kit.messaging.dead_letters import Action, DeadLetter, DeadLetters, LetterFilter
+
+from suite.dead_letters.letters import Kind, Letter, Selection
+
+LISTED: Final = 1000
+"""A service lists so many at once; the next come when these are handled."""
+
+TIMEOUT_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicLetters:
+    """Events on the dead-letter topics."""
+
+    dead_letters: DeadLetters
+
+    async def letters(self, selection: Selection) -> AsyncIterator[Letter]:
+        """Events that could not be parsed or handled."""
+        async for letter in self.dead_letters.waiting(_filter(selection)):
+            yield _event(letter)
+
+    async def content(self, letter: Letter) -> str:
+        """Headers and value of one event."""
+        wanted = LetterFilter(ids=frozenset({letter.letter_id}))
+        async for found in self.dead_letters.waiting(wanted):
+            headers = [
+                f"{name}: {(value or b'').decode(errors='backslashreplace')}" for name, value in found.headers
+            ]
+            return "\n".join([*headers, "", (found.value or b"").decode(errors="backslashreplace")])
+        return ""
+
+    async def replay(self, selection: Selection) -> int:
+        """Publish the events on their topics again, with the same event ids."""
+        return await self.dead_letters.handle(_filter(selection), Action.REPLAY)
+
+    async def drop(self, selection: Selection) -> int:
+        """Note that nobody wants the events; Kafka deletes them in its own time."""
+        return await self.dead_letters.handle(_filter(selection), Action.DROP)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceLetters:
+    """Messages that a service gave up, or items that it set aside, behind its administrators' routes."""
+
+    http: httpx2.AsyncClient
+    service: str
+    base_url: str
+    kind: Kind
+    token: str = field(repr=False)
+
+    @property
+    def _route(self) -> str:
+        return "given-up" if self.kind == Kind.MESSAGE else "set-aside"
+
+    async def letters(self, selection: Selection) -> AsyncIterator[Letter]:
+        """Up to ``LISTED`` of what waits, those that are meant."""
+        for entry in (await self._call("GET", f"?limit={LISTED}"))["items"]:
+            letter = self._letter(entry)
+            if selection.admits(letter):
+                yield letter
+
+    async def content(self, letter: Letter) -> str:
+        """What a message says; of an item there is nothing but its error."""
+        if self.kind == Kind.ITEM:
+            return letter.error
+        return str((await self._call("GET", self._path(letter)))["value"] or "")
+
+    async def replay(self, selection: Selection) -> int:
+        """Have the service take each of them again."""
+        return await self._each(selection, "POST", "/replay")
+
+    async def drop(self, selection: Selection) -> int:
+        """Have the service delete each of them."""
+        return await self._each(selection, "DELETE", "")
+
+    async def _each(self, selection: Selection, method: str, action: str) -> int:
+        found = [letter async for letter in self.letters(selection)]
+        for letter in found:
+            await self._call(method, f"{self._path(letter)}{action}")
+        return len(found)
+
+    def _path(self, letter: Letter) -> str:
+        own = letter.letter_id.split("/")[2:]
+        return "/" + "/".join(quote(part, safe="") for part in own)
+
+    def _letter(self, entry: dict[str, Any]) -> Letter:
+        if self.kind == Kind.MESSAGE:
+            return Letter(
+                kind=self.kind,
+                letter_id=f"{self.service}/message/{entry['id']}",
+                place=entry["destination"],
+                reason="given_up",
+                error=entry["last_error"],
+                at=datetime.fromisoformat(entry["given_up_at"]),
+                service=self.service,
+                event_id=entry["event_id"],
+            )
+        return Letter(
+            kind=self.kind,
+            letter_id=f"{self.service}/item/{entry['worker']}/{entry['item']}",
+            place=entry["worker"],
+            reason=entry["error_code"],
+            error=entry["error_message"],
+            at=datetime.fromisoformat(entry["set_aside_at"]),
+            service=self.service,
+        )
+
+    async def _call(self, method: str, path: str) -> dict[str, Any]:
+        try:
+            answer = await self.http.request(
+                method,
+                f"{self.base_url}/admin/v1/{self._route}{path}",
+                headers={"Authorization": f"Bearer {self.token}"},
+                timeout=TIMEOUT_SECONDS,
+            )
+        except httpx2.HTTPError as error:
+            raise ExternalServiceError(
+                f"{self.service} at {self.base_url} does not answer: {error!r}"
+            ) from error
+        if not answer.is_success:
+            raise ExternalServiceError(f"{self.service}: {_reason(answer)}")
+        body: dict[str, Any] = answer.json()
+        return body
+
+
+def _reason(answer: httpx2.Response) -> str:
+    if answer.status_code == 404 and "there is no such route" in answer.text:
+        return "it has no administrators' routes: give it jwt_jwks_url or jwt_secret in its settings"
+    try:
+        return str(answer.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"it answered {answer.status_code}"
+
+
+def _filter(selection: Selection) -> LetterFilter:
+    return LetterFilter(
+        topic=selection.topic,
+        reason=selection.reason,
+        since=selection.since,
+        until=selection.until,
+        ids=selection.ids,
+    )
+
+
+def _event(letter: DeadLetter) -> Letter:
+    return Letter(
+        kind=Kind.EVENT,
+        letter_id=letter.letter_id,
+        place=letter.topic,
+        reason=letter.reason,
+        error=letter.error,
+        at=letter.written_at,
+        service=letter.service,
+        event_id=letter.event_id,
+    )
+
+
+def topic_of_letter(name: str) -> str:
+    """The topic that an operator means, also where the dead-letter topic's name was given."""
+    return name.removesuffix(dead_letter_topic(""))
