@@ -13,6 +13,7 @@ from suite.installed import SERVICES, InstalledService
 DECIDED: Final = frozenset(
     {
         "callback_signing_secret",
+        "cj_assessment_url",
         "database_url",
         "default_provider",
         "event_bus",
@@ -20,12 +21,12 @@ DECIDED: Final = frozenset(
         "http_port",
         "kafka_bootstrap_servers",
         "kafka_instance_id",
+        "llm_provider_url",
         "vendor_settings",
     }
 )
 """What docker-compose.yml itself decides, and what is for services assembled in code."""
 
-LLM_PROVIDER_URL: Final = "llm_provider_url"
 WIDTH: Final = 110
 _JSON: Final = TypeAdapter[object](object)
 
@@ -70,7 +71,7 @@ def compose_settings() -> str:
 def passed_on(service: InstalledService) -> Iterator[str]:
     """The environment variables that a service's container is given where they are set."""
     for name in service.settings.model_fields:
-        if name not in DECIDED and name != LLM_PROVIDER_URL:
+        if name not in DECIDED:
             yield service.variable(name)
     for _, settings in _vendors_of(service):
         prefix = settings.model_config.get("env_prefix", "")
@@ -87,9 +88,7 @@ def environment_example() -> str:
         lines += [*_examples(registration.settings, registration.settings.model_fields), ""]
     lines += [*SECRETS.splitlines(), "", "# 4. Everything else.", ""]
     for service in SERVICES:
-        names = [
-            name for name in service.settings.model_fields if name not in DECIDED and name != LLM_PROVIDER_URL
-        ]
+        names = [name for name in service.settings.model_fields if name not in DECIDED]
         lines += [f"# --- {service.title}", *_examples(service.settings, names), ""]
     return "\n".join(lines).rstrip() + "\n"
 
