@@ -8,7 +8,7 @@ PDM := .cache/pdm/bin/pdm
 READY := .venv/.ready
 WORKERS ?= 3
 
-.PHONY: help setup demo test check audit generate up down clean bench-conductor bench-judging bench-measurement bench-memory bench-pipeline bench-provider chaos test-local-llm
+.PHONY: help setup demo test check audit generate secrets up doctor down clean bench-conductor bench-judging bench-measurement bench-memory bench-pipeline bench-provider chaos test-local-llm
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -54,10 +54,14 @@ generate: $(READY)  ## write schemas, API documents and reference pages anew
 	@.venv/bin/cj-suite generate
 
 .env:
+	@cp .env.example $@ && chmod 600 $@
+	@$(MAKE) --no-print-directory secrets >> $@
+
+secrets:  ## print fresh secrets for .env; `make up` makes .env by itself where there is none
 	@$(PYTHON) -c 'import base64, secrets; print("POSTGRES_PASSWORD=" + secrets.token_urlsafe(24)); \
 		print("SERVICE_SECRET=" + secrets.token_urlsafe(48)); print("JWT_SECRET=" + secrets.token_urlsafe(48)); \
-		print("CALLBACK_SIGNING_SECRET=whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())' > $@
-	@chmod 600 $@
+		print("CALLBACK_SIGNING_SECRET=whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()); \
+		print("GRAFANA_ADMIN_PASSWORD=" + secrets.token_urlsafe(24))'
 
 bench-conductor: $(READY)  ## define calls of the Batch Conductor beside GET /healthz, at 64 connections
 	@.venv/bin/python -m suite.benchmarks.conductor
@@ -83,8 +87,11 @@ chaos: $(READY)  ## kill -9 the services again and again: nothing lost, nothing 
 up: .env  ## start the services, Kafka and PostgreSQL with Docker Compose
 	docker compose up --build --wait
 
+doctor: .env  ## try keys, servers, disk and clocks of what Docker Compose runs (without Docker: cj-suite doctor)
+	docker compose run --rm doctor
+
 down:  ## stop what `make up` started
-	docker compose down
+	docker compose --profile '*' down
 
 clean:  ## delete .venv, caches and runs
 	rm -rf .venv .cache .run .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

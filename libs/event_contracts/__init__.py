@@ -142,6 +142,7 @@ from event_contracts.fields import (
     Count,
     Flag,
     Identifier,
+    Int,
     JsonObject,
     LargeCount,
     LongText,

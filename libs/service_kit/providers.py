@@ -156,7 +156,7 @@ class InfrastructureProvider(Provider):
 
     @provide
     def metrics(self) -> ServiceMetrics:
-        return ServiceMetrics(CollectorRegistry())
+        return ServiceMetrics(CollectorRegistry(), service=self._service)
 
     @provide
     async def database(self) -> AsyncIterator[Database]:

@@ -20,6 +20,8 @@ from rich.console import Console
 from suite_access import CallerToken
 
 from suite.dead_letters.commands import dlq_app
+from suite.deployment.commands import deployment_app
+from suite.doctor.commands import doctor
 from suite.models.commands import models_app
 from suite.pipeline_rules import pipelines_app
 from suite.stack.options import DEFAULT_DATA, DEFAULT_PROVIDER, Ports, StackOptions
@@ -36,6 +38,8 @@ app = typer.Typer(
     help="The comparative judgement suite on one machine: no Docker, no keys.",
 )
 app.add_typer(models_app, name="models")
+app.add_typer(deployment_app, name="deployment")
+app.command()(doctor)
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(pipelines_app, name="pipelines")
 console = Console()
@@ -76,7 +80,8 @@ async def _demo(data: Path) -> None:
 def up(
     data: Data = DEFAULT_DATA,
     provider: Annotated[
-        str, typer.Option(help="Provider that judges where a request names none.")
+        str,
+        typer.Option(envvar="DEFAULT_PROVIDER", help="Provider that judges where a request names none."),
     ] = DEFAULT_PROVIDER,
     model: Annotated[
         str | None,

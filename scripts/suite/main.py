@@ -5,8 +5,11 @@ import signal
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line, with the settings in .env of this folder; the environment comes before them."""
     signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
+    from dotenv import load_dotenv
+
+    load_dotenv(".env")
     from suite.cli import app
 
     signal.signal(signal.SIGINT, signal.default_int_handler)

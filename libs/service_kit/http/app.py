@@ -131,7 +131,9 @@ def _add_request_metrics(app: Quart, metrics: ServiceMetrics) -> None:
     async def observe(response: Response) -> Response:
         seconds = time.perf_counter() - g.get("started", time.perf_counter())
         route, method = (request.url_rule.rule, request.method) if request.url_rule else (NO_ROUTE, NO_ROUTE)
-        metrics.http_requests.labels(route, method, str(response.status_code)).observe(seconds)
+        status = str(response.status_code)
+        metrics.http_requests.labels(route, method, status).observe(seconds)
+        metrics.platform_http_requests.labels(method, route, status).inc()
         return response
 
 

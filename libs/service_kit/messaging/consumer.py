@@ -83,6 +83,10 @@ class EventConsumer:
         if dead:
             await self._publish_dead_letters(dead)
         topic = str(topic_of(route.event))
+        now = datetime.now(UTC)
+        for one in parsed:
+            waited = (now - one.event.event_timestamp).total_seconds()
+            self.metrics.queue_latency.labels(topic).observe(max(waited, 0.0))
         self.metrics.events_handled.labels(topic).inc(len(records) - len(dead))
 
     async def _publish_dead_letters(self, dead: Sequence[_DeadLetter]) -> None:

@@ -5,12 +5,15 @@ from prometheus_client.process_collector import ProcessCollector
 
 LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+QUEUE_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600)
+PLATFORM_NAMES = {"batch_conductor_service": "bcs"}
+"""What the platform's dashboards call a service, where that is not its own name."""
 
 
 class ServiceMetrics:
     """One registry per service, so that three services in one process do not count into each other."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, *, service: str = "service") -> None:
         self.registry = registry
         ProcessCollector(registry=registry)
         self.http_requests = Histogram(
@@ -18,6 +21,19 @@ class ServiceMetrics:
             "Time to answer an HTTP request.",
             ("route", "method", "status"),
             buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.platform_http_requests = Counter(
+            f"{PLATFORM_NAMES.get(service, service.removesuffix('_service'))}_http_requests",
+            "HTTP requests answered, by the name and labels that the platform's dashboards read.",
+            ("method", "endpoint", "status_code"),
+            registry=registry,
+        )
+        self.queue_latency = Histogram(
+            "kafka_message_queue_latency_seconds",
+            "Time from when an event happened until it is handled here.",
+            ("topic",),
+            buckets=QUEUE_BUCKETS,
             registry=registry,
         )
         self.outbox_sent = self._counter(

@@ -11,7 +11,7 @@ from typing import Final
 from event_contracts import Conflict, CourseCode, InvalidRequest, JsonObject, NotFound, grade_scale
 from pydantic import TypeAdapter
 
-from batch_runner.artefact.forgetting import EMBEDDED
+from batch_runner.artefact.forgetting import EMBEDDED, SETTINGS
 from batch_runner.artefact.verifying import read_artefact
 from batch_runner.assignment.contents import Assignment
 from batch_runner.assignment.loading import load_assignment
@@ -21,7 +21,7 @@ from batch_runner.reporting.ended import report_run
 from batch_runner.running.execution import sha256
 from batch_runner.running.exit_codes import errors
 from batch_runner.running.request import RunOptions
-from batch_runner.running.run_folder import SETTINGS, RunFolder, RunSettings, TransportName
+from batch_runner.running.run_folder import RunFolder, RunSettings, TransportName
 from batch_runner.running.running import UPLOADED, OverHttp, Running, Transport, Waiting
 from batch_runner.running.uploads import RememberedUploads
 from batch_runner.wire.client import AssessmentClient

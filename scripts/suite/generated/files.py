@@ -11,12 +11,15 @@ from batch_runner.artefact.assessment_run import artefact_schema
 from event_contracts import asyncapi_document, json_schemas
 from typer import Typer
 
+from suite.generated.environment import compose_settings, environment_example
 from suite.generated.openapi import openapi_documents
 from suite.generated.reference import commands_page, settings_page, topics_page
 
 ROOT = Path(__file__).parents[3]
 SCHEMAS = Path("documentation/schemas")
 REFERENCE = Path("documentation/reference")
+COMPOSE_SETTINGS = Path("deploy/compose/settings.yml")
+ENVIRONMENT_EXAMPLE = Path(".env.example")
 VERSION = "1"
 
 Programs = Mapping[str, Typer]
@@ -57,6 +60,8 @@ def generated_files(programs: Programs) -> dict[Path, str]:
     files[REFERENCE / "topics.md"] = topics_page()
     files[REFERENCE / "settings.md"] = settings_page()
     files[REFERENCE / "commands.md"] = commands_page(programs)
+    files[COMPOSE_SETTINGS] = compose_settings()
+    files[ENVIRONMENT_EXAMPLE] = environment_example()
     return files
 
 

@@ -67,7 +67,7 @@ def configure(options: StackOptions, keys: StackKeys) -> Configuration:
         try:
             return settings(**common, **own)
         except ValidationError as error:
-            problems.extend(_reasons(settings, error))
+            problems.extend(setting_problems(settings, error))
         except SettingsError as error:
             problems.append(f"{error}: it must be valid JSON")
         return None
@@ -121,7 +121,7 @@ def _judge(assessment: cj_assessment.settings.Settings, provider: llm_provider.s
     return judge
 
 
-def _reasons(settings: type[ServiceSettings], error: ValidationError) -> Iterator[str]:
+def setting_problems(settings: type[ServiceSettings], error: ValidationError) -> Iterator[str]:
     """A line for each wrong setting, under the name that it has in the environment, never with its value."""
     prefix = settings.model_config.get("env_prefix", "")
     for found in error.errors(include_url=False, include_input=False, include_context=False):

@@ -48,7 +48,7 @@ class PipelinesFile(_Strict):
     pipelines: Annotated[tuple[PipelineEntry, ...], Field(min_length=1, max_length=100)]
 
 
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML publishes no types
+class _Loader(yaml.SafeLoader):
     """Refuses a key that is given twice, of which YAML would silently keep the last."""
 
 

@@ -121,6 +121,14 @@ class ResultWatcher(Protocol):
         ...
 
 
+class PromptWatcher(Protocol):
+    """Counts tasks and rubrics that cannot be had, for the operators."""
+
+    def prompt_not_had(self, reason: str) -> None:
+        """Count one; ``reason`` is the error's code."""
+        ...
+
+
 class Wake(Protocol):
     """Wakes a worker of this process."""
 

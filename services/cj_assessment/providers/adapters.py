@@ -20,7 +20,7 @@ from cj_assessment.adapters.llm_provider_client import LlmProviderClient
 from cj_assessment.adapters.postgres import postgres_store
 from cj_assessment.adapters.postgres.erasures import PostgresErasures
 from cj_assessment.adapters.postgres.exports import PostgresExports
-from cj_assessment.adapters.result_metrics import ResultMetrics
+from cj_assessment.adapters.result_metrics import PromptMetrics, ResultMetrics
 from cj_assessment.domain.batch import Defaults, TextRules
 from cj_assessment.domain.comparison import AttemptPolicy
 from cj_assessment.domain.deciding import DecisionRules
@@ -33,6 +33,7 @@ from cj_assessment.ports import (
     Exports,
     JudgeCatalogue,
     LlmProvider,
+    PromptWatcher,
     RemovesTexts,
     ResultWatcher,
     Store,
@@ -132,6 +133,10 @@ class AdapterProvider(Provider):
     @provide
     def watcher(self, metrics: ServiceMetrics) -> ResultWatcher:
         return ResultMetrics(metrics.registry)
+
+    @provide
+    def prompt_watcher(self, metrics: ServiceMetrics) -> PromptWatcher:
+        return PromptMetrics(metrics.registry)
 
     @provide
     def retry_rules(self) -> RetryRules:

@@ -15,6 +15,7 @@ from cj_assessment.ports import (
     Exports,
     JudgeCatalogue,
     LlmProvider,
+    PromptWatcher,
     RemovesTexts,
     ResultWatcher,
     Store,
@@ -124,6 +125,7 @@ class UseCaseProvider(Provider):
         judges: JudgeCatalogue,
         rules: TextRules,
         patience: ContentPatience,
+        watcher: PromptWatcher,
         advance: AdvanceWakeup,
         changes: Changes,
     ) -> PrepareBatch:
@@ -133,6 +135,7 @@ class UseCaseProvider(Provider):
             judges=judges,
             rules=rules,
             patience=patience,
+            watcher=watcher,
             wake_advance=changes.and_wake(advance.wake),
         )
 

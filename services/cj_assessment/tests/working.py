@@ -106,12 +106,23 @@ class Counted:
 
 
 @dataclass
+class CountedPrompts:
+    """Counts tasks and rubrics that could not be had, by error code."""
+
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def prompt_not_had(self, reason: str) -> None:
+        self.reasons[reason] += 1
+
+
+@dataclass
 class UseCases:
     """All use cases of the service on one store."""
 
     store: MemoryStore = field(default_factory=MemoryStore)
     provider: FakeLlmProvider = field(default_factory=FakeLlmProvider)
     watcher: Counted = field(default_factory=Counted)
+    prompts: CountedPrompts = field(default_factory=CountedPrompts)
     woken: Counter[str] = field(default_factory=Counter)
     max_result_bytes: int = 1_000_000
     price: Decimal = Decimal(0)
@@ -136,6 +147,7 @@ class UseCases:
             judges=judges,
             rules=RULES,
             patience=ContentPatience(longest=timedelta(minutes=10)),
+            watcher=self.prompts,
             wake_advance=wake("advance"),
         )
         self.advance = AdvanceBatches(

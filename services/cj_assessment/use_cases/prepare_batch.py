@@ -37,6 +37,7 @@ from cj_assessment.ports import (
     ContentStore,
     Due,
     JudgeCatalogue,
+    PromptWatcher,
     SetAsideReason,
     Store,
     Transaction,
@@ -81,6 +82,7 @@ class PrepareBatch:
     judges: JudgeCatalogue
     rules: TextRules
     patience: ContentPatience
+    watcher: PromptWatcher
     wake_advance: Wake
 
     async def take(self, limit: int) -> Due[JobId]:
@@ -149,12 +151,16 @@ class PrepareBatch:
     async def _context(self, batch: Batch, instruction: Instruction | None) -> JudgeContext:
         prompt_id = _student_prompt_id(batch, instruction)
         rubric_id = instruction.judge_rubric_storage_id if instruction else None
-        fetched = await self._fetch(batch, [text_id for text_id in (prompt_id, rubric_id) if text_id])
-        return JudgeContext(
-            instructions=_instructions(batch, instruction),
-            rubric=batch.overrides.judge_rubric_override or _text(fetched, rubric_id, "judge rubric"),
-            student_prompt=_text(fetched, prompt_id, "student prompt"),
-        )
+        try:
+            fetched = await self._fetch(batch, [text_id for text_id in (prompt_id, rubric_id) if text_id])
+            return JudgeContext(
+                instructions=_instructions(batch, instruction),
+                rubric=batch.overrides.judge_rubric_override or _text(fetched, rubric_id, "judge rubric"),
+                student_prompt=_text(fetched, prompt_id, "student prompt"),
+            )
+        except (ContentServiceError, InvalidRequest) as error:
+            self.watcher.prompt_not_had(error.code)
+            raise
 
     async def _fetch(self, batch: Batch, storage_ids: Sequence[str]) -> Fetched:
         fetched = await self.content.fetch(storage_ids, max_bytes=self.rules.max_bytes)

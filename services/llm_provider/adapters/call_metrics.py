@@ -19,6 +19,12 @@ class CallMetrics:
         names = ("provider", "model")
         self._calls = Counter("judge_calls_total", "Calls to judges.", (*names, "outcome"), registry=registry)
         self._cost = Counter("judge_cost_usd_total", "US dollars spent on calls.", names, registry=registry)
+        self._platform_cost = Counter(
+            "llm_provider_cost_dollars_total",
+            "The same, by the name that the platform's dashboards read.",
+            names,
+            registry=registry,
+        )
         self._unpriced = Counter(
             "judge_calls_without_price_total", "Calls without a known price.", names, registry=registry
         )
@@ -33,6 +39,7 @@ class CallMetrics:
         labels = (call.provider, call.leased.request.parameters.model)
         self._calls.labels(*labels, call.outcome).inc()
         self._cost.labels(*labels).inc(float(call.cost.known_usd))
+        self._platform_cost.labels(*labels).inc(float(call.cost.known_usd))
         if not call.cost.is_known:
             self._unpriced.labels(*labels).inc()
         self._tokens.labels(*labels, "input").inc(call.tokens.input)
@@ -52,6 +59,12 @@ class StateMetrics:
         self._breaker = Gauge(
             "judge_breaker_open",
             "1 while no call is made, 0.5 while one call tests the vendor.",
+            names,
+            registry=registry,
+        )
+        self._platform_breaker = Gauge(
+            "llm_provider_circuit_breaker_state",
+            "0 closed, 1 open, 2 half open, by the name that the platform's dashboards read.",
             names,
             registry=registry,
         )
@@ -75,15 +88,23 @@ class StateMetrics:
         meters: Sequence[MeterView],
         retiring: Sequence[RetiringModel],
     ) -> None:
-        for gauge in (self._queue, self._breaker, self._concurrency, self._retiring):
+        for gauge in (
+            self._queue,
+            self._breaker,
+            self._platform_breaker,
+            self._concurrency,
+            self._retiring,
+        ):
             gauge.clear()
         for count in counts:
             self._queue.labels(count.provider, count.state).set(count.requests)
         for meter in meters:
             self._breaker.labels(meter.provider, meter.model).set(_OPENNESS[meter.breaker])
+            self._platform_breaker.labels(meter.provider, meter.model).set(_PLATFORM_STATES[meter.breaker])
             self._concurrency.labels(meter.provider, meter.model).set(meter.concurrency)
         for model in retiring:
             self._retiring.labels(model.provider, model.model).set(model.days_left)
 
 
 _OPENNESS = {BreakerState.CLOSED: 0.0, BreakerState.HALF_OPEN: 0.5, BreakerState.OPEN: 1.0}
+_PLATFORM_STATES = {BreakerState.CLOSED: 0.0, BreakerState.OPEN: 1.0, BreakerState.HALF_OPEN: 2.0}

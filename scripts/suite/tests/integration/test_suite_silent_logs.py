@@ -6,9 +6,10 @@ from uuid import uuid4
 
 import httpx2
 import pytest
-from batch_runner.assignment import Assignment, StudentEssay
-from batch_runner.client import AssessmentClient
-from batch_runner.execution import RunOptions, assessment_request, follow, upload
+from batch_runner.assignment.contents import Assignment, StudentEssay
+from batch_runner.running.execution import follow, upload
+from batch_runner.running.request import RunOptions, assessment_request
+from batch_runner.wire.client import AssessmentClient
 from event_contracts import AssessmentState, CourseCode, LLMConfigOverrides
 from service_kit.tests.tokens import SHARED_SECRET, signed_with_secret
 from suite.tests.suite_process import PATIENCE_SECONDS, suite_process, wait_until
@@ -55,12 +56,12 @@ async def test_no_essay_no_prompt_no_token_and_no_secret_is_in_the_output(tmp_pa
         async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS, auth=own, event_hooks=hooks) as http:
             client = AssessmentClient(http=http, base_url=suite.addresses.cj_assessment)
             texts = await upload(client, assignment())
-            options = RunOptions(batch_id="marked", max_comparisons=30)
+            options = RunOptions(label="marked", max_comparisons=30)
             request = assessment_request(assignment(), texts, options)
             rubric = LLMConfigOverrides(judge_rubric_override=f"Reward {MARK} rubrics.")
             data = request.data.model_copy(update={"llm_config_overrides": rubric})
             await client.start(request.model_copy(update={"data": data}))
-            async for status in follow(client, "marked"):
+            async for status in follow(client, options.batch_id):
                 last = status
             await _misbehave(http, suite.addresses.cj_assessment, token)
             await _misbehave(http, suite.addresses.llm_provider, token)

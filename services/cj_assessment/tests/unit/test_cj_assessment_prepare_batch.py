@@ -179,6 +179,7 @@ async def test_a_student_prompt_with_nul_characters_fails_the_batch_with_that_re
         AssessmentState.FAILED,
         True,
     )
+    assert service.prompts.reasons == {"VALIDATION_ERROR": 1}
 
 
 async def test_anchors_follow_the_students_and_leftovers_of_an_earlier_try_are_gone(

@@ -1,0 +1,1 @@
+"""What a deployment does once before its services start: databases, schemas and topics."""

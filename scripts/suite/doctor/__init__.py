@@ -1,0 +1,1 @@
+"""cj-suite doctor: what an installation needs, tried one thing at a time."""

@@ -1,0 +1,54 @@
+"""cj-suite doctor, on the terminal."""
+
+import logging
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+from suite.doctor.finding import Finding, Verdict
+from suite.stack.options import DEFAULT_DATA
+
+EXIT_FAILED: Final = 1
+STYLES: Final = {Verdict.PASSED: "green", Verdict.FAILED: "bold red", Verdict.NOT_CHECKED: "dim"}
+WIDTH: Final = max(len(verdict) for verdict in Verdict)
+
+console = Console(highlight=False)
+
+
+def doctor(
+    data: Annotated[
+        Path, typer.Option(help="Where an embedded suite would keep its database and logs.")
+    ] = DEFAULT_DATA,
+    compose: Annotated[
+        bool,
+        typer.Option(
+            "--compose", help="Ask the services by their names in Docker Compose, not on this machine."
+        ),
+    ] = False,
+) -> None:
+    """Try what this installation needs: disk, settings, each key with one free call, databases, broker, clock.
+
+    Settings come from the environment and from .env in this folder. Each line says passed, failed or not checked,
+    and what to do. Nothing is changed and nothing is paid for.
+
+    Exit code: 0 when nothing failed, 1 otherwise.
+    """
+    # Imported here: the services take seconds to load, and the other commands do not need all of them.
+    from suite.doctor.examination import examine
+
+    logging.disable()  # what a library says of a server that does not answer is in the finding, in words
+    verdicts: Counter[Verdict] = Counter()
+    for found in examine(data, compose=compose):
+        _print(found)
+        verdicts[found.verdict] += 1
+    console.print(", ".join(f"{verdicts[verdict]} {verdict}" for verdict in Verdict))
+    if verdicts[Verdict.FAILED]:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _print(found: Finding) -> None:
+    console.print(f"{found.verdict:<{WIDTH}}  ", style=STYLES[found.verdict], end="")
+    console.print(f"{found.what}: {found.said}", markup=False, soft_wrap=True)

@@ -1,0 +1,93 @@
+"""The whole examination, in the order in which things depend on each other."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import httpx2
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
+
+from suite.doctor import servers
+from suite.doctor.finding import Finding, failed, not_checked, passed
+from suite.doctor.vendors import TIMEOUT_SECONDS, VendorCheck
+from suite.embedded.loopback import HOST
+from suite.installed import SERVICES, InstalledService
+from suite.stack.checking import NEEDED_BYTES
+from suite.stack.configuration import setting_problems
+
+MEGABYTE: Final = 1_000_000
+
+
+def examine(
+    data: Path, environment: Mapping[str, str] | None = None, *, compose: bool = False
+) -> Iterator[Finding]:
+    """Every finding, as soon as it is known; ``data`` is where an embedded suite would keep its files.
+
+    With ``compose`` the services are asked by the names of their containers, else on this machine.
+    """
+    environment = os.environ if environment is None else environment
+    yield disk(data)
+    for service in SERVICES:
+        yield settings(service, environment)
+    with httpx2.Client(timeout=TIMEOUT_SECONDS) as client:
+        vendors = VendorCheck(client)
+        yield from vendors.findings()
+    if vendors.vendor_time is None:
+        yield not_checked("clock beside a vendor's", "no vendor was asked: no key is set")
+    else:
+        theirs, ours = vendors.vendor_time
+        yield servers.clock("clock beside a vendor's", theirs, ours=ours)
+    yield from asyncio.run(_of_servers(environment, compose=compose))
+
+
+async def _of_servers(environment: Mapping[str, str], *, compose: bool) -> list[Finding]:
+    found: list[Finding] = []
+    for service in SERVICES:
+        found += await servers.database(service, environment)
+    found.append(
+        await servers.broker(
+            _first(environment, "kafka_bootstrap_servers"),
+            prefix=_first(environment, "kafka_topic_prefix") or "",
+        )
+    )
+    async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
+        for service in SERVICES:
+            host = service.container if compose else HOST
+            found.append(await servers.service(service, client, host=host))
+    return found
+
+
+def _first(environment: Mapping[str, str], setting: str) -> str | None:
+    values = (environment.get(service.variable(setting)) for service in SERVICES)
+    return next((value for value in values if value), None)
+
+
+def disk(data: Path) -> Finding:
+    """Whether there is room where an embedded suite keeps its files."""
+    where = next(path for path in (data.absolute(), *data.absolute().parents) if path.is_dir())
+    free = shutil.disk_usage(where).free
+    if free < NEEDED_BYTES:
+        said = (
+            f"{free // MEGABYTE} MB are free at {where}, {NEEDED_BYTES // MEGABYTE} are needed: make room,"
+            " or choose another --data"
+        )
+        return failed("disk", said)
+    return passed("disk", f"{free // MEGABYTE:,} MB are free at {where}")
+
+
+def settings(service: InstalledService, environment: Mapping[str, str]) -> Finding:
+    """Whether the settings of a service in the environment are valid; not checked where it has no database."""
+    what = f"settings of {service.title}"
+    if not environment.get(service.variable("database_url")):
+        return not_checked(what, f"{service.variable('database_url')} is not set: it does not run on its own")
+    try:
+        service.settings()  # type: ignore[call-arg]  # the environment supplies what has no default
+    except ValidationError as error:
+        return failed(what, "; ".join(setting_problems(service.settings, error)))
+    except SettingsError as error:
+        return failed(what, f"{error}: it must be valid JSON")
+    return passed(what, "all valid")

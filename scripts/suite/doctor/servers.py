@@ -1,0 +1,117 @@
+"""The servers that services stand on: databases, the broker, and the services themselves."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+import httpx2
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from alembic.script import ScriptDirectory
+from service_kit.telemetry.error_text import error_text
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from suite.deployment.preparing import topic_names
+from suite.doctor.finding import Finding, failed, not_checked, passed
+from suite.installed import InstalledService
+
+TIMEOUT_SECONDS: Final = 10.0
+MAX_CLOCK_SECONDS: Final = 60.0
+"""Signed callbacks are accepted for five minutes: a clock that is off by a minute leaves room for the way."""
+MIN_POSTGRES: Final = 14
+
+
+async def database(service: InstalledService, environment: Mapping[str, str]) -> list[Finding]:
+    """Whether a service's database answers, its schema is new enough, and its server's clock agrees with ours."""
+    what, variable = f"database of {service.title}", service.variable("database_url")
+    url = environment.get(variable)
+    if not url:
+        return [not_checked(what, f"{variable} is not set; cj-suite up makes a database of its own")]
+    try:
+        address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            connection = await asyncpg.connect(address)
+            try:
+                return await _looked_into(connection, what, service.migrations)
+            finally:
+                await connection.close()
+    except ArgumentError:
+        return [failed(what, f"{variable} is not an address: postgresql+asyncpg://USER:PASSWORD@HOST/NAME")]
+    except asyncpg.InvalidCatalogNameError:
+        return [
+            failed(what, "the server answers, but has no such database: cj-suite deployment migrate makes it")
+        ]
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        return [failed(what, f"does not answer ({error_text(error)}): check {variable}, and that it runs")]
+
+
+async def _looked_into(connection: asyncpg.Connection, what: str, migrations: Path) -> list[Finding]:
+    now = await connection.fetchval("SELECT clock_timestamp()")
+    version = connection.get_server_version()
+    found = clock(f"clock of the {what}", now)
+    if version.major < MIN_POSTGRES:
+        return [found, failed(what, f"PostgreSQL {version.major} is too old: use {MIN_POSTGRES} or newer")]
+    made = await connection.fetchval("SELECT to_regclass('alembic_version')")
+    revision = made and await connection.fetchval("SELECT version_num FROM alembic_version")
+    newest = ScriptDirectory(str(migrations)).get_current_head()
+    if revision is None:
+        return [found, failed(what, "answers, and is empty: run cj-suite deployment migrate")]
+    known = {script.revision for script in ScriptDirectory(str(migrations)).walk_revisions()}
+    if revision in known and revision != newest:
+        said = f"its schema is {revision}, {newest} is needed: run cj-suite deployment migrate"
+        return [found, failed(what, said)]
+    return [found, passed(what, f"PostgreSQL {version.major}.{version.minor}, schema {revision}")]
+
+
+def clock(what: str, theirs: datetime, *, ours: datetime | None = None) -> Finding:
+    """Whether another machine's clock agrees with this one's."""
+    seconds = abs((theirs - (ours or datetime.now(UTC))).total_seconds())
+    if seconds > MAX_CLOCK_SECONDS:
+        return failed(what, f"differs by {seconds:.0f} s: set both machines' clocks, for example with NTP")
+    return passed(what, f"agrees to {seconds:.0f} s")
+
+
+async def broker(bootstrap: str | None, *, prefix: str) -> Finding:
+    """Whether the broker answers and has every topic."""
+    what = "broker"
+    if not bootstrap:
+        return not_checked(
+            what,
+            "no *_KAFKA_BOOTSTRAP_SERVERS is set; cj-suite up needs no broker, Docker Compose brings one",
+        )
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            await admin.start()
+            existing = set(await admin.list_topics())
+    except (KafkaError, OSError, TimeoutError) as error:
+        return failed(what, f"{bootstrap} does not answer ({type(error).__name__}): check the address")
+    finally:
+        await admin.close()
+    missing = [name for name in topic_names() if prefix + name not in existing]
+    if missing:
+        return failed(
+            what,
+            f"{bootstrap} lacks {len(missing)} topics, {prefix}{missing[0]} first: run cj-suite deployment topics",
+        )
+    return passed(what, f"{bootstrap} answers, with every topic")
+
+
+async def service(one: InstalledService, client: httpx2.AsyncClient, *, host: str) -> Finding:
+    """Whether a service is ready on that host; one that does not run is not checked."""
+    url = f"http://{host}:{one.port}"
+    try:
+        answer = await client.get(f"{url}/readyz")
+    except httpx2.HTTPError:
+        return not_checked(one.title, f"does not run at {url}: start it with cj-suite up or make up")
+    if answer.is_success:
+        return passed(one.title, f"{url} is ready")
+    try:
+        said = str(answer.json()["error"]["message"])
+    except (ValueError, KeyError, TypeError):
+        said = f"something else answers there, with {answer.status_code}"
+    return failed(one.title, f"{url}: {said}")
