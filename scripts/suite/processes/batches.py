@@ -56,9 +56,14 @@ def write_qualities(assignment: Assignment, path: Path, *, sd: float = 2.0, seed
     return path
 
 
-async def send_batch(url: str, assignment: Assignment, options: RunOptions) -> float:
-    """Upload a batch and start its assessment; returns ``time.perf_counter()`` of the start."""
-    async with httpx2.AsyncClient(timeout=30, auth=OwnToken()) as http:
+async def send_batch(
+    url: str, assignment: Assignment, options: RunOptions, *, auth: httpx2.Auth | None = None
+) -> float:
+    """Upload a batch and start its assessment; returns ``time.perf_counter()`` of the start.
+
+    ``auth`` shows the caller's token; by default that of services which this program started.
+    """
+    async with httpx2.AsyncClient(timeout=30, auth=auth or OwnToken()) as http:
         client = AssessmentClient(http=http, base_url=url)
         request = assessment_request(assignment, await upload(client, assignment), options)
         started = time.perf_counter()
@@ -66,9 +71,11 @@ async def send_batch(url: str, assignment: Assignment, options: RunOptions) -> f
         return started
 
 
-async def wait_until_ended(url: str, batch_id: str, *, seconds: float = 900) -> BatchStatusView:
+async def wait_until_ended(
+    url: str, batch_id: str, *, seconds: float = 900, auth: httpx2.Auth | None = None
+) -> BatchStatusView:
     """The final status of a batch; a service that is down is asked again for up to ``seconds``."""
-    async with httpx2.AsyncClient(timeout=30, auth=OwnToken()) as http, asyncio.timeout(seconds):
+    async with httpx2.AsyncClient(timeout=30, auth=auth or OwnToken()) as http, asyncio.timeout(seconds):
         async for status in follow(AssessmentClient(http=http, base_url=url, patience=seconds), batch_id):
             last = status
         return last

@@ -6,9 +6,10 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from secrets import token_urlsafe
 from uuid import uuid4
 
 import httpx2
@@ -16,6 +17,7 @@ import pytest
 from batch_runner.running.request import RunOptions
 from event_contracts import AssessmentState
 from service_kit.callbacks.webhooks import WebhookSigner
+from service_kit.tests.tokens import SHARED_SECRET, signed_with_secret
 from suite.embedded.guarding import ended_if_we_are_killed
 from suite.embedded.loopback import HOST, free_ports
 from suite.embedded.postgres import PostgresServer
@@ -28,6 +30,14 @@ pytestmark = pytest.mark.slow
 
 PATIENCE_SECONDS = 300
 DATABASE = re.compile(r"postgresql\+asyncpg://postgres:secret@postgres/(\w+)")
+
+
+class _AdministratorsToken(httpx2.Auth):
+    """As the platform's identity service signs them with the installation's secret."""
+
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        request.headers["Authorization"] = f"Bearer {signed_with_secret()}"
+        yield request
 
 
 class Containers:
@@ -43,6 +53,8 @@ class Containers:
         self._given = {
             "POSTGRES_PASSWORD": "secret",
             "CALLBACK_SIGNING_SECRET": new_secret(),
+            "SERVICE_SECRET": token_urlsafe(48),
+            "JWT_SECRET": SHARED_SECRET,
             "LLM_PROVIDER_SIMULATED_SEED": "7",
             **{service.variable("kafka_topic_prefix"): f"{self.name}." for service in SERVICES},
         }
@@ -136,9 +148,12 @@ async def test_a_batch_runs_through_services_that_have_composes_environment(cont
         containers.running(conductor),
         containers.running(assessment),
     ):
+        auth = _AdministratorsToken()
         options = RunOptions(label="composed", max_comparisons=12)
-        await send_batch(containers.url(assessment), generated_essays(6), options)
-        ended = await wait_until_ended(containers.url(assessment), options.batch_id, seconds=PATIENCE_SECONDS)
+        await send_batch(containers.url(assessment), generated_essays(6), options, auth=auth)
+        ended = await wait_until_ended(
+            containers.url(assessment), options.batch_id, seconds=PATIENCE_SECONDS, auth=auth
+        )
 
     assert [line.removeprefix("up to date: ") for line in migrated.splitlines()] == [
         service.title for service in SERVICES

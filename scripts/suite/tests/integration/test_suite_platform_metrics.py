@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from suite.processes.batches import generated_essays, send_batch, wait_until_ended
 from suite.stack.options import Ports, StackOptions
 from suite.stack.running import embedded_stack
+from suite_access import CallerToken
 
 HTTP_LABELS = {"method", "endpoint", "status_code"}
 
@@ -29,9 +30,10 @@ async def test_the_platforms_dashboards_find_what_they_read(tmp_path: Path) -> N
         asyncio.timeout(600),
         embedded_stack(StackOptions(data=tmp_path / "data", ports=Ports.free())) as addresses,
     ):
+        auth = CallerToken(addresses.cj_assessment, role="runner", folder=tmp_path / "data")
         options = RunOptions(label="measured", max_comparisons=12)
-        await send_batch(addresses.cj_assessment, generated_essays(6), options)
-        ended = await wait_until_ended(addresses.cj_assessment, options.batch_id, seconds=500)
+        await send_batch(addresses.cj_assessment, generated_essays(6), options, auth=auth)
+        ended = await wait_until_ended(addresses.cj_assessment, options.batch_id, seconds=500, auth=auth)
         async with httpx2.AsyncClient(timeout=30) as http:
             await http.get(f"{addresses.batch_conductor}/healthz")
         assessment = await samples(addresses.cj_assessment)
