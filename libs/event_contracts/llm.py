@@ -32,6 +32,9 @@ from event_contracts.judging import LABEL_A, LABEL_B, MAX_JUSTIFICATION
 
 MAX_COMPARISONS_PER_CALL: Final = 500
 MAX_PROMPT_BLOCKS: Final = 100
+JUDGEMENT_FIELDS: Final = frozenset({"winner", "justification", "confidence", "margin", "log_odds_a"})
+"""What an answer with a winner has, and an error has not."""
+
 OLD_ERROR_WINNER: Final = "Error"
 MAX_REQUEST_METADATA: Final = 100_000
 MAX_SUBMISSION_BYTES: Final = 16 * 1024 * 1024
@@ -177,7 +180,8 @@ class LLMComparisonResultV1(WireModel):
             "service": data.get("provider"),
             "operation": "judge",
         }
-        return {**data, "winner": None, "justification": None, "confidence": None, "error_detail": error}
+        kept = {name: value for name, value in data.items() if name not in JUDGEMENT_FIELDS}
+        return {**kept, "error_detail": error}
 
     @model_validator(mode="after")
     def _winner_or_error(self) -> Self:

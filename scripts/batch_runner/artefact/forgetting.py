@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -61,7 +62,7 @@ def forget_run(folder: Path) -> ForgottenRun:
         _delete_suite(folder)
         for path in written:
             path.unlink(missing_ok=True)
-        _delete_empty_folders(folder)
+        _delete_empty_folders({between for path in written for between in _between(path, folder)})
         left = tuple(sorted(folder.iterdir()))
         if not left:
             folder.rmdir()
@@ -74,14 +75,17 @@ def forget_run(folder: Path) -> ForgottenRun:
 
 def _is_behind_link(path: Path, folder: Path) -> bool:
     """True where a folder between the run's folder and the file is a link: the file is then somewhere else."""
-    between = path.relative_to(folder).parents
-    return any((folder / each).is_symlink() for each in between if each != Path())
+    return any(between.is_symlink() for between in _between(path, folder))
 
 
-def _delete_empty_folders(folder: Path) -> None:
-    found = sorted(folder.rglob("*"), key=lambda path: len(path.parts), reverse=True)
-    for path in found:
-        if path.is_dir() and not path.is_symlink() and not any(path.iterdir()):
+def _between(path: Path, folder: Path) -> list[Path]:
+    """The folders in which the file lies, up to the run's own, which is not among them."""
+    return [folder / each for each in path.relative_to(folder).parents if each != Path()]
+
+
+def _delete_empty_folders(folders: Set[Path]) -> None:
+    for path in sorted(folders, key=lambda path: len(path.parts), reverse=True):
+        if not any(path.iterdir()):
             path.rmdir()
 
 

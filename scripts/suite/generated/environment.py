@@ -13,6 +13,8 @@ from suite.installed import SERVICES, InstalledService
 DECIDED: Final = frozenset(
     {
         "callback_signing_secret",
+        "jwt_secret",
+        "service_secret",
         "cj_assessment_url",
         "database_url",
         "default_provider",

@@ -85,5 +85,5 @@ def test_what_is_no_artefact_is_refused_in_one_line(tmp_path: Path, content: str
 
     code, output = called("report", tmp_path)
 
-    assert code == 2
+    assert code == 4
     assert "no artefact of a run" in output

@@ -33,6 +33,7 @@ def test_a_run_leaves_its_tables_its_record_and_a_list_of_them(tmp_path: Path) -
         "comparisons.csv",
         "essays.csv",
         "assessment_run.execute.json",
+        "report.html",
         "manifest.json",
     ]
     assert all(path.is_file() for path in paths)

@@ -17,7 +17,12 @@ from suite.installed import SERVICES
 from suite.tests.compose_file import ROOT, ComposeFile, VariableMissing
 
 COMPOSE_SPECIFICATION = "github.com/compose-spec/compose-go/v2@v2.4.9"
-SECRETS = {"POSTGRES_PASSWORD": "secret", "CALLBACK_SIGNING_SECRET": "whsec_secret"}
+SECRETS = {
+    "POSTGRES_PASSWORD": "secret",
+    "CALLBACK_SIGNING_SECRET": "whsec_secret",
+    "SERVICE_SECRET": "secret",
+    "JWT_SECRET": "secret",
+}
 
 
 @pytest.fixture(scope="module")
