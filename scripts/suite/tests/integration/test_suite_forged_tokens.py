@@ -30,7 +30,11 @@ from service_kit.tests.tokens import AUDIENCE, ISSUER, SERVICE_SECRET, claims, e
 
 PUBLIC: Final = rsa_key().public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 PUBLIC_JWK: Final = jwt.algorithms.RSAAlgorithm.to_jwk(rsa_key().public_key())
-NOW: Final = int(time.time())
+
+
+def now() -> int:
+    """Seconds since 1970."""
+    return int(time.time())
 
 
 def part(value: object) -> str:
@@ -61,62 +65,71 @@ def signed(**changes: JsonValue) -> str:
 HS: Final = {"alg": "HS256", "typ": "JWT"}
 GOOD: Final = signed()
 DOUBLED: Final = json.dumps(claims())[:-1] + ', "sub": "somebody"}'
-FORGED: Final[Mapping[str, str]] = {
-    "empty": "",
-    "no parts": "token",
-    "two parts": GOOD.rpartition(".")[0],
-    "four parts": GOOD + ".x",
-    "alg none": f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims())}.",
-    "alg None": assembled({"alg": "None", "typ": "JWT"}, claims()),
-    "alg missing": assembled({"typ": "JWT"}, claims(), PUBLIC.encode()),
-    "signature removed": GOOD.rpartition(".")[0] + ".",
-    "signature cut": GOOD[:-8],
-    "payload exchanged": ".".join((GOOD.split(".")[0], part(claims(sub="me")), GOOD.split(".")[2])),
-    "public key as secret": assembled(HS, claims(), PUBLIC.encode()),
-    "JWK as secret": assembled(HS, claims(), PUBLIC_JWK.encode()),
-    "own JWK in header": jwt.encode(
-        claims(),
-        rsa_key(2),
-        algorithm="RS256",
-        headers={"jwk": jwt.algorithms.RSAAlgorithm.to_jwk(rsa_key(2).public_key(), as_dict=True)},
-    ),
-    "jku": jwt.encode(claims(), rsa_key(2), algorithm="RS256", headers={"jku": "https://evil.example/jwks"}),
-    "kid with a path": jwt.encode(claims(), rsa_key(2), algorithm="RS256", headers={"kid": "../../dev/null"}),
-    "another RSA key": jwt.encode(claims(), rsa_key(2), algorithm="RS256"),
-    "an EC key": jwt.encode(claims(), ec_key(), algorithm="ES256"),
-    "RS512": jwt.encode(claims(), rsa_key(), algorithm="RS512"),
-    "PS256": jwt.encode(claims(), rsa_key(), algorithm="PS256"),
-    "empty secret": assembled(HS, claims()),
-    "wrong aud": signed(aud="another-platform"),
-    "aud missing": signed(aud=None),
-    "wrong iss": signed(iss="somebody"),
-    "iss missing": signed(iss=None),
-    "iss a list": signed(iss=[ISSUER]),
-    "expired": signed(exp=NOW - 60),
-    "exp missing": signed(exp=None),
-    "exp as text": signed(exp=str(NOW + 600)),
-    "exp infinite": by_the_key(json.dumps(claims()).replace(str(claims()["exp"]), "1e999")),
-    "exp NaN": by_the_key(json.dumps(claims()).replace(str(claims()["exp"]), "NaN")),
-    "iat ahead": signed(iat=NOW + 600),
-    "nbf ahead": signed(nbf=NOW + 600),
-    "sub missing": signed(sub=None),
-    "sub empty": signed(sub=""),
-    "sub a number": signed(sub=7),
-    "roles missing": signed(roles=None),
-    "roles as text": signed(roles="admin"),
-    "refresh token": signed(typ="refresh"),
-    "id token": signed(token_type="id"),
-    "wrong typ": by_the_key(claims(), {"typ": "secevent+jwt"}),
-    "crit": by_the_key(claims(), {"crit": ["exp"]}),
-    "claim twice": by_the_key(DOUBLED),
-    "payload a list": by_the_key("[]"),
-    "nested too deep": by_the_key("[" * 5_000),
-    "oversized": signed(pad="x" * 10_000),
-    "service's issuer, our key": signed(iss=SUITE_ISSUER),
-    "identity's issuer, service's key": jwt.encode(claims(), SERVICE_SECRET, algorithm="HS256"),
-    "alg as a list": assembled({"alg": ["RS256"], "typ": "JWT"}, claims()),
-    "not base64": "***.***.***",
-}
+
+
+def forged_tokens() -> dict[str, str]:
+    """Forged and broken tokens by what is wrong with them, made now: a time in the future does not stay there."""
+    return {
+        "empty": "",
+        "no parts": "token",
+        "two parts": GOOD.rpartition(".")[0],
+        "four parts": GOOD + ".x",
+        "alg none": f"{part({'alg': 'none', 'typ': 'JWT'})}.{part(claims())}.",
+        "alg None": assembled({"alg": "None", "typ": "JWT"}, claims()),
+        "alg missing": assembled({"typ": "JWT"}, claims(), PUBLIC.encode()),
+        "signature removed": GOOD.rpartition(".")[0] + ".",
+        "signature cut": GOOD[:-8],
+        "payload exchanged": ".".join((GOOD.split(".")[0], part(claims(sub="me")), GOOD.split(".")[2])),
+        "public key as secret": assembled(HS, claims(), PUBLIC.encode()),
+        "JWK as secret": assembled(HS, claims(), PUBLIC_JWK.encode()),
+        "own JWK in header": jwt.encode(
+            claims(),
+            rsa_key(2),
+            algorithm="RS256",
+            headers={"jwk": jwt.algorithms.RSAAlgorithm.to_jwk(rsa_key(2).public_key(), as_dict=True)},
+        ),
+        "jku": jwt.encode(
+            claims(), rsa_key(2), algorithm="RS256", headers={"jku": "https://evil.example/jwks"}
+        ),
+        "kid with a path": jwt.encode(
+            claims(), rsa_key(2), algorithm="RS256", headers={"kid": "../../dev/null"}
+        ),
+        "another RSA key": jwt.encode(claims(), rsa_key(2), algorithm="RS256"),
+        "an EC key": jwt.encode(claims(), ec_key(), algorithm="ES256"),
+        "RS512": jwt.encode(claims(), rsa_key(), algorithm="RS512"),
+        "PS256": jwt.encode(claims(), rsa_key(), algorithm="PS256"),
+        "empty secret": assembled(HS, claims()),
+        "wrong aud": signed(aud="another-platform"),
+        "aud missing": signed(aud=None),
+        "wrong iss": signed(iss="somebody"),
+        "iss missing": signed(iss=None),
+        "iss a list": signed(iss=[ISSUER]),
+        "expired": signed(exp=now() - 60),
+        "exp missing": signed(exp=None),
+        "exp as text": signed(exp=str(now() + 600)),
+        "exp infinite": by_the_key(json.dumps(claims()).replace(str(claims()["exp"]), "1e999")),
+        "exp NaN": by_the_key(json.dumps(claims()).replace(str(claims()["exp"]), "NaN")),
+        "iat ahead": signed(iat=now() + 600),
+        "nbf ahead": signed(nbf=now() + 600),
+        "sub missing": signed(sub=None),
+        "sub empty": signed(sub=""),
+        "sub a number": signed(sub=7),
+        "roles missing": signed(roles=None),
+        "roles as text": signed(roles="admin"),
+        "refresh token": signed(typ="refresh"),
+        "id token": signed(token_type="id"),
+        "wrong typ": by_the_key(claims(), {"typ": "secevent+jwt"}),
+        "crit": by_the_key(claims(), {"crit": ["exp"]}),
+        "claim twice": by_the_key(DOUBLED),
+        "payload a list": by_the_key("[]"),
+        "nested too deep": by_the_key("[" * 5_000),
+        "oversized": signed(pad="x" * 10_000),
+        "service's issuer, our key": signed(iss=SUITE_ISSUER),
+        "identity's issuer, service's key": jwt.encode(claims(), SERVICE_SECRET, algorithm="HS256"),
+        "alg as a list": assembled({"alg": ["RS256"], "typ": "JWT"}, claims()),
+        "not base64": "***.***.***",
+    }
+
 
 ARGUMENT: Final = re.compile(r"<(?:(?P<kind>\w+):)?\w+>")
 VALUES: Final = {"": "x", "int": "1", "uuid": "00000000-0000-0000-0000-000000000000"}
@@ -162,13 +175,14 @@ def protected_routes(app: Quart) -> Iterator[tuple[str, str]]:
 
 
 async def test_no_forged_token_opens_any_route_of_any_service() -> None:
+    forged = forged_tokens()
     routes = 0
     opened: list[tuple[str, str, str, int]] = []
     for service in await services(nowhere):
         client = service.app.test_client()
         for method, path in protected_routes(service.app):
             routes += 1
-            for name, token in FORGED.items():
+            for name, token in forged.items():
                 answer = await getattr(client, method.lower())(
                     path, headers={"Authorization": f"Bearer {token}"}
                 )
@@ -178,8 +192,8 @@ async def test_no_forged_token_opens_any_route_of_any_service() -> None:
 
     assert opened == []
     assert routes >= 20
-    assert len(FORGED) >= 25
-    print(f"{len(FORGED)} tokens refused on each of {routes} routes")
+    assert len(forged) >= 25
+    print(f"{len(forged)} tokens refused on each of {routes} routes")
 
 
 async def test_no_token_opens_no_route_and_every_refusal_is_the_documented_error() -> None:
@@ -210,7 +224,7 @@ async def test_the_identity_services_own_token_gets_in() -> None:
             "sub": "user-1",
             "org": "school-1",
             "roles": ["admin"],
-            "exp": NOW + 900,
+            "exp": now() + 900,
             "iss": ISSUER,
             "aud": AUDIENCE,
         }

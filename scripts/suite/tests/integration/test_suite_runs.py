@@ -17,6 +17,8 @@ from batch_runner.artefact.assessment_run import AssessmentRun
 from batch_runner.artefact.verifying import read_artefact, verify
 from suite.embedded.postgres import PostgresServer
 from suite.processes.deployment import Deployment, make_deployment, running
+from suite.processes.tokens import own_token
+from suite_access import TOKEN_VARIABLE
 
 SAMPLE = Path(__file__).parents[2] / "sample_assignment"
 PATIENCE_SECONDS = 300
@@ -45,7 +47,7 @@ def started(out: Path, *options: str) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ},
+        env=os.environ | ({} if "embedded" in options else {TOKEN_VARIABLE: own_token()}),
     )
 
 

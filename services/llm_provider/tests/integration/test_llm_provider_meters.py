@@ -1,6 +1,7 @@
 """The meters: what may be called now, and what they learn from calls."""
 
 import asyncio
+import math
 import time
 from collections import Counter
 from datetime import timedelta
@@ -87,9 +88,11 @@ async def test_all_replicas_share_one_meter(database_url: str) -> None:
         database_url, limits=Limits(requests_per_minute=600, concurrency=1_000), pacing=BURST
     ) as meters:
         await fill(meters)
+        began = time.monotonic()
         leased = await asyncio.gather(*[meters.take(worker=uuid4()) for _ in range(6)])
+        refilled = 10 * (time.monotonic() - began)
 
-    assert 11 <= sum(map(len, leased)) <= 13
+    assert 11 <= sum(map(len, leased)) <= 12 + math.ceil(refilled)
 
 
 async def test_no_more_calls_are_made_at_a_time_than_the_vendor_takes(database_url: str) -> None:

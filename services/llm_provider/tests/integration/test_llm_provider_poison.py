@@ -147,9 +147,9 @@ async def test_a_request_that_cannot_be_ended_is_left_to_an_operator_and_the_oth
     async with stored(database_url) as queue:
         requests = [judge_request(life=timedelta(seconds=-1)) for _ in range(5)]
         await queue.add(*requests)
-        # No result can name a prompt that has no hash.
+        # No result can name such a model.
         await queue.execute(
-            "UPDATE judge_request SET prompt_sha256 = 'x' WHERE id = :id", id=requests[0].queue_id
+            "UPDATE judge_request SET model = E'\\u0001' WHERE id = :id", id=requests[0].queue_id
         )
         async with serving(settings_for(database_url), bus=bus):
             await results.waits_for(4)
