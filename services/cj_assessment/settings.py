@@ -8,7 +8,6 @@ from typing import Literal
 from event_contracts import Region
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
-from service_kit.messaging.event_bus import MAX_MESSAGE_BYTES
 from service_kit.settings import ServiceSettings
 
 
@@ -102,11 +101,6 @@ class Settings(ServiceSettings):
         default=timedelta(days=1826),
         ge=timedelta(0),
         description="How long it is kept what administrators have changed, with what judges were told: five years.",
-    )
-    max_result_bytes: int = Field(
-        default=MAX_MESSAGE_BYTES,
-        gt=0,
-        description="Size of the largest result event; lower it where the topic of results holds less.",
     )
 
 

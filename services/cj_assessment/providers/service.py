@@ -55,7 +55,7 @@ async def build_service(
     container = make_async_container(
         InfrastructureProvider(settings, service=NAME, bus=bus, retention=_retention(settings)),
         AdapterProvider(settings),
-        UseCaseProvider(settings),
+        UseCaseProvider(),
         *overrides,
     )
     event_bus = await container.get(EventBus)
