@@ -17,6 +17,12 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="CJ_ASSESSMENT_", frozen=True, extra="ignore")
 
     http_port: int = Field(default=8101, gt=0, lt=65536)
+    kafka_consumer_group: str = Field(
+        default="cj_assessment_consumer_group",
+        min_length=1,
+        description="Consumer group that reads requests and comparison results; all replicas share it. The "
+        "platform's name.",
+    )
     llm_provider_url: str = Field(description="Base URL of the LLM Provider service.")
     callback_transport: Literal["bus", "http"] = Field(
         default="bus", description="How comparison results come back."

@@ -1,13 +1,15 @@
 """The largest batch on a broker whose topics hold what topics hold by default: its result leaves, and is whole."""
 
-from uuid import UUID
+from collections.abc import Callable
+from typing import Any
 
 import httpx2
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from cj_assessment.tests.building import request
+from cj_assessment.settings import MIGRATIONS
 from cj_assessment.tests.desk import ResultEnvelope, open_desk
-from cj_assessment.tests.serving import ANNOUNCED, Assessment, Wire, replica, until, wire
+from cj_assessment.tests.serving import ANNOUNCED, replica, until, wire
+from cj_assessment.tests.storing import stored
 from event_contracts import (
     AssessmentResultV1,
     AssessmentState,
@@ -16,6 +18,7 @@ from event_contracts import (
     ComparisonBatchItem,
     Topic,
 )
+from service_kit.storage.database import migrate
 
 ESSAYS = 5_000
 DEFAULT_BYTES = 1_048_588
@@ -35,37 +38,41 @@ async def create_default_topics(bootstrap: str, prefix: str) -> None:
         await admin.close()
 
 
-async def ask(service: Assessment, line: Wire) -> str:
-    """Request the assessment of 5,000 essays, whose texts are 50 different ones; returns the batch id."""
-    texts = [await service.store("word " * (20 + 10 * number)) for number in range(50)]
-    essays = {str(UUID(int=number)): texts[number % len(texts)] for number in range(ESSAYS)}
-    envelope = request(essays, hints={"max_comparisons": ESSAYS})
-    assert len(envelope.to_json()) < DEFAULT_BYTES
-    await line.publish(envelope)
-    return envelope.data.entity_id
+async def judged_batch(database_url: str) -> str:
+    """A batch of 5,000 essays with UUIDs whose budget is judged: all that is left is to rank it; returns its id."""
+    await migrate(database_url, MIGRATIONS)
+    async with stored(database_url) as storage:
+        ring = [(item, (item + 1) % ESSAYS) for item in range(ESSAYS)]
+        chords = [(item, (item * 7 + 3) % ESSAYS) for item in range(0, ESSAYS, 2)]
+        pairs = list(dict.fromkeys([*ring, *(pair for pair in chords if pair[0] != pair[1])]))
+        batch = await storage.batch(pairs, n_essays=ESSAYS)
+        for statement in (
+            "UPDATE batch_essay SET essay_id = lpad(CAST(item AS text), 36, '0')",
+            "UPDATE comparison SET state = 'judged', a_won = slot_a < slot_b, confidence = 4, judged_at = now(),"
+            " judge = 'mock/simulated'",
+            f"UPDATE assessment_batch SET max_comparisons = {len(pairs)}, next_check_at = now()",
+        ):
+            await storage.execute(statement)
+    return batch.batch_id
 
 
 @pytest.mark.slow
 async def test_five_thousand_essays_leave_through_topics_with_default_limits(
-    cj_database: str, kafka_bootstrap: str, topic_prefix: str
+    make_database: Callable[[str], str], kafka_bootstrap: str, topic_prefix: str
 ) -> None:
     await create_default_topics(kafka_bootstrap, topic_prefix)
-    lines: list[Wire] = []
+    database = make_database("cj_large")
+    batch_id = await judged_batch(database)
 
-    async def deliver(_item: ComparisonBatchItem, envelope: ResultEnvelope) -> None:
-        await lines[0].producer.send(
-            topic_prefix + envelope.event_type, value=envelope.to_json(), key=envelope.key.encode()
-        )
-
-    async with open_desk(deliver) as desk:
-        settings = {"kafka_bootstrap_servers": kafka_bootstrap, "kafka_topic_prefix": topic_prefix}
+    async with open_desk(nobody_asks) as desk:
+        settings: dict[str, Any] = {
+            "kafka_bootstrap_servers": kafka_bootstrap,
+            "kafka_topic_prefix": topic_prefix,
+        }
         async with (
-            replica(cj_database, desk, **settings) as service,
+            replica(database, desk, **settings) as service,
             wire(kafka_bootstrap, topic_prefix) as line,
         ):
-            lines.append(line)
-            batch_id = await ask(service, line)
-
             status = await service.until_ended(batch_id, seconds=PATIENCE_SECONDS)
             await until(lambda: len(line.events_of(batch_id)) >= 3, seconds=PATIENCE_SECONDS)
             answer = await service.http.get(f"/api/v1/batches/{batch_id}/results")
@@ -87,6 +94,10 @@ async def test_five_thousand_essays_leave_through_topics_with_default_limits(
     ]
     assert AssessmentResultV1.model_validate_json(kept.content) == whole
     assert given_up.json()["items"] == []
+
+
+async def nobody_asks(_item: ComparisonBatchItem, _envelope: ResultEnvelope) -> None:
+    raise AssertionError("everything was judged before")
 
 
 def read_results(answer: httpx2.Response) -> BatchResultsView:
