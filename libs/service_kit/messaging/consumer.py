@@ -88,8 +88,8 @@ class EventConsumer:
         if dead:
             await self._publish_dead_letters(dead)
         now = datetime.now(UTC)
-        for topic, count, parsed in handled:
-            for one in parsed:
+        for topic, count, events in handled:
+            for one in events:
                 waited = (now - one.event.event_timestamp).total_seconds()
                 self.metrics.queue_latency.labels(topic).observe(max(waited, 0.0))
             self.metrics.events_handled.labels(topic).inc(count)

@@ -42,9 +42,7 @@ async def judged_batch(database_url: str) -> str:
     """A batch of 5,000 essays with UUIDs whose budget is judged: all that is left is to rank it; returns its id."""
     await migrate(database_url, MIGRATIONS)
     async with stored(database_url) as storage:
-        ring = [(item, (item + 1) % ESSAYS) for item in range(ESSAYS)]
-        chords = [(item, (item * 7 + 3) % ESSAYS) for item in range(0, ESSAYS, 2)]
-        pairs = list(dict.fromkeys([*ring, *(pair for pair in chords if pair[0] != pair[1])]))
+        pairs = [(item, (item + 1) % ESSAYS) for item in range(ESSAYS)]
         batch = await storage.batch(pairs, n_essays=ESSAYS)
         for statement in (
             "UPDATE batch_essay SET essay_id = lpad(CAST(item AS text), 36, '0')",
