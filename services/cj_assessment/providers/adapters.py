@@ -15,7 +15,7 @@ from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules
 
 from cj_assessment.adapters.changes import Changes
-from cj_assessment.adapters.content import ExternalContent, OwnContent
+from cj_assessment.adapters.content import ExternalContent, OwnContent, SharedContent
 from cj_assessment.adapters.judge_catalogue import ManifestJudges
 from cj_assessment.adapters.llm_provider_client import LlmProviderClient
 from cj_assessment.adapters.postgres import postgres_store
@@ -84,7 +84,7 @@ class AdapterProvider(Provider):
 
     @provide
     def content(self, own: OwnContent, external: ExternalContent | None) -> ContentStore:
-        return own if external is None else external
+        return own if external is None else SharedContent(own, external)
 
     @provide
     def message_limits(self, bus: EventBus) -> MessageLimits:

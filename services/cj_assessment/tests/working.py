@@ -224,7 +224,7 @@ class UseCases:
         self.report = ReportConsumption(store=self.store)
         self.cancel = CancelBatch(store=self.store, wake_advance=wake("advance"))
         self.read = ReadBatch(store=self.store, rules=DECISION_RULES)
-        self.content = StoreContent(store=self.store)
+        self.content = StoreContent(content=own)
 
     def _wake(self, worker: str) -> Callable[[], None]:
         def wake() -> None:

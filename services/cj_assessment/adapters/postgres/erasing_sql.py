@@ -52,7 +52,9 @@ DELETE_UNUSED_CONTENT = text(
         SELECT ctid FROM content WHERE created_at < now() - CAST(:age AS interval) AND {_UNUSED} LIMIT :limit))
     """
 )
-DELETE_CONTENT = text(f"DELETE FROM content WHERE storage_id = ANY(CAST(:ids AS text[])) AND {_UNUSED}")
+DELETE_CONTENT = text(
+    f"DELETE FROM content WHERE storage_id = ANY(CAST(:ids AS text[])) AND {_UNUSED} RETURNING storage_id"
+)
 TEXTS_USED_HERE_ALONE = text(
     f"SELECT storage_id FROM unnest(CAST(:ids AS text[])) AS content (storage_id) WHERE {_UNUSED}"
 )

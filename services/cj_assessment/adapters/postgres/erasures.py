@@ -71,11 +71,9 @@ class PostgresErasures:
             released = await connection.execute(sql.RELEASE_RESULT, {"job_id": batch.id})
             storage_ids += released.scalars()
         await connection.execute(sql.ERASE_TEXTS, {"job_id": batch.id})
-        if self._keeps_texts:
-            await connection.execute(sql.DELETE_CONTENT, {"ids": storage_ids})
-            return []
-        alone = await connection.execute(sql.TEXTS_USED_HERE_ALONE, {"ids": storage_ids})
-        return list(alone.scalars())
+        alone = set((await connection.execute(sql.TEXTS_USED_HERE_ALONE, {"ids": storage_ids})).scalars())
+        deleted = set((await connection.execute(sql.DELETE_CONTENT, {"ids": storage_ids})).scalars())
+        return [] if self._keeps_texts else sorted(alone - deleted)
 
     async def read(self, batch_id: BatchId) -> Erasure | None:
         async with self._database.transaction() as connection:
