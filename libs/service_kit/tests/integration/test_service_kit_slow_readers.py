@@ -33,6 +33,7 @@ def routes() -> Blueprint:
         async def pieces() -> AsyncIterator[bytes]:
             while True:
                 yield b"x" * 65_536
+                await asyncio.sleep(0)
 
         return Response(pieces(), content_type="application/octet-stream")
 
