@@ -25,6 +25,7 @@ _JUDGING: Final = _any_of(
     r"(?:whoever|who|that|one|person|those|anyone|ones)\s++(?:grades?|marks?|judges?|evaluates?|assess(?:es)?|rates?|compares?)\b",
     r"(?:scoring|marking|grading|assessment|evaluation|judging|comparison)\s++(?:rules?|guidelines?|criteria|polic\w++|system|scheme|mode|model)\b",
     r"(?:reading|using)\s++this\s++as\s++part\s++of\b",
+    r"(?:automat\w++\s++(?:system|grad\w++|scor\w++|assess\w++)|developer\s++mode)s?\b",
     r"(?:language\s++model|llm|chatbot|ai\s++(?:grader|judge|assessor|examiner|model)|automated\s++\w++)s?\b",
     r"(?:rubric|scoring|marking|comparison|two\s++essays|another\s++(?:text|essay))\b",
     r"(?:rättar|bedömer|bedömare\w*+|examinator\w*+|jämför\w*+|kriteri\w++|betygssätt\w*+)\b",
@@ -41,6 +42,16 @@ _WINNING: Final = _any_of(
     r"(?:win|wins|won|winner|first|top|highest|full|best|better|superior|second|generous\w*+|beats?|"
     r"prefer\w*+|choos\w++|chosen|select\w*+|pick\w*+|rank\w*+|favou?r\w*+)\b",
     r"(?:vinn\w++|först\w*+|före|högst\w*+|bäst\w*+|bättre|välj\w*+)\b",
+)
+_THIS_TEXT: Final = _any_of(
+    r"(?:this|my|the\s++present|such|an?\s++\w{3,12}|min|mina|denna|den\s++här)\s++"
+    r"(?:essays?|texts?|answer|paper|submission|document|copy|piece|uppsats\w*+|text(?:en|er)?)\b",
+    r"the\s++(?:first|second|other|above)\s++(?:essay|text|submission|paper)\b",
+)
+_OUTRANKING: Final = _any_of(
+    r"(?:win|wins|winner|first\s++place|second\s++place|superior|stronger|strongest|above|takes\s++first|better\s++(?:than|one)"
+    r"|full\s++marks|highest\s++(?:grade|mark|score)|top\s++(?:grade|mark|score))\b",
+    r"(?:vinn\w++|vinnare|starkare|bättre\s++än|högsta\s++betyg\w*+)\b",
 )
 _DISREGARD: Final = _any_of(
     r"(?:ignore|disregard|forget|set\s++aside|skip|bypass|override\w*+|ignorera|bortse|glöm\w*+|strunta|inte\s++bry)\b"
@@ -102,6 +113,8 @@ def _sentences(text: str) -> Iterator[str]:
 
 def _is_appeal(sentence: str) -> bool:
     if _JUDGING.search(sentence) and _ITSELF.search(sentence) and _WINNING.search(sentence):
+        return True
+    if _THIS_TEXT.search(sentence) and _OUTRANKING.search(sentence):
         return True
     return bool(_DISREGARD.search(sentence) and _GUIDANCE.search(sentence))
 

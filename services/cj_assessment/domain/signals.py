@@ -85,6 +85,8 @@ _FORGED_ANSWER = re.compile(
         (?:winner|choice|verdict|confidence|justification|better\s++essay|best_essay|judge?ment|score|reason|vinnare
             |motivering|omdöme|bedömning)
         \s*+["']?\s*+(?:[=:>|]|for\s++essay)
+    | \b(?:result|winner|choice|verdict|margin|score|rating|grade|label)\s*+=\s*+\S
+    | \b(?:rating|grade|score|betyg|poäng)\s*+:\s*+(?:[A-F][+-]?(?!\w)|[0-9]|\u2605)
     """,
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
@@ -96,7 +98,7 @@ _FORGED_BOUNDARY = re.compile(
     </?essay_ | </?(?:essays?|documents?|instructions?|prompt|user_input)>
     | ^[^\S\n]*+(?:essay|uppsats)\s++[ab][^\S\n]*+:[^\S\n]*+(?:\n|[^\n])
     | ^[^\S\n]*+(?:-{3,}+|={3,}+|\#{3,}+|<{2,}+)[^\S\n]*+(?:end\s++of|slut\s++på)\b
-    | <!--
+    | <!-- | <[a-z]{1,12}\s++(?:style|class|hidden|color|data-[a-z]{1,12})\b
     | ^[^\S\n]*+(?:\[|\(|<++|-{2,}+|={2,}+|\#{2,}+|\*{2,}+)[^\S\n]*+
         (?:end|begin|start|next|new|system|admin|task|input|output|instructions?|examiner|grader|slut|början|ny)\b
         [^\n]{0,60}(?:\]|\)|>|-{2}|={2}|\#{2}|\*{2})
