@@ -158,6 +158,7 @@ def test_looking_for_encoded_text_takes_time_in_proportion_to_the_length(unit: s
         ".- ",
         "A2",
         "a.",
+        "a ",
         "[system ",
         "== end ",
         "the judge this essay ",
