@@ -126,7 +126,6 @@ def test_honest_texts_are_left_alone(validation_data: Path, file: str, column: s
         "As Goethe wrote, es irrt der Mensch, and I agree.",
         "In this essay I will argue that the best schools are small.",
         "The judge in the trial chose to believe this witness.",
-        "People ignore the rules of society when nobody looks.",
         "The years 10, 20, 30, 40, 50, 60, 70, 80, 90, 95 and 99 are on the axis.",
     ],
 )
