@@ -1,9 +1,10 @@
-"""Looks every locked dependency up in the advisories of the Python Package Index; what is known and accepted is listed.
+"""Looks every installed dependency up in the advisories of the Python Package Index; what is accepted is listed.
 
-Exit code 1 for an advisory that nobody has reviewed, and for a review whose time is over. Where the advisories cannot
-be read, it says "not checked" and ends well: an outage of theirs stops nobody's work.
+Exit code 1, and the list, for advisories that nobody has reviewed, and for reviews whose time is over. Where the
+advisories cannot be read, it says "not checked" and ends well: an outage of theirs stops nobody's work.
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -32,6 +33,8 @@ class Advisory:
     package: str
     version: str
     fixed_in: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
+    """Its other names: a review may use any of them."""
 
     def __str__(self) -> str:
         fix = f"fixed in {', '.join(self.fixed_in)}" if self.fixed_in else "not fixed yet"
@@ -40,10 +43,11 @@ class Advisory:
 
 def main() -> int:
     """Audit, report, and say by the exit code whether somebody has to look."""
+    asked = _arguments().parse_args()
     today = datetime.now(UTC).date()
-    reviewed = read_reviewed(REVIEWED.read_text("utf-8"))
+    reviewed = read_reviewed(asked.reviewed.read_text("utf-8"))
     try:
-        found, count = advisories(audit())
+        found, count = advisories(audit(asked.packages, osv_url=asked.osv_url))
     except NotChecked as error:
         print(f"dependencies: not checked ({error})")
         return 0
@@ -54,18 +58,37 @@ def main() -> int:
     return 1 if problems else 0
 
 
-def audit() -> str:
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--packages", type=Path, help="site-packages to audit instead of .venv's")
+    parser.add_argument("--reviewed", type=Path, default=REVIEWED, help="accepted advisories")
+    parser.add_argument("--osv-url", help="ask a service that speaks OSV's protocol instead of the index")
+    return parser
+
+
+def audit(packages: Path | None, *, osv_url: str | None) -> str:
     """The report of pip-audit, JSON; raises ``NotChecked``."""
     python = TOOLS / "bin" / "python"
+    service = [] if osv_url is None else ["--vulnerability-service", "osv", "--osv-url", osv_url]
     try:
         if not python.exists():
             subprocess.run([sys.executable, "-m", "venv", str(TOOLS)], check=True, capture_output=True)
-        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PIP_AUDIT]
-        subprocess.run(install, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
-        site = next((ROOT / ".venv" / "lib").glob("python3.*/site-packages"))
+        if not (TOOLS / PIP_AUDIT).exists():
+            install = [
+                str(python),
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                PIP_AUDIT,
+            ]
+            subprocess.run(install, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
+            (TOOLS / PIP_AUDIT).touch()
+        site = packages or next((ROOT / ".venv" / "lib").glob("python3.*/site-packages"))
         command = [str(python), "-m", "pip_audit", "--path", str(site), "--format", "json", "--skip-editable"]
         ended = subprocess.run(
-            [*command, "--progress-spinner", "off"],
+            [*command, "--progress-spinner", "off", *service],
             check=False,
             capture_output=True,
             text=True,
@@ -88,7 +111,13 @@ def advisories(report: str) -> tuple[list[Advisory], int]:
     if not checked:
         raise NotChecked("no package could be looked up")
     found = [
-        Advisory(one["id"], package["name"], package["version"], tuple(one.get("fix_versions", ())))
+        Advisory(
+            one["id"],
+            package["name"],
+            package["version"],
+            tuple(one.get("fix_versions", ())),
+            tuple(one.get("aliases", ())),
+        )
         for package in checked
         for one in package.get("vulns", ())
     ]
@@ -108,7 +137,8 @@ def complaints(found: list[Advisory], reviewed: dict[str, date], *, today: date)
     """What somebody has to look at."""
     problems = []
     for advisory in found:
-        until = reviewed.get(advisory.name)
+        names = (advisory.name, *advisory.aliases)
+        until = max((reviewed[name] for name in names if name in reviewed), default=None)
         if until is None:
             problems.append(f"{advisory}: upgrade, or add it to {REVIEWED.name} with a reason")
         elif until < today:

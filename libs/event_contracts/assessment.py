@@ -1,8 +1,9 @@
 """The CJ Assessment service's events: the request that starts a batch and the four that end it."""
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Final, Literal, Self, TypeVar
+from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
 from pydantic import ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
@@ -215,11 +216,22 @@ class AssessmentMetadata(WireModel):
     grade_projection_summary: GradeProjectionSummary | None = None
 
 
+_UNSAID: Final = {
+    "grade": None,
+    "is_anchor": False,
+    "feedback_uri": None,
+    "metrics_uri": None,
+    "display_name": None,
+}
+"""Optional fields of an essay's result, with what a reader takes for one that is not there."""
+
+
 class AssessmentResultV1(BaseEventData):
     """The ranking and the grades of a batch, for the result aggregator.
 
     With `result_ref`, the id of the whole result's content, the event was reduced to what its topic holds: the whole
-    is at `GET /api/v1/batches/{id}/results`.
+    is at `GET /api/v1/batches/{id}/results`. A reduced event leaves out `grade_probabilities` and what else is said
+    of single essays besides `essay_results`; scores in it have five decimals.
     """
 
     entity_id: Identifier
@@ -234,6 +246,16 @@ class AssessmentResultV1(BaseEventData):
     assessment_metadata: AssessmentMetadata
     assessed_at: UtcDatetime
     result_ref: Identifier | None = None
+
+    def left_out(self) -> Mapping[str, Any]:
+        """Of a reduced event, the optional fields of essays that say nothing."""
+        if self.result_ref is None:
+            return {}
+        unsaid = {
+            place: {name for name, default in _UNSAID.items() if getattr(essay, name) == default}
+            for place, essay in enumerate(self.essay_results)
+        }
+        return {"essay_results": unsaid}
 
 
 class ResourceConsumptionV1(BaseEventData):

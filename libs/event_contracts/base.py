@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -20,6 +20,10 @@ class WireModel(BaseModel):
         protected_namespaces=(),
         hide_input_in_errors=True,
     )
+
+    def left_out(self) -> Mapping[str, Any]:
+        """What is not written at all, as pydantic's ``exclude``: a reader takes the default for it."""
+        return {}
 
 
 class ProcessingStage(StrEnum):

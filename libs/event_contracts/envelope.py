@@ -137,7 +137,8 @@ class EventEnvelope(WireModel, Generic[DataT]):
 
     def to_json(self) -> bytes:
         """The message value, UTF-8."""
-        return self.model_dump_json().encode()
+        left_out = self.data.left_out()
+        return self.model_dump_json(exclude={"data": left_out} if left_out else None).encode()
 
     def headers(self) -> tuple[tuple[str, bytes], ...]:
         """The message headers: what a reader may want to know before it parses the value.

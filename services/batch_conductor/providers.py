@@ -131,7 +131,7 @@ async def build_service(
         *overrides,
     )
     await container.get(PipelineRules)
-    await _subscribe(container)
+    await _subscribe(container, group=settings.kafka_consumer_group)
     relays, housekeeping = await container.get(Relays), await container.get(Housekeeping)
     workers = (*relays.workers(), housekeeping.worker())
     metrics = await container.get(ServiceMetrics)
@@ -151,10 +151,11 @@ async def build_service(
     )
 
 
-async def _subscribe(container: AsyncContainer) -> None:
+async def _subscribe(container: AsyncContainer, *, group: str) -> None:
     EventConsumer(
         bus=await container.get(EventBus),
         service=NAME,
+        group=group,
         routes=routes(record_outcomes=await container.get(RecordOutcomes)),
         metrics=await container.get(ServiceMetrics),
     ).subscribe()

@@ -17,6 +17,11 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="BATCH_CONDUCTOR_", frozen=True, extra="ignore")
 
     http_port: int = Field(default=8103, gt=0, lt=65536)
+    kafka_consumer_group: str = Field(
+        default="bcs-event-consumer",
+        min_length=1,
+        description="Consumer group that reads phase outcomes; all replicas share it. The platform's name.",
+    )
     pipelines_file: Path | None = Field(
         default=None, description="Rules of pipelines instead of the service's own pipelines.yaml."
     )

@@ -8,7 +8,6 @@ from typing import Literal
 from event_contracts import Region
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
-from service_kit.messaging.event_bus import MAX_MESSAGE_BYTES
 from service_kit.settings import ServiceSettings
 
 
@@ -18,6 +17,12 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="CJ_ASSESSMENT_", frozen=True, extra="ignore")
 
     http_port: int = Field(default=8101, gt=0, lt=65536)
+    kafka_consumer_group: str = Field(
+        default="cj_assessment_consumer_group",
+        min_length=1,
+        description="Consumer group that reads requests and comparison results; all replicas share it. The "
+        "platform's name.",
+    )
     llm_provider_url: str = Field(description="Base URL of the LLM Provider service.")
     callback_transport: Literal["bus", "http"] = Field(
         default="bus", description="How comparison results come back."
@@ -102,11 +107,6 @@ class Settings(ServiceSettings):
         default=timedelta(days=1826),
         ge=timedelta(0),
         description="How long it is kept what administrators have changed, with what judges were told: five years.",
-    )
-    max_result_bytes: int = Field(
-        default=MAX_MESSAGE_BYTES,
-        gt=0,
-        description="Size of the largest result event; lower it where the topic of results holds less.",
     )
 
 

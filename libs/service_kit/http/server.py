@@ -2,30 +2,47 @@
 
 Hypercorn answers what is no HTTP request (400), what has too long a head (431) and what has an unknown transfer
 coding (501) by itself and without a body. It has no setting for that, so its HTTP/1 protocol is replaced by this one.
+It waits without end for a client to read its answer: its connections are replaced by ones that do not.
 """
 
 import asyncio
 import logging
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from itertools import chain
 from typing import Final
 from uuid import uuid4
 
 import h11
+import hypercorn.asyncio.run
 import hypercorn.protocol
+import structlog
 from event_contracts import InvalidRequest, SuiteError
 from hypercorn.asyncio import serve
+from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.config import Config
+from hypercorn.events import Event as ConnectionEvent
+from hypercorn.events import RawData
 from hypercorn.protocol.events import Body, Event, Response
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
 from hypercorn.typing import Framework
 
 from service_kit.http.error_bodies import error_body
 
+log = structlog.get_logger()
+
 OPERATION: Final = "connection"
 HEAD_TIMEOUT_SECONDS: Final = 10.0
 """From a connection's start, or from the last answer, to the end of a request's head: who is slower is cut off."""
+
+WRITE_SECONDS: Final = 30.0
+MIN_BYTES_PER_SECOND: Final = 64 * 1024
+"""A client has this time for each piece of an answer, and more for a large one, at this rate; then it is cut off."""
+
+CLOSE_SECONDS: Final = 10.0
+"""For what is still to be read when a connection is closed."""
 
 
 class ServiceConfig(Config):
@@ -69,6 +86,39 @@ class DocumentedErrors(H11Protocol):
         return error_body(error.detail(service=service, operation=OPERATION, correlation_id=uuid4())).encode()
 
 
+class BoundedWrites(TCPServer):
+    """Hypercorn's connection; a client that does not read its answer loses it, and the memory that it takes."""
+
+    async def protocol_send(self, event: ConnectionEvent) -> None:
+        """Write, in bounded time."""
+        size = len(event.data) if isinstance(event, RawData) else 0
+        with self._aborted_after(WRITE_SECONDS + size / MIN_BYTES_PER_SECOND):
+            await super().protocol_send(event)
+
+    async def _close(self) -> None:
+        with self._aborted_after(CLOSE_SECONDS):
+            await super()._close()
+
+    async def _initiate_server_close(self) -> None:
+        # Nothing waits for this close: what is not read by then is dropped with the connection.
+        self.loop.call_later(CLOSE_SECONDS, self.writer.transport.abort)
+        await super()._initiate_server_close()
+
+    @contextmanager
+    def _aborted_after(self, seconds: float) -> Iterator[None]:
+        """Drop the connection unless what is done here ends in time."""
+
+        def abort() -> None:
+            log.warning("http.slow_reader_cut_off", seconds=round(seconds, 1))
+            self.writer.transport.abort()
+
+        timer = self.loop.call_later(seconds, abort)
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+
 def _is_empty(event: Response) -> bool:
     return (b"content-length", b"0") in event.headers and (b"connection", b"close") in event.headers
 
@@ -82,6 +132,7 @@ def _headers(body: bytes) -> list[tuple[bytes, bytes]]:
 
 
 hypercorn.protocol.H11Protocol = DocumentedErrors  # type: ignore[attr-defined]  # see the module's docstring
+hypercorn.asyncio.run.TCPServer = BoundedWrites  # type: ignore[attr-defined]  # see the module's docstring
 
 
 async def serve_until(

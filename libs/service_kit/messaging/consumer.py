@@ -55,7 +55,7 @@ class _DeadLetter:
 
 @dataclass(frozen=True, kw_only=True)
 class EventConsumer:
-    """Subscribes a service's routes, each under its own group, and keeps one bad record from stopping the others.
+    """Subscribes a service's routes as one consumer group, and keeps one bad record from stopping the others.
 
     What fails for a reason outside the event is raised, and the bus delivers the whole batch again. Dead
     letters are therefore published last: a batch that comes again has not left any yet.
@@ -63,31 +63,36 @@ class EventConsumer:
 
     bus: EventBus
     service: str
+    group: str
     routes: Sequence[Route]
     metrics: ServiceMetrics
 
     def subscribe(self) -> None:
         """Register with the bus; call once, before it runs."""
-        for route in self.routes:
+        self.bus.subscribe(list(self._by_topic()), group=self.group, handler=self._handle)
 
-            async def handle(records: Sequence[Record], route: Route = route) -> None:
-                await self._handle(route, records)
+    def _by_topic(self) -> Mapping[str, Route]:
+        return {str(topic_of(route.event)): route for route in self.routes}
 
-            group = f"{self.service}.{route.event.__name__}"
-            self.bus.subscribe([str(topic_of(route.event))], group=group, handler=handle)
-
-    async def _handle(self, route: Route, records: Sequence[Record]) -> None:
-        parsed, dead = _parse(route, records)
-        if parsed:
-            dead += await _handle_isolating(route, parsed)
+    async def _handle(self, records: Sequence[Record]) -> None:
+        dead: list[_DeadLetter] = []
+        handled: list[tuple[str, int, Sequence[_Parsed]]] = []
+        for topic, route in self._by_topic().items():
+            own = [record for record in records if record.topic == topic]
+            if own:
+                parsed, failed = _parse(route, own)
+                if parsed:
+                    failed += await _handle_isolating(route, parsed)
+                dead += failed
+                handled.append((topic, len(own) - len(failed), parsed))
         if dead:
             await self._publish_dead_letters(dead)
-        topic = str(topic_of(route.event))
         now = datetime.now(UTC)
-        for one in parsed:
-            waited = (now - one.event.event_timestamp).total_seconds()
-            self.metrics.queue_latency.labels(topic).observe(max(waited, 0.0))
-        self.metrics.events_handled.labels(topic).inc(len(records) - len(dead))
+        for topic, count, events in handled:
+            for one in events:
+                waited = (now - one.event.event_timestamp).total_seconds()
+                self.metrics.queue_latency.labels(topic).observe(max(waited, 0.0))
+            self.metrics.events_handled.labels(topic).inc(count)
 
     async def _publish_dead_letters(self, dead: Sequence[_DeadLetter]) -> None:
         messages = [

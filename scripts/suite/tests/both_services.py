@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import socket
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from dataclasses import replace as changed
@@ -80,17 +80,20 @@ class BothServices:
 
 @asynccontextmanager
 async def both_services(
-    assessment_url: str, provider_url: str, **assessment: Any
+    assessment_url: str, provider_url: str, *, kafka: Mapping[str, Any] | None = None, **assessment: Any
 ) -> AsyncIterator[BothServices]:
-    """Run both until the context ends; requests of the clients show an administrator's token."""
+    """Run both until the context ends; requests of the clients show an administrator's token.
+
+    ``kafka`` are the settings of a broker; without it, a bus in memory joins them.
+    """
     ports = tuple(_free_port() for _ in range(2))
     common: dict[str, Any] = {
-        "event_bus": "memory",
+        **(kafka or {"event_bus": "memory"}),
         "callback_signing_secret": SecretStr(SECRET),
         "jwt_secret": SecretStr(SHARED_SECRET),
         "service_secret": SecretStr(SERVICE_SECRET),
     }
-    bus = MemoryEventBus()
+    bus = MemoryEventBus() if kafka is None else None
     services = [
         await llm_provider.providers.build_service(
             llm_provider.settings.Settings(database_url=provider_url, http_port=ports[1], **common),

@@ -1,8 +1,9 @@
-"""Where essay texts come from: this service's own table, or an external content service with the same routes."""
+"""Where texts are kept: in this service's own table, or in an external content service with the same two routes."""
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -13,12 +14,19 @@ from pydantic import ValidationError
 
 from cj_assessment.domain.batch import Fetched
 from cj_assessment.domain.erasure import TextRemoval
-from cj_assessment.ports import Store
+from cj_assessment.ports import ContentRefused, Store
 
 CONCURRENCY = 16
 TIMEOUT_SECONDS = 15.0
+"""Of one step: to connect, to send, to read the next piece."""
+EXCHANGE_SECONDS = 60.0
+"""Of a request and its whole answer: a service that dribbles is given up."""
 ATTEMPTS = 3
 MAX_ANSWER_BYTES = 65_536
+_UNKNOWN = (400, 404, 410, 422)
+"""No text is stored under this id; services that take ids of one form only say so with 400 or 422."""
+_REFUSED = (400, 411, 413, 414, 415, 422)
+"""It will never take this text, such as for its size."""
 _NOT_DELETED = (403, 405, 409, 423, 501)
 """It cannot delete, or others refer to the text: asking again changes nothing."""
 
@@ -48,6 +56,10 @@ class OwnContent:
         return storage_id
 
 
+def _may_succeed_later(error: Exception) -> bool:
+    return isinstance(error, ContentServiceError) and not isinstance(error, ContentRefused)
+
+
 class ExternalContent:
     """Texts of another service: ``GET {base}/v1/content/{storage_id}``, ``POST {base}/v1/content``."""
 
@@ -68,21 +80,25 @@ class ExternalContent:
             too_long=frozenset(name for name, body in outcomes.items() if isinstance(body, TooLong)),
         )
 
-    @stamina.retry(on=ContentServiceError, attempts=ATTEMPTS, wait_initial=0.2, timeout=None)
+    @stamina.retry(on=_may_succeed_later, attempts=ATTEMPTS, wait_initial=0.2, timeout=None)
     async def store(self, body: bytes) -> str:
-        try:
-            async with self._client.stream(
+        async with (
+            _failures_are_the_services(),
+            self._client.stream(
                 "POST",
                 f"{self._base_url}/v1/content",
                 content=body,
                 headers={"content-type": "text/plain; charset=utf-8"},
                 timeout=TIMEOUT_SECONDS,
-            ) as answer:
-                if not answer.is_success:
-                    raise ContentServiceError(f"the content service answered {answer.status_code}")
-                return _stored(await _bounded_body(answer, MAX_ANSWER_BYTES))
-        except httpx2.HTTPError as error:
-            raise ContentServiceError(f"the content service does not answer: {error!r}") from error
+            ) as answer,
+        ):
+            if answer.status_code in _REFUSED:
+                raise ContentRefused(
+                    f"the content service answered {answer.status_code} to a text of {len(body)} bytes"
+                )
+            if not answer.is_success:
+                raise ContentServiceError(f"the content service answered {answer.status_code}")
+            return _stored(await _bounded_body(answer, MAX_ANSWER_BYTES))
 
     async def remove(self, storage_ids: Sequence[str]) -> TextRemoval:
         """Ask the service to delete texts; whether others refer to them is for it to know."""
@@ -92,12 +108,13 @@ class ExternalContent:
 
     async def _remove_one(self, storage_id: str) -> str | None:
         """Why the text is kept; None where it is gone. Raises ``ContentServiceError`` where nobody can say now."""
-        async with self._slots:
-            try:
-                answer = await self._client.delete(self._url(storage_id), timeout=TIMEOUT_SECONDS)
-            except httpx2.HTTPError as error:
-                raise ContentServiceError(f"the content service does not answer: {error!r}") from error
-        if answer.is_success or answer.status_code in (404, 410):
+        async with (
+            self._slots,
+            _failures_are_the_services(),
+            self._client.stream("DELETE", self._url(storage_id), timeout=TIMEOUT_SECONDS) as answer,
+        ):
+            pass
+        if answer.is_success or answer.status_code in _UNKNOWN:
             return None
         if answer.status_code in _NOT_DELETED:
             return f"the content service answered {answer.status_code}"
@@ -117,15 +134,46 @@ class ExternalContent:
 
     @stamina.retry(on=ContentServiceError, attempts=ATTEMPTS, wait_initial=0.2, timeout=None)
     async def _get(self, url: str, max_bytes: int) -> bytes | TooLong | None:
-        try:
-            async with self._client.stream("GET", url, timeout=TIMEOUT_SECONDS) as answer:
-                if answer.status_code == 404:
-                    return None
-                if not answer.is_success:
-                    raise ContentServiceError(f"the content service answered {answer.status_code}")
-                return await _bounded_body(answer, max_bytes)
-        except httpx2.HTTPError as error:
-            raise ContentServiceError(f"the content service does not answer: {error!r}") from error
+        async with (
+            _failures_are_the_services(),
+            self._client.stream("GET", url, timeout=TIMEOUT_SECONDS) as answer,
+        ):
+            if answer.status_code in _UNKNOWN:
+                return None
+            if not answer.is_success:
+                raise ContentServiceError(f"the content service answered {answer.status_code}")
+            return await _bounded_body(answer, max_bytes)
+
+
+class SharedContent:
+    """Texts go to an external service; what was posted here before it was named, or is kept here, is still found."""
+
+    def __init__(self, own: OwnContent, external: ExternalContent) -> None:
+        self._own = own
+        self._external = external
+
+    async def fetch(self, storage_ids: Sequence[str], *, max_bytes: int) -> Fetched:
+        here = await self._own.fetch(storage_ids, max_bytes=max_bytes)
+        elsewhere = [name for name in storage_ids if name not in here.bodies and name not in here.too_long]
+        there = await self._external.fetch(elsewhere, max_bytes=max_bytes)
+        return Fetched(
+            bodies={**there.bodies, **here.bodies},
+            failures=there.failures,
+            too_long=here.too_long | there.too_long,
+        )
+
+    async def store(self, body: bytes) -> str:
+        return await self._external.store(body)
+
+
+@asynccontextmanager
+async def _failures_are_the_services() -> AsyncIterator[None]:
+    """Translate what can go wrong on the way, in bounded time; redirects are not followed and are errors."""
+    try:
+        async with asyncio.timeout(EXCHANGE_SECONDS):
+            yield
+    except (httpx2.HTTPError, TimeoutError) as error:
+        raise ContentServiceError(f"the content service does not answer: {error!r}") from error
 
 
 def _stored(body: bytes | TooLong) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
+from typing import Final
 
 from event_contracts import (
     MAX_RESULTS_PER_BATCH,
@@ -25,6 +26,8 @@ from cj_assessment.domain.batch import BatchRecord, Essay
 
 SERVICE = SourceService.CJ_ASSESSMENT
 ENTITY_TYPE = "batch"
+MAX_LISTED_BYTES: Final = 900_000
+"""Of the ids in one event: with them, it stays within the 1 MiB that topics hold by default."""
 
 
 def completed_event(
@@ -86,9 +89,11 @@ def ended_without_result_event(
 ) -> EventEnvelope[CJAssessmentCompletedV1]:
     """The phase is over and no essay came through: without this the essay lifecycle would wait for ever.
 
-    Ids that fit no contract are left out: a batch must end whatever its request holds.
+    Ids that fit no contract are left out: a batch must end whatever its request holds. So are all ids where they
+    are too long to be listed: `failed` still counts them, and `failed_critically` says that no essay came through.
     """
     essay_ids = [essay_id for essay_id in essay_ids if is_identifier(essay_id)][:MAX_RESULTS_PER_BATCH]
+    can_be_listed = sum(len(essay_id.encode()) for essay_id in essay_ids) <= MAX_LISTED_BYTES
     data = CJAssessmentCompletedV1(
         event_name=EventName.CJ_ASSESSMENT_COMPLETED,
         entity_id=batch.batch_id,
@@ -103,7 +108,7 @@ def ended_without_result_event(
             total_essays=len(essay_ids),
             successful=0,
             failed=len(essay_ids),
-            failed_essay_ids=tuple(essay_ids),
+            failed_essay_ids=tuple(essay_ids) if can_be_listed else (),
             processing_time_seconds=max(0.0, (now - batch.received_at).total_seconds()),
             single_essay_batch=len(essay_ids) == 1,
         ),

@@ -1,16 +1,16 @@
 """Signals in an essay's text: reasons for a person to look at it, found in time proportional to its length.
 
-The patterns know what people have tried. They will not know what somebody thinks of tomorrow: against instructions to
-the judge stands the fence around each text, whatever is found here.
+Some patterns know what people have tried, others what such attempts have in common (``sentences``, ``disguises``).
+Neither will know what somebody thinks of tomorrow: against instructions to the judge stands the fence around each text,
+whatever is found here.
 """
 
-import base64
-import binascii
-import codecs
 import re
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Final
+
+from cj_assessment.domain.disguises import is_disguised, spelt_otherwise
+from cj_assessment.domain.sentences import appeals_to_the_judge, has_other_language
 
 
 class Signal(StrEnum):
@@ -22,6 +22,7 @@ class Signal(StrEnum):
     FORGED_ANSWER = "forged_answer"
     FORGED_BOUNDARY = "forged_boundary"
     ENCODED_TEXT = "encoded_text"
+    OTHER_LANGUAGE = "other_language"
     ANCHOR_TEXT = "anchor_text"
 
 
@@ -62,7 +63,8 @@ _ADDRESSES = re.compile(
 )
 _ROLE_MARKER = re.compile(
     r"""
-    ^[^\S\n]*+\#{0,6}+[^\S\n]*+\[?(?:system|assistant|developer|human|user)\]?[^\S\n]*+
+    \[(?:system|admin|developer|operator)\b[^\]\n]{0,40}\]
+    | ^[^\S\n]*+\#{0,6}+[^\S\n]*+\[?(?:system|assistant|developer|human|user)\]?[^\S\n]*+
         (?:prompt|message)?[^\S\n]*+:
     | ^[^\S\n]*+systemmeddelande[^\S\n]*+:
     | <\|?\s*+/?(?:im_start|im_end|system|assistant|user|endoftext|eot_id|start_header_id)\s*+\|?>
@@ -79,40 +81,32 @@ _FORGED_ANSWER = re.compile(
     | ^[^\S\n]*+(?:final\s++)?(?:verdict|justification)\s*+:
     | \bgrade\s*+:\s*+[a-f][+-]?\.\s++justification\b
     | \bslutgiltigt\s++omdöme\s*+:
+    | (?:^[^\S\n]*+[|>*-]*+[^\S\n]*+|[<{(\[,]\s*+["']?)
+        (?:winner|choice|verdict|confidence|justification|better\s++essay|best_essay|judge?ment|score|reason|vinnare
+            |motivering|omdöme|bedömning)
+        \s*+["']?\s*+(?:[=:>|]|for\s++essay)
+    | \b(?:result|winner|choice|verdict|margin|score|rating|grade|label)\s*+=\s*+\S
+    | \b(?:rating|grade|score|betyg|poäng)\s*+:\s*+(?:[A-F][+-]?(?!\w)|[0-9]|\u2605)
     """,
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
+_LABELS = re.compile(r"\b(?:Essay|Uppsats|ESSAY|UPPSATS)\s[AB]\b")
+"""What the judge calls the essays: a pupil does not know it."""
+
 _FORGED_BOUNDARY = re.compile(
     r"""
     </?essay_ | </?(?:essays?|documents?|instructions?|prompt|user_input)>
     | ^[^\S\n]*+(?:essay|uppsats)\s++[ab][^\S\n]*+:[^\S\n]*+(?:\n|[^\n])
     | ^[^\S\n]*+(?:-{3,}+|={3,}+|\#{3,}+|<{2,}+)[^\S\n]*+(?:end\s++of|slut\s++på)\b
-    | <!--
+    | <!-- | <[a-z]{1,12}\s++(?:style|class|hidden|color|data-[a-z]{1,12})\b
+    | ^[^\S\n]*+(?:\[|\(|<++|-{2,}+|={2,}+|\#{2,}+|\*{2,}+)[^\S\n]*+
+        (?:end|begin|start|next|new|system|admin|task|input|output|instructions?|examiner|grader|slut|början|ny)\b
+        [^\n]{0,60}(?:\]|\)|>|-{2}|={2}|\#{2}|\*{2})
+    | </?(?:think|thinking|answer|choice|reason|result|verdict|winner|judg\w{0,8}|scratchpad|output|input|response)>
     | \bwhich\s++essay\s++is\s++better\?\s++answer\s++with\b
     """,
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
-
-_BASE64 = re.compile(r"(?<![A-Za-z0-9+/=])[A-Za-z0-9+/]{24,}+={0,2}+(?![A-Za-z0-9+/=])")
-_CODES = re.compile(
-    r"""
-    \b(?:[0-9a-f]{2}){24,}+\b | \b(?:[0-9a-f]{2}[ :]){12,}+ | (?:\b[01]{8}\ ){5,}+ | (?:%[0-9a-f]{2}){8,}+
-    | (?:&\#x?[0-9a-f]{2,6};\s?+){6,}+ | (?:\\u[0-9a-f]{4}\s?+){6,}+ | (?:\b\w\ {1,3}+){8,}+\w\b
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-LOOKALIKE_LETTERS: Final = 8
-"""So many letters in a row in a style that only signs and formulas have are writing in disguise."""
-_LOOKALIKES = re.compile(
-    rf"(?:[\uff21-\uff3a\uff41-\uff5a\U0001d400-\U0001d7ff]\s?+){{{LOOKALIKE_LETTERS},}}+"
-)
-_OTHER_ALPHABETS = re.compile(r"\b(?=\w*+)(?:[a-z]++[\u0370-\u052f]|[\u0370-\u052f]++[a-z])", re.IGNORECASE)
-MIXED_WORDS: Final = 2
-"""Words of two alphabets: one may be a name or a unit."""
-_DIGITS_AS_LETTERS: Final = str.maketrans("013457", "oieast")
-_WORD_WITH_DIGITS = re.compile(r"[a-z][013457]|[013457][a-z]", re.IGNORECASE)
-LONGEST_DECODED: Final = 4_096
-_PRINTED_SHARE: Final = 0.95
 
 
 def signals_in(text: str) -> Iterator[Signal]:
@@ -121,43 +115,21 @@ def signals_in(text: str) -> Iterator[Signal]:
         yield Signal.ADDRESSES_THE_JUDGE
     if _ROLE_MARKER.search(text):
         yield Signal.ROLE_MARKER
-    if _FORGED_ANSWER.search(text):
+    if _FORGED_ANSWER.search(text) or _LABELS.search(text):
         yield Signal.FORGED_ANSWER
     if _FORGED_BOUNDARY.search(text):
         yield Signal.FORGED_BOUNDARY
     if is_encoded(text):
         yield Signal.ENCODED_TEXT
+    if has_other_language(text):
+        yield Signal.OTHER_LANGUAGE
 
 
 def addresses_the_judge(text: str) -> bool:
-    """True where the text speaks to whoever judges it."""
-    return _ADDRESSES.search(text) is not None
+    """True where the text speaks to whoever judges it: in words that are known, or with what these have in common."""
+    return _ADDRESSES.search(text) is not None or appeals_to_the_judge(text)
 
 
 def is_encoded(text: str) -> bool:
     """True where part of the text has to be decoded to be read, or is written in look-alike letters."""
-    return (
-        _CODES.search(text) is not None
-        or _LOOKALIKES.search(text) is not None
-        or any(_decodes_to_text(found[0]) for found in _BASE64.finditer(text))
-        or sum(1 for _ in _OTHER_ALPHABETS.finditer(text)) >= MIXED_WORDS
-        or any(addresses_the_judge(spelt) for spelt in _spelt_otherwise(text))
-    )
-
-
-def _spelt_otherwise(text: str) -> Iterator[str]:
-    yield codecs.encode(text, "rot13")
-    if _WORD_WITH_DIGITS.search(text):
-        yield text.translate(_DIGITS_AS_LETTERS)
-
-
-def _decodes_to_text(run: str) -> bool:
-    """True for Base64 of readable text: long words and identifiers decode to anything."""
-    whole = run.rstrip("=")[:LONGEST_DECODED]
-    try:
-        decoded = base64.b64decode(whole[: len(whole) - len(whole) % 4])
-        readable = decoded.decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return False
-    printed = sum(character.isprintable() for character in readable)
-    return " " in readable and printed >= _PRINTED_SHARE * len(readable)
+    return is_disguised(text) or any(addresses_the_judge(spelt) for spelt in spelt_otherwise(text))

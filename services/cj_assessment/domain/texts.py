@@ -28,6 +28,8 @@ _JOINERS: Final = frozenset("\u200c\u200d")
 LAST_LATIN: Final = 0x36F
 """Latin letters, their modifiers and the marks that combine with them end here."""
 
+# Letters and signs that show nothing, and that no text in these languages needs.
+_BLANKS: Final = frozenset("\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 _KEPT_CONTROLS: Final = frozenset("\t\n\r")
 _VARIATION_SUPPLEMENT: Final = range(0xE0100, 0xE01F0)
 
@@ -92,7 +94,9 @@ def _without_hidden(text: str) -> tuple[str, int]:
 def _is_invisible(character: str) -> bool:
     if character in _KEPT_CONTROLS:
         return False
-    return unicodedata.category(character) in ("Cc", "Cf") or ord(character) in _VARIATION_SUPPLEMENT
+    if character in _BLANKS or ord(character) in _VARIATION_SUPPLEMENT:
+        return True
+    return unicodedata.category(character) in ("Cc", "Cf")
 
 
 def _joins(character: str, before: list[str], after: str, invisible: set[str]) -> bool:

@@ -6,11 +6,15 @@ from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
 
-from event_contracts import LLMConfigOverrides, PanelJudge, PromptBlock, SuiteError
+from event_contracts import ContentServiceError, LLMConfigOverrides, PanelJudge, PromptBlock, SuiteError
 
 from cj_assessment.domain.batch import BatchId, Fetched, Judge
 from cj_assessment.domain.comparison import AttemptId
 from cj_assessment.ports.values import Recorded
+
+
+class ContentRefused(ContentServiceError):
+    """The content service will not take a text, such as for its size: sending it again changes nothing."""
 
 
 class ContentStore(Protocol):
@@ -21,7 +25,18 @@ class ContentStore(Protocol):
         ...
 
     async def store(self, body: bytes) -> str:
-        """Keep a text and return its id; raises ``ContentServiceError`` where that cannot be done now."""
+        """Keep a text and return its id.
+
+        Raises ``ContentServiceError`` where that cannot be done now, and ``ContentRefused`` where it never can.
+        """
+        ...
+
+
+class MessageLimits(Protocol):
+    """How large messages to others may be."""
+
+    async def max_message_bytes(self, topic: str) -> int:
+        """Bytes that a message on the topic may have."""
         ...
 
 

@@ -92,8 +92,12 @@ class Batches(Protocol):
         stop_reason: str,
         result: WireModel | None,
         error: ErrorDetail | None,
+        result_ref: str | None = None,
     ) -> None:
-        """End a locked batch: nothing of it is judged any more."""
+        """End a locked batch: nothing of it is judged any more.
+
+        ``result_ref`` is the content id of a result that was too large to be published whole.
+        """
         ...
 
     async def cancel(self, batch_id: BatchId) -> bool:

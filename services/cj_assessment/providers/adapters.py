@@ -8,13 +8,14 @@ from event_contracts import SourceService, Topic
 from model_manifest import SimulatedPrice, check_region, region_of
 from service_kit.callbacks.webhooks import CallbackPolicy
 from service_kit.http.permissions import Role
+from service_kit.messaging.event_bus import EventBus
 from service_kit.providers import Relays, service_token
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules
 
 from cj_assessment.adapters.changes import Changes
-from cj_assessment.adapters.content import ExternalContent, OwnContent
+from cj_assessment.adapters.content import ExternalContent, OwnContent, SharedContent
 from cj_assessment.adapters.judge_catalogue import ManifestJudges
 from cj_assessment.adapters.llm_provider_client import LlmProviderClient
 from cj_assessment.adapters.postgres import postgres_store
@@ -33,6 +34,7 @@ from cj_assessment.ports import (
     Exports,
     JudgeCatalogue,
     LlmProvider,
+    MessageLimits,
     PromptWatcher,
     RemovesTexts,
     ResultWatcher,
@@ -78,9 +80,15 @@ class AdapterProvider(Provider):
         url = self._settings.content_service_url
         return None if url is None else ExternalContent(client, base_url=url)
 
+    own_content = provide(OwnContent)
+
     @provide
-    def content(self, store: Store, external: ExternalContent | None) -> ContentStore:
-        return OwnContent(store) if external is None else external
+    def content(self, own: OwnContent, external: ExternalContent | None) -> ContentStore:
+        return own if external is None else SharedContent(own, external)
+
+    @provide
+    def message_limits(self, bus: EventBus) -> MessageLimits:
+        return bus
 
     @provide
     def removes_texts(self, external: ExternalContent | None) -> RemovesTexts | None:

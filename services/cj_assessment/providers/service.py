@@ -55,11 +55,11 @@ async def build_service(
     container = make_async_container(
         InfrastructureProvider(settings, service=NAME, bus=bus, retention=_retention(settings)),
         AdapterProvider(settings),
-        UseCaseProvider(settings),
+        UseCaseProvider(),
         *overrides,
     )
     event_bus = await container.get(EventBus)
-    await _subscribe(container, event_bus)
+    await _subscribe(container, event_bus, group=settings.kafka_consumer_group)
     workers, metrics = await assessment_workers(container), await container.get(ServiceMetrics)
     gate = token_gate(settings, client=await container.get(httpx2.AsyncClient))
     administration = [
@@ -109,12 +109,13 @@ async def _privacy(container: AsyncContainer) -> Blueprint:
     return http_privacy.privacy_api(actions)
 
 
-async def _subscribe(container: AsyncContainer, bus: EventBus) -> None:
+async def _subscribe(container: AsyncContainer, bus: EventBus, *, group: str) -> None:
     accept = await container.get(AcceptRequest)
     record = await container.get(RecordResults)
     EventConsumer(
         bus=bus,
         service=NAME,
+        group=group,
         routes=routes(accept_requests=accept.from_events, record_results=record),
         metrics=await container.get(ServiceMetrics),
     ).subscribe()

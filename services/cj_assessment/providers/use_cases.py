@@ -3,6 +3,7 @@
 from dishka import Provider, Scope, provide
 
 from cj_assessment.adapters.changes import Changes
+from cj_assessment.adapters.content import OwnContent
 from cj_assessment.domain.batch import Defaults, TextRules
 from cj_assessment.domain.comparison import AttemptPolicy
 from cj_assessment.domain.deciding import DecisionRules
@@ -15,6 +16,7 @@ from cj_assessment.ports import (
     Exports,
     JudgeCatalogue,
     LlmProvider,
+    MessageLimits,
     PromptWatcher,
     RemovesTexts,
     ResultWatcher,
@@ -28,12 +30,12 @@ from cj_assessment.providers.wakeups import (
     SubmitWakeup,
     WithdrawWakeup,
 )
-from cj_assessment.settings import Settings
 from cj_assessment.use_cases.accept_request import AcceptRequest
 from cj_assessment.use_cases.advance_batch import AdvanceBatches
 from cj_assessment.use_cases.cancel_batch import CancelBatch
 from cj_assessment.use_cases.expire_attempts import ExpireAttempts
 from cj_assessment.use_cases.export_data import ExportData
+from cj_assessment.use_cases.finish_batch import FinishBatch
 from cj_assessment.use_cases.forget_batch import CompleteErasures, ForgetBatch
 from cj_assessment.use_cases.prepare_batch import ContentPatience, PrepareBatch
 from cj_assessment.use_cases.read_batch import ReadBatch
@@ -50,10 +52,6 @@ class UseCaseProvider(Provider):
     """The verbs of the service."""
 
     scope = Scope.APP
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__()
-        self._settings = settings
 
     read = provide(ReadBatch)
     register_anchor = provide(RegisterAnchor)
@@ -83,10 +81,24 @@ class UseCaseProvider(Provider):
         )
 
     @provide
+    def finish(
+        self,
+        store: Store,
+        content: ContentStore,
+        own_content: OwnContent,
+        limits: MessageLimits,
+        patience: ContentPatience,
+    ) -> FinishBatch:
+        return FinishBatch(
+            store=store, content=content, own_content=own_content, limits=limits, patience=patience
+        )
+
+    @provide
     def advance(
         self,
         store: Store,
         rules: DecisionRules,
+        finish: FinishBatch,
         submit: SubmitWakeup,
         withdraw: WithdrawWakeup,
         changes: Changes,
@@ -94,7 +106,7 @@ class UseCaseProvider(Provider):
         return AdvanceBatches(
             store=store,
             rules=rules,
-            max_result_bytes=self._settings.max_result_bytes,
+            finish=finish,
             wake_submit=changes.and_wake(submit.wake),
             wake_withdraw=changes.and_wake(withdraw.wake),
         )
@@ -126,6 +138,7 @@ class UseCaseProvider(Provider):
         rules: TextRules,
         patience: ContentPatience,
         watcher: PromptWatcher,
+        limits: MessageLimits,
         advance: AdvanceWakeup,
         changes: Changes,
     ) -> PrepareBatch:
@@ -136,6 +149,7 @@ class UseCaseProvider(Provider):
             rules=rules,
             patience=patience,
             watcher=watcher,
+            limits=limits,
             wake_advance=changes.and_wake(advance.wake),
         )
 

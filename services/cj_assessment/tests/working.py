@@ -9,7 +9,7 @@ from typing import Any
 
 from cj_assessment.adapters.content import OwnContent
 from cj_assessment.adapters.judge_catalogue import ManifestJudges
-from cj_assessment.domain.batch import BatchRecord, Defaults, RequestEnvelope, TextRules
+from cj_assessment.domain.batch import BatchRecord, Defaults, Fetched, RequestEnvelope, TextRules
 from cj_assessment.domain.comparison import AttemptPolicy
 from cj_assessment.ports import ComparisonOrder, Recorded, Refusal, SubmissionRefused, Submitted
 from cj_assessment.tests.building import RULES as DECISION_RULES
@@ -20,6 +20,7 @@ from cj_assessment.use_cases.accept_request import AcceptRequest
 from cj_assessment.use_cases.advance_batch import AdvanceBatches
 from cj_assessment.use_cases.cancel_batch import CancelBatch
 from cj_assessment.use_cases.expire_attempts import ExpireAttempts
+from cj_assessment.use_cases.finish_batch import FinishBatch
 from cj_assessment.use_cases.prepare_batch import ContentPatience, PrepareBatch
 from cj_assessment.use_cases.read_batch import ReadBatch
 from cj_assessment.use_cases.record_results import RecordResults
@@ -29,6 +30,7 @@ from cj_assessment.use_cases.submit_comparisons import SubmitComparisons
 from cj_assessment.use_cases.withdraw_attempts import WithdrawAttempts
 from event_contracts import (
     BatchStatusView,
+    ContentServiceError,
     ErrorCode,
     ErrorDetail,
     EventEnvelope,
@@ -43,6 +45,7 @@ from model_manifest import SimulatedPrice
 POLICY = AttemptPolicy(
     max_attempts=2, answer_within=timedelta(minutes=10), resend_after=timedelta(seconds=30)
 )
+PATIENCE = ContentPatience(longest=timedelta(minutes=10))
 RULES = TextRules(max_characters=2_000)
 WORKING_ROUNDS = 200
 
@@ -116,6 +119,35 @@ class CountedPrompts:
 
 
 @dataclass
+class ContentInReach:
+    """A content store that can be away, or refuse what is large; what it takes is in ``bodies``."""
+
+    own: OwnContent
+    bodies: dict[str, bytes] = field(default_factory=dict)
+    error: ContentServiceError | None = None
+
+    async def fetch(self, storage_ids: Sequence[str], *, max_bytes: int) -> Fetched:
+        return await self.own.fetch(storage_ids, max_bytes=max_bytes)
+
+    async def store(self, body: bytes) -> str:
+        if self.error is not None:
+            raise self.error
+        storage_id = f"kept-{len(self.bodies)}"
+        self.bodies[storage_id] = body
+        return storage_id
+
+
+@dataclass
+class Limits:
+    """How large messages may be: the same on every topic."""
+
+    max_bytes: int = 1_000_000
+
+    async def max_message_bytes(self, topic: str) -> int:  # noqa: ARG002 - the port's
+        return self.max_bytes
+
+
+@dataclass
 class UseCases:
     """All use cases of the service on one store."""
 
@@ -124,7 +156,7 @@ class UseCases:
     watcher: Counted = field(default_factory=Counted)
     prompts: CountedPrompts = field(default_factory=CountedPrompts)
     woken: Counter[str] = field(default_factory=Counter)
-    max_result_bytes: int = 1_000_000
+    limits: Limits = field(default_factory=Limits)
     price: Decimal = Decimal(0)
 
     def __post_init__(self) -> None:
@@ -141,19 +173,28 @@ class UseCases:
             defaults=Defaults(target_reliability=0.8, deadline=timedelta(hours=1)),
             wake_prepare=wake("prepare"),
         )
+        own = OwnContent(self.store)
+        self.texts = ContentInReach(own)
         self.prepare = PrepareBatch(
             store=self.store,
-            content=OwnContent(self.store),
+            content=self.texts,
             judges=judges,
             rules=RULES,
-            patience=ContentPatience(longest=timedelta(minutes=10)),
+            patience=PATIENCE,
             watcher=self.prompts,
+            limits=self.limits,
             wake_advance=wake("advance"),
         )
         self.advance = AdvanceBatches(
             store=self.store,
             rules=DECISION_RULES,
-            max_result_bytes=self.max_result_bytes,
+            finish=FinishBatch(
+                store=self.store,
+                content=self.texts,
+                own_content=own,
+                limits=self.limits,
+                patience=PATIENCE,
+            ),
             wake_submit=wake("submit"),
             wake_withdraw=wake("withdraw"),
         )
@@ -183,7 +224,7 @@ class UseCases:
         self.report = ReportConsumption(store=self.store)
         self.cancel = CancelBatch(store=self.store, wake_advance=wake("advance"))
         self.read = ReadBatch(store=self.store, rules=DECISION_RULES)
-        self.content = StoreContent(store=self.store)
+        self.content = StoreContent(content=own)
 
     def _wake(self, worker: str) -> Callable[[], None]:
         def wake() -> None:

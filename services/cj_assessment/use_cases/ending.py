@@ -11,6 +11,7 @@ from cj_assessment.domain.announcing import (
     failed_event,
 )
 from cj_assessment.domain.batch import BatchRecord, JobId
+from cj_assessment.domain.deciding import Measured
 from cj_assessment.ports import SetAsideReason, Store, Transaction
 
 log = structlog.get_logger()
@@ -108,3 +109,16 @@ async def set_batch_aside(store: Store, job_id: JobId, *, step: str, reason: Set
                 operation=step,
                 reports_consumption=False,
             )
+
+
+def log_decision(batch: BatchRecord, decision: str, measured: Measured | None, **more: object) -> None:
+    """Log what was decided on a batch, and the measurement behind it."""
+    log.info(
+        "batch.decided",
+        batch_id=batch.batch_id,
+        correlation_id=str(batch.correlation_id),
+        decision=decision,
+        comparisons=measured.comparisons if measured else 0,
+        eb_reliability=round(measured.eb_reliability, 4) if measured else None,
+        **more,
+    )

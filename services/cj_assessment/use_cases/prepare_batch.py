@@ -14,6 +14,7 @@ from event_contracts import (
     ErrorCode,
     InvalidRequest,
     SuiteError,
+    Topic,
     grade_scale,
 )
 from event_contracts.judging import text_sha256
@@ -32,11 +33,13 @@ from cj_assessment.domain.batch import (
     with_anchors,
     with_text,
 )
+from cj_assessment.domain.large_results import max_reduced_bytes
 from cj_assessment.domain.prompt import JudgeContext, default_instructions, longest_prompt
 from cj_assessment.ports import (
     ContentStore,
     Due,
     JudgeCatalogue,
+    MessageLimits,
     PromptWatcher,
     SetAsideReason,
     Store,
@@ -50,6 +53,7 @@ log = structlog.get_logger()
 STEP = "prepare_batch"
 LEASE = timedelta(seconds=30)
 CONTENT_RETRY_DELAY = timedelta(seconds=15)
+RESULT_TOPICS = (Topic.ASSESSMENT_RESULT_PUBLISHED, Topic.CJ_ASSESSMENT_COMPLETED)
 ESSAYS_PER_CHUNK = 32
 """Texts of a batch that are in memory together: at most about 25 MB for each batch that is being prepared."""
 
@@ -83,6 +87,7 @@ class PrepareBatch:
     rules: TextRules
     patience: ContentPatience
     watcher: PromptWatcher
+    limits: MessageLimits
     wake_advance: Wake
 
     async def take(self, limit: int) -> Due[JobId]:
@@ -189,6 +194,7 @@ class PrepareBatch:
         problem = nothing_to_judge([one.essay for one in read])
         if problem is not None:
             raise problem
+        await self._check_size([one.essay for one in read])
         longest = longest_prompt(context, [one.size for one in read])
         preparation = Preparation(
             judges=tuple(
@@ -216,6 +222,18 @@ class PrepareBatch:
             signals=sum(bool(one.essay.signals) for one in read),
             grade_scale=scale,
         )
+
+    async def _check_size(self, essays: Sequence[Essay]) -> None:
+        """Raise ``InvalidRequest`` for a batch whose result could not leave: before anything is paid for."""
+        anchors = sum(essay.is_anchor for essay in essays)
+        needed = max_reduced_bytes([essay.essay_id for essay in essays], anchors=anchors)
+        limits = [await self.limits.max_message_bytes(topic) for topic in RESULT_TOPICS]
+        if needed > min(limits):
+            raise InvalidRequest(
+                f"the result of {len(essays)} essays with ids of this length may take {needed} bytes, and messages"
+                f" have {min(limits)} at most: use shorter essay ids or smaller batches; or have an operator raise"
+                f" max.message.bytes of the topics {' and '.join(RESULT_TOPICS)}"
+            )
 
     async def _wait_for_content(self, batch: Batch, error: ContentServiceError) -> None:
         async with self.store.transaction() as transaction:

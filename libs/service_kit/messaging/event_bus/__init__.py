@@ -3,6 +3,7 @@
 from service_kit.messaging.event_bus.kafka import KafkaEventBus
 from service_kit.messaging.event_bus.memory import MemoryEventBus
 from service_kit.messaging.event_bus.port import (
+    ASSUMED_MESSAGE_BYTES,
     MAX_BATCH,
     MAX_MESSAGE_BYTES,
     BusUnavailable,
@@ -16,6 +17,7 @@ from service_kit.messaging.event_bus.port import (
 )
 
 __all__ = [
+    "ASSUMED_MESSAGE_BYTES",
     "MAX_BATCH",
     "MAX_MESSAGE_BYTES",
     "BusUnavailable",

@@ -2,15 +2,34 @@
 
 import asyncio
 from collections.abc import Sequence
+from time import monotonic
 
+import structlog
 from aiokafka.errors import KafkaError
 
 from service_kit.messaging.event_bus.kafka_consuming import ConsumerOptions, GroupConsumer, Subscription
 from service_kit.messaging.event_bus.kafka_publishing import RETRY_AFTER_SECONDS, KafkaPublisher
-from service_kit.messaging.event_bus.kafka_topics import BROKERS_DEFAULT, NewTopics, create_missing_topics
-from service_kit.messaging.event_bus.port import BusUnavailable, Handler, Message
+from service_kit.messaging.event_bus.kafka_topics import (
+    BROKERS_DEFAULT,
+    FRAMING_BYTES,
+    NewTopics,
+    configured_message_bytes,
+    create_missing_topics,
+)
+from service_kit.messaging.event_bus.port import (
+    ASSUMED_MESSAGE_BYTES,
+    MAX_MESSAGE_BYTES,
+    BusUnavailable,
+    Handler,
+    Message,
+)
+
+log = structlog.get_logger()
 
 START_TIMEOUT_SECONDS = 30.0
+SIZE_TIMEOUT_SECONDS = 5.0
+SIZE_REMEMBERED_SECONDS = 60.0
+"""An operator who enlarges a topic need not restart anything."""
 STALLED_AFTER_SECONDS = 60.0
 
 
@@ -39,6 +58,7 @@ class KafkaEventBus:
         names = tuple(topic_prefix + topic for topic in topics)
         self._topics = NewTopics(names=names, partitions=partitions, replication=replication)
         self._subscriptions: dict[str, Subscription] = {}
+        self._sizes: dict[str, tuple[float, int]] = {}
         self._publisher = KafkaPublisher(bootstrap_servers, client_id=client_id, topic_prefix=topic_prefix)
         self._options = ConsumerOptions(
             bootstrap_servers=bootstrap_servers,
@@ -67,6 +87,24 @@ class KafkaEventBus:
 
     async def publish(self, messages: Sequence[Message]) -> None:
         await self._publisher.publish(messages)
+
+    async def max_message_bytes(self, topic: str) -> int:
+        """As the broker says, within what is published at all; a producer's and a topic's limit both count."""
+        asked_at, size = self._sizes.get(topic, (0.0, 0))
+        if not size or monotonic() - asked_at > SIZE_REMEMBERED_SECONDS:
+            size = min(await self._topic_bytes(topic) - FRAMING_BYTES, MAX_MESSAGE_BYTES)
+            self._sizes[topic] = (monotonic(), size)
+        return size
+
+    async def _topic_bytes(self, topic: str) -> int:
+        try:
+            async with asyncio.timeout(SIZE_TIMEOUT_SECONDS):
+                return await configured_message_bytes(self._bootstrap, self._prefix + topic)
+        except (KafkaError, OSError, TimeoutError) as error:
+            log.warning(
+                "bus.topic_size_assumed", topic=topic, bytes=ASSUMED_MESSAGE_BYTES, reason=repr(error)
+            )
+            return ASSUMED_MESSAGE_BYTES
 
     async def run(self) -> None:
         """Each group has its own consumer and task: a slow handler of one delays no other."""

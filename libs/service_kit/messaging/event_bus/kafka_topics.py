@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
 from event_contracts import ConfigurationError, dead_letter_topic
 
 from service_kit.messaging.event_bus.port import DEAD_LETTER_ROOM, MAX_MESSAGE_BYTES
@@ -28,6 +29,9 @@ class NewTopics:
     replication: int = BROKERS_DEFAULT
 
 
+SIZE_SETTING = "max.message.bytes"
+
+
 async def create_missing_topics(bootstrap: str, wanted: NewTopics) -> None:
     """Create those that do not exist, leave the others as they are; ``ConfigurationError`` names a refused one."""
     if not wanted.names:
@@ -48,10 +52,32 @@ async def create_missing_topics(bootstrap: str, wanted: NewTopics) -> None:
 def _new_topic(name: str, wanted: NewTopics) -> NewTopic:
     room = DEAD_LETTER_ROOM if name.endswith(dead_letter_topic("")) else 0
     configs = {
-        "max.message.bytes": str(MAX_MESSAGE_BYTES + room + FRAMING_BYTES),
+        SIZE_SETTING: str(MAX_MESSAGE_BYTES + room + FRAMING_BYTES),
         "retention.ms": str(RETENTION_MS),
     }
     topic = NewTopic(name, wanted.partitions, 1, topic_configs=configs)
     # Set afterwards: the constructor refuses the protocol's own -1, "the broker's default".
     topic.replication_factor = wanted.replication
     return topic
+
+
+async def configured_message_bytes(bootstrap: str, topic: str) -> int:
+    """What the broker's topic takes in one batch of records, its own default included.
+
+    Raises ``KafkaError``, ``OSError`` or ``TimeoutError`` where that cannot be learnt, such as without the right to.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        await admin.start()
+        wanted = ConfigResource(ConfigResourceType.TOPIC, topic, {SIZE_SETTING: ""})
+        [answer] = await admin.describe_configs([wanted])
+    finally:
+        await admin.close()
+    for code, _reason, _kind, _name, entries in answer.resources:
+        error = for_code(code)
+        if error is not NoError:
+            raise error(f"the settings of topic {topic!r} cannot be read")
+        for name, value, *_ in entries:
+            if name == SIZE_SETTING:
+                return int(value)
+    raise KafkaError(f"topic {topic!r} has no setting {SIZE_SETTING}")

@@ -10,6 +10,7 @@ import structlog
 from service_kit.messaging.event_bus.handling import handle_in_time
 from service_kit.messaging.event_bus.port import (
     MAX_BATCH,
+    MAX_MESSAGE_BYTES,
     Handler,
     Message,
     NotPublished,
@@ -79,6 +80,9 @@ class MemoryEventBus:
             # Not even its turn is waited for otherwise: a handler may publish dead letters in its own turn.
             if wanted:
                 yield subscriber.handle(wanted)
+
+    async def max_message_bytes(self, topic: str) -> int:  # noqa: ARG002 - the port's
+        return MAX_MESSAGE_BYTES
 
     async def run(self) -> None:
         await asyncio.Event().wait()

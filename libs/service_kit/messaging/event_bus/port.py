@@ -14,6 +14,9 @@ MAX_BATCH = 500
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 """Key, headers and value of a message together, at most."""
 
+ASSUMED_MESSAGE_BYTES = 1024 * 1024
+"""What a topic is taken to hold where the broker does not say: what brokers hold unless they are told otherwise."""
+
 DEAD_LETTER_ROOM = 64 * 1024
 """What a dead letter may be larger: its own headers come on top of a message that was near the limit."""
 
@@ -100,6 +103,10 @@ class EventBus(Protocol):
 
         Raises ``NotPublished`` or ``BusUnavailable``. A message that is not known to be safe may still arrive.
         """
+        ...
+
+    async def max_message_bytes(self, topic: str) -> int:
+        """Bytes that a message on the topic may have: key, headers and value; ``ASSUMED_MESSAGE_BYTES`` if unknown."""
         ...
 
     async def run(self) -> None:

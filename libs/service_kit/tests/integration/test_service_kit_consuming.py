@@ -65,6 +65,7 @@ async def consuming(
     EventConsumer(
         bus=bus,
         service="entitlements",
+        group="entitlements-consumer",
         routes=[Route(event=ResourceConsumptionV1, handle=handler)],
         metrics=metrics or new_metrics(),
     ).subscribe()

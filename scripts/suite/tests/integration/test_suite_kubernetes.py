@@ -118,10 +118,16 @@ def triggers(kind: str) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def test_scaling_looks_at_groups_and_topics_that_services_have() -> None:
+    groups = {
+        f"{service.package}_service": service.settings.model_fields["kafka_consumer_group"].default
+        for service in SERVICES
+        if "kafka_consumer_group" in service.settings.model_fields
+    }
     consumed = {
-        (f"{consumer}_service.{spec.event.__name__}", str(spec.topic))
+        (groups[consumer], str(spec.topic))
         for spec in ALL_TOPICS
-        for consumer in ("cj_assessment", "batch_conductor")
+        for consumer in spec.consumers
+        if consumer in groups
     }
     found = {(trigger["consumerGroup"], trigger["topic"]) for _, trigger in triggers("kafka")}
 

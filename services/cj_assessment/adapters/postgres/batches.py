@@ -32,7 +32,8 @@ _JUDGES = TypeAdapter(tuple[Judge, ...])
 _RECORD = [
     column
     for column in assessment_batch.c
-    if column.name not in ("request", "judges", "result", "error", "instructions", "rubric", "student_prompt")
+    if column.name
+    not in ("request", "judges", "result", "result_ref", "error", "instructions", "rubric", "student_prompt")
 ]
 _CONTEXT = [assessment_batch.c[name] for name in ("instructions", "rubric", "student_prompt")]
 NO_REASON = "no reason was reported"
@@ -122,6 +123,7 @@ class PostgresBatches:
         stop_reason: str,
         result: WireModel | None,
         error: ErrorDetail | None,
+        result_ref: str | None = None,
     ) -> None:
         await self._update(
             job_id,
@@ -130,6 +132,7 @@ class PostgresBatches:
             ended_at=func.now(),
             result=None if result is None else result.model_dump(mode="json"),
             error=None if error is None else error.model_dump(mode="json"),
+            result_ref=result_ref,
         )
         await self._connection.execute(sql.ABANDON, {"job_id": job_id})
         await self.clear_problem([job_id])

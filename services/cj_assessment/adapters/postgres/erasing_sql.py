@@ -44,6 +44,7 @@ _UNUSED: Final = f"""
     AND NOT EXISTS (
         SELECT 1 FROM assessment_batch
         WHERE texts_deleted_at IS NULL AND ({STUDENT_PROMPT}) = content.storage_id)
+    AND NOT EXISTS (SELECT 1 FROM assessment_batch WHERE result_ref = content.storage_id)
 """
 DELETE_UNUSED_CONTENT = text(
     f"""
@@ -51,7 +52,9 @@ DELETE_UNUSED_CONTENT = text(
         SELECT ctid FROM content WHERE created_at < now() - CAST(:age AS interval) AND {_UNUSED} LIMIT :limit))
     """
 )
-DELETE_CONTENT = text(f"DELETE FROM content WHERE storage_id = ANY(CAST(:ids AS text[])) AND {_UNUSED}")
+DELETE_CONTENT = text(
+    f"DELETE FROM content WHERE storage_id = ANY(CAST(:ids AS text[])) AND {_UNUSED} RETURNING storage_id"
+)
 TEXTS_USED_HERE_ALONE = text(
     f"SELECT storage_id FROM unnest(CAST(:ids AS text[])) AS content (storage_id) WHERE {_UNUSED}"
 )
@@ -59,6 +62,15 @@ TEXTS_OF_BATCH = text(
     f"""
     SELECT text_storage_id FROM batch_essay WHERE job_id = :job_id
     UNION SELECT {STUDENT_PROMPT} FROM assessment_batch WHERE id = :job_id AND ({STUDENT_PROMPT}) IS NOT NULL
+    """
+)
+# Scores stay where only texts are to go, and with them the copy of a large result.
+RELEASE_RESULT = text(
+    """
+    UPDATE assessment_batch SET result_ref = NULL
+    FROM (SELECT id, result_ref FROM assessment_batch WHERE id = :job_id) AS before
+    WHERE assessment_batch.id = before.id AND before.result_ref IS NOT NULL
+    RETURNING before.result_ref
     """
 )
 

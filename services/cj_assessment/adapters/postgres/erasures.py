@@ -49,7 +49,7 @@ class PostgresErasures:
                 return await _forgotten(connection, batch_id)
             if batch.ended_at is None:
                 raise Conflict(f"batch {batch_id!r} has not ended: cancel it first")
-            elsewhere = await self._erase_texts(connection, batch)
+            elsewhere = await self._erase_texts(connection, batch, everything=everything)
             for statement in (sql.DELETE_FAILURES, sql.DELETE_MESSAGES, sql.DELETE_CALLBACKS):
                 await connection.execute(statement, _named(statement, job_id=batch.id, batch_id=batch_id))
             await _audit(connection, batch_id, everything=everything, by=requested_by)
@@ -61,16 +61,19 @@ class PostgresErasures:
             }
             return _erasure((await connection.execute(sql.ADD_ERASURE, values)).one())
 
-    async def _erase_texts(self, connection: AsyncConnection, batch: Row[Any]) -> list[str]:
+    async def _erase_texts(
+        self, connection: AsyncConnection, batch: Row[Any], *, everything: bool
+    ) -> list[str]:
         """Delete a batch's texts; returns those that are to be deleted in another service."""
         held = await connection.execute(sql.TEXTS_OF_BATCH, {"job_id": batch.id})
         storage_ids = list(held.scalars())
+        if everything:
+            released = await connection.execute(sql.RELEASE_RESULT, {"job_id": batch.id})
+            storage_ids += released.scalars()
         await connection.execute(sql.ERASE_TEXTS, {"job_id": batch.id})
-        if self._keeps_texts:
-            await connection.execute(sql.DELETE_CONTENT, {"ids": storage_ids})
-            return []
-        alone = await connection.execute(sql.TEXTS_USED_HERE_ALONE, {"ids": storage_ids})
-        return list(alone.scalars())
+        alone = set((await connection.execute(sql.TEXTS_USED_HERE_ALONE, {"ids": storage_ids})).scalars())
+        deleted = set((await connection.execute(sql.DELETE_CONTENT, {"ids": storage_ids})).scalars())
+        return [] if self._keeps_texts else sorted(alone - deleted)
 
     async def read(self, batch_id: BatchId) -> Erasure | None:
         async with self._database.transaction() as connection:

@@ -130,7 +130,8 @@ assessment_batch = Table(
     Column("ended_at", DateTime(timezone=True)),
     Column("stop_reason", Text),
     Column("error", JSONB),
-    Column("result", JSONB, comment="the published AssessmentResultV1"),
+    Column("result", JSONB, comment="the whole AssessmentResultV1"),
+    Column("result_ref", Text, comment="its content id, where it was too large to be published whole"),
     Column(
         "consumption_reported_at", DateTime(timezone=True), comment="once nothing is outstanding any more"
     ),
@@ -156,6 +157,11 @@ Index(
     "assessment_batch_open",
     assessment_batch.c.next_check_at,
     postgresql_where=text("ended_at IS NULL"),
+)
+Index(
+    "assessment_batch_result",
+    assessment_batch.c.result_ref,
+    postgresql_where=text("result_ref IS NOT NULL"),
 )
 Index(
     "assessment_batch_unreported",

@@ -110,10 +110,11 @@ class MemoryBatches:
         stop_reason: str,
         result: WireModel | None,
         error: ErrorDetail | None,
+        result_ref: str | None = None,
     ) -> None:
         row = self._state.batches[job_id]
         assert result is None or isinstance(result, AssessmentResultV1)
-        row.result, row.error, row.problem = result, error, None
+        row.result, row.error, row.problem, row.result_ref = result, error, None, result_ref
         self._update(job_id, state=state, stop_reason=stop_reason, ended_at=self._now())
         for comparison in self._state.comparisons_of(job_id):
             if comparison.state in OPEN:

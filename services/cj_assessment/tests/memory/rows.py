@@ -24,6 +24,7 @@ class BatchRow:
     awaited_round: int = 0
     context: JudgeContext | None = None
     result: AssessmentResultV1 | None = None
+    result_ref: str | None = None
     error: ErrorDetail | None = None
     problem: Problem | None = None
     reported_at: datetime | None = None

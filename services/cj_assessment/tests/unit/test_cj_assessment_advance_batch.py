@@ -67,22 +67,6 @@ async def test_a_round_is_planned_once_however_often_a_batch_is_looked_at(servic
     assert service.woken["submit"] >= 3
 
 
-async def test_a_result_too_large_to_leave_fails_the_batch_with_that_reason() -> None:
-    service = UseCases(max_result_bytes=1_000)
-    batch = await service.ask(TEXTS)
-
-    status = await service.work(batch)
-
-    assert status.state is AssessmentState.FAILED
-    assert status.error is not None
-    assert (status.error.error_code, "an event holds 1000" in status.error.message) == (
-        ErrorCode.CONTENT_TOO_LONG,
-        True,
-    )
-    assert service.store.events(AssessmentResultV1) == []
-    assert len(service.store.events(CJAssessmentFailedV1)) == 1
-
-
 async def test_an_accepted_batch_can_be_cancelled(service: UseCases) -> None:
     batch = await service.ask(TEXTS)
 

@@ -9,6 +9,7 @@ from cj_assessment.domain.prompt import JudgeContext, comparison_blocks
 from cj_assessment.domain.signals import is_encoded, signals_in
 from cj_assessment.domain.texts import clean_text
 from cj_assessment.tests.injections import INJECTIONS, STRONG_ESSAY, UNSEEN, Injection, placed
+from cj_assessment.tests.new_injections import DEVELOPMENT, HELD_OUT, LAST, LATER
 from event_contracts import PromptTarget, read_fenced_pair
 from event_contracts.tests.nasty_texts import NASTY, grows_linearly
 
@@ -33,7 +34,7 @@ def test_the_pack_is_as_large_as_it_says() -> None:
 
 @pytest.mark.parametrize("slot", ["a", "b"])
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("injection", [*INJECTIONS, *UNSEEN], ids=str)
+@pytest.mark.parametrize("injection", [*INJECTIONS, *UNSEEN, *DEVELOPMENT, *HELD_OUT, *LATER, *LAST], ids=str)
 def test_no_text_leaves_its_fence_or_changes_what_the_judge_is_told(
     injection: Injection, place: str, slot: str
 ) -> None:
@@ -80,6 +81,20 @@ def test_nine_attempts_in_ten_are_flagged(capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.parametrize(
+    ("attempts", "floor"),
+    [(DEVELOPMENT, 20), (HELD_OUT, 19), (LATER, 13), (UNSEEN, 11), (LAST, 3)],
+    ids=["development", "held out", "later", "unseen", "last"],
+)
+def test_as_many_new_attempts_are_flagged_as_were_measured(
+    attempts: tuple[Injection, ...], floor: int
+) -> None:
+    """The floors are measurements; that of the last set says how attempts fare that nobody has thought of."""
+    flagged = [one for one in attempts if clean_text(placed(one, "middle")).signals]
+
+    assert len(flagged) >= floor, [str(one) for one in attempts if one not in flagged]
+
+
+@pytest.mark.parametrize(
     ("file", "column"),
     [("graded_essays/samples1000.csv", "text"), ("argument_judgements/arguments.csv", "text")],
 )
@@ -107,6 +122,11 @@ def test_honest_texts_are_left_alone(validation_data: Path, file: str, column: s
         "The essay must be handed in on Friday, and the grade will be given on Monday.",
         "Den som rättar till ett fel ska få beröm.",
         "My code was 0x1f4a9 and it worked.",
+        "Min mormor säger alltid: c'est la vie, och hon har rätt.",
+        "As Goethe wrote, es irrt der Mensch, and I agree.",
+        "In this essay I will argue that the best schools are small.",
+        "The judge in the trial chose to believe this witness.",
+        "The years 10, 20, 30, 40, 50, 60, 70, 80, 90, 95 and 99 are on the axis.",
     ],
 )
 def test_honest_sentences_with_numbers_and_foreign_letters_are_not_signalled(text: str) -> None:
@@ -133,6 +153,15 @@ def test_looking_for_encoded_text_takes_time_in_proportion_to_the_length(unit: s
         "x0",
         "<essay_",
         "-",
+        "12 ",
+        ".- ",
+        "A2",
+        "a.",
+        "a ",
+        "[system ",
+        "== end ",
+        "the judge this essay ",
+        "Essay A",
     ],
 )
 def test_looking_for_signals_takes_time_in_proportion_to_the_length(unit: str) -> None:

@@ -17,7 +17,7 @@ NO_COST = Cost(usd=Decimal(0), price_list="none")
 ANSWERED = "answered"
 
 PER_REQUEST, BATCH_API = "per_request", "batch_api"
-"""How a request was judged, as the platform names it."""
+"""How the call was made that a request ended with, as the platform names it; null where no call was made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +51,11 @@ class Call:
     def requested_model(self) -> str:
         """The model that was asked, whatever name it gives itself in its answer."""
         return self.leased.request.parameters.model
+
+    @property
+    def processing_mode(self) -> str:
+        """How it was made, whatever its request had asked for: a batch job that fails is followed by single calls."""
+        return BATCH_API if self.in_batch else PER_REQUEST
 
     @property
     def tokens(self) -> Usage:
@@ -106,6 +111,7 @@ def ended_by(call: Call, *, error: SuiteError | None) -> EndedRequest:
             cost=call.cost,
             response_time_ms=call.response_time_ms,
             paid_calls=call.paid_calls,
+            processing_mode=call.processing_mode,
         ),
         cost=call.cost,
         paid_calls=call.paid_calls,
@@ -129,6 +135,7 @@ def ended_without_call(
             cost=NO_COST,
             response_time_ms=0,
             paid_calls=leased.paid_calls,
+            processing_mode=None,
         ),
         paid_calls=leased.paid_calls,
     )
@@ -158,6 +165,7 @@ def _result(
     cost: Cost,
     response_time_ms: int,
     paid_calls: int,
+    processing_mode: str | None,
 ) -> LLMComparisonResultV1:
     request = leased.request
     return LLMComparisonResultV1(
@@ -185,7 +193,7 @@ def _result(
             "cache_write_tokens": usage.cache_write,
             "cache_read_input_tokens": usage.cache_read,
             "cache_creation_input_tokens": usage.cache_write,
-            "queue_processing_mode": BATCH_API if request.is_relaxed else PER_REQUEST,
+            "queue_processing_mode": processing_mode,
             "reasoning_tokens": usage.reasoning,
             "price_known": leased.price_known and cost.is_known,
             "paid_calls": paid_calls,
