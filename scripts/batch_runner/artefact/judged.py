@@ -50,6 +50,11 @@ class RecordedComparison(Record):
     confidence: Annotated[Number, Field(ge=1, le=5)] | None
     justification: Text | None
 
+    @property
+    def judge(self) -> str:
+        """Provider and model that answered, or a question mark for either where none did."""
+        return f"{self.provider or '?'}/{self.model or '?'}"
+
     @model_validator(mode="after")
     def _won_by_one_of_the_pair(self) -> Self:
         succeeded = self.status is ComparisonStatus.SUCCEEDED

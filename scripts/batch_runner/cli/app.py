@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 
 import typer
 from event_contracts import CourseCode
+from pydantic_core import to_json
 from rich.console import Console
 
 from batch_runner.planning.judges import FORM
@@ -68,6 +69,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document inst
 PlotFormat = Annotated[Literal["svg", "png"], typer.Option("--format", help="Format of the plots.")]
 DEFAULT_URL: Final = "http://127.0.0.1:8101"
 DEFAULT_OUT: Final = Path("runs")
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document to standard output; numbers that are none, such as NaN, are null."""
+    typer.echo(to_json(document, indent=2, inf_nan_mode="null").decode())
 
 
 def exact(dollars: float | None) -> Decimal | None:

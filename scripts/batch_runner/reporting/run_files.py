@@ -58,12 +58,9 @@ def write_run_files(facts: RunFacts, folder: Path) -> tuple[Path, ...]:
 
 def _page(run: AssessmentRun) -> str:
     from batch_runner.reporting.page.page import render  # templates and numpy: only where a page is written
-    from batch_runner.reporting.page.run_data import RunData
     from batch_runner.reporting.page.wording import Language
 
-    return render(
-        RunData.model_validate(run.model_dump(mode="json")), Language.spoken_in(run.metadata.language)
-    )
+    return render(run, Language.spoken_in(run.metadata.language))
 
 
 def _check(run: AssessmentRun) -> None:

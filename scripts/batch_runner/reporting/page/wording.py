@@ -76,3 +76,7 @@ class Wording:
         at = value.astimezone(UTC)
         month = _MONTHS[self.language].split()[at.month - 1]
         return f"{at.day} {month} {at.year}, {at:%H:%M} UTC"
+
+    def clock(self, value: datetime | None) -> str:
+        """The time on the clock in UTC."""
+        return "–" if value is None else f"{value.astimezone(UTC):%H:%M:%S}"
