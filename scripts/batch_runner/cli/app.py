@@ -1,5 +1,6 @@
 """The program, and the options that several of its commands have."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -9,6 +10,8 @@ from event_contracts import CourseCode
 from pydantic_core import to_json
 from rich.console import Console
 
+from batch_runner.assignment.contents import Assignment
+from batch_runner.planning.checking import check_batch_id
 from batch_runner.planning.judges import FORM
 
 app = typer.Typer(
@@ -50,6 +53,10 @@ Url = Annotated[str, typer.Option(envvar="CJ_ASSESSMENT_URL", help="Base URL of 
 Out = Annotated[
     Path, typer.Option(help="Folder for the run's files, which get a folder named after the batch.")
 ]
+Roster = Annotated[
+    Path | None,
+    typer.Option(help="A class list, .txt or .csv: its names are sought in the essays. It is not sent."),
+]
 Columns = Annotated[
     list[str] | None,
     typer.Option(
@@ -69,6 +76,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document inst
 PlotFormat = Annotated[Literal["svg", "png"], typer.Option("--format", help="Format of the plots.")]
 DEFAULT_URL: Final = "http://127.0.0.1:8101"
 DEFAULT_OUT: Final = Path("runs")
+
+
+def label_of(given: str | None, assignment: Assignment) -> str:
+    """What people call the batch; raises ``WrongOption`` for what cannot be part of an address."""
+    moment = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    label = f"{assignment.assignment_id or 'run'}-{moment}" if given is None else given
+    check_batch_id(label)
+    return label
 
 
 def print_json(document: object) -> None:

@@ -58,6 +58,10 @@ class Wording:
         text = f"{value:{'+' if sign else ''},.{decimals}f}".replace("-", "−").replace(",", "\u202f")
         return text.replace(".", ",") if self._is_swedish else text
 
+    def shortest(self, value: float | None) -> str:
+        """A whole number as it is, any other with two decimals."""
+        return self.number(value, 0 if value is not None and value == round(value) else 2)
+
     def percent(self, share: float) -> str:
         """A share; what is not quite certain is not called 100 %."""
         if 0.995 <= share < 1:
