@@ -184,6 +184,8 @@ def _comparisons(
             error_code="TIMEOUT" if failed else None,
             failure_reason="no answer in time" if failed else None,
             confidence=None if failed else 4,
+            margin=None,
+            log_odds_a=None,
             justification=None if failed else said,
         )
 

@@ -13,6 +13,7 @@ from event_contracts import GRADE_SCALES, GradeScale
 from batch_runner.artefact.assessment_run import AssessmentRun
 from batch_runner.artefact.judged import ComparisonStatus, RecordedComparison
 from batch_runner.artefact.outcome import Score
+from batch_runner.artefact.scoring import arrays_of
 
 POINTS: Final = 12
 FEWER_POINTS: Final = 4
@@ -126,13 +127,7 @@ class _Measuring:
 
     def _comparisons(self, judged: Sequence[RecordedComparison]) -> measurement.Comparisons:
         number = {judge: place for place, judge in enumerate(self.judges)}
-        return measurement.Comparisons.of(
-            len(self.scores),
-            [self.place[each.essay_a_id] for each in judged],
-            [self.place[each.essay_b_id] for each in judged],
-            [each.winner_id == each.essay_a_id for each in judged],
-            [number[each.judge] for each in judged],
-        )
+        return arrays_of(self.place, judged, judges=[number[each.judge] for each in judged])
 
     def _fit(
         self, judged: Sequence[RecordedComparison], start: measurement.Fit | None = None
