@@ -74,7 +74,9 @@ class Description(_File):
         )
 
 
-def read_description(folder: Path, problems: list[InvalidRequest]) -> Description:
+def read_description(
+    folder: Path, problems: list[InvalidRequest], *, with_essays: bool = True
+) -> Description:
     """The description with every file named; what is wrong with files is added to ``problems``.
 
     Raises ``InvalidRequest`` where the description itself cannot be read: nothing else is known then.
@@ -86,7 +88,7 @@ def read_description(folder: Path, problems: list[InvalidRequest]) -> Descriptio
                 part: getattr(described, part) or _part(folder, stems, problems)
                 for part, stems in PARTS.items()
             },
-            "essays": described.essays or _students(folder, problems),
+            "essays": (described.essays or _students(folder, problems)) if with_essays else (),
             "anchors": described.anchors or _anchors(folder, described.grade_scale, problems),
         }
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 from event_contracts import CourseCode, InvalidRequest, course_language, grade_scale
 
 from batch_runner.assignment.contents import AnchorText, Assignment, SourceFile, StudentEssay
-from batch_runner.assignment.description import DESCRIPTION, PARTS, Description, read_description
+from batch_runner.assignment.description import ANCHORS, DESCRIPTION, PARTS, Description, read_description
 from batch_runner.reading.document import Document
 from batch_runner.reading.essays import read_documents, refuse_all
 from batch_runner.reading.folders import is_system_file, take_inventory
@@ -40,6 +40,24 @@ def load_assignment(
     refuse_all(examined.problems)
     assert examined.assignment is not None, "a folder without a problem is an assignment"
     return examined.assignment
+
+
+def load_anchors(folder: Path) -> Assignment:
+    """An assignment with its anchors and parts alone; its essays are not read and need not be there.
+
+    Raises ``InvalidRequest`` with every problem, and where there is no description or no anchor.
+    """
+    if not (folder / DESCRIPTION).is_file():
+        raise InvalidRequest(f"{folder} has no {DESCRIPTION}, which says what assignment anchors belong to")
+    problems: list[InvalidRequest] = []
+    assignment, _ = _described(folder, problems, with_essays=False)
+    refuse_all(problems)
+    assert assignment is not None, "a folder without a problem is an assignment"
+    if not assignment.anchors:
+        raise InvalidRequest(
+            f"{folder} has no anchors: put them into {ANCHORS}/, or name them in {DESCRIPTION}"
+        )
+    return assignment
 
 
 def examine(
@@ -109,8 +127,10 @@ def _plain(
     return assignment, names
 
 
-def _described(folder: Path, problems: list[InvalidRequest]) -> tuple[Assignment | None, list[str]]:
-    described = read_description(folder, problems)
+def _described(
+    folder: Path, problems: list[InvalidRequest], *, with_essays: bool = True
+) -> tuple[Assignment | None, list[str]]:
+    described = read_description(folder, problems, with_essays=with_essays)
     files = [*(essay.file for essay in described.essays), *(anchor.file for anchor in described.anchors)]
     parts = {part: name for part in PARTS if (name := getattr(described, part)) is not None}
     documents = _documents(folder, [*files, *parts.values()], problems)

@@ -6,10 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 from event_contracts import Conflict, CourseCode, InvalidRequest, JsonObject, NotFound, grade_scale
-from pydantic import TypeAdapter
 
 from batch_runner.artefact.forgetting import EMBEDDED, SETTINGS
 from batch_runner.artefact.verifying import read_artefact
@@ -28,8 +26,6 @@ from batch_runner.wire.client import AssessmentClient
 from batch_runner.wire.connection import connected
 from batch_runner.wire.embedded import embedded_suite
 from batch_runner.wire.kafka import OverKafka
-
-_OPTIONS: Final = TypeAdapter(RunOptions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +100,7 @@ async def execute_run(
                 kafka_bootstrap=execution.kafka_bootstrap,
                 kafka_client_id=execution.kafka_client_id,
                 kafka_topic_prefix=execution.kafka_topic_prefix,
-                options=_OPTIONS.dump_python(options, mode="json"),
+                options=options.as_json(),
             )
             async with connected(url) as client:
                 await client.check_ready()
@@ -118,7 +114,7 @@ async def resume_run(folder: Path, execution: Execution) -> None:
     if _is_complete(folder):
         console.out(f"{folder} is complete: there is nothing to take up", highlight=False)
         return
-    options = _OPTIONS.validate_python(settings.options)
+    options = RunOptions.of_json(settings.options)
     changed = Changes(**{name: str(value) for name, value in settings.given.items()})
     assignment = changed.applied(load_assignment(Path(settings.folder), course=CourseCode(settings.course)))
     _check_unchanged(assignment, RunFolder(folder))
@@ -131,7 +127,7 @@ async def resume_run(folder: Path, execution: Execution) -> None:
 async def cancel_run(folder: Path) -> None:
     """Stop judging the batch of a run."""
     settings = RunFolder(folder).settings()
-    options = _OPTIONS.validate_python(settings.options)
+    options = RunOptions.of_json(settings.options)
     if settings.transport == "embedded":
         raise InvalidRequest(
             f"{folder} ran on an embedded suite, which judges only while its run is followed: nothing is judged now"

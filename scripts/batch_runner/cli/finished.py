@@ -1,4 +1,4 @@
-"""Commands on the folders of runs: verify, report, compare, export, anchors check, forget."""
+"""Commands on the folders of runs: verify, report, compare, export, forget."""
 
 from dataclasses import asdict, astuple
 from pathlib import Path
@@ -17,9 +17,6 @@ from batch_runner.reporting.page.wording import Language
 from batch_runner.running.exit_codes import ExitCode, errors, reporting_errors
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or its assessment_run file.")]
-
-anchors = typer.Typer(no_args_is_help=True, help="The anchors of a run.")
-app.add_typer(anchors, name="anchors")
 
 
 @app.command()
@@ -74,20 +71,6 @@ def export(
 ) -> None:
     """Write a run's essays and comparisons as CSV and Parquet."""
     reporting_errors(lambda: _export(run, out))
-
-
-@anchors.callback()
-def about_anchors() -> None:
-    """The anchors of a run."""
-
-
-@anchors.command("check")
-def check(run: RunFolder) -> None:
-    """Do the anchors' scores follow their grades? Kendall's tau, inversions, anchors that never won.
-
-    The exit code is 6 where something is found.
-    """
-    reporting_errors(lambda: _check_anchors(run))
 
 
 @app.command()
@@ -155,35 +138,6 @@ def _export(run: Path, out: Path | None) -> None:
         raise InvalidRequest(f"{folder} could not be written: {error.strerror}") from error
     for path in written:
         console.out(str(path), highlight=False)
-
-
-def _check_anchors(run: Path) -> None:
-    from batch_runner.reporting.page.measures import measure
-
-    found = measure(read_artefact(run))
-    if not found.anchors:
-        raise InvalidRequest(f"{run}: there were no anchors in this run")
-    console.out(f"{len(found.anchors)} anchors, Kendall's tau {_number(found.tau)}", highlight=False)
-    table = Table("anchor", "grade", "score", "wins", "displacement", box=None, header_style="bold")
-    for each in found.anchors:
-        cells = (each.score.essay_id, each.grade, f"{each.score.theta:+.2f}", str(each.wins))
-        table.add_row(*map(Text, cells), _number(each.displacement))
-    console.print(table)
-    problems = [
-        *(
-            f"{low.essay_id} ({low.anchor_grade}) is ranked above {high.essay_id} ({high.anchor_grade})"
-            for low, high in found.inversions
-        ),
-        *(f"{each.score.essay_id} ({each.grade}) never won" for each in found.anchors if each.wins == 0),
-    ]
-    for problem in problems:
-        console.out(problem, highlight=False)
-    if problems:
-        raise typer.Exit(ExitCode.FINDINGS)
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.2f}"
 
 
 def _folder(run: Path) -> Path:

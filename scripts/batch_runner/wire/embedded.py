@@ -1,10 +1,11 @@
 """The suite as a process of its own, for runs that need no service to be there: ``--transport embedded``."""
 
 import asyncio
+import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -18,8 +19,10 @@ _HOST: Final = "127.0.0.1"
 
 
 @asynccontextmanager
-async def embedded_suite(data: Path) -> AsyncIterator[str]:
+async def embedded_suite(data: Path, *, environment: Mapping[str, str] | None = None) -> AsyncIterator[str]:
     """Run ``cj-suite up`` with its data in ``data``; yields the base URL of CJ Assessment.
+
+    ``environment`` is added to this process's.
 
     The same folder takes up the batches that it held before. Raises ``ConfigurationError`` with what it said where it
     does not start.
@@ -32,7 +35,7 @@ async def embedded_suite(data: Path) -> AsyncIterator[str]:
             sys.executable, "-m", "suite.main", "up", "--data", str(data),
             "--cj-port", str(cj), "--llm-port", str(llm), "--conductor-port", str(conductor),
             stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-            start_new_session=True,
+            start_new_session=True, env={**os.environ, **(environment or {})},
         )  # fmt: skip
     try:
         url = f"http://{_HOST}:{cj}"
