@@ -90,8 +90,8 @@ def _compare(recorded: AssessmentRun, replayed: AssessmentRun) -> None:
     asked, again = _asked(recorded), _asked(replayed)
     console.out(
         f"{(asked & again).total()} of {asked.total()} comparisons were asked again, {(again - asked).total()}"
-        " others have no answer on record and count for nothing: the suite chooses pairs by the answers that it has, and answers"
-        " came at other moments",
+        " others have no answer on record and count for nothing: the suite chooses pairs by the answers that it"
+        " has, and answers came at other moments",
         highlight=False,
     )
     common = [name for name in before if name in after]
