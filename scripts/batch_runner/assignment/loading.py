@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from event_contracts import CourseCode, InvalidRequest, course_language, grade_scale
+from event_contracts import MIN_ANCHOR_CHARACTERS, CourseCode, InvalidRequest, course_language, grade_scale
 
 from batch_runner.assignment.contents import AnchorText, Assignment, SourceFile, StudentEssay
 from batch_runner.assignment.description import ANCHORS, DESCRIPTION, PARTS, Description, read_description
@@ -137,6 +137,11 @@ def _described(
     ids = [(composed(essay.id), f"{DESCRIPTION}, {essay.file}") for essay in described.essays]
     problems += map(InvalidRequest, problems_of_ids(ids))
     problems += _anchor_problems(described)
+    problems += (
+        _too_short(anchor.file, documents[anchor.file].text)
+        for anchor in described.anchors
+        if anchor.file in documents and len(documents[anchor.file].text) < MIN_ANCHOR_CHARACTERS
+    )
     if problems:
         return None, list(documents)
     texts = {part: documents[name].text for part, name in parts.items()}
@@ -183,6 +188,12 @@ def _documents(folder: Path, files: Sequence[str], problems: list[InvalidRequest
     problems += (_missing(file) for file in distinct if file not in there)
     problems += (each for each in read if isinstance(each, InvalidRequest))
     return {file: each for file, each in zip(there, read, strict=True) if isinstance(each, Document)}
+
+
+def _too_short(file: str, text: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"{file}: an anchor has at least {MIN_ANCHOR_CHARACTERS} characters, and this has {len(text)}; use a whole script"
+    )
 
 
 def _missing(file: str) -> InvalidRequest:

@@ -95,6 +95,7 @@ def check(
         return
     execution = Execution(
         url=url,
+        llm_url=None,
         out=out,
         transport=transport,
         kafka_bootstrap="127.0.0.1:9092",

@@ -47,8 +47,8 @@ async def _replay(run: Path, out: Path) -> None:
         console.out("starting the embedded suite …", style="dim", highlight=False)
         environment = {"LLM_PROVIDER_REPLAY_FILE": str(decisions)}
         async with (
-            embedded_suite(Path(place) / "data", environment=environment) as url,
-            connected(url) as client,
+            embedded_suite(Path(place) / "data", environment=environment) as addresses,
+            connected(addresses.assessment) as client,
         ):
             await client.check_ready()
             kept = RunFolder(folder)
@@ -58,7 +58,7 @@ async def _replay(run: Path, out: Path) -> None:
                     course=assignment.course_code,
                     label=options.label,
                     transport="embedded",
-                    url=url,
+                    url=addresses.assessment,
                     options=options.as_json(),
                 )
             )

@@ -14,6 +14,7 @@ from batch_runner.cli.app import (
     DEFAULT_URL,
     Course,
     Judges,
+    LlmUrl,
     MaxComparisons,
     MaxCost,
     Model,
@@ -63,6 +64,7 @@ def execute(
         typer.Argument(help="A folder of essays as for plan; left out with --resume."),
     ] = None,
     url: Url = DEFAULT_URL,
+    llm_url: LlmUrl = None,
     out: Out = DEFAULT_OUT,
     transport: Annotated[
         Literal["http", "kafka", "embedded"],
@@ -145,6 +147,7 @@ def execute(
 
     execution = Execution(
         url=url,
+        llm_url=llm_url,
         out=out,
         transport=transport,
         kafka_bootstrap=kafka_bootstrap,

@@ -7,6 +7,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,9 +19,19 @@ STOP_SECONDS: Final = 60.0
 _HOST: Final = "127.0.0.1"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Base URLs of CJ Assessment and, where it is known, of the LLM Provider."""
+
+    assessment: str
+    provider: str | None
+
+
 @asynccontextmanager
-async def embedded_suite(data: Path, *, environment: Mapping[str, str] | None = None) -> AsyncIterator[str]:
-    """Run ``cj-suite up`` with its data in ``data``; yields the base URL of CJ Assessment.
+async def embedded_suite(
+    data: Path, *, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Addresses]:
+    """Run ``cj-suite up`` with its data in ``data``; yields where its services are.
 
     ``environment`` is added to this process's.
 
@@ -40,7 +51,7 @@ async def embedded_suite(data: Path, *, environment: Mapping[str, str] | None = 
     try:
         url = f"http://{_HOST}:{cj}"
         await _until_ready(process, url, output)
-        yield url
+        yield Addresses(assessment=url, provider=f"http://{_HOST}:{llm}")
     finally:
         await _stop(process)
 

@@ -65,6 +65,7 @@ def test_a_run_ends_with_ranking_totals_and_the_paths_of_its_files(tmp_path: Pat
         "comparisons.csv",
         "essays.csv",
         "assessment_run.execute.json",
+        "report.html",
         "manifest.json",
     ]
     assert all(path.is_file() for path in files)

@@ -18,7 +18,8 @@ rubric = "rubric.md"
 anchors = [{ file = "anchors/a.txt", grade = "A", label = "A1" }]
 essays = [{ id = "one", file = "essays/1.txt" }]
 """
-FILES = {"task.md": "Write.", "rubric.md": "Clear?", "anchors/a.txt": "Good.", "essays/1.txt": "Mine."}
+ANCHOR = "Good words " * 10
+FILES = {"task.md": "Write.", "rubric.md": "Clear?", "anchors/a.txt": ANCHOR, "essays/1.txt": "Mine."}
 
 
 def test_a_plain_folder_is_its_documents_in_order_of_their_names(tmp_path: Path) -> None:
@@ -65,10 +66,10 @@ def test_a_described_folder_brings_task_rubric_and_anchors(tmp_path: Path) -> No
         None,
     )
     assert [(anchor.label, anchor.grade, anchor.text) for anchor in assignment.anchors] == [
-        ("A1", "A", "Good.")
+        ("A1", "A", ANCHOR)
     ]
     assert [(essay.essay_id, essay.text) for essay in assignment.essays] == [("one", "Mine.")]
-    assert assignment.words == 2
+    assert assignment.words == 21
 
 
 def test_an_assignment_without_anchors_is_read(tmp_path: Path) -> None:
@@ -161,6 +162,15 @@ def test_an_unknown_scale_is_refused_even_without_anchors(tmp_path: Path) -> Non
                 },
             )
         )
+
+
+def test_an_anchor_that_the_services_would_refuse_is_a_problem_of_the_folder(tmp_path: Path) -> None:
+    files = {**FILES, "assignment.toml": MANIFEST, "anchors/a.txt": "Too short."}
+
+    with pytest.raises(
+        InvalidRequest, match=r"anchors/a\.txt: an anchor has at least 100 characters, and this has 10"
+    ):
+        load_assignment(folder_of(tmp_path, files))
 
 
 def test_a_description_in_another_encoding_is_refused(tmp_path: Path) -> None:
