@@ -191,9 +191,8 @@ def _documents(folder: Path, files: Sequence[str], problems: list[InvalidRequest
 
 
 def _too_short(file: str, text: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"{file}: an anchor has at least {MIN_ANCHOR_CHARACTERS} characters, and this has {len(text)}; use a whole script"
-    )
+    said = f"an anchor has at least {MIN_ANCHOR_CHARACTERS} characters, and this has {len(text)}"
+    return InvalidRequest(f"{file}: {said}; use a whole script")
 
 
 def _missing(file: str) -> InvalidRequest:
