@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, astuple
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from event_contracts import InvalidRequest
@@ -15,6 +15,9 @@ from batch_runner.artefact.verifying import verify as verified
 from batch_runner.cli.app import Json, app, console, print_json
 from batch_runner.reporting.page.wording import Language
 from batch_runner.running.exit_codes import ExitCode, errors, reporting_errors
+
+SHOWN: Final = 10
+"""Problems of each check that verify shows."""
 
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or its assessment_run file.")]
 
@@ -29,9 +32,11 @@ def verify(run: RunFolder) -> None:
     def work() -> None:
         checks = verified(run)
         for check in checks:
-            for problem in check.problems:
+            for problem in check.problems[:SHOWN]:
                 console.out("failed ", style="red", end=" ")
                 console.out(f"{check.what}: {problem}", highlight=False)
+            if len(check.problems) > SHOWN:
+                console.out(f"        {check.what}: and {len(check.problems) - SHOWN} more", highlight=False)
             if not check.problems:
                 console.out("passed ", style="green", end=" ")
                 console.out(check.what, highlight=False)
