@@ -64,7 +64,9 @@ def run_folder(out: Path) -> Path:
 def verified(folder: Path) -> AssessmentRun:
     assert [check for check in verify(folder) if check.problems] == []
     run = read_artefact(folder)
-    assert [flag for flag in run.flags if flag.kind == "score_differs"] == [], "the record gives what was published"
+    assert [flag for flag in run.flags if flag.kind == "score_differs"] == [], (
+        "the record gives what was published"
+    )
     return run
 
 
