@@ -1,6 +1,6 @@
 """What came out: abilities, grades, how the anchors lie, how reliable it is, and why judging stopped."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from event_contracts import (
     AssessmentState,
@@ -98,6 +98,12 @@ class ReliabilityRecord(Record):
     tau: Number | None
     target: Share | None
     gates: tuple[GateRecord, ...]
+
+
+UNMEASURED: Final = ReliabilityRecord(
+    eb=None, ssr=None, ssr_prime=None, split_half=None, tau=None, target=None, gates=()
+)
+"""Of a run without a ranking."""
 
 
 class JudgePosition(Record):

@@ -23,6 +23,7 @@ from batch_runner.artefact.record import RunMode
 from batch_runner.artefact.run_files import MANIFEST, entries_of, read_manifest
 
 SHOWN: Final = 5
+MAX_RECORD_BYTES: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,9 @@ class Verified:
 
 
 def artefact_path(folder: Path) -> Path:
-    """The record in a run's folder, that of the last step that was taken; raises ``NotFound``."""
+    """The record in a run's folder, that of the last step that was taken, or the file itself; raises ``NotFound``."""
+    if folder.is_file():
+        return folder
     for mode in (RunMode.EXECUTE, RunMode.DRY_RUN, RunMode.PLAN):
         path = folder / f"assessment_run.{mode}.json"
         if path.is_file():
@@ -42,13 +45,15 @@ def artefact_path(folder: Path) -> Path:
     raise NotFound(f"{folder} holds no assessment_run.*.json: is it a run's folder, and has the run ended?")
 
 
-def read_artefact(folder: Path) -> AssessmentRun:
-    """The record; raises ``NotFound`` and ``InvalidRequest``."""
-    path = artefact_path(folder)
+def read_artefact(run: Path) -> AssessmentRun:
+    """The record of a run's folder, or in this file; raises ``NotFound`` and ``InvalidRequest``."""
+    path = artefact_path(run)
+    if path.stat().st_size > MAX_RECORD_BYTES:
+        raise InvalidRequest(f"{path}: larger than {MAX_RECORD_BYTES} bytes, which no run's record is")
     try:
         return AssessmentRun.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise InvalidRequest(f"{path}: {InvalidRequest.of(error).message}") from error
+        raise InvalidRequest(f"{path}: no record of a run: {InvalidRequest.of(error).message}") from error
 
 
 def verify(folder: Path) -> tuple[Verified, ...]:

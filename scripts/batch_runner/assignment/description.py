@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal, Self
 
-from event_contracts import CourseCode, InvalidRequest, course_language, grade_scale
+from event_contracts import GRADE_SCALES, CourseCode, InvalidRequest, course_language, grade_scale
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from batch_runner.reading.bounds import MAX_TEXT_FILE_BYTES
@@ -74,14 +74,22 @@ class Description(_File):
         )
 
 
-def read_description(folder: Path) -> Description:
-    """The description with every file named; raises ``InvalidRequest`` that says what is wrong and where."""
+def read_description(
+    folder: Path, problems: list[InvalidRequest], *, with_essays: bool = True
+) -> Description:
+    """The description with every file named; what is wrong with files is added to ``problems``.
+
+    Raises ``InvalidRequest`` where the description itself cannot be read: nothing else is known then.
+    """
     described = _parsed(folder / DESCRIPTION)
     return described.model_copy(
         update={
-            **{part: getattr(described, part) or _part(folder, stems) for part, stems in PARTS.items()},
-            "essays": described.essays or _students(folder),
-            "anchors": described.anchors or _anchors(folder, described.grade_scale),
+            **{
+                part: getattr(described, part) or _part(folder, stems, problems)
+                for part, stems in PARTS.items()
+            },
+            "essays": (described.essays or _students(folder, problems)) if with_essays else (),
+            "anchors": described.anchors or _anchors(folder, described.grade_scale, problems),
         }
     )
 
@@ -97,58 +105,64 @@ def _parsed(path: Path) -> Description:
         raise InvalidRequest(f"{path.name}: {InvalidRequest.of(error)}") from error
 
 
-def _part(folder: Path, stems: Sequence[str]) -> str | None:
+def _part(folder: Path, stems: Sequence[str], problems: list[InvalidRequest]) -> str | None:
     found = sorted(
         path.name
         for path in folder.iterdir()
         if path.stem.casefold() in stems and path.suffix.casefold() in KIND_OF_SUFFIX and path.is_file()
     )
     if len(found) > 1:
-        raise InvalidRequest(f"{' and '.join(found)} could both be the {stems[0]}; name one in {DESCRIPTION}")
+        said = f"{' and '.join(found)} could both be the {stems[0]}; name one in {DESCRIPTION}"
+        problems.append(InvalidRequest(said))
     return found[0] if found else None
 
 
-def _students(folder: Path) -> tuple[EssayEntry, ...]:
+def _students(folder: Path, problems: list[InvalidRequest]) -> tuple[EssayEntry, ...]:
     """The essays in ``students/``, each with its file's name, or its student's number, as its id."""
     students = folder / STUDENTS
     if not students.is_dir():
         return ()
     inventory = take_inventory(students)
-    if inventory.problems:
-        problems = [f"{STUDENTS}/{problem}" for problem in inventory.problems]
-        raise InvalidRequest("; ".join(problems), details={"problems": list(problems)})
+    problems += [InvalidRequest(f"{STUDENTS}/{problem}") for problem in inventory.problems]
     return tuple(
         EssayEntry(id=source.essay_id, file=str(source.path.relative_to(folder)))
         for source in inventory.sources
     )
 
 
-def _anchors(folder: Path, scale: str | None) -> tuple[AnchorEntry, ...]:
+def _anchors(folder: Path, scale: str | None, problems: list[InvalidRequest]) -> tuple[AnchorEntry, ...]:
     """The anchors in ``anchors/``, graded by ``anchors.csv`` where there is one, else by their files' names."""
     anchors = folder / ANCHORS
     if not anchors.is_dir():
         return ()
     if scale is None:
-        raise InvalidRequest(f"anchors need a grade_scale in {DESCRIPTION}")
+        problems.append(InvalidRequest(f"anchors need a grade_scale in {DESCRIPTION}"))
+        return ()
+    if scale not in GRADE_SCALES:
+        return ()  # an unknown one is a problem of the description
     table = next((path for path in (folder / ANCHOR_TABLE, anchors / ANCHOR_TABLE) if path.is_file()), None)
     ignored = [] if table is None else [table]
     inventory = take_inventory(anchors, ignored=ignored)
-    problems = [f"{ANCHORS}/{problem}" for problem in inventory.problems]
-    grades = None if table is None else _grades(table)
+    problems += [InvalidRequest(f"{ANCHORS}/{problem}") for problem in inventory.problems]
+    try:
+        grades = None if table is None else _grades(table)
+    except InvalidRequest as error:
+        problems.append(error)
+        return ()
     entries: list[AnchorEntry] = []
     for source in inventory.sources:
         try:
             label = source.path.stem
             grade = grade_scale(scale).grade_of_anchor_id(label) if grades is None else grades.pop(label)
         except InvalidRequest as error:
-            problems.append(f"{ANCHORS}/{source.name}: {error.message}")
+            problems.append(InvalidRequest(f"{ANCHORS}/{source.name}: {error.message}"))
         except KeyError:
-            problems.append(f"{ANCHORS}/{source.name}: {ANCHOR_TABLE} gives it no grade")
+            problems.append(InvalidRequest(f"{ANCHORS}/{source.name}: {ANCHOR_TABLE} gives it no grade"))
         else:
             entries.append(AnchorEntry(file=str(source.path.relative_to(folder)), grade=grade, label=label))
-    problems += [f"{ANCHOR_TABLE}: there is no file for anchor {label}" for label in grades or ()]
-    if problems:
-        raise InvalidRequest("; ".join(problems), details={"problems": list(problems)})
+    problems += [
+        InvalidRequest(f"{ANCHOR_TABLE}: there is no file for anchor {label}") for label in grades or ()
+    ]
     return tuple(entries)
 
 

@@ -1,19 +1,32 @@
 """An assignment on disk: a folder of essays or a zip of one, with an ``assignment.toml`` for all else."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from event_contracts import CourseCode, InvalidRequest, course_language, grade_scale
+from event_contracts import MIN_ANCHOR_CHARACTERS, CourseCode, InvalidRequest, course_language, grade_scale
 
 from batch_runner.assignment.contents import AnchorText, Assignment, SourceFile, StudentEssay
-from batch_runner.assignment.description import DESCRIPTION, read_description
+from batch_runner.assignment.description import ANCHORS, DESCRIPTION, PARTS, Description, read_description
 from batch_runner.reading.document import Document
-from batch_runner.reading.essays import read_document, read_documents, refuse_all
+from batch_runner.reading.essays import read_documents, refuse_all
 from batch_runner.reading.folders import is_system_file, take_inventory
 from batch_runner.reading.kinds import KIND_OF_SUFFIX, USUAL_SUFFIXES
 from batch_runner.reading.names import composed, printable, problems_of_ids
 from batch_runner.reading.zips import unpacked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """A folder that was read: its assignment, or every problem that keeps it from being one.
+
+    ``readable`` are the names of the texts that can be read.
+    """
+
+    assignment: Assignment | None
+    problems: tuple[InvalidRequest, ...]
+    readable: tuple[str, ...]
 
 
 def load_assignment(
@@ -23,77 +36,123 @@ def load_assignment(
 
     Raises ``InvalidRequest`` that names every file with a problem, not just the first.
     """
-    if folder.is_file() and folder.suffix.lower() == ".zip":
-        with unpacked(folder) as inside:
-            return _load(inside, title=folder.stem, course=course, ignored=ignored)
-    if not folder.is_dir():
-        raise InvalidRequest(f"{folder} is not a folder, nor a zip archive of one")
-    return _load(folder, title=printable(folder.resolve().name), course=course, ignored=ignored)
+    examined = examine(folder, course=course, ignored=ignored)
+    refuse_all(examined.problems)
+    assert examined.assignment is not None, "a folder without a problem is an assignment"
+    return examined.assignment
 
 
-def _load(folder: Path, *, title: str, course: CourseCode, ignored: Collection[Path]) -> Assignment:
-    if (folder / DESCRIPTION).is_file():
-        assignment = _load_described(folder)
-    else:
-        assignment = _load_plain(folder, title=title, course=course, ignored=ignored)
-    _check(assignment, folder)
+def load_anchors(folder: Path) -> Assignment:
+    """An assignment with its anchors and parts alone; its essays are not read and need not be there.
+
+    Raises ``InvalidRequest`` with every problem, and where there is no description or no anchor.
+    """
+    if not (folder / DESCRIPTION).is_file():
+        raise InvalidRequest(f"{folder} has no {DESCRIPTION}, which says what assignment anchors belong to")
+    problems: list[InvalidRequest] = []
+    assignment, _ = _described(folder, problems, with_essays=False)
+    refuse_all(problems)
+    assert assignment is not None, "a folder without a problem is an assignment"
+    if not assignment.anchors:
+        raise InvalidRequest(
+            f"{folder} has no anchors: put them into {ANCHORS}/, or name them in {DESCRIPTION}"
+        )
     return assignment
 
 
-def _load_plain(folder: Path, *, title: str, course: CourseCode, ignored: Collection[Path]) -> Assignment:
+def examine(
+    folder: Path, *, course: CourseCode = CourseCode.ENG5, ignored: Collection[Path] = ()
+) -> Examined:
+    """Read a folder as ``load_assignment`` does, and keep what is wrong with it.
+
+    Raises ``InvalidRequest`` for what is no folder, and for a description that cannot be read.
+    """
+    if folder.is_file() and folder.suffix.lower() == ".zip":
+        with unpacked(folder) as inside:
+            return _examined(inside, title=folder.stem, course=course, ignored=ignored)
+    if not folder.is_dir():
+        raise InvalidRequest(f"{folder} is not a folder, nor a zip archive of one")
+    return _examined(folder, title=printable(folder.resolve().name), course=course, ignored=ignored)
+
+
+def _examined(folder: Path, *, title: str, course: CourseCode, ignored: Collection[Path]) -> Examined:
+    problems: list[InvalidRequest] = []
+    if (folder / DESCRIPTION).is_file():
+        assignment, readable = _described(folder, problems)
+    else:
+        assignment, readable = _plain(folder, problems, title=title, course=course, ignored=ignored)
+    if assignment is not None:
+        problems += _too_few(assignment, folder)
+    return Examined(
+        assignment=None if problems else assignment, problems=tuple(problems), readable=tuple(readable)
+    )
+
+
+def _plain(
+    folder: Path, problems: list[InvalidRequest], *, title: str, course: CourseCode, ignored: Collection[Path]
+) -> tuple[Assignment | None, list[str]]:
     inventory = take_inventory(folder, ignored=ignored)
     documents = read_documents([(source.path, source.name) for source in inventory.sources])
     ids = [(source.essay_id, source.name) for source in inventory.sources]
-    refuse_all(
-        [
-            *map(InvalidRequest, inventory.problems),
-            *(document for document in documents if isinstance(document, InvalidRequest)),
-            *map(InvalidRequest, problems_of_ids(ids)),
-        ]
-    )
+    problems += map(InvalidRequest, inventory.problems)
+    problems += (document for document in documents if isinstance(document, InvalidRequest))
+    problems += map(InvalidRequest, problems_of_ids(ids))
     read = [
         (source, document)
         for source, document in zip(inventory.sources, documents, strict=True)
         if isinstance(document, Document)
     ]
-    return Assignment(
+    names = [source.name for source, _ in read]
+    if problems:
+        return None, names
+    essays = tuple(
+        StudentEssay(
+            essay_id=source.essay_id,
+            text=document.text,
+            student=source.student,
+            authors=document.authors,
+            file=SourceFile.of(source.path, source.name),
+            notes=document.notes,
+        )
+        for source, document in read
+    )
+    assignment = Assignment(
         title=title,
         course_code=course,
         language=course_language(course),
-        essays=tuple(
-            StudentEssay(
-                essay_id=source.essay_id,
-                text=document.text,
-                student=source.student,
-                authors=document.authors,
-                file=SourceFile.of(source.path, source.name),
-                notes=document.notes,
-            )
-            for source, document in read
-        ),
+        essays=essays,
         left_out=tuple(inventory.left_out),
         notes=tuple(f"{source.name}: {note}" for source, document in read for note in document.notes),
     )
+    return assignment, names
 
 
-def _load_described(folder: Path) -> Assignment:
-    described = read_description(folder)
+def _described(
+    folder: Path, problems: list[InvalidRequest], *, with_essays: bool = True
+) -> tuple[Assignment | None, list[str]]:
+    described = read_description(folder, problems, with_essays=with_essays)
     files = [*(essay.file for essay in described.essays), *(anchor.file for anchor in described.anchors)]
-    documents = _read_described(folder, files)
+    parts = {part: name for part in PARTS if (name := getattr(described, part)) is not None}
+    documents = _documents(folder, [*files, *parts.values()], problems)
     ids = [(composed(essay.id), f"{DESCRIPTION}, {essay.file}") for essay in described.essays]
-    refuse_all(list(map(InvalidRequest, problems_of_ids(ids))))
-    parts = {name: getattr(described, name) for name in ("student_prompt", "instructions", "rubric")}
-    named = {file for file in (*files, *parts.values()) if file is not None}
-    return Assignment(
+    problems += map(InvalidRequest, problems_of_ids(ids))
+    problems += _anchor_problems(described)
+    problems += (
+        _too_short(anchor.file, documents[anchor.file].text)
+        for anchor in described.anchors
+        if anchor.file in documents and len(documents[anchor.file].text) < MIN_ANCHOR_CHARACTERS
+    )
+    if problems:
+        return None, list(documents)
+    texts = {part: documents[name].text for part, name in parts.items()}
+    assignment = Assignment(
         title=described.title,
         assignment_id=described.id,
         course_id=described.course_id,
         course_code=described.course_code,
         language=described.language,
         grade_scale=described.grade_scale,
-        student_prompt=_part(folder, described.student_prompt),
-        instructions=_part(folder, described.instructions),
-        rubric=_part(folder, described.rubric),
+        **texts,
         essays=tuple(
             StudentEssay(
                 essay_id=composed(essay.id),
@@ -114,19 +173,26 @@ def _load_described(folder: Path) -> Assignment:
             )
             for anchor in described.anchors
         ),
-        left_out=tuple(_beside(folder, files, named)),
+        left_out=tuple(_beside(folder, files, {*files, *parts.values()})),
         notes=tuple(f"{file}: {note}" for file in dict.fromkeys(files) for note in documents[file].notes),
-        files={part: SourceFile.of(folder / name, name) for part, name in parts.items() if name is not None},
+        files={part: SourceFile.of(folder / name, name) for part, name in parts.items()},
     )
+    return assignment, list(documents)
 
 
-def _read_described(folder: Path, files: Sequence[str]) -> dict[str, Document]:
+def _documents(folder: Path, files: Sequence[str], problems: list[InvalidRequest]) -> dict[str, Document]:
+    """The files that can be read; what is wrong with the others is added to ``problems``."""
     distinct = list(dict.fromkeys(files))
-    missing = [_missing(file) for file in distinct if not (folder / file).is_file()]
     there = [file for file in distinct if (folder / file).is_file()]
-    documents = read_documents([(folder / file, file) for file in there])
-    refuse_all([*missing, *(each for each in documents if isinstance(each, InvalidRequest))])
-    return {file: each for file, each in zip(there, documents, strict=True) if isinstance(each, Document)}
+    read = read_documents([(folder / file, file) for file in there])
+    problems += (_missing(file) for file in distinct if file not in there)
+    problems += (each for each in read if isinstance(each, InvalidRequest))
+    return {file: each for file, each in zip(there, read, strict=True) if isinstance(each, Document)}
+
+
+def _too_short(file: str, text: str) -> InvalidRequest:
+    said = f"an anchor has at least {MIN_ANCHOR_CHARACTERS} characters, and this has {len(text)}"
+    return InvalidRequest(f"{file}: {said}; use a whole script")
 
 
 def _missing(file: str) -> InvalidRequest:
@@ -148,29 +214,29 @@ def _beside(folder: Path, files: Iterable[str], named: Collection[str]) -> list[
     )
 
 
-def _part(folder: Path, name: str | None) -> str | None:
-    if name is None:
-        return None
-    if not (folder / name).is_file():
-        raise _missing(name)
-    return read_document(folder / name).text
-
-
-def _check(assignment: Assignment, folder: Path) -> None:
-    _refuse_repeated([anchor.label for anchor in assignment.anchors], "anchor label", hint="number them")
-    if not assignment.essays:
-        raise InvalidRequest(f"{folder} holds no essays: put {', '.join(USUAL_SUFFIXES)} files into it")
-    if len(assignment.texts) < 2:
-        raise InvalidRequest("one essay cannot be compared: add another, or anchors")
-    if assignment.anchors and assignment.grade_scale is None:
-        raise InvalidRequest(f"anchors need a grade_scale in {DESCRIPTION}")
-    if assignment.grade_scale is not None:
-        scale = grade_scale(assignment.grade_scale)
-        for anchor in assignment.anchors:
-            scale.index(anchor.grade)
-
-
-def _refuse_repeated(names: Sequence[str], what: str, *, hint: str) -> None:
-    repeated = sorted(name for name, times in Counter(names).items() if times > 1)
+def _anchor_problems(described: Description) -> Iterator[InvalidRequest]:
+    labels = Counter(anchor.label for anchor in described.anchors)
+    repeated = sorted(label for label, times in labels.items() if times > 1)
     if repeated:
-        raise InvalidRequest(f"{what} used more than once: {', '.join(repeated)}; {hint}")
+        yield InvalidRequest(f"anchor label used more than once: {', '.join(repeated)}; number them")
+    if described.grade_scale is None:
+        if described.anchors:
+            yield InvalidRequest(f"anchors need a grade_scale in {DESCRIPTION}")
+        return
+    try:
+        scale = grade_scale(described.grade_scale)
+    except InvalidRequest as error:
+        yield error
+        return
+    for anchor in described.anchors:
+        try:
+            scale.index(anchor.grade)
+        except InvalidRequest as error:
+            yield InvalidRequest(f"{anchor.file}: {error.message}")
+
+
+def _too_few(assignment: Assignment, folder: Path) -> Iterator[InvalidRequest]:
+    if not assignment.essays:
+        yield InvalidRequest(f"{folder} holds no essays: put {', '.join(USUAL_SUFFIXES)} files into it")
+    elif len(assignment.texts) < 2:
+        yield InvalidRequest("one essay cannot be compared: add another, or anchors")

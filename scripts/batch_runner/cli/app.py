@@ -1,13 +1,18 @@
 """The program, and the options that several of its commands have."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import typer
 from event_contracts import CourseCode
+from pydantic_core import to_json
 from rich.console import Console
 
+from batch_runner import run_log
+from batch_runner.assignment.contents import Assignment
+from batch_runner.planning.checking import check_batch_id
 from batch_runner.planning.judges import FORM
 
 app = typer.Typer(
@@ -46,8 +51,19 @@ Target = Annotated[
     typer.Option("--target-reliability", min=0.01, max=0.999, help="Stop at this reliability."),
 ]
 Url = Annotated[str, typer.Option(envvar="CJ_ASSESSMENT_URL", help="Base URL of the CJ Assessment service.")]
+LlmUrl = Annotated[
+    str | None,
+    typer.Option(
+        envvar="LLM_PROVIDER_URL",
+        help="Base URL of the LLM Provider: while nothing moves, it is asked why (a rate limit, a wrong key).",
+    ),
+]
 Out = Annotated[
     Path, typer.Option(help="Folder for the run's files, which get a folder named after the batch.")
+]
+Roster = Annotated[
+    Path | None,
+    typer.Option(help="A class list, .txt or .csv: its names are sought in the essays. It is not sent."),
 ]
 Columns = Annotated[
     list[str] | None,
@@ -68,6 +84,30 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document inst
 PlotFormat = Annotated[Literal["svg", "png"], typer.Option("--format", help="Format of the plots.")]
 DEFAULT_URL: Final = "http://127.0.0.1:8101"
 DEFAULT_OUT: Final = Path("runs")
+
+
+def label_of(given: str | None, assignment: Assignment) -> str:
+    """What people call the batch; raises ``WrongOption`` for what cannot be part of an address."""
+    moment = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    label = f"{assignment.assignment_id or 'run'}-{moment}" if given is None else given
+    check_batch_id(label)
+    return label
+
+
+def print_json(document: object) -> None:
+    """Print one JSON document to standard output; numbers that are none, such as NaN, are null."""
+    typer.echo(to_json(document, indent=2, inf_nan_mode="null").decode())
+
+
+@app.callback()
+def logging(
+    verbose: Annotated[
+        int, typer.Option("-v", "--verbose", count=True, help="Log every event as JSON to standard error.")
+    ] = 0,
+    quiet: Annotated[int, typer.Option("-q", "--quiet", count=True, help="Log errors alone.")] = 0,
+) -> None:
+    """Assess a folder of essays by comparative judgement, and analyse judgement data of any origin."""
+    run_log.configure(verbose=verbose, quiet=quiet)
 
 
 def exact(dollars: float | None) -> Decimal | None:

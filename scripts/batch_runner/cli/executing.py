@@ -5,11 +5,10 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Final
 
 from event_contracts import Conflict, CourseCode, InvalidRequest, JsonObject, NotFound, grade_scale
-from pydantic import TypeAdapter
 
 from batch_runner.artefact.forgetting import EMBEDDED, SETTINGS
 from batch_runner.artefact.verifying import read_artefact
@@ -25,11 +24,10 @@ from batch_runner.running.run_folder import RunFolder, RunSettings, TransportNam
 from batch_runner.running.running import UPLOADED, OverHttp, Running, Transport, Waiting
 from batch_runner.running.uploads import RememberedUploads
 from batch_runner.wire.client import AssessmentClient
-from batch_runner.wire.connection import connected
-from batch_runner.wire.embedded import embedded_suite
+from batch_runner.wire.connection import ROLE, connected
+from batch_runner.wire.embedded import Addresses, embedded_suite
+from batch_runner.wire.judges_state import why_not_called
 from batch_runner.wire.kafka import OverKafka
-
-_OPTIONS: Final = TypeAdapter(RunOptions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +35,7 @@ class Execution:
     """Where a run's files go, how its request is sent, and how long it is followed."""
 
     url: str
+    llm_url: str | None
     out: Path
     transport: TransportName
     kafka_bootstrap: str
@@ -93,7 +92,8 @@ async def execute_run(
     options.check(assignment)
     folder = execution.out / options.batch_id
     with writable_folder(folder):
-        async with _service(execution, folder) as url:
+        async with _service(execution, folder) as addresses:
+            url = addresses.assessment
             settings = RunSettings(
                 folder=str(source),
                 course=course,
@@ -104,12 +104,14 @@ async def execute_run(
                 kafka_bootstrap=execution.kafka_bootstrap,
                 kafka_client_id=execution.kafka_client_id,
                 kafka_topic_prefix=execution.kafka_topic_prefix,
-                options=_OPTIONS.dump_python(options, mode="json"),
+                options=options.as_json(),
             )
             async with connected(url) as client:
                 await client.check_ready()
                 RunFolder(folder).begin(settings)
-                await _run(client, assignment, options, settings, execution, RunFolder(folder))
+                await _run(
+                    client, addresses.provider, assignment, options, settings, execution, RunFolder(folder)
+                )
 
 
 async def resume_run(folder: Path, execution: Execution) -> None:
@@ -118,20 +120,20 @@ async def resume_run(folder: Path, execution: Execution) -> None:
     if _is_complete(folder):
         console.out(f"{folder} is complete: there is nothing to take up", highlight=False)
         return
-    options = _OPTIONS.validate_python(settings.options)
+    options = RunOptions.of_json(settings.options)
     changed = Changes(**{name: str(value) for name, value in settings.given.items()})
     assignment = changed.applied(load_assignment(Path(settings.folder), course=CourseCode(settings.course)))
     _check_unchanged(assignment, RunFolder(folder))
     same = replace(execution, transport=settings.transport, url=settings.url)
-    async with _service(same, folder) as url, connected(url) as client:
+    async with _service(same, folder) as addresses, connected(addresses.assessment) as client:
         await client.check_ready()
-        await _run(client, assignment, options, settings, execution, RunFolder(folder))
+        await _run(client, addresses.provider, assignment, options, settings, execution, RunFolder(folder))
 
 
 async def cancel_run(folder: Path) -> None:
     """Stop judging the batch of a run."""
     settings = RunFolder(folder).settings()
-    options = _OPTIONS.validate_python(settings.options)
+    options = RunOptions.of_json(settings.options)
     if settings.transport == "embedded":
         raise InvalidRequest(
             f"{folder} ran on an embedded suite, which judges only while its run is followed: nothing is judged now"
@@ -141,8 +143,14 @@ async def cancel_run(folder: Path) -> None:
     console.out(f"cancelled {options.batch_id}: nothing more is judged", highlight=False)
 
 
+async def _why_not_called(llm_url: str, options: RunOptions) -> str | None:
+    asked = {judge.provider for judge in options.panel} | ({options.provider} if options.provider else set())
+    return await why_not_called(llm_url, providers=asked, role=ROLE)
+
+
 async def _run(
     client: AssessmentClient,
+    llm_url: str | None,
     assignment: Assignment,
     options: RunOptions,
     settings: RunSettings,
@@ -164,6 +172,7 @@ async def _run(
                 for_completion=execution.await_completion, timeout_seconds=execution.completion_timeout
             ),
             stored=stored,
+            why_not_called=None if llm_url is None else partial(_why_not_called, llm_url, options),
             is_judged_meanwhile=outlives_run,
         )
         facts = await running.run(assignment, options)
@@ -179,15 +188,16 @@ async def _run(
 
 
 @asynccontextmanager
-async def _service(execution: Execution, folder: Path) -> AsyncIterator[str]:
+async def _service(execution: Execution, folder: Path) -> AsyncIterator[Addresses]:
     if execution.transport != "embedded":
-        yield execution.url.rstrip("/")
+        llm_url = None if execution.llm_url is None else execution.llm_url.rstrip("/")
+        yield Addresses(assessment=execution.url.rstrip("/"), provider=llm_url)
         return
     console.out("starting the embedded suite …", style="dim", highlight=False)
     data = folder.parent / EMBEDDED / folder.name
     try:
-        async with embedded_suite(data) as url:
-            yield url
+        async with embedded_suite(data) as addresses:
+            yield addresses
     finally:
         if _is_complete(folder) or not (folder / SETTINGS).exists():
             await asyncio.to_thread(_remove_suite, data)

@@ -1,7 +1,8 @@
-"""Commands on the folders of runs: verify, report, compare, export, anchors check, forget."""
+"""Commands on the folders of runs: verify, report, compare, export, forget."""
 
+from dataclasses import asdict, astuple
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from event_contracts import InvalidRequest
@@ -9,15 +10,16 @@ from rich.table import Table
 from rich.text import Text
 
 from batch_runner.artefact.forgetting import forget_run
+from batch_runner.artefact.verifying import read_artefact
 from batch_runner.artefact.verifying import verify as verified
-from batch_runner.cli.app import app, console
+from batch_runner.cli.app import Json, app, console, print_json
 from batch_runner.reporting.page.wording import Language
 from batch_runner.running.exit_codes import ExitCode, errors, reporting_errors
 
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or its assessment_run file.")]
+SHOWN: Final = 10
+"""Problems of each check that verify shows."""
 
-anchors = typer.Typer(no_args_is_help=True, help="The anchors of a run.")
-app.add_typer(anchors, name="anchors")
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or its assessment_run file.")]
 
 
 @app.command()
@@ -30,9 +32,11 @@ def verify(run: RunFolder) -> None:
     def work() -> None:
         checks = verified(run)
         for check in checks:
-            for problem in check.problems:
+            for problem in check.problems[:SHOWN]:
                 console.out("failed ", style="red", end=" ")
                 console.out(f"{check.what}: {problem}", highlight=False)
+            if len(check.problems) > SHOWN:
+                console.out(f"        {check.what}: and {len(check.problems) - SHOWN} more", highlight=False)
             if not check.problems:
                 console.out("passed ", style="green", end=" ")
                 console.out(check.what, highlight=False)
@@ -57,9 +61,10 @@ def report(
 @app.command()
 def compare(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Two or more runs of the same essays.")],
+    json: Json = False,
 ) -> None:
     """Compare runs with the first: rank correlation, agreement of grades, grade changes by essay, cost."""
-    reporting_errors(lambda: _compare(runs))
+    reporting_errors(lambda: _compare(runs, as_json=json))
 
 
 @app.command()
@@ -71,20 +76,6 @@ def export(
 ) -> None:
     """Write a run's essays and comparisons as CSV and Parquet."""
     reporting_errors(lambda: _export(run, out))
-
-
-@anchors.callback()
-def about_anchors() -> None:
-    """The anchors of a run."""
-
-
-@anchors.command("check")
-def check(run: RunFolder) -> None:
-    """Do the anchors' scores follow their grades? Kendall's tau, inversions, anchors that never won.
-
-    The exit code is 6 where something is found.
-    """
-    reporting_errors(lambda: _check_anchors(run))
 
 
 @app.command()
@@ -112,75 +103,46 @@ def _forget(run: Path) -> None:
 
 def _report(run: Path, language: Language, out: Path | None) -> None:
     from batch_runner.reporting.page.page import render
-    from batch_runner.reporting.page.run_data import read_run
 
-    html = render(read_run(run), language)
+    html = render(read_artefact(run), language)
     path = out or _folder(run) / "report.html"
     _write(path, html.encode())
     console.out(str(path), highlight=False)
 
 
-def _compare(runs: list[Path]) -> None:
+def _compare(runs: list[Path], *, as_json: bool) -> None:
     from batch_runner.reporting.comparing import compare_runs
-    from batch_runner.reporting.page.run_data import read_run
 
     if len(runs) < 2:
         raise InvalidRequest("name two or more runs to compare")
-    first, *others = [read_run(run) for run in runs]
-    for path, other in zip(runs[1:], others, strict=True):
-        found = compare_runs(first, other)
+    first, *others = [read_artefact(run) for run in runs]
+    compared = [(path, compare_runs(first, other)) for path, other in zip(runs[1:], others, strict=True)]
+    if as_json:
+        with_first = [{"run": str(path), **asdict(found)} for path, found in compared]
+        print_json({"first": str(runs[0]), "compared": with_first})
+        return
+    for path, found in compared:
         console.out(f"{runs[0]} and {path}", style="bold", highlight=False)
         for line in found.lines():
             console.out(line, highlight=False)
         if found.changes:
-            table = Table("essay", "grade", "now", "rank", "now", box=None, header_style="bold")
-            for row in found.changes:
-                table.add_row(*map(Text, row))
+            table = Table("essay", "grade", "then", "rank", "then", box=None, header_style="bold")
+            for change in found.changes:
+                table.add_row(*(Text(str(cell)) for cell in astuple(change)))
             console.print(table)
 
 
 def _export(run: Path, out: Path | None) -> None:
     from batch_runner.reporting.exporting import export_run
-    from batch_runner.reporting.page.run_data import read_run
 
     folder = out or _folder(run) / "export"
-    data = read_run(run)
+    data = read_artefact(run)
     try:
         written = export_run(data, folder)
     except OSError as error:
         raise InvalidRequest(f"{folder} could not be written: {error.strerror}") from error
     for path in written:
         console.out(str(path), highlight=False)
-
-
-def _check_anchors(run: Path) -> None:
-    from batch_runner.reporting.page.measures import measure
-    from batch_runner.reporting.page.run_data import read_run
-
-    found = measure(read_run(run))
-    if not found.anchors:
-        raise InvalidRequest(f"{run}: there were no anchors in this run")
-    console.out(f"{len(found.anchors)} anchors, Kendall's tau {_number(found.tau)}", highlight=False)
-    table = Table("anchor", "grade", "score", "wins", "displacement", box=None, header_style="bold")
-    for each in found.anchors:
-        cells = (each.score.essay_id, each.grade, f"{each.score.theta:+.2f}", str(each.wins))
-        table.add_row(*map(Text, cells), _number(each.displacement))
-    console.print(table)
-    problems = [
-        *(
-            f"{low.essay_id} ({low.anchor_grade}) is ranked above {high.essay_id} ({high.anchor_grade})"
-            for low, high in found.inversions
-        ),
-        *(f"{each.score.essay_id} ({each.grade}) never won" for each in found.anchors if each.wins == 0),
-    ]
-    for problem in problems:
-        console.out(problem, highlight=False)
-    if problems:
-        raise typer.Exit(ExitCode.FINDINGS)
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.2f}"
 
 
 def _folder(run: Path) -> Path:

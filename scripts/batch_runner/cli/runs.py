@@ -1,6 +1,5 @@
-"""Commands that prepare a run and carry it out: plan, dry-run, execute, cancel."""
+"""Commands that carry a run out: execute, cancel."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 from uuid import uuid4
@@ -8,45 +7,37 @@ from uuid import uuid4
 import typer
 from event_contracts import CourseCode, OutputVerbosity, ReasoningEffort
 
-from batch_runner.artefact.record import RunMode
 from batch_runner.assignment.contents import Assignment
 from batch_runner.assignment.loading import load_assignment
 from batch_runner.cli.app import (
     DEFAULT_OUT,
     DEFAULT_URL,
     Course,
-    Folder,
     Judges,
+    LlmUrl,
     MaxComparisons,
     MaxCost,
     Model,
     Out,
     Provider,
+    Roster,
     Target,
     Temperature,
     Url,
     app,
     console,
     exact,
+    label_of,
 )
 from batch_runner.cli.executing import Changes, Execution, cancel_run, check_scale, execute_run, resume_run
 from batch_runner.cli.with_client import run_async
-from batch_runner.planning.checking import WrongOption, check_batch_id, writable_folder
+from batch_runner.planning.checking import WrongOption
 from batch_runner.planning.judges import judge_panel
-from batch_runner.planning.printing import print_contents, print_forecast, print_names
+from batch_runner.planning.printing import print_names
 from batch_runner.reading.anonymity import read_roster
 from batch_runner.reading.essays import read_document
-from batch_runner.reporting.run_files import write_run_files
-from batch_runner.running.assembling import RunFacts
-from batch_runner.running.execution import sha256
-from batch_runner.running.exit_codes import reporting_errors
-from batch_runner.running.request import RequestTexts, RunOptions, assessment_request
-from batch_runner.running.run_folder import RunFolder
+from batch_runner.running.request import RunOptions
 
-Roster = Annotated[
-    Path | None,
-    typer.Option(help="A class list, .txt or .csv: its names are sought in the essays. It is not sent."),
-]
 MaxTokens = Annotated[int | None, typer.Option(min=1, help="Tokens that an answer may have.")]
 Effort = Annotated[ReasoningEffort | None, typer.Option(help="For models that reason.")]
 Verbosity = Annotated[OutputVerbosity | None, typer.Option(help="For models that take one.")]
@@ -67,88 +58,13 @@ Label = Annotated[str | None, typer.Option("--batch-id", help="What people call 
 
 
 @app.command()
-def plan(
-    folder: Folder,
-    course: Course = CourseCode.ENG5,
-    provider: Provider = None,
-    model: Model = None,
-    judge: Judges = None,
-    target_reliability: Annotated[
-        float, typer.Option(min=0.01, max=0.999, help="Reliability at which judging would stop.")
-    ] = 0.9,
-    sd: Annotated[
-        float | None,
-        typer.Option(min=0, help="This judge's spread of essays in logits, if it was measured (tau)."),
-    ] = None,
-    roster: Roster = None,
-    out: Annotated[Path | None, typer.Option(help="Also keep a record of the plan in this folder.")] = None,
-) -> None:
-    """Read and check a folder; show what would be judged, how often and at what price. Nothing is sent."""
-
-    def work() -> None:
-        panel = judge_panel(judge or (), provider=provider, model=model)
-        names = () if roster is None else read_roster(roster)
-        assignment = load_assignment(folder, course=course, ignored=() if roster is None else (roster,))
-        print_contents(assignment, provider=provider, model=model, panel=panel, roster=names, console=console)
-        print_forecast(
-            assignment,
-            provider=provider,
-            model=model,
-            panel=panel,
-            target_reliability=target_reliability,
-            sd=sd,
-            console=console,
-        )
-        if out is not None:
-            options = RunOptions(label=_label(None, assignment), provider=provider, model=model, panel=panel)
-            _record(RunFacts(mode=RunMode.PLAN, assignment=assignment, options=options), out)
-
-    reporting_errors(work)
-
-
-@app.command("dry-run")
-def dry_run(
-    folder: Folder,
-    out: Out = DEFAULT_OUT,
-    course: Course = CourseCode.ENG5,
-    provider: Provider = None,
-    model: Model = None,
-    judge: Judges = None,
-) -> None:
-    """Make the request and the run's record, and send nothing: shows what a run would send."""
-
-    def work() -> None:
-        panel = judge_panel(judge or (), provider=provider, model=model)
-        assignment = load_assignment(folder, course=course)
-        options = RunOptions(label=_label(None, assignment), provider=provider, model=model, panel=panel)
-        options.check(assignment)
-        print_contents(assignment, provider=provider, model=model, panel=panel, console=console)
-        # The service names a text by the SHA-256 of its bytes, and so can we.
-        texts = RequestTexts(
-            essay_storage_ids=tuple(sha256(essay.text) for essay in assignment.essays),
-            prompt_storage_id=None
-            if assignment.student_prompt is None
-            else sha256(assignment.student_prompt),
-        )
-        request = assessment_request(assignment, texts, options)
-        run = out / options.batch_id
-        with writable_folder(run):
-            RunFolder(run).keep_request(request)
-            console.out(f"the request has {len(request.to_json())} bytes; nothing was sent", highlight=False)
-            _record(
-                RunFacts(mode=RunMode.DRY_RUN, assignment=assignment, options=options, request=request), out
-            )
-
-    reporting_errors(work)
-
-
-@app.command()
 def execute(
     folder: Annotated[
         Path | None,
         typer.Argument(help="A folder of essays as for plan; left out with --resume."),
     ] = None,
     url: Url = DEFAULT_URL,
+    llm_url: LlmUrl = None,
     out: Out = DEFAULT_OUT,
     transport: Annotated[
         Literal["http", "kafka", "embedded"],
@@ -204,7 +120,7 @@ def execute(
     def options(assignment: Assignment) -> RunOptions:
         return RunOptions(
             batch_uuid=uuid4(),
-            label=_label(batch_id, assignment),
+            label=label_of(batch_id, assignment),
             provider=provider,
             model=model,
             panel=judge_panel(judge or (), provider=provider, model=model),
@@ -231,6 +147,7 @@ def execute(
 
     execution = Execution(
         url=url,
+        llm_url=llm_url,
         out=out,
         transport=transport,
         kafka_bootstrap=kafka_bootstrap,
@@ -271,16 +188,3 @@ def cancel(
 ) -> None:
     """Stop judging the batch of a run: calls under way are paid for, no further calls are made."""
     run_async(lambda: cancel_run(run))
-
-
-def _label(given: str | None, assignment: Assignment) -> str:
-    moment = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    label = f"{assignment.assignment_id or 'run'}-{moment}" if given is None else given
-    check_batch_id(label)
-    return label
-
-
-def _record(facts: RunFacts, out: Path) -> None:
-    folder = out / facts.options.batch_id
-    for path in write_run_files(facts, folder):
-        console.out(str(path), highlight=False)

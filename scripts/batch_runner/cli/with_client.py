@@ -6,6 +6,7 @@ from typing import Any
 import stamina
 import typer
 
+from batch_runner import run_log
 from batch_runner.running.exit_codes import errors, exit_code, reporting_errors
 from batch_runner.running.interrupting import run_until_interrupted
 from batch_runner.wire.client import PATIENCE_SECONDS
@@ -31,6 +32,7 @@ def _reporting_each_wait_once() -> stamina.instrumentation.RetryHook:
         reason = str(details.caused_by)
         if reason not in printed:
             printed.add(reason)
+            run_log.event("request.retried", reason=reason)
             errors.out(f"waiting up to {PATIENCE_SECONDS:.0f} s: {reason}", style="dim", highlight=False)
 
     return report

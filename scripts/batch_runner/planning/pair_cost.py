@@ -62,9 +62,11 @@ class PairCost:
     high: Decimal
 
 
-def pair_cost(model: Model, size: PromptSize) -> PairCost | None:
-    """None where the model's price is not known. Prompt caching and batch jobs make it cheaper than this."""
-    low, likely, high = (_amount(model, size, assumption) for assumption in (_LOW, _LIKELY, _HIGH))
+def pair_cost(model: Model, size: PromptSize, *, batch: bool = False) -> PairCost | None:
+    """None where the price, with ``batch`` that of the vendor's batch API, is not known. Prompt caching lowers it."""
+    low, likely, high = (
+        _amount(model, size, assumption, batch=batch) for assumption in (_LOW, _LIKELY, _HIGH)
+    )
     if low is None or likely is None or high is None:
         return None
     return PairCost(low=low, likely=likely, high=high)
@@ -82,11 +84,24 @@ def mean_cost(costs: Sequence[tuple[PairCost | None, float]]) -> PairCost | None
     return PairCost(low=low, likely=likely, high=high)
 
 
-def _amount(model: Model, size: PromptSize, assumption: _Assumption) -> Decimal | None:
+def pairs_per_minute(model: Model, size: PromptSize) -> float:
+    """How many comparisons the model's limits on requests and tokens let through, at the likely length."""
+    usage, limits = _usage(model, size, _LIKELY), model.limits
+    return min(
+        limits.requests_per_minute,
+        limits.input_tokens_per_minute / max(1, usage.input),
+        limits.output_tokens_per_minute / max(1, usage.output),
+    )
+
+
+def _amount(model: Model, size: PromptSize, assumption: _Assumption, *, batch: bool) -> Decimal | None:
+    return price(model, _usage(model, size, assumption), batch=batch).amount
+
+
+def _usage(model: Model, size: PromptSize, assumption: _Assumption) -> TokenCounts:
     characters = FRAME_CHARACTERS + size.common + 2 * size.essay
     written = assumption.answer_tokens + (assumption.reasoning_tokens if _reasons(model) else 0)
-    usage = TokenCounts(input=round(characters / assumption.characters_per_token), output=written)
-    return price(model, usage).amount
+    return TokenCounts(input=round(characters / assumption.characters_per_token), output=written)
 
 
 def _reasons(model: Model) -> bool:

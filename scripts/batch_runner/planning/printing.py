@@ -4,15 +4,14 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from event_contracts import PanelJudge
-from model_manifest import get_model
 from rich.console import Console
 
 from batch_runner.assignment.contents import Assignment
+from batch_runner.assignment.loading import Examined
 from batch_runner.planning.judges import resolve_judge
-from batch_runner.planning.pair_cost import PairCost, PromptSize, mean_cost, pair_cost
-from batch_runner.reading.anonymity import names_in_texts
+from batch_runner.reading.anonymity import NameInText, names_in_texts
+from batch_runner.reading.pictures import counted
 
-SEEDS: Final = 5
 NAMES_SHOWN: Final = 40
 
 
@@ -45,37 +44,15 @@ def print_names(assignment: Assignment, *, roster: Sequence[str] = (), console: 
         console.out(line, highlight=False)
 
 
-def print_forecast(
-    assignment: Assignment,
-    *,
-    provider: str | None,
-    model: str | None,
-    panel: Sequence[PanelJudge] = (),
-    target_reliability: float,
-    sd: float | None,
-    console: Console,
-) -> None:
-    """Print how many comparisons the target takes and what they cost, for a sharp and for a human-like judge."""
-    # Imported here: numpy and scipy take a second, and the commands that talk to a service do not need them.
-    from cj_measurement import Design, SimulatedJudge
-
-    from batch_runner.analysing.analysis import measuring
-    from batch_runner.planning.forecast import HUMAN_LIKE, SHARP, effort, effort_line
-
-    size = PromptSize.of(assignment)
-    price = _panel_price(size, panel) if panel else _price(size, provider, model)
-    judges = {"a sharp judge": SHARP, "a human-like judge": HUMAN_LIKE} if sd is None else {"this judge": sd}
-    console.out(f"until reliability {target_reliability:g} is reached:", highlight=False)
-    for name, sharpness in judges.items():
-        with measuring(), console.status("simulating …"):
-            needed = effort(
-                Design(essays=len(assignment.texts)),
-                SimulatedJudge(sd=sharpness),
-                target_reliability=target_reliability,
-                price=price,
-                seeds=SEEDS,
-            )
-        console.out(f"  {name} (SD {sharpness:g}): {effort_line(needed)}", highlight=False)
+def print_problems(examined: Examined, *, errors: Console) -> None:
+    """Every problem of a folder, one on a line, after what can be read of it."""
+    for problem in examined.problems:
+        errors.out(problem.code, style="red", end=" ")
+        errors.out(problem.message, highlight=False)
+    counts = (
+        f"{counted(len(examined.problems), 'problem')}; {counted(len(examined.readable), 'text')} can be read"
+    )
+    errors.out(counts, highlight=False)
 
 
 def _contents(assignment: Assignment) -> Iterator[str]:
@@ -90,13 +67,18 @@ def _contents(assignment: Assignment) -> Iterator[str]:
     yield f"all pairs would be {texts * (texts - 1) // 2} comparisons"
 
 
-def _names(assignment: Assignment, roster: Sequence[str]) -> Iterator[str]:
-    found = names_in_texts(
+def names_of(assignment: Assignment, roster: Sequence[str]) -> tuple[NameInText, ...]:
+    """The names that appear in the essays of an assignment."""
+    return names_in_texts(
         {essay.essay_id: essay.text for essay in assignment.essays},
         file_names={essay.essay_id: essay.student for essay in assignment.essays},
         authors={essay.essay_id: essay.authors for essay in assignment.essays},
         roster=roster,
     )
+
+
+def _names(assignment: Assignment, roster: Sequence[str]) -> Iterator[str]:
+    found = names_of(assignment, roster)
     if found:
         yield f"names that appear in the essays and would be sent to the judge: {len(found)}"
     for name in found[:NAMES_SHOWN]:
@@ -117,14 +99,3 @@ def _panel(panel: Sequence[PanelJudge]) -> Iterator[str]:
     for judge in panel:
         yield f"judge: {judge.provider}/{judge.model}, {judge.share:.0%} of the comparisons"
         yield from resolve_judge(judge.provider, judge.model).warnings
-
-
-def _price(size: PromptSize, provider: str | None, model: str | None) -> PairCost | None:
-    if provider is None and model is None:
-        return None
-    resolved = resolve_judge(provider, model)
-    return pair_cost(get_model(resolved.provider, resolved.model), size)
-
-
-def _panel_price(size: PromptSize, panel: Sequence[PanelJudge]) -> PairCost | None:
-    return mean_cost([(pair_cost(get_model(each.provider, each.model), size), each.share) for each in panel])

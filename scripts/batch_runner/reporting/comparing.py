@@ -8,12 +8,24 @@ import numpy as np
 from cj_measurement.correlations import spearman
 from event_contracts import GRADE_SCALES, InvalidRequest
 
-from batch_runner.reporting.page.run_data import RunData, Score
+from batch_runner.artefact.assessment_run import AssessmentRun
+from batch_runner.artefact.outcome import Score
 
 FEWEST: Final = 4
 Z_95: Final = 1.959963984540054
 SPEARMAN_VARIANCE: Final = 1.06
 """Of Fisher's z of a rank correlation, by n − 3 (Fieller, Hartley & Pearson 1957)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An essay whose grade differs, with its rank in either run."""
+
+    essay_id: str
+    first_grade: str
+    second_grade: str
+    first_rank: int
+    second_rank: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +42,7 @@ class Comparison:
     agreement: float | None
     kappa: float | None
     costs: tuple[float, float]
-    changes: tuple[tuple[str, str, str, str, str], ...]
+    changes: tuple[Change, ...]
 
     def lines(self) -> list[str]:
         """In words, one fact a line."""
@@ -49,7 +61,7 @@ class Comparison:
         return lines
 
 
-def compare_runs(first: RunData, second: RunData) -> Comparison:
+def compare_runs(first: AssessmentRun, second: AssessmentRun) -> Comparison:
     """Compare on the essays that both ranked, anchors aside; raises ``InvalidRequest`` for fewer than four."""
     one, two = _students(first), _students(second)
     common = [name for name in one if name in two]
@@ -72,14 +84,12 @@ def compare_runs(first: RunData, second: RunData) -> Comparison:
         graded=len(pairs),
         agreement=sum(a == b for _, a, b in pairs) / len(pairs) if pairs else None,
         kappa=_kappa(first, pairs),
-        costs=(first.costs.total_usd, second.costs.total_usd),
-        changes=tuple(
-            (name, a, b, str(one[name].rank), str(two[name].rank)) for name, a, b in pairs if a != b
-        ),
+        costs=(float(first.costs.total_usd), float(second.costs.total_usd)),
+        changes=tuple(Change(name, a, b, one[name].rank, two[name].rank) for name, a, b in pairs if a != b),
     )
 
 
-def _students(run: RunData) -> dict[str, Score]:
+def _students(run: AssessmentRun) -> dict[str, Score]:
     ranked = sorted(run.bt_summary, key=lambda score: score.rank)
     return {score.essay_id: score for score in ranked if not score.is_anchor}
 
@@ -95,7 +105,7 @@ def _interval(correlation: float, essays: int) -> tuple[float, float]:
     return math.tanh(z - half), math.tanh(z + half)
 
 
-def _grades(first: RunData, second: RunData, common: list[str]) -> list[tuple[str, str, str]]:
+def _grades(first: AssessmentRun, second: AssessmentRun, common: list[str]) -> list[tuple[str, str, str]]:
     if first.metadata.grade_scale != second.metadata.grade_scale:
         return []
     one = {each.essay_id: each.grade for each in first.grade_projections}
@@ -103,7 +113,7 @@ def _grades(first: RunData, second: RunData, common: list[str]) -> list[tuple[st
     return [(name, a, b) for name in common if (a := one.get(name)) and (b := two.get(name))]
 
 
-def _kappa(run: RunData, pairs: list[tuple[str, str, str]]) -> float | None:
+def _kappa(run: AssessmentRun, pairs: list[tuple[str, str, str]]) -> float | None:
     """Quadratic weighted (Cohen 1968): 1 − observed over expected squared distance; None where grades never vary."""
     scale = GRADE_SCALES.get(run.metadata.grade_scale or "")
     if scale is None or not pairs:

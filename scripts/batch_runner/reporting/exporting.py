@@ -7,8 +7,8 @@ from typing import Final
 from arro3.core import Array, DataType, Table
 from arro3.io import write_parquet
 
+from batch_runner.artefact.assessment_run import AssessmentRun
 from batch_runner.artefact.spreadsheets import write_table
-from batch_runner.reporting.page.run_data import RunData
 
 TEXT, WHOLE, REAL, TRUTH = DataType.utf8(), DataType.int64(), DataType.float64(), DataType.bool()
 ESSAY_COLUMNS: Final = {
@@ -41,7 +41,7 @@ COMPARISON_COLUMNS: Final = {
 }
 
 
-def export_run(run: RunData, folder: Path) -> tuple[Path, ...]:
+def export_run(run: AssessmentRun, folder: Path) -> tuple[Path, ...]:
     """Write essays and comparisons, each as CSV and as Parquet with the same columns; returns the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
@@ -63,7 +63,7 @@ def _write_parquet(path: Path, columns: dict[str, DataType], rows: Sequence[Sequ
     return path
 
 
-def _essays(run: RunData) -> list[tuple[object, ...]]:
+def _essays(run: AssessmentRun) -> list[tuple[object, ...]]:
     graded = {each.essay_id: each for each in run.grade_projections}
     rows: list[tuple[object, ...]] = []
     for score in sorted(run.bt_summary, key=lambda each: (each.rank, each.essay_id)):
@@ -88,11 +88,9 @@ def _essays(run: RunData) -> list[tuple[object, ...]]:
     return rows
 
 
-def _comparisons(run: RunData) -> list[tuple[object, ...]]:
+def _comparisons(run: AssessmentRun) -> list[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for each in run.llm_comparisons:
-        won = each.winner_id is not None
-        loser = each.essay_b_id if each.winner_id == each.essay_a_id else each.essay_a_id
         rows.append(
             (
                 each.sequence,
@@ -101,10 +99,10 @@ def _comparisons(run: RunData) -> list[tuple[object, ...]]:
                 each.status,
                 each.judge,
                 each.winner_id,
-                loser if won else None,
+                each.loser_id,
                 each.confidence,
                 each.justification,
-                each.cost_usd,
+                float(each.cost_usd),
                 each.prompt_hash,
                 each.error_code,
                 each.completed_at.isoformat() if each.completed_at else None,

@@ -7,8 +7,9 @@ from typing import Final
 
 from event_contracts import COMPARISON_COLUMNS, ProcessingError, comparison_row, csv_text
 
+from batch_runner import run_log
 from batch_runner.artefact.assessment_run import AssessmentRun
-from batch_runner.artefact.run_files import entries_of, write_manifest, write_whole
+from batch_runner.artefact.run_files import entries_of, read_manifest, write_manifest, write_whole
 from batch_runner.artefact.verifying import schema_errors
 from batch_runner.running.assembling import RunFacts, assembled
 
@@ -53,17 +54,21 @@ def write_run_files(facts: RunFacts, folder: Path) -> tuple[Path, ...]:
     if run.bt_summary:
         written.append(write_whole(folder / REPORT, _page(run).encode()))
     written.append(write_manifest(folder))
+    run_log.about_run(runner_mode=facts.mode, batch_uuid=facts.options.batch_id, batch_id=facts.options.label)
+    run_log.event(
+        "runner_validation_state",
+        manifest_entries=[entry.model_dump() for entry in read_manifest(folder)],
+        artefact_checksum=run.validation.artefact_checksum,
+        runner_status=run.validation.runner_status.model_dump(),
+    )
     return tuple(written)
 
 
 def _page(run: AssessmentRun) -> str:
     from batch_runner.reporting.page.page import render  # templates and numpy: only where a page is written
-    from batch_runner.reporting.page.run_data import RunData
     from batch_runner.reporting.page.wording import Language
 
-    return render(
-        RunData.model_validate(run.model_dump(mode="json")), Language.spoken_in(run.metadata.language)
-    )
+    return render(run, Language.spoken_in(run.metadata.language))
 
 
 def _check(run: AssessmentRun) -> None:

@@ -38,12 +38,17 @@ async def upload(
     if assignment.student_prompt is not None:
         texts.append(assignment.student_prompt)
     ids = await _store_all(client, texts, dict(stored or {}))
-    for registration in _anchors(assignment):
-        await client.register_anchor(registration)
+    await register_anchors(client, assignment)
     return RequestTexts(
         essay_storage_ids=tuple(ids[: len(assignment.essays)]),
         prompt_storage_id=None if assignment.student_prompt is None else ids[-1],
     )
+
+
+async def register_anchors(client: AssessmentClient, assignment: Assignment) -> None:
+    """Register or replace every anchor of an assignment."""
+    for registration in _anchors(assignment):
+        await client.register_anchor(registration)
 
 
 def stored_texts(assignment: Assignment, texts: RequestTexts) -> dict[str, str]:

@@ -1,9 +1,11 @@
-"""How far a run is: live on a terminal, a plain line every few seconds elsewhere."""
+"""How far a run is: live on a terminal, a JSON object on a line for each change elsewhere."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from event_contracts import AssessmentState, BatchStatusView
+from pydantic import JsonValue
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
@@ -18,12 +20,10 @@ STATE_NAMES: Final = {
 
 
 class LiveProgress:
-    """Two lines that follow a batch; where there is no terminal, a plain line every few seconds.
+    """Two lines that follow a batch; where there is no terminal, one JSON object on a line for each change.
 
-    What keeps the batch waiting is a line of its own, printed once each time it changes.
+    What keeps the batch waiting is a line of its own on a terminal, printed once each time it changes.
     """
-
-    PLAIN_EVERY = timedelta(seconds=5)
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -36,8 +36,8 @@ class LiveProgress:
             transient=True,
         )
         self._task: TaskID | None = None
-        self._printed = datetime.min.replace(tzinfo=UTC)
-        self._problem: str | None = None
+        self._shown: dict[str, JsonValue] | None = None
+        self._reason: str | None = None
 
     def __enter__(self) -> "LiveProgress":
         if self._console.is_terminal:
@@ -49,31 +49,51 @@ class LiveProgress:
         if self._console.is_terminal:
             self._progress.stop()
 
-    def show(self, status: BatchStatusView) -> None:
-        """Show the newest status."""
-        self._show_problem(None if status.problem is None else status.problem.message)
-        if self._task is not None:
-            self._progress.update(
-                self._task,
-                description=STATE_NAMES[status.state] if status.problem is None else "waiting",
-                completed=status.progress.comparisons_judged,
-                total=status.progress.max_comparisons,
-                facts="\n".join(progress_lines(status)),
-            )
-        elif datetime.now(UTC) - self._printed >= self.PLAIN_EVERY:
-            self._printed = datetime.now(UTC)
-            self._console.out(
-                f"{STATE_NAMES[status.state]}: {' · '.join(progress_lines(status))}", highlight=False
-            )
-
-    def _show_problem(self, problem: str | None) -> None:
-        if problem == self._problem:
+    def show(self, status: BatchStatusView, *, waiting: str | None = None) -> None:
+        """Show the newest status, and why nothing moves."""
+        if self._task is None:
+            self._print_change(progress_facts(status, waiting=waiting))
             return
-        self._problem = problem
-        if problem is None:
+        self._say(waiting)
+        self._progress.update(
+            self._task,
+            description=STATE_NAMES[status.state] if waiting is None else "waiting",
+            completed=status.progress.comparisons_judged,
+            total=status.progress.max_comparisons,
+            facts="\n".join(progress_lines(status)),
+        )
+
+    def _print_change(self, facts: dict[str, JsonValue]) -> None:
+        if facts != self._shown:
+            self._shown = facts
+            now = datetime.now(UTC).isoformat(timespec="milliseconds")
+            self._console.out(json.dumps({"event": "batch.progress", "at": now, **facts}), highlight=False)
+
+    def _say(self, reason: str | None) -> None:
+        if reason == self._reason:
+            return
+        self._reason = reason
+        if reason is None:
             self._console.out("going on", style="dim", highlight=False)
         else:
-            self._console.out(f"waiting: {problem}", style="yellow", highlight=False)
+            self._console.out(f"waiting: {reason}", style="yellow", highlight=False)
+
+
+def progress_facts(status: BatchStatusView, *, waiting: str | None) -> dict[str, JsonValue]:
+    """How far a batch is, as a program reads it; ``waiting`` says why nothing moves."""
+    left = time_left(status)
+    return {
+        "batch_uuid": status.batch_id,
+        "state": status.state.value,
+        "comparisons_judged": status.progress.comparisons_judged,
+        "comparisons_failed": status.progress.comparisons_failed,
+        "max_comparisons": status.progress.max_comparisons,
+        "reliability": status.reliability.eb,
+        "target": status.reliability.target,
+        "cost_usd": float(status.cost.cost_usd),
+        "seconds_left": None if left is None else round(left.total_seconds()),
+        "waiting": waiting,
+    }
 
 
 def progress_lines(status: BatchStatusView) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Self
 from uuid import UUID, uuid4
 
 from event_contracts import (
@@ -23,7 +24,7 @@ from event_contracts import (
     SystemProcessingMetadata,
 )
 from model_manifest import validate_llm_overrides
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from batch_runner.assignment.contents import Assignment
 from batch_runner.planning.judges import SIMULATED_JUDGE
@@ -58,6 +59,16 @@ class RunOptions:
     def batch_id(self) -> str:
         """The batch's id on the wire."""
         return str(self.batch_uuid)
+
+    def as_json(self) -> JsonObject:
+        """The options as they are kept in a run's folder."""
+        kept: JsonObject = TypeAdapter(RunOptions).dump_python(self, mode="json")
+        return kept
+
+    @classmethod
+    def of_json(cls, kept: JsonObject) -> Self:
+        """The options that were kept; raises ``ValidationError``."""
+        return TypeAdapter(cls).validate_python(kept)
 
     def overrides(self, assignment: Assignment) -> LLMConfigOverrides:
         """What the judge is told beyond the service's defaults; raises ``InvalidRequest``."""

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from event_contracts import InvalidRequest, JsonObject, NotFound, WireModel
 from pydantic import ValidationError
 
+from batch_runner import run_log
 from batch_runner.artefact.forgetting import SETTINGS
 from batch_runner.artefact.run_files import write_whole
 from batch_runner.running.request import RequestEnvelope
@@ -43,7 +44,8 @@ class RunFolder:
     path: Path
 
     def log(self, event: str, **facts: object) -> None:
-        """Append one line to the run's log; it is on disk when this returns."""
+        """Append one line to the run's log, and log it; it is on disk when this returns."""
+        run_log.event(event, **facts)
         line = json.dumps(
             {"at": datetime.now(UTC).isoformat(), "event": event, **facts}, ensure_ascii=False, default=str
         )

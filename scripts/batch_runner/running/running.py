@@ -1,13 +1,15 @@
 """A batch from its first upload to its end, or to where it can be taken up again."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from time import monotonic
+from typing import Final, Protocol
 
 from event_contracts import FINAL_STATES, BatchStatusView
 from rich.console import Console
 
+from batch_runner import run_log
 from batch_runner.artefact.outcome import Reading
 from batch_runner.artefact.record import RunMode
 from batch_runner.assignment.contents import Assignment
@@ -25,6 +27,9 @@ from batch_runner.running.progress import LiveProgress
 from batch_runner.running.request import RequestEnvelope, RunOptions, assessment_request
 from batch_runner.running.run_folder import RunFolder
 from batch_runner.wire.client import AssessmentClient
+
+STILL_SECONDS: Final = 3.0
+"""So long nothing may move before it is asked why."""
 
 STARTED, PROGRESS, UPLOADED, ENDED = "batch.started", "batch.progress", "texts.uploaded", "batch.ended"
 INTERRUPTED, TIMED_OUT = "run.interrupted", "run.timed_out"
@@ -88,6 +93,8 @@ class Running:
     console: Console
     waiting: Waiting = Waiting()
     stored: Mapping[str, str] | None = None
+    why_not_called: Callable[[], Awaitable[str | None]] | None = None
+    """Asks why judges are not called, where somebody can tell."""
     is_judged_meanwhile: bool = True
     """Whether the service goes on when nobody follows the batch."""
 
@@ -96,8 +103,10 @@ class Running:
 
         An interrupt leaves the batch as it is: the run's folder says how to take it up.
         """
+        run_log.about_run(runner_mode=RunMode.EXECUTE, batch_uuid=options.batch_id, batch_id=options.label)
         try:
             request = await self._requested(assignment, options)
+            run_log.about_run(correlation_id=request.correlation_id)
             await self.transport.start(request)
             self.folder.log(STARTED, batch_uuid=options.batch_id, event_id=str(request.event_id))
             if not self.waiting.for_completion:
@@ -157,19 +166,26 @@ class Running:
         try:
             async with asyncio.timeout(self.waiting.timeout_seconds):
                 with LiveProgress(self.console) as live:
+                    moved_at, waiting = monotonic(), None
                     async for status in follow(self.client, options.batch_id):
-                        live.show(status)
                         reading = reading_of(status)
                         seen = (status.state, *reading.model_dump(exclude={"at"}).values(), status.problem)
                         if seen != previous:
-                            previous = seen
+                            previous, moved_at, waiting = seen, monotonic(), None
                             self._log(status, reading)
+                        elif monotonic() - moved_at > STILL_SECONDS:
+                            waiting = await self._why_still()
+                        problem = None if status.problem is None else status.problem.message
+                        live.show(status, waiting=problem or waiting)
         except TimeoutError:
             self.folder.log(TIMED_OUT, seconds=self.waiting.timeout_seconds)
             return status or await self.client.status(options.batch_id), True
         assert status is not None, "a batch that ends was seen"
         self.folder.log(ENDED, state=status.state, stop_reason=status.stop_reason)
         return status, False
+
+    async def _why_still(self) -> str | None:
+        return None if self.why_not_called is None else await self.why_not_called()
 
     def _log(self, status: BatchStatusView, reading: Reading) -> None:
         self.folder.log(

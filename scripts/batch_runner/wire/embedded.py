@@ -1,11 +1,13 @@
 """The suite as a process of its own, for runs that need no service to be there: ``--transport embedded``."""
 
 import asyncio
+import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,9 +19,21 @@ STOP_SECONDS: Final = 60.0
 _HOST: Final = "127.0.0.1"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addresses:
+    """Base URLs of CJ Assessment and, where it is known, of the LLM Provider."""
+
+    assessment: str
+    provider: str | None
+
+
 @asynccontextmanager
-async def embedded_suite(data: Path) -> AsyncIterator[str]:
-    """Run ``cj-suite up`` with its data in ``data``; yields the base URL of CJ Assessment.
+async def embedded_suite(
+    data: Path, *, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Addresses]:
+    """Run ``cj-suite up`` with its data in ``data``; yields where its services are.
+
+    ``environment`` is added to this process's.
 
     The same folder takes up the batches that it held before. Raises ``ConfigurationError`` with what it said where it
     does not start.
@@ -32,12 +46,12 @@ async def embedded_suite(data: Path) -> AsyncIterator[str]:
             sys.executable, "-m", "suite.main", "up", "--data", str(data),
             "--cj-port", str(cj), "--llm-port", str(llm), "--conductor-port", str(conductor),
             stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
-            start_new_session=True,
+            start_new_session=True, env={**os.environ, **(environment or {})},
         )  # fmt: skip
     try:
         url = f"http://{_HOST}:{cj}"
         await _until_ready(process, url, output)
-        yield url
+        yield Addresses(assessment=url, provider=f"http://{_HOST}:{llm}")
     finally:
         await _stop(process)
 

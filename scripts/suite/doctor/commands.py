@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from batch_runner.preflight.finding import Finding, Verdict
 from rich.console import Console
 
-from suite.doctor.finding import Finding, Verdict
 from suite.stack.options import DEFAULT_DATA
 
 EXIT_FAILED: Final = 1

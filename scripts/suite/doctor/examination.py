@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 import httpx2
+from batch_runner.preflight.finding import Finding, clock, failed, not_checked, passed
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from suite.doctor import servers
-from suite.doctor.finding import Finding, failed, not_checked, passed
 from suite.doctor.vendors import TIMEOUT_SECONDS, VendorCheck
 from suite.embedded.loopback import HOST
 from suite.installed import SERVICES, InstalledService
@@ -40,7 +40,7 @@ def examine(
         yield not_checked("clock beside a vendor's", "no vendor was asked: no key is set")
     else:
         theirs, ours = vendors.vendor_time
-        yield servers.clock("clock beside a vendor's", theirs, ours=ours)
+        yield clock("clock beside a vendor's", theirs, ours=ours)
     yield from asyncio.run(_of_servers(environment, compose=compose))
 
 

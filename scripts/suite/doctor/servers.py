@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -11,17 +10,15 @@ import httpx2
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from alembic.script import ScriptDirectory
+from batch_runner.preflight.finding import Finding, clock, failed, not_checked, passed
 from service_kit.telemetry.error_text import error_text
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from suite.deployment.preparing import topic_names
-from suite.doctor.finding import Finding, failed, not_checked, passed
 from suite.installed import InstalledService
 
 TIMEOUT_SECONDS: Final = 10.0
-MAX_CLOCK_SECONDS: Final = 60.0
-"""Signed callbacks are accepted for five minutes: a clock that is off by a minute leaves room for the way."""
 MIN_POSTGRES: Final = 14
 
 
@@ -65,14 +62,6 @@ async def _looked_into(connection: asyncpg.Connection, what: str, migrations: Pa
         said = f"its schema is {revision}, {newest} is needed: run cj-suite deployment migrate"
         return [found, failed(what, said)]
     return [found, passed(what, f"PostgreSQL {version.major}.{version.minor}, schema {revision}")]
-
-
-def clock(what: str, theirs: datetime, *, ours: datetime | None = None) -> Finding:
-    """Whether another machine's clock agrees with this one's."""
-    seconds = abs((theirs - (ours or datetime.now(UTC))).total_seconds())
-    if seconds > MAX_CLOCK_SECONDS:
-        return failed(what, f"differs by {seconds:.0f} s: set both machines' clocks, for example with NTP")
-    return passed(what, f"agrees to {seconds:.0f} s")
 
 
 async def broker(bootstrap: str | None, *, prefix: str) -> Finding:

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Final
 
 import httpx2
+from batch_runner.preflight.finding import Finding, failed, not_checked, passed
 from event_contracts import ConfigurationError
 from llm_provider.adapters.vendor_api.registration import VendorRegistration, VendorSettings, secret
 from llm_provider.adapters.vendors import registrations
 from model_manifest import default_model
 from model_manifest.vendor_lists import VENDORS, ListNotRead
 from pydantic import ValidationError
-
-from suite.doctor.finding import Finding, failed, not_checked, passed
 
 TIMEOUT_SECONDS: Final = 10.0
 LIST_NEEDS_NO_KEY: Final = {"openrouter": "/key"}

@@ -55,9 +55,20 @@ class _Linear:
                 return "; ".join(self.of(row) for row in element.findall("m:e"))
             case "w:del" | "w:moveFrom":
                 return ""
+            case "mc:AlternateContent":
+                return self.alternatives(element)
         if element.tag.endswith(_PROPERTIES):
             return ""
         return "".join(self.of(child) for child in element)
+
+    def alternatives(self, element: Element) -> str:
+        """The first version that holds text. Others with the same count as read; what differs is found by the audit."""
+        versions = [each for each in element if each.tag in ("mc:Choice", "mc:Fallback")]
+        chosen = next((each for each in versions if "".join(each.itertext()).strip()), None)
+        if chosen is None:
+            return ""
+        same = [each for each in versions if "".join(each.itertext()) == "".join(chosen.itertext())]
+        return next(text for text in [self.of(each) for each in same])
 
     def part(self, element: Element, tag: str) -> str:
         return self.of(element.find(tag))

@@ -2,16 +2,23 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Final
 
 from markupsafe import Markup, escape
 
+from batch_runner.artefact.outcome import Score
 from batch_runner.reporting.page.measures import AnchorPlace, Measures, Point
-from batch_runner.reporting.page.run_data import Score
 from batch_runner.reporting.page.wording import Wording
 
 WIDTH, HEIGHT = 360, 230
 LEFT, RIGHT, TOP, BOTTOM = 44, 14, 12, 40
+CLOCK_STEPS: Final = (
+    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800,
+)  # fmt: skip
+"""Seconds between moments that a clock shows whole."""
+SECONDS_IN_DAY: Final = 86_400
 
 
 class Axis:
@@ -110,14 +117,38 @@ def _target(say: Wording, target: float) -> str:
     return str(escape(f"{say('target')} {say.number(target, 2)}"))
 
 
-def cost(course: Sequence[Point], say: Wording, alt: str) -> Markup:
-    """Dollars by comparisons."""
-    x = Axis(0, course[-1].comparisons, LEFT, WIDTH - RIGHT)
+def cost(course: Sequence[Point], began: datetime, say: Wording, alt: str) -> Markup:
+    """Dollars by the time on the clock, in UTC."""
+    timed = [(each.at, each.cost_usd) for each in course if each.at is not None]
+    x = Axis(began.timestamp(), timed[-1][0].timestamp(), LEFT, WIDTH - RIGHT)
     y = Axis(0, course[-1].cost_usd or 1, HEIGHT - BOTTOM, TOP)
     decimals = max(0, min(6, 1 - math.floor(math.log10(y.high / 5))))
-    body = [*_grid(x, y, say, "axis_comparisons", y_decimals=decimals)]
-    body += _line([(LEFT, y(0)), *((x(each.comparisons), y(each.cost_usd)) for each in course)])
+    body = []
+    for tick in y.ticks():
+        body.append(f'<path class="grid" d="M{LEFT} {y(tick)}H{WIDTH - RIGHT}"/>')
+        body.append(_tick(LEFT - 6, y(tick) + 4, say.number(tick, decimals), "end"))
+    for tick in clock_ticks(x.low, x.high):
+        body.append(_tick(x(tick), HEIGHT - BOTTOM + 16, clock_time(tick, x.high - x.low), "middle"))
+    body.append(
+        f'<text class="label" x="{(LEFT + WIDTH) / 2}" y="{HEIGHT - 6}">{escape(say("axis_clock"))}</text>'
+    )
+    body += _line([(LEFT, y(0)), *((x(at.timestamp()), y(spent)) for at, spent in timed)])
     return _svg(body, alt)
+
+
+def clock_ticks(low: float, high: float) -> list[float]:
+    """At most six moments (seconds since 1970) between two others, whole on the clock."""
+    step = next((each for each in CLOCK_STEPS if (high - low) / each <= 4), (high - low) / 4)
+    first = math.ceil(low / step)
+    return [number * step for number in range(first, math.floor(high / step) + 1)]
+
+
+def clock_time(moment: float, span: float) -> str:
+    """Hours and minutes in UTC, with the seconds where the axis spans few minutes, with the day where it spans many."""
+    at = datetime.fromtimestamp(moment, UTC)
+    if span > SECONDS_IN_DAY:
+        return f"{at:%m-%d %H:%M}"
+    return f"{at:%H:%M:%S}" if span < 4 * 60 else f"{at:%H:%M}"
 
 
 def misfit(scores: Sequence[Score], flagged: frozenset[str], say: Wording, alt: str) -> Markup:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from typing import Final
 
@@ -9,7 +10,10 @@ import cj_measurement as measurement
 import numpy as np
 from event_contracts import GRADE_SCALES, GradeScale
 
-from batch_runner.reporting.page.run_data import Comparison, RunData, Score
+from batch_runner.artefact.assessment_run import AssessmentRun
+from batch_runner.artefact.judged import ComparisonStatus, RecordedComparison
+from batch_runner.artefact.outcome import Score
+from batch_runner.artefact.scoring import arrays_of
 
 POINTS: Final = 12
 FEWER_POINTS: Final = 4
@@ -23,11 +27,12 @@ _ERRORS: Final = (ValueError, ArithmeticError)
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """How the run stood after so many comparisons; cost in US dollars so far."""
+    """How the run stood after so many comparisons, and when; cost in US dollars so far."""
 
     comparisons: int
     eb: float | None
     cost_usd: float
+    at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +58,12 @@ class AnchorPlace:
 
 @dataclass(frozen=True, kw_only=True)
 class Measures:
-    """``chance`` is by sequence the probability of what happened; ``intervals`` by essay id hold 90 %."""
+    """``chance`` is by sequence the probability of what happened, ``intervals`` by essay id hold 90 %.
 
-    judged: tuple[Comparison, ...]
+    ``began`` is when the first request was made.
+    """
+
+    judged: tuple[RecordedComparison, ...]
     intervals: dict[str, tuple[float, float]]
     wins: dict[str, int]
     close: tuple[tuple[str, ...], ...]
@@ -68,27 +76,26 @@ class Measures:
     tau: float | None
     inversions: tuple[tuple[Score, Score], ...]
     course: tuple[Point, ...]
+    began: datetime | None
     spread: float | None
 
 
-def measure(run: RunData) -> Measures:
+def measure(run: AssessmentRun) -> Measures:
     """Compute all of it; parts that the comparisons do not allow are empty."""
     return _Measuring(run).measures()
 
 
 class _Measuring:
-    def __init__(self, run: RunData) -> None:
+    def __init__(self, run: AssessmentRun) -> None:
         self.run = run
         self.scores = sorted(run.bt_summary, key=lambda score: (score.rank, score.essay_id))
         self.place = {score.essay_id: number for number, score in enumerate(self.scores)}
         self.judged = tuple(
             each
             for each in run.llm_comparisons
-            if each.status == "succeeded"
-            and each.winner_id in (each.essay_a_id, each.essay_b_id)
+            if each.status is ComparisonStatus.SUCCEEDED
             and each.essay_a_id in self.place
             and each.essay_b_id in self.place
-            and each.essay_a_id != each.essay_b_id
         )
         self.judges = sorted({each.judge for each in self.judged})
         self.fit = self._fit(self.judged)
@@ -114,21 +121,16 @@ class _Measuring:
             tau=None if self.projection is None else self.projection.kendall_tau,
             inversions=self._inversions(),
             course=tuple(self._course()),
+            began=min((each.started_at for each in self.judged if each.started_at is not None), default=None),
             spread=None if self.fit is None else float(self.fit.tau),
         )
 
-    def _comparisons(self, judged: Sequence[Comparison]) -> measurement.Comparisons:
+    def _comparisons(self, judged: Sequence[RecordedComparison]) -> measurement.Comparisons:
         number = {judge: place for place, judge in enumerate(self.judges)}
-        return measurement.Comparisons.of(
-            len(self.scores),
-            [self.place[each.essay_a_id] for each in judged],
-            [self.place[each.essay_b_id] for each in judged],
-            [each.winner_id == each.essay_a_id for each in judged],
-            [number[each.judge] for each in judged],
-        )
+        return arrays_of(self.place, judged, judges=[number[each.judge] for each in judged])
 
     def _fit(
-        self, judged: Sequence[Comparison], start: measurement.Fit | None = None
+        self, judged: Sequence[RecordedComparison], start: measurement.Fit | None = None
     ) -> measurement.Fit | None:
         if len(self.scores) < 2 or not judged:
             return None
@@ -221,20 +223,20 @@ class _Measuring:
             return self._fitted_course()
         chosen = np.unique(np.linspace(0, len(recorded) - 1, MAX_READINGS).round().astype(int)).tolist()
         return [
-            Point(each.comparisons_judged, each.eb, each.cost_usd)
+            Point(each.comparisons_judged, each.eb, float(each.cost_usd), each.at)
             for each in map(recorded.__getitem__, chosen)
         ]
 
     def _fitted_course(self) -> list[Point]:
         in_order = sorted(self.judged, key=lambda each: each.sequence)
         points = POINTS if len(self.scores) <= FEW_ESSAYS else FEWER_POINTS
-        spent = np.cumsum([each.cost_usd for each in in_order])
+        spent = np.cumsum([float(each.cost_usd) for each in in_order])
         ends = np.unique(np.linspace(0, len(in_order), points + 1).astype(int))
         course, start = [], None
         for _, end in pairwise(ends.tolist()):
             start = self._fit(in_order[:end], start) or start
             eb = None if start is None else max(0.0, float(start.eb_reliability))
-            course.append(Point(end, eb, float(spent[end - 1])))
+            course.append(Point(end, eb, float(spent[end - 1]), in_order[end - 1].completed_at))
         return course
 
 

@@ -2,8 +2,8 @@
 
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -11,10 +11,15 @@ from typing import Final
 from event_contracts import InvalidRequest
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from batch_runner.artefact.assessment_run import AssessmentRun
+from batch_runner.artefact.inputs import AnchorInput, Blob, StudentInput
+from batch_runner.artefact.judged import ComparisonStatus, RecordedComparison
+from batch_runner.artefact.outcome import UNMEASURED, Projection, Score
 from batch_runner.reporting.page import figures
 from batch_runner.reporting.page.measures import Measures, measure
-from batch_runner.reporting.page.run_data import Comparison, Grade, RunData, Score, Text
+from batch_runner.reporting.page.remarks import said, translated
 from batch_runner.reporting.page.wording import Language, Wording
 
 MAX_BYTES: Final = 8_000_000
@@ -49,6 +54,28 @@ class Row:
     """Where the row stands in a group too close to call: "", "first", "inner" or "last"."""
 
 
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Something to look at: in words, where it is explained, which essays, and the language that it is said in."""
+
+    text: str
+    place: str
+    about: list[Row] = field(default_factory=list)
+    language: Language | None = None
+
+
+class JudgeShare(BaseModel):
+    """A judge's share of the comparisons, as asked for and as judged, and the names by which it answered."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str = ""
+    share: float
+    comparisons: int
+    share_judged: float
+    answered_as: Mapping[str, int] = {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meeting:
     """A comparison as one of its essays saw it."""
@@ -59,7 +86,7 @@ class Meeting:
     chance: float
 
 
-def render(run: RunData, language: Language) -> str:
+def render(run: AssessmentRun, language: Language) -> str:
     """The page, UTF-8, of at most ``MAX_BYTES`` bytes; raises ``InvalidRequest`` for a run that does not fit."""
     page = _Page(run, language)
     for limit in ROWS_PER_ESSAY:
@@ -72,8 +99,9 @@ def render(run: RunData, language: Language) -> str:
 
 
 class _Page:
-    def __init__(self, run: RunData, language: Language) -> None:
+    def __init__(self, run: AssessmentRun, language: Language) -> None:
         self.run, self.say = run, Wording(language)
+        self.measured = run.reliability or UNMEASURED
         self.measures = measure(run)
         self.rows = _rows(run, self.measures)
         self.by_id = {row.score.essay_id: row for row in self.rows}
@@ -92,6 +120,9 @@ class _Page:
         return environment.get_template("page.html.j2").render(
             say=self.say,
             run=self.run,
+            measured=self.measured,
+            judges=self._judges(),
+            unranked=[(name, *translated(why, self.say)) for name, why in self.run.unranked.items()],
             m=self.measures,
             rows=self.rows,
             by_id=self.by_id,
@@ -105,7 +136,9 @@ class _Page:
             reliability=self._reliability(),
             methods=self._methods(),
             failures=Counter(
-                each.error_code or "–" for each in self.run.llm_comparisons if each.status == "failed"
+                each.error_code or "–"
+                for each in self.run.llm_comparisons
+                if each.status is ComparisonStatus.FAILED
             ).most_common(),
             per_essay=self.per_essay(),
             texts=self._texts(),
@@ -125,7 +158,7 @@ class _Page:
             met.sort(key=lambda meeting: meeting.chance)
         return found
 
-    def _meeting(self, each: Comparison, own: str, other: str) -> Meeting:
+    def _meeting(self, each: RecordedComparison, own: str, other: str) -> Meeting:
         reason = each.justification or ""
         return Meeting(
             other=self.by_id[other],
@@ -152,8 +185,9 @@ class _Page:
             judged = say.number(last.comparisons)
             rose = say("convergence_alt", r=say.number(last.eb, 2), n=judged)
             spent = say("cost_alt", c=say.dollars(last.cost_usd), n=judged)
-            drawn["convergence"] = figures.convergence(m.course, self.run.reliability.target, say, rose)
-            drawn["cost"] = figures.cost(m.course, say, spent)
+            drawn["convergence"] = figures.convergence(m.course, self.measured.target, say, rose)
+            if m.began is not None and last.at is not None:
+                drawn["cost"] = figures.cost(m.course, m.began, say, spent)
         if any(each.grade in m.grades for each in m.anchors):
             known = [each for each in m.anchors if each.grade in m.grades]
             drawn["anchors"] = figures.anchors(known, m, say, say("anchors_alt", n=len(known)))
@@ -162,8 +196,8 @@ class _Page:
             drawn["overview"] = figures.overview(scores, m, say, say("overview_alt", n=len(scores), **ends))
         return drawn
 
-    def _flags(self) -> list[tuple[str, str, list[Row]]]:
-        """What to look at: a text, where it is explained, and the essays."""
+    def _flags(self) -> list[Flag]:
+        """What to look at, the run's own remarks last."""
         run, m, say = self.run, self.measures, self.say
         misfits = [row for row in self.rows if row.is_misfit]
         graded = any(row.chances for row in self.rows)
@@ -174,32 +208,37 @@ class _Page:
         ]
         far = [each for each in m.anchors if each.displacement is not None and abs(each.displacement) > FAR]
         zero = [each for each in m.anchors if each.wins == 0]
-        failed = sum(each.status == "failed" for each in run.llm_comparisons)
-        eb, target = run.reliability.eb, run.reliability.target
-        found: list[tuple[str, str, list[Row]]] = []
+        failed = sum(each.status is ComparisonStatus.FAILED for each in run.llm_comparisons)
+        eb, target = self.measured.eb, self.measured.target
+        found: list[Flag] = []
         if run.validation.runner_status.partial_data:
-            found.append((say("flag_partial"), "record", []))
+            found.append(Flag(say("flag_partial"), "record"))
         if eb is not None and target is not None and eb < target:
-            found.append((say("flag_low"), "trust", []))
+            found.append(Flag(say("flag_low"), "trust"))
         if misfits:
-            found.append((say("flag_misfit", n=say.counted("essays", len(misfits))), "fit", misfits))
+            found.append(Flag(say("flag_misfit", n=say.counted("essays", len(misfits))), "fit", misfits))
         if unsure:
-            found.append((say("flag_unsure", n=say.counted("essays", len(unsure))), "ranking", unsure))
+            found.append(Flag(say("flag_unsure", n=say.counted("essays", len(unsure))), "ranking", unsure))
         if m.inversions:
-            found.append((say("flag_inversions", n=len(m.inversions)), "anchors", []))
+            found.append(Flag(say("flag_inversions", n=len(m.inversions)), "anchors"))
         for name, places in (("flag_displaced", far), ("flag_zero", zero)):
             if places:
                 about = [self.by_id[each.score.essay_id] for each in places]
-                found.append((say(name, n=len(places)), "anchors", about))
+                found.append(Flag(say(name, n=len(places)), "anchors", about))
         if failed:
-            found.append((say("flag_failed", n=say.number(failed)), "costs", []))
+            found.append(Flag(say("flag_failed", n=say.number(failed)), "costs"))
+        if run.unranked:
+            found.append(Flag(say("flag_unranked", n=say.counted("essays", len(run.unranked))), "unranked"))
         for remark in run.flags[:MAX_REMARKS]:
             essay = self.by_id.get(remark.essay_id or "")
-            found.append((remark.message, "record", [] if essay is None else [essay]))
+            text, language = said(remark, say)
+            found.append(Flag(text, "record", [] if essay is None else [essay], language))
+        if len(run.flags) > MAX_REMARKS:
+            found.append(Flag(say("more", n=len(run.flags) - MAX_REMARKS), "record"))
         return found
 
     def _reliability(self) -> str:
-        eb = self.run.reliability.eb
+        eb = self.measured.eb
         if eb is None:
             return self.say("rel_none")
         level = "good" if eb >= GOOD else "fair" if eb >= FAIR else "poor"
@@ -221,9 +260,9 @@ class _Page:
             comparisons=say.counted("comparisons", len(m.judged)),
             per=say.number(self.per_essay(), 1),
             spread=say.number(m.spread, 2),
-            r=say.number(run.reliability.eb, 2),
+            r=say.number(self.measured.eb, 2),
             grading=grading,
-            cost=say.dollars(run.costs.total_usd),
+            cost=say.dollars(float(run.costs.total_usd)),
             batch=run.metadata.batch_id,
             version=run.metadata.runner_version,
             sha=run.metadata.git_sha,
@@ -233,18 +272,25 @@ class _Page:
     def _texts(self) -> list[tuple[str, str, str]]:
         """What it is, its file and its checksum."""
         inputs, say = self.run.inputs, self.say
-        common: Sequence[tuple[str, Text | None]] = (
+        common = (
             (say("instructions"), inputs.instructions),
             (say("task"), inputs.prompt_reference),
             (say("rubric"), inputs.rubric),
         )
-        named = [(name, text) for name, text in common if text is not None]
-        named += [(text.anchor_id or "", text) for text in inputs.anchors]
-        named += [(text.essay_id or "", text) for text in inputs.students]
-        return [(name, text.file_name or text.source_path or "", text.checksum) for name, text in named]
+        named: list[tuple[str, Blob | AnchorInput | StudentInput]] = [
+            *((name, text) for name, text in common if text is not None),
+            *((text.anchor_id, text) for text in inputs.anchors),
+            *((text.essay_id, text) for text in inputs.students),
+        ]
+        return [(name, text.source_path, text.checksum) for name, text in named]
+
+    def _judges(self) -> list[JudgeShare]:
+        """Each judge's part of the comparisons, as the service reports it."""
+        shares = TypeAdapter(dict[str, JudgeShare]).validate_python(self.run.judging.judges)
+        return [share.model_copy(update={"name": name}) for name, share in shares.items()]
 
 
-def _rows(run: RunData, measures: Measures) -> list[Row]:
+def _rows(run: AssessmentRun, measures: Measures) -> list[Row]:
     projected = {each.essay_id: each for each in run.grade_projections}
     close = {
         essay_id: "first" if place == 0 else "last" if place == len(group) - 1 else "inner"
@@ -258,7 +304,7 @@ def _rows(run: RunData, measures: Measures) -> list[Row]:
     ]
 
 
-def _row(number: int, score: Score, projected: Grade | None, measures: Measures, close: str) -> Row:
+def _row(number: int, score: Score, projected: Projection | None, measures: Measures, close: str) -> Row:
     low, high = measures.intervals[score.essay_id]
     chances: tuple[float, ...] = ()
     if projected is not None and projected.probabilities:

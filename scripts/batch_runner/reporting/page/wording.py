@@ -58,6 +58,10 @@ class Wording:
         text = f"{value:{'+' if sign else ''},.{decimals}f}".replace("-", "−").replace(",", "\u202f")
         return text.replace(".", ",") if self._is_swedish else text
 
+    def shortest(self, value: float | None) -> str:
+        """A whole number as it is, any other with two decimals."""
+        return self.number(value, 0 if value is not None and value == round(value) else 2)
+
     def percent(self, share: float) -> str:
         """A share; what is not quite certain is not called 100 %."""
         if 0.995 <= share < 1:
@@ -76,3 +80,7 @@ class Wording:
         at = value.astimezone(UTC)
         month = _MONTHS[self.language].split()[at.month - 1]
         return f"{at.day} {month} {at.year}, {at:%H:%M} UTC"
+
+    def clock(self, value: datetime | None) -> str:
+        """The time on the clock in UTC."""
+        return "–" if value is None else f"{value.astimezone(UTC):%H:%M:%S}"

@@ -30,7 +30,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "en": render(simulated_run(24), Language.ENGLISH),
         "sv": render(simulated_run(24), Language.SWEDISH),
         "three": render(simulated_run(3, per_essay=4, anchors=0), Language.SWEDISH),
-        "hostile": render(simulated_run(8, anchors=4, reason=HOSTILE, name=HOSTILE), Language.ENGLISH),
+        "hostile": render(simulated_run(8, anchors=4, reason=HOSTILE, file=HOSTILE), Language.ENGLISH),
         "long": render(simulated_run(8, anchors=4, reason="x" * 500, name="y" * 64), Language.ENGLISH),
     }
     paths = {name: folder / f"{name}.html" for name in runs}

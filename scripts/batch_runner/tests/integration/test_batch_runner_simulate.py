@@ -137,7 +137,7 @@ def test_a_plan_shows_what_the_folder_holds_and_what_the_target_takes(essays: Pa
     assert "all pairs would be 28 comparisons" in lines
     assert any(line.startswith("  a sharp judge (SD 3): ") for line in lines)
     assert any(line.startswith("  a human-like judge (SD 1.5): ") for line in lines)
-    assert "$" not in ended.stdout
+    assert any(line.strip().startswith("anthropic/claude-haiku-5-5 ") for line in lines)
 
 
 def test_a_plan_with_a_judge_shows_dollars(essays: Path) -> None:
@@ -145,8 +145,9 @@ def test_a_plan_with_a_judge_shows_dollars(essays: Path) -> None:
 
     lines = ended.stdout.splitlines()
     assert any(line.startswith("judge: anthropic/") for line in lines)
-    assert lines[-1].startswith("  this judge (SD 3): ")
-    assert lines[-1].count("$") == 3
+    assert next(line for line in lines if line.startswith("  this judge (SD 3): ")).count("$") == 3
+    chosen = next(line for line in lines if line.strip().startswith("* anthropic/"))
+    assert chosen.count("$") == 2, "directly, and by the vendor's batch API"
 
 
 def test_a_plan_with_an_unknown_model_is_exit_code_2_in_one_line(essays: Path) -> None:
@@ -163,3 +164,53 @@ def test_a_plan_names_what_is_left_out(essays: Path) -> None:
     ended = run("plan", str(essays), "--target-reliability", "0.5", "--sd", "4")
 
     assert "left out: .draft.txt" in ended.stdout.splitlines()
+
+
+def test_a_plan_expects_a_reliability_with_a_range_within_its_budget(essays: Path) -> None:
+    ended = run("plan", str(essays), "--max-comparisons", "12", "--sd", "3", "--json")
+
+    document = json.loads(ended.stdout)
+    (prospect,) = document["prospects"]
+    expected = prospect["expected_reliability"]
+    assert prospect["comparisons"] == 12
+    assert 0 <= expected["low"] <= expected["median"] <= expected["high"] < 0.95
+
+
+def test_a_plan_sets_the_models_of_the_manifest_side_by_side(essays: Path) -> None:
+    ended = run("plan", str(essays), "--provider", "openai", "--sd", "3", "--json")
+
+    first, *others = json.loads(ended.stdout)["judges"]
+    costs = [each["usd"]["this judge"] for each in others if each["usd"]["this judge"] is not None]
+    batch = first["batch_usd"]["this judge"]
+    assert first["is_chosen"]
+    assert batch == pytest.approx(first["usd"]["this judge"] / 2)
+    assert costs == sorted(costs)
+    assert all(each["minutes"]["this judge"] > 0 for each in others)
+
+
+def test_a_plan_names_every_problem_on_a_line_of_its_own(tmp_path: Path) -> None:
+    files = {
+        "assignment.toml": 'id="t"\ntitle="T"\ncourse_code="ENG5"\ngrade_scale="swedish_8_anchor"\n',
+        "students/good.txt": "fine",
+        "students/empty.txt": "",
+        "students/photo.jpg": "x",
+        "anchors/Q1.txt": "no such grade",
+        "rubric.txt": "",
+    }
+
+    ended = run("plan", str(folder_of(tmp_path / "class", files)))
+
+    lines = ended.stderr.splitlines()
+    assert (ended.exit_code, ended.stdout) == (4, "")
+    for file in ("students/empty.txt", "students/photo.jpg", "anchors/Q1.txt", "rubric.txt"):
+        assert len([line for line in lines if file in line]) == 1
+    assert lines[-1] == "4 problems; 1 text can be read"
+
+
+def test_a_plans_problems_are_one_json_document(tmp_path: Path) -> None:
+    ended = run("plan", str(folder_of(tmp_path / "class", {"a.txt": "fine", "b.txt": ""})), "--json")
+
+    document = json.loads(ended.stdout)
+    assert ended.exit_code == 4
+    assert [each["code"] for each in document["problems"]] == ["EMPTY_CONTENT"]
+    assert document["readable"] == ["a.txt"]

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 from arro3.io import read_parquet
+from batch_runner.artefact.assessment_run import AssessmentRun
 from batch_runner.cli import app
 from batch_runner.reporting.comparing import compare_runs
-from batch_runner.reporting.page.run_data import RunData
 from batch_runner.tests.simulated_run import simulated_run
 from typer.testing import CliRunner
 
 
-def saved(run: RunData, folder: Path) -> Path:
+def saved(run: AssessmentRun, folder: Path) -> Path:
     folder.mkdir()
     (folder / "assessment_run.execute.json").write_text(run.model_dump_json(), encoding="utf-8")
     return folder
@@ -60,6 +60,17 @@ def test_grade_changes_are_listed_essay_by_essay(tmp_path: Path) -> None:
     assert "rank correlation 1.000" in output
 
 
+def test_a_comparison_is_one_json_document(tmp_path: Path) -> None:
+    run = simulated_run(12, anchors=4)
+
+    code, output = called("compare", "--json", saved(run, tmp_path / "one"), saved(run, tmp_path / "two"))
+
+    compared = json.loads(output)["compared"]
+    assert code == 0
+    assert compared[0]["correlation"] == pytest.approx(1)
+    assert compared[0]["changes"] == []
+
+
 def test_parquet_and_csv_hold_every_essay_and_comparison(tmp_path: Path) -> None:
     data = simulated_run(8, anchors=4, reason="=cmd()")
     run = saved(data, tmp_path / "run")
@@ -86,4 +97,4 @@ def test_what_is_no_artefact_is_refused_in_one_line(tmp_path: Path, content: str
     code, output = called("report", tmp_path)
 
     assert code == 4
-    assert "no artefact of a run" in output
+    assert "no record of a run" in output

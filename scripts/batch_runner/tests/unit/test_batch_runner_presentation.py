@@ -1,6 +1,7 @@
 """What a run looks like on the terminal."""
 
 import io
+import json
 import re
 from datetime import timedelta
 
@@ -68,11 +69,24 @@ def test_what_keeps_a_batch_waiting_is_said_once_and_so_is_its_end() -> None:
     waiting = status(judged=0).model_copy(update={"problem": key})
 
     with LiveProgress(Console(file=screen, width=200)) as live:
-        for shown in (waiting, waiting, status(judged=1), status(judged=2)):
-            live.show(shown)
+        for shown, reason in ((waiting, key.message), (waiting, key.message), (status(judged=1), None)):
+            live.show(shown, waiting=reason)
 
-    lines = [line for line in screen.getvalue().splitlines() if "comparisons" not in line]
-    assert lines == ["waiting: anthropic refuses the key", "going on"]
+    lines = [json.loads(line) for line in screen.getvalue().splitlines()]
+    assert [line["waiting"] for line in lines] == ["anthropic refuses the key", None]
+    assert [line["comparisons_judged"] for line in lines] == [0, 1]
+
+
+def test_a_terminal_says_once_what_keeps_a_batch_waiting() -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, width=80, force_terminal=True, color_system=None, legacy_windows=False)
+
+    with LiveProgress(console) as live:
+        for reason in ("anthropic: rate limit until 10:42",) * 2 + (None, None):
+            live.show(status(judged=1), waiting=reason)
+
+    assert screen.getvalue().count("waiting: anthropic: rate limit until 10:42") == 1
+    assert screen.getvalue().count("going on") == 1
 
 
 def test_live_progress_fits_a_terminal_of_80_columns() -> None:
@@ -89,17 +103,18 @@ def test_live_progress_fits_a_terminal_of_80_columns() -> None:
         assert any(fact in line for line in lines)
 
 
-def test_where_there_is_no_terminal_progress_is_a_line_now_and_then() -> None:
+def test_where_there_is_no_terminal_each_change_is_one_json_line() -> None:
     console = Console(file=io.StringIO(), width=80)
 
     with LiveProgress(console) as live:
-        live.show(status(judged=1))
-        live.show(status(judged=2))
+        for judged in (1, 1, 2):
+            live.show(status(judged=judged))
 
     assert isinstance(console.file, io.StringIO)
-    assert console.file.getvalue().splitlines() == [
-        "judging: 1 of at most 40 comparisons · reliability 0.812 (target 0.90) · $0.0123 · ≤ 3 min left"
-    ]
+    first, second = map(json.loads, console.file.getvalue().splitlines())
+    assert (first["event"], first["state"], first["waiting"]) == ("batch.progress", "judging", None)
+    assert (first["reliability"], first["target"], first["cost_usd"]) == (0.812, 0.9, 0.0123)
+    assert (first["comparisons_judged"], second["comparisons_judged"]) == (1, 2)
 
 
 def test_the_ranking_fits_80_columns_and_loses_nothing_of_a_long_name() -> None:

@@ -38,6 +38,14 @@ INLINE: dict[str, Wrapper] = {
         f"<mc:AlternateContent><mc:Choice Requires='x'>{inner}</mc:Choice><mc:Fallback>{inner}</mc:Fallback>"
         "</mc:AlternateContent>"
     ),
+    "equation": lambda inner: f"<m:oMath>{inner}</m:oMath>",
+    "fraction": lambda inner: (
+        f"<m:oMath><m:f><m:num>{inner}</m:num><m:den><m:r><m:t>2</m:t></m:r></m:den></m:f></m:oMath>"
+    ),
+    "shape": lambda inner: (
+        "<w:r><w:drawing><wp:inline><a:graphic><a:graphicData><wps:wsp><wps:txbx><w:txbxContent><w:p>"
+        f"{inner}</w:p></w:txbxContent></wps:txbx></wps:wsp></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>"
+    ),
     "text box": lambda inner: (
         f"<w:r><w:pict><v:textbox><w:txbxContent><w:p>{inner}</w:p></w:txbxContent></v:textbox></w:pict></w:r>"
     ),
@@ -113,7 +121,10 @@ def test_every_word_of_a_word_document_is_found_once_or_the_document_is_refused(
     ]
 
     with tempfile.TemporaryDirectory() as folder:
-        text = read_here(word_document(Path(folder) / "essay.docx", *body)).text
+        try:
+            text = read_here(word_document(Path(folder) / "essay.docx", *body)).text
+        except UnreadableDocument:
+            return
 
     each_word_once(text, words)
 

@@ -5,6 +5,7 @@ import string
 from html.parser import HTMLParser
 
 import pytest
+from batch_runner.artefact.outcome import Remark
 from batch_runner.reporting.page.measures import measure
 from batch_runner.reporting.page.page import MAX_BYTES, render
 from batch_runner.reporting.page.wording import Language, Wording, catalogue
@@ -57,7 +58,7 @@ def test_every_essay_is_in_the_ranking_and_has_its_comparisons(language: Languag
 def test_hostile_names_and_reasons_stay_text() -> None:
     plain = structure(render(simulated_run(6, anchors=3), Language.ENGLISH))
 
-    html = render(simulated_run(6, anchors=3, reason=HOSTILE, name=HOSTILE), Language.ENGLISH)
+    html = render(simulated_run(6, anchors=3, reason=HOSTILE, file=HOSTILE), Language.ENGLISH)
 
     hostile = structure(html)
     assert hostile.tags.count("script") == plain.tags.count("script") == 1
@@ -88,6 +89,7 @@ def test_every_figure_has_a_text_and_ids_are_unique() -> None:
 @pytest.mark.parametrize("reliability", [None, -13.996])
 def test_a_reliability_that_cannot_be_measured_is_said_to_be_so(reliability: float | None) -> None:
     run = simulated_run(5, anchors=0, per_essay=4)
+    assert run.reliability is not None
     broken = run.model_copy(update={"reliability": run.reliability.model_copy(update={"eb": reliability})})
 
     html = render(broken, Language.ENGLISH)
@@ -118,3 +120,56 @@ def test_numbers_are_written_as_each_language_writes_them() -> None:
     assert swedish.number(-1234.5, 1) == "−1\u202f234,5"
     assert english.number(-1234.5, 1) == "−1\u202f234.5"
     assert english.percent(0.999) == ">99%"
+
+
+def test_gates_and_each_judges_share_are_on_the_page() -> None:
+    html = render(simulated_run(8, anchors=4), Language.ENGLISH)
+
+    assert "Comparisons of the essay that was compared least" in html
+    assert "not known" in html
+    assert "Who judged how much" in html
+
+
+def test_essays_without_a_rank_are_named_with_the_reason() -> None:
+    reason = "too few of its comparisons were judged to link it to the others"
+    run = simulated_run(8, anchors=4).model_copy(update={"unranked": {"elev-9": reason}})
+
+    html = render(run, Language.SWEDISH)
+
+    assert '<th scope="row">elev-9</th>' in html
+    assert "för få av dess jämförelser" in html
+    assert "1 text gick inte att rangordna" in html
+
+
+def test_cost_is_drawn_by_the_clock() -> None:
+    html = render(simulated_run(24), Language.ENGLISH)
+
+    assert re.search(r'text-anchor="middle">09:3\d:\d\d<', html)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "swedish"),
+    [
+        ("document", "anna.docx: 2 comments left out", "anna.docx: kommentarer utelämnade: 2"),
+        (
+            "document",
+            "bo.docx: hidden text is left out (3 words: 'a: b')",
+            "bo.docx: dold text är utelämnad, 3 ord: &#39;a: b&#39;",
+        ),
+        ("look_at", "forged_answer, encoded_text", "den innehåller kodad text"),
+    ],
+)
+def test_remarks_are_in_the_language_of_the_page(kind: str, message: str, swedish: str) -> None:
+    remark = Remark(essay_id=None, kind=kind, message=message)
+
+    html = render(simulated_run(6, anchors=3).model_copy(update={"flags": (remark,)}), Language.SWEDISH)
+
+    assert swedish in html
+
+
+def test_a_remark_that_nobody_has_translated_is_marked_as_english() -> None:
+    remark = Remark(essay_id=None, kind="document", message="something new")
+
+    html = render(simulated_run(6, anchors=3).model_copy(update={"flags": (remark,)}), Language.SWEDISH)
+
+    assert 'lang="en">something new' in html

@@ -12,9 +12,8 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from batch_runner.preflight.finding import Verdict, clock
 from model_manifest import default_model
-from suite.doctor.finding import Verdict
-from suite.doctor.servers import clock
 from suite.embedded.loopback import HOST, free_port
 from suite.embedded.postgres import PostgresServer
 from suite.installed import SERVICES

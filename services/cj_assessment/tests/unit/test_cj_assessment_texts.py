@@ -4,8 +4,9 @@ import unicodedata
 
 import pytest
 from cj_assessment.domain.signals import Signal
-from cj_assessment.domain.texts import MAX_COMBINING_MARKS, clean_text
+from cj_assessment.domain.texts import clean_text
 from event_contracts.tests.nasty_texts import NASTY, grows_linearly
+from event_contracts.visible_text import MAX_COMBINING_MARKS
 from hypothesis import given
 from hypothesis import strategies as st
 

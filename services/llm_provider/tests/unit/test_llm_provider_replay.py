@@ -78,3 +78,26 @@ def test_a_line_that_is_no_decision_is_refused_by_its_number(tmp_path: Path, lin
 def test_a_missing_file_is_refused_by_its_name(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"none\.jsonl"):
         read_decisions(tmp_path / "none.jsonl")
+
+
+def in_order(a: str, b: str, winner: str, **stated: object) -> str:
+    return json.dumps({"a": a, "b": b, "winner": winner, "in_order": True, **stated})
+
+
+async def test_a_runs_judgements_are_each_for_its_own_order(tmp_path: Path) -> None:
+    judge = replaying(tmp_path, in_order(ONE, TWO, "a"), in_order(TWO, ONE, "a"), in_order(ONE, TWO, "b"))
+
+    assert await winner(judge, "one", "two") is Winner.ESSAY_A
+    assert await winner(judge, "two", "one") is Winner.ESSAY_A
+    assert await winner(judge, "one", "two", sample=1) is Winner.ESSAY_B
+
+
+async def test_what_a_judge_stated_is_stated_again(tmp_path: Path) -> None:
+    judge = replaying(
+        tmp_path, in_order(ONE, TWO, "b", margin=3, confidence=2, justification="The second is clearer.")
+    )
+
+    reply = await judge.judge(judge_call("one", "two"))
+
+    verdict = read_verdict(reply.text)
+    assert (verdict.margin, verdict.confidence, verdict.justification) == (3, 2, "The second is clearer.")

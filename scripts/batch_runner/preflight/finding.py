@@ -1,7 +1,12 @@
-"""What the doctor says of one thing: passed, failed or not checked, and what to do."""
+"""What a check says of one thing: passed, failed or not checked, and what to do."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Final
+
+MAX_CLOCK_SECONDS: Final = 60.0
+"""Signed callbacks are accepted for five minutes: a clock that is off by a minute leaves room for the way."""
 
 
 class Verdict(StrEnum):
@@ -31,3 +36,11 @@ def failed(what: str, said: str) -> Finding:
 
 def not_checked(what: str, said: str) -> Finding:
     return Finding(what=what, verdict=Verdict.NOT_CHECKED, said=said)
+
+
+def clock(what: str, theirs: datetime, *, ours: datetime | None = None) -> Finding:
+    """Whether another machine's clock agrees with this one's."""
+    seconds = abs((theirs - (ours or datetime.now(UTC))).total_seconds())
+    if seconds > MAX_CLOCK_SECONDS:
+        return failed(what, f"differs by {seconds:.0f} s: set both machines' clocks, for example with NTP")
+    return passed(what, f"agrees to {seconds:.0f} s")

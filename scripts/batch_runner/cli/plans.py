@@ -1,0 +1,183 @@
+"""Commands that say what a run would be, and send nothing: plan, dry-run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from event_contracts import CourseCode
+
+from batch_runner.artefact.record import RunMode
+from batch_runner.assignment.contents import Assignment
+from batch_runner.assignment.loading import examine, load_assignment
+from batch_runner.cli.app import (
+    DEFAULT_OUT,
+    Course,
+    Folder,
+    Json,
+    Judges,
+    MaxComparisons,
+    MaxCost,
+    Model,
+    Out,
+    Provider,
+    Roster,
+    app,
+    console,
+    exact,
+    label_of,
+    print_json,
+)
+from batch_runner.planning.checking import writable_folder
+from batch_runner.planning.judges import judge_panel
+from batch_runner.planning.printing import names_of, print_contents, print_problems
+from batch_runner.reading.anonymity import read_roster
+from batch_runner.reporting.run_files import write_run_files
+from batch_runner.running.assembling import RunFacts
+from batch_runner.running.execution import sha256
+from batch_runner.running.exit_codes import ExitCode, errors, reporting_errors
+from batch_runner.running.request import RequestTexts, RunOptions, assessment_request
+from batch_runner.running.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from batch_runner.planning.prospects import Wanted
+
+
+@app.command()
+def plan(
+    folder: Folder,
+    course: Course = CourseCode.ENG5,
+    provider: Provider = None,
+    model: Model = None,
+    judge: Judges = None,
+    target_reliability: Annotated[
+        float, typer.Option(min=0.01, max=0.999, help="Reliability at which judging would stop.")
+    ] = 0.9,
+    max_comparisons: MaxComparisons = None,
+    max_cost_usd: MaxCost = None,
+    sd: Annotated[
+        float | None,
+        typer.Option(min=0, help="This judge's spread of essays in logits, if it was measured (tau)."),
+    ] = None,
+    roster: Roster = None,
+    out: Annotated[Path | None, typer.Option(help="Also keep a record of the plan in this folder.")] = None,
+    json: Json = False,
+) -> None:
+    """Read and check a folder; show what would be judged, how often, at what price and for how long.
+
+    Nothing is sent and nothing is paid for. Every problem of the folder is named, one on a line; the exit code is then
+    4.
+    """
+
+    def work() -> None:
+        panel = judge_panel(judge or (), provider=provider, model=model)
+        names = () if roster is None else read_roster(roster)
+        with console.status("reading …"):
+            examined = examine(folder, course=course, ignored=() if roster is None else (roster,))
+        if examined.assignment is None:
+            if json:
+                from batch_runner.planning.document import problems_document
+
+                print_json(problems_document(examined))
+            print_problems(examined, errors=errors)
+            raise typer.Exit(ExitCode.VALIDATION)
+        if not json:
+            print_contents(
+                examined.assignment,
+                provider=provider,
+                model=model,
+                panel=panel,
+                roster=names,
+                console=console,
+            )
+        # Imported here: numpy and scipy take a second, and a folder with problems is refused before that.
+        from batch_runner.planning.prospects import Wanted
+
+        wanted = Wanted(
+            target_reliability=target_reliability,
+            max_comparisons=max_comparisons,
+            max_cost_usd=exact(max_cost_usd),
+            sd=sd,
+            provider=provider,
+            model=model,
+            panel=panel,
+        )
+        _forecast(examined.assignment, wanted, names, as_json=json)
+        if out is not None:
+            options = RunOptions(
+                label=label_of(None, examined.assignment), provider=provider, model=model, panel=panel
+            )
+            _record(
+                RunFacts(mode=RunMode.PLAN, assignment=examined.assignment, options=options),
+                out,
+                is_quiet=json,
+            )
+
+    reporting_errors(work)
+
+
+def _forecast(assignment: Assignment, wanted: "Wanted", names: Sequence[str], *, as_json: bool) -> None:
+    from batch_runner.analysing.analysis import measuring
+    from batch_runner.planning.document import plan_document
+    from batch_runner.planning.pair_cost import PromptSize
+    from batch_runner.planning.prospects import offers, prospects
+    from batch_runner.planning.side_by_side import print_prospects
+
+    size = PromptSize.of(assignment)
+    with measuring(), console.status("simulating …"):
+        found = prospects(wanted, essays=len(assignment.texts), size=size)
+    offered = offers(wanted, found, size)
+    if not as_json:
+        print_prospects(wanted.target_reliability, found, offered, console)
+        return
+    document = plan_document(
+        assignment,
+        names_of(assignment, names),
+        target_reliability=wanted.target_reliability,
+        found=found,
+        offered=offered,
+    )
+    print_json(document)
+
+
+@app.command("dry-run")
+def dry_run(
+    folder: Folder,
+    out: Out = DEFAULT_OUT,
+    course: Course = CourseCode.ENG5,
+    provider: Provider = None,
+    model: Model = None,
+    judge: Judges = None,
+) -> None:
+    """Make the request and the run's record, and send nothing: shows what a run would send."""
+
+    def work() -> None:
+        panel = judge_panel(judge or (), provider=provider, model=model)
+        assignment = load_assignment(folder, course=course)
+        options = RunOptions(label=label_of(None, assignment), provider=provider, model=model, panel=panel)
+        options.check(assignment)
+        print_contents(assignment, provider=provider, model=model, panel=panel, console=console)
+        # The service names a text by the SHA-256 of its bytes, and so can we.
+        texts = RequestTexts(
+            essay_storage_ids=tuple(sha256(essay.text) for essay in assignment.essays),
+            prompt_storage_id=None
+            if assignment.student_prompt is None
+            else sha256(assignment.student_prompt),
+        )
+        request = assessment_request(assignment, texts, options)
+        run = out / options.batch_id
+        with writable_folder(run):
+            RunFolder(run).keep_request(request)
+            console.out(f"the request has {len(request.to_json())} bytes; nothing was sent", highlight=False)
+            _record(
+                RunFacts(mode=RunMode.DRY_RUN, assignment=assignment, options=options, request=request), out
+            )
+
+    reporting_errors(work)
+
+
+def _record(facts: RunFacts, out: Path, *, is_quiet: bool = False) -> None:
+    folder = out / facts.options.batch_id
+    for path in write_run_files(facts, folder):
+        if not is_quiet:
+            console.out(str(path), highlight=False)
