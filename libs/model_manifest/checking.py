@@ -97,7 +97,7 @@ def _against_entry(model: Model, today: date) -> Iterator[Finding]:
 
 
 def _own_price_findings(model: Model, entry: PriceListEntry, today: date) -> Iterator[Finding]:
-    """The list has caught up: where the two agree nothing but the entry changes, where they do not somebody must look."""
+    """The list has caught up: where the two agree the entry can go, where they do not somebody must look."""
     ours, theirs = rates_on(model, today), entry.rates(noon(today))
     if theirs is None or ours == theirs:
         yield _notice(model, f"{PRICE_LIST} has it now at the same price: its own_prices can go")

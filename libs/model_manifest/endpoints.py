@@ -100,8 +100,9 @@ class EndpointModel(_Strict):
     """A model of an endpoint: one of the manifest's (``like``), or one that is described here.
 
     What is given here comes before what ``like`` says. ``price_list`` names the entry of genai-prices that its price is
-    in, as ``vendor/id``; without it, ``price``, ``like`` or ``free`` the price is unknown, and no budget starts. ``id`` is what the endpoint calls it: a deployment's name, an
-    inference profile. ``*`` is whatever the server was started with.
+    in, as ``vendor/id``; without it, ``price``, ``like`` or ``free`` the price is unknown, and no budget starts. ``id``
+    is what the endpoint calls it: a deployment's name, an inference profile. ``*`` is whatever the server was started
+    with.
     """
 
     id: ModelId
@@ -134,11 +135,11 @@ class NamedEndpoint(_Strict):
     """An address at which models are reached.
 
     ``key_variable`` names the environment variable that holds the key; without it, LLM_PROVIDER_ENDPOINT_<NAME>_KEY.
-    ``key_header`` is the header that carries it where it is another one than the dialect's own; ``authorization`` makes it
-    a bearer token. ``token``: ``google`` asks Google's library for one and renews it. ``header_variables`` are headers
-    whose values are in the environment. ``price_factor`` multiplies every price. ``tokens_field`` and
-    ``json_object_schema`` are for chat completions: how the longest answer is told, and whether the server takes a schema
-    with ``json_object`` alone, as llama-cpp-python does.
+    ``key_header`` is the header that carries it where it is another one than the dialect's own; ``authorization`` makes
+    it a bearer token. ``token``: ``google`` asks Google's library for one and renews it. ``header_variables`` are
+    headers whose values are in the environment. ``price_factor`` multiplies every price. ``tokens_field`` and
+    ``json_object_schema`` are for chat completions: how the longest answer is told, and whether the server takes a
+    schema with ``json_object`` alone, as llama-cpp-python does.
     """
 
     kind: EndpointKind
@@ -320,7 +321,12 @@ def _model(
 
 def _priced(model: EndpointModel, base: Model) -> dict[str, object]:
     """Where its price is: never where its name, or its endpoint's, happens to look like one in the list."""
-    nowhere = {"own_prices": (), "price_provider": UNLISTED, "price_id": None, "reviewed_price": None}
+    nowhere: dict[str, object] = {
+        "own_prices": (),
+        "price_provider": UNLISTED,
+        "price_id": None,
+        "reviewed_price": None,
+    }
     if model.free:
         return nowhere
     if model.price is not None:

@@ -168,7 +168,7 @@ def _effort_to_expect(model: Model, asked: LLMConfigOverrides) -> ReasoningEffor
 
 
 def _gives_probabilities(model: Model, asked: LLMConfigOverrides) -> bool:
-    """Vendors refuse to give them for an answer that was reasoned about; a server of one's own does not reason unless told."""
+    """Vendors refuse to give them for an answer that was reasoned about; a server of one's own reasons when told to."""
     if not model.token_probabilities:
         return False
     effort = asked.reasoning_effort or model.default_effort

@@ -1,10 +1,11 @@
 """Named endpoints: a file makes providers, and a file that is wrong says where."""
 
+import tomllib
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from event_contracts import ConfigurationError, InvalidLlmConfig, LLMConfigOverrides
+from event_contracts import ConfigurationError, InvalidLlmConfig, LLMConfigOverrides, ReasoningEffort
 from jsonschema import Draft202012Validator
 from model_manifest import TokenCounts, get_model, list_models, list_providers, price, region_of
 from model_manifest import validate_llm_overrides as resolve
@@ -34,7 +35,11 @@ models = [{ id = "our-deployment", like = "openai/gpt-6-luna" }]
 kind = "openai_chat"
 base_url = "https://api.groq.com/openai"
 limits = { requests_per_day = 1440, tokens_per_minute = 6000, tokens_per_day = 500_000 }
-models = [{ id = "openai/gpt-oss-120b", default = true }, { id = "free-one", free = true }, { id = "listed", price_list = "groq/openai/gpt-oss-120b" }]
+models = [
+    { id = "openai/gpt-oss-120b", default = true },
+    { id = "free-one", free = true },
+    { id = "listed", price_list = "groq/openai/gpt-oss-120b" },
+]
 
 [endpoints.lab]
 kind = "openai_chat"
@@ -111,7 +116,7 @@ def test_a_limit_per_day_and_one_per_minute_bind_as_the_tighter_one() -> None:
 
 @pytest.mark.usefixtures("file")
 def test_a_chat_model_of_which_nothing_is_said_has_room_to_think_and_takes_every_effort() -> None:
-    overrides = LLMConfigOverrides(provider_override="groq", reasoning_effort="low")
+    overrides = LLMConfigOverrides(provider_override="groq", reasoning_effort=ReasoningEffort.LOW)
 
     asked = resolve(overrides, default_provider="mock")
     plain = resolve(LLMConfigOverrides(provider_override="groq"), default_provider="mock")
@@ -160,7 +165,7 @@ def test_a_key_is_sought_under_the_name_that_the_file_or_the_endpoint_gives(
         ('{ id = "*", free', '{ id = "*", price = { input = 1, output = 1 }, free', "endpoints.lab.models.0"),
         ('"free-one"', '"openai/gpt-oss-120b"', "endpoints.groq"),
         ("tokens_per_minute = 6000", "tokens_per_minute = 0", "endpoints.groq.limits.tokens_per_minute"),
-        ("free = true }, {", "batch_api = true }, {", "endpoints.groq"),
+        ('"free-one", free', '"free-one", batch_api = true, free', "endpoints.groq"),
         ("version = 1", "version = ", "is not TOML"),
     ],
 )
@@ -190,8 +195,6 @@ def test_a_model_that_an_endpoint_does_not_list_is_refused() -> None:
 
 
 def test_the_schema_takes_what_the_service_takes() -> None:
-    import tomllib
-
     Draft202012Validator(endpoints_schema()).validate(tomllib.loads(FILE))
 
 

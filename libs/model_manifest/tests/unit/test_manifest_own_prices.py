@@ -44,8 +44,8 @@ def test_a_price_holds_from_its_day_on() -> None:
 
     assert november is not None
     assert december is not None
-    assert (november.input, november.output) == (2, 10)
-    assert (december.input, december.output) == (4, 20)
+    assert (november.input, november.output) == (Decimal(2), Decimal(10))
+    assert (december.input, december.output) == (Decimal(4), Decimal(20))
 
 
 def test_a_batch_price_that_nobody_has_written_down_is_unknown() -> None:
