@@ -35,7 +35,7 @@ class Settings(VendorSettings):
     free: bool | None = Field(
         default=None,
         description="Whether nobody bills its calls; without it, only a server of this machine is free, and what"
-        " another one costs is unknown. CJ Assessment reads it as well.",
+        " another one costs is unknown.",
     )
     tokens_field: TokensField = Field(
         default="max_tokens",
