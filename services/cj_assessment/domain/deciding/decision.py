@@ -31,6 +31,8 @@ from cj_assessment.domain.measuring import NoFit
 _ESSAYS_NAMED: Final = 10
 _LATE_SHARE: Final = 0.1
 """Of all comparisons: so many late answers do not hold up the next large round."""
+_CLOSE_SHARE: Final = 0.3
+"""Of all comparisons: where no more are late, it is looked again soon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +144,8 @@ def _rounds_awaited(evidence: Evidence) -> Wait | None:
     is_open = sum(pair.state in OPEN and pair.round <= awaited for pair in snapshot.asked)
     if is_open == 0 or (snapshot.is_graded and snapshot.is_overdue and _nearly_all_came(snapshot, is_open)):
         return None
-    return Wait(due_round=awaited, check_at=snapshot.patience_ends)
+    is_close = snapshot.is_graded and snapshot.is_overdue and is_open <= _CLOSE_SHARE * len(snapshot.asked)
+    return Wait(due_round=awaited, check_at=snapshot.soon if is_close else snapshot.patience_ends)
 
 
 def _nearly_all_came(snapshot: Snapshot, is_open: int) -> bool:

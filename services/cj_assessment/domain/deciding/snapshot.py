@@ -19,6 +19,7 @@ OPEN: Final = frozenset({ComparisonState.PENDING, ComparisonState.SUBMITTED})
 
 
 SHORTEST_PATIENCE: Final = timedelta(seconds=1.5)
+SHORTEST_LOOK: Final = timedelta(seconds=0.3)
 PATIENCE_FACTOR: Final = 1.5
 """How many times the usual time of an answer late ones are waited for, before the next large round is planned."""
 
@@ -130,6 +131,12 @@ class Snapshot:
         """Until when the answers that are awaited now are waited for, or when it is looked who is late."""
         patience = self._a_little_longer if self.is_graded else self.rules.straggler_patience
         return min(self.now + patience, self.limits.deadline)
+
+    @property
+    def soon(self) -> datetime:
+        """When to look again where hardly any answer is missing that would allow the next large round."""
+        usual = self.spending.typical_answer or timedelta(0)
+        return min(self.now + max(SHORTEST_LOOK, usual / 4), self.limits.deadline)
 
     @property
     def _a_little_longer(self) -> timedelta:
