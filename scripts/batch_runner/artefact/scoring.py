@@ -1,7 +1,7 @@
 """Abilities from a run's recorded comparisons: whoever computes them again finds the same numbers."""
 
-from collections.abc import Iterator, Sequence
-from math import isfinite
+from collections.abc import Iterable, Iterator, Sequence
+from math import isfinite, nan
 
 import numpy as np
 from cj_measurement import Comparisons, Fit, MeasurementError, fit, item_fit
@@ -52,7 +52,15 @@ def _arrays(place: dict[str, int], judged: Sequence[RecordedComparison]) -> Comp
         [place[each.essay_b_id] for each in judged],
         [each.winner_id == each.essay_a_id for each in judged],
         [panel[each.panel_place] for each in judged],
+        margin=_stated(each.margin for each in judged),
+        confidence=_stated(each.confidence for each in judged),
+        log_odds=_stated(each.log_odds_a for each in judged),
     )
+
+
+def _stated(values: Iterable[float | None]) -> list[float]:
+    """What the judges stated, NaN where one stated nothing: as CJ Assessment fits it."""
+    return [nan if value is None else float(value) for value in values]
 
 
 def _scores(

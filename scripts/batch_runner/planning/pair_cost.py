@@ -15,6 +15,8 @@ FRAME_CHARACTERS: Final = 1_500
 USUAL_COMMON_CHARACTERS: Final = 3_000
 """Instructions, rubric and task, if they are not known: about 500 words."""
 CHARACTERS_PER_WORD: Final = 6
+ANSWER_SECONDS: Final = 2.0
+REASONED_ANSWER_SECONDS: Final = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,9 +64,11 @@ class PairCost:
     high: Decimal
 
 
-def pair_cost(model: Model, size: PromptSize) -> PairCost | None:
-    """None where the model's price is not known. Prompt caching and batch jobs make it cheaper than this."""
-    low, likely, high = (_amount(model, size, assumption) for assumption in (_LOW, _LIKELY, _HIGH))
+def pair_cost(model: Model, size: PromptSize, *, batch: bool = False) -> PairCost | None:
+    """None where the model's price is not known, or its batch API's. Prompt caching makes it cheaper than this."""
+    low, likely, high = (
+        _amount(model, size, assumption, batch=batch) for assumption in (_LOW, _LIKELY, _HIGH)
+    )
     if low is None or likely is None or high is None:
         return None
     return PairCost(low=low, likely=likely, high=high)
@@ -82,11 +86,16 @@ def mean_cost(costs: Sequence[tuple[PairCost | None, float]]) -> PairCost | None
     return PairCost(low=low, likely=likely, high=high)
 
 
-def _amount(model: Model, size: PromptSize, assumption: _Assumption) -> Decimal | None:
+def _amount(model: Model, size: PromptSize, assumption: _Assumption, *, batch: bool) -> Decimal | None:
     characters = FRAME_CHARACTERS + size.common + 2 * size.essay
     written = assumption.answer_tokens + (assumption.reasoning_tokens if _reasons(model) else 0)
     usage = TokenCounts(input=round(characters / assumption.characters_per_token), output=written)
-    return price(model, usage).amount
+    return price(model, usage, batch=batch).amount
+
+
+def answer_seconds(model: Model) -> float:
+    """How long a usual answer takes: most of it is what is written, thoughts included."""
+    return REASONED_ANSWER_SECONDS if _reasons(model) else ANSWER_SECONDS
 
 
 def _reasons(model: Model) -> bool:

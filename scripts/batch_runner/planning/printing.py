@@ -4,12 +4,19 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from event_contracts import PanelJudge
-from model_manifest import ResolvedModel, get_model
+from model_manifest import Model, ResolvedModel, get_model
 from rich.console import Console
 
 from batch_runner.assignment.contents import Assignment
 from batch_runner.planning.judges import resolve_judge
-from batch_runner.planning.pair_cost import PairCost, PromptSize, mean_cost, pair_cost
+from batch_runner.planning.pair_cost import (
+    ANSWER_SECONDS,
+    PairCost,
+    PromptSize,
+    answer_seconds,
+    mean_cost,
+    pair_cost,
+)
 from batch_runner.reading.anonymity import names_in_texts
 
 SEEDS: Final = 5
@@ -55,27 +62,36 @@ def print_forecast(
     sd: float | None,
     console: Console,
 ) -> None:
-    """Print how many comparisons the target takes and what they cost, for a sharp and for a human-like judge."""
+    """Print how many comparisons the target takes, their cost and time, for a sharp and for a human-like judge.
+
+    Each with margins and by winners alone; few large rounds also fit into the batch jobs of a vendor that has them.
+    """
     # Imported here: numpy and scipy take a second, and the commands that talk to a service do not need them.
-    from cj_measurement import Design, SimulatedJudge
+    from cj_measurement import Design, Says, SimulatedJudge
 
     from batch_runner.analysing.analysis import measuring
-    from batch_runner.planning.forecast import HUMAN_LIKE, SHARP, effort, effort_line
+    from batch_runner.planning.forecast import HUMAN_LIKE, SHARP, Pace, effort, effort_line, pace_line
 
     size = PromptSize.of(assignment)
-    price = _panel_price(size, panel) if panel else _price(size, provider, model)
+    models = _models(provider, model, panel)
+    price = mean_cost([(pair_cost(model, size), share) for model, share in models]) if models else None
+    in_batch = _batch_price(size, models)
+    pace = Pace(answer_seconds=max((answer_seconds(model) for model, _ in models), default=ANSWER_SECONDS))
     judges = {"a sharp judge": SHARP, "a human-like judge": HUMAN_LIKE} if sd is None else {"this judge": sd}
     console.out(f"until reliability {target_reliability:g} is reached:", highlight=False)
     for name, sharpness in judges.items():
-        with measuring(), console.status("simulating …"):
-            needed = effort(
-                Design(essays=len(assignment.texts)),
-                SimulatedJudge(sd=sharpness),
-                target_reliability=target_reliability,
-                price=price,
-                seeds=SEEDS,
-            )
-        console.out(f"  {name} (SD {sharpness:g}): {effort_line(needed)}", highlight=False)
+        for says, what in ((Says.MARGIN, f"{name}, with margins"), (Says.NOTHING, name)):
+            with measuring(), console.status("simulating …"):
+                needed = effort(
+                    Design(essays=len(assignment.texts)),
+                    SimulatedJudge(sd=sharpness, says=says),
+                    target_reliability=target_reliability,
+                    price=price,
+                    seeds=SEEDS,
+                )
+            is_graded = says is Says.MARGIN
+            time = pace_line(needed, pace, is_graded=is_graded, batch=in_batch)
+            console.out(f"  {what} (SD {sharpness:g}): {effort_line(needed)}{time}", highlight=False)
 
 
 def _contents(assignment: Assignment) -> Iterator[str]:
@@ -127,12 +143,19 @@ def _kept(resolved: ResolvedModel) -> Iterator[str]:
         yield f"{resolved.provider} keeps what it is sent: {resolved.retention}"
 
 
-def _price(size: PromptSize, provider: str | None, model: str | None) -> PairCost | None:
+def _models(
+    provider: str | None, model: str | None, panel: Sequence[PanelJudge]
+) -> Sequence[tuple[Model, float]]:
+    """The models that judge with their shares; none where no judge was named."""
+    if panel:
+        return [(get_model(each.provider, each.model), each.share) for each in panel]
     if provider is None and model is None:
-        return None
+        return []
     resolved = resolve_judge(provider, model)
-    return pair_cost(get_model(resolved.provider, resolved.model), size)
+    return [(get_model(resolved.provider, resolved.model), 1.0)]
 
 
-def _panel_price(size: PromptSize, panel: Sequence[PanelJudge]) -> PairCost | None:
-    return mean_cost([(pair_cost(get_model(each.provider, each.model), size), each.share) for each in panel])
+def _batch_price(size: PromptSize, models: Sequence[tuple[Model, float]]) -> PairCost | None:
+    if not models or not all(model.batch_api for model, _ in models):
+        return None
+    return mean_cost([(pair_cost(model, size, batch=True), share) for model, share in models])
