@@ -24,7 +24,7 @@ from event_contracts.fields import (
     UtcDatetime,
 )
 from event_contracts.json_values import MAX_MESSAGE_VALUES, holds_too_many_values
-from event_contracts.llm import LLMComparisonResultV1
+from event_contracts.llm import Latency, LLMComparisonResultV1
 from event_contracts.topics import topic_of
 
 DataT = TypeVar("DataT", bound=WireModel)
@@ -55,7 +55,10 @@ class PanelJudge(WireModel):
 
 
 class EnvelopeHints(WireModel):
-    """Wishes about one batch that its sender put into the metadata; null is the service's default."""
+    """Wishes about one batch that its sender put into the metadata; null is the service's default.
+
+    A `relaxed` batch is judged in at most three rounds, each a job of the vendor's half-price batch API.
+    """
 
     max_comparisons: Annotated[Int, Field(gt=0)] | None = None
     max_cost_usd: Annotated[Money, Field(gt=0)] | None = None
@@ -63,6 +66,7 @@ class EnvelopeHints(WireModel):
     callback_url: Url | None = None
     judge_panel: Annotated[tuple[PanelJudge, ...], Field(min_length=2, max_length=8)] | None = None
     allowed_regions: Annotated[tuple[Region, ...], Field(min_length=1, max_length=MAX_REGIONS)] | None = None
+    latency: Latency | None = None
 
     @field_validator("judge_panel")
     @classmethod

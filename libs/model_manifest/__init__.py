@@ -9,8 +9,9 @@ from model_manifest.manifest import (
     retiring_within,
 )
 from model_manifest.model import ANY_MODEL, Limits, Model, NoReasoning, ReviewedPrice
-from model_manifest.pricing import Price, SimulatedPrice, TokenCounts, preload, price
+from model_manifest.pricing import Price, SimulatedPrice, preload, price
 from model_manifest.provider_name import ProviderName
+from model_manifest.rates import TokenCounts
 from model_manifest.residency import LOCAL, RegionNotAllowed, check_region, region_of
 from model_manifest.resolving import ResolvedModel, validate_llm_overrides
 

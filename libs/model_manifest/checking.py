@@ -11,7 +11,7 @@ from event_contracts import ReasoningEffort
 from model_manifest.families import Families, Version
 from model_manifest.manifest import Manifest, retiring_within
 from model_manifest.model import ANY_MODEL, Model
-from model_manifest.price_list import PRICE_LIST, PriceListEntry, listed_ids, price_list_entry, rates_on
+from model_manifest.price_list import PRICE_LIST, PriceListEntry, listed_ids, noon, price_list_entry, rates_on
 from model_manifest.provider_name import ProviderName
 from model_manifest.resolving import RETIREMENT_NOTICE_DAYS
 from model_manifest.vendor_lists import ListedModel
@@ -57,8 +57,7 @@ def compare_with_vendor(
     by_id = {model.id: model for model in listed}
     found: list[Finding] = []
     for model in _usable(manifest, provider, today):
-        if model.id != ANY_MODEL:
-            found.extend(_against_listed(model, by_id.get(model.id), today))
+        found.extend(_against_listed(model, by_id.get(model.id), today))
     ids = tuple(by_id)
     newer = _newer(manifest, provider, ids, source="the vendor")
     return (*found, *newer, *_unknown_families(manifest.families.of(provider), provider, ids))
@@ -74,13 +73,18 @@ def coming_retirements(provider: ProviderName, *, today: date) -> tuple[Finding,
 
 
 def _usable(manifest: Manifest, provider: ProviderName, today: date) -> list[Model]:
-    return [m for m in manifest.models if m.provider == provider and not m.is_retired(today)]
+    return [
+        m for m in manifest.models if m.provider == provider and not m.is_retired(today) and m.id != ANY_MODEL
+    ]
 
 
 def _against_entry(model: Model, today: date) -> Iterator[Finding]:
     entry = price_list_entry(model)
     if entry is None:
         yield _without_entry(model)
+        return
+    if model.own_prices:
+        yield from _own_price_findings(model, entry, today)
         return
     yield from _price_findings(model, entry, today)
     yield from _batch_findings(model, today)
@@ -92,7 +96,21 @@ def _against_entry(model: Model, today: date) -> Iterator[Finding]:
         )
 
 
+def _own_price_findings(model: Model, entry: PriceListEntry, today: date) -> Iterator[Finding]:
+    """The list has caught up: where the two agree the entry can go, where they do not somebody must look."""
+    ours, theirs = rates_on(model, today), entry.rates(noon(today))
+    if theirs is None or ours == theirs:
+        yield _notice(model, f"{PRICE_LIST} has it now at the same price: its own_prices can go")
+    else:
+        ours_said = "nothing" if ours is None else f"{ours.input} / {ours.output}"
+        yield _breaking(
+            model, f"price: {ours_said} written here, {theirs.input} / {theirs.output} in {PRICE_LIST}"
+        )
+
+
 def _without_entry(model: Model) -> Finding:
+    if model.own_prices:
+        return _notice(model, f"not in {PRICE_LIST}: counted at the price that is written here")
     if model.reviewed_price is None:
         return _notice(model, f"not in {PRICE_LIST}: what it costs is not counted")
     return _breaking(

@@ -1,5 +1,6 @@
-"""The models of ``models.toml``, read once and checked."""
+"""The models of ``models.toml`` and of the installation's named endpoints, read once and checked."""
 
+import os
 import tomllib
 from collections import Counter
 from collections.abc import Sequence
@@ -9,23 +10,30 @@ from decimal import Decimal
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
-from event_contracts import ConfigurationError, InvalidLlmConfig
+from event_contracts import ConfigurationError, InvalidLlmConfig, LLMProvider
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from model_manifest.endpoints import InstalledEndpoint, endpoints_file, load_endpoints
 from model_manifest.families import Families, Family, Untracked
 from model_manifest.model import ANY_MODEL, Endpoint, Limits, Model
-from model_manifest.provider_name import ProviderName
+from model_manifest.price_list import price_list_entry
+from model_manifest.provider_name import ProviderName, is_this_machine
+
+SELF_HOSTED: Final = "LLM_PROVIDER_OPENAI_COMPATIBLE_"
+"""What the settings of the self-hosted server begin with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """Everything that ``models.toml`` says."""
+    """Everything that ``models.toml`` says, and the endpoints that the installation has named."""
 
     models: tuple[Model, ...]
     families: Families
     endpoints: tuple[Endpoint, ...] = ()
+    named: tuple[InstalledEndpoint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,23 +97,42 @@ def models_of(provider: str) -> tuple[Model, ...]:
 def get_model(provider: str, model_id: str) -> Model:
     """One model; raises ``InvalidLlmConfig`` naming the provider's models.
 
-    A self-hosted server has whatever model it was started with, so any id but none is one of its models.
+    A self-hosted server has whatever model it was started with, so any id but none is one of its models; OpenRouter
+    has those that the price list has of it.
     """
-    candidates = models_of(provider)
-    if any(model.id == ANY_MODEL for model in candidates):
-        return _self_hosted(candidates[0], model_id)
+    return _find(models_of(provider), provider, model_id)
+
+
+def _find(candidates: Sequence[Model], provider: str, model_id: str) -> Model:
     for model in candidates:
-        if model.id == model_id:
+        if model.id == model_id and model_id != ANY_MODEL:
             return model
-    raise _unknown_model(provider, model_id, [model.id for model in candidates if not model.deprecated])
+    every = next((model for model in candidates if model.id == ANY_MODEL), None)
+    if every is not None and (found := _any_model(every, model_id)) is not None:
+        return found
+    names = [model.id for model in candidates if not model.deprecated and model.id != ANY_MODEL]
+    raise _unknown_model(provider, model_id, names)
 
 
-def _self_hosted(entry: Model, model_id: str) -> Model:
+def _any_model(entry: Model, model_id: str) -> Model | None:
+    """The model that an entry for every model stands for; None where its vendor is not known to have it."""
     if model_id.strip() in ("", ANY_MODEL):
         raise InvalidLlmConfig(
             f"{entry.provider} serves the model that it was started with: name it with model_override"
         )
-    return entry.model_copy(update={"id": model_id})
+    if entry.provider == LLMProvider.OPENROUTER:
+        found = entry.model_copy(update={"id": model_id, "name": f"{model_id} through OpenRouter"})
+        return found if price_list_entry(found) is not None else None
+    is_free = entry.free or (entry.provider == LLMProvider.OPENAI_COMPATIBLE and _costs_nothing())
+    return entry.model_copy(update={"id": model_id, "free": is_free})
+
+
+def _costs_nothing() -> bool:
+    """The operator's word on the self-hosted server, or its address: what runs on this machine bills nobody."""
+    said = os.environ.get(f"{SELF_HOSTED}FREE", "").strip().lower()
+    if said:
+        return said in ("1", "true", "yes", "on")
+    return is_this_machine(os.environ.get(f"{SELF_HOSTED}URL", ""))
 
 
 def _unknown_model(provider: str, model_id: str, names: Sequence[str]) -> InvalidLlmConfig:
@@ -144,10 +171,51 @@ def retiring_within(days: int, *, today: date | None = None) -> tuple[Retirement
     return tuple(sorted(soon, key=lambda retirement: (retirement.days_left, retirement.model.full_name)))
 
 
-@cache
 def manifest() -> Manifest:
-    """The manifest of this installation."""
+    """The manifest of this installation; raises ``ConfigurationError`` for an endpoints file that is wrong."""
+    path = endpoints_file()
+    return _shipped() if path is None else _with_endpoints(str(path))
+
+
+@cache
+def _shipped() -> Manifest:
     return read_manifest(files("model_manifest").joinpath("models.toml").read_text("utf-8"))
+
+
+@cache
+def _with_endpoints(path: str) -> Manifest:
+    """The manifest with the endpoints of a file, which is read once: a service is started again after a change."""
+    shipped = _shipped()
+    providers = tuple(dict.fromkeys(str(model.provider) for model in shipped.models))
+
+    def known(provider: str, model_id: str) -> Model:
+        candidates = [model for model in shipped.models if model.provider == provider]
+        if not candidates:
+            raise ConfigurationError(f"{provider} is no provider: use one of {', '.join(providers)}")
+        try:
+            return _find(candidates, provider, model_id)
+        except InvalidLlmConfig as error:
+            raise ConfigurationError(error.message) from error
+
+    named = load_endpoints(Path(path), known=known, taken=providers)
+    return Manifest(
+        models=(*shipped.models, *(model for endpoint in named for model in endpoint.models)),
+        families=shipped.families,
+        endpoints=(
+            *shipped.endpoints,
+            *(
+                Endpoint(provider=endpoint.name, host=endpoint.host, region=endpoint.settings.region)
+                for endpoint in named
+                if endpoint.settings.region is not None
+            ),
+        ),
+        named=named,
+    )
+
+
+def named_endpoint(provider: str) -> InstalledEndpoint | None:
+    """The named endpoint of a provider; None for a vendor."""
+    return next((endpoint for endpoint in manifest().named if endpoint.name == provider), None)
 
 
 def read_manifest(text: str) -> Manifest:

@@ -2,11 +2,12 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from event_contracts import OutputVerbosity, ReasoningEffort
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from model_manifest.own_price import Factor, OwnPrice
 from model_manifest.provider_name import ProviderName
 
 ANY_MODEL = "*"
@@ -30,9 +31,10 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    requests_per_minute: int = Field(gt=0)
-    input_tokens_per_minute: int = Field(gt=0)
-    output_tokens_per_minute: int = Field(gt=0)
+    requests_per_minute: float = Field(gt=0)
+    input_tokens_per_minute: float = Field(gt=0)
+    output_tokens_per_minute: float = Field(gt=0)
+    tokens_per_minute: float | None = Field(default=None, gt=0)
     concurrency: int = Field(gt=0)
 
 
@@ -67,7 +69,10 @@ class Model(BaseModel):
 
     ``default_effort`` is what the vendor takes where none is asked for. ``temperature`` is the range that is
     accepted; with ``temperature_needs_no_reasoning`` it is accepted only together with the effort ``none``.
-    ``price_id`` names the price list's entry where its id is another one.
+    ``price_id`` names the price list's entry where its id is another one, ``price_provider`` whose it is;
+    ``own_prices`` come before the list, and an endpoint charges ``price_factor`` times either. ``retention`` says what
+    the vendor keeps beyond the answer. ``token_probabilities``: it gives those of an answer's tokens where it does not
+    reason. ``output_minimum`` is the smallest max_tokens that its vendor takes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -79,9 +84,14 @@ class Model(BaseModel):
     default: bool = False
     free: bool = False
     price_id: str | None = None
+    price_provider: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,60}$")] | None = None
     reviewed_price: ReviewedPrice | None = None
+    own_prices: Annotated[tuple[OwnPrice, ...], Field(max_length=20)] = ()
+    price_factor: Factor = Decimal(1)
+    retention: Annotated[str, Field(min_length=1, max_length=300)] | None = None
     context_window: int | None = Field(default=None, gt=0)
     output_limit: int | None = Field(default=None, gt=0)
+    output_minimum: int = Field(default=1, gt=0)
     structured_output: StructuredOutput
     temperature: tuple[float, float] | None = None
     temperature_needs_no_reasoning: bool = False
@@ -91,6 +101,7 @@ class Model(BaseModel):
     verbosities: tuple[OutputVerbosity, ...] = ()
     prompt_caching: PromptCaching | None = None
     batch_api: bool = False
+    token_probabilities: bool = False
     released: date | None = None
     deprecated: bool = False
     retires: date | None = None
@@ -126,8 +137,10 @@ class Model(BaseModel):
 
     @model_validator(mode="after")
     def _price_is_said_once(self) -> Self:
-        if self.free and (self.price_id or self.reviewed_price):
+        if self.free and (self.price_id or self.reviewed_price or self.own_prices):
             raise ValueError(f"{self.id} is free: it has no price")
+        if len({price.since for price in self.own_prices}) != len(self.own_prices):
+            raise ValueError(f"{self.id}: two of its prices begin on the same day")
         return self
 
     @property

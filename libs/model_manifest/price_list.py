@@ -21,22 +21,12 @@ from genai_prices.types import (
 )
 
 from model_manifest.model import Model
+from model_manifest.own_price import OWN_PRICES, OwnPrices
 from model_manifest.provider_name import ProviderName
+from model_manifest.rates import Rates, TokenCounts
 
 PRICE_LIST: Final = f"genai-prices {version('genai-prices')}"
 BATCH: Final = {"processing": "batch"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rates:
-    """US dollars a million tokens of a short prompt; above ``long_prompt`` input tokens the list has others."""
-
-    input: Decimal
-    output: Decimal
-    cache_read: Decimal | None
-    cache_write: Decimal | None
-    cache_write_1h: Decimal | None
-    long_prompt: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +70,10 @@ class PriceListEntry:
             for variant in self.listed.price_variants or ()
         )
 
-    def amount(self, usage: Usage, at: datetime, *, batch: bool) -> Decimal:
+    def amount(self, usage: TokenCounts, at: datetime, *, batch: bool) -> Decimal:
         """The price of a call; raises ``ValueError`` where the parts of ``usage`` exceed the whole."""
         found = self.listed.calc_price(
-            usage,
+            _usage(usage),
             self.vendor,
             genai_request_timestamp=at,
             price_context=BATCH if batch else None,
@@ -102,15 +92,27 @@ class PriceListEntry:
 
 def price_list_entry(model: Model) -> PriceListEntry | None:
     """The entry under the model's price id, else under its own; None where the list has no such id."""
-    vendor = _vendor(model.provider)
-    listed = None if vendor is None else _entries(model.provider).get(model.price_id or model.id)
+    provider = model.price_provider or model.provider
+    vendor = _vendor(provider)
+    listed = None if vendor is None else _entries(provider).get(model.price_id or model.id)
     return None if vendor is None or listed is None else PriceListEntry(vendor=vendor, listed=listed)
 
 
+def price_source(model: Model) -> PriceListEntry | OwnPrices | None:
+    """Where a model's price is: what somebody has written down for it, else the price list; None is unknown."""
+    return OwnPrices(prices=model.own_prices) if model.own_prices else price_list_entry(model)
+
+
+def source_name(model: Model) -> str:
+    """What the source of a model's price is called."""
+    return OWN_PRICES if model.own_prices else PRICE_LIST
+
+
 def rates_on(model: Model, day: date, *, batch: bool = False) -> Rates | None:
-    """What a model costs on a day; None for a judge that costs nothing, and where the list does not say."""
-    entry = None if model.free else price_list_entry(model)
-    return None if entry is None else entry.rates(_noon(day), batch=batch)
+    """What a model costs on a day; None for a judge that costs nothing, and where nobody says."""
+    source = None if model.free else price_source(model)
+    rates = None if source is None else source.rates(noon(day), batch=batch)
+    return None if rates is None else rates.times(model.price_factor)
 
 
 def listed_ids(provider: ProviderName) -> tuple[str, ...]:
@@ -118,12 +120,22 @@ def listed_ids(provider: ProviderName) -> tuple[str, ...]:
     return tuple(_entries(provider))
 
 
-def _vendor(provider: ProviderName) -> Provider | None:
+def _usage(usage: TokenCounts) -> Usage:
+    return Usage(
+        input_tokens=usage.input,
+        output_tokens=usage.output,
+        cache_read_tokens=usage.cache_read,
+        cache_write_tokens=usage.cache_write,
+        cache_write_1h_tokens=usage.cache_write_1h,
+    )
+
+
+def _vendor(provider: str) -> Provider | None:
     return next((vendor for vendor in get_snapshot().providers if vendor.id == provider), None)
 
 
 @cache
-def _entries(provider: ProviderName) -> dict[str, ModelInfo]:
+def _entries(provider: str) -> dict[str, ModelInfo]:
     vendor = _vendor(provider)
     return {} if vendor is None else {listed.id: listed for listed in vendor.models}
 
@@ -140,6 +152,6 @@ def _start(price: ConditionalPrice) -> date | None:
     return price.constraint.start_date if isinstance(price.constraint, StartDateConstraint) else None
 
 
-def _noon(day: date) -> datetime:
+def noon(day: date) -> datetime:
     """A moment of the day: prices change at midnight UTC."""
     return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)

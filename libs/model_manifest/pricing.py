@@ -4,28 +4,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from genai_prices import Usage
-
 from model_manifest.manifest import manifest
 from model_manifest.model import Model
-from model_manifest.price_list import PRICE_LIST, PriceListEntry, price_list_entry
+from model_manifest.own_price import OwnPrices
+from model_manifest.price_list import PriceListEntry, price_source, source_name
+from model_manifest.rates import TokenCounts
 
 NO_PRICE_LIST = "free"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenCounts:
-    """Tokens of one call.
-
-    ``input`` counts all that was read, ``cache_read`` and ``cache_write`` included; ``cache_write_1h`` is the part
-    of ``cache_write`` that is kept for an hour. ``output`` counts all that was written, reasoning included.
-    """
-
-    input: int
-    output: int
-    cache_read: int = 0
-    cache_write: int = 0
-    cache_write_1h: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,42 +43,34 @@ def preload() -> None:
 def price(model: Model, usage: TokenCounts, *, at: datetime | None = None, batch: bool = False) -> Price:
     """The price of a call made at ``at`` (aware; now, if it is left out), through the batch API or directly.
 
-    An amount is what the price list says of exactly this model, or None: never 0 by accident. Long prompts,
-    cached tokens and dated prices are the list's; a judge that costs nothing costs 0.
+    An amount is what the price list, or a price that somebody has written down, says of exactly this model, or None:
+    never 0 by accident. Long prompts, cached tokens and dated prices are theirs, an endpoint's factor comes on top;
+    a judge that costs nothing costs 0.
     """
     if model.free:
         return Price(amount=Decimal(0), price_list=NO_PRICE_LIST)
     moment = at or datetime.now(UTC)
-    entry = price_list_entry(model)
-    reason = _unknown(model, entry, usage, moment, batch=batch)
-    if entry is None or reason is not None:
-        return Price(amount=None, price_list=PRICE_LIST, warning=reason)
+    source, name = price_source(model), source_name(model)
+    reason = _unknown(model, source, usage, moment, batch=batch)
+    if source is None or reason is not None:
+        return Price(amount=None, price_list=name, warning=reason)
     try:
-        amount = entry.amount(_usage(usage), moment, batch=batch)
+        amount = source.amount(usage, moment, batch=batch)
     except ValueError as error:
-        return Price(amount=None, price_list=PRICE_LIST, warning=f"{model.full_name}: {error}")
-    return Price(amount=amount, price_list=PRICE_LIST)
+        return Price(amount=None, price_list=name, warning=f"{model.full_name}: {error}")
+    return Price(amount=amount * model.price_factor, price_list=name)
 
 
 def _unknown(
-    model: Model, entry: PriceListEntry | None, usage: TokenCounts, at: datetime, *, batch: bool
+    model: Model, source: PriceListEntry | OwnPrices | None, usage: TokenCounts, at: datetime, *, batch: bool
 ) -> str | None:
-    if entry is None:
-        return f"{PRICE_LIST} has no price of {model.full_name}"
-    rates = entry.rates(at, batch=batch)
+    name = source_name(model)
+    if source is None:
+        return f"{name} has no price of {model.full_name}"
+    rates = source.rates(at, batch=batch)
     if rates is None:
         kind = "batch price" if batch else "price"
-        return f"{PRICE_LIST} has no {kind} of {model.full_name} for {at.date()}"
+        return f"{name} has no {kind} of {model.full_name} for {at.date()}"
     if usage.cache_write_1h and rates.cache_write is not None and rates.cache_write_1h is None:
-        return f"{PRICE_LIST} does not say what {model.full_name} charges to keep a prompt for an hour"
+        return f"{name} does not say what {model.full_name} charges to keep a prompt for an hour"
     return None
-
-
-def _usage(usage: TokenCounts) -> Usage:
-    return Usage(
-        input_tokens=usage.input,
-        output_tokens=usage.output,
-        cache_read_tokens=usage.cache_read,
-        cache_write_tokens=usage.cache_write,
-        cache_write_1h_tokens=usage.cache_write_1h,
-    )

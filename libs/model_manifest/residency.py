@@ -1,13 +1,13 @@
 """Where the texts of a comparison go: the regions of the vendors' endpoints, and whether a caller allows them."""
 
-import ipaddress
 from collections.abc import Collection, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
 from event_contracts import InvalidLlmConfig
 
-from model_manifest.manifest import endpoints_of
+from model_manifest.manifest import endpoints_of, named_endpoint
+from model_manifest.provider_name import is_this_machine
 
 LOCAL: Final = "local"
 """The judge is part of the installation: what it is shown leaves for nowhere, so that it is always allowed."""
@@ -28,13 +28,16 @@ def region_of(provider: str, *, url: str | None = None, named: Mapping[str, str]
     if named and provider in named:
         return named[provider]
     endpoints = endpoints_of(provider)
+    own = named_endpoint(provider)
+    if own is not None:
+        return own.settings.region or (LOCAL if is_this_machine(own.base_url or "") else UNKNOWN)
     if url is None:
         return endpoints[0].region if endpoints else UNKNOWN
     host = (urlsplit(url).hostname or "").lower()
     found = [endpoint.region for endpoint in endpoints if endpoint.host == host]
     if found:
         return found[0]
-    return LOCAL if _is_this_machine(host) else UNKNOWN
+    return LOCAL if is_this_machine(url) else UNKNOWN
 
 
 def check_region(provider: str, *, region: str, allowed: Collection[str] | None) -> None:
@@ -47,10 +50,3 @@ def check_region(provider: str, *, region: str, allowed: Collection[str] | None)
         " allowed region, or tell the installation where its endpoint is (vendor_regions)",
         details={"provider": provider, "region": region, "allowed_regions": [*sorted(allowed)]},
     )
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

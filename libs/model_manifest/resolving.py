@@ -10,13 +10,13 @@ from event_contracts import InvalidLlmConfig, LLMConfigOverrides, OutputVerbosit
 from model_manifest import manifest
 from model_manifest.manifest import get_model, models_of, providers_with
 from model_manifest.model import Model, NoReasoning, StructuredOutput
-from model_manifest.price_list import price_list_entry
+from model_manifest.price_list import price_source
 
 RETIREMENT_NOTICE_DAYS: Final = 30
 
 ROOM: Final[Mapping[ReasoningEffort, int]] = {
     ReasoningEffort.NONE: 1_024,
-    ReasoningEffort.LOW: 2_048,
+    ReasoningEffort.LOW: 4_096,
     ReasoningEffort.MEDIUM: 4_096,
     ReasoningEffort.HIGH: 8_192,
 }
@@ -28,7 +28,8 @@ class ResolvedModel:
     """The model that will judge and its parameters; None is the model's own default.
 
     ``no_reasoning`` says how this vendor is told, and is given only where the effort is ``none``.
-    ``cache_breakpoints``: the vendor caches a prompt up to where it is told to.
+    ``cache_breakpoints``: the vendor caches a prompt up to where it is told to. ``token_probabilities``: it gives those
+    of the answer's tokens with these parameters, at no cost. ``retention``: what it keeps, where anything is known.
     """
 
     provider: str
@@ -40,6 +41,8 @@ class ResolvedModel:
     output_verbosity: OutputVerbosity | None
     structured_output: StructuredOutput
     cache_breakpoints: bool
+    token_probabilities: bool = False
+    retention: str | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -73,6 +76,8 @@ def validate_llm_overrides(
         output_verbosity=asked.output_verbosity,
         structured_output=model.structured_output,
         cache_breakpoints=model.prompt_caching == "breakpoints",
+        token_probabilities=_gives_probabilities(model, asked),
+        retention=model.retention,
         warnings=_warnings(model, day),
     )
 
@@ -147,6 +152,10 @@ def _max_tokens(model: Model, asked: LLMConfigOverrides) -> int:
         return room if limit is None else min(room, limit)
     if limit is not None and wanted > limit:
         raise InvalidLlmConfig(f"{model.id} writes at most {limit} tokens, not {wanted}")
+    if wanted < model.output_minimum:
+        raise InvalidLlmConfig(
+            f"{model.provider} takes no max_tokens below {model.output_minimum}: {wanted} is too few"
+        )
     return wanted
 
 
@@ -158,6 +167,14 @@ def _effort_to_expect(model: Model, asked: LLMConfigOverrides) -> ReasoningEffor
     return ReasoningEffort.MEDIUM if model.reasoning_efforts else ReasoningEffort.NONE
 
 
+def _gives_probabilities(model: Model, asked: LLMConfigOverrides) -> bool:
+    """Vendors refuse to give them for an answer that was reasoned about; a server of one's own reasons when told to."""
+    if not model.token_probabilities:
+        return False
+    effort = asked.reasoning_effort or model.default_effort
+    return effort == ReasoningEffort.NONE or (effort is None and not model.temperature_needs_no_reasoning)
+
+
 def _warnings(model: Model, today: date) -> tuple[str, ...]:
     found = []
     if model.deprecated:
@@ -165,6 +182,6 @@ def _warnings(model: Model, today: date) -> tuple[str, ...]:
         found.append(f"{model.full_name} is deprecated{until}: move to {model.successor}")
     elif model.retires is not None and (model.retires - today).days <= RETIREMENT_NOTICE_DAYS:
         found.append(f"{model.full_name} retires on {model.retires}")
-    if not model.free and price_list_entry(model) is None:
+    if not model.free and price_source(model) is None:
         found.append(f"no price is known for {model.full_name}: what it costs is not counted")
     return tuple(found)

@@ -64,6 +64,10 @@ class Settings(ServiceSettings):
     )
     min_comparisons_per_essay: int = Field(default=4, gt=0)
     batch_deadline: timedelta = timedelta(hours=24)
+    relaxed_batch_deadline: timedelta = Field(
+        default=timedelta(days=4),
+        description="The same for relaxed batches: three jobs of a vendor's batch API, each of up to a day.",
+    )
     max_attempts: int = Field(
         default=2,
         gt=0,
@@ -72,6 +76,10 @@ class Settings(ServiceSettings):
     answer_within: timedelta = Field(
         default=timedelta(minutes=15),
         description="Time for an answer, from the request's acceptance; longer than the LLM Provider may take.",
+    )
+    relaxed_answer_within: timedelta = Field(
+        default=timedelta(hours=28),
+        description="The same for relaxed batches; longer than the LLM Provider's relaxed_expires_after.",
     )
     straggler_patience: timedelta = Field(
         default=timedelta(seconds=20), description="How long a round waits for its last answers."

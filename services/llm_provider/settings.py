@@ -116,6 +116,11 @@ class Settings(ServiceSettings):
         default=None, gt=0, description="Spending at one provider in a day (UTC) that raises an alert."
     )
     monthly_cost_limit_usd: Decimal | None = Field(default=None, gt=0, description="The same in a month.")
+    endpoints_file: Path | None = Field(
+        default=None,
+        description="Named endpoints (TOML): further addresses of models, each a provider by its name. Every service"
+        " and command reads it; see how-to/add-an-endpoint.md.",
+    )
     vendor_regions: dict[str, Region] = Field(
         default_factory=dict,
         description="Where providers' endpoints process what they are sent, for those that the manifest does not know: "

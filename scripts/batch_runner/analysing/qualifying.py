@@ -5,7 +5,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final, Self
 
-from cj_measurement import CriterionStatus, Qualification, QualificationSettings, Verdict, qualify
+import numpy as np
+from cj_measurement import (
+    Comparisons,
+    CriterionStatus,
+    MeasurementError,
+    Qualification,
+    QualificationSettings,
+    Verdict,
+    fit,
+    qualify,
+)
 from event_contracts import InvalidRequest
 from pydantic import BaseModel, ConfigDict
 from rich.console import Console
@@ -57,6 +67,20 @@ class CriterionView(_View):
     limit: float | None
 
 
+class GradedView(_View):
+    """One judge's own comparisons read twice: by winners alone, and with what it says of how far ahead they are.
+
+    ``words`` is the outcome of the evidence test, ``lead_nats`` its lead. Reliabilities are EB; null without a scale.
+    """
+
+    judge: str
+    comparisons: int
+    eb_winners: float | None
+    eb_graded: float | None
+    lead_nats: float | None
+    words: str
+
+
 class QualificationView(_View):
     """The verdict as ``--json`` prints it; agreement and kappa are those of the pairs that both judged."""
 
@@ -67,9 +91,10 @@ class QualificationView(_View):
     agreement: float
     kappa: float | None
     criteria: tuple[CriterionView, ...]
+    graded: tuple[GradedView, ...] = ()
 
     @classmethod
-    def of(cls, found: Qualification, options: QualificationOptions) -> Self:
+    def of(cls, found: Qualification, options: QualificationOptions, graded: tuple[GradedView, ...]) -> Self:
         """The verdict with the judges' names."""
         return cls(
             reference=options.reference,
@@ -79,6 +104,7 @@ class QualificationView(_View):
             agreement=found.agreement.agreement,
             kappa=found.agreement.kappa,
             criteria=tuple(CriterionView.model_validate(criterion) for criterion in found.criteria),
+            graded=graded,
         )
 
 
@@ -99,11 +125,37 @@ def qualify_judge(path: Path, options: QualificationOptions, *, console: Console
             candidate_cost=options.candidate_cost,
             settings=QualificationSettings(max_cost_ratio=options.max_cost_ratio),
         )
-    view = QualificationView.of(found, options)
+        graded = tuple(_graded(decisions, judge) for judge in (options.reference, options.candidate))
+    view = QualificationView.of(found, options, tuple(one for one in graded if one is not None))
     if options.as_json:
         print(view.model_dump_json(indent=2))
         return
     _print(view, console=console)
+
+
+def _graded(decisions: Decisions, judge: str) -> GradedView | None:
+    """A judge's comparisons by winners alone and with its margins, on the same pairs; None where it states none."""
+    own = decisions.comparisons.where(decisions.comparisons.judge == _place(decisions, judge))
+    if own.levels is None or not np.any(own.levels.level):
+        return None
+    with_levels, evidence = _reliability(own)
+    return GradedView(
+        judge=judge,
+        comparisons=len(own),
+        eb_winners=_reliability(own.winners_only())[0],
+        eb_graded=with_levels,
+        lead_nats=evidence[0],
+        words=evidence[1],
+    )
+
+
+def _reliability(comparisons: Comparisons) -> tuple[float | None, tuple[float | None, str]]:
+    try:
+        fitted = fit(comparisons, allow_disconnected=True)
+    except MeasurementError:
+        return None, (None, "its pairs give no scale")
+    said = next(((found.lead, found.words) for found in fitted.levels), (None, "it states none"))
+    return fitted.eb_reliability, said
 
 
 def _place(decisions: Decisions, judge: str) -> int:
@@ -117,3 +169,14 @@ def _print(view: QualificationView, *, console: Console) -> None:
     for criterion in view.criteria:
         mark, style = MARKS[criterion.status]
         console.print(Text.assemble((mark, style), "  ", criterion.reason), highlight=False, soft_wrap=True)
+    for graded in view.graded:
+        by_winners, with_margins = (_said(value) for value in (graded.eb_winners, graded.eb_graded))
+        console.out(
+            f"{graded.judge}: reliability {by_winners} by winners alone, {with_margins} with what it says beside them,"
+            f" on the same {graded.comparisons} comparisons; {graded.words}",
+            highlight=False,
+        )
+
+
+def _said(reliability: float | None) -> str:
+    return "unknown" if reliability is None else f"{reliability:.3f}"

@@ -34,8 +34,9 @@ class RecordedComparison(Record):
     """One comparison. ``essay_a_id`` was shown first; winner and loser are null unless it succeeded.
 
     ``request_id`` is the LLM Provider's id of the request that was answered, ``panel_place`` the place among the judges
-    of the one that was asked, ``prompt_hash`` the SHA-256 of the prompt. ``confidence`` is the judge's own, 1 to 5,
-    ``margin`` by how much the winner is better, ``log_odds_a`` how much likelier an answer for the first was.
+    of the one that was asked, ``prompt_hash`` the SHA-256 of the prompt. ``confidence`` is the judge's own, 1 to 5;
+    ``margin`` (1 slightly better, 2 clearly, 3 far) and ``log_odds_a`` (of the essay shown first) say how far the
+    winner is ahead, where the judge says so.
     """
 
     sequence: Annotated[Int, Field(ge=1)]

@@ -102,6 +102,13 @@ def execute(
     await_completion: Annotated[
         bool, typer.Option("--await-completion/--no-await", help="Follow the batch to its end, or leave it.")
     ] = True,
+    relaxed: Annotated[
+        bool,
+        typer.Option(
+            "--relaxed",
+            help="Judge within days at half the price, in at most three jobs of the vendor's batch API.",
+        ),
+    ] = False,
     completion_timeout: Annotated[
         float | None, typer.Option(min=1, help="Stop following after so many seconds (exit code 7).")
     ] = None,
@@ -132,6 +139,7 @@ def execute(
             max_comparisons=max_comparisons,
             max_cost_usd=exact(max_cost_usd),
             target_reliability=target_reliability,
+            relaxed=relaxed,
             user_id=user_id,
             org_id=org_id,
         )

@@ -19,6 +19,17 @@ class PolicyName(StrEnum):
     SWISS = "swiss"
 
 
+class SaysName(StrEnum):
+    """What a simulated judge says beside who won, named here for the same reason."""
+
+    NOTHING = "nothing"
+    MARGIN = "margin"
+    CONFIDENCE = "confidence"
+    LOOSE_CONFIDENCE = "loose_confidence"
+    RANDOM_CONFIDENCE = "random_confidence"
+    LOG_ODDS = "log_odds"
+
+
 @app.command()
 def analyse(
     decisions: Annotated[
@@ -148,13 +159,20 @@ def simulate(
         float, typer.Option(help="The judge's preference for the first, in logits.")
     ] = 0.0,
     noise: Annotated[float, typer.Option(min=0, max=1, help="Share of answers that are random.")] = 0.0,
+    says: Annotated[
+        SaysName,
+        typer.Option(
+            help="What the judge says beside who won: margin is slightly, clearly, far better; random_confidence tells"
+            " nothing."
+        ),
+    ] = SaysName.NOTHING,
     json: Json = False,
     plots: Annotated[Path | None, typer.Option(help="Draw power curves into this folder.")] = None,
     plot_format: PlotFormat = "svg",
 ) -> None:
     """Simulate judging: what each pairing policy reaches, and how many comparisons a target takes."""
     # Imported here: numpy and scipy take a second, and the commands that talk to a service do not need them.
-    from cj_measurement import Policy
+    from cj_measurement import Policy, Says
 
     from batch_runner.simulating.simulating import SimulationOptions, simulate_and_report
 
@@ -163,6 +181,7 @@ def simulate(
         sd=sd,
         position_bias=position_bias,
         noise=noise,
+        says=Says(says),
         policies=tuple(
             Policy(name) for name in dict.fromkeys(policy or (PolicyName.INFORMATION, PolicyName.RANDOM))
         ),

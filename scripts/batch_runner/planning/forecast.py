@@ -85,3 +85,47 @@ def effort_line(found: Effort) -> str:
 
 def _or_more(high: int | None) -> str:
     return "more" if high is None else str(high)
+
+
+CONCURRENCY: Final = 16
+"""Calls at a time that most accounts allow."""
+ROUNDS_WITH_MARGINS: Final = 4
+SLOWEST: Final = 1.8
+"""How many times the usual time the slowest answers of a round take."""
+BATCH_HOURS: Final = 24
+MOST_JOBS: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast a judge answers, in seconds."""
+
+    answer_seconds: float
+
+    def live_seconds(self, found: Effort, *, is_graded: bool) -> float | None:
+        """Seconds that judging takes: the slowest answers of each round, or what the account allows at a time."""
+        if found.comparisons is None:
+            return None
+        per_essay = found.power.comparisons_per_essay or 0.0
+        rounds = ROUNDS_WITH_MARGINS if is_graded else math.ceil(per_essay)
+        busy = found.comparisons * self.answer_seconds / CONCURRENCY
+        return max(rounds * self.answer_seconds * SLOWEST, busy)
+
+
+def pace_line(found: Effort, pace: Pace, *, is_graded: bool, batch: PairCost | None) -> str:
+    """How long it takes live and, with few large rounds, how dear it is in relaxed batch jobs; empty out of reach."""
+    seconds = pace.live_seconds(found, is_graded=is_graded)
+    if seconds is None or found.comparisons is None:
+        return ""
+    live = f"; about {duration(seconds)}"
+    if batch is None or not is_graded:
+        return live
+    relaxed = dollars(found.comparisons * batch.likely)
+    return f"{live}, or {relaxed} relaxed, in up to {MOST_JOBS} batch jobs of at most {BATCH_HOURS} h each"
+
+
+def duration(seconds: float) -> str:
+    """Seconds below two minutes, minutes below two hours, then hours."""
+    if seconds < 120:
+        return f"{math.ceil(seconds)} s"
+    return f"{math.ceil(seconds / 60)} min" if seconds < 7_200 else f"{math.ceil(seconds / 3_600)} h"

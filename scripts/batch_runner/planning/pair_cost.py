@@ -15,6 +15,8 @@ FRAME_CHARACTERS: Final = 1_500
 USUAL_COMMON_CHARACTERS: Final = 3_000
 """Instructions, rubric and task, if they are not known: about 500 words."""
 CHARACTERS_PER_WORD: Final = 6
+ANSWER_SECONDS: Final = 2.0
+REASONED_ANSWER_SECONDS: Final = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +94,11 @@ def pairs_per_minute(model: Model, size: PromptSize) -> float:
         limits.input_tokens_per_minute / max(1, usage.input),
         limits.output_tokens_per_minute / max(1, usage.output),
     )
+
+
+def answer_seconds(model: Model) -> float:
+    """How long a usual answer takes: most of it is what is written, thoughts included."""
+    return REASONED_ANSWER_SECONDS if _reasons(model) else ANSWER_SECONDS
 
 
 def _amount(model: Model, size: PromptSize, assumption: _Assumption, *, batch: bool) -> Decimal | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from event_contracts import PanelJudge
+from model_manifest import ResolvedModel
 from rich.console import Console
 
 from batch_runner.assignment.contents import Assignment
@@ -92,10 +93,18 @@ def _judge(provider: str | None, model: str | None) -> Iterator[str]:
         return
     resolved = resolve_judge(provider, model)
     yield f"judge: {resolved.provider}/{resolved.model}"
+    yield from _kept(resolved)
     yield from resolved.warnings
 
 
 def _panel(panel: Sequence[PanelJudge]) -> Iterator[str]:
     for judge in panel:
         yield f"judge: {judge.provider}/{judge.model}, {judge.share:.0%} of the comparisons"
-        yield from resolve_judge(judge.provider, judge.model).warnings
+        resolved = resolve_judge(judge.provider, judge.model)
+        yield from _kept(resolved)
+        yield from resolved.warnings
+
+
+def _kept(resolved: ResolvedModel) -> Iterator[str]:
+    if resolved.retention is not None:
+        yield f"{resolved.provider} keeps what it is sent: {resolved.retention}"

@@ -14,6 +14,7 @@ from event_contracts import (
     EventName,
     InvalidRequest,
     JsonObject,
+    Latency,
     LLMConfigOverrides,
     OutputVerbosity,
     PanelJudge,
@@ -51,6 +52,7 @@ class RunOptions:
     max_comparisons: int | None = None
     max_cost_usd: Decimal | None = None
     target_reliability: float | None = None
+    relaxed: bool = False
     panel: tuple[PanelJudge, ...] = ()
     user_id: str = "batch-runner"
     org_id: str | None = None
@@ -159,4 +161,6 @@ def _hints(options: RunOptions) -> JsonObject | None:
         hints["target_reliability"] = options.target_reliability
     if options.panel:
         hints["judge_panel"] = [judge.model_dump(mode="json") for judge in options.panel]
+    if options.relaxed:
+        hints["latency"] = Latency.RELAXED
     return hints or None

@@ -62,13 +62,15 @@ class PowerView(_View):
 class Simulation(_View):
     """Everything that ``cj-run simulate`` reports, by pairing policy.
 
-    ``policies`` holds the medians at the end, ``curves`` those on the way to it, ``power`` what the target takes.
+    ``says`` is what the judge says beside who won. ``policies`` holds the medians at the end, ``curves`` those on the
+    way to it, ``power`` what the target takes.
     """
 
     essays: int
     sd: float
     position_bias: float
     noise: float
+    says: str
     seeds: int
     target_reliability: float | None
     judge: str | None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from cj_measurement import Design, Policy, Reading, SimulatedJudge, simulate
+from cj_measurement import Design, Policy, Reading, Says, SimulatedJudge, simulate
 from model_manifest import get_model
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -34,6 +34,7 @@ class SimulationOptions:
     sd: float
     position_bias: float = 0.0
     noise: float = 0.0
+    says: Says = Says.NOTHING
     policies: Sequence[Policy] = (Policy.INFORMATION, Policy.RANDOM)
     seeds: int = 20
     comparisons_per_essay: int | None = None
@@ -61,7 +62,9 @@ def simulate_and_report(options: SimulationOptions, *, console: Console, progres
 
 def run_simulation(options: SimulationOptions, *, progress_console: Console) -> Simulation:
     """Simulate every policy; raises ``MeasurementError`` and ``InvalidLlmConfig``."""
-    judge = SimulatedJudge(sd=options.sd, position_bias=options.position_bias, noise=options.noise)
+    judge = SimulatedJudge(
+        sd=options.sd, position_bias=options.position_bias, noise=options.noise, says=options.says
+    )
     name, price = _priced_judge(options)
     power: dict[str, PowerView] = {}
     curves: dict[str, tuple[MediansView, ...]] = {}
@@ -79,6 +82,7 @@ def run_simulation(options: SimulationOptions, *, progress_console: Console) -> 
         sd=options.sd,
         position_bias=options.position_bias,
         noise=options.noise,
+        says=options.says,
         seeds=options.seeds,
         target_reliability=options.target_reliability,
         judge=name,

@@ -28,11 +28,18 @@ def doctor(
             "--compose", help="Ask the services by their names in Docker Compose, not on this machine."
         ),
     ] = False,
+    judges: Annotated[
+        bool,
+        typer.Option(
+            "--judges",
+            help="Have each judge that has its key compare two sentences: a fraction of a cent each.",
+        ),
+    ] = False,
 ) -> None:
     """Try what this installation needs: disk, settings, each key with one free call, databases, broker, clock.
 
     Settings come from the environment and from .env in this folder. Each line says passed, failed or not checked,
-    and what to do. Nothing is changed and nothing is paid for.
+    and what to do. Nothing is changed, and nothing is paid for without --judges.
 
     Exit code: 0 when nothing failed, 1 otherwise.
     """
@@ -41,7 +48,7 @@ def doctor(
 
     logging.disable()  # what a library says of a server that does not answer is in the finding, in words
     verdicts: Counter[Verdict] = Counter()
-    for found in examine(data, compose=compose):
+    for found in examine(data, compose=compose, with_judges=judges):
         _print(found)
         verdicts[found.verdict] += 1
     console.print(", ".join(f"{verdicts[verdict]} {verdict}" for verdict in Verdict))

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from suite.doctor import servers
+from suite.doctor.judges import judges
 from suite.doctor.vendors import TIMEOUT_SECONDS, VendorCheck
 from suite.embedded.loopback import HOST
 from suite.installed import SERVICES, InstalledService
@@ -23,11 +24,16 @@ MEGABYTE: Final = 1_000_000
 
 
 def examine(
-    data: Path, environment: Mapping[str, str] | None = None, *, compose: bool = False
+    data: Path,
+    environment: Mapping[str, str] | None = None,
+    *,
+    compose: bool = False,
+    with_judges: bool = False,
 ) -> Iterator[Finding]:
     """Every finding, as soon as it is known; ``data`` is where an embedded suite would keep its files.
 
-    With ``compose`` the services are asked by the names of their containers, else on this machine.
+    With ``compose`` the services are asked by the names of their containers, else on this machine. ``with_judges``
+    tries each judge that has its key with one real comparison.
     """
     environment = os.environ if environment is None else environment
     yield disk(data)
@@ -41,6 +47,8 @@ def examine(
     else:
         theirs, ours = vendors.vendor_time
         yield clock("clock beside a vendor's", theirs, ours=ours)
+    if with_judges:
+        yield from judges()
     yield from asyncio.run(_of_servers(environment, compose=compose))
 
 

@@ -13,6 +13,8 @@ from event_contracts import ConfigurationError
 from llm_provider.adapters.vendor_api.registration import VendorRegistration, VendorSettings, secret
 from llm_provider.adapters.vendors import registrations
 from model_manifest import default_model
+from model_manifest.endpoints import InstalledEndpoint, with_version
+from model_manifest.manifest import manifest
 from model_manifest.vendor_lists import VENDORS, ListNotRead
 from pydantic import ValidationError
 
@@ -34,6 +36,30 @@ class VendorCheck:
         """One for each provider that the manifest knows."""
         for provider, registration in registrations().items():
             yield self._finding(f"provider {provider}", registration)
+        try:
+            named = manifest().named
+        except ConfigurationError as error:
+            yield failed("named endpoints", error.message)
+            return
+        for endpoint in named:
+            yield self._of_endpoint(f"provider {endpoint.name}", endpoint)
+
+    def _of_endpoint(self, what: str, endpoint: InstalledEndpoint) -> Finding:
+        missing = endpoint.missing()
+        if missing is not None:
+            return not_checked(what, f"{missing} is not set; without it this endpoint cannot judge")
+        address = endpoint.base_url or ""
+        try:
+            if endpoint.settings.kind != "openai_chat" or endpoint.settings.token is not None:
+                return not_checked(
+                    what, "set up; only a call shows whether it answers: cj-suite doctor --judges"
+                )
+            return self._answers(what, with_version(address), endpoint.key)
+        except (ListNotRead, httpx2.HTTPError, httpx2.InvalidURL) as error:
+            said = error.message if isinstance(error, ListNotRead) else type(error).__name__
+            return failed(
+                what, f"{said}; check {endpoint.key_variable} and its base_url in the endpoints file"
+            )
 
     def _finding(self, what: str, registration: VendorRegistration[VendorSettings]) -> Finding:
         try:
@@ -69,7 +95,7 @@ class VendorCheck:
             model.id
             for model in vendor.list_models(self._client, api_key=key, base_url=_list_address(provider, url))
         }
-        wanted = _wanted_model(provider)
+        wanted = wanted_model(provider)
         if wanted not in listed:
             return failed(
                 what,
@@ -101,7 +127,7 @@ class VendorCheck:
             self.vendor_time = (said, datetime.now(said.tzinfo))
 
 
-def _wanted_model(provider: str) -> str:
+def wanted_model(provider: str) -> str:
     """The model that would judge where a request names none."""
     chosen = os.environ.get("CJ_ASSESSMENT_DEFAULT_MODEL")
     is_default = (

@@ -18,6 +18,7 @@ DECIDED: Final = frozenset(
         "cj_assessment_url",
         "database_url",
         "default_provider",
+        "endpoints_file",
         "event_bus",
         "http_host",
         "http_port",
@@ -43,6 +44,15 @@ FIRST_LINES: Final = """\
 # 1. Who judges. mock is the simulated judge: no key, no cost, no meaning.
 #    One of: {providers}
 DEFAULT_PROVIDER=mock
+"""
+
+ENDPOINTS: Final = """\
+# --- named endpoints: further addresses of models, each a provider by its own name (how-to/add-an-endpoint.md)
+# The file that names them; every service and command reads it.
+# LLM_PROVIDER_ENDPOINTS_FILE=
+# The key of an endpoint called NAME, and its address where the file gives none.
+# LLM_PROVIDER_ENDPOINT_NAME_KEY=
+# LLM_PROVIDER_ENDPOINT_NAME_URL=
 """
 
 SECRETS: Final = """\
@@ -90,6 +100,7 @@ def environment_example() -> str:
     for name, registration in providers.items():
         lines += [f"# --- {name}{f': {registration.needs}' if registration.needs else ''}"]
         lines += [*_examples(registration.settings, registration.settings.model_fields), ""]
+    lines += [*ENDPOINTS.splitlines(), ""]
     lines += [*SECRETS.splitlines(), "", "# 4. Everything else.", ""]
     for service in SERVICES:
         names = [name for name in service.settings.model_fields if name not in DECIDED]

@@ -9,6 +9,7 @@ from typing import Any
 from batch_conductor.adapters.pipelines_file import pipelines_schema
 from batch_runner.artefact.assessment_run import artefact_schema
 from event_contracts import asyncapi_document, json_schemas
+from model_manifest.endpoints import endpoints_schema
 from typer import Typer
 
 from suite.generated.environment import compose_settings, environment_example
@@ -54,6 +55,7 @@ def generated_files(programs: Programs) -> dict[Path, str]:
     files = {SCHEMAS / f"{name}.json": _json(schema) for name, schema in json_schemas().items()}
     files[SCHEMAS / "assessment_run.schema.json"] = _json(artefact_schema())
     files[SCHEMAS / "pipelines.json"] = _json(pipelines_schema())
+    files[SCHEMAS / "endpoints.json"] = _json(endpoints_schema())
     files[SCHEMAS / "asyncapi.json"] = _json(asyncapi_document(version=VERSION))
     for service, document in asyncio.run(openapi_documents()).items():
         files[SCHEMAS / f"openapi/{service}.json"] = _json(document)

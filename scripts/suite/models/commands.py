@@ -14,7 +14,7 @@ from event_contracts import InvalidRequest, LLMConfigOverrides, LLMProvider, Sui
 from model_manifest import Model, get_model, list_models, validate_llm_overrides
 from model_manifest.inspection import Asked, Inspection, exit_code, inspect_provider
 from model_manifest.manifest import providers_with
-from model_manifest.price_list import PRICE_LIST, rates_on
+from model_manifest.price_list import PRICE_LIST, rates_on, source_name
 from model_manifest.vendor_lists import VENDORS, Vendor
 from pydantic import ValidationError
 from rich.console import Console
@@ -236,7 +236,7 @@ def _as_json(model: Model, day: date) -> dict[str, object]:
         **model.model_dump(mode="json"),
         "price": None if direct is None else asdict(direct),
         "batch_price": None if batch is None else asdict(batch),
-        "price_list": None if direct is None else PRICE_LIST,
+        "price_list": None if direct is None else source_name(model),
         "retired": model.is_retired(day),
     }
 

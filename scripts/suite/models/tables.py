@@ -8,7 +8,8 @@ from typing import Final
 from event_contracts import ReasoningEffort
 from model_manifest import Limits, Model, ResolvedModel
 from model_manifest.checking import Finding, Severity
-from model_manifest.price_list import PRICE_LIST, Rates, price_list_entry, rates_on
+from model_manifest.price_list import PRICE_LIST, price_source, rates_on, source_name
+from model_manifest.rates import Rates
 from rich.markup import escape
 from rich.table import Table
 
@@ -76,6 +77,8 @@ def model_facts(model: Model) -> Iterator[tuple[str, str]]:
     yield "verbosity", ", ".join(model.verbosities) or "not taken"
     yield "prompt caching", model.prompt_caching or "none"
     yield "batch API", "yes" if model.batch_api else "no"
+    yield "token probabilities", _probabilities(model)
+    yield "kept by the vendor", model.retention or "nothing beyond the answer, or nothing is known"
     yield "released", str(model.released or "not known")
     yield "retires", _retirement_in_words(model)
     yield "starts at", _limits(model.limits)
@@ -90,6 +93,9 @@ def resolved_facts(resolved: ResolvedModel) -> Iterator[tuple[str, str]]:
     yield "reasoning effort", _or_default(resolved.reasoning_effort) + sent
     yield "verbosity", _or_default(resolved.output_verbosity)
     yield "answers by", resolved.structured_output
+    yield "token probabilities", "asked for" if resolved.token_probabilities else "not asked for"
+    if resolved.retention is not None:
+        yield "kept by the vendor", resolved.retention
 
 
 def facts_table(facts: Iterable[tuple[str, str]]) -> Table:
@@ -125,20 +131,32 @@ def price_table(model: Model, day: date) -> Table | str:
     return table
 
 
+def _source(model: Model) -> str:
+    """Where the price is from, and the factor that the endpoint charges."""
+    name = "a price that is written down here" if model.own_prices else source_name(model)
+    return name if model.price_factor == 1 else f"{name}, times {model.price_factor.normalize():f}"
+
+
+def _probabilities(model: Model) -> str:
+    if not model.token_probabilities:
+        return "not given"
+    return "given with the effort none" if model.temperature_needs_no_reasoning else "given"
+
+
 def _price_cells(rates: Rates) -> tuple[str, ...]:
     amounts = (rates.input, rates.cache_read, rates.cache_write, rates.cache_write_1h, rates.output)
     return tuple(NOTHING if amount is None else _dollars(amount) for amount in amounts)
 
 
 def _price_caption(model: Model, rates: Rates, day: date) -> str:
-    entry = price_list_entry(model)
+    entry = price_source(model)
     change = None if entry is None else entry.next_change(day)
     long = f"more above {rates.long_prompt:,} tokens read" if rates.long_prompt else ""
     later = f"other prices from {change} on" if change else ""
-    return "; ".join(part for part in (PRICE_LIST, long, later) if part)
+    return "; ".join(part for part in (_source(model), long, later) if part)
 
 
-def _tokens(count: int | None) -> str:
+def _tokens(count: float | None) -> str:
     if count is None:
         return NOTHING
     return f"{count / 1_000_000:.3g}M" if count >= 1_000_000 else f"{count / 1_000:.0f}k"
@@ -195,7 +213,7 @@ def _retirement_in_words(model: Model) -> str:
 
 def _limits(limits: Limits) -> str:
     return (
-        f"{limits.requests_per_minute:,} requests, {_tokens(limits.input_tokens_per_minute)} tokens in and"
+        f"{limits.requests_per_minute:,g} requests, {_tokens(limits.input_tokens_per_minute)} tokens in and"
         f" {_tokens(limits.output_tokens_per_minute)} out a minute, {limits.concurrency} at a time"
     )
 

@@ -11,6 +11,7 @@ import llm_provider.settings
 from event_contracts import ConfigurationError, InvalidLlmConfig, LLMConfigOverrides
 from llm_provider.adapters.vendors import registrations
 from model_manifest import validate_llm_overrides
+from model_manifest.manifest import named_endpoint
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import SettingsError
 from service_kit.settings import ServiceSettings
@@ -113,7 +114,10 @@ def _judge(assessment: cj_assessment.settings.Settings, provider: llm_provider.s
     except InvalidLlmConfig as error:
         raise ConfigurationError(error.message) from error
     judge = resolved.provider
-    missing = registrations()[judge].missing(provider.vendor_settings)
+    endpoint = named_endpoint(judge)
+    missing = (
+        registrations()[judge].missing(provider.vendor_settings) if endpoint is None else endpoint.missing()
+    )
     if missing is not None:
         raise ConfigurationError(
             f"{judge} cannot judge without {missing}: set it in the environment, or choose another --provider"

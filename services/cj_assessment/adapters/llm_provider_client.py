@@ -14,6 +14,7 @@ from event_contracts import (
     ErrorCode,
     ErrorDetail,
     ExternalServiceError,
+    Latency,
     ProcessingError,
     SourceService,
     Unavailable,
@@ -138,6 +139,7 @@ class LlmProviderClient:
             user_id=order.user_id,
             max_cost_usd=order.max_cost_usd,
             allowed_regions=order.allowed_regions,
+            latency=Latency.RELAXED if order.is_relaxed else Latency.LIVE,
             metadata={
                 "essay_a_id": order.essay_a_id,
                 "essay_b_id": order.essay_b_id,

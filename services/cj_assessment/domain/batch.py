@@ -19,6 +19,7 @@ from event_contracts import (
     EventEnvelope,
     InvalidRequest,
     JsonObject,
+    Latency,
     LLMConfigOverrides,
     course_language,
 )
@@ -93,6 +94,7 @@ class BatchRecord:
     check_at: datetime | None = None
     stop_reason: str | None = None
     allowed_regions: tuple[str, ...] | None = None
+    is_relaxed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,16 +184,18 @@ class Defaults:
 
     target_reliability: float
     deadline: timedelta
+    relaxed_deadline: timedelta = timedelta(days=4)
 
     @classmethod
     def of_a_refused_batch(cls) -> "Defaults":
         """What is written down for a batch that is never judged."""
-        return cls(target_reliability=0.0, deadline=timedelta(0))
+        return cls(target_reliability=0.0, deadline=timedelta(0), relaxed_deadline=timedelta(0))
 
 
 def new_batch(envelope: RequestEnvelope, *, job_id: JobId, now: datetime, defaults: Defaults) -> Batch:
     """The batch that a request asks for, in state accepted and without judges; raises ``InvalidRequest``."""
     hints = envelope.hints()
+    is_relaxed = hints.latency is Latency.RELAXED
     return Batch(
         job_id=job_id,
         batch_id=BatchId(envelope.data.entity_id),
@@ -206,12 +210,13 @@ def new_batch(envelope: RequestEnvelope, *, job_id: JobId, now: datetime, defaul
             max_comparisons=hints.max_comparisons,
             max_cost_usd=hints.max_cost_usd,
             target_reliability=hints.target_reliability or defaults.target_reliability,
-            deadline=now + defaults.deadline,
+            deadline=now + (defaults.relaxed_deadline if is_relaxed else defaults.deadline),
         ),
         callback_url=hints.callback_url,
         state=AssessmentState.ACCEPTED,
         judges=(),
         received_at=now,
+        is_relaxed=is_relaxed,
     )
 
 
@@ -272,6 +277,8 @@ def request_sha256(envelope: RequestEnvelope) -> str:
     hints = envelope.hints().model_dump(mode="json")
     if hints["allowed_regions"] is None:
         del hints["allowed_regions"]  # requests of before there was such a hint keep their identity
+    if hints["latency"] is None:
+        del hints["latency"]
     canonical = json.dumps([asked, hints], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -78,6 +78,7 @@ class ComparisonOrder:
     repetition: int
     max_cost_usd: Decimal | None
     allowed_regions: tuple[str, ...] | None = None
+    is_relaxed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -230,7 +230,7 @@ class Attempts(Protocol):
         """Give up the leases of attempts that were not sent: they are sent at the next opportunity."""
         ...
 
-    async def mark_sent(self, request_ids: Mapping[AttemptId, str], *, answer_within: timedelta) -> None:
+    async def mark_sent(self, request_ids: Mapping[AttemptId, str], *, policy: AttemptPolicy) -> None:
         """The LLM Provider has accepted these attempts under these ids."""
         ...
 

@@ -187,10 +187,13 @@ class AdapterProvider(Provider):
         return AttemptPolicy(
             max_attempts=self._settings.max_attempts,
             answer_within=self._settings.answer_within,
+            relaxed_answer_within=self._settings.relaxed_answer_within,
         )
 
     @provide
     def defaults(self) -> Defaults:
         return Defaults(
-            target_reliability=self._settings.target_reliability, deadline=self._settings.batch_deadline
+            target_reliability=self._settings.target_reliability,
+            deadline=self._settings.batch_deadline,
+            relaxed_deadline=self._settings.relaxed_batch_deadline,
         )

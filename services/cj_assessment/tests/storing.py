@@ -178,7 +178,7 @@ class Stored:
         started = await self.start(limit, policy=policy)
         async with self.store.transaction() as transaction:
             await transaction.attempts.mark_sent(
-                {one.attempt_id: request_id for one in started}, answer_within=policy.answer_within
+                {one.attempt_id: request_id for one in started}, policy=policy
             )
         return started
 

@@ -119,6 +119,7 @@ class AdvanceBatches:
             seed=batch.seed,
             now=now,
             rules=self.rules,
+            is_relaxed=batch.is_relaxed,
             batch_wide_codes=await transaction.comparisons.stopping_codes(batch.job_id),
             start=None if score is None else Start(theta=score.theta, tau=score.tau),
         )

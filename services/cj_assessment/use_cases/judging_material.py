@@ -33,6 +33,7 @@ class BatchMaterial:
     user_id: str
     org_id: str | None
     allowed_regions: tuple[str, ...] | None
+    is_relaxed: bool = False
 
     @classmethod
     def of(cls, batch: Batch, context: JudgeContext) -> "BatchMaterial":
@@ -46,6 +47,7 @@ class BatchMaterial:
             user_id=batch.user_id,
             org_id=batch.org_id,
             allowed_regions=batch.allowed_regions,
+            is_relaxed=batch.is_relaxed,
         )
 
     def order(self, attempt: UnsentAttempt, *, text_a: str, text_b: str) -> ComparisonOrder:
@@ -63,6 +65,7 @@ class BatchMaterial:
             repetition=attempt.repetition,
             max_cost_usd=self.caps[attempt.assigned],
             allowed_regions=self.allowed_regions,
+            is_relaxed=self.is_relaxed,
         )
 
 

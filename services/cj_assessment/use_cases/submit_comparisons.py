@@ -124,9 +124,7 @@ class SubmitComparisons:
         jobs = {one.job_id for one in part}
         async with self.store.transaction() as transaction:
             if submitted.accepted:
-                await transaction.attempts.mark_sent(
-                    submitted.accepted, answer_within=self.policy.answer_within
-                )
+                await transaction.attempts.mark_sent(submitted.accepted, policy=self.policy)
             if refused:
                 await transaction.attempts.mark_refused(refused)
             if submitted.postponed:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from event_contracts import InvalidLlmConfig, LLMConfigOverrides
 from model_manifest import (
@@ -15,6 +16,7 @@ from model_manifest import (
     retiring_within,
     validate_llm_overrides,
 )
+from model_manifest.pricing import NO_PRICE_LIST
 
 from llm_provider.adapters.vendor_api.registration import ConnectedVendor
 from llm_provider.domain.calls.errors import ProviderNotConfigured
@@ -80,6 +82,7 @@ class ManifestCatalogue:
             output_verbosity=resolved.output_verbosity,
             structured_output=vendor.structured_output or resolved.structured_output,
             cache_breakpoints=resolved.cache_breakpoints,
+            token_probabilities=resolved.token_probabilities and vendor.token_probabilities,
         )
 
     def check_region(self, *, provider: str, allowed: Collection[str] | None) -> None:
@@ -92,6 +95,7 @@ class ManifestCatalogue:
             requests_per_minute=usual.requests_per_minute,
             input_tokens_per_minute=usual.input_tokens_per_minute,
             output_tokens_per_minute=usual.output_tokens_per_minute,
+            tokens_per_minute=usual.tokens_per_minute,
             concurrency=usual.concurrency,
         )
         own = self._own_limits.get(f"{provider}/{model}") or self._own_limits.get(provider)
@@ -105,6 +109,8 @@ class ManifestCatalogue:
         vendor = self._vendors.get(provider)
         if vendor is not None and vendor.price is not None:
             return Cost(usd=vendor.price(usage), price_list=OWN_PRICE_LIST)
+        if vendor is not None and vendor.is_free:
+            return Cost(usd=Decimal(0), price_list=NO_PRICE_LIST)
         judge_model = get_model(provider, model)
         if not (usage.is_known or judge_model.free):
             return Cost(

@@ -9,9 +9,12 @@ import httpx2
 from dishka import Provider, Scope, provide
 from event_contracts import ConfigurationError
 from model_manifest import list_providers
+from model_manifest.endpoints import FILE_VARIABLE, InstalledEndpoint, endpoints_file
+from model_manifest.manifest import manifest
 from service_kit.http.certificates import trusted_certificates
 from service_kit.work.worker import Wakeup
 
+from llm_provider.adapters.named_endpoints import connect_endpoint
 from llm_provider.adapters.vendor_api.registration import ConnectedVendor
 from llm_provider.adapters.vendors import registrations
 from llm_provider.ports import BatchJudge, Judge
@@ -74,10 +77,15 @@ class JudgeProvider(Provider):
     @provide
     def judges(self, client: VendorClient) -> Judges:
         found = registrations()
+        _require_same_file(self._settings)
         _require_known(self._settings)
+        named = manifest().named
         connected = {
-            name: registration.connected(self._settings.vendor_settings, client)
-            for name, registration in found.items()
+            **{
+                name: registration.connected(self._settings.vendor_settings, client)
+                for name, registration in found.items()
+            },
+            **{endpoint.name: connect_endpoint(endpoint, client) for endpoint in named},
         }
         vendors = {name: vendor for name, vendor in connected.items() if vendor is not None}
         return Judges(
@@ -85,7 +93,10 @@ class JudgeProvider(Provider):
             batch={name: vendor.batch for name, vendor in vendors.items() if vendor.batch is not None},
             keys={name: _fingerprint(vendor.account) for name, vendor in vendors.items()},
             vendors=vendors,
-            needs={name: registration.needs for name, registration in found.items()},
+            needs={
+                **{name: registration.needs for name, registration in found.items()},
+                **{endpoint.name: _needs(endpoint) for endpoint in named},
+            },
         )
 
     @provide
@@ -95,6 +106,19 @@ class JudgeProvider(Provider):
     @provide
     def collector_wakeups(self, judges: Judges) -> CollectorWakeups:
         return CollectorWakeups({provider: Wakeup() for provider in judges.batch})
+
+
+def _require_same_file(settings: Settings) -> None:
+    """Raise ``ConfigurationError`` where the setting names another file than the one that everybody else reads."""
+    if settings.endpoints_file is not None and settings.endpoints_file != endpoints_file():
+        raise ConfigurationError(
+            f"endpoints_file is read by all services: set {FILE_VARIABLE} in the environment"
+        )
+
+
+def _needs(endpoint: InstalledEndpoint) -> str:
+    missing = endpoint.missing()
+    return "" if missing is None else f"set {missing}"
 
 
 def _require_known(settings: Settings) -> None:

@@ -152,7 +152,7 @@ def test_more_tokens_than_the_model_writes_are_refused() -> None:
     [
         ("claude-haiku-4-5-20251001", None, 1_024),
         ("claude-haiku-5-5", "none", 1_024),
-        ("claude-haiku-5-5", "low", 2_048),
+        ("claude-haiku-5-5", "low", 4_096),
         ("claude-haiku-5-5", None, 4_096),
         ("claude-sonnet-5-5", None, 8_192),
         ("gemini-3.5-flash-lite", None, 4_096),
@@ -187,8 +187,37 @@ def test_a_retired_model_is_refused() -> None:
         resolve(model_override="claude-opus-4-1-20250805")
 
 
+def test_fewer_tokens_than_the_vendor_takes_are_refused() -> None:
+    with pytest.raises(InvalidLlmConfig, match="no max_tokens below 16"):
+        resolve(model_override="gpt-6-luna", max_tokens_override=15)
+
+
+@pytest.mark.parametrize(
+    ("model", "effort", "gives"),
+    [
+        ("gpt-6-luna", "none", True),
+        ("gpt-6-luna", "low", False),
+        ("gpt-6-luna", None, False),
+        ("gpt-4.1", None, True),
+        ("gpt-6.2-sol", "low", False),
+        ("claude-haiku-5-5", "none", False),
+    ],
+)
+def test_token_probabilities_are_asked_for_only_where_no_reasoning_precedes_the_answer(
+    model: str, effort: str | None, gives: bool
+) -> None:
+    assert resolve(model_override=model, reasoning_effort=effort).token_probabilities is gives
+
+
+def test_what_a_vendor_keeps_in_spite_of_zero_retention_is_known() -> None:
+    retention = resolve(model_override="claude-fable-5-2").retention
+
+    assert retention is not None
+    assert retention.startswith("30 days")
+
+
 def test_a_model_without_a_known_price_is_a_warning() -> None:
-    (warning,) = resolve(model_override="gpt-6.2-sol").warnings
+    (warning,) = resolve(provider_override="openai_compatible", model_override="qwen3-8b").warnings
 
     assert "no price" in warning
 

@@ -108,12 +108,14 @@ def test_a_judge_that_costs_nothing_costs_nothing() -> None:
 
 
 def test_an_unknown_price_is_none_with_a_warning_never_zero() -> None:
-    paid = price(get_model("openai", "gpt-6.2-sol"), TokenCounts(input=1_000, output=10), at=AT)
+    unknown = get_model("openai_compatible", "qwen3-8b")
+
+    paid = price(unknown, TokenCounts(input=1_000, output=10), at=AT)
 
     assert paid.amount is None
     assert paid.price_list == PRICE_LIST
     assert paid.warning is not None
-    assert "openai/gpt-6.2-sol" in paid.warning
+    assert "openai_compatible/qwen3-8b" in paid.warning
 
 
 def test_an_id_that_only_looks_like_one_in_the_list_has_no_price() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from event_contracts import JsonObject, LLMProvider
-from model_manifest import Model, list_models
+from model_manifest import ANY_MODEL, Model, list_models
 from model_manifest.tests.vendor_server import (
     KEY,
     VendorServer,
@@ -66,7 +66,7 @@ def in_one_line(output: str) -> str:
 
 def as_listed(provider: LLMProvider) -> list[JsonObject]:
     """A vendor's list of exactly our models, in the vendor's format."""
-    return [_ENTRIES[provider](model) for model in OURS[provider]]
+    return [_ENTRIES[provider](model) for model in OURS[provider] if model.id != ANY_MODEL]
 
 
 def _anthropic_entry(model: Model) -> JsonObject:
@@ -131,7 +131,8 @@ def test_list_as_json_has_the_days_prices() -> None:
 
     assert before["gemini-4-argon"]["price"]["input"] == "2"
     assert after["gemini-4-argon"]["price"]["input"] == "4"
-    assert before["gemini-4-neon"]["price"] is None
+    assert before["gemini-4-neon"]["price"]["input"] == "3"
+    assert before["gemini-4-neon"]["price_list"] == "own"
 
 
 def test_list_of_an_unknown_provider_names_those_there_are() -> None:
@@ -154,9 +155,14 @@ def test_show_understands_a_model_id_with_a_slash() -> None:
 
 
 def test_show_does_not_claim_a_price_that_is_not_known() -> None:
-    shown = run("show", "openai/gpt-6.2-sol")
+    shown = run("show", "openai_compatible/qwen3-8b")
 
     assert "not counted" in shown.stdout
+
+
+def test_show_says_where_a_price_is_from_and_what_the_vendor_keeps() -> None:
+    assert "written down here" in in_one_line(run("show", "openai/gpt-6.2-sol").stdout)
+    assert "30 days" in in_one_line(run("show", "anthropic/claude-fable-5-2").stdout)
 
 
 def test_show_understands_an_id_that_only_one_provider_has() -> None:

@@ -62,13 +62,14 @@ class PostgresAttempts:
     async def release(self, attempts: Collection[AttemptId]) -> None:
         await self._connection.execute(sql.RELEASE, {"ids": list(attempts)})
 
-    async def mark_sent(self, request_ids: Mapping[AttemptId, str], *, answer_within: timedelta) -> None:
+    async def mark_sent(self, request_ids: Mapping[AttemptId, str], *, policy: AttemptPolicy) -> None:
         await self._connection.execute(
             sql.MARK_SENT,
             {
                 "ids": list(request_ids),
                 "request_ids": list(request_ids.values()),
-                "within": answer_within,
+                "within": policy.answer_within,
+                "relaxed_within": policy.relaxed_answer_within,
             },
         )
 

@@ -125,9 +125,12 @@ RELEASE = text(
 # The time for an answer runs from the acknowledgement: while the LLM Provider is away, nothing expires.
 MARK_SENT = text(
     """
-    UPDATE comparison_attempt SET request_id = sent.request_id, deadline = now() + CAST(:within AS interval)
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:request_ids AS text[])) AS sent (id, request_id)
-    WHERE comparison_attempt.id = sent.id
+    UPDATE comparison_attempt SET request_id = sent.request_id,
+        deadline = now() + CASE WHEN batch.is_relaxed THEN CAST(:relaxed_within AS interval)
+                                ELSE CAST(:within AS interval) END
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:request_ids AS text[])) AS sent (id, request_id),
+         assessment_batch AS batch
+    WHERE comparison_attempt.id = sent.id AND batch.id = comparison_attempt.job_id
     """
 )
 

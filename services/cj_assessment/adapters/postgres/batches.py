@@ -228,6 +228,7 @@ def _columns(batch: Batch) -> Mapping[str, object]:
         "deadline": batch.limits.deadline,
         "callback_url": batch.callback_url,
         "allowed_regions": None if batch.allowed_regions is None else ",".join(batch.allowed_regions),
+        "is_relaxed": batch.is_relaxed,
         "state": batch.state,
         "assignment_id": batch.assignment_id,
         "judges": _judge_rows(batch.judges),
@@ -274,4 +275,5 @@ def _fields(row: Row[Any]) -> dict[str, Any]:
         "check_at": row.next_check_at,
         "stop_reason": row.stop_reason,
         "allowed_regions": None if row.allowed_regions is None else tuple(row.allowed_regions.split(",")),
+        "is_relaxed": row.is_relaxed,
     }

@@ -144,6 +144,13 @@ assessment_batch = Table(
     ),
     Column("allowed_regions", Text, comment="where its texts may be sent, comma separated; null is anywhere"),
     Column(
+        "is_relaxed",
+        Boolean,
+        nullable=False,
+        server_default=text("false"),
+        comment="judged through the vendors' batch APIs, in few rounds",
+    ),
+    Column(
         "texts_deleted_at",
         DateTime(timezone=True),
         comment="texts, prompts and raw answers are deleted: it cannot be judged again",

@@ -10,6 +10,9 @@ Judges that state margins are asked in few large rounds instead, planned from al
 are asked hardly matters to them. The next round waits for nine answers in ten, and for the last ones a little longer
 than an answer usually takes.
 
+A relaxed batch is judged through the vendors' batch APIs, which take up to a day for any number of pairs: it has three
+rounds at most, and each waits for every answer of the one before it.
+
 Every snapshot has a decision: what the measurement cannot compute is a reason in it, never an error.
 """
 
@@ -31,6 +34,8 @@ from cj_assessment.domain.measuring import NoFit
 _ESSAYS_NAMED: Final = 10
 _LATE_SHARE: Final = 0.1
 """Of all comparisons: so many late answers do not hold up the next large round."""
+_CLOSE_SHARE: Final = 0.3
+"""Of all comparisons: where no more are late, it is looked again soon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,11 +143,13 @@ def _rounds_awaited(evidence: Evidence) -> Wait | None:
     snapshot = evidence.snapshot
     if _must_decide_now(evidence):
         return None
-    awaited = snapshot.last_round - (0 if snapshot.is_graded else 1)
+    awaited = snapshot.last_round - (0 if snapshot.has_few_rounds else 1)
     is_open = sum(pair.state in OPEN and pair.round <= awaited for pair in snapshot.asked)
-    if is_open == 0 or (snapshot.is_graded and snapshot.is_overdue and _nearly_all_came(snapshot, is_open)):
+    is_late = snapshot.is_graded and snapshot.is_overdue and not snapshot.is_relaxed
+    if is_open == 0 or (is_late and _nearly_all_came(snapshot, is_open)):
         return None
-    return Wait(due_round=awaited, check_at=snapshot.patience_ends)
+    is_close = is_late and is_open <= _CLOSE_SHARE * len(snapshot.asked)
+    return Wait(due_round=awaited, check_at=snapshot.soon if is_close else snapshot.patience_ends)
 
 
 def _nearly_all_came(snapshot: Snapshot, is_open: int) -> bool:
@@ -154,7 +161,9 @@ def _go_on_or_end(evidence: Evidence, problem: Problem | None) -> Decision:
     snapshot = evidence.snapshot
     if not _must_decide_now(evidence):
         settled = (
-            evidence if snapshot.is_graded else Evidence(snapshot=snapshot.as_of(snapshot.last_round - 1))
+            evidence
+            if snapshot.has_few_rounds
+            else Evidence(snapshot=snapshot.as_of(snapshot.last_round - 1))
         )
         if problem is None and settled.plan is not None:
             return JudgeMore(
@@ -165,7 +174,7 @@ def _go_on_or_end(evidence: Evidence, problem: Problem | None) -> Decision:
         if snapshot.open:
             # What is being judged is paid for: it counts before judging ends.
             return Wait(due_round=snapshot.last_round, check_at=snapshot.patience_ends)
-        evidence = settled if snapshot.is_graded else replace(evidence, earlier=settled)
+        evidence = settled if snapshot.has_few_rounds else replace(evidence, earlier=settled)
     if problem is None and evidence.plan is not None:
         return JudgeMore(
             pairs=evidence.plan.pairs,
@@ -186,7 +195,11 @@ def _only_stragglers_are_open(evidence: Evidence) -> bool:
     Without the second condition a slow judge would be sent the whole budget before it has answered once.
     """
     snapshot = evidence.snapshot
-    return snapshot.has_lost_patience and snapshot.open <= max(1, evidence.participation.round_size // 2)
+    return (
+        not snapshot.is_relaxed
+        and snapshot.has_lost_patience
+        and snapshot.open <= max(1, evidence.participation.round_size // 2)
+    )
 
 
 def _end(evidence: Evidence, problem: Problem | None) -> Finish | Fail:

@@ -31,9 +31,11 @@ from cj_assessment.domain.measuring.fitting import (
     least_compared,
 )
 from cj_assessment.domain.measuring.pairing import (
+    MOST_RELAXED_ROUNDS,
     graded_round_size,
     outlook,
     pairing_state,
+    relaxed_round_size,
     round_seed,
     with_judges,
 )
@@ -174,6 +176,8 @@ class Evidence:
             return None
         if self.verdict.stop or money_is_gone(self.snapshot) or len(self.participation.essays) < 2:
             return None
+        if self.snapshot.is_relaxed and self.snapshot.last_round >= MOST_RELAXED_ROUNDS:
+            return None
         try:
             return self._plan()
         except NUMERICAL_ERRORS:
@@ -209,6 +213,14 @@ class Evidence:
     def _wanted(self, state: measurement.PairingState) -> int:
         """Comparisons of the next round: few large rounds for judges that state margins, else one per essay."""
         snapshot, essays = self.snapshot, self.participation.essays
+        if snapshot.is_relaxed:
+            return relaxed_round_size(
+                state,
+                asked=snapshot.unfailed,
+                target_reliability=snapshot.limits.target_reliability,
+                least=self.participation.round_size,
+                is_last=snapshot.last_round + 1 >= MOST_RELAXED_ROUNDS,
+            )
         if snapshot.last_round == 0:
             return len(essays)
         if not snapshot.is_graded:

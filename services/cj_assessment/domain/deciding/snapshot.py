@@ -19,6 +19,8 @@ OPEN: Final = frozenset({ComparisonState.PENDING, ComparisonState.SUBMITTED})
 
 
 SHORTEST_PATIENCE: Final = timedelta(seconds=1.5)
+SHORTEST_LOOK: Final = timedelta(seconds=0.3)
+RELAXED_LOOK: Final = timedelta(hours=1)
 PATIENCE_FACTOR: Final = 1.5
 """How many times the usual time of an answer late ones are waited for, before the next large round is planned."""
 
@@ -88,6 +90,7 @@ class Snapshot:
     rules: DecisionRules
     start: Start | None = None
     batch_wide_codes: frozenset[str] = frozenset()
+    is_relaxed: bool = False
 
     @cached_property
     def states(self) -> Counter[str]:
@@ -104,6 +107,11 @@ class Snapshot:
         """True where the judges say by how much the winner is better: then pairs hardly depend on the answers."""
         stated = sum(pair.margin is not None or pair.log_odds_a is not None for pair in self.judged)
         return 2 * stated > len(self.judged)
+
+    @property
+    def has_few_rounds(self) -> bool:
+        """True where a round is large and all answers of the rounds before it are awaited."""
+        return self.is_relaxed or self.is_graded
 
     @property
     def failed(self) -> int:
@@ -128,8 +136,16 @@ class Snapshot:
     @property
     def patience_ends(self) -> datetime:
         """Until when the answers that are awaited now are waited for, or when it is looked who is late."""
+        if self.is_relaxed:
+            return min(self.now + RELAXED_LOOK, self.limits.deadline)
         patience = self._a_little_longer if self.is_graded else self.rules.straggler_patience
         return min(self.now + patience, self.limits.deadline)
+
+    @property
+    def soon(self) -> datetime:
+        """When to look again where hardly any answer is missing that would allow the next large round."""
+        usual = self.spending.typical_answer or timedelta(0)
+        return min(self.now + max(SHORTEST_LOOK, usual / 4), self.limits.deadline)
 
     @property
     def _a_little_longer(self) -> timedelta:

@@ -14,9 +14,11 @@ from cj_assessment.domain.batch import Essay, Judge
 from cj_assessment.domain.comparison import Asked, PlannedComparison
 from cj_assessment.domain.measuring.fitting import Fitted, among
 
-_SHARE_OF_MISSING: Final = 0.75
 _MOST_PER_ESSAY: Final = 4
 """Comparisons per essay in one round at most, each counted for one of its two essays."""
+_LAST_JOB_FACTOR: Final = 1.25
+MOST_RELAXED_ROUNDS: Final = 3
+"""Rounds of a relaxed batch: each is a job of a vendor's batch API, which may take a day."""
 
 
 def pairing_state(
@@ -87,9 +89,10 @@ def graded_round_size(
 ) -> int:
     """Comparisons of a round where judges state margins; ``asked`` are those that are judged or may still be.
 
-    At first all that a decision needs, then most of what the fit says is missing: what it says is a mean, and what
-    is asked too much is paid in vain. ``least`` is the smallest round of judges that state none; later rounds are no
-    smaller than two of it, as another gate than the reliability may keep a batch open that the fit thinks is done.
+    At first all that a decision needs, then what the fit says is missing: that is a mean, so that one round more or
+    none is as likely, and every round costs the time of its slowest answers. ``least`` is the smallest round of judges
+    that state none; later rounds are no smaller than two of it, as another gate than the reliability may keep a batch
+    open that the fit thinks is done.
     """
     first = math.ceil(state.n_items * measurement.MIN_COMPARISONS_WHEN_GRADED / 2) - asked
     if first > 0:
@@ -102,7 +105,24 @@ def graded_round_size(
     if seen.until_target is None:
         return least
     missing = seen.until_target.expected - (asked - len(state.fit.comparisons))
-    return max(2 * least, min(round(_SHARE_OF_MISSING * missing), _MOST_PER_ESSAY * state.n_items))
+    return max(2 * least, min(missing, _MOST_PER_ESSAY * state.n_items))
+
+
+def relaxed_round_size(
+    state: measurement.PairingState, *, asked: int, target_reliability: float, least: int, is_last: bool
+) -> int:
+    """Comparisons of a job of a relaxed batch: first what a decision needs at least, then all that is missing.
+
+    The last job is larger than what the fit expects, as there is no other after it.
+    """
+    first = math.ceil(state.n_items * measurement.MIN_COMPARISONS_WHEN_GRADED / 2) - asked
+    if first > 0 or state.fit is None:
+        return max(least, first)
+    seen = measurement.forecast(
+        state, target_reliability=target_reliability, cost_per_comparison=Decimal(0), seed=0
+    )
+    missing = least if seen.until_target is None else seen.until_target.expected
+    return max(2 * least, math.ceil(missing * (_LAST_JOB_FACTOR if is_last else 1)))
 
 
 def outlook(

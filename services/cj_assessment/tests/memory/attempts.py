@@ -170,10 +170,10 @@ class MemoryAttempts:
             if row.id in attempts:
                 row.send_not_before = self._now()
 
-    async def mark_sent(self, request_ids: Mapping[AttemptId, str], *, answer_within: timedelta) -> None:
+    async def mark_sent(self, request_ids: Mapping[AttemptId, str], *, policy: AttemptPolicy) -> None:
         for attempt, request_id in request_ids.items():
             row = self._state.attempts[attempt]
-            row.request_id, row.deadline = request_id, self._now() + answer_within
+            row.request_id, row.deadline = request_id, self._now() + policy.answer_within
 
     async def mark_refused(self, refusals: Mapping[AttemptId, tuple[str, str]]) -> None:
         for attempt, (code, message) in refusals.items():

@@ -1,7 +1,7 @@
 """How an adapter reaches its vendor: one HTTP client, no retries, every failure a ``JudgeError``."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -61,12 +61,27 @@ def require_key(vendor: str, key: str) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How a named endpoint is reached: what it is called in errors, its address, and the headers that say who asks.
+
+    ``token`` gives the bearer token of the moment where it changes. ``own_fields``: the endpoint is the dialect's own
+    vendor, so that fields which no other server of the dialect knows may be sent.
+    """
+
+    name: str
+    base_url: str
+    headers: Mapping[str, str] = field(repr=False)
+    token: Callable[[], Awaitable[str]] | None = None
+    own_fields: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """A vendor's API and the key to it, which is in the headers only, so in no repr.
 
     ``base_url`` is an http(s) address (``ConfigurationError`` if not), ``vendor`` what it is called in errors.
     ``silence`` is how many seconds the vendor may say nothing. A model may think for minutes, so for a call it is
-    None: the worker that makes the call ends it.
+    None: the worker that makes the call ends it. ``token`` gives the bearer token of the moment.
     """
 
     vendor: str
@@ -75,6 +90,7 @@ class Connection:
     headers: Mapping[str, str] = field(repr=False)
     silence: float | None = None
     read_limits: Callable[[Mapping[str, str]], tuple[LimitReading, ...]] = no_limits
+    token: Callable[[], Awaitable[str]] | None = None
 
     def __post_init__(self) -> None:
         if not self.base_url.startswith(("http://", "https://")):
@@ -102,6 +118,7 @@ class Connection:
         headers: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send a request; raises ``JudgeError`` unless the answer is a success."""
+        shown = await self._shown()
         try:
             async with self.client.stream(
                 method,
@@ -110,7 +127,7 @@ class Connection:
                 content=content,
                 data=form,
                 files=files,
-                headers={**_UNCOMPRESSED, **self.headers, **(headers or {})},
+                headers={**_UNCOMPRESSED, **shown, **(headers or {})},
                 timeout=self._timeout,
             ) as response:
                 answer = await self._read(response)
@@ -125,9 +142,10 @@ class Connection:
         A line ends at a line feed alone: texts in JSON may hold characters that other readers of lines end at.
         """
         pending = bytearray()
+        shown = await self._shown()
         try:
             async with self.client.stream(
-                "GET", self._url(path), headers={**_UNCOMPRESSED, **self.headers}, timeout=self._timeout
+                "GET", self._url(path), headers={**_UNCOMPRESSED, **shown}, timeout=self._timeout
             ) as response:
                 if not response.is_success:
                     self._require_success(await self._read(response))
@@ -144,6 +162,12 @@ class Connection:
             raise self._not_reached(error) from error
         if pending.strip():
             yield bytes(pending)
+
+    async def _shown(self) -> Mapping[str, str]:
+        """The headers that say who asks."""
+        if self.token is None:
+            return self.headers
+        return {**self.headers, "authorization": f"Bearer {await self.token()}"}
 
     async def _read(self, response: httpx2.Response) -> Answer:
         content = await read_body(response, vendor=self.vendor)

@@ -40,7 +40,8 @@ class ConnectedVendor:
 
     ``account`` is the secret that names the account at the vendor, whose limits all replicas share. ``price`` and
     ``structured_output`` replace what the manifest says, for judges whose settings decide that. ``url`` is the address
-    that is called, None for a judge that calls nobody.
+    that is called, None for a judge that calls nobody. ``is_free``: nobody bills what is asked of it.
+    ``token_probabilities``: it may be asked for them where the manifest says that its model gives them.
     """
 
     judge: Judge
@@ -49,6 +50,8 @@ class ConnectedVendor:
     price: Callable[[Usage], Decimal] | None = None
     structured_output: str | None = None
     url: str | None = None
+    is_free: bool = False
+    token_probabilities: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,7 @@ class JudgeParameters:
     ``cache_breakpoints``: the model bills what it writes to its cache, and must be told where the part of a
     prompt ends that other calls share; without it such a model writes, and bills, every whole prompt.
     ``no_reasoning``: how the manifest says this model is told not to reason, where the effort is ``none``.
+    ``token_probabilities``: the model gives those of its answer's tokens with these parameters, at no cost.
     """
 
     provider: str
@@ -39,6 +40,7 @@ class JudgeParameters:
     structured_output: str
     cache_breakpoints: bool = False
     no_reasoning: str | None = None
+    token_probabilities: bool = False
 
     @property
     def is_deterministic(self) -> bool:

@@ -20,6 +20,9 @@ from pydantic import JsonValue, ValidationError
 SCHEMAS: Final = frozenset({"schema", "input_schema", "responseJsonSchema"})
 
 
+ANY_MODELS_NAME: Final = {"openai_compatible": "llama-3", "openrouter": "mistralai/mistral-large-2512"}
+
+
 @dataclass(frozen=True)
 class Override:
     """An override, and where its vendor reads it."""
@@ -304,7 +307,7 @@ def resolved() -> Iterator[tuple[str, JudgeParameters]]:
             ]
             asked += [LLMConfigOverrides(reasoning_effort=effort) for effort in model.reasoning_efforts]
             asked += [LLMConfigOverrides(output_verbosity=verbosity) for verbosity in model.verbosities]
-            name = "llama-3" if model.id == "*" else model.id
+            name = ANY_MODELS_NAME[vendor] if model.id == "*" else model.id
             for overrides_ in asked:
                 chosen = validate_llm_overrides(
                     overrides_.model_copy(update={"provider_override": vendor, "model_override": name}),

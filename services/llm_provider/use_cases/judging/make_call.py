@@ -115,12 +115,13 @@ def failed_call(
 
 def _read(reply: JudgeReply, prompt: Prompt) -> tuple[Verdict | None, InvalidAnswer | None]:
     try:
-        return _verdict(reply, prompt), None
+        return verdict_of(reply, prompt), None
     except InvalidAnswer as error:
         return None, error
 
 
-def _verdict(reply: JudgeReply, prompt: Prompt) -> Verdict:
+def verdict_of(reply: JudgeReply, prompt: Prompt) -> Verdict:
+    """The verdict that a reply is; raises ``InvalidAnswer`` for one that is none."""
     if reply.ending is Ending.REFUSAL:
         raise InvalidAnswer("the model refused to judge", defect=Defect.REFUSAL)
     if reply.ending is Ending.CUT_OFF:

@@ -11,7 +11,7 @@ from event_contracts import JsonObject
 from pydantic import BaseModel, Field
 
 from llm_provider.adapters.vendor_api.batch_items import never_judged, read_outcomes, require_size
-from llm_provider.adapters.vendor_api.connection import JOB_SECONDS
+from llm_provider.adapters.vendor_api.connection import JOB_SECONDS, Access
 from llm_provider.adapters.vendor_api.failures import ErrorObject, error_of, failure
 from llm_provider.adapters.vendors.anthropic.messages import (
     URL,
@@ -69,17 +69,25 @@ class _Line(BaseModel):
 class AnthropicBatches:
     """Batch jobs of Anthropic's: one request submits a job, and its results are one file."""
 
-    def __init__(self, client: httpx2.AsyncClient, *, api_key: str, base_url: str = URL) -> None:
+    def __init__(
+        self,
+        client: httpx2.AsyncClient,
+        *,
+        api_key: str | None = None,
+        base_url: str = URL,
+        access: Access | None = None,
+    ) -> None:
         self._connection = anthropic_connection(
-            client, api_key=api_key, base_url=base_url, silence=JOB_SECONDS
+            client, api_key=api_key, base_url=base_url, silence=JOB_SECONDS, access=access
         )
+        self._access = access
 
     async def submit(self, items: Sequence[BatchItem]) -> str:
         require_size(VENDOR, items, at_most=MAX_ITEMS)
         requests: JsonObject = {
             "requests": [{"custom_id": item.custom_id, "params": message_body(item.call)} for item in items]
         }
-        version = version_for(item.call.parameters for item in items)
+        version = version_for((item.call.parameters for item in items), access=self._access)
         answer = await self._connection.post("/v1/messages/batches", requests, headers=version)
         return self._connection.parse(answer.content, _Batch).id
 

@@ -14,7 +14,7 @@ from event_contracts import JsonObject
 from pydantic import BaseModel, JsonValue, model_validator
 
 from llm_provider.adapters.vendor_api.answer_schema import PORTABLE_SCHEMA
-from llm_provider.adapters.vendor_api.connection import Connection, require_key
+from llm_provider.adapters.vendor_api.connection import Access, Connection, require_key
 from llm_provider.adapters.vendor_api.failures import ErrorObject, error_in_success
 from llm_provider.adapters.vendor_api.limit_headers import anthropic_limits
 from llm_provider.adapters.vendor_api.sections import Section, sections
@@ -97,13 +97,20 @@ class Message(BaseModel):
 class AnthropicJudge:
     """A model of Anthropic's, one call at a time."""
 
-    def __init__(self, client: httpx2.AsyncClient, *, api_key: str, base_url: str = URL) -> None:
-        self._connection = anthropic_connection(client, api_key=api_key, base_url=base_url)
+    def __init__(
+        self,
+        client: httpx2.AsyncClient,
+        *,
+        api_key: str | None = None,
+        base_url: str = URL,
+        access: Access | None = None,
+    ) -> None:
+        self._connection = anthropic_connection(client, api_key=api_key, base_url=base_url, access=access)
+        self._access = access
 
     async def judge(self, call: JudgeCall) -> JudgeReply:
-        answer = await self._connection.post(
-            "/v1/messages", message_body(call), headers=version_for([call.parameters])
-        )
+        version = version_for([call.parameters], access=self._access)
+        answer = await self._connection.post("/v1/messages", message_body(call), headers=version)
         message = self._connection.parse(answer.content, Message)
         return replace(
             message.reply(),
@@ -113,21 +120,30 @@ class AnthropicJudge:
 
 
 def anthropic_connection(
-    client: httpx2.AsyncClient, *, api_key: str, base_url: str, silence: float | None = None
+    client: httpx2.AsyncClient,
+    *,
+    api_key: str | None,
+    base_url: str,
+    silence: float | None = None,
+    access: Access | None = None,
 ) -> Connection:
-    """The connection that calls and batch jobs have in common."""
+    """The connection that calls and batch jobs have in common; ``access`` comes before key and address."""
+    shown = {"x-api-key": require_key(VENDOR, api_key or "")} if access is None else access.headers
     return Connection(
-        vendor=VENDOR,
+        vendor=VENDOR if access is None else access.name,
         client=client,
-        base_url=base_url,
-        headers={"x-api-key": require_key(VENDOR, api_key), "anthropic-version": VERSION},
+        base_url=base_url if access is None else access.base_url,
+        headers={"anthropic-version": VERSION, **shown},
         silence=silence,
         read_limits=anthropic_limits,
+        token=None if access is None else access.token,
     )
 
 
-def version_for(calls: Iterable[JudgeParameters]) -> dict[str, str]:
-    """The header that names the version which takes all of these calls."""
+def version_for(calls: Iterable[JudgeParameters], *, access: Access | None = None) -> dict[str, str]:
+    """The header that names the version which takes all of these calls, unless the endpoint has one of its own."""
+    if access is not None and "anthropic-version" in access.headers:
+        return {}
     warm = any(parameters.temperature is not None for parameters in calls)
     return {"anthropic-version": VERSION_WITH_TEMPERATURE if warm else VERSION}
 

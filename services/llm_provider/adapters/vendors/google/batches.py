@@ -5,16 +5,18 @@ and a file of answers comes down. Google deletes the files after two days.
 """
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
 import httpx2
 from event_contracts import JsonObject
+from model_manifest.endpoints import without_version
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 from llm_provider.adapters.vendor_api.batch_items import json_lines, only_model, read_outcomes, require_size
-from llm_provider.adapters.vendor_api.connection import JOB_SECONDS, Answer
+from llm_provider.adapters.vendor_api.connection import JOB_SECONDS, Access, Answer
 from llm_provider.adapters.vendor_api.failures import ErrorObject, error_of, failure
 from llm_provider.adapters.vendors.google.generate_content import (
     URL,
@@ -92,14 +94,27 @@ class _Line(_Wire):
 class GoogleBatches:
     """Batch jobs of Google's: each is for one model."""
 
-    def __init__(self, client: httpx2.AsyncClient, *, api_key: str, base_url: str = URL) -> None:
-        self._connection = google_connection(client, api_key=api_key, base_url=base_url, silence=JOB_SECONDS)
+    def __init__(
+        self,
+        client: httpx2.AsyncClient,
+        *,
+        api_key: str | None = None,
+        base_url: str = URL,
+        access: Access | None = None,
+    ) -> None:
+        if access is not None:
+            access = replace(access, base_url=without_version(access.base_url))
+        self._connection = google_connection(
+            client, api_key=api_key, base_url=base_url, silence=JOB_SECONDS, access=access
+        )
+        self._own_fields = access is None or access.own_fields
 
     async def submit(self, items: Sequence[BatchItem]) -> str:
         require_size(VENDOR, items, at_most=MAX_ITEMS)
         model = only_model(VENDOR, items)
         requests: list[JsonObject] = [
-            {"key": item.custom_id, "request": generate_body(item.call)} for item in items
+            {"key": item.custom_id, "request": generate_body(item.call, own_fields=self._own_fields)}
+            for item in items
         ]
         source: JsonObject = {"fileName": await self._upload(json_lines(requests))}
         job: JsonObject = {"batch": {"displayName": f"{len(items)} comparisons", "inputConfig": source}}

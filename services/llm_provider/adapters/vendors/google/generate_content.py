@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, model_validator
 from pydantic.alias_generators import to_camel
 
 from llm_provider.adapters.vendor_api.answer_schema import PORTABLE_SCHEMA
-from llm_provider.adapters.vendor_api.connection import Connection, require_key
+from llm_provider.adapters.vendor_api.connection import Access, Connection, require_key
 from llm_provider.adapters.vendor_api.failures import ErrorObject, error_in_success
 from llm_provider.adapters.vendor_api.unsupported import no_such_output, refuse_verbosity
 from llm_provider.adapters.vendor_api.wire_types import CallId, Lenient, Tokens, counted
@@ -113,37 +113,60 @@ class Generated(_Wire):
 class GoogleJudge:
     """A model of Google's, one call at a time."""
 
-    def __init__(self, client: httpx2.AsyncClient, *, api_key: str, base_url: str = URL) -> None:
-        self._connection = google_connection(client, api_key=api_key, base_url=base_url)
+    def __init__(
+        self,
+        client: httpx2.AsyncClient,
+        *,
+        api_key: str | None = None,
+        base_url: str = URL,
+        access: Access | None = None,
+    ) -> None:
+        self._connection = google_connection(client, api_key=api_key, base_url=base_url, access=access)
+        # A named endpoint's address goes as far as its list of models: on Google Cloud that is below a project.
+        self._models = "/v1/models" if access is None else "/models"
+        self._own_fields = access is None or access.own_fields
 
     async def judge(self, call: JudgeCall) -> JudgeReply:
         model = call.parameters.model
-        answer = await self._connection.post(f"/v1/models/{model}:generateContent", generate_body(call))
+        answer = await self._connection.post(
+            f"{self._models}/{model}:generateContent", generate_body(call, own_fields=self._own_fields)
+        )
         return self._connection.parse(answer.content, Generated).reply(model=model)
 
 
 def google_connection(
-    client: httpx2.AsyncClient, *, api_key: str, base_url: str, silence: float | None = None
+    client: httpx2.AsyncClient,
+    *,
+    api_key: str | None,
+    base_url: str,
+    silence: float | None = None,
+    access: Access | None = None,
 ) -> Connection:
-    """The connection that calls and batch jobs have in common."""
+    """The connection that calls and batch jobs have in common; ``access`` comes before key and address."""
+    shown = {"x-goog-api-key": require_key(VENDOR, api_key or "")} if access is None else access.headers
     return Connection(
-        vendor=VENDOR,
+        vendor=VENDOR if access is None else access.name,
         client=client,
-        base_url=base_url,
-        headers={"x-goog-api-key": require_key(VENDOR, api_key)},
+        base_url=base_url if access is None else access.base_url,
+        headers=shown,
         silence=silence,
+        token=None if access is None else access.token,
     )
 
 
-def generate_body(call: JudgeCall) -> JsonObject:
-    """The body of a generateContent request; raises ``RequestRejected`` for a parameter that it has no place for."""
+def generate_body(call: JudgeCall, *, own_fields: bool = True) -> JsonObject:
+    """The body of a generateContent request; raises ``RequestRejected`` for a parameter that it has no place for.
+
+    ``own_fields``: the Gemini API keeps a log unless it is told not to; Google Cloud has none, and no such field.
+    """
     refuse_verbosity(VENDOR, call.parameters)
     contents: list[JsonValue] = [{"role": "user", "parts": [{"text": call.prompt.user}]}]
     body: JsonObject = {
         "contents": contents,
         "generationConfig": _generation(call.parameters),
-        "store": False,
     }
+    if own_fields:
+        body["store"] = False
     if call.prompt.system:
         body["systemInstruction"] = {"role": "user", "parts": [{"text": call.prompt.system}]}
     return body

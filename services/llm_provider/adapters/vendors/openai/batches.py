@@ -19,7 +19,7 @@ from llm_provider.adapters.vendor_api.batch_items import (
     read_outcomes,
     require_size,
 )
-from llm_provider.adapters.vendor_api.connection import JOB_SECONDS
+from llm_provider.adapters.vendor_api.connection import JOB_SECONDS, Access
 from llm_provider.adapters.vendor_api.failures import ErrorObject, VendorError, error_of, failure
 from llm_provider.adapters.vendor_api.wire_types import CallId
 from llm_provider.adapters.vendors.openai.responses import (
@@ -82,15 +82,25 @@ class _Line(BaseModel):
 class OpenAiBatches:
     """Batch jobs of OpenAI's: each is for one model."""
 
-    def __init__(self, client: httpx2.AsyncClient, *, api_key: str, base_url: str = URL) -> None:
-        self._connection = openai_connection(client, api_key=api_key, base_url=base_url, silence=JOB_SECONDS)
+    def __init__(
+        self,
+        client: httpx2.AsyncClient,
+        *,
+        api_key: str | None = None,
+        base_url: str = URL,
+        access: Access | None = None,
+    ) -> None:
+        self._connection = openai_connection(
+            client, api_key=api_key, base_url=base_url, silence=JOB_SECONDS, access=access
+        )
+        self._own_fields = access is None or access.own_fields
 
     async def submit(self, items: Sequence[BatchItem]) -> str:
         require_size(VENDOR, items, at_most=MAX_ITEMS)
         only_model(VENDOR, items)
         expiry: JsonObject = {"anchor": "created_at", "seconds": FILES_EXPIRE_AFTER_SECONDS}
         job: JsonObject = {
-            "input_file_id": await self._upload(json_lines([_request(item) for item in items])),
+            "input_file_id": await self._upload(self._lines(items)),
             "endpoint": _ENDPOINT,
             "completion_window": "24h",
             "output_expires_after": expiry,
@@ -112,6 +122,9 @@ class OpenAiBatches:
     async def cancel(self, job_id: str) -> None:
         await self._connection.post(f"/v1/batches/{job_id}/cancel")
 
+    def _lines(self, items: Sequence[BatchItem]) -> bytes:
+        return json_lines([_request(item, own_fields=self._own_fields) for item in items])
+
     async def _job(self, job_id: str) -> _Batch:
         answer = await self._connection.get(f"/v1/batches/{job_id}")
         return self._connection.parse(answer.content, _Batch)
@@ -130,12 +143,12 @@ class OpenAiBatches:
         return self._connection.parse(answer.content, _File).id
 
 
-def _request(item: BatchItem) -> JsonObject:
+def _request(item: BatchItem, *, own_fields: bool) -> JsonObject:
     return {
         "custom_id": item.custom_id,
         "method": "POST",
         "url": _ENDPOINT,
-        "body": response_body(item.call),
+        "body": response_body(item.call, own_fields=own_fields),
     }
 
 

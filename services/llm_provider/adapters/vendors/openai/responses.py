@@ -5,6 +5,7 @@ stored at OpenAI: ``store`` is true unless it is said to be false, and a student
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -13,10 +14,11 @@ from event_contracts import JsonObject
 from pydantic import BaseModel, JsonValue
 
 from llm_provider.adapters.vendor_api.answer_schema import PORTABLE_SCHEMA
-from llm_provider.adapters.vendor_api.connection import Connection, require_key
+from llm_provider.adapters.vendor_api.connection import Access, Connection, require_key
 from llm_provider.adapters.vendor_api.failures import ErrorObject, error_in_success
 from llm_provider.adapters.vendor_api.limit_headers import openai_limits
 from llm_provider.adapters.vendor_api.sections import Section, sections
+from llm_provider.adapters.vendor_api.token_log_odds import TOP_K, WrittenToken, log_odds_a
 from llm_provider.adapters.vendor_api.unsupported import no_such_output
 from llm_provider.adapters.vendor_api.wire_types import CallId, Lenient, Part, Tokens, counted, is_final
 from llm_provider.domain.costs.usage import UNKNOWN_USAGE, Usage
@@ -34,10 +36,14 @@ _INCOMPLETE: Final = {
 }
 
 
+class _Part(Part):
+    logprobs: Lenient[list[WrittenToken]] = None
+
+
 class _Item(BaseModel):
     type: Lenient[str] = None
     phase: Lenient[str] = None
-    content: Lenient[list[Part]] = None
+    content: Lenient[list[_Part]] = None
 
     @property
     def is_answer(self) -> bool:
@@ -64,6 +70,14 @@ class _Incomplete(BaseModel):
     reason: Lenient[str] = None
 
 
+class _Format(BaseModel):
+    type: Lenient[str] = None
+
+
+class _Text(BaseModel):
+    format: Lenient[_Format] = None
+
+
 class Response(BaseModel):
     """What a model answers, live or in a batch job."""
 
@@ -73,6 +87,8 @@ class Response(BaseModel):
     error: ErrorObject | str | None = None
     incomplete_details: Lenient[_Incomplete] = None
     usage: Lenient[_Usage] = None
+    text: Lenient[_Text] = None
+    temperature: Lenient[float] = None
 
     def reply(self) -> JudgeReply:
         """The reply that this response is; raises ``JudgeError`` if the model failed to write one."""
@@ -85,7 +101,18 @@ class Response(BaseModel):
             model=self.model or "",
             usage=_read_usage(self.usage),
             ending=Ending.REFUSAL if refused else self._ending(),
+            log_odds_a=log_odds_a(
+                [token for part in contents if part.answer for token in part.logprobs or ()],
+                constrained=self._is_constrained,
+                temperature=self.temperature,
+            ),
         )
+
+    @property
+    def _is_constrained(self) -> bool:
+        """Whether the answer was held to a schema, as the vendor repeats it; it is asked to be wherever it can."""
+        said = self.text.format.type if self.text and self.text.format else None
+        return said in (None, "json_schema")
 
     def _ending(self) -> Ending:
         if self.status == "completed":
@@ -97,11 +124,21 @@ class Response(BaseModel):
 class OpenAiJudge:
     """A model of OpenAI's, one call at a time."""
 
-    def __init__(self, client: httpx2.AsyncClient, *, api_key: str, base_url: str = URL) -> None:
-        self._connection = openai_connection(client, api_key=api_key, base_url=base_url)
+    def __init__(
+        self,
+        client: httpx2.AsyncClient,
+        *,
+        api_key: str | None = None,
+        base_url: str = URL,
+        access: Access | None = None,
+    ) -> None:
+        self._connection = openai_connection(client, api_key=api_key, base_url=base_url, access=access)
+        self._own_fields = access is None or access.own_fields
 
     async def judge(self, call: JudgeCall) -> JudgeReply:
-        answer = await self._connection.post("/v1/responses", response_body(call))
+        answer = await self._connection.post(
+            "/v1/responses", response_body(call, own_fields=self._own_fields)
+        )
         response = self._connection.parse(answer.content, Response)
         return replace(
             response.reply(),
@@ -111,24 +148,37 @@ class OpenAiJudge:
 
 
 def openai_connection(
-    client: httpx2.AsyncClient, *, api_key: str, base_url: str, silence: float | None = None
+    client: httpx2.AsyncClient,
+    *,
+    api_key: str | None,
+    base_url: str,
+    silence: float | None = None,
+    access: Access | None = None,
 ) -> Connection:
-    """The connection that calls and batch jobs have in common."""
+    """The connection that calls and batch jobs have in common; ``access`` comes before key and address."""
+    if access is None:
+        shown: Mapping[str, str] = {"authorization": f"Bearer {require_key(VENDOR, api_key or '')}"}
+    else:
+        shown = access.headers
     return Connection(
-        vendor=VENDOR,
+        vendor=VENDOR if access is None else access.name,
         client=client,
-        base_url=base_url,
-        headers={"authorization": f"Bearer {require_key(VENDOR, api_key)}"},
+        base_url=base_url if access is None else access.base_url,
+        headers=shown,
         silence=silence,
         read_limits=openai_limits,
+        token=None if access is None else access.token,
     )
 
 
-def response_body(call: JudgeCall) -> JsonObject:
-    """The body of a Responses request; raises ``RequestRejected`` for a parameter that it has no place for."""
+def response_body(call: JudgeCall, *, own_fields: bool = True) -> JsonObject:
+    """The body of a Responses request; raises ``RequestRejected`` for a parameter that it has no place for.
+
+    ``own_fields``: those that only OpenAI itself is known to take, which say how a prompt is cached.
+    """
     parameters, prompt = call.parameters, sections(call.prompt)
     messages: list[JsonValue] = [
-        {"role": role, "content": _parts(section, breakpoints=parameters.cache_breakpoints)}
+        {"role": role, "content": _parts(section, breakpoints=own_fields and parameters.cache_breakpoints)}
         for role, section in (("developer", prompt.system), ("user", prompt.user))
         if section.text
     ]
@@ -143,6 +193,10 @@ def response_body(call: JudgeCall) -> JsonObject:
         body["temperature"] = parameters.temperature
     if parameters.reasoning_effort is not None:
         body["reasoning"] = {"effort": parameters.reasoning_effort}
+    if parameters.token_probabilities:
+        body |= {"include": ["message.output_text.logprobs"], "top_logprobs": TOP_K}
+    if not own_fields:
+        return body
     return {**body, **_caching(prompt.shared, breakpoints=parameters.cache_breakpoints)}
 
 

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import httpx2
+from model_manifest.provider_name import is_this_machine
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
@@ -31,6 +32,11 @@ class Settings(VendorSettings):
     token_probabilities: bool = Field(
         default=False, description="Whether it gives the probabilities of tokens: vLLM, llama.cpp, Ollama do."
     )
+    free: bool | None = Field(
+        default=None,
+        description="Whether nobody bills its calls; without it, only a server of this machine is free, and what"
+        " another one costs is unknown.",
+    )
     tokens_field: TokensField = Field(
         default="max_tokens",
         description="How it is told the longest answer: some take max_completion_tokens only.",
@@ -52,6 +58,8 @@ def _connect(settings: Settings, client: httpx2.AsyncClient) -> ConnectedVendor 
         account=key,
         url=settings.url,
         structured_output=settings.output,
+        is_free=is_this_machine(settings.url) if settings.free is None else settings.free,
+        token_probabilities=settings.token_probabilities,
     )
 
 

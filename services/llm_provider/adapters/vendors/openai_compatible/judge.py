@@ -12,7 +12,7 @@ from event_contracts import JsonObject
 
 from llm_provider.adapters.vendor_api.answer_schema import PORTABLE_SCHEMA
 from llm_provider.adapters.vendor_api.chat_completions import Completion, messages, response_format
-from llm_provider.adapters.vendor_api.connection import Connection, require_key
+from llm_provider.adapters.vendor_api.connection import Access, Connection, require_key
 from llm_provider.adapters.vendor_api.limit_headers import openai_limits
 from llm_provider.adapters.vendor_api.token_log_odds import TOP_K, log_odds_a
 from llm_provider.adapters.vendor_api.unsupported import refuse_verbosity
@@ -32,24 +32,29 @@ class OpenAiCompatibleJudge:
         self,
         client: httpx2.AsyncClient,
         *,
-        base_url: str,
-        api_key: str | None,
+        base_url: str = "",
+        api_key: str | None = None,
         tokens_field: TokensField = "max_tokens",
         token_probabilities: bool = False,
+        access: Access | None = None,
     ) -> None:
+        if access is None:
+            bearer = {} if api_key is None else {"authorization": f"Bearer {require_key(VENDOR, api_key)}"}
+            access = Access(name=VENDOR, base_url=with_version(base_url), headers=bearer)
         self._token_probabilities = token_probabilities
         self._tokens_field: TokensField = tokens_field
         self._connection = Connection(
-            vendor=VENDOR,
+            vendor=access.name,
             client=client,
-            base_url=with_version(base_url),
-            headers={} if api_key is None else {"authorization": f"Bearer {require_key(VENDOR, api_key)}"},
+            base_url=access.base_url,
+            headers=access.headers,
             read_limits=openai_limits,
+            token=access.token,
         )
 
     async def judge(self, call: JudgeCall) -> JudgeReply:
         body = completion_body(call, self._tokens_field)
-        if self._token_probabilities:
+        if self._token_probabilities or call.parameters.token_probabilities:
             body |= {"logprobs": True, "top_logprobs": TOP_K}
         answer = await self._connection.post("/chat/completions", body)
         completion = self._connection.parse(answer.content, Completion)

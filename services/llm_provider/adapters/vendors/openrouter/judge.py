@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from llm_provider.adapters.vendor_api.answer_schema import PORTABLE_SCHEMA
 from llm_provider.adapters.vendor_api.chat_completions import Completion, messages, response_format
-from llm_provider.adapters.vendor_api.connection import Connection, require_key
+from llm_provider.adapters.vendor_api.connection import Access, Connection, require_key
 from llm_provider.adapters.vendor_api.limit_headers import openai_limits
 from llm_provider.adapters.vendor_api.sections import Section, Ttl, sections
 from llm_provider.ports import JudgeCall, JudgeReply
@@ -28,13 +28,24 @@ _ROUTING: Final[JsonObject] = {"require_parameters": True, "data_collection": "d
 class OpenRouterJudge:
     """A model that OpenRouter offers."""
 
-    def __init__(self, client: httpx2.AsyncClient, *, api_key: str, base_url: str = URL) -> None:
+    def __init__(
+        self,
+        client: httpx2.AsyncClient,
+        *,
+        api_key: str | None = None,
+        base_url: str = URL,
+        access: Access | None = None,
+    ) -> None:
+        if access is None:
+            key = require_key(VENDOR, api_key or "")
+            access = Access(name=VENDOR, base_url=base_url, headers={"authorization": f"Bearer {key}"})
         self._connection = Connection(
-            vendor=VENDOR,
+            vendor=access.name,
             client=client,
-            base_url=base_url,
-            headers={"authorization": f"Bearer {require_key(VENDOR, api_key)}"},
+            base_url=access.base_url,
+            headers=access.headers,
             read_limits=openai_limits,
+            token=access.token,
         )
 
     async def judge(self, call: JudgeCall) -> JudgeReply:
