@@ -64,6 +64,7 @@ def measure_workers(workers: Sequence[BackgroundLoop], metrics: ServiceMetrics) 
     """Let the metrics tell how long each worker has been silent."""
     for worker in workers:
         metrics.worker_silence.labels(worker.name).set_function(worker.pulse.silent_seconds)
+        metrics.show_worker(worker.name)
 
 
 def token_gate(settings: ServiceSettings, *, client: httpx2.AsyncClient) -> TokenGate:
@@ -182,7 +183,7 @@ class InfrastructureProvider(Provider):
         return CallbackPolicy(allowed_hosts=self._settings.callback_allowed_hosts)
 
     @provide
-    def event_bus(self) -> EventBus:
+    def event_bus(self, metrics: ServiceMetrics) -> EventBus:
         if self._bus is not None:
             return self._bus
         address = self._settings.kafka_bootstrap_servers
@@ -200,6 +201,7 @@ class InfrastructureProvider(Provider):
             topics=[*topics, *(dead_letter_topic(topic) for topic in topics)],
             partitions=self._settings.kafka_partitions,
             replication=self._settings.kafka_replication,
+            watcher=metrics,
         )
 
     @provide

@@ -70,8 +70,8 @@ class ConductorProvider(Provider):
         return load_pipelines(self._settings.pipelines_file or PIPELINES)
 
     @provide
-    def watcher(self, metrics: ServiceMetrics) -> Watcher:
-        return ConductorMetrics(metrics.registry)
+    def watcher(self, metrics: ServiceMetrics, rules: PipelineRules) -> Watcher:
+        return ConductorMetrics(metrics.registry, rules=rules)
 
     @provide
     def facts(self, client: httpx2.AsyncClient) -> Facts:

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import structlog
 from event_contracts import (
@@ -69,6 +69,8 @@ class EventConsumer:
 
     def subscribe(self) -> None:
         """Register with the bus; call once, before it runs."""
+        for topic in self._by_topic():
+            self.metrics.show_topic(topic, group=self.group, reasons=get_args(Reason))
         self.bus.subscribe(list(self._by_topic()), group=self.group, handler=self._handle)
 
     def _by_topic(self) -> Mapping[str, Route]:

@@ -1,13 +1,44 @@
-"""Prometheus metrics that every service has; a service adds its own to the same registry."""
+"""Prometheus metrics that every service has; a service adds its own to the same registry.
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+Every metric is shown from the start, with zero for each name of a fixed set: a query for something that has not
+happened answers "none", not "no data". Names that callers can choose are bounded: see ``BoundedNames``.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.process_collector import ProcessCollector
+
+# A moment of creation for every series would double their number, and no query here reads it.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # published without types
 
 LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 QUEUE_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600)
 PLATFORM_NAMES = {"batch_conductor_service": "bcs"}
 """What the platform's dashboards call a service, where that is not its own name."""
+
+TRANSPORTS: Final = ("bus", "http")
+MAX_NAMES: Final = 100
+OTHER: Final = "other"
+"""The label of every name beyond the limit."""
+
+
+class BoundedNames:
+    """Label values that come from outside, such as models: the first ``limit`` of them, then ``OTHER`` for all more."""
+
+    def __init__(self, limit: int = MAX_NAMES) -> None:
+        self._limit = limit
+        self._known: set[str] = set()
+
+    def label(self, name: str) -> str:
+        """The name itself, or ``OTHER``."""
+        if name not in self._known:
+            if len(self._known) >= self._limit:
+                return OTHER
+            self._known.add(name)
+        return name
 
 
 class ServiceMetrics:
@@ -50,6 +81,28 @@ class ServiceMetrics:
         self.outbox_abandoned = self._gauge(
             "outbox_given_up_messages", "Messages in the outbox that were given up."
         )
+        for transport in TRANSPORTS:
+            for metric in (
+                self.outbox_sent,
+                self.outbox_refused,
+                self.outbox_given_up,
+                self.outbox_backlog,
+                self.outbox_oldest,
+                self.outbox_abandoned,
+            ):
+                metric.labels(transport)
+        self.consumer_lag = Gauge(
+            "event_consumer_lag_messages",
+            "Messages that a group has not read yet, of the partitions that this replica reads.",
+            ("group",),
+            registry=registry,
+        )
+        self.consumer_silence = Gauge(
+            "event_consumer_silent_seconds",
+            "Seconds since a group's consumer last polled; 0 on the memory bus, which delivers at once.",
+            ("group",),
+            registry=registry,
+        )
         self.events_handled = self._counter("events_handled", "Events handled, by topic.", "topic")
         self.dead_letters = self._counter(
             "events_dead_lettered", "Events sent to a dead-letter topic.", "topic", "reason"
@@ -79,6 +132,28 @@ class ServiceMetrics:
             buckets=LAG_BUCKETS,
             registry=registry,
         )
+
+    def show_topic(self, topic: str, *, group: str, reasons: Iterable[str]) -> None:
+        """Show what is counted of a topic that ``group`` reads, before anything has happened."""
+        self.consumer_lag.labels(group)
+        self.consumer_silence.labels(group)
+        self.events_handled.labels(topic)
+        self.queue_latency.labels(topic)
+        for reason in reasons:
+            self.dead_letters.labels(topic, reason)
+
+    def watch_lag(self, group: str, messages: int) -> None:
+        """Implements ``ConsumerWatcher``."""
+        self.consumer_lag.labels(group).set(messages)
+
+    def watch_silence(self, group: str, seconds: Callable[[], float]) -> None:
+        """Implements ``ConsumerWatcher``."""
+        self.consumer_silence.labels(group).set_function(seconds)
+
+    def show_worker(self, worker: str) -> None:
+        """Show what is counted of a worker's items, before anything has happened."""
+        for metric in (self.item_failures, self.items_set_aside, self.set_aside_items):
+            metric.labels(worker)
 
     def _counter(self, name: str, description: str, *labels: str) -> Counter:
         return Counter(name, description, labels, registry=self.registry)

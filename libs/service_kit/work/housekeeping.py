@@ -39,6 +39,8 @@ class Housekeeping:
 
     def __post_init__(self) -> None:
         self.rules = (*common_rules(), *self.rules)
+        for rule in self.rules:
+            self.metrics.retention_deleted.labels(rule.name)
         self._failures = FailureRecord(
             worker=NAME, database=self.database, metrics=self.metrics, set_aside=leave_to_operator
         )

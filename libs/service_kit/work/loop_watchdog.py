@@ -8,7 +8,7 @@ import structlog
 
 log = structlog.get_logger()
 
-INTERVAL_SECONDS = 0.05
+INTERVAL_SECONDS = 0.1
 SLOW_SECONDS = 0.1
 """Work that may hold the loop for longer than this belongs into a thread."""
 

@@ -20,6 +20,10 @@ AT_ONCE = 0.0
 FALLBACK_SECONDS = 5.0
 """How long a worker rests at most: a wake-up tells only the workers of its own process."""
 
+QUIET_RESTS = 6
+QUIET_FACTOR = 2.0
+"""After so many whole rests in a row a worker rests longer: a quiet suite should take less than 2 % of a core."""
+
 FIRST_RETRY_SECONDS = 0.2
 LONGEST_RETRY_SECONDS = 10.0
 
@@ -34,14 +38,16 @@ class Wakeup:
         """Let the resting worker go on at once."""
         self._event.set()
 
-    async def wait(self, seconds: float) -> None:
-        """Return when woken, at the latest after ``seconds``."""
+    async def wait(self, seconds: float) -> bool:
+        """Return when woken, at the latest after ``seconds``; True when woken."""
         try:
             async with asyncio.timeout(seconds):
                 await self._event.wait()
         except TimeoutError:
             pass
+        was_woken = self._event.is_set()
         self._event.clear()
+        return was_woken
 
 
 class Pulse:
@@ -75,7 +81,7 @@ class Worker:
 
     async def run(self) -> None:
         """Run until cancelled."""
-        failed_steps = 0
+        failed_steps = quiet_rests = 0
         while True:
             try:
                 rest = await self.step()
@@ -89,8 +95,12 @@ class Worker:
                 OUTAGES.recovered(self.name)
             failed_steps = 0
             self.pulse.beat()
-            if rest is None or rest > 0:
-                await self.wakeup.wait(min(rest or self.longest_rest_seconds, self.longest_rest_seconds))
+            if rest is not None and rest <= 0:
+                quiet_rests = 0
+                continue
+            longest = self.longest_rest_seconds * (QUIET_FACTOR if quiet_rests >= QUIET_RESTS else 1.0)
+            was_woken = await self.wakeup.wait(min(rest or longest, longest))
+            quiet_rests = 0 if was_woken or rest is not None else quiet_rests + 1
 
     def _report(self, error: Exception, delay: float) -> None:
         if is_infrastructure_error(error):

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Final
 
 import psutil
+import uvloop
 
 from suite.stack.log_file import log_to_file
 from suite.stack.options import Ports, StackOptions
 from suite.stack.running import embedded_stack
 
-SETTLING_SECONDS: Final = 5.0
+SETTLING_SECONDS: Final = 45.0
 """What starting has left to do is done by then."""
 MEASURED_SECONDS: Final = 10.0
 
@@ -58,7 +59,7 @@ async def measure(folder: Path) -> IdleUse:
 def main() -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory(prefix="cj-idle-") as folder:
-        use = asyncio.run(measure(Path(folder)))
+        use = uvloop.run(measure(Path(folder)))
     print(f"idle_core_share={use.total:.4f} services={use.services:.4f} postgres={use.postgres:.4f}")
 
 

@@ -20,7 +20,12 @@ from suite.embedded.postgres_process import OnFailure, PostgresProcess
 
 DATABASE_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
-SETTINGS: Final = {"listen_addresses": "", "max_connections": "200"}
+SETTINGS: Final = {
+    "listen_addresses": "",
+    "max_connections": "200",
+    # Nobody looks at the process list of a laptop's database, and each statement would change it twice.
+    "update_process_title": "off",
+}
 THROWAWAY_SETTINGS: Final = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 

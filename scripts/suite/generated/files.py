@@ -15,12 +15,16 @@ from typer import Typer
 from suite.generated.environment import compose_settings, environment_example
 from suite.generated.openapi import openapi_documents
 from suite.generated.reference import commands_page, settings_page, topics_page
+from suite.observability.dashboards import BOARDS, dashboard_json
+from suite.observability.rules import RULES_FILE, rules_test_yaml, rules_yaml
 
 ROOT = Path(__file__).parents[3]
 SCHEMAS = Path("documentation/schemas")
 REFERENCE = Path("documentation/reference")
 COMPOSE_SETTINGS = Path("deploy/compose/settings.yml")
 ENVIRONMENT_EXAMPLE = Path(".env.example")
+DASHBOARDS = Path("deploy/observability/grafana/dashboards")
+PROMETHEUS = Path("deploy/observability/prometheus")
 VERSION = "1"
 
 Programs = Mapping[str, Typer]
@@ -28,7 +32,7 @@ Programs = Mapping[str, Typer]
 
 
 def write_generated(programs: Programs, *, root: Path = ROOT) -> list[Path]:
-    """Write every generated file below ``root`` and delete schemas that are no longer generated."""
+    """Write every generated file below ``root`` and delete schemas and dashboards that are no longer generated."""
     files = generated_files(programs)
     for path, text in files.items():
         target = root / path
@@ -64,11 +68,15 @@ def generated_files(programs: Programs) -> dict[Path, str]:
     files[REFERENCE / "commands.md"] = commands_page(programs)
     files[COMPOSE_SETTINGS] = compose_settings()
     files[ENVIRONMENT_EXAMPLE] = environment_example()
+    files |= {DASHBOARDS / f"{board.uid}.json": dashboard_json(board) for board in BOARDS}
+    files[PROMETHEUS / RULES_FILE] = rules_yaml()
+    files[PROMETHEUS / "alerts_test.yml"] = rules_test_yaml()
     return files
 
 
 def _left_over(root: Path, files: Mapping[Path, str]) -> list[Path]:
-    present = {path.relative_to(root) for path in (root / SCHEMAS).rglob("*.json")}
+    folders = (SCHEMAS, DASHBOARDS)
+    present = {path.relative_to(root) for folder in folders for path in (root / folder).rglob("*.json")}
     return sorted(present - set(files))
 
 

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from batch_conductor.domain.gates import GateName, GateResult
 from batch_conductor.domain.outcome import PhaseReport
+from batch_conductor.domain.pipeline import PipelineRules
 
 LATENCIES: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 LAGS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 3600.0, 86400.0)
@@ -16,7 +17,7 @@ LAGS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 3600.0, 8
 class ConductorMetrics:
     """Implements ``ports.Watcher``; labels are names of the rules, never what a caller made up."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, *, rules: PipelineRules) -> None:
         self._resolutions = Counter(
             "huleedu_bcs_pipeline_resolutions",
             "Calls for a pipeline, by outcome.",
@@ -65,6 +66,16 @@ class ConductorMetrics:
             buckets=LAGS,
             registry=registry,
         )
+
+        for pipeline in rules.pipelines:
+            self._prompt_blocked.labels(pipeline)
+            self._resolution_seconds.labels(pipeline)
+            for gate in GateName:
+                self._blocked.labels(gate, pipeline)
+        for gate in GateName:
+            self._gate_seconds.labels(gate)
+            for verdict in GateVerdict:
+                self._gates.labels(gate, verdict)
 
     def watch_resolution(self, *, pipeline: str, outcome: str, seconds: float) -> None:
         self._resolutions.labels(pipeline, outcome).inc()

@@ -77,6 +77,8 @@ class _Operations:
             ("operation", "status"),
             registry=registry,
         )
+        for status in ("success", "failure"):
+            self._counter.labels("upsert", status)
 
     @contextmanager
     def counted(self, operation: str) -> Iterator[None]:

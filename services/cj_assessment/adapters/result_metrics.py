@@ -1,8 +1,17 @@
 """Counts results of comparisons, and prompts that cannot be had, for Prometheus."""
 
+from collections.abc import Iterable
+from typing import Final
+
+from event_contracts import ErrorCode
 from prometheus_client import CollectorRegistry, Counter, Gauge
+from service_kit.telemetry.metrics import OTHER
 
 from cj_assessment.ports import Recorded
+
+JUDGED: Final = "judged"
+_CODES: Final = frozenset(map(str, ErrorCode))
+_KINDS: Final = ("new", "repeated", "unknown_request", "mismatched", "batch_over")
 
 
 class ResultMetrics:
@@ -15,13 +24,25 @@ class ResultMetrics:
             ("kind",),
             registry=registry,
         )
+        for kind in _KINDS:
+            self._results.labels(kind)
+        self._answers = Counter(
+            "comparison_answers_total",
+            "Answers to comparisons by outcome: judged, or the error's code.",
+            ("outcome",),
+            registry=registry,
+        )
+        for outcome in (JUDGED, ErrorCode.LLM_INVALID_RESPONSE.value):
+            self._answers.labels(outcome)
         self._made = Gauge(
             "huleedu_cj_comparisons_made",
             "Comparisons answered since the start, by the name that the platform's dashboards read.",
             registry=registry,
         )
 
-    def watch(self, recorded: Recorded) -> None:
+    def watch(self, recorded: Recorded, *, error_codes: Iterable[str | None]) -> None:
+        for code in error_codes:
+            self._answers.labels(JUDGED if code is None else code if code in _CODES else OTHER).inc()
         kinds = {
             "new": recorded.new - recorded.late,
             "repeated": recorded.repeated,
@@ -44,6 +65,8 @@ class PromptMetrics:
             ("reason",),
             registry=registry,
         )
+        for reason in (ErrorCode.CONTENT_SERVICE_ERROR, ErrorCode.RESOURCE_NOT_FOUND):
+            self._failures.labels(reason.value)
 
     def prompt_not_had(self, reason: str) -> None:
         self._failures.labels(reason).inc()

@@ -1,6 +1,6 @@
 """What the use cases need besides the database: texts, judges, the LLM Provider, and the workers of this process."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -132,8 +132,8 @@ class LlmProvider(Protocol):
 class ResultWatcher(Protocol):
     """Counts results, for the operators."""
 
-    def watch(self, recorded: Recorded) -> None:
-        """Count a set of results."""
+    def watch(self, recorded: Recorded, *, error_codes: Iterable[str | None]) -> None:
+        """Count a set of results; ``error_codes`` are those of the answers not seen before, None of a judgement."""
         ...
 
 

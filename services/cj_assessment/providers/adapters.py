@@ -14,6 +14,7 @@ from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules
 
+from cj_assessment.adapters.batch_metrics import BatchMetrics
 from cj_assessment.adapters.changes import Changes
 from cj_assessment.adapters.content import ExternalContent, OwnContent, SharedContent
 from cj_assessment.adapters.judge_catalogue import ManifestJudges
@@ -74,6 +75,10 @@ class AdapterProvider(Provider):
     @provide
     def store(self, database: Database, relays: Relays) -> Store:
         return postgres_store(database, wake_relays=relays.wake)
+
+    @provide
+    def batch_metrics(self, metrics: ServiceMetrics, database: Database) -> BatchMetrics:
+        return BatchMetrics(metrics.registry, database=database)
 
     @provide
     def external_content(self, client: httpx2.AsyncClient) -> ExternalContent | None:

@@ -14,6 +14,7 @@ from service_kit.work.failed_items import RetryRules
 from service_kit.work.housekeeping import Housekeeping
 from service_kit.work.items import FailureRecord, ItemWorker, SetAside, TaskWorker
 
+from cj_assessment.adapters.batch_metrics import BatchMetrics
 from cj_assessment.adapters.postgres import attempts_sql, batches_sql
 from cj_assessment.adapters.postgres.erasures import FORGET
 from cj_assessment.domain.batch import JobId
@@ -120,6 +121,7 @@ async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop,
         ),
         *relays.workers(),
         housekeeping.worker(),
+        (await container.get(BatchMetrics)).worker(),
     )
 
 

@@ -1,7 +1,7 @@
 """The use cases on a store in memory, and the other services as fakes that behave."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -103,9 +103,11 @@ class Counted:
     """Counts results."""
 
     total: Recorded = field(default_factory=Recorded)
+    judged: int = 0
 
-    def watch(self, recorded: Recorded) -> None:
+    def watch(self, recorded: Recorded, *, error_codes: Iterable[str | None]) -> None:
         self.total = recorded
+        self.judged = sum(code is None for code in error_codes)
 
 
 @dataclass

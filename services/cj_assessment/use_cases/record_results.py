@@ -42,7 +42,7 @@ class RecordResults:
             repeated=recorded.repeated + len(answers) - len(fresh),
             unknown=recorded.unknown + len(read) - len(answers),
         )
-        self.watcher.watch(recorded)
+        self.watcher.watch(recorded, error_codes=[answer.error_code for answer in fresh.values()])
         self._wake(recorded.new, recorded.late)
         log.debug(
             "comparison.results_recorded",

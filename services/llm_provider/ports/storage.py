@@ -47,11 +47,12 @@ class QueueDepth:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateCount:
-    """Open requests of one provider in one state."""
+    """Open requests of one provider in one state, and the age of the oldest."""
 
     provider: str
     state: QueueState
     requests: int
+    oldest_seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

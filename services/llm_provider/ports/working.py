@@ -23,7 +23,7 @@ class Wakeup(Protocol):
         """End the rest."""
         ...
 
-    async def wait(self, seconds: float) -> None:
+    async def wait(self, seconds: float) -> bool:
         """Rest until woken, at most this long."""
         ...
 

@@ -75,12 +75,12 @@ class AdapterProvider(Provider):
         return policy
 
     @provide
-    def call_watcher(self, metrics: ServiceMetrics) -> CallWatcher:
-        return CallMetrics(metrics.registry)
+    def call_watcher(self, metrics: ServiceMetrics, judges: Judges) -> CallWatcher:
+        return CallMetrics(metrics.registry, providers=judges.live)
 
     @provide
-    def state_watcher(self, metrics: ServiceMetrics) -> StateWatcher:
-        return StateMetrics(metrics.registry)
+    def state_watcher(self, metrics: ServiceMetrics, judges: Judges) -> StateWatcher:
+        return StateMetrics(metrics.registry, providers=judges.live)
 
     @provide
     def retry_policy(self) -> RetryPolicy:

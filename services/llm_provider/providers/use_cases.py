@@ -9,7 +9,8 @@ from service_kit.work.worker import Pulse
 
 from llm_provider.domain.batch_job import JobPolicy
 from llm_provider.domain.calls.retrying import RetryPolicy
-from llm_provider.ports import CallbackRules, CallWatcher, Catalogue, Erasures, Store
+from llm_provider.domain.costs.cost import CostLimits
+from llm_provider.ports import CallbackRules, CallWatcher, Catalogue, Erasures, StateWatcher, Store
 from llm_provider.providers.failures import Failures, WorkerSteps
 from llm_provider.providers.judges import CollectorWakeups, Judges, JudgeWakeups
 from llm_provider.providers.wakeups import ReturnWakeup
@@ -48,7 +49,14 @@ class UseCaseProvider(Provider):
     cancel = provide(CancelRequest)
     costs = provide(ReadCosts)
     alert = provide(AlertOnSpending)
-    measure = provide(MeasureState)
+
+    @provide
+    def measure(
+        self, store: Store, catalogue: Catalogue, watcher: StateWatcher, limits: CostLimits, judges: Judges
+    ) -> MeasureState:
+        return MeasureState(
+            store=store, catalogue=catalogue, watcher=watcher, limits=limits, providers=tuple(judges.live)
+        )
 
     @provide
     def end(self, store: Store) -> EndRequests:
@@ -167,6 +175,7 @@ class UseCaseProvider(Provider):
         wakeups: JudgeWakeups,
         open_meters: OpenMeters,
         failures: Failures,
+        watcher: CallWatcher,
     ) -> tuple[JudgeRequests, ...]:
         settings = self._settings
         return tuple(
@@ -184,6 +193,7 @@ class UseCaseProvider(Provider):
                 set_aside_unreadable=failures.of_unreadable_rows(),
                 count_untaken=failures.of_untaken_rows(),
                 isolate=isolate_largest_first,
+                watch_wait=watcher.watch_wait,
                 steps=WorkerSteps(f"judge-{provider}"),
                 wakeup=wakeups[provider],
                 pulse=Pulse(),

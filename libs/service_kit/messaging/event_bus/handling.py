@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import structlog
 
 from service_kit.messaging.event_bus.port import Handler, Record
+from service_kit.storage.errors import is_infrastructure_error
+from service_kit.work.outages import OUTAGES
 
 log = structlog.get_logger()
 
@@ -23,6 +25,14 @@ async def handle_in_time(handler: Handler, records: Sequence[Record]) -> None:
         await handler(records)
 
 
+def report_failed(error: Exception, *, group: str, records: int) -> None:
+    """Log a handler's failure; an outage is told with everybody else's, once a minute."""
+    if is_infrastructure_error(error):
+        OUTAGES.report(group, error)
+    else:
+        log.error("bus.handler_failed", group=group, records=records, exc_info=error)
+
+
 async def handle_until_done(handler: Handler, records: Sequence[Record], *, group: str) -> None:
     """Call ``handler`` until it returns; a failure means that the handler's own database is away.
 
@@ -31,8 +41,10 @@ async def handle_until_done(handler: Handler, records: Sequence[Record], *, grou
     pause = FIRST_PAUSE_SECONDS
     while True:
         try:
-            return await handle_in_time(handler, records)
-        except Exception:  # the outermost loop of a consumer: giving up would lose the batch
-            log.exception("bus.handler_failed", group=group, records=len(records), retry_in_seconds=pause)
+            await handle_in_time(handler, records)
+        except Exception as error:  # the outermost loop of a consumer: giving up would lose the batch
+            report_failed(error, group=group, records=len(records))
+        else:
+            return OUTAGES.recovered(group)
         await asyncio.sleep(pause * random.uniform(0.75, 1.25))
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

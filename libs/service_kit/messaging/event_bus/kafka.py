@@ -20,6 +20,7 @@ from service_kit.messaging.event_bus.port import (
     ASSUMED_MESSAGE_BYTES,
     MAX_MESSAGE_BYTES,
     BusUnavailable,
+    ConsumerWatcher,
     Handler,
     Message,
 )
@@ -52,6 +53,7 @@ class KafkaEventBus:
         partitions: int = 6,
         replication: int = BROKERS_DEFAULT,
         stalled_after_seconds: float = STALLED_AFTER_SECONDS,
+        watcher: ConsumerWatcher | None = None,
     ) -> None:
         self._bootstrap = bootstrap_servers
         self._prefix = topic_prefix
@@ -66,6 +68,7 @@ class KafkaEventBus:
             topic_prefix=topic_prefix,
             instance_id=instance_id,
             stalled_after_seconds=stalled_after_seconds,
+            watcher=watcher,
         )
 
     def subscribe(self, topics: Sequence[str], *, group: str, handler: Handler) -> None:

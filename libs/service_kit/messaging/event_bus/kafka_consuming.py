@@ -1,6 +1,7 @@
 """Consuming from Kafka: one consumer a group, explicit commits, and a watchdog that rebuilds it when it stalls."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,13 +10,14 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from service_kit.messaging.event_bus.handling import handle_until_done
-from service_kit.messaging.event_bus.port import MAX_BATCH, Handler, Record
+from service_kit.messaging.event_bus.port import MAX_BATCH, ConsumerWatcher, Handler, Record
 from service_kit.messaging.event_bus.stopping import stop_in_time
 
 log = structlog.get_logger()
 
 POLL_MS = 250
 REBUILD_PAUSE_SECONDS = 1.0
+LAG_SECONDS = 2.0
 HEARTBEAT_MS = 3_000
 
 SESSION_TIMEOUT_MS = 10_000
@@ -53,6 +55,7 @@ class ConsumerOptions:
     topic_prefix: str
     instance_id: str | None
     stalled_after_seconds: float
+    watcher: ConsumerWatcher | None = None
 
 
 class _HandOver(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publishes no types
@@ -77,6 +80,14 @@ class GroupConsumer:
         self._subscription = subscription
         self._options = options
         self._busy = asyncio.Lock()
+        self._polled_at = self._lag_told_at = time.monotonic()
+        if options.watcher is not None:
+            options.watcher.watch_silence(self._name, lambda: time.monotonic() - self._polled_at)
+
+    @property
+    def _name(self) -> str:
+        """The group without the installation's prefix."""
+        return self._subscription.group.removeprefix(self._options.topic_prefix)
 
     async def run(self) -> None:
         """Consume until cancelled: a consumer that fails or stops polling is thrown away and rebuilt."""
@@ -103,6 +114,8 @@ class GroupConsumer:
         # A poll returns after POLL_MS even when nothing arrived: one that does not has stalled.
         async with self._watchdog():
             polled: Polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_BATCH)
+        self._polled_at = time.monotonic()
+        await self._tell_lag(consumer)
         records = [self._record(record) for batch in polled.values() for record in batch]
         if not records:
             return
@@ -111,6 +124,18 @@ class GroupConsumer:
             await handle_until_done(self._subscription.handler, records, group=self._subscription.group)
             async with self._watchdog():
                 await _commit(consumer, polled)
+
+    async def _tell_lag(self, consumer: AIOKafkaConsumer) -> None:
+        """Tell the watcher now and then; what a partition holds is known from the answers to earlier polls."""
+        if self._options.watcher is None or self._polled_at - self._lag_told_at < LAG_SECONDS:
+            return
+        self._lag_told_at = self._polled_at
+        lag = 0
+        for partition in consumer.assignment():
+            end = consumer.highwater(partition)
+            if end is not None:
+                lag += max(0, end - await consumer.position(partition))
+        self._options.watcher.watch_lag(self._name, lag)
 
     def _watchdog(self) -> asyncio.Timeout:
         return asyncio.timeout(self._options.stalled_after_seconds)

@@ -5,9 +5,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Iterator, Sequence
 from itertools import count
 
-import structlog
-
-from service_kit.messaging.event_bus.handling import handle_in_time
+from service_kit.messaging.event_bus.handling import handle_in_time, report_failed
 from service_kit.messaging.event_bus.port import (
     MAX_BATCH,
     MAX_MESSAGE_BYTES,
@@ -18,8 +16,7 @@ from service_kit.messaging.event_bus.port import (
     Refusal,
     refuse_too_large,
 )
-
-log = structlog.get_logger()
+from service_kit.work.outages import OUTAGES
 
 
 class _Subscriber:
@@ -38,9 +35,10 @@ class _Subscriber:
                 try:
                     await handle_in_time(self._handler, batch)
                 except Exception as error:  # whatever it was, the publisher still holds the messages
-                    log.exception("bus.handler_failed", group=self.group, records=len(batch))
+                    report_failed(error, group=self.group, records=len(batch))
                     refusal = Refusal(reason=f"{self.group}: {error!r}")
                     return dict.fromkeys(places[start:], refusal)
+                OUTAGES.recovered(self.group)
         return {}
 
 

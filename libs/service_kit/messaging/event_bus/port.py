@@ -84,6 +84,18 @@ Handler = Callable[[Sequence[Record]], Awaitable[None]]
 """Handles 1 to ``MAX_BATCH`` records; returning means that they are dealt with and are not delivered again."""
 
 
+class ConsumerWatcher(Protocol):
+    """Shows operators how consumers are doing."""
+
+    def watch_lag(self, group: str, messages: int) -> None:
+        """So many messages of this replica's partitions are not read yet."""
+        ...
+
+    def watch_silence(self, group: str, seconds: Callable[[], float]) -> None:
+        """``seconds`` tells at any time how long ago the group's consumer last polled."""
+        ...
+
+
 class EventBus(Protocol):
     """Publish and subscribe; both adapters pass ``tests/integration/test_service_kit_event_bus.py``."""
 

@@ -187,3 +187,18 @@ async def test_the_watchdog_reports_what_holds_the_event_loop() -> None:
 
     assert max(lags) >= 0.2
     assert logs[0]["event"] == "event_loop.blocked"
+
+
+async def test_a_worker_that_nobody_needs_rests_longer_and_still_wakes_at_once() -> None:
+    steps = Steps()
+    worker = Worker(name="w", step=steps, longest_rest_seconds=0.1)
+
+    async with running(worker.run):
+        await eventually(lambda: len(steps.times) == worker_module.QUIET_RESTS + 3)
+        asked, woken = len(steps.times), time.perf_counter()
+        worker.wakeup.wake()
+        await eventually(lambda: len(steps.times) > asked)
+
+    assert steps.gaps()[worker_module.QUIET_RESTS + 1] >= 0.1 * worker_module.QUIET_FACTOR - 0.01
+    assert steps.gaps()[0] < 0.1 * worker_module.QUIET_FACTOR
+    assert steps.times[asked] - woken < 0.1

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx2
 from batch_runner.running.request import RunOptions
+from event_contracts import Topic
 from prometheus_client.parser import text_string_to_metric_families
 from suite.processes.batches import generated_essays, send_batch, wait_until_ended
 from suite.stack.options import Ports, StackOptions
@@ -52,7 +53,8 @@ async def test_the_platforms_dashboards_find_what_they_read(tmp_path: Path) -> N
             "a template, not the path"
         )
     assert assessment["huleedu_cj_comparisons_made"] == [({}, judged)]
-    assert assessment["kafka_message_queue_latency_seconds_count"][0][1] >= judged
+    waited = {labels["topic"]: n for labels, n in assessment["kafka_message_queue_latency_seconds_count"]}
+    assert waited[Topic.LLM_COMPARISON_RESULT] >= judged
     judge = {"provider": "mock", "model": "simulated-judge-1"}
     assert (judge, 0) in provider["llm_provider_circuit_breaker_state"]
     assert (judge, 0) in provider["llm_provider_cost_dollars_total"]

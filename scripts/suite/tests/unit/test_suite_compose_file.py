@@ -153,3 +153,23 @@ def test_the_defaults_of_the_example_are_the_services_own(
             read = service.settings(event_bus="memory", **given)  # type: ignore[arg-type]
         ignored = {"vendor_settings"}
         assert read.model_dump(exclude=ignored) == plain.model_dump(exclude=ignored)
+
+
+def test_what_watches_the_suite_is_started_on_demand_and_finds_its_files(compose: ComposeFile) -> None:
+    watching = {"prometheus", "alertmanager", "loki", "alloy", "grafana"}
+
+    assert {
+        name for name, one in compose.services.items() if one.get("profiles") == ["observability"]
+    } == watching
+    for name in watching:
+        mounted = [volume.split(":") for volume in compose.services[name]["volumes"]]
+        own = [source for source, *_ in mounted if source.startswith("./")]
+        assert own, name
+        assert all((ROOT / source).exists() for source in own), name
+        assert all(mode == ["ro"] for source, _, *mode in mounted if source.startswith(("./", "/"))), name
+
+
+def test_loki_labels_are_service_and_level_alone() -> None:
+    configuration = (ROOT / "deploy/observability/alloy/config.alloy").read_text("utf-8")
+
+    assert 'stage.label_keep {\n    values = ["service", "level"]' in configuration

@@ -177,6 +177,11 @@ Index(
 )
 
 Index(
+    "assessment_batch_ended",
+    assessment_batch.c.ended_at,
+    postgresql_where=text("ended_at IS NOT NULL"),
+)
+Index(
     "assessment_batch_with_texts",
     assessment_batch.c.ended_at,
     postgresql_where=text("texts_deleted_at IS NULL"),

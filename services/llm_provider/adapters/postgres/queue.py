@@ -246,7 +246,12 @@ class PostgresQueue:
 
     async def counts(self) -> Sequence[StateCount]:
         return [
-            StateCount(provider=row.provider, state=QueueState(row.state), requests=row.requests)
+            StateCount(
+                provider=row.provider,
+                state=QueueState(row.state),
+                requests=row.requests,
+                oldest_seconds=float(row.oldest_seconds),
+            )
             for row in await self._connection.execute(sql.COUNTS)
         ]
 

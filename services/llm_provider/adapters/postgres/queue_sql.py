@@ -371,8 +371,8 @@ STATUS = text(
 )
 
 COUNTS = text(
-    "SELECT provider, state, count(*) AS requests FROM judge_request"
-    " WHERE ended_at IS NULL GROUP BY provider, state"
+    "SELECT provider, state, count(*) AS requests, extract(epoch FROM now() - min(requested_at)) AS oldest_seconds"
+    " FROM judge_request WHERE ended_at IS NULL GROUP BY provider, state"
 )
 
 OPEN_MODELS = text("SELECT DISTINCT provider, model FROM judge_request WHERE ended_at IS NULL")

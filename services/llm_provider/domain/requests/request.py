@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import NewType
+from typing import Final, NewType
 from uuid import UUID
 
 from event_contracts import MAX_SCHEMA_TOKENS, ComparisonRequest, JsonObject, SourceService
@@ -34,6 +34,15 @@ class QueueState(StrEnum):
     FAILED = "failed"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
+
+
+OPEN_STATES: Final = (
+    QueueState.WAITING,
+    QueueState.DELAYED,
+    QueueState.CALLING,
+    QueueState.AWAITING_BATCH,
+    QueueState.IN_BATCH,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,6 +168,9 @@ async def test_calls_that_are_recorded_twice_count_once(database_url: str) -> No
         def watch(self, call: object) -> None:
             pass
 
+        def watch_wait(self, provider: str, seconds: float) -> None:
+            pass
+
     async with stored(database_url) as queue:
         await queue.add(judge_request())
         (leased,) = await queue.take()

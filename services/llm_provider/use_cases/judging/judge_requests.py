@@ -46,6 +46,7 @@ class JudgeRequests:
     set_aside_unreadable: FailureCount[QueueId]
     count_untaken: FailureCount[QueueId]
     isolate: Isolate
+    watch_wait: Callable[[str, float], None]
     steps: StepLog
     wakeup: Wakeup
     pulse: Pulse
@@ -156,7 +157,11 @@ class JudgeRequests:
         """How long to rest when fewer calls were granted than could be made: requests may wait for a limit."""
         async with self.store.transaction() as transaction:
             seconds = await transaction.queue.next_grant_seconds(provider=self.provider)
-        return FALLBACK_SECONDS if seconds is None else min(max(seconds, LIMITED_SECONDS), FALLBACK_SECONDS)
+        if seconds is None:
+            return FALLBACK_SECONDS
+        rest = min(max(seconds, LIMITED_SECONDS), FALLBACK_SECONDS)
+        self.watch_wait(self.provider, rest)
+        return rest
 
     async def _return_unused(self) -> None:
         unused, self.unused[:] = list(self.unused), []

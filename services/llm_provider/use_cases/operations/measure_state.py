@@ -1,10 +1,14 @@
 """Show operators the state of the queue, of the meters, and models that are about to retire."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from llm_provider.domain.costs.cost import CostLimits
 from llm_provider.ports import Catalogue, StateWatcher, Store
 
-NOTICE_DAYS = 30
+NOTICE_DAYS = 365
+"""Models that a vendor has announced the end of are shown for so long before it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,12 +18,15 @@ class MeasureState:
     store: Store
     catalogue: Catalogue
     watcher: StateWatcher
+    limits: CostLimits
+    providers: Sequence[str]
 
     async def __call__(self) -> None:
         """Measure; there is never more to do at once."""
         async with self.store.transaction() as transaction:
             counts = await transaction.queue.counts()
             meters = await transaction.meters.views()
+            costs = await transaction.ledger.period_costs(self.providers)
         retiring = self.catalogue.retiring(within_days=NOTICE_DAYS)
-        self.watcher.watch(counts=counts, meters=meters, retiring=retiring)
-        return
+        self.watcher.watch(counts=counts, meters=meters, retiring=retiring, now=datetime.now(UTC))
+        self.watcher.watch_spending(costs, limits=self.limits)
