@@ -5,10 +5,11 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PDM_VERSION := 2.29.3
 PDM := .cache/pdm/bin/pdm
+DOCUMENTS := .cache/documents
 READY := .venv/.ready
 WORKERS ?= 3
 
-.PHONY: help setup demo test check audit generate secrets up doctor down clean bench-conductor bench-judging bench-measurement bench-memory bench-pipeline bench-provider chaos test-local-llm
+.PHONY: help setup demo test check documents site sbom lock audit generate secrets up doctor down clean bench-conductor bench-judging bench-measurement bench-memory bench-pipeline bench-provider chaos test-local-llm
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -46,6 +47,17 @@ check: $(READY)  ## lint, types, architecture rules, dependencies, freshness of 
 	.venv/bin/lint-imports
 	.venv/bin/deptry .
 	.venv/bin/cj-suite generate --check
+
+$(DOCUMENTS)/.ready: .ci/documents/package.json .ci/documents/package-lock.json
+	@command -v npm >/dev/null || { echo "Node.js 20.19 or later with npm is needed: apt install nodejs npm"; exit 1; }
+	@mkdir -p $(DOCUMENTS) && cp $^ $(DOCUMENTS)/
+	@cd $(DOCUMENTS) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+documents: $(DOCUMENTS)/.ready  ## hold the OpenAPI and AsyncAPI documents against the official validators (needs Node.js)
+	@node .ci/documents/asyncapi.mjs "$(CURDIR)/$(DOCUMENTS)" documentation/schemas/asyncapi.json
+	@REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(DOCUMENTS)/node_modules/.bin/redocly lint \
+		--config .ci/documents/redocly.yaml documentation/schemas/openapi/*.json
 
 audit: $(READY)  ## look the dependencies up in the advisories of the Python Package Index
 	@.venv/bin/python .ci/audit.py
