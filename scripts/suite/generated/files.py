@@ -11,8 +11,10 @@ from batch_runner.artefact.assessment_run import artefact_schema
 from event_contracts import asyncapi_document, json_schemas
 from typer import Typer
 
+from suite.generated.contracts import errors_page, events_page, http_page
 from suite.generated.environment import compose_settings, environment_example
-from suite.generated.openapi import openapi_documents
+from suite.generated.observed import log_events_page, metrics_page
+from suite.generated.openapi import described_services
 from suite.generated.reference import commands_page, settings_page, topics_page
 
 ROOT = Path(__file__).parents[3]
@@ -55,8 +57,14 @@ def generated_files(programs: Programs) -> dict[Path, str]:
     files[SCHEMAS / "assessment_run.schema.json"] = _json(artefact_schema())
     files[SCHEMAS / "pipelines.json"] = _json(pipelines_schema())
     files[SCHEMAS / "asyncapi.json"] = _json(asyncapi_document(version=VERSION))
-    for service, document in asyncio.run(openapi_documents()).items():
-        files[SCHEMAS / f"openapi/{service}.json"] = _json(document)
+    services = asyncio.run(described_services())
+    for service in services:
+        files[SCHEMAS / f"openapi/{service.name}.json"] = _json(service.openapi)
+    files[REFERENCE / "http.md"] = http_page(services)
+    files[REFERENCE / "metrics.md"] = metrics_page(services)
+    files[REFERENCE / "log-events.md"] = log_events_page(ROOT)
+    files[REFERENCE / "events.md"] = events_page()
+    files[REFERENCE / "errors.md"] = errors_page()
     files[REFERENCE / "topics.md"] = topics_page()
     files[REFERENCE / "settings.md"] = settings_page()
     files[REFERENCE / "commands.md"] = commands_page(programs)
