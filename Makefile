@@ -6,6 +6,7 @@ PYTHON ?= python3
 PDM_VERSION := 2.29.3
 PDM := .cache/pdm/bin/pdm
 DOCUMENTS := .cache/documents
+COOLDOWN ?= 7d
 READY := .venv/.ready
 WORKERS ?= 3
 
@@ -58,6 +59,19 @@ documents: $(DOCUMENTS)/.ready  ## hold the OpenAPI and AsyncAPI documents again
 	@node .ci/documents/asyncapi.mjs "$(CURDIR)/$(DOCUMENTS)" documentation/schemas/asyncapi.json
 	@REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(DOCUMENTS)/node_modules/.bin/redocly lint \
 		--config .ci/documents/redocly.yaml documentation/schemas/openapi/*.json
+
+site: $(READY) $(DOCUMENTS)/.ready  ## build the documentation site in .cache/site/html; broken links are errors
+	@.venv/bin/python -m suite.generated.site .cache/site/pages
+	@mkdir -p .cache/site/pages/assets && cp $(DOCUMENTS)/node_modules/@mermaid-js/tiny/dist/mermaid.tiny.js .cache/site/pages/assets/
+	@NO_COLOR=1 .venv/bin/zensical build --strict
+
+sbom: $(READY)  ## list every installed package with its version, licence and hash: .cache/sbom.json (CycloneDX)
+	@.venv/bin/cyclonedx-py environment .venv --pyproject pyproject.toml --mc-type application --output-reproducible \
+		--of JSON -o .cache/sbom.json
+	@echo ".cache/sbom.json: $$(grep -c '"purl"' .cache/sbom.json) packages"
+
+lock: $(PDM)  ## lock anew what pyproject.toml asks for, without releases of the last week
+	@PDM_CHECK_UPDATE=0 $(PDM) lock --exclude-newer $(COOLDOWN)
 
 audit: $(READY)  ## look the dependencies up in the advisories of the Python Package Index
 	@.venv/bin/python .ci/audit.py

@@ -11,7 +11,12 @@ from batch_runner.artefact.assessment_run import artefact_schema
 from event_contracts import asyncapi_document, json_schemas
 from typer import Typer
 
+from suite import scaling
+from suite.benchmarks.page import PAGE as BENCHMARKS
+from suite.benchmarks.page import written
 from suite.generated.contracts import errors_page, events_page, http_page
+from suite.generated.decisions import FOLDER as DECISIONS
+from suite.generated.decisions import decisions_page
 from suite.generated.environment import compose_settings, environment_example
 from suite.generated.observed import log_events_page, metrics_page
 from suite.generated.openapi import described_services
@@ -20,6 +25,7 @@ from suite.generated.reference import commands_page, settings_page, topics_page
 ROOT = Path(__file__).parents[3]
 SCHEMAS = Path("documentation/schemas")
 REFERENCE = Path("documentation/reference")
+SCALING = Path("documentation/explanation/scaling.md")
 COMPOSE_SETTINGS = Path("deploy/compose/settings.yml")
 ENVIRONMENT_EXAMPLE = Path(".env.example")
 VERSION = "1"
@@ -65,12 +71,19 @@ def generated_files(programs: Programs) -> dict[Path, str]:
     files[REFERENCE / "log-events.md"] = log_events_page(ROOT)
     files[REFERENCE / "events.md"] = events_page()
     files[REFERENCE / "errors.md"] = errors_page()
+    files[DECISIONS / "README.md"] = decisions_page(ROOT)
+    files[SCALING] = written((ROOT / SCALING).read_text("utf-8"), _exam())
     files[REFERENCE / "topics.md"] = topics_page()
     files[REFERENCE / "settings.md"] = settings_page()
     files[REFERENCE / "commands.md"] = commands_page(programs)
     files[COMPOSE_SETTINGS] = compose_settings()
     files[ENVIRONMENT_EXAMPLE] = environment_example()
     return files
+
+
+def _exam() -> str:
+    figures = scaling.read_figures((ROOT / BENCHMARKS).read_text("utf-8"))
+    return scaling.section(scaling.NATIONAL_EXAM, figures)
 
 
 def _left_over(root: Path, files: Mapping[Path, str]) -> list[Path]:

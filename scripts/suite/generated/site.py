@@ -1,7 +1,8 @@
 """Lays out the pages of the documentation site: documentation/ and the READMEs, with links that hold on the site.
 
 `make site` builds the site from them. A link to a page stays a link; one to another file of the repository, which the
-site does not have, becomes the file's path. A link to nothing is an error, and so is one to a heading that is not there.
+site does not have, becomes the file's path. A link to nothing is an
+error, and so is one to a heading that is not there.
 """
 
 import os
