@@ -10,7 +10,7 @@ COOLDOWN ?= 7d
 READY := .venv/.ready
 WORKERS ?= 3
 
-.PHONY: help setup demo test check documents site sbom lock audit generate secrets up doctor down clean bench-conductor bench-judging bench-measurement bench-memory bench-pipeline bench-provider chaos test-local-llm
+.PHONY: help setup demo test check documents site pictures sbom lock audit generate secrets up doctor down clean bench-conductor bench-judging bench-measurement bench-memory bench-pipeline bench-provider chaos test-local-llm
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ audit: $(READY)  ## look the dependencies up in the advisories of the Python Pac
 
 generate: $(READY)  ## write schemas, API documents and reference pages anew
 	@.venv/bin/cj-suite generate
+
+pictures: $(READY)  ## draw the README's picture anew: runs the demo
+	@.venv/bin/python -m suite.generated.pictures
 
 .env:
 	@cp .env.example $@ && chmod 600 $@
