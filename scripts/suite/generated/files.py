@@ -18,6 +18,8 @@ from suite.generated.contracts import errors_page, events_page, http_page
 from suite.generated.decisions import FOLDER as DECISIONS
 from suite.generated.decisions import decisions_page
 from suite.generated.environment import compose_settings, environment_example
+from suite.generated.navigation import CONFIGURATION as SITE
+from suite.generated.navigation import configuration as site_configuration
 from suite.generated.observed import log_events_page, metrics_page
 from suite.generated.openapi import described_services
 from suite.generated.reference import commands_page, settings_page, topics_page
@@ -72,6 +74,7 @@ def generated_files(programs: Programs) -> dict[Path, str]:
     files[REFERENCE / "events.md"] = events_page()
     files[REFERENCE / "errors.md"] = errors_page()
     files[DECISIONS / "README.md"] = decisions_page(ROOT)
+    files[SITE] = site_configuration(ROOT)
     files[SCALING] = written((ROOT / SCALING).read_text("utf-8"), _exam())
     files[REFERENCE / "topics.md"] = topics_page()
     files[REFERENCE / "settings.md"] = settings_page()
