@@ -1,4 +1,4 @@
-"""The navigation of the documentation site: known pages in the order in which they are read, then the others by name."""
+"""The navigation of the documentation site: known pages in the order of reading, then the others by name."""
 
 import json
 from collections.abc import Iterable
