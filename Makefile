@@ -5,10 +5,12 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PDM_VERSION := 2.29.3
 PDM := .cache/pdm/bin/pdm
+DOCUMENTS := .cache/documents
+COOLDOWN ?= 7d
 READY := .venv/.ready
 WORKERS ?= 3
 
-.PHONY: help setup demo test check audit generate secrets up doctor down clean bench-conductor bench-judging bench-measurement bench-memory bench-pipeline bench-provider chaos test-local-llm
+.PHONY: help setup demo test check documents site pictures sbom lock audit generate secrets up doctor down clean bench-conductor bench-judging bench-measurement bench-memory bench-pipeline bench-provider chaos test-local-llm
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -47,11 +49,38 @@ check: $(READY)  ## lint, types, architecture rules, dependencies, freshness of 
 	.venv/bin/deptry .
 	.venv/bin/cj-suite generate --check
 
+$(DOCUMENTS)/.ready: .ci/documents/package.json .ci/documents/package-lock.json
+	@command -v npm >/dev/null || { echo "Node.js 20.19 or later with npm is needed: apt install nodejs npm"; exit 1; }
+	@mkdir -p $(DOCUMENTS) && cp $^ $(DOCUMENTS)/
+	@cd $(DOCUMENTS) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+documents: $(DOCUMENTS)/.ready  ## hold the OpenAPI and AsyncAPI documents against the official validators (needs Node.js)
+	@node .ci/documents/asyncapi.mjs "$(CURDIR)/$(DOCUMENTS)" documentation/schemas/asyncapi.json
+	@REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(DOCUMENTS)/node_modules/.bin/redocly lint \
+		--config .ci/documents/redocly.yaml documentation/schemas/openapi/*.json
+
+site: $(READY) $(DOCUMENTS)/.ready  ## build the documentation site in .cache/site/html; broken links are errors
+	@.venv/bin/python -m suite.generated.site .cache/site/pages
+	@mkdir -p .cache/site/pages/assets && cp $(DOCUMENTS)/node_modules/@mermaid-js/tiny/dist/mermaid.tiny.js .cache/site/pages/assets/
+	@NO_COLOR=1 .venv/bin/zensical build --strict
+
+sbom: $(READY)  ## list every installed package with its version, licence and hash: .cache/sbom.json (CycloneDX)
+	@.venv/bin/cyclonedx-py environment .venv --pyproject pyproject.toml --mc-type application --output-reproducible \
+		--of JSON -o .cache/sbom.json
+	@echo ".cache/sbom.json: $$(grep -c '"purl"' .cache/sbom.json) packages"
+
+lock: $(PDM)  ## lock anew what pyproject.toml asks for, without releases of the last week
+	@PDM_CHECK_UPDATE=0 $(PDM) lock --exclude-newer $(COOLDOWN)
+
 audit: $(READY)  ## look the dependencies up in the advisories of the Python Package Index
 	@.venv/bin/python .ci/audit.py
 
 generate: $(READY)  ## write schemas, API documents and reference pages anew
 	@.venv/bin/cj-suite generate
+
+pictures: $(READY)  ## draw the README's picture anew: runs the demo
+	@.venv/bin/python -m suite.generated.pictures
 
 .env:
 	@cp .env.example $@ && chmod 600 $@

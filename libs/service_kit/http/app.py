@@ -10,7 +10,7 @@ import structlog
 from event_contracts import Identifier, InvalidRequest
 from pydantic import TypeAdapter, ValidationError
 from quart import Blueprint, Quart, Response, g, request
-from quart_schema import Info, QuartSchema
+from quart_schema import Info, QuartSchema, Server
 from quart_schema.typing import PydanticDumpOptions
 from werkzeug.exceptions import HTTPException
 
@@ -19,7 +19,7 @@ from service_kit.http.bodies import MAX_BODY_BYTES
 from service_kit.http.edge import MAX_BYTES_ATTRIBUTE, REFUSAL_KEY, AsgiApp, Edge, LimitOf
 from service_kit.http.error_answers import NO_ROUTE, add_error_answers
 from service_kit.http.failed_logins import limit_failed_logins
-from service_kit.http.openapi import SuiteOpenApi
+from service_kit.http.openapi import SECURITY_SCHEMES, SuiteOpenApi
 from service_kit.http.operations import Check, operations
 from service_kit.http.permissions import Access, access_table
 from service_kit.telemetry.metrics import ServiceMetrics
@@ -58,6 +58,8 @@ def create_app(service: HttpService) -> Quart:
     QuartSchema(
         app,
         info=Info(title=service.title, version=service.version),
+        servers=[Server(url="/")],
+        security_schemes={**SECURITY_SCHEMES},
         swagger_ui_path=None,
         redoc_ui_path=None,
         scalar_ui_path=None,

@@ -1,4 +1,4 @@
-"""The documentation page of a service: its OpenAPI document as plain HTML that needs no script and no other host."""
+"""The documentation pages of a service: its OpenAPI and AsyncAPI documents as plain HTML, without scripts."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -7,6 +7,7 @@ from string import Template
 from typing import Any
 
 OpenApi = Mapping[str, Any]
+AsyncApi = Mapping[str, Any]
 
 _PAGE = Template("""\
 <!doctype html>
@@ -24,8 +25,8 @@ h2 { margin-top: 2rem; border-top: 1px solid #ccc; padding-top: 1rem; }
 </head>
 <body>
 <h1>$title</h1>
-<p>The same as a document for programs: <a href="openapi.json">openapi.json</a>.</p>
-$operations
+<p>$intro</p>
+$parts
 <h1>Schemas</h1>
 $schemas
 </body>
@@ -33,18 +34,52 @@ $schemas
 """)
 
 
+_HTTP_INTRO = (
+    'The same as a document for programs: <a href="openapi.json">openapi.json</a>. '
+    'What is sent and received over Kafka: <a href="docs/events">events</a>.'
+)
+_EVENTS_INTRO = 'The same as a document for programs: <a href="../asyncapi.json">asyncapi.json</a>.'
+
+
 def docs_page(document: OpenApi) -> str:
-    """The whole page, HTML."""
+    """The page of a service's routes, HTML."""
     operations = [
         _operation(method, path, operation)
         for path, methods in sorted(document["paths"].items())
         for method, operation in methods.items()
     ]
+    return _page(document, intro=_HTTP_INTRO, parts=operations)
+
+
+def events_page(document: AsyncApi) -> str:
+    """The page of the suite's events, HTML."""
+    messages = document["components"]["messages"]
+    channels = [
+        _channel(channel, {name: messages[name] for name in channel["messages"]})
+        for _, channel in sorted(document["channels"].items())
+    ]
+    return _page(document, intro=_EVENTS_INTRO, parts=channels)
+
+
+def _page(document: Mapping[str, Any], *, intro: str, parts: Iterable[str]) -> str:
     schemas = document.get("components", {}).get("schemas", {})
     return _PAGE.substitute(
         title=escape(document["info"]["title"]),
-        operations="\n".join(operations),
+        intro=intro,
+        parts="\n".join(parts),
         schemas="\n".join(_schema(name, schemas[name]) for name in sorted(schemas)),
+    )
+
+
+def _channel(channel: Mapping[str, Any], messages: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = "".join(
+        f"<tr><td>{escape(name)}</td><td>{escape(message.get('summary', ''))}</td>"
+        f"<td><code>{escape(_shape(message['payload']))}</code></td></tr>"
+        for name, message in sorted(messages.items())
+    )
+    return (
+        f"<h2><code>{escape(channel['address'])}</code></h2>"
+        f"<p>{escape(channel.get('description', ''))}</p><table>{rows}</table>"
     )
 
 

@@ -5,18 +5,19 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import structlog
-from event_contracts import Unavailable
+from event_contracts import Unavailable, asyncapi_document
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from quart import Blueprint, Response, current_app
+from quart import Blueprint, Response, current_app, jsonify
 from quart_schema import hide
 
-from service_kit.http.docs_page import docs_page
+from service_kit.http.docs_page import docs_page, events_page
 from service_kit.http.permissions import open_to_all
 
 log = structlog.get_logger()
 
 CHECK_TIMEOUT_SECONDS = 3.0
 RETRY_AFTER_SECONDS: Final = 5.0
+HTML: Final = "text/html; charset=utf-8"
 
 Check = Callable[[], Awaitable[None]]
 """A readiness check: returns when all is well, raises otherwise."""
@@ -57,7 +58,19 @@ def operations(
     @open_to_all("says nothing of anybody's batch")
     async def docs() -> Response:
         document = current_app.extensions["QUART_SCHEMA"].openapi_provider.schema()
-        return Response(docs_page(document), content_type="text/html; charset=utf-8")
+        return Response(docs_page(document), content_type=HTML)
+
+    @blueprint.get("/docs/events")
+    @hide
+    @open_to_all("says nothing of anybody's batch")
+    async def events() -> Response:
+        return Response(events_page(asyncapi_document(version=version)), content_type=HTML)
+
+    @blueprint.get("/asyncapi.json")
+    @hide
+    @open_to_all("says nothing of anybody's batch")
+    async def asyncapi() -> Response:
+        return jsonify(asyncapi_document(version=version))
 
     return blueprint
 

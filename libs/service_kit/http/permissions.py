@@ -106,6 +106,17 @@ def open_to_all(reason: str) -> Callable[[View], View]:
     return mark
 
 
+def access_of(view: object) -> Access:
+    """What a marked route needs; ``AttributeError`` for one that does not say."""
+    access: Access = getattr(view, _MARK)
+    return access
+
+
+def roles_that_may(access: Access) -> list[str]:
+    """The roles that permit what a route needs, in the order of their declaration."""
+    return [str(role) for role, permitted in PERMISSIONS.items() if access.any_of & permitted]
+
+
 def caller() -> Caller:
     """Who sent the request being answered."""
     found: Caller = g.caller

@@ -12,8 +12,17 @@ from event_contracts import asyncapi_document, json_schemas
 from model_manifest.endpoints import endpoints_schema
 from typer import Typer
 
+from suite import scaling
+from suite.benchmarks.page import PAGE as BENCHMARKS
+from suite.benchmarks.page import written
+from suite.generated.contracts import errors_page, events_page, http_page
+from suite.generated.decisions import FOLDER as DECISIONS
+from suite.generated.decisions import decisions_page
 from suite.generated.environment import compose_settings, environment_example
-from suite.generated.openapi import openapi_documents
+from suite.generated.navigation import CONFIGURATION as SITE
+from suite.generated.navigation import configuration as site_configuration
+from suite.generated.observed import log_events_page, metrics_page
+from suite.generated.openapi import described_services
 from suite.generated.reference import commands_page, settings_page, topics_page
 from suite.observability.dashboards import BOARDS, dashboard_json
 from suite.observability.rules import RULES_FILE, rules_test_yaml, rules_yaml
@@ -21,6 +30,7 @@ from suite.observability.rules import RULES_FILE, rules_test_yaml, rules_yaml
 ROOT = Path(__file__).parents[3]
 SCHEMAS = Path("documentation/schemas")
 REFERENCE = Path("documentation/reference")
+SCALING = Path("documentation/explanation/scaling.md")
 COMPOSE_SETTINGS = Path("deploy/compose/settings.yml")
 ENVIRONMENT_EXAMPLE = Path(".env.example")
 DASHBOARDS = Path("deploy/observability/grafana/dashboards")
@@ -61,8 +71,17 @@ def generated_files(programs: Programs) -> dict[Path, str]:
     files[SCHEMAS / "pipelines.json"] = _json(pipelines_schema())
     files[SCHEMAS / "endpoints.json"] = _json(endpoints_schema())
     files[SCHEMAS / "asyncapi.json"] = _json(asyncapi_document(version=VERSION))
-    for service, document in asyncio.run(openapi_documents()).items():
-        files[SCHEMAS / f"openapi/{service}.json"] = _json(document)
+    services = asyncio.run(described_services())
+    for service in services:
+        files[SCHEMAS / f"openapi/{service.name}.json"] = _json(service.openapi)
+    files[REFERENCE / "http.md"] = http_page(services)
+    files[REFERENCE / "metrics.md"] = metrics_page(services)
+    files[REFERENCE / "log-events.md"] = log_events_page(ROOT)
+    files[REFERENCE / "events.md"] = events_page()
+    files[REFERENCE / "errors.md"] = errors_page()
+    files[DECISIONS / "README.md"] = decisions_page(ROOT)
+    files[SITE] = site_configuration(ROOT)
+    files[SCALING] = written((ROOT / SCALING).read_text("utf-8"), _exam())
     files[REFERENCE / "topics.md"] = topics_page()
     files[REFERENCE / "settings.md"] = settings_page()
     files[REFERENCE / "commands.md"] = commands_page(programs)
@@ -72,6 +91,11 @@ def generated_files(programs: Programs) -> dict[Path, str]:
     files[PROMETHEUS / RULES_FILE] = rules_yaml()
     files[PROMETHEUS / "alerts_test.yml"] = rules_test_yaml()
     return files
+
+
+def _exam() -> str:
+    figures = scaling.read_figures((ROOT / BENCHMARKS).read_text("utf-8"))
+    return scaling.section(scaling.NATIONAL_EXAM, figures)
 
 
 def _left_over(root: Path, files: Mapping[Path, str]) -> list[Path]:

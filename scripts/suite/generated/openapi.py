@@ -1,6 +1,7 @@
-"""The OpenAPI document of each service, asked from the service itself."""
+"""What each service says of itself: its OpenAPI document and its metrics."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import batch_conductor.main
@@ -9,6 +10,7 @@ import cj_assessment.main
 import cj_assessment.settings
 import llm_provider.main
 import llm_provider.settings
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 from service_kit.messaging.event_bus import MemoryEventBus
 from service_kit.running import Service
@@ -17,8 +19,17 @@ _SECRET: Final = SecretStr("whsec_" + "A" * 40)
 _DATABASE: Final = "postgresql+asyncpg://postgres@127.0.0.1/none"
 
 
-async def openapi_documents() -> dict[str, Mapping[str, Any]]:
-    """The documents, by the service's name."""
+@dataclass(frozen=True, kw_only=True)
+class DescribedService:
+    """A service with its OpenAPI document and the registry of its metrics."""
+
+    name: str
+    openapi: Mapping[str, Any]
+    metrics: CollectorRegistry
+
+
+async def described_services() -> list[DescribedService]:
+    """The three services, assembled without a database or a broker."""
     bus = MemoryEventBus()
     common: dict[str, Any] = {
         "database_url": _DATABASE,
@@ -36,11 +47,11 @@ async def openapi_documents() -> dict[str, Mapping[str, Any]]:
         await llm_provider.main.assemble(provider, bus=bus),
         await cj_assessment.main.assemble(assessment, bus=bus),
     ]
-    return {service.name: await _openapi(service) for service in services}
+    return [await _described(service) for service in services]
 
 
-async def _openapi(service: Service) -> Mapping[str, Any]:
+async def _described(service: Service) -> DescribedService:
     answer = await service.app.test_client().get("/openapi.json")
     document: Mapping[str, Any] = await answer.get_json()
     await service.close()
-    return document
+    return DescribedService(name=service.name, openapi=document, metrics=service.metrics.registry)

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from event_contracts import (
+    ALL_TOPICS,
     Conflict,
     ErrorBody,
     ErrorDetail,
@@ -28,6 +29,7 @@ from quart_schema import document_request, validate_querystring
 from service_kit.http import operations
 from service_kit.http.app import HttpService, correlation_id, create_app
 from service_kit.http.bodies import answers, json_body, max_body_bytes, request_body, takes
+from service_kit.http.openapi import BEARER, LICENSE
 from service_kit.http.operations import Check
 from service_kit.http.permissions import open_to_all
 from service_kit.tests.builders import captured_logs, metric, new_metrics
@@ -420,7 +422,20 @@ class TestDocumentation:
             "/bytes",
             "/raise/{what}",
         }
-        assert document["info"] == {"title": "Grading & more", "version": "7"}
+        assert document["info"] == {"title": "Grading & more", "version": "7", "license": LICENSE}
+
+    async def test_openapi_says_who_may_call_each_route_and_names_each_operation_once(
+        self, client: Client
+    ) -> None:
+        document = await (await client.get("/openapi.json")).get_json()
+
+        operations = [one for methods in document["paths"].values() for one in methods.values()]
+        names = [one["operationId"] for one in operations]
+        assert len(set(names)) == len(names)
+        assert document["components"]["securitySchemes"][BEARER]["scheme"] == "bearer"
+        for one in operations:
+            assert one["security"] == [] or {"401", "403"} <= one["responses"].keys()
+            assert re.search(r"Needs no token: \w|For the roles \w", one["description"])
 
     async def test_the_documentation_page_needs_no_other_host_and_no_script(self, client: Client) -> None:
         response = await client.get("/docs")
@@ -428,7 +443,7 @@ class TestDocumentation:
 
         links = Links(page)
         assert response.content_type == "text/html; charset=utf-8"
-        assert links.found == ["openapi.json"]
+        assert links.found == ["openapi.json", "docs/events"]
         assert "script" not in links.tags
 
     async def test_the_documentation_page_shows_every_route_and_schema_and_escapes_them(
@@ -442,3 +457,19 @@ class TestDocumentation:
         assert re.search(r"path batch_id</td><td><code>string", page)
         assert "query limit" in page
         assert "Grade" in page
+
+    async def test_the_page_of_events_shows_every_topic_and_needs_no_other_host_and_no_script(
+        self, client: Client
+    ) -> None:
+        response = await client.get("/docs/events")
+        page = await response.get_data(as_text=True)
+        document = await (await client.get("/asyncapi.json")).get_json()
+
+        links = Links(page)
+        assert response.content_type == "text/html; charset=utf-8"
+        assert links.found == ["../asyncapi.json"]
+        assert "script" not in links.tags
+        assert document["asyncapi"].startswith("3.")
+        for spec in ALL_TOPICS:
+            assert spec.topic in page
+            assert f"<summary><code>{spec.event.__name__}</code>" in page
