@@ -130,10 +130,19 @@ def _anchors(folder: Path, scale: str | None) -> tuple[AnchorEntry, ...]:
         return ()
     if scale is None:
         raise InvalidRequest(f"anchors need a grade_scale in {DESCRIPTION}")
-    table = next((path for path in (folder / ANCHOR_TABLE, anchors / ANCHOR_TABLE) if path.is_file()), None)
+    return graded_anchors(anchors, scale=scale, beside=folder)
+
+
+def graded_anchors(anchors: Path, *, scale: str, beside: Path) -> tuple[AnchorEntry, ...]:
+    """The anchors in a folder, with paths from ``beside``, where ``anchors.csv`` may lie as well.
+
+    Raises ``InvalidRequest`` that names every file without a grade, and every grade without a file.
+    """
+    table = next((path for path in (beside / ANCHOR_TABLE, anchors / ANCHOR_TABLE) if path.is_file()), None)
     ignored = [] if table is None else [table]
     inventory = take_inventory(anchors, ignored=ignored)
-    problems = [f"{ANCHORS}/{problem}" for problem in inventory.problems]
+    shown = "" if anchors == beside else f"{anchors.name}/"
+    problems = [f"{shown}{problem}" for problem in inventory.problems]
     grades = None if table is None else _grades(table)
     entries: list[AnchorEntry] = []
     for source in inventory.sources:
@@ -141,11 +150,11 @@ def _anchors(folder: Path, scale: str | None) -> tuple[AnchorEntry, ...]:
             label = source.path.stem
             grade = grade_scale(scale).grade_of_anchor_id(label) if grades is None else grades.pop(label)
         except InvalidRequest as error:
-            problems.append(f"{ANCHORS}/{source.name}: {error.message}")
+            problems.append(f"{shown}{source.name}: {error.message}")
         except KeyError:
-            problems.append(f"{ANCHORS}/{source.name}: {ANCHOR_TABLE} gives it no grade")
+            problems.append(f"{shown}{source.name}: {ANCHOR_TABLE} gives it no grade")
         else:
-            entries.append(AnchorEntry(file=str(source.path.relative_to(folder)), grade=grade, label=label))
+            entries.append(AnchorEntry(file=str(source.path.relative_to(beside)), grade=grade, label=label))
     problems += [f"{ANCHOR_TABLE}: there is no file for anchor {label}" for label in grades or ()]
     if problems:
         raise InvalidRequest("; ".join(problems), details={"problems": list(problems)})
