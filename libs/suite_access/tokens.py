@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated, Final
 
 import httpx2
-from event_contracts import ErrorCode, ExternalServiceError, InvalidRequest, NotAuthenticated
+from event_contracts import ConfigurationError, ErrorCode, ExternalServiceError, NotAuthenticated
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 MAX_TOKEN_CHARACTERS: Final = 8_192
@@ -49,15 +49,15 @@ def issuer_client() -> httpx2.Client:
 
 
 def check_address(url: str, *, plain_http: bool = False) -> str:
-    """The address without a slash at its end; raises ``InvalidRequest`` where a password could be read on its way."""
+    """The address without a slash at its end; raises ``ConfigurationError`` where a password could be read on its way."""
     try:
         parsed = httpx2.URL(url)
     except httpx2.InvalidURL as error:
-        raise InvalidRequest(f"{url[:200]!r} is not an address: write https://host/path") from error
+        raise ConfigurationError(f"{url[:200]!r} is not an address: write https://host/path") from error
     if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo:
-        raise InvalidRequest(f"{url[:200]!r} must be https://host/path, without user and password")
+        raise ConfigurationError(f"{url[:200]!r} must be https://host/path, without user and password")
     if parsed.scheme == "http" and not (plain_http or is_this_machine(parsed.host)):
-        raise InvalidRequest(
+        raise ConfigurationError(
             f"{url} is not encrypted: use https, or say --plain-http where the whole network is trusted"
         )
     return url.rstrip("/")

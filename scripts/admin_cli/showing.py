@@ -30,6 +30,7 @@ from suite_access.private_files import write_private
 
 NOTHING: Final = "–"
 LINE_SHOWN: Final = 60
+STORAGE_ID_SHOWN: Final = 12
 _ORIGINS: Final = {
     ContextOrigin.RESEARCH_EXPERIMENT: "research",
     ContextOrigin.CANONICAL_NATIONAL: "national",
@@ -81,10 +82,10 @@ def _table(*headings: str, wide: Sequence[str] = ()) -> Table:
 
 def instructions_table(page: InstructionPage) -> Table:
     """Whose instructions there are, and on which scale."""
-    table = _table("of", "scale", "origin", "prompt", "rubric", "changed", wide=("of",))
+    table = _table("assignment", "scale", "origin", "prompt", "rubric", "changed", wide=("assignment",))
     for one in page.items:
         table.add_row(
-            cell(owner_of(one)),
+            cell(one.assignment_id or owner_of(one)),
             cell(one.grade_scale),
             _ORIGINS[one.context_origin],
             "yes" if one.student_prompt_storage_id else NOTHING,
@@ -149,17 +150,20 @@ def audit_table(page: ChangePage) -> Table:
 def _differences(change: ChangeView) -> Iterator[Text]:
     before, after = change.before or {}, change.after or {}
     for name in dict.fromkeys([*before, *after]):
-        old, new = before.get(name), after.get(name)
-        if old != new:
-            told = _line(new) if change.before is None else f"{_line(old)} → {_line(new)}"
+        old, new = _line(name, before.get(name)), _line(name, after.get(name))
+        if before.get(name) != after.get(name):
+            is_changed = change.before is not None and change.after is not None
+            told = f"{old} → {new}" if is_changed else new if change.before is None else old
             yield Text(f"{printable(name)}: {told}", style="dim")
 
 
-def _line(value: object) -> str:
+def _line(name: str, value: object) -> str:
+    """A value within a line; of a text's id its start, as of a commit's."""
     if value is None:
         return NOTHING
     text = printable(str(value))
-    return text if len(text) <= LINE_SHOWN else f"{text[:LINE_SHOWN]}…"
+    most = STORAGE_ID_SHOWN if name.endswith("storage_id") else LINE_SHOWN
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def batches_table(page: BatchPage) -> Table:
