@@ -49,7 +49,7 @@ def issuer_client() -> httpx2.Client:
 
 
 def check_address(url: str, *, plain_http: bool = False) -> str:
-    """The address without a slash at its end; raises ``ConfigurationError`` where a password could be read on its way."""
+    """The address without a slash at its end; raises ``ConfigurationError`` where others could read what is sent."""
     try:
         parsed = httpx2.URL(url)
     except httpx2.InvalidURL as error:

@@ -23,7 +23,9 @@ from event_contracts import (
     validation_reasons,
 )
 from pydantic import ValidationError
-from suite_access import TOKEN_VARIABLE, CallerToken
+from suite_access import TOKEN_VARIABLE, CallerToken, Source
+
+from admin_cli.exit_codes import WrongOption
 
 AnswerT = TypeVar("AnswerT", bound=WireModel)
 ROLE: Final = "admin"
@@ -162,9 +164,12 @@ class AdminClient:
         found = self.caller.found()
         if found is None:
             return f"nobody is logged in to {self.address}: cj-admin login, or set {TOKEN_VARIABLE}"
-        return (
-            f"{self.address} does not accept the token from {found.source}: log in again with cj-admin login"
-        )
+        remedy = {
+            Source.ENVIRONMENT: "set a valid one, or unset it and use cj-admin login",
+            Source.EMBEDDED_STACK: "start the stack again",
+            Source.LOGIN: "log in again",
+        }[found.source]
+        return f"{self.address} does not accept the token from {found.source}: {remedy}"
 
 
 @contextmanager
@@ -182,9 +187,9 @@ def base_address(url: str) -> str:
     try:
         parsed = httpx2.URL(address)
     except httpx2.InvalidURL as error:
-        raise InvalidRequest(f"--url {url[:_SHOWN]} is not an address: {error}") from error
+        raise WrongOption(f"--url {url[:_SHOWN]} is not an address: {error}") from error
     if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo:
-        raise InvalidRequest(f"--url {url[:_SHOWN]} is not an address: write http(s)://host:port")
+        raise WrongOption(f"--url {url[:_SHOWN]} is not an address: write http(s)://host:port")
     return address
 
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from batch_runner.reading.essays import read_document
 from event_contracts import NotFound
 
 from admin_cli.exit_codes import WrongOption
@@ -24,4 +23,7 @@ def optional_text(text: str | None, file: Path | None, *, names: str) -> str | N
         return text
     if not file.is_file():
         raise NotFound(f"there is no file {file}")
+    # Imported here: the readers take time to load, and most commands read nothing.
+    from batch_runner.reading.essays import read_document
+
     return read_document(file).text

@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from batch_runner.assignment.description import (
     ANCHOR_TABLE,
@@ -20,15 +20,9 @@ from batch_runner.reading.zips import unpacked
 from event_contracts import AnchorRegistration, InvalidRequest, NotFound, grade_scale
 from pydantic import ValidationError
 
-ONE_FILE_SUFFIX = ".zip"
+from admin_cli.anchors.anchor_file import AnchorFile
 
-
-@dataclass(frozen=True, slots=True)
-class AnchorFile:
-    """An anchor as it would be registered, and the file that it was read from."""
-
-    file: str
-    registration: AnchorRegistration
+ARCHIVE: Final = ".zip"
 
 
 def read_anchors(
@@ -40,7 +34,7 @@ def read_anchors(
     """
     if not path.exists():
         raise NotFound(f"there is no folder or file {path}")
-    if path.is_file() and path.suffix.lower() != ONE_FILE_SUFFIX:
+    if path.is_file() and path.suffix.lower() != ARCHIVE:
         given = grade or grade_scale(scale).grade_of_anchor_id(path.stem)
         entry = AnchorEntry(file=path.name, grade=given, label=path.stem)
         return _read(path.parent, [entry], assignment_id=assignment_id, scale=scale)

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from event_contracts import AdminAnchors, AnchorView, InstructionView, InvalidRequest, NotFound, SuiteError
 
-from admin_cli.anchors.reading import AnchorFile
+from admin_cli.anchors.anchor_file import AnchorFile
 from admin_cli.client import AdminClient, part
 
 INSTRUCTIONS = "/admin/v1/assessment-instructions/assignment"
@@ -56,11 +56,13 @@ def register_all(
 ) -> Iterator[Registered]:
     """Register one after the other; an error names its file, and what came before it stays: repeating is safe."""
     known = {one.anchor_label: one for one in before.anchors}
-    for anchor in anchors:
+    for done, anchor in enumerate(anchors):
         try:
             view = service.ask(AnchorView, "POST", "/api/v1/anchors/register", body=anchor.registration)
         except SuiteError as error:
-            error.message = f"{anchor.file}: {error.message}"
+            error.message = (
+                f"{anchor.file}: {error.message} ({done} before it are registered; repeating is safe)"
+            )
             raise
         yield _registered(view, known)
 

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from rich.progress import track
 from rich.table import Table
 
-from admin_cli.anchors.reading import AnchorFile, read_anchors
+from admin_cli.anchors.anchor_file import AnchorFile
 from admin_cli.anchors.registering import Registered, anchors_of, register_all, scale_of
 from admin_cli.cli.app import DEFAULT_URL, AssignmentId, Json, Url, console, group
 from admin_cli.client import AdminClient, connected
@@ -49,6 +49,9 @@ def import_command(
     as_json: Json = False,
 ) -> None:
     """Register anchors from files. Every file is read and checked before the first is sent; repeating is safe."""
+    # Imported here: the readers take time to load, and most commands read nothing.
+    from admin_cli.anchors.reading import read_anchors
+
     with reporting_errors(), connected(url) as service:
         scale = scale_of(service, assignment_id, grade_scale)
         found = read_anchors(folder, assignment_id=assignment_id, scale=scale, grade=grade)
