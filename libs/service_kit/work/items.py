@@ -8,7 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 
@@ -32,14 +32,19 @@ from service_kit.work.worker import AT_ONCE, FALLBACK_SECONDS, FIRST_RETRY_SECON
 log = structlog.get_logger()
 
 KeyT = TypeVar("KeyT")
+DueKeyT = TypeVar("DueKeyT", covariant=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken(Generic[KeyT]):
+class DueItems(Protocol[DueKeyT]):
     """Keys of items to work on now, and the seconds until more are due (0: at once, None: only after a wake-up)."""
 
-    keys: Sequence[KeyT]
-    rest_seconds: float | None
+    @property
+    def keys(self) -> Sequence[DueKeyT]:
+        """No more than were asked for."""
+
+    @property
+    def rest_seconds(self) -> float | None:
+        """When to ask again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +56,7 @@ class SetAsideReason:
     attempts: int
 
 
-Take = Callable[[int], Awaitable[Taken[KeyT]]]
+Take = Callable[[int], Awaitable[DueItems[KeyT]]]
 """Takes up to so many keys; leaves out those of ``may_be_tried`` that wait or were set aside."""
 
 SetAside = Callable[[KeyT, SetAsideReason], Awaitable[None]]

@@ -1,7 +1,7 @@
 """The workers of the service: which use case each runs, and how much at a time."""
 
 from collections.abc import Mapping
-from typing import Protocol, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from dishka import AsyncContainer
@@ -12,12 +12,11 @@ from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.work.failed_items import RetryRules
 from service_kit.work.housekeeping import Housekeeping
-from service_kit.work.items import FailureRecord, ItemWorker, SetAside, Take, Taken, TaskWorker
+from service_kit.work.items import FailureRecord, ItemWorker, SetAside, TaskWorker
 
 from cj_assessment.adapters.postgres import attempts_sql, batches_sql
 from cj_assessment.adapters.postgres.erasures import FORGET
 from cj_assessment.domain.batch import JobId
-from cj_assessment.ports import Due
 from cj_assessment.providers.wakeups import (
     AdvanceWakeup,
     ForgetWakeup,
@@ -64,7 +63,7 @@ async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop,
     return (
         TaskWorker(
             name=batches_sql.PREPARE,
-            take=_taking(prepare.take),
+            take=prepare.take,
             handle=prepare.handle,
             failures=failures(batches_sql.PREPARE, prepare.set_aside),
             concurrency=PREPARED_CONCURRENTLY,
@@ -73,7 +72,7 @@ async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop,
         ),
         TaskWorker(
             name=batches_sql.ADVANCE,
-            take=_taking(advance.take),
+            take=advance.take,
             handle=advance.handle,
             failures=failures(batches_sql.ADVANCE, advance.set_aside),
             concurrency=FITTED_CONCURRENTLY,
@@ -81,7 +80,7 @@ async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop,
         ),
         ItemWorker(
             name=attempts_sql.SUBMIT,
-            take=_taking(submit.take),
+            take=submit.take,
             handle=submit.handle,
             failures=failures(attempts_sql.SUBMIT, submit.set_aside),
             batch_size=SUBMITTED_BATCHES,
@@ -89,14 +88,14 @@ async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop,
         ),
         ItemWorker(
             name=attempts_sql.EXPIRE,
-            take=_taking(expire.take),
+            take=expire.take,
             handle=expire.handle,
             failures=failures(attempts_sql.EXPIRE, expire.set_aside),
             batch_size=EXPIRED_ATTEMPTS,
         ),
         ItemWorker(
             name=attempts_sql.WITHDRAW,
-            take=_taking(withdraw.take),
+            take=withdraw.take,
             handle=withdraw.handle,
             failures=failures(attempts_sql.WITHDRAW, withdraw.set_aside),
             batch_size=WITHDRAWN_ATTEMPTS,
@@ -104,7 +103,7 @@ async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop,
         ),
         ItemWorker(
             name=batches_sql.REPORT,
-            take=_taking(report.take),
+            take=report.take,
             handle=report.handle,
             failures=failures(batches_sql.REPORT, report.set_aside),
             batch_size=REPORTED_BATCHES,
@@ -112,7 +111,7 @@ async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop,
         ),
         TaskWorker(
             name=FORGET,
-            take=_taking(forget.take),
+            take=forget.take,
             handle=forget.handle,
             failures=failures(FORGET, forget.set_aside),
             concurrency=FORGOTTEN_CONCURRENTLY,
@@ -122,20 +121,6 @@ async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop,
         *relays.workers(),
         housekeeping.worker(),
     )
-
-
-class _Takes(Protocol[KeyT]):
-    async def __call__(self, limit: int) -> Due[KeyT]: ...
-
-
-def _taking(take: _Takes[KeyT]) -> Take[KeyT]:
-    """A use case's keys, as the workers of the service kit take them."""
-
-    async def taken(limit: int) -> Taken[KeyT]:
-        due = await take(limit)
-        return Taken(keys=due.keys, rest_seconds=due.rest_seconds)
-
-    return taken
 
 
 async def reopeners(container: AsyncContainer) -> Mapping[str, Reopen]:

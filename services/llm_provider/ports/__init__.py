@@ -16,7 +16,7 @@ from llm_provider.ports.operations import CallbackRules, CallWatcher, ProviderSw
 from llm_provider.ports.privacy import Erasures, Exports
 from llm_provider.ports.storage import (
     DelayedRequest,
-    DueRequests,
+    Due,
     EventOutbox,
     Jobs,
     KnownKey,
@@ -50,7 +50,7 @@ __all__ = [
     "CallbackRules",
     "Catalogue",
     "DelayedRequest",
-    "DueRequests",
+    "Due",
     "Ending",
     "Erasures",
     "EventOutbox",

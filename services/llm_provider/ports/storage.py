@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from event_contracts import EventEnvelope, LLMCostAlertV1, RequestStatus
@@ -17,6 +17,8 @@ from llm_provider.domain.costs.spending import CostQuery, MeterView, PauseView, 
 from llm_provider.domain.meters.limits import BreakerChange, Limits
 from llm_provider.domain.meters.settlement import Settlement
 from llm_provider.domain.requests.request import JudgeRequest, LeasedRequest, QueueId, QueueState
+
+KeyT = TypeVar("KeyT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +71,11 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DueRequests:
-    """Requests to work on now, and the seconds until the next one is due (None: unknown)."""
+class Due(Generic[KeyT]):
+    """Keys of what is due now, and the seconds until more will be: 0 for immediately, None when that is not known."""
 
-    queue_ids: Sequence[QueueId]
-    next_in_seconds: float | None
+    keys: Sequence[KeyT]
+    rest_seconds: float | None
 
 
 class Queue(Protocol):
@@ -120,7 +122,7 @@ class Queue(Protocol):
         """Undo a take: no call was made."""
         ...
 
-    async def due_to_return(self, *, limit: int, max_attempts: int) -> DueRequests:
+    async def due_to_return(self, *, limit: int, max_attempts: int) -> Due[QueueId]:
         """Requests whose retry delay or start time is over, or whose worker's lease has run out."""
         ...
 
@@ -128,11 +130,11 @@ class Queue(Protocol):
         """Let those of these requests wait for their turn that are still due."""
         ...
 
-    async def due_to_end(self, *, limit: int, max_attempts: int) -> DueRequests:
+    async def due_to_end(self, *, limit: int, max_attempts: int) -> Due[QueueId]:
         """Requests without a call under way that are expired, cancelled, or lost ``max_attempts`` calls."""
         ...
 
-    async def due_to_give_up(self, *, patience: timedelta, limit: int) -> DueRequests:
+    async def due_to_give_up(self, *, patience: timedelta, limit: int) -> Due[QueueId]:
         """Requests that have waited for ``patience`` for a model that answers no call."""
         ...
 

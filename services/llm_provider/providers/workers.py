@@ -1,18 +1,17 @@
 """The workers of the service, each around one use case."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from dishka import AsyncContainer
 from service_kit.running import BackgroundLoop
-from service_kit.work.items import FailureRecord, ItemWorker, SetAsideReason, Taken, TaskWorker
+from service_kit.work.items import FailureRecord, ItemWorker, SetAsideReason, TaskWorker
 from service_kit.work.worker import FALLBACK_SECONDS, Worker
 
 from llm_provider.adapters.postgres.jobs import JOB_WORKER
 from llm_provider.adapters.postgres.ledger import ALERT_WORKER
 from llm_provider.adapters.postgres.queue_sql import END_WORKER, OUTAGE_WORKER, RETURN_WORKER
 from llm_provider.domain.batch_job import JobId, JobPolicy
-from llm_provider.domain.requests.request import QueueId
-from llm_provider.ports import DueRequests, Store
+from llm_provider.ports import Due, Store
 from llm_provider.providers.failures import Failures
 from llm_provider.providers.judges import CollectorWakeups, Judges
 from llm_provider.providers.wakeups import JobWakeup, ReturnWakeup
@@ -53,7 +52,7 @@ async def _request_workers(container: AsyncContainer) -> Sequence[BackgroundLoop
     return (
         ItemWorker(
             name=RETURN_WORKER,
-            take=_taking(returning.take),
+            take=returning.take,
             handle=returning.handle,
             failures=failures.of_requests(RETURN_WORKER),
             batch_size=BATCH_SIZE,
@@ -61,29 +60,19 @@ async def _request_workers(container: AsyncContainer) -> Sequence[BackgroundLoop
         ),
         ItemWorker(
             name=END_WORKER,
-            take=_taking(ending.take),
+            take=ending.take,
             handle=ending.handle,
             failures=failures.of_requests(END_WORKER),
             batch_size=BATCH_SIZE,
         ),
         ItemWorker(
             name=OUTAGE_WORKER,
-            take=_taking(giving_up.take),
+            take=giving_up.take,
             handle=giving_up.handle,
             failures=failures.of_requests(OUTAGE_WORKER),
             batch_size=BATCH_SIZE,
         ),
     )
-
-
-def _taking(
-    take: Callable[[int], Awaitable[DueRequests]],
-) -> Callable[[int], Awaitable[Taken[QueueId]]]:
-    async def taken(limit: int) -> Taken[QueueId]:
-        due = await take(limit)
-        return Taken(keys=due.queue_ids, rest_seconds=due.next_in_seconds)
-
-    return taken
 
 
 async def _job_workers(container: AsyncContainer) -> Sequence[BackgroundLoop]:
@@ -107,11 +96,11 @@ async def _job_runner(container: AsyncContainer, wakeup: JobWakeup) -> Backgroun
     run, store = await container.get(RunJobs), await container.get(Store)
     failures = await container.get(Failures)
 
-    async def take(limit: int) -> Taken[JobId]:
+    async def take(limit: int) -> Due[JobId]:
         jobs = await run.take(limit)
         async with store.transaction() as transaction:
             rest = await transaction.jobs.seconds_until_due()
-        return Taken(keys=jobs, rest_seconds=rest)
+        return Due(keys=jobs, rest_seconds=rest)
 
     async def set_aside(job_id: JobId, reason: SetAsideReason) -> None:
         await run.give_up(job_id, reason.message)
@@ -136,8 +125,8 @@ async def _job_runner(container: AsyncContainer, wakeup: JobWakeup) -> Backgroun
 async def _alert_worker(container: AsyncContainer) -> BackgroundLoop:
     alert, failures = await container.get(AlertOnSpending), await container.get(Failures)
 
-    async def take(_: int) -> Taken[str]:
-        return Taken(keys=await alert.take(), rest_seconds=None)
+    async def take(_: int) -> Due[str]:
+        return Due(keys=await alert.take(), rest_seconds=None)
 
     async def set_aside(provider: str, reason: SetAsideReason) -> None:
         """The alert of one provider is not raised; the failed item says so to an operator."""

@@ -46,8 +46,8 @@ class Stored:
     async def return_due(self) -> int:
         async with self.store.transaction() as transaction:
             due = await transaction.queue.due_to_return(limit=500, max_attempts=3)
-            await transaction.queue.return_to_queue(due.queue_ids, max_attempts=3)
-        return len(due.queue_ids)
+            await transaction.queue.return_to_queue(due.keys, max_attempts=3)
+        return len(due.keys)
 
     async def settle(self, *settlements: Settlement) -> BreakerChange:
         """Settle calls of one model."""

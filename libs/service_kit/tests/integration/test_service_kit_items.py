@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
@@ -24,11 +25,19 @@ from service_kit.work.failed_items import (
     may_be_tried,
     take_back,
 )
-from service_kit.work.items import FailureRecord, ItemWorker, SetAsideReason, Taken, TaskWorker
+from service_kit.work.items import FailureRecord, ItemWorker, SetAsideReason, TaskWorker
 from sqlalchemy import text
 
 SOON = RetryRules(max_attempts=3, first_delay=timedelta(milliseconds=10), longest_delay=timedelta(seconds=1))
 NAME = "counting"
+
+
+@dataclass(frozen=True)
+class Due:
+    """Items to work on now."""
+
+    keys: Sequence[int]
+    rest_seconds: float | None
 
 
 class Work:
@@ -42,7 +51,7 @@ class Work:
         self.ended: dict[int, SetAsideReason] = {}
         self.tried: list[int] = []
 
-    async def take(self, limit: int) -> Taken[int]:
+    async def take(self, limit: int) -> Due:
         query = text(
             "SELECT item FROM unnest(CAST(:items AS int[])) AS item"
             f" WHERE {may_be_tried(NAME, 'item')} ORDER BY item LIMIT :limit"
@@ -50,7 +59,7 @@ class Work:
         async with self.database.transaction() as connection:
             found = await connection.execute(query, {"items": sorted(self.open), "limit": limit})
         keys = list(found.scalars())
-        return Taken(keys=keys, rest_seconds=0.01 if self.open else None)
+        return Due(keys=keys, rest_seconds=0.01 if self.open else None)
 
     async def handle(self, keys: Sequence[int]) -> None:
         self.tried += keys
@@ -164,10 +173,10 @@ async def test_what_is_leased_is_started_at_once(database: Database) -> None:
     """A lease on an item that nobody works on would delay it until the lease has run out."""
     work, release, leased = Work(database, 6), asyncio.Event(), set[int]()
 
-    async def take(limit: int) -> Taken[int]:
+    async def take(limit: int) -> Due:
         keys = sorted(work.open - leased)[:limit]
         leased.update(keys)
-        return Taken(keys=keys, rest_seconds=0.01 if keys else None)
+        return Due(keys=keys, rest_seconds=0.01 if keys else None)
 
     async def handle(key: int) -> None:
         if key == 0:

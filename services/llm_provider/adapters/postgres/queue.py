@@ -24,7 +24,7 @@ from llm_provider.domain.calls.call import EndedRequest
 from llm_provider.domain.calls.errors import RateLimitReached, is_vendor_failure
 from llm_provider.domain.requests.fair_turns import Lane, LanePosition, fair_turns, turn_when_returned
 from llm_provider.domain.requests.request import JudgeRequest, LeasedRequest, QueueId, QueueState
-from llm_provider.ports import DelayedRequest, DueRequests, KnownKey, QueueDepth, Rows, StateCount
+from llm_provider.ports import DelayedRequest, Due, KnownKey, QueueDepth, Rows, StateCount
 
 
 class PostgresQueue:
@@ -125,7 +125,7 @@ class PostgresQueue:
     async def return_unused(self, leased: Sequence[LeasedRequest], *, worker: UUID) -> None:
         await self._connection.execute(sql.RETURN_UNUSED, {**_leases(leased), "worker": worker})
 
-    async def due_to_return(self, *, limit: int, max_attempts: int) -> DueRequests:
+    async def due_to_return(self, *, limit: int, max_attempts: int) -> Due[QueueId]:
         bounds = {"limit": limit, "max_attempts": max_attempts}
         return await self._due(sql.DUE_TO_RETURN, bounds, then=sql.NEXT_RETURN)
 
@@ -146,23 +146,23 @@ class PostgresQueue:
         ]
         await self._connection.execute(sql.RETURN, {"ids": [row.id for row in rows], "turns": turns})
 
-    async def due_to_end(self, *, limit: int, max_attempts: int) -> DueRequests:
+    async def due_to_end(self, *, limit: int, max_attempts: int) -> Due[QueueId]:
         bounds = {"limit": limit, "max_attempts": max_attempts}
         return await self._due(sql.DUE_TO_END, bounds, then=sql.NEXT_EXPIRY)
 
-    async def due_to_give_up(self, *, patience: timedelta, limit: int) -> DueRequests:
+    async def due_to_give_up(self, *, patience: timedelta, limit: int) -> Due[QueueId]:
         bounds = {**self._rules.accounts, "patience": patience, "limit": limit}
         return await self._due(sql.DUE_TO_GIVE_UP, bounds)
 
     async def _due(
         self, statement: TextClause, bounds: Mapping[str, object], *, then: TextClause | None = None
-    ) -> DueRequests:
+    ) -> Due[QueueId]:
         found = await self._connection.execute(statement, bounds)
         queue_ids = [QueueId(queue_id) for queue_id in found.scalars()]
         if len(queue_ids) == bounds["limit"]:
-            return DueRequests(queue_ids=queue_ids, next_in_seconds=0.0)
+            return Due(keys=queue_ids, rest_seconds=0.0)
         seconds = None if then is None else await self._seconds(then, {})
-        return DueRequests(queue_ids=queue_ids, next_in_seconds=seconds)
+        return Due(keys=queue_ids, rest_seconds=seconds)
 
     async def lock_due_to_end(
         self, queue_ids: Sequence[QueueId], *, max_attempts: int

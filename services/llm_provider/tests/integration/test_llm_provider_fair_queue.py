@@ -164,7 +164,7 @@ async def test_a_request_whose_calls_are_lost_three_times_is_not_called_for_agai
             due = await transaction.queue.due_to_end(limit=10, max_attempts=3)
 
     assert calls == 3, "a call that is lost with its worker may have been paid"
-    assert due.queue_ids == [request.queue_id]
+    assert due.keys == [request.queue_id]
 
 
 async def test_a_worker_that_lost_its_lease_cannot_delay_what_another_is_judging(
@@ -218,7 +218,7 @@ async def test_what_has_expired_is_not_judged_any_more(database_url: str) -> Non
             status = await transaction.queue.status(request.queue_id)
 
     assert leased == []
-    assert expired.queue_ids == [request.queue_id]
+    assert expired.keys == [request.queue_id]
     assert status is not None
     assert status.status is RequestState.QUEUED
 

@@ -9,7 +9,7 @@ import structlog
 from llm_provider.domain.calls.call import EndedRequest, ended_without_call
 from llm_provider.domain.calls.errors import RequestCancelled, RequestExpired, RequestSetAside
 from llm_provider.domain.requests.request import LeasedRequest, QueueId, QueueState
-from llm_provider.ports import DueRequests, Store
+from llm_provider.ports import Due, Store
 
 log = structlog.get_logger()
 
@@ -21,7 +21,7 @@ class EndRequests:
     store: Store
     max_attempts: int
 
-    async def take(self, limit: int) -> DueRequests:
+    async def take(self, limit: int) -> Due[QueueId]:
         """The requests that are due to end."""
         async with self.store.transaction() as transaction:
             return await transaction.queue.due_to_end(limit=limit, max_attempts=self.max_attempts)

@@ -10,7 +10,7 @@ from llm_provider.domain.calls.call import ended_without_call
 from llm_provider.domain.calls.errors import JudgeError, outage_error
 from llm_provider.domain.costs.spending import MeterView
 from llm_provider.domain.requests.request import LeasedRequest, QueueId, QueueState
-from llm_provider.ports import DueRequests, Store
+from llm_provider.ports import Due, Store
 
 log = structlog.get_logger()
 
@@ -22,7 +22,7 @@ class GiveUpOutages:
     store: Store
     patience: timedelta
 
-    async def take(self, limit: int) -> DueRequests:
+    async def take(self, limit: int) -> Due[QueueId]:
         """The requests that have waited long enough."""
         async with self.store.transaction() as transaction:
             return await transaction.queue.due_to_give_up(patience=self.patience, limit=limit)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from llm_provider.domain.requests.request import QueueId
-from llm_provider.ports import DueRequests, Store, WakeProviders
+from llm_provider.ports import Due, Store, WakeProviders
 
 log = structlog.get_logger()
 
@@ -19,7 +19,7 @@ class ReturnRequests:
     wake_judges: WakeProviders
     max_attempts: int
 
-    async def take(self, limit: int) -> DueRequests:
+    async def take(self, limit: int) -> Due[QueueId]:
         """The requests that are due."""
         async with self.store.transaction() as transaction:
             return await transaction.queue.due_to_return(limit=limit, max_attempts=self.max_attempts)
