@@ -66,10 +66,12 @@ class Session(BaseModel):
 
 
 class _Cache(BaseModel):
-    model_config = ConfigDict(hide_input_in_errors=True)
+    """The file. Nothing else is taken for it: what another program keeps there would be overwritten."""
 
-    version: Literal[1] = 1
-    sessions: Annotated[dict[str, Session], Field(max_length=MAX_SESSIONS)] = {}
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    version: Literal[1]
+    sessions: Annotated[dict[str, Session], Field(max_length=MAX_SESSIONS)]
 
 
 class SessionCache:
@@ -156,7 +158,7 @@ class SessionCache:
                 mode = os.fstat(file.fileno()).st_mode
                 content = file.read(MAX_CACHE_BYTES + 1)
         except FileNotFoundError:
-            return _Cache()
+            return _Cache(version=1, sessions={})
         except OSError as error:
             raise ConfigurationError(f"{self.path} cannot be read: {error.strerror}") from error
         if os.name == "posix" and mode & _OTHERS:
@@ -167,10 +169,12 @@ class SessionCache:
         try:
             return _Cache.model_validate_json(content[:MAX_CACHE_BYTES])
         except ValidationError as error:
-            raise ConfigurationError(f"{self.path} is damaged: delete it, and log in again") from error
+            raise ConfigurationError(
+                f"{self.path} is no file of logins: delete it and log in again, or name another in {CACHE_VARIABLE}"
+            ) from error
 
     def _write(self, sessions: list[Session]) -> None:
-        cache = _Cache(sessions={one.service: one for one in sessions})
+        cache = _Cache(version=1, sessions={one.service: one for one in sessions})
         try:
             write_private(self.path, cache.model_dump_json(indent=1))
         except OSError as error:

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from admin_cli.anchors.anchor_file import AnchorFile
 from admin_cli.anchors.registering import Registered, anchors_of, register_all, scale_of
-from admin_cli.cli.app import DEFAULT_URL, AssignmentId, Json, Url, console, group
+from admin_cli.cli.app import DEFAULT_URL, AssignmentId, Json, Url, console, group, scale_names
 from admin_cli.client import AdminClient, connected
 from admin_cli.exit_codes import errors, reporting_errors
 from admin_cli.showing import anchors_table, cell, print_json
@@ -41,7 +41,10 @@ def import_command(
     ],
     assignment_id: AssignmentId,
     grade_scale: Annotated[
-        str | None, typer.Option(help="The scale, where the assignment has no instructions yet.")
+        str | None,
+        typer.Option(
+            help="The scale, where the assignment has no instructions yet.", autocompletion=scale_names
+        ),
     ] = None,
     grade: Annotated[str | None, typer.Option(help="The grade of a single document.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and check; register nothing.")] = False,

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from event_contracts import GRADE_SCALES
 from rich.console import Console
 
 app = typer.Typer(
@@ -32,6 +33,11 @@ OptionalCourse = Annotated[str | None, typer.Option(help="Id of the course, for 
 OutputFile = Annotated[
     Path | None, typer.Option(help="Write to this file, for its owner's eyes only, instead of the screen.")
 ]
+
+
+def scale_names() -> list[str]:
+    """What a shell completes ``--grade-scale`` to."""
+    return list(GRADE_SCALES)
 
 
 def group(name: str, purpose: str) -> typer.Typer:

@@ -15,7 +15,16 @@ from event_contracts import (
 from event_contracts.admin_http import MIN_INSTRUCTIONS
 from pydantic import ValidationError
 
-from admin_cli.cli.app import DEFAULT_URL, Json, OptionalAssignment, OptionalCourse, Url, console, group
+from admin_cli.cli.app import (
+    DEFAULT_URL,
+    Json,
+    OptionalAssignment,
+    OptionalCourse,
+    Url,
+    console,
+    group,
+    scale_names,
+)
 from admin_cli.client import connected, part
 from admin_cli.exit_codes import WrongOption, reporting_errors
 from admin_cli.showing import instruction_facts, instructions_table, owner_of, print_json
@@ -27,7 +36,9 @@ commands = group("instructions", "What judges of an assignment or a course are t
 
 @commands.command()
 def create(
-    grade_scale: Annotated[str, typer.Option(help="Id of the grade scale: see cj-admin scales.")],
+    grade_scale: Annotated[
+        str, typer.Option(help="Id of the grade scale: see cj-admin scales.", autocompletion=scale_names)
+    ],
     assignment_id: OptionalAssignment = None,
     course_id: OptionalCourse = None,
     instructions_file: Annotated[
@@ -69,7 +80,9 @@ def create(
 
 @commands.command("list")
 def list_command(
-    grade_scale: Annotated[str | None, typer.Option(help="Only those on this scale.")] = None,
+    grade_scale: Annotated[
+        str | None, typer.Option(help="Only those on this scale.", autocompletion=scale_names)
+    ] = None,
     page: Annotated[int, typer.Option(min=1, help="Which page, from 1.")] = 1,
     page_size: Annotated[int, typer.Option(min=1, max=200, help="How many on a page.")] = 50,
     url: Url = DEFAULT_URL,

@@ -18,7 +18,10 @@ from typing import Any
 PATIENCE_SECONDS = 120.0
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
 _forking: ForkServerContext = multiprocessing.get_context("forkserver")
-_forking.set_forkserver_preload(["admin_cli.cli", "admin_cli.anchors.reading"])
+# httpcore2 is loaded by the first client; the others would load what the test process began with.
+_forking.set_forkserver_preload(
+    ["__main__", "admin_cli.cli", "admin_cli.anchors.reading", "admin_cli.tests.running", "httpcore2"]
+)
 
 
 @dataclass(frozen=True)

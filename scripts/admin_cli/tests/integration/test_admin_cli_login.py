@@ -89,7 +89,9 @@ async def test_tokens_are_kept_in_a_file_for_their_owner_alone(program: Program)
     assert program.cache.parent.stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize(("mode", "content"), [(0o644, None), (0o600, "{"), (0o600, '{"version": 2}')])
+@pytest.mark.parametrize(
+    ("mode", "content"), [(0o644, None), (0o600, "{"), (0o600, '{"access_token": "of another program"}')]
+)
 async def test_a_cache_that_cannot_be_trusted_is_refused(
     program: Program, mode: int, content: str | None
 ) -> None:
