@@ -1,7 +1,8 @@
 """From the bus into the database: the newest report counts, in whatever order and however often reports come."""
 
-import random
 from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import uuid4
 
 import pytest
 from batch_conductor.tests.building import (
@@ -24,6 +25,8 @@ from event_contracts import (
     Topic,
     dead_letter_topic,
 )
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from service_kit.messaging.event_bus import MemoryEventBus, Message, Record
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -86,21 +89,63 @@ def end_of_story() -> dict[PhaseName, PhaseProgress]:
     }
 
 
-@pytest.mark.parametrize("seed", range(40))
-async def test_reports_in_any_order_and_repeated_give_one_state(
-    conductor: Conductor, bus: MemoryEventBus, batch_id: str, seed: int
+@dataclass(frozen=True)
+class Report:
+    """What one event says, of whatever batch."""
+
+    second: int
+    essay: str | None
+    """One essay's spelling; None for the outcome of a whole phase."""
+
+    phase: PhaseName
+    is_good: bool
+
+    def about(self, batch_id: str) -> Message:
+        """The event of this batch."""
+        if self.essay is not None:
+            status = ProcessingStage.COMPLETED if self.is_good else ProcessingStage.FAILED
+            return message(spelling(batch_id, self.essay, status=status, second=self.second))
+        ended = BatchStatus.COMPLETED_SUCCESSFULLY if self.is_good else BatchStatus.FAILED_CRITICALLY
+        return message(outcome(batch_id, self.phase, status=ended, second=self.second))
+
+
+REPORTS = st.lists(
+    st.builds(
+        Report,
+        second=st.integers(1, 6),  # few: equal times must be decided as well
+        essay=st.sampled_from(["e1", "e2", "e3", None, None]),
+        phase=st.sampled_from([SPELLCHECK, NLP, CJ_ASSESSMENT]),
+        is_good=st.booleans(),
+    ),
+    min_size=1,
+    max_size=9,
+)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(reports=REPORTS, data=st.data())
+async def test_any_interleaving_and_any_duplication_of_reports_give_one_state(
+    conductor: Conductor, bus: MemoryEventBus, reports: list[Report], data: st.DataObject
 ) -> None:
-    shuffle = random.Random(seed)
-    messages = a_batchs_story(batch_id) * 3
-    shuffle.shuffle(messages)
+    in_order, shuffled = (f"batch-{uuid4().hex[:12]}" for _ in range(2))
+    order = data.draw(st.permutations([*range(len(reports))] * 2))
+    size = data.draw(st.integers(1, len(order)))
+    events = [report.about(shuffled) for report in reports]
 
-    while messages:
-        size = shuffle.randint(1, len(messages))
-        await bus.publish(messages[:size])
-        messages = messages[size:]
-    phases = await conductor.phases(batch_id)
+    for report in sorted(reports, key=lambda report: report.second):
+        await bus.publish([report.about(in_order)])
+    for start in range(0, len(order), size):
+        await bus.publish([events[place] for place in order[start : start + size]])
 
-    assert phases == end_of_story()
+    assert await conductor.phases(shuffled) == await conductor.phases(in_order)
+
+
+async def test_a_batchs_story_told_backwards_ends_as_it_should(
+    conductor: Conductor, bus: MemoryEventBus, batch_id: str
+) -> None:
+    await bus.publish(a_batchs_story(batch_id)[::-1] * 2)
+
+    assert await conductor.phases(batch_id) == end_of_story()
 
 
 async def test_an_event_is_on_record_once_however_often_it_comes(
