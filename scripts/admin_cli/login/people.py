@@ -4,7 +4,7 @@ import os
 import sys
 from typing import Final
 
-import click
+import typer
 
 from admin_cli.exit_codes import WrongOption
 
@@ -26,5 +26,5 @@ def _asked(name: str, variable: str, *, hidden: bool) -> str:
     if not sys.stdin.isatty():
         raise WrongOption(f"set {variable}: there is no terminal to ask for it")
     # On stderr: what a command prints may go into a variable.
-    answer: str = click.prompt(name, hide_input=hidden, err=True)
+    answer: str = typer.prompt(name, hide_input=hidden, err=True)
     return answer
