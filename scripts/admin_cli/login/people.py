@@ -2,6 +2,7 @@
 
 import os
 import sys
+from getpass import getpass
 from typing import Final
 
 import typer
@@ -25,6 +26,15 @@ def _asked(name: str, variable: str, *, hidden: bool) -> str:
         return given
     if not sys.stdin.isatty():
         raise WrongOption(f"set {variable}: there is no terminal to ask for it")
-    # On stderr: what a command prints may go into a variable.
-    answer: str = typer.prompt(name, hide_input=hidden, err=True)
+    # On stderr: what a command prints may go into a variable. The password's question comes after the echo is off.
+    if hidden:
+        return _not_echoed(f"{name}: ", variable)
+    answer: str = typer.prompt(name, err=True)
     return answer
+
+
+def _not_echoed(question: str, variable: str) -> str:
+    try:
+        return getpass(question, stream=sys.stderr)
+    except EOFError as error:
+        raise WrongOption(f"nothing was typed: log in again, or set {variable}") from error

@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import FileIO
@@ -102,11 +103,14 @@ class Program:
         )
         os.close(terminal)
         seen, outstanding = "", dict(answers)
+        impatience = threading.Timer(PATIENCE_SECONDS, process.kill)
+        impatience.start()
         with os.fdopen(controller, "r+b", buffering=0) as screen:
             while piece := _read(screen):
                 seen += piece.decode()
                 for question in [one for one in outstanding if one in seen]:
                     screen.write(f"{outstanding.pop(question)}\n".encode())
+        impatience.cancel()
         return process.wait(PATIENCE_SECONDS), seen
 
 
