@@ -5,9 +5,20 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
-from event_contracts.base import WireModel
-from event_contracts.cj_http import MAX_ANCHORS_PER_ASSIGNMENT, AnchorView
-from event_contracts.fields import Count, Identifier, JsonObject, LargeCount, LongText, Name, UtcDatetime
+from event_contracts.assessment import StopReason
+from event_contracts.base import CourseCode, WireModel
+from event_contracts.cj_http import MAX_ANCHORS_PER_ASSIGNMENT, AnchorView, AssessmentState
+from event_contracts.fields import (
+    MAX_RESULTS_PER_BATCH,
+    Count,
+    Flag,
+    Identifier,
+    JsonObject,
+    LargeCount,
+    LongText,
+    Name,
+    UtcDatetime,
+)
 
 MAX_PAGE_SIZE: Final = 200
 MIN_INSTRUCTIONS: Final = 10
@@ -151,3 +162,36 @@ class ChangePage(WireModel):
 
     items: Annotated[tuple[ChangeView, ...], Field(max_length=MAX_PAGE_SIZE)]
     next_before: LargeCount | None = None
+
+
+class ErasureView(WireModel):
+    """A batch that is being forgotten: who has not finished yet, and what an external content service keeps."""
+
+    batch_id: Identifier
+    everything: Flag
+    requested_by: Name
+    requested_at: UtcDatetime
+    completed_at: UtcDatetime | None
+    waiting_for: Annotated[tuple[Name, ...], Field(max_length=MAX_RESULTS_PER_BATCH)]
+    requests_erased: Count | None
+    texts_kept_elsewhere: Count
+
+
+class BatchSummary(WireModel):
+    """One batch in a list."""
+
+    batch_id: Identifier
+    cj_assessment_job_id: Identifier
+    assignment_id: Identifier | None = None
+    course_code: CourseCode
+    state: AssessmentState
+    stop_reason: StopReason | None = None
+    created_at: UtcDatetime
+    completed_at: UtcDatetime | None = None
+
+
+class BatchPage(WireModel):
+    """GET /api/v1/batches: the newest first; `next_cursor` asks for older ones, null where there are none."""
+
+    items: Annotated[tuple[BatchSummary, ...], Field(max_length=MAX_PAGE_SIZE)]
+    next_cursor: Identifier | None = None

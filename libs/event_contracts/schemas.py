@@ -7,8 +7,10 @@ from pydantic.json_schema import models_json_schema
 
 from event_contracts.admin_http import (
     AdminAnchors,
+    BatchPage,
     ChangePage,
     Deleted,
+    ErasureView,
     InstructionPage,
     InstructionUpsert,
     InstructionView,
@@ -52,8 +54,10 @@ HTTP_PAYLOADS: Final[tuple[type[BaseModel], ...]] = (
     AnchorView,
     AssessmentAccepted,
     AssignmentAnchors,
+    BatchPage,
     ChangePage,
     Deleted,
+    ErasureView,
     InstructionPage,
     InstructionUpsert,
     InstructionView,

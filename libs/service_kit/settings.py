@@ -44,6 +44,10 @@ class ServiceSettings(BaseSettings):
         gt=0,
         description="Tokens from one address that may be refused within a minute; more get 429 without being checked.",
     )
+    development: bool = Field(
+        default=False,
+        description="True where nothing is at stake: `/healthz` says so, and `cj-admin token dev` signs tokens for it.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least severe lines that are logged."
     )

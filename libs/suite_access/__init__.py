@@ -5,7 +5,9 @@ serves the address, and the session that ``cj-admin login`` has cached.
 Where there is none, requests go without a token.
 """
 
-from suite_access.caller_token import TOKEN_VARIABLE, CallerToken
+from suite_access.caller_token import TOKEN_VARIABLE, CallerToken, FoundToken, Source
+from suite_access.issuers import IdentityService, Issuer, OpenIdProvider
+from suite_access.sessions import CACHE_VARIABLE, Session, SessionCache, origin
 from suite_access.stack_access import (
     ACCESS_FILE,
     StackAccess,
@@ -13,13 +15,26 @@ from suite_access.stack_access import (
     find_stack_access,
     published_access,
 )
+from suite_access.tokens import IssuerAway, LoginRefused, Tokens
 
 __all__ = [
     "ACCESS_FILE",
+    "CACHE_VARIABLE",
     "TOKEN_VARIABLE",
     "CallerToken",
+    "FoundToken",
+    "IdentityService",
+    "Issuer",
+    "IssuerAway",
+    "LoginRefused",
+    "OpenIdProvider",
+    "Session",
+    "SessionCache",
+    "Source",
     "StackAccess",
     "StackKeys",
+    "Tokens",
     "find_stack_access",
+    "origin",
     "published_access",
 ]

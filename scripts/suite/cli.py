@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+import admin_cli.cli
 import batch_runner.cli
 import httpx2
 import typer
@@ -122,7 +123,7 @@ def generate(
     # Imported here: the services take seconds to load, and the other commands do not need all of them.
     from suite.generated.files import Programs, check_generated, write_generated
 
-    programs: Programs = {"cj-run": batch_runner.cli.app, "cj-suite": app}
+    programs: Programs = {"cj-admin": admin_cli.cli.app, "cj-run": batch_runner.cli.app, "cj-suite": app}
     if not check:
         for path in write_generated(programs):
             console.print(f"written: {path}", highlight=False)

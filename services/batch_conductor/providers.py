@@ -139,7 +139,7 @@ async def build_service(
     measure_workers(workers, metrics)
     return Service(
         name=NAME,
-        app=await _app(container, workers, gate, max_failed_logins=settings.max_failed_logins),
+        app=await _app(container, workers, gate, settings=settings),
         host=settings.http_host,
         port=settings.http_port,
         database_url=settings.database_url,
@@ -162,7 +162,7 @@ async def _subscribe(container: AsyncContainer, *, group: str) -> None:
 
 
 async def _app(
-    container: AsyncContainer, workers: Sequence[BackgroundLoop], gate: Gate, *, max_failed_logins: int
+    container: AsyncContainer, workers: Sequence[BackgroundLoop], gate: Gate, *, settings: Settings
 ) -> Quart:
     database, bus = await container.get(Database), await container.get(EventBus)
     define = await container.get(DefinePipeline)
@@ -184,6 +184,7 @@ async def _app(
             gate=gate,
             checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
             metrics=await container.get(ServiceMetrics),
-            max_failed_logins=max_failed_logins,
+            max_failed_logins=settings.max_failed_logins,
+            development=settings.development,
         )
     )

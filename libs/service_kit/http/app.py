@@ -41,6 +41,7 @@ class HttpService:
     metrics: ServiceMetrics
     gate: Gate
     max_failed_logins: int = DEFAULT_MAX_FAILED_LOGINS
+    development: bool = False
 
 
 def create_app(service: HttpService) -> Quart:
@@ -81,6 +82,7 @@ def create_app(service: HttpService) -> Quart:
             version=service.version,
             checks=service.checks,
             registry=service.metrics.registry,
+            development=service.development,
         )
     )
     for blueprint in service.blueprints:

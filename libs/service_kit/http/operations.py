@@ -24,16 +24,22 @@ Check = Callable[[], Awaitable[None]]
 
 
 def operations(
-    *, name: str, version: str, checks: Mapping[str, Check], registry: CollectorRegistry
+    *,
+    name: str,
+    version: str,
+    checks: Mapping[str, Check],
+    registry: CollectorRegistry,
+    development: bool = False,
 ) -> Blueprint:
-    """The routes of one service."""
+    """The routes of one service; health says whether it is run for development."""
     blueprint = Blueprint("operations", __name__)
 
     @blueprint.get("/healthz")
     @hide
     @open_to_all("says nothing of anybody's batch")
-    async def healthz() -> dict[str, str]:
-        return {"status": "healthy", "service": name, "version": version}
+    async def healthz() -> dict[str, str | bool]:
+        said = {"development": True} if development else {}
+        return {"status": "healthy", "service": name, "version": version, **said}
 
     @blueprint.get("/readyz")
     @hide

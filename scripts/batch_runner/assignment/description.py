@@ -140,10 +140,30 @@ def _anchors(folder: Path, scale: str | None, problems: list[InvalidRequest]) ->
         return ()
     if scale not in GRADE_SCALES:
         return ()  # an unknown one is a problem of the description
-    table = next((path for path in (folder / ANCHOR_TABLE, anchors / ANCHOR_TABLE) if path.is_file()), None)
+    return _entries(anchors, scale=scale, beside=folder, problems=problems)
+
+
+def graded_anchors(anchors: Path, *, scale: str, beside: Path) -> tuple[AnchorEntry, ...]:
+    """The anchors in a folder, with paths from ``beside``, where ``anchors.csv`` may lie as well.
+
+    Raises ``InvalidRequest`` that names every file without a grade, and every grade without a file.
+    """
+    problems: list[InvalidRequest] = []
+    entries = _entries(anchors, scale=scale, beside=beside, problems=problems)
+    if problems:
+        messages = [problem.message for problem in problems]
+        raise InvalidRequest("; ".join(messages), details={"problems": [*messages]})
+    return entries
+
+
+def _entries(
+    anchors: Path, *, scale: str, beside: Path, problems: list[InvalidRequest]
+) -> tuple[AnchorEntry, ...]:
+    table = next((path for path in (beside / ANCHOR_TABLE, anchors / ANCHOR_TABLE) if path.is_file()), None)
     ignored = [] if table is None else [table]
     inventory = take_inventory(anchors, ignored=ignored)
-    problems += [InvalidRequest(f"{ANCHORS}/{problem}") for problem in inventory.problems]
+    shown = "" if anchors == beside else f"{anchors.name}/"
+    problems += [InvalidRequest(f"{shown}{problem}") for problem in inventory.problems]
     try:
         grades = None if table is None else _grades(table)
     except InvalidRequest as error:
@@ -155,11 +175,11 @@ def _anchors(folder: Path, scale: str | None, problems: list[InvalidRequest]) ->
             label = source.path.stem
             grade = grade_scale(scale).grade_of_anchor_id(label) if grades is None else grades.pop(label)
         except InvalidRequest as error:
-            problems.append(InvalidRequest(f"{ANCHORS}/{source.name}: {error.message}"))
+            problems.append(InvalidRequest(f"{shown}{source.name}: {error.message}"))
         except KeyError:
-            problems.append(InvalidRequest(f"{ANCHORS}/{source.name}: {ANCHOR_TABLE} gives it no grade"))
+            problems.append(InvalidRequest(f"{shown}{source.name}: {ANCHOR_TABLE} gives it no grade"))
         else:
-            entries.append(AnchorEntry(file=str(source.path.relative_to(folder)), grade=grade, label=label))
+            entries.append(AnchorEntry(file=str(source.path.relative_to(beside)), grade=grade, label=label))
     problems += [
         InvalidRequest(f"{ANCHOR_TABLE}: there is no file for anchor {label}") for label in grades or ()
     ]

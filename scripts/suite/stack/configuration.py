@@ -53,6 +53,7 @@ def configure(options: StackOptions, keys: StackKeys) -> Configuration:
     common: dict[str, Any] = {
         "database_url": _NO_DATABASE,
         "event_bus": "memory",
+        "development": True,
         "callback_signing_secret": SecretStr(new_secret()),
         "service_secret": SecretStr(token_urlsafe(48)),
         # Whatever the environment says of a platform's tokens: this stack believes its own tools.

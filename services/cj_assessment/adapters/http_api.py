@@ -11,10 +11,13 @@ from event_contracts import (
     FINAL_STATES,
     LARGEST_INTEGER,
     MAX_COMPARISONS_PER_PAGE,
+    MAX_PAGE_SIZE,
     AnchorRegistration,
     AnchorView,
     AssessmentAccepted,
+    AssessmentState,
     AssignmentAnchors,
+    BatchPage,
     BatchResultsView,
     BatchStatusView,
     ComparisonPage,
@@ -74,6 +77,7 @@ class Actions:
 
     accept: Callable[[RequestEnvelope], Awaitable[BatchRecord]]
     cancel: Callable[[BatchId], Awaitable[BatchRecord]]
+    batches: Callable[..., Awaitable[BatchPage]]
     status: Callable[[BatchId], Awaitable[BatchStatusView]]
     results: Callable[[BatchId], Awaitable[BatchResultsView]]
     comparisons: Callable[..., Awaitable[ComparisonPage]]
@@ -94,6 +98,16 @@ class PageQuery(BaseModel):
     limit: Annotated[int, Field(ge=1, le=MAX_COMPARISONS_PER_PAGE)] = 200
 
 
+class BatchesQuery(BaseModel):
+    """Which batches; `cursor` is the `next_cursor` of the page before."""
+
+    state: AssessmentState | None = None
+    cursor: (
+        Annotated[str, StringConstraints(max_length=60, pattern=r"^[0-9]{1,17}-[0-9a-f-]{36}$")] | None
+    ) = None
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE)] = 50
+
+
 def assessments_api(actions: Actions) -> Blueprint:
     """The routes of assessments and batches."""
     blueprint = Blueprint("assessments", __name__, url_prefix="/api/v1")
@@ -108,6 +122,14 @@ def assessments_api(actions: Actions) -> Blueprint:
         """Assess a batch of essays: the same envelope as on the request topic."""
         batch = await actions.accept(data)
         return AssessmentAccepted(batch_id=batch.batch_id, cj_assessment_job_id=str(batch.job_id))
+
+    @blueprint.get("/batches")
+    @validate_querystring(BatchesQuery)
+    @answers(BatchPage)
+    @requires(Permission.READ)
+    async def batches(query_args: BatchesQuery) -> BatchPage:
+        """Batches, the newest first."""
+        return await actions.batches(state=query_args.state, cursor=query_args.cursor, limit=query_args.limit)
 
     @blueprint.get("/batches/<batch_id>")
     @answers(BatchStatusView)

@@ -2,19 +2,9 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import Annotated
 
-from event_contracts import (
-    MAX_RESULTS_PER_BATCH,
-    Count,
-    ErrorBody,
-    Flag,
-    Identifier,
-    Name,
-    UtcDatetime,
-    WireModel,
-)
-from pydantic import BaseModel, Field
+from event_contracts import ErasureView, ErrorBody
+from pydantic import BaseModel
 from quart import Blueprint, Response
 from quart_schema import document_response, validate_querystring
 from service_kit.http.bodies import answers
@@ -24,19 +14,6 @@ from cj_assessment.domain.batch import BatchId
 from cj_assessment.domain.erasure import Erasure
 
 Document = Awaitable[AsyncIterator[bytes]]
-
-
-class ErasureView(WireModel):
-    """A batch that is being forgotten: who has not finished yet, and what an external content service keeps."""
-
-    batch_id: Identifier
-    everything: Flag
-    requested_by: Name
-    requested_at: UtcDatetime
-    completed_at: UtcDatetime | None
-    waiting_for: Annotated[tuple[Name, ...], Field(max_length=MAX_RESULTS_PER_BATCH)]
-    requests_erased: Count | None
-    texts_kept_elsewhere: Count
 
 
 class ForgetQuery(BaseModel):

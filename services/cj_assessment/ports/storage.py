@@ -100,6 +100,12 @@ class Batches(Protocol):
         """
         ...
 
+    async def newest(
+        self, *, state: AssessmentState | None, before: tuple[datetime, JobId] | None, limit: int
+    ) -> Sequence[BatchRecord]:
+        """Batches, the newest first; ``before`` is the place of one of them, and asks for those behind it."""
+        ...
+
     async def cancel(self, batch_id: BatchId) -> bool:
         """Ask for a batch's end; False when there is no such batch or it has ended."""
         ...

@@ -75,7 +75,7 @@ async def build_service(
             workers,
             administration,
             gate,
-            max_failed_logins=settings.max_failed_logins,
+            settings=settings,
         ),
         host=settings.http_host,
         port=settings.http_port,
@@ -128,12 +128,13 @@ async def _app(
     administration: Sequence[Blueprint],
     gate: Gate,
     *,
-    max_failed_logins: int,
+    settings: Settings,
 ) -> Quart:
     read = await container.get(ReadBatch)
     actions = http_api.Actions(
         accept=await container.get(AcceptRequest),
         cancel=await container.get(CancelBatch),
+        batches=read.page,
         status=read.status,
         results=read.results,
         comparisons=read.comparisons,
@@ -167,6 +168,7 @@ async def _app(
             checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
             metrics=await container.get(ServiceMetrics),
             gate=gate,
-            max_failed_logins=max_failed_logins,
+            max_failed_logins=settings.max_failed_logins,
+            development=settings.development,
         )
     )

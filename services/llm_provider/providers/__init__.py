@@ -77,7 +77,7 @@ async def build_service(
     measure_workers(workers, metrics)
     return Service(
         name=NAME,
-        app=await _app(container, gate, workers, max_failed_logins=settings.max_failed_logins),
+        app=await _app(container, gate, workers, settings=settings),
         host=settings.http_host,
         port=settings.http_port,
         database_url=settings.database_url,
@@ -105,7 +105,7 @@ async def _preload_prices(judges: Judges) -> None:
 
 
 async def _app(
-    container: AsyncContainer, gate: Gate, workers: Sequence[BackgroundLoop], *, max_failed_logins: int
+    container: AsyncContainer, gate: Gate, workers: Sequence[BackgroundLoop], *, settings: Settings
 ) -> Quart:
     accept = await container.get(AcceptComparisons)
     database, bus = await container.get(Database), await container.get(EventBus)
@@ -138,6 +138,7 @@ async def _app(
             gate=gate,
             checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
             metrics=await container.get(ServiceMetrics),
-            max_failed_logins=max_failed_logins,
+            max_failed_logins=settings.max_failed_logins,
+            development=settings.development,
         )
     )

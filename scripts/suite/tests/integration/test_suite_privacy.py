@@ -1,15 +1,19 @@
 """What is forgotten is gone from both databases, and what is exported is all that they hold."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from admin_cli.tests.running import Program
 from cj_assessment.tests.building import request
 from event_contracts import LLMConfigOverrides
+from service_kit.tests.tokens import signed_with_secret
 from suite.tests.both_services import BothServices, both_services
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -206,3 +210,36 @@ async def test_nobody_forgets_or_exports_without_a_token(services: BothServices)
         for method, path in (("DELETE", "/admin/v1/batches/b"), ("GET", "/admin/v1/batches/b/export")):
             answer = await client.request(method, path, headers={"Authorization": ""})
             assert answer.status_code == 401, (method, path)
+
+
+async def test_cj_admin_asks_before_it_forgets_and_leaves_no_text(
+    services: BothServices, tmp_path: Path
+) -> None:
+    batch = await judged(services)
+    pupil, sentence = next(iter(batch.sentences.items()))
+    address = str(services.assessment.base_url)
+    admin = Program(tmp_path, {"CJ_ADMIN_BASE_URL": address, "CJ_ADMIN_TOKEN": signed_with_secret()})
+    held = tmp_path / "held.json"
+
+    to_file = await admin("batches", "export", batch.batch_id, "--output-file", held)
+    of_pupil = await admin("batches", "export", pupil, "--essay")
+    unsure = await admin("batches", "forget", batch.batch_id)
+    declined, asked = await asyncio.to_thread(
+        admin.converse, "batches", "forget", batch.batch_id, answers={"[y/n]": "n"}
+    )
+    before = await admin("batches", "export", batch.batch_id)
+    forgotten = await admin("batches", "forget", batch.batch_id, "--yes")
+    dump = await services.dump()
+    everything = await admin("batches", "forget", batch.batch_id, "--yes", "--everything", "--json")
+    gone = await admin("batches", "show", batch.batch_id)
+
+    assert (to_file.code, of_pupil.code, unsure.code, declined, before.code) == (0, 0, 2, 2, 0)
+    assert held.stat().st_mode & 0o777 == 0o600
+    assert json.loads(held.read_text()) == json.loads(before.out)
+    assert sentence in of_pupil.out
+    assert "--yes" in unsure.err
+    assert batch.batch_id in asked.replace("\r\n", "")
+    assert sentence in before.out
+    assert (forgotten.code, "scores and grades stay" in forgotten.out) == (0, True)
+    assert not [one for one in batch.sentences.values() if one in dump]
+    assert (everything.json["everything"], gone.code) == (True, 3)

@@ -15,7 +15,7 @@ from event_contracts import (
 )
 from pydantic import TypeAdapter
 from service_kit.storage.leases import leased_keys
-from sqlalchemy import Row, Text, cast, func, literal_column, select, update
+from sqlalchemy import Row, Text, cast, func, literal, literal_column, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -136,6 +136,17 @@ class PostgresBatches:
         )
         await self._connection.execute(sql.ABANDON, {"job_id": job_id})
         await self.clear_problem([job_id])
+
+    async def newest(
+        self, *, state: AssessmentState | None, before: tuple[datetime, JobId] | None, limit: int
+    ) -> Sequence[BatchRecord]:
+        place = (assessment_batch.c.received_at, assessment_batch.c.id)
+        chosen = select(*_RECORD).order_by(*(column.desc() for column in place)).limit(limit)
+        if state is not None:
+            chosen = chosen.where(assessment_batch.c.state == state)
+        if before is not None:
+            chosen = chosen.where(tuple_(*place) < tuple_(*map(literal, before)))
+        return [BatchRecord(**_fields(row)) for row in await self._connection.execute(chosen)]
 
     async def cancel(self, batch_id: BatchId) -> bool:
         cancelled = await self._connection.execute(sql.CANCEL, {"batch_id": batch_id})

@@ -165,6 +165,7 @@ Index(
     assessment_batch.c.next_check_at,
     postgresql_where=text("ended_at IS NULL"),
 )
+Index("assessment_batch_received", assessment_batch.c.received_at, assessment_batch.c.id)
 Index(
     "assessment_batch_result",
     assessment_batch.c.result_ref,

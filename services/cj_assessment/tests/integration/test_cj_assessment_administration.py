@@ -238,3 +238,40 @@ async def test_operations_are_counted_by_the_name_that_dashboards_read(
     )
 
     assert counted >= 1
+
+
+async def test_batches_are_listed_to_their_end_and_for_whoever_may_read(service: Assessment) -> None:
+    asked = []
+    for _ in range(3):
+        texts = await service.store_all({f"e{n}": f"{uuid4()} " * 20 for n in range(3)})
+        envelope = request(texts, hints={"max_comparisons": 3})
+        await service.accept(envelope)
+        asked.append(envelope.data.entity_id)
+    reader = bearer(signed_with_secret(roles=["reader"]))
+    seen: list[str] = []
+    params: dict[str, str] = {"limit": "2"}
+    while True:
+        page = (await service.http.get("/api/v1/batches", params=params, headers=reader)).json()
+        seen += [one["batch_id"] for one in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        params["cursor"] = page["next_cursor"]
+    wrong = await service.http.get("/api/v1/batches", params={"cursor": "99999999999999999-" + "-" * 36})
+    forbidden = await service.http.get("/api/v1/batches", headers=bearer(signed_with_secret(roles=[])))
+
+    assert seen[:3] == asked[::-1]
+    assert len(seen) == len(set(seen))
+    assert (wrong.status_code, forbidden.status_code) == (422, 403)
+    for batch_id in asked:
+        await service.until_ended(batch_id)
+
+
+async def test_health_says_so_where_a_service_is_in_development(
+    service: Assessment, make_database: Callable[[str], str]
+) -> None:
+    usual = (await service.http.get("/healthz")).json()
+    async with over_http(make_database("cj_development"), development=True) as running:
+        said = (await running.http.get("/healthz")).json()
+
+    assert "development" not in usual
+    assert said == {**usual, "development": True}

@@ -379,3 +379,19 @@ async def test_two_replicas_never_start_the_same_comparison(postgres: StoredInPo
     started = [attempt.attempt_id for attempts in both for attempt in attempts]
     assert 10 <= len(started) == len(set(started))
     assert (await postgres.states())["submitted"] == len(started)
+
+
+async def test_batches_are_paged_from_the_newest_to_the_oldest(storage: Stored) -> None:
+    batches = [await storage.accepted() for _ in range(4)]
+    await end(storage, batches[1])
+
+    async with storage.store.transaction() as transaction:
+        first = await transaction.batches.newest(state=None, before=None, limit=3)
+        behind = (first[-1].received_at, first[-1].job_id)
+        second = await transaction.batches.newest(state=None, before=behind, limit=3)
+        failed = await transaction.batches.newest(state=AssessmentState.FAILED, before=None, limit=3)
+
+    assert {one.job_id for one in (*first, *second)} == {batch.job_id for batch in batches}
+    assert (len(first), len(second)) == (3, 1)
+    assert [one.received_at for one in first] == sorted((one.received_at for one in first), reverse=True)
+    assert [one.job_id for one in failed] == [batches[1].job_id]

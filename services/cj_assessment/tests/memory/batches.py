@@ -37,6 +37,14 @@ class MemoryBatches:
         self._state.essays[batch.job_id] = {essay.item: essay for essay in essays}
         return True
 
+    async def newest(
+        self, *, state: AssessmentState | None, before: tuple[datetime, JobId] | None, limit: int
+    ) -> Sequence[BatchRecord]:
+        records = [_record(row) for row in self._state.batches.values()]
+        places = {(one.received_at, one.job_id): one for one in records if state in (None, one.state)}
+        wanted = [place for place in places if before is None or place < before]
+        return [places[place] for place in sorted(wanted, reverse=True)[:limit]]
+
     async def record(self, batch_id: BatchId) -> BatchRecord | None:
         row = self._state.row_of(batch_id)
         return None if row is None else _record(row)

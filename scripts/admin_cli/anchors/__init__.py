@@ -1,0 +1,1 @@
+"""Anchors: read from files, registered, compared with those that there are."""

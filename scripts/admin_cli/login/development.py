@@ -1,0 +1,61 @@
+"""Tokens for development: signed here, with a key that is on this machine, for a service that says it is a toy.
+
+The question is a guard against mistakes. Whoever holds the key of a service can sign for it anyway.
+"""
+
+import os
+from enum import StrEnum
+from time import time
+from typing import Final
+from uuid import uuid4
+
+import jwt
+from event_contracts import InvalidRequest
+from suite_access import find_stack_access
+
+from admin_cli.client import AdminClient
+from admin_cli.exit_codes import WrongOption
+
+SECRET_VARIABLE: Final = "CJ_ADMIN_DEV_SECRET"
+SHORTEST_SECRET_BYTES: Final = 32
+LIFETIME_SECONDS: Final = 600
+
+
+class DevelopmentRole(StrEnum):
+    """What a token for development permits."""
+
+    ADMIN = "admin"
+    OPERATOR = "operator"
+    RUNNER = "runner"
+    READER = "reader"
+
+
+def development_token(
+    service: AdminClient, *, role: DevelopmentRole, subject: str, issuer: str, audience: str
+) -> str:
+    """A token of ten minutes. Raises ``InvalidRequest`` for a service that is not in development, ``WrongOption`` where
+    there is no key for it."""
+    if not service.is_in_development():
+        raise InvalidRequest(
+            f"{service.address} does not say that it is in development (its setting DEVELOPMENT): use cj-admin login"
+        )
+    access = find_stack_access(service.address)
+    if access is not None:
+        return access.token(role=role.value, subject=subject)
+    secret = os.environ.get(SECRET_VARIABLE, "")
+    if len(secret.encode()) < SHORTEST_SECRET_BYTES:
+        raise WrongOption(
+            f"no key of {service.address} is on this machine: put its JWT_SECRET"
+            f" ({SHORTEST_SECRET_BYTES} bytes at least) into {SECRET_VARIABLE}"
+        )
+    now = int(time())
+    claims = {
+        "sub": subject,
+        "iss": issuer,
+        "aud": audience,
+        "iat": now,
+        "exp": now + LIFETIME_SECONDS,
+        "jti": str(uuid4()),
+        "roles": [role.value],
+    }
+    return jwt.encode(claims, secret, algorithm="HS256")
