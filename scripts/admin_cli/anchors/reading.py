@@ -60,7 +60,11 @@ def _entries(folder: Path, scale: str) -> Sequence[AnchorEntry]:
     """Those of a described assignment, else every document of the folder."""
     if not (folder / DESCRIPTION).is_file():
         return graded_anchors(folder, scale=scale, beside=folder)
-    described = read_description(folder)
+    problems: list[InvalidRequest] = []
+    described = read_description(folder, problems, with_essays=False)
+    if problems:
+        messages = [problem.message for problem in problems]
+        raise InvalidRequest("; ".join(messages), details={"problems": [*messages]})
     if described.grade_scale is not None and described.grade_scale != scale:
         raise InvalidRequest(f"{DESCRIPTION} is on {described.grade_scale}, the assignment on {scale}")
     return described.anchors

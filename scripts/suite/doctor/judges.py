@@ -26,7 +26,7 @@ from llm_provider.use_cases.judging.make_call import verdict_of
 from model_manifest import ANY_MODEL, get_model
 from model_manifest.manifest import manifest
 
-from suite.doctor.finding import Finding, failed, not_checked, passed
+from batch_runner.preflight.finding import Finding, failed, not_checked, passed
 from suite.doctor.vendors import wanted_model
 
 CALL_SECONDS: Final = 90.0

@@ -86,6 +86,7 @@ async def lines(written: io.StringIO) -> list[dict[str, Any]]:
     EventConsumer(
         bus=bus,
         service="cj_assessment_service",
+        group="cj_assessment_consumer_group",
         routes=[Route(event=ELS_CJAssessmentRequestV1, handle=handle)],
         metrics=ServiceMetrics(CollectorRegistry()),
     ).subscribe()
