@@ -18,7 +18,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from batch_runner.artefact.record import MAX_TEXTS, EssayId, Record, RunMode
 
-SCHEMA_VERSION = "1.0.0"
+SCHEMA_VERSION = "1.0.1"
 
 
 def _registered(scale: str) -> str:

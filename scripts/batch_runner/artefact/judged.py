@@ -4,7 +4,19 @@ from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
 
-from event_contracts import Count, Flag, Identifier, Int, Money, Name, Number, Sha256Hex, Text, UtcDatetime
+from event_contracts import (
+    Count,
+    Flag,
+    Identifier,
+    Int,
+    Margin,
+    Money,
+    Name,
+    Number,
+    Sha256Hex,
+    Text,
+    UtcDatetime,
+)
 from pydantic import Field, model_validator
 
 from batch_runner.artefact.record import AnyEssayId, Record
@@ -22,7 +34,8 @@ class RecordedComparison(Record):
     """One comparison. ``essay_a_id`` was shown first; winner and loser are null unless it succeeded.
 
     ``request_id`` is the LLM Provider's id of the request that was answered, ``panel_place`` the place among the judges
-    of the one that was asked, ``prompt_hash`` the SHA-256 of the prompt. ``confidence`` is the judge's own, 1 to 5.
+    of the one that was asked, ``prompt_hash`` the SHA-256 of the prompt. ``confidence`` is the judge's own, 1 to 5,
+    ``margin`` by how much the winner is better, ``log_odds_a`` how much likelier an answer for the first was.
     """
 
     sequence: Annotated[Int, Field(ge=1)]
@@ -48,6 +61,8 @@ class RecordedComparison(Record):
     error_code: Name | None
     failure_reason: Text | None
     confidence: Annotated[Number, Field(ge=1, le=5)] | None
+    margin: Margin | None
+    log_odds_a: Number | None
     justification: Text | None
 
     @model_validator(mode="after")

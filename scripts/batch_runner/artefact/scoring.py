@@ -1,7 +1,7 @@
 """Abilities from a run's recorded comparisons: whoever computes them again finds the same numbers."""
 
-from collections.abc import Iterator, Sequence
-from math import isfinite
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import isfinite, nan
 
 import numpy as np
 from cj_measurement import Comparisons, Fit, MeasurementError, fit, item_fit
@@ -30,7 +30,8 @@ def scored(
         if each.status is ComparisonStatus.SUCCEEDED and each.essay_a_id in place and each.essay_b_id in place
     ]
     try:
-        fitted = fit(_arrays(place, judged))
+        panel = {asked: number for number, asked in enumerate(sorted({each.panel_place for each in judged}))}
+        fitted = fit(arrays_of(place, judged, judges=[panel[each.panel_place] for each in judged]))
     except MeasurementError:
         return ()
     anchors = {anchor.anchor_id: anchor.grade for anchor in inputs.anchors}
@@ -44,15 +45,25 @@ def _in_order(inputs: RunInputs, ranked: Sequence[str]) -> list[str]:
     return [name for name in everyone if name in wanted]
 
 
-def _arrays(place: dict[str, int], judged: Sequence[RecordedComparison]) -> Comparisons:
-    panel = {asked: number for number, asked in enumerate(sorted({each.panel_place for each in judged}))}
+def arrays_of(
+    place: Mapping[str, int], judged: Sequence[RecordedComparison], *, judges: Sequence[int]
+) -> Comparisons:
+    """Comparisons that succeeded as the measurement takes them; ``place`` is by essay id, ``judges`` in their order."""
     return Comparisons.of(
         len(place),
         [place[each.essay_a_id] for each in judged],
         [place[each.essay_b_id] for each in judged],
         [each.winner_id == each.essay_a_id for each in judged],
-        [panel[each.panel_place] for each in judged],
+        judges,
+        margin=stated(each.margin for each in judged),
+        confidence=stated(each.confidence for each in judged),
+        log_odds=stated(each.log_odds_a for each in judged),
     )
+
+
+def stated(values: Iterable[float | None]) -> list[float]:
+    """What the judge does not state is not a number."""
+    return [nan if value is None else float(value) for value in values]
 
 
 def _scores(

@@ -262,6 +262,8 @@ def _comparisons(facts: RunFacts, ids: Mapping[str, str]) -> Iterator[RecordedCo
             error_code=None if succeeded else view.error_code,
             failure_reason=None if succeeded else view.failure_reason,
             confidence=view.confidence if succeeded else None,
+            margin=view.margin if succeeded else None,
+            log_odds_a=view.log_odds_a.value if succeeded and view.log_odds_a else None,
             justification=view.justification if succeeded else None,
         )
 

@@ -9,6 +9,7 @@ import cj_measurement as measurement
 import numpy as np
 from event_contracts import GRADE_SCALES, GradeScale
 
+from batch_runner.artefact.scoring import stated
 from batch_runner.reporting.page.run_data import Comparison, RunData, Score
 
 POINTS: Final = 12
@@ -125,6 +126,9 @@ class _Measuring:
             [self.place[each.essay_b_id] for each in judged],
             [each.winner_id == each.essay_a_id for each in judged],
             [number[each.judge] for each in judged],
+            margin=stated(each.margin for each in judged),
+            confidence=stated(each.confidence for each in judged),
+            log_odds=stated(each.log_odds_a for each in judged),
         )
 
     def _fit(

@@ -76,6 +76,8 @@ class Comparison(_Part):
     status: str
     error_code: str | None = None
     confidence: float | None = None
+    margin: int | None = None
+    log_odds_a: float | None = None
     justification: str | None = None
 
     @property

@@ -65,7 +65,11 @@ def run_folder(out: Path) -> Path:
 
 def verified(folder: Path) -> AssessmentRun:
     assert [check for check in verify(folder) if check.problems] == []
-    return read_artefact(folder)
+    run = read_artefact(folder)
+    assert [flag for flag in run.flags if flag.kind == "score_differs"] == [], (
+        "the record gives what was published"
+    )
+    return run
 
 
 def ranking(run: AssessmentRun) -> list[tuple[str, int, float]]:
