@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isclose
 from pathlib import Path
 from typing import Final
 
@@ -19,10 +20,13 @@ from batch_runner.artefact.assessment_run import (
 )
 from batch_runner.artefact.inputs import AnchorInput, StudentInput
 from batch_runner.artefact.judged import ComparisonStatus, RecordedComparison
+from batch_runner.artefact.outcome import Score
 from batch_runner.artefact.record import RunMode
 from batch_runner.artefact.run_files import MANIFEST, entries_of, read_manifest
 
 SHOWN: Final = 5
+DIGITS: Final = 1e-13
+"""A score that is computed again is the recorded one up to this difference, in relation to its size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,17 @@ def _missing(comparison: RecordedComparison) -> list[str]:
     return [name for name in needed if getattr(comparison, name) is None]
 
 
+def _same(recorded: Score, computed: Score) -> bool:
+    """Equal, numbers to thirteen digits: the last ones depend on where in memory a library's sums begin."""
+    ours, theirs = recorded.model_dump(), computed.model_dump()
+    return all(
+        isclose(value, theirs[name], rel_tol=DIGITS, abs_tol=DIGITS)
+        if isinstance(value, float) and isinstance(theirs[name], float)
+        else value == theirs[name]
+        for name, value in ours.items()
+    )
+
+
 def _score_problems(run: AssessmentRun) -> Iterator[str]:
     # Imported here: numpy and scipy take a second, and a record that breaks its schema is refused before that.
     from batch_runner.artefact.scoring import scored
@@ -151,9 +166,8 @@ def _score_problems(run: AssessmentRun) -> Iterator[str]:
         ranked=[each.essay_id for each in run.bt_summary],
         grades={each.essay_id: each.grade for each in run.grade_projections},
     )
-    if again == run.bt_summary:
-        return
     by_essay = {each.essay_id: each for each in again}
     for recorded in run.bt_summary:
-        if by_essay.get(recorded.essay_id) != recorded:
+        computed = by_essay.get(recorded.essay_id)
+        if computed is None or not _same(recorded, computed):
             yield f"{recorded.essay_id}: the recorded comparisons do not give its score"
