@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from event_contracts import CourseCode, InvalidRequest, course_language, grade_scale
+from event_contracts import MIN_ANCHOR_CHARACTERS, CourseCode, InvalidRequest, course_language, grade_scale
 
 from batch_runner.assignment.contents import AnchorText, Assignment, SourceFile, StudentEssay
 from batch_runner.assignment.description import DESCRIPTION, read_description
@@ -81,7 +81,14 @@ def _load_described(folder: Path) -> Assignment:
     files = [*(essay.file for essay in described.essays), *(anchor.file for anchor in described.anchors)]
     documents = _read_described(folder, files)
     ids = [(composed(essay.id), f"{DESCRIPTION}, {essay.file}") for essay in described.essays]
-    refuse_all(list(map(InvalidRequest, problems_of_ids(ids))))
+    short = [
+        anchor.file
+        for anchor in described.anchors
+        if len(documents[anchor.file].text) < MIN_ANCHOR_CHARACTERS
+    ]
+    refuse_all(
+        [*map(InvalidRequest, problems_of_ids(ids)), *(_too_short(file, documents[file]) for file in short)]
+    )
     parts = {name: getattr(described, name) for name in ("student_prompt", "instructions", "rubric")}
     named = {file for file in (*files, *parts.values()) if file is not None}
     return Assignment(
@@ -131,6 +138,12 @@ def _read_described(folder: Path, files: Sequence[str]) -> dict[str, Document]:
 
 def _missing(file: str) -> InvalidRequest:
     return InvalidRequest(f"{file}: named in {DESCRIPTION}, but there is no such file")
+
+
+def _too_short(file: str, anchor: Document) -> InvalidRequest:
+    return InvalidRequest(
+        f"{file}: an anchor has at least {MIN_ANCHOR_CHARACTERS} characters, and this has {len(anchor.text)}"
+    )
 
 
 def _beside(folder: Path, files: Iterable[str], named: Collection[str]) -> list[str]:
