@@ -1,7 +1,7 @@
 """How a program of the suite gets the token that it shows the services, without a thought of its user.
 
 ``CallerToken`` looks, in this order: the environment (``CJ_ADMIN_TOKEN``), the access file of an embedded stack that
-serves the address, and the session that ``cj-admin login`` has cached.
+serves the address, and the session of a login, where the program has one.
 Where there is none, requests go without a token.
 """
 

@@ -82,7 +82,7 @@ def export(
 def forget(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/<batch uuid>.")],
 ) -> None:
-    """Delete the files of a run; what the services hold of its batch is forgotten with cj-admin.
+    """Delete the files of a run; what the services hold of its batch is forgotten by an administrator.
 
     The exit code is 6 where files are left that cj-run did not write.
     """
@@ -93,8 +93,10 @@ def _forget(run: Path) -> None:
     forgotten = forget_run(run)
     console.out(f"deleted {len(forgotten.deleted)} files of {run}", highlight=False)
     if forgotten.batch_id is not None:
-        command = f"cj-admin batches forget {forgotten.batch_id}"
-        console.out(f"the services still hold the batch: {command}", highlight=False)
+        route = f"DELETE /admin/v1/batches/{forgotten.batch_id} of CJ Assessment"
+        console.out(
+            f"the services still hold the batch; an administrator forgets it: {route}", highlight=False
+        )
     for path in forgotten.left:
         errors.out(f"left, because cj-run did not write it: {path}", highlight=False)
     if forgotten.left:

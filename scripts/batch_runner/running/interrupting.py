@@ -47,7 +47,11 @@ def run_until_interrupted(
             # A program started by nohup is to outlive its terminal.
             if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 loop.add_signal_handler(number, interruption.on, number)
-        await task
+        try:
+            await task
+        finally:
+            # A signal that comes while the loop closes would be written to a pipe that is closed already.
+            signal.pthread_sigmask(signal.SIG_BLOCK, signals)
 
     before = {number: signal.getsignal(number) for number in signals}
     try:
@@ -58,4 +62,8 @@ def run_until_interrupted(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if interruption is not None and interruption.number is not None:
+            while signal.sigtimedwait(signals, 0) is not None:
+                pass  # the same interruption again
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
     return None if interruption is None else interruption.number

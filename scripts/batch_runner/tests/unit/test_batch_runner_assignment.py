@@ -147,6 +147,15 @@ def test_a_wrong_description_is_refused_with_the_place(
         load_assignment(folder)
 
 
+def test_an_anchor_that_the_services_would_refuse_is_a_problem_of_the_folder(tmp_path: Path) -> None:
+    files = {**FILES, "assignment.toml": MANIFEST, "anchors/a.txt": "Too short."}
+
+    with pytest.raises(
+        InvalidRequest, match=r"anchors/a\.txt: an anchor has at least 100 characters, and this has 10"
+    ):
+        load_assignment(folder_of(tmp_path, files))
+
+
 def test_an_unknown_scale_is_refused_even_without_anchors(tmp_path: Path) -> None:
     toml = MANIFEST.replace("swedish_8_anchor", "swedish").replace("anchors = [", "# [")
 

@@ -108,7 +108,7 @@ def test_the_command_says_what_is_left_to_do(run: Path) -> None:
     answer = CliRunner().invoke(app, ["forget", str(run)])
 
     assert answer.exit_code == 0, answer.output
-    assert "cj-admin batches forget run-1" in answer.output
+    assert "DELETE /admin/v1/batches/run-1" in answer.output
     assert not run.exists()
 
 
