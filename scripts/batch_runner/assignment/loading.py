@@ -199,12 +199,6 @@ def _missing(file: str) -> InvalidRequest:
     return InvalidRequest(f"{file}: named in {DESCRIPTION}, but there is no such file")
 
 
-def _too_short(file: str, anchor: Document) -> InvalidRequest:
-    return InvalidRequest(
-        f"{file}: an anchor has at least {MIN_ANCHOR_CHARACTERS} characters, and this has {len(anchor.text)}"
-    )
-
-
 def _beside(folder: Path, files: Iterable[str], named: Collection[str]) -> list[str]:
     """Texts that lie beside the essays and anchors, and that the description does not name."""
     known = {(folder / file).resolve() for file in named}

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import httpx2
+from batch_runner.preflight.finding import Finding, failed, not_checked, passed
 from event_contracts import (
     ConfigurationError,
     LLMConfigOverrides,
@@ -26,7 +27,6 @@ from llm_provider.use_cases.judging.make_call import verdict_of
 from model_manifest import ANY_MODEL, get_model
 from model_manifest.manifest import manifest
 
-from batch_runner.preflight.finding import Finding, failed, not_checked, passed
 from suite.doctor.vendors import wanted_model
 
 CALL_SECONDS: Final = 90.0

@@ -173,15 +173,6 @@ def test_an_unknown_scale_is_refused_even_without_anchors(tmp_path: Path) -> Non
         )
 
 
-def test_an_anchor_that_the_services_would_refuse_is_a_problem_of_the_folder(tmp_path: Path) -> None:
-    files = {**FILES, "assignment.toml": MANIFEST, "anchors/a.txt": "Too short."}
-
-    with pytest.raises(
-        InvalidRequest, match=r"anchors/a\.txt: an anchor has at least 100 characters, and this has 10"
-    ):
-        load_assignment(folder_of(tmp_path, files))
-
-
 def test_a_description_in_another_encoding_is_refused(tmp_path: Path) -> None:
     (tmp_path / "assignment.toml").write_bytes('title = "Uppgift på svenska"'.encode("latin-1"))
 
