@@ -66,6 +66,7 @@ def _prospect(prospect: Prospect) -> dict[str, object]:
     return {
         "name": prospect.name,
         "sd": prospect.sd,
+        "with_margins": prospect.with_margins,
         "comparisons": prospect.comparisons,
         "until_target": {"median": effort.comparisons, "low": effort.low, "high": effort.high},
         "reached_by": effort.power.reached,

@@ -15,8 +15,6 @@ FRAME_CHARACTERS: Final = 1_500
 USUAL_COMMON_CHARACTERS: Final = 3_000
 """Instructions, rubric and task, if they are not known: about 500 words."""
 CHARACTERS_PER_WORD: Final = 6
-ANSWER_SECONDS: Final = 2.0
-REASONED_ANSWER_SECONDS: Final = 8.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,19 +84,9 @@ def mean_cost(costs: Sequence[tuple[PairCost | None, float]]) -> PairCost | None
     return PairCost(low=low, likely=likely, high=high)
 
 
-def pairs_per_minute(model: Model, size: PromptSize) -> float:
-    """How many comparisons the model's limits on requests and tokens let through, at the likely length."""
-    usage, limits = _usage(model, size, _LIKELY), model.limits
-    return min(
-        limits.requests_per_minute,
-        limits.input_tokens_per_minute / max(1, usage.input),
-        limits.output_tokens_per_minute / max(1, usage.output),
-    )
-
-
-def answer_seconds(model: Model) -> float:
-    """How long a usual answer takes: most of it is what is written, thoughts included."""
-    return REASONED_ANSWER_SECONDS if _reasons(model) else ANSWER_SECONDS
+def likely_usage(model: Model, size: PromptSize) -> TokenCounts:
+    """The tokens of one comparison at the likely length."""
+    return _usage(model, size, _LIKELY)
 
 
 def _amount(model: Model, size: PromptSize, assumption: _Assumption, *, batch: bool) -> Decimal | None:
@@ -107,9 +95,10 @@ def _amount(model: Model, size: PromptSize, assumption: _Assumption, *, batch: b
 
 def _usage(model: Model, size: PromptSize, assumption: _Assumption) -> TokenCounts:
     characters = FRAME_CHARACTERS + size.common + 2 * size.essay
-    written = assumption.answer_tokens + (assumption.reasoning_tokens if _reasons(model) else 0)
+    written = assumption.answer_tokens + (assumption.reasoning_tokens if reasons(model) else 0)
     return TokenCounts(input=round(characters / assumption.characters_per_token), output=written)
 
 
-def _reasons(model: Model) -> bool:
+def reasons(model: Model) -> bool:
+    """Whether it thinks before it answers, where nobody says how much."""
     return model.default_effort not in (None, ReasoningEffort.NONE)

@@ -7,14 +7,15 @@ from decimal import Decimal
 from typing import Final
 
 import numpy as np
-from cj_measurement import Design, SimulatedJudge, courses
+from cj_measurement import Design, Says, SimulatedJudge, courses
 from cj_measurement.simulation import MAX_SIMULATED_ESSAYS
 from event_contracts import PanelJudge
 from model_manifest import ANY_MODEL, Model, get_model, list_models
 
 from batch_runner.planning.forecast import HUMAN_LIKE, SHARP, Effort, effort
 from batch_runner.planning.judges import resolve_judge
-from batch_runner.planning.pair_cost import PairCost, PromptSize, mean_cost, pair_cost, pairs_per_minute
+from batch_runner.planning.pace import Pace, pace
+from batch_runner.planning.pair_cost import PairCost, PromptSize, mean_cost, pair_cost
 
 SEEDS: Final = 5
 NOT_OFFERED: Final = frozenset({"mock", "replay"})
@@ -34,11 +35,13 @@ class Expected:
 class Prospect:
     """What a judge of this sharpness takes. ``comparisons`` are those until the target, or the budget where it is less.
 
-    ``reliability`` is what is expected after them; both are None where the target is out of reach without a budget.
+    ``with_margins``: it says by how much, not only which essay is better. ``reliability`` is what is expected after the
+    comparisons; both are None where the target is out of reach without a budget.
     """
 
     name: str
     sd: float
+    with_margins: bool
     effort: Effort
     comparisons: int | None
     reliability: Expected | None
@@ -79,20 +82,27 @@ class Wanted:
 
 
 def prospects(wanted: Wanted, *, essays: int, size: PromptSize) -> tuple[Prospect, ...]:
-    """One for each sharpness; raises ``MeasurementError`` and ``InvalidLlmConfig``."""
+    """Two for each sharpness, with margins and without; raises ``MeasurementError`` and ``InvalidLlmConfig``."""
     price = chosen_price(wanted, size)
-    return tuple(_prospect(name, sd, wanted, essays, price) for name, sd in wanted.sharpness.items())
+    return tuple(
+        _prospect(name, SimulatedJudge(sd=sd, says=says), wanted, essays, price)
+        for name, sd in wanted.sharpness.items()
+        for says in (Says.MARGIN, Says.NOTHING)
+    )
 
 
-def _prospect(name: str, sd: float, wanted: Wanted, essays: int, price: PairCost | None) -> Prospect:
-    design, judge = Design(essays=essays), SimulatedJudge(sd=sd)
+def _prospect(
+    name: str, judge: SimulatedJudge, wanted: Wanted, essays: int, price: PairCost | None
+) -> Prospect:
+    design, with_margins = Design(essays=essays), judge.says is Says.MARGIN
     needed = effort(design, judge, target_reliability=wanted.target_reliability, price=price, seeds=SEEDS)
     allowed = _budget(wanted, price)
     counts = [count for count in (needed.comparisons, allowed) if count is not None]
     comparisons = min(counts, default=None)
     return Prospect(
-        name=name,
-        sd=sd,
+        name=f"{name}, {'with margins' if with_margins else 'winners only'}",
+        sd=judge.sd,
+        with_margins=with_margins,
         effort=needed,
         comparisons=comparisons,
         reliability=None if comparisons is None else _reliability(judge, essays, comparisons),
@@ -152,19 +162,17 @@ def chosen_price(wanted: Wanted, size: PromptSize) -> PairCost | None:
 
 
 def _offer(model: Model, found: Sequence[Prospect], size: PromptSize, *, is_chosen: bool) -> Offer:
-    rate = pairs_per_minute(model, size)
     return Offer(
         judge=model.full_name,
         is_chosen=is_chosen,
         dollars=_dollars(pair_cost(model, size), found),
         batch_dollars=_dollars(pair_cost(model, size, batch=True), found) if model.batch_api else {},
-        minutes={each.name: None if each.comparisons is None else each.comparisons / rate for each in found},
+        minutes=_minutes(pace([(model, 1.0)], size), found),
     )
 
 
 def _panel_offer(panel: Sequence[PanelJudge], found: Sequence[Prospect], size: PromptSize) -> Offer:
     models = [(get_model(each.provider, each.model), each.share) for each in panel]
-    slowest = max(share / pairs_per_minute(model, size) for model, share in models)
     has_batch = all(model.batch_api for model, _ in models)
     batch = mean_cost([(pair_cost(model, size, batch=True), share) for model, share in models])
     return Offer(
@@ -172,15 +180,26 @@ def _panel_offer(panel: Sequence[PanelJudge], found: Sequence[Prospect], size: P
         is_chosen=True,
         dollars=_dollars(mean_cost([(pair_cost(model, size), share) for model, share in models]), found),
         batch_dollars=_dollars(batch, found) if has_batch else {},
-        minutes={
-            each.name: None if each.comparisons is None else each.comparisons * slowest for each in found
-        },
+        minutes=_minutes(pace(models, size), found),
     )
 
 
 def _dollars(price: PairCost | None, found: Sequence[Prospect]) -> dict[str, Decimal | None]:
     return {
         each.name: None if price is None or each.comparisons is None else each.comparisons * price.likely
+        for each in found
+    }
+
+
+def _minutes(judges: Pace, found: Sequence[Prospect]) -> dict[str, float | None]:
+    return {
+        each.name: None
+        if each.comparisons is None
+        else judges.minutes(
+            each.comparisons,
+            per_essay=2 * each.comparisons / each.effort.power.design.essays,
+            with_margins=each.with_margins,
+        )
         for each in found
     }
 

@@ -1,13 +1,18 @@
 """What a plan would take, on the terminal: the target, the reliability to expect, and the judges side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from decimal import Decimal
+from typing import TypeVar
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from batch_runner.planning.forecast import dollars, effort_line
+from batch_runner.planning.pace import BATCH_HOURS, MOST_BATCH_JOBS
 from batch_runner.planning.prospects import Offer, Prospect
+
+Value = TypeVar("Value", float, Decimal)
 
 
 def print_prospects(
@@ -24,26 +29,31 @@ def print_prospects(
                 f" {each.reliability.median:.2f} ({each.reliability.low:.2f} to {each.reliability.high:.2f})"
             )
             console.out(said, highlight=False)
-    between = " to ".join(each.name for each in found)
-    said = f"dollars, dollars by the vendor's batch API, and minutes at the rate limit, for {between}:"
-    console.out(said, highlight=False)
+    console.out(
+        "what that costs and takes with each model, from the least to the most of these:", highlight=False
+    )
     table = Table("judge", box=None, header_style="bold", padding=(0, 1))
-    for name in ("dollars", "batch", "minutes"):
+    for name in ("dollars", "minutes", "relaxed"):
         table.add_column(name, justify="right", overflow="fold")
     for offer in offered:
         cells = (
             f"* {offer.judge}" if offer.is_chosen else f"  {offer.judge}",
-            _range([None if each is None else dollars(each) for each in offer.dollars.values()]),
-            _range([None if each is None else dollars(each) for each in offer.batch_dollars.values()]),
-            _range([None if each is None else _minutes(each) for each in offer.minutes.values()]),
+            _range(offer.dollars.values(), dollars),
+            _range(offer.minutes.values(), _minutes),
+            _range(offer.batch_dollars.values(), dollars),
         )
         table.add_row(*map(Text, cells), style="bold" if offer.is_chosen else None)
     console.print(table)
+    said = f"relaxed: by the vendor's batch API, in up to {MOST_BATCH_JOBS} jobs of at most {BATCH_HOURS} hours each"
+    console.out(said, highlight=False)
 
 
-def _range(values: Sequence[str | None]) -> str:
-    known = list(dict.fromkeys("?" if value is None else value for value in values))
-    return " – ".join(known) if known else "–"
+def _range(values: Collection[Value | None], shown: Callable[[Value], str]) -> str:
+    if not values:
+        return "–"
+    known = [value for value in values if value is not None]
+    ends = [shown(min(known)), shown(max(known))] if known else ["?"]
+    return " – ".join(dict.fromkeys(ends)) + (" or more" if 0 < len(known) < len(values) else "")
 
 
 def _minutes(minutes: float) -> str:

@@ -135,8 +135,8 @@ def test_a_plan_shows_what_the_folder_holds_and_what_the_target_takes(essays: Pa
     assert lines[:2] == ["essays", "ENG5, en"]
     assert "8 essays, 0 anchors" in lines
     assert "all pairs would be 28 comparisons" in lines
-    assert any(line.startswith("  a sharp judge (SD 3): ") for line in lines)
-    assert any(line.startswith("  a human-like judge (SD 1.5): ") for line in lines)
+    assert any(line.startswith("  a sharp judge, with margins (SD 3): ") for line in lines)
+    assert any(line.startswith("  a human-like judge, winners only (SD 1.5): ") for line in lines)
     assert any(line.strip().startswith("anthropic/claude-haiku-5-5 ") for line in lines)
 
 
@@ -145,7 +145,9 @@ def test_a_plan_with_a_judge_shows_dollars(essays: Path) -> None:
 
     lines = ended.stdout.splitlines()
     assert any(line.startswith("judge: anthropic/") for line in lines)
-    assert next(line for line in lines if line.startswith("  this judge (SD 3): ")).count("$") == 3
+    assert (
+        next(line for line in lines if line.startswith("  this judge, with margins (SD 3): ")).count("$") == 3
+    )
     chosen = next(line for line in lines if line.strip().startswith("* anthropic/"))
     assert chosen.count("$") == 2, "directly, and by the vendor's batch API"
 
@@ -170,22 +172,28 @@ def test_a_plan_expects_a_reliability_with_a_range_within_its_budget(essays: Pat
     ended = run("plan", str(essays), "--max-comparisons", "12", "--sd", "3", "--json")
 
     document = json.loads(ended.stdout)
-    (prospect,) = document["prospects"]
-    expected = prospect["expected_reliability"]
-    assert prospect["comparisons"] == 12
-    assert 0 <= expected["low"] <= expected["median"] <= expected["high"] < 0.95
+    graded, winners = document["prospects"]
+    assert (graded["with_margins"], winners["with_margins"]) == (True, False)
+    for prospect in (graded, winners):
+        expected = prospect["expected_reliability"]
+        assert prospect["comparisons"] == 12
+        assert 0 <= expected["low"] <= expected["median"] <= expected["high"] < 0.95
 
 
 def test_a_plan_sets_the_models_of_the_manifest_side_by_side(essays: Path) -> None:
     ended = run("plan", str(essays), "--provider", "openai", "--sd", "3", "--json")
 
     first, *others = json.loads(ended.stdout)["judges"]
-    costs = [each["usd"]["this judge"] for each in others if each["usd"]["this judge"] is not None]
-    batch = first["batch_usd"]["this judge"]
+    costs = [
+        each["usd"]["this judge, with margins"]
+        for each in others
+        if each["usd"]["this judge, with margins"] is not None
+    ]
+    batch = first["batch_usd"]["this judge, with margins"]
     assert first["is_chosen"]
-    assert batch == pytest.approx(first["usd"]["this judge"] / 2)
+    assert batch == pytest.approx(first["usd"]["this judge, with margins"] / 2)
     assert costs == sorted(costs)
-    assert all(each["minutes"]["this judge"] > 0 for each in others)
+    assert all(each["minutes"]["this judge, with margins"] > 0 for each in others)
 
 
 def test_a_plan_names_every_problem_on_a_line_of_its_own(tmp_path: Path) -> None:
