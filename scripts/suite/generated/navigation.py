@@ -13,6 +13,7 @@ END: Final = "# nav: end"
 
 SECTIONS: Final = {
     "how-to": "How to",
+    "operations": "How to",
     "operations/kubernetes": "How to",
     "reference": "Reference",
     "explanation": "Explanation",
@@ -29,6 +30,10 @@ ORDER: Final = [
     "back-up-and-restore",
     "upgrade",
     "forget-a-batch",
+    "watch-the-suite",
+    "alerts",
+    "logs",
+    "runner-runbook",
     "commands",
     "settings",
     "http",

@@ -32,6 +32,10 @@ class AdministratorsToken(httpx2.Auth):
         yield request
 
 
+ENDPOINTS_FILE = "/etc/suite/endpoints.toml"
+"""Where Compose mounts the file of named endpoints; without one it mounts /dev/null there."""
+
+
 class Containers:
     """The file's containers as processes: the same environment, with the addresses of this machine in it."""
 
@@ -67,6 +71,7 @@ class Containers:
         for service, port in self.ports.items():
             value = value.replace(f"http://{service.container}:{service.port}", f"http://{HOST}:{port}")
         value = value.replace("kafka:9092", self._kafka).replace("0.0.0.0", HOST)
+        value = value.replace(ENDPOINTS_FILE, "/dev/null")
         return DATABASE.sub(lambda found: self._postgres.url_for(f"{self.name}_{found[1]}"), value)
 
     def run_job(self, container: str, extra: Mapping[str, str] | None = None) -> str:

@@ -131,5 +131,12 @@ def addresses_the_judge(text: str) -> bool:
 
 
 def is_encoded(text: str) -> bool:
-    """True where part of the text has to be decoded to be read, or is written in look-alike letters."""
-    return is_disguised(text) or any(addresses_the_judge(spelt) for spelt in spelt_otherwise(text))
+    """True where part of the text has to be decoded to be read, or is written in look-alike letters.
+
+    Words to the judge that can be read as they stand are not encoded, although some are found backwards as well.
+    """
+    if is_disguised(text):
+        return True
+    return not addresses_the_judge(text) and any(
+        addresses_the_judge(spelt) for spelt in spelt_otherwise(text)
+    )

@@ -1,6 +1,5 @@
 """The commands of the page on registering anchors, as they stand there."""
 
-import re
 import shlex
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -13,10 +12,10 @@ from admin_cli.tests.running import Program
 from cj_assessment.tests.serving import Assessment, over_http
 from service_kit.tests.tokens import signed_with_secret
 from suite.cli import SAMPLE
+from suite.tests.documented import blocks_of
 
 ROOT: Final = Path(__file__).parents[4]
 PAGE: Final = ROOT / "documentation/how-to/register-anchors.md"
-BLOCK: Final = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -42,7 +41,7 @@ async def test_the_page_on_anchors_does_what_it_says(service: Assessment, folder
         folder,
         {"CJ_ADMIN_BASE_URL": str(service.http.base_url), "CJ_ADMIN_TOKEN": signed_with_secret()},
     )
-    commands = [line for block in BLOCK.findall(PAGE.read_text()) for line in block.splitlines()]
+    commands = [line for block in blocks_of(PAGE) for line in block.commands.splitlines()]
     outputs: list[str] = []
     for command in commands:
         program, *arguments = shlex.split(command)

@@ -149,7 +149,7 @@ def test_a_plan_with_a_judge_shows_dollars(essays: Path) -> None:
         next(line for line in lines if line.startswith("  this judge, with margins (SD 3): ")).count("$") == 3
     )
     chosen = next(line for line in lines if line.strip().startswith("* anthropic/"))
-    assert chosen.count("$") == 2, "directly, and by the vendor's batch API"
+    assert chosen.count("$") == 4, "directly and by the vendor's batch API, each with margins and without"
 
 
 def test_a_plan_with_an_unknown_model_is_exit_code_2_in_one_line(essays: Path) -> None:

@@ -44,7 +44,7 @@ def test_dollars_are_the_price_lists_and_half_through_a_batch_api() -> None:
     assert live is not None
     assert live == pytest.approx(20_000 * (2_000 * 0.10 + 100 * 0.50) / 1e6)
     assert later == pytest.approx(live / 2)
-    assert dollars(EXAM, "openai", "gpt-6.2-sol", batch=False) is None
+    assert dollars(EXAM, "openai_compatible", "nobody-knows", batch=False) is None
 
 
 def test_the_benchmarks_page_has_every_figure_and_the_page_on_scaling_shows_the_model() -> None:

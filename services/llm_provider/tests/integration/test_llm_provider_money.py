@@ -152,7 +152,10 @@ async def test_a_price_that_nobody_knows_is_said_to_be_unknown_and_never_billed_
     async with (
         fake_vendors() as vendors,
         service(
-            database_url, openai_compatible_url=vendors.url("openai_compatible"), openai_compatible_key=KEY
+            database_url,
+            openai_compatible_url=vendors.url("openai_compatible"),
+            openai_compatible_key=KEY,
+            openai_compatible_free=False,
         ) as (
             client,
             results,
