@@ -22,7 +22,7 @@ import pytest
 import structlog
 from sqlalchemy import make_url
 from suite.embedded.errors import EmbeddedServerError
-from suite.embedded.kafka import BROKER_SETTINGS, KAFKA_VERSION, throwaway_kafka, why_not_available
+from suite.embedded.kafka import BROKER_SETTINGS, KAFKA_VERSION, throwaway_kafka, unavailable_reason
 from suite.embedded.loopback import free_port
 from suite.embedded.postgres import PostgresServer, throwaway_postgres
 
@@ -158,7 +158,7 @@ KINDS: Final = {
         wheel_or_jars=f"{KAFKA_VERSION}, from Maven Central",
         container=_kafka_container,
         embedded=_kafka_here,
-        lacking=why_not_available,
+        lacking=unavailable_reason,
     ),
 }
 

@@ -109,7 +109,7 @@ class CJAssessmentFailedV1(ProcessingUpdate):
     cj_assessment_job_id: Identifier
 
     @model_validator(mode="after")
-    def _says_why(self) -> Self:
+    def _check_reason(self) -> Self:
         try:
             self.error_detail()
         except ValidationError:

@@ -141,7 +141,7 @@ class ForecastView(WireModel):
     until_target: UntilTargetView | None = None
 
 
-class BatchProblem(WireModel):
+class BlockingProblem(WireModel):
     """What keeps an open batch from going on, since when, and how many comparisons it concerns."""
 
     code: Identifier
@@ -169,7 +169,7 @@ class BatchStatusView(WireModel):
     completed_at: UtcDatetime | None = None
     deadline: UtcDatetime | None = None
     error: ErrorDetail | None = None
-    problem: BatchProblem | None = None
+    problem: BlockingProblem | None = None
 
 
 class BatchResultsView(WireModel):

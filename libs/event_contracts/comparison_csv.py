@@ -1,7 +1,7 @@
 """Comparisons as a CSV table: one row each, safe to open in a spreadsheet program, and ready to be analysed again.
 
-A text that begins like a formula is written with an apostrophe before it, as OWASP recommends; `unguarded` takes it
-away again. Numbers are left alone: a score of -0.5 is no formula.
+A text that begins like a formula is written with an apostrophe before it, as OWASP recommends; `unescape_formula`
+takes it away again. Numbers are left alone: a score of -0.5 is no formula.
 """
 
 import csv
@@ -37,10 +37,10 @@ _GUARD: Final = "'"
 
 
 def csv_text(rows: Iterable[Iterable[object]]) -> str:
-    """Rows as CSV (RFC 4180), every text guarded."""
+    """Rows as CSV (RFC 4180), with every formula escaped."""
     target = io.StringIO(newline="")
     writer = csv.writer(target)
-    writer.writerows([guarded(cell) for cell in row] for row in rows)
+    writer.writerows([escape_formula(cell) for cell in row] for row in rows)
     return target.getvalue()
 
 
@@ -69,16 +69,16 @@ def comparison_row(view: ComparisonView) -> tuple[object, ...]:
     )
 
 
-def guarded(cell: object) -> object:
+def escape_formula(cell: object) -> object:
     """The cell as a spreadsheet program takes it for text."""
     return f"{_GUARD}{cell}" if isinstance(cell, str) and _needs_guard(cell) else cell
 
 
-def unguarded(cell: str) -> str:
-    """The text as it was before it was guarded."""
+def unescape_formula(cell: str) -> str:
+    """The text as it was before `escape_formula`."""
     return cell[1:] if cell.startswith(_GUARD) and _needs_guard(cell[1:]) else cell
 
 
 def _needs_guard(cell: str) -> bool:
-    # A text that looks guarded already is guarded once more, so that reading gives back exactly what was written.
+    # A text that looks escaped is escaped once more, so that reading gives back exactly what was written.
     return cell.lstrip(_GUARD).startswith(_FORMULA_STARTS)

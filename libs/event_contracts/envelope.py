@@ -70,7 +70,7 @@ class EnvelopeHints(WireModel):
 
     @field_validator("judge_panel")
     @classmethod
-    def _is_a_panel(cls, panel: tuple[PanelJudge, ...] | None) -> tuple[PanelJudge, ...] | None:
+    def _check_panel(cls, panel: tuple[PanelJudge, ...] | None) -> tuple[PanelJudge, ...] | None:
         if panel is not None:
             if abs(sum(judge.share for judge in panel) - 1) > SHARES_TOLERANCE:
                 raise ValueError("the shares of a panel must add up to 1")

@@ -5,7 +5,7 @@ SuiteError
 │   ├── CallbackMissing       LLM_CALLBACK_TOPIC_MISSING  422
 │   ├── InvalidCallback       LLM_INVALID_CALLBACK_TOPIC  422
 │   └── InvalidLlmConfig      LLM_INVALID_CONFIG          422
-├── MalformedEvent            PARSING_ERROR               422  a message that does not fit its contract
+├── MalformedEvent            PARSING_ERROR               422  a message that violates its contract
 ├── NotFound                  RESOURCE_NOT_FOUND          404
 ├── Conflict                  INVALID_REQUEST             409  well formed, but not possible as things are
 ├── NotAuthenticated          AUTHENTICATION_ERROR        401
@@ -32,9 +32,9 @@ from pydantic_core import ErrorDetails
 from event_contracts.base import WireModel
 from event_contracts.fields import (
     IDENTIFIER_PATTERN,
+    INVALID_IDENTIFIER,
     MAX_JSON_DEPTH,
     NAME_PATTERN,
-    NO_IDENTIFIER,
     TEXT_PATTERN,
     URL_PATTERN,
     JsonObject,
@@ -53,7 +53,7 @@ _DETAILS_DEPTH: Final = MAX_JSON_DEPTH // 2
 """An error travels inside the objects of other messages, whose own depth is limited."""
 
 _PATTERNS: Final[Mapping[str, str]] = {
-    IDENTIFIER_PATTERN: NO_IDENTIFIER,
+    IDENTIFIER_PATTERN: INVALID_IDENTIFIER,
     NAME_PATTERN: "must be printable characters on one line",
     TEXT_PATTERN: "must not hold a NUL character",
     URL_PATTERN: "must be an http or https address",
@@ -263,7 +263,7 @@ class InvalidLlmConfig(InvalidRequest):
 
 
 class MalformedEvent(SuiteError):
-    """A message that does not fit its contract: it belongs on the dead-letter topic."""
+    """A message that violates its contract: it belongs on the dead-letter topic."""
 
     code = ErrorCode.PARSING_ERROR
 

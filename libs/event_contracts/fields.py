@@ -64,7 +64,9 @@ _UNPRINTABLE: Final = (
 NAME_PATTERN: Final = rf"^[^{_UNPRINTABLE}]+$"
 # "." and ".." cannot be a segment of a path: clients resolve them away before they send a request.
 IDENTIFIER_PATTERN: Final = rf"^(?:\.?[^./{_UNPRINTABLE}]|\.\.[^/{_UNPRINTABLE}])[^/{_UNPRINTABLE}]*$"
-NO_IDENTIFIER: Final = 'must be an id: up to 255 printable characters, without "/", and neither "." nor ".."'
+INVALID_IDENTIFIER: Final = (
+    'must be an id: up to 255 printable characters, without "/", and neither "." nor ".."'
+)
 TEXT_PATTERN: Final = r"^[^\x00]*$"
 URL_PATTERN: Final = r"^https?://[^\s/\x00-\x1f\x7f]+[^\s\x00-\x1f\x7f]*$"
 
@@ -143,20 +145,20 @@ def check_json(value: JsonValue, *, max_depth: int = MAX_JSON_DEPTH) -> None:
 
 def _checked_length(text: object) -> int:
     if not isinstance(text, str):
-        raise ValueError("holds a key that is no text")
+        raise ValueError("holds a non-string key")
     if "\x00" in text or not (text.isascii() or _BROKEN.search(text) is None):
-        raise ValueError("holds a NUL character or half a surrogate pair, which no database keeps")
+        raise ValueError("holds a NUL character or half a surrogate pair, which PostgreSQL cannot store")
     return len(text)
 
 
 def _check_number(value: object) -> None:
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise ValueError("holds NaN or an infinity, which JSON has no number for")
+            raise ValueError("holds NaN or an infinity, which JSON cannot represent")
     elif not isinstance(value, int):
         raise ValueError(f"holds a {type(value).__name__}, which JSON has no form for")
     elif abs(value) > LARGEST_INTEGER:
-        raise ValueError("holds a whole number beyond 64 bits")
+        raise ValueError("holds a whole number outside 64 bits")
 
 
 def _checked_object(value: dict[str, JsonValue]) -> dict[str, JsonValue]:

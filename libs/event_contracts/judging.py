@@ -86,11 +86,11 @@ def read_fenced_pair(prompt: str) -> tuple[str, str]:
 
 
 def text_sha256(text: str) -> str:
-    """SHA-256 (hex) of a text with unified line ends and without space at its end: the text's identity."""
-    return hashlib.sha256(unified(text).encode()).hexdigest()
+    """SHA-256 (hex) of a text with normalize_newlines line ends and without space at its end: the text's identity."""
+    return hashlib.sha256(normalize_newlines(text).encode()).hexdigest()
 
 
-def unified(text: str) -> str:
+def normalize_newlines(text: str) -> str:
     """The text with ``\\n`` line ends and nothing after its last word."""
     return text.replace("\r\n", "\n").replace("\r", "\n").rstrip()
 

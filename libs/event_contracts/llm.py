@@ -11,8 +11,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from event_contracts.base import WireModel
 from event_contracts.errors import CallbackMissing, ErrorCode, ErrorDetail, InvalidCallback, InvalidRequest
 from event_contracts.fields import (
+    INVALID_IDENTIFIER,
     MAX_REGIONS,
-    NO_IDENTIFIER,
     Count,
     Flag,
     Identifier,
@@ -30,7 +30,7 @@ from event_contracts.fields import (
 )
 from event_contracts.judging import LABEL_A, LABEL_B, MAX_JUSTIFICATION
 
-MAX_COMPARISONS_PER_CALL: Final = 500
+MAX_COMPARISONS_PER_SUBMISSION: Final = 500
 MAX_PROMPT_BLOCKS: Final = 100
 JUDGEMENT_FIELDS: Final = frozenset({"winner", "justification", "confidence", "margin", "log_odds_a"})
 """What an answer with a winner has, and an error has not."""
@@ -345,13 +345,13 @@ class ComparisonRequest(WireModel):
 
     @field_validator("metadata")
     @classmethod
-    def _comes_back(cls, metadata: JsonObject) -> JsonObject:
+    def _check_callback(cls, metadata: JsonObject) -> JsonObject:
         """The result repeats all of it, in a message of limited size, and its batch id becomes a key."""
         if len(json.dumps(metadata)) > MAX_REQUEST_METADATA:
             raise ValueError(f"has more than {MAX_REQUEST_METADATA} characters as JSON")
         batch_id = metadata.get("bos_batch_id")
         if isinstance(batch_id, str) and not is_identifier(batch_id):
-            raise ValueError(f"bos_batch_id {NO_IDENTIFIER}")
+            raise ValueError(f"bos_batch_id {INVALID_IDENTIFIER}")
         return metadata
 
     def require_callback(self, allowed_topics: Collection[str]) -> None:
@@ -381,7 +381,7 @@ class ComparisonBatchRequest(WireModel):
     """POST /api/v1/comparisons: up to 500 comparisons in one call."""
 
     comparisons: Annotated[
-        tuple[ComparisonBatchItem, ...], Field(min_length=1, max_length=MAX_COMPARISONS_PER_CALL)
+        tuple[ComparisonBatchItem, ...], Field(min_length=1, max_length=MAX_COMPARISONS_PER_SUBMISSION)
     ]
 
 
@@ -401,13 +401,13 @@ class ComparisonItemAnswer(WireModel):
 class ComparisonBatchAnswer(WireModel):
     """One answer an item, in the order of the request."""
 
-    items: Annotated[tuple[ComparisonItemAnswer, ...], Field(max_length=MAX_COMPARISONS_PER_CALL)]
+    items: Annotated[tuple[ComparisonItemAnswer, ...], Field(max_length=MAX_COMPARISONS_PER_SUBMISSION)]
 
 
 class ErasureAnswer(WireModel):
-    """DELETE /admin/v1/batches/{id} at the LLM Provider: requests of the batch that hold no text any more.
+    """DELETE /admin/v1/batches/{id} at the LLM Provider: requests of the batch that no longer hold text.
 
-    `outstanding` have a call under way or were not told yet that they are not wanted: ask again.
+    `outstanding` have a call in progress or were not told yet that they are not wanted: ask again.
     """
 
     erased: Count

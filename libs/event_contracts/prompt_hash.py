@@ -16,7 +16,7 @@ from event_contracts.errors import InvalidRequest
 
 _SYSTEM = TypeAdapter(str | None)
 _BLOCKS = TypeAdapter(list[str])
-UNFIT = "the prompt or its parameters hold a NaN, an infinity or broken text: send plain JSON"
+NOT_CANONICAL = "the prompt or its parameters hold a NaN, an infinity or broken text: send plain JSON"
 
 
 def prompt_sha256(
@@ -64,7 +64,7 @@ def prompt_sha256_for(judge: bytes, *, system_text: str | None, user_blocks: Seq
             _BLOCKS.dump_json(list(user_blocks)),
         )
     except ValueError as error:
-        raise InvalidRequest(UNFIT) from error
+        raise InvalidRequest(NOT_CANONICAL) from error
     return hashlib.sha256(judge[:-1] + texts).hexdigest()
 
 
@@ -79,7 +79,7 @@ def canonical_json(value: JsonValue) -> bytes:
             allow_nan=False,
         ).encode()
     except ValueError as error:
-        raise InvalidRequest(UNFIT) from error
+        raise InvalidRequest(NOT_CANONICAL) from error
 
 
 def _whole_numbers(value: JsonValue) -> JsonValue:

@@ -153,7 +153,7 @@ def _batch_findings(model: Model, today: date) -> Iterator[Finding]:
 
 def _against_listed(model: Model, listed: ListedModel | None, today: date) -> Iterator[Finding]:
     if listed is None:
-        yield _breaking(model, "the vendor does not list it any more")
+        yield _breaking(model, "the vendor no longer lists it")
         return
     if listed.retired or (listed.retires is not None and listed.retires <= today):
         yield _breaking(model, f"the vendor has retired it{_on(listed.retires)}")

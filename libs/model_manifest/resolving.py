@@ -14,7 +14,7 @@ from model_manifest.price_list import price_source
 
 RETIREMENT_NOTICE_DAYS: Final = 30
 
-ROOM: Final[Mapping[ReasoningEffort, int]] = {
+REASONING_ALLOWANCE: Final[Mapping[ReasoningEffort, int]] = {
     ReasoningEffort.NONE: 1_024,
     ReasoningEffort.LOW: 4_096,
     ReasoningEffort.MEDIUM: 4_096,
@@ -148,7 +148,7 @@ def _check_temperature(model: Model, asked: LLMConfigOverrides) -> None:
 def _max_tokens(model: Model, asked: LLMConfigOverrides) -> int:
     wanted, limit = asked.max_tokens_override, model.output_limit
     if wanted is None:
-        room = ROOM[_effort_to_expect(model, asked)]
+        room = REASONING_ALLOWANCE[_effort_to_expect(model, asked)]
         return room if limit is None else min(room, limit)
     if limit is not None and wanted > limit:
         raise InvalidLlmConfig(f"{model.id} writes at most {limit} tokens, not {wanted}")

@@ -50,7 +50,9 @@ def readiness_checks(
         await database.check_schema(migrations)
 
     async def work() -> None:
-        stalled = [worker.name for worker in workers if worker.pulse.silent_seconds() > STALLED_AFTER_SECONDS]
+        stalled = [
+            worker.name for worker in workers if worker.heartbeat.silent_seconds() > STALLED_AFTER_SECONDS
+        ]
         if stalled:
             raise WorkerStalled(
                 f"no step completed for {STALLED_AFTER_SECONDS:g} s: {', '.join(stalled)}",
@@ -63,7 +65,7 @@ def readiness_checks(
 def measure_workers(workers: Sequence[BackgroundLoop], metrics: ServiceMetrics) -> None:
     """Let the metrics tell how long each worker has been silent."""
     for worker in workers:
-        metrics.worker_silence.labels(worker.name).set_function(worker.pulse.silent_seconds)
+        metrics.worker_silence.labels(worker.name).set_function(worker.heartbeat.silent_seconds)
         metrics.show_worker(worker.name)
 
 

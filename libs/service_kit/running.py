@@ -54,7 +54,7 @@ class BackgroundLoop(Protocol):
         ...
 
     @property
-    def pulse(self) -> Heartbeat:
+    def heartbeat(self) -> Heartbeat:
         """When it last completed a step."""
         ...
 
@@ -191,7 +191,7 @@ async def _run_until(stop: asyncio.Event, started: asyncio.Event | None, parts: 
             started.set()
         await stop.wait()
         log.info("service.stopping", parts=len(parts))
-        # Requests under way still find everything at work.
+        # Requests in progress still find everything at work.
         await asyncio.wait(draining, timeout=GRACE_SECONDS + 1)
 
 

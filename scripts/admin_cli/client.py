@@ -40,7 +40,7 @@ _SHOWN: Final = 200
 @dataclass(frozen=True, kw_only=True)
 class AdminClient:
     """Raises the contract's own errors: ``NotAuthenticated``, ``NotAuthorized``, ``NotFound``, ``InvalidRequest`` for
-    what the service refuses, ``ExternalServiceError`` and ``Unavailable`` where it fails or is away."""
+    what the service refuses, ``ExternalServiceError`` and ``Unavailable`` where it fails or is unavailable."""
 
     http: httpx2.Client
     address: str

@@ -13,9 +13,9 @@ EVENTS: Final[Mapping[str, str]] = {
     "batch.started": "the request was sent, with its `event_id`",
     "batch.progress": "state, counts, cost and reliability changed, or what the batch waits for (`problem`)",
     "batch.ended": "the batch has ended, with `state` and `stop_reason`",
-    "run.timed_out": "`--completion-timeout` has passed; the batch goes on",
+    "run.timed_out": "`--completion-timeout` has passed; the batch continues",
     "run.interrupted": "Ctrl-C or SIGTERM; the run can be taken up",
-    "request.retried": "a service was away or busy; the request is repeated, `reason` says why",
+    "request.retried": "a service was unavailable or busy; the request is repeated, `reason` says why",
     "runner_validation_state": "the run's files are written: `manifest_entries`, `artefact_checksum`, `runner_status`",
 }
 """Every event that is logged, and what it means; the runner's runbook lists them."""

@@ -40,8 +40,8 @@ from suite.processes.topics import published_messages
 
 ESSAYS = 50
 COMPARISONS = 500
-KILLS_EACH = 50
-LONGEST_LIFE_SECONDS = 1.2
+KILLS_PER_SERVICE = 50
+MAX_UPTIME_SECONDS = 1.2
 POSTGRES_EVERY_SECONDS = 20.0
 BATCH_UUID = UUID("c4a05c4a-05c4-4a05-8c4a-05c4a05c4a05")
 
@@ -54,7 +54,7 @@ PROVIDER = {
     "call_timeout": "PT1S",
     "lease": "PT2S",
 }
-ASSESSMENT = {"straggler_patience": "PT1H"}
+ASSESSMENT = {"straggler_timeout": "PT1H"}
 
 console = Console()
 
@@ -125,7 +125,7 @@ async def _kill_repeatedly(service: ServiceProcess, kills: int, batch: asyncio.T
     chance = random.Random(service.package)
     hits = 0
     while hits < kills and not batch.done():
-        await asyncio.sleep(chance.uniform(0, LONGEST_LIFE_SECONDS))
+        await asyncio.sleep(chance.uniform(0, MAX_UPTIME_SECONDS))
         await service.kill()
         hits += 1
         if hits % 10 == 0:
@@ -233,7 +233,7 @@ async def compare(folder: Path, *, disturbances: Disturbances) -> tuple[Outcome,
 
 
 def main(
-    kills: int = KILLS_EACH,
+    kills: int = KILLS_PER_SERVICE,
     postgres_kills: int = 0,
     postgres_every: float = POSTGRES_EVERY_SECONDS,
     broker_frozen: float = 0.0,

@@ -33,7 +33,7 @@ class Settings(ServiceSettings):
     content_service_url: str | None = Field(
         default=None, description="An external content service; without it, texts are kept here."
     )
-    content_patience: timedelta = Field(
+    content_timeout: timedelta = Field(
         default=timedelta(minutes=10), description="How long a batch waits for a content service."
     )
     default_provider: str = Field(description="Provider that judges when a request names none.")
@@ -73,7 +73,7 @@ class Settings(ServiceSettings):
         gt=0,
         description="Attempts at one comparison; another is made only where the LLM Provider has lost a request.",
     )
-    answer_within: timedelta = Field(
+    answer_timeout: timedelta = Field(
         default=timedelta(minutes=15),
         description="Time for an answer, from the request's acceptance; longer than the LLM Provider may take.",
     )
@@ -81,7 +81,7 @@ class Settings(ServiceSettings):
         default=timedelta(hours=28),
         description="The same for relaxed batches; longer than the LLM Provider's relaxed_expires_after.",
     )
-    straggler_patience: timedelta = Field(
+    straggler_timeout: timedelta = Field(
         default=timedelta(seconds=20), description="How long a round waits for its last answers."
     )
     max_failed_share: float = Field(

@@ -11,7 +11,7 @@ from pydantic_settings import SettingsConfigDict
 from service_kit.settings import ServiceSettings
 
 
-class OwnLimits(BaseModel):
+class LimitOverrides(BaseModel):
     """Limits of an account; those left out come from the manifest, and then from the vendor's headers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -32,7 +32,7 @@ class Settings(ServiceSettings):
     default_provider: str = Field(
         default="mock", description="The provider that judges when a request names none."
     )
-    max_waiting: int = Field(default=50_000, gt=0, description="Requests in the queue before it is full.")
+    max_queue_size: int = Field(default=50_000, gt=0, description="Requests in the queue before it is full.")
     concurrency: int = Field(
         default=64, gt=0, description="Concurrent calls that one replica makes to one provider, at most."
     )
@@ -44,7 +44,7 @@ class Settings(ServiceSettings):
         gt=0,
         description="Calls for one request that are or may be billed, at most, whatever fails.",
     )
-    outage_patience: timedelta = Field(
+    outage_timeout: timedelta = Field(
         default=timedelta(minutes=3),
         gt=timedelta(0),
         description="How long requests wait for a vendor that answers no call before they end with an error.",
@@ -62,7 +62,7 @@ class Settings(ServiceSettings):
     drain: timedelta = Field(
         default=timedelta(seconds=5),
         ge=timedelta(0),
-        description="How long a stopping service waits for calls that are under way.",
+        description="How long a stopping service waits for calls that are in progress.",
     )
     expires_after: timedelta = Field(
         default=timedelta(minutes=12),
@@ -74,7 +74,7 @@ class Settings(ServiceSettings):
         gt=timedelta(0),
         description="The same for relaxed requests; vendors take up to a day.",
     )
-    keep_prompts: timedelta = Field(
+    prompt_retention: timedelta = Field(
         default=timedelta(days=7),
         ge=timedelta(0),
         description="How long prompts are kept after their request has ended.",
@@ -94,10 +94,10 @@ class Settings(ServiceSettings):
         ge=timedelta(0),
         description="How long the sums of costs by day, model, user and batch are kept: seven years.",
     )
-    announce_calls: bool = Field(
+    publish_call_events: bool = Field(
         default=True, description="Publish request-started, -completed, failure and cost-tracking events."
     )
-    limits: dict[str, OwnLimits] = Field(
+    limits: dict[str, LimitOverrides] = Field(
         default_factory=dict,
         description='Your own limits by provider or provider/model: {"openai": {"requests_per_minute": 500}}.',
     )

@@ -52,7 +52,7 @@ class StopInputs:
 
     eb_reliability: float | None
     target_reliability: float
-    least_compared: int | None
+    min_comparisons: int | None
     min_comparisons_per_item: int
     is_connected: bool
     position_bias: float | None
@@ -85,7 +85,7 @@ def evaluate_stop(inputs: StopInputs) -> StopVerdict:
         least = max(least, MIN_COMPARISONS_WHEN_GRADED)
     gates = (
         _at_least("eb_reliability", inputs.eb_reliability, inputs.target_reliability),
-        _at_least("comparisons_per_item", inputs.least_compared, least),
+        _at_least("comparisons_per_item", inputs.min_comparisons, least),
         _at_least("connected", float(inputs.is_connected), 1.0),
         _at_most(
             "position_bias",

@@ -30,11 +30,11 @@ from service_kit.storage.database import Database
 from service_kit.storage.errors import is_infrastructure_error
 from service_kit.telemetry.error_text import error_text
 from service_kit.telemetry.metrics import ServiceMetrics
-from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules, may_be_tried
+from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules, is_retryable_sql
 from service_kit.work.isolation import Failure, isolate
-from service_kit.work.items import FailureRecord, leave_to_operator
+from service_kit.work.items import FailureRecord, only_list
 from service_kit.work.outages import OUTAGES
-from service_kit.work.worker import AT_ONCE, Pulse, Wakeup, Worker
+from service_kit.work.worker import IMMEDIATELY, Heartbeat, Wakeup, Worker
 
 log = structlog.get_logger()
 
@@ -47,7 +47,7 @@ LEASE = timedelta(seconds=30)
 
 CONCURRENCY = 32
 CONCURRENCY_PER_HOST = 8
-_LOOKED_AT = 500
+_CANDIDATE_LIMIT = 500
 
 # Leased instead of locked: a transaction that stays open for as long as a receiver likes would hold its
 # connection, and keep the vacuum from the whole database.
@@ -58,8 +58,8 @@ DUE = text(
         FROM (
             SELECT id, key, not_before FROM outbox
             WHERE transport = 'http' AND given_up_at IS NULL AND not_before <= now()
-              AND key <> ALL(CAST(:full_hosts AS text[])) AND {may_be_tried(NAME, "outbox.id")}
-            ORDER BY not_before LIMIT {_LOOKED_AT}
+              AND key <> ALL(CAST(:full_hosts AS text[])) AND {is_retryable_sql(NAME, "outbox.id")}
+            ORDER BY not_before LIMIT {_CANDIDATE_LIMIT}
         ) AS oldest
     )
     SELECT due.id FROM due
@@ -120,7 +120,7 @@ class CallbackSender:
 
 @dataclass(frozen=True, kw_only=True)
 class CallbackRelay:
-    """Keeps up to ``CONCURRENCY`` callbacks under way; a slow receiver takes no more than its host's share."""
+    """Keeps up to ``CONCURRENCY`` callbacks in progress; a slow receiver takes no more than its host's share."""
 
     database: Database
     sender: CallbackSender
@@ -128,7 +128,7 @@ class CallbackRelay:
     wakeup: Wakeup
     lease: timedelta = LEASE
     policy: DeliveryPolicy = DEFAULT_DELIVERY_POLICY
-    pulse: Pulse = field(default_factory=Pulse)
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
     rules: RetryRules = DEFAULT_RETRY_RULES
     _under_way: Counter[str] = field(default_factory=Counter)
     _failures: FailureRecord[int] = field(init=False)
@@ -138,7 +138,7 @@ class CallbackRelay:
             worker=NAME,
             database=self.database,
             metrics=self.metrics,
-            set_aside=leave_to_operator,
+            set_aside=only_list,
             rules=self.rules,
         )
         object.__setattr__(self, "_failures", record)
@@ -152,7 +152,7 @@ class CallbackRelay:
         """Send until cancelled."""
         async with asyncio.TaskGroup() as deliveries:
             step = partial(self._start_due, deliveries)
-            await Worker(name=self.name, step=step, wakeup=self.wakeup, pulse=self.pulse).run()
+            await Worker(name=self.name, step=step, wakeup=self.wakeup, heartbeat=self.heartbeat).run()
 
     async def _start_due(self, deliveries: asyncio.TaskGroup) -> float | None:
         """Start what is due and fits in; returns the seconds until more is due."""
@@ -163,7 +163,7 @@ class CallbackRelay:
         for row in rows:
             self._under_way[row.key] += 1
             deliveries.create_task(self._deliver(row))
-        return AT_ONCE if rows else next_due
+        return IMMEDIATELY if rows else next_due
 
     async def _claim(self, slots: int) -> tuple[Sequence[Row[Any]], float | None]:
         busy = +self._under_way
@@ -206,7 +206,7 @@ class CallbackRelay:
             if is_infrastructure_error(error):
                 raise error
             await self._failures.failed([Failure(row.id, error)])
-        except Exception as unrecorded:  # nothing above a delivery's task could go on
+        except Exception as unrecorded:  # nothing above a delivery's task could continue
             OUTAGES.report(self.name, unrecorded)
 
     async def _send(self, row: Row[Any]) -> Refusal | None:
@@ -216,7 +216,7 @@ class CallbackRelay:
         except Exception as error:
             if is_infrastructure_error(error):
                 raise
-            log.warning("callback.cannot_be_sent", event_id=str(row.event_id), host=row.key, exc_info=error)
+            log.warning("callback.unsendable", event_id=str(row.event_id), host=row.key, exc_info=error)
             return Refusal(reason=error_text(error), final=True)
 
     async def _record(self, row: Row[Any], refusal: Refusal | None) -> None:

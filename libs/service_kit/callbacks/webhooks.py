@@ -56,7 +56,9 @@ class WebhookSigner:
         except (KeyError, ValueError, OverflowError) as error:
             raise WebhookRejected(f"send {ID_HEADER}, {TIMESTAMP_HEADER} and {SIGNATURE_HEADER}") from error
         if abs(age) > TOLERANCE_SECONDS:
-            raise WebhookRejected(f"the timestamp is more than {TOLERANCE_SECONDS} s off: set the clocks")
+            raise WebhookRejected(
+                f"the timestamp is more than {TOLERANCE_SECONDS} s off: synchronise the clocks"
+            )
         # As bytes: compare_digest refuses text beyond ASCII, and what is offered may be anything.
         expected = [one.encode() for one in self._signatures(message_id, timestamp, body)]
         given = [one.encode() for one in offered]

@@ -16,7 +16,7 @@ MAX_BODY_BYTES: Final = 256 * 1024
 """Of a route that names no limit of its own."""
 
 COUNTED_INLINE_BYTES: Final = 64 * 1024
-NO_JSON: Final = "the body is not JSON that can be read: send valid JSON with content-type application/json"
+INVALID_JSON: Final = "the body is not valid JSON: send valid JSON with content-type application/json"
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Arguments = ParamSpec("Arguments")
@@ -92,7 +92,7 @@ async def json_bytes() -> bytes:
     Raises ``InvalidRequest`` for another content type, and for more values than are parsed at once.
     """
     if not request.is_json:
-        raise InvalidRequest(NO_JSON)
+        raise InvalidRequest(INVALID_JSON)
     body = await request_body()
     if len(body) <= COUNTED_INLINE_BYTES:
         check_values(body)

@@ -20,7 +20,7 @@ BODY_KEY: Final = "service_kit.body"
 REFUSAL_KEY: Final = "service_kit.refusal"
 """In the scope: the body's bytes, and the error that its reading ended with."""
 
-DISCARDED_BYTES: Final = 64 * 1024 * 1024
+MAX_DISCARDED_BYTES: Final = 64 * 1024 * 1024
 BODY_TIMEOUT_SECONDS: Final = 60.0
 NO_WEBSOCKETS: Final = "this service has no WebSocket routes: send a plain HTTP request"
 
@@ -95,7 +95,7 @@ async def _read(receive: ASGIReceiveCallable, *, limit: int) -> bytes:
             chunks.append(chunk)
         else:
             chunks.clear()
-        if size > DISCARDED_BYTES or not message.get("more_body", False):
+        if size > MAX_DISCARDED_BYTES or not message.get("more_body", False):
             break
     if size > limit:
         raise RequestEntityTooLarge(f"the body has more than the {limit} bytes that this route reads")

@@ -18,14 +18,14 @@ from quart_schema import RequestSchemaValidationError
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
-from service_kit.http.bodies import NO_JSON
+from service_kit.http.bodies import INVALID_JSON
 from service_kit.http.error_bodies import error_body
 from service_kit.storage.errors import is_infrastructure_error, is_unstorable
 
 log = structlog.get_logger()
 
-AWAY_RETRY_SECONDS: Final = 5.0
-PATH_SHOWN: Final = 200
+UNAVAILABLE_RETRY_SECONDS: Final = 5.0
+MAX_LOGGED_PATH: Final = 200
 """Characters of a path in a log line: clients make paths up, of any length."""
 
 NO_SUCH_ROUTE: Final = "there is no such route"
@@ -41,12 +41,15 @@ def add_error_answers(app: Quart, service: str) -> None:
     @app.errorhandler(SuiteError)
     async def suite_error(error: SuiteError) -> Response:
         log.info(
-            "http.rejected", error_code=str(error.code), reason=str(error), path=request.path[:PATH_SHOWN]
+            "http.rejected",
+            error_code=str(error.code),
+            reason=str(error),
+            path=request.path[:MAX_LOGGED_PATH],
         )
         return _answer(error, service=service)
 
     @app.errorhandler(RequestSchemaValidationError)
-    async def does_not_fit(error: RequestSchemaValidationError) -> Response:
+    async def schema_mismatch(error: RequestSchemaValidationError) -> Response:
         return _answer(_invalid(error.validation_error), service=service)
 
     @app.errorhandler(HTTPException)
@@ -56,7 +59,7 @@ def add_error_answers(app: Quart, service: str) -> None:
         # quart answers 400 to a body that is not JSON: it is as unfit as one whose fields are wrong.
         status = 422 if error.code == 400 and request.url_rule else error.code
         kind = NotFound if status == 404 else InvalidRequest
-        message = NO_JSON if status == 422 else error.description or error.name
+        message = INVALID_JSON if status == 422 else error.description or error.name
         if status == 404 and request.url_rule is None:
             message = NO_SUCH_ROUTE
         answer = _answer(kind(message), service=service, status=status)
@@ -70,13 +73,13 @@ def add_error_answers(app: Quart, service: str) -> None:
 
     @app.errorhandler(Exception)
     async def unexpected(error: Exception) -> Response:
-        path = request.path[:PATH_SHOWN]
+        path = request.path[:MAX_LOGGED_PATH]
         if isinstance(error, DBAPIError) and is_unstorable(error):
             return _answer(InvalidRequest("the request holds NUL characters or broken text"), service=service)
         if is_infrastructure_error(error):
             log.warning("http.unavailable", path=path, reason=repr(error))
             away = Unavailable(
-                "something that this service depends on is away: try again", retry_after=AWAY_RETRY_SECONDS
+                "a dependency is unavailable: try again", retry_after=UNAVAILABLE_RETRY_SECONDS
             )
             return _answer(away, service=service)
         log.exception("http.failed", path=path, exc_info=error)

@@ -37,7 +37,7 @@ SHOWN_CHARACTERS: Final = 100_000
 
 
 class GivenUp(WireModel):
-    """A message that is not sent any more: where to, why, and since when; `value` only where one is asked for."""
+    """A message that is no longer sent: where to, why, and since when; `value` only where one is asked for."""
 
     id: LargeCount
     event_id: Name
@@ -83,7 +83,7 @@ def given_up_api(actions: GivenUpActions) -> Blueprint:
     @document_response(ErrorBody, 403)
     @requires(Permission.OPERATE)
     async def listing(query_args: GivenUpQuery) -> GivenUpMessages:
-        """Messages that are not sent any more, with the reason."""
+        """Messages that are no longer sent, with the reason."""
         async with actions.database.transaction() as connection:
             found = await list_given_up(
                 connection, destination=query_args.destination, limit=query_args.limit

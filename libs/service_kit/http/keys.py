@@ -83,7 +83,7 @@ class PublicKey:
         return self._key
 
 
-class _Published(BaseModel):
+class _JwkSet(BaseModel):
     """A JSON Web Key Set (RFC 7517, section 5)."""
 
     keys: list[dict[str, JsonValue]]
@@ -157,7 +157,7 @@ class PublishedKeys:
     def _usable(self, body: bytes) -> Mapping[str, jwt.PyJWK]:
         return {
             key.key_id: key
-            for key in jwt.PyJWKSet(_Published.model_validate_json(body).keys)
+            for key in jwt.PyJWKSet(_JwkSet.model_validate_json(body).keys)
             if key.key_id and key.algorithm_name in self.algorithms and key.public_key_use in ("sig", None)
         }
 

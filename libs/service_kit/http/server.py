@@ -80,7 +80,7 @@ class DocumentedErrors(H11Protocol):
         error = (
             SuiteError(f"the service failed: {name}")
             if status_code == 500
-            else InvalidRequest(f"this is no HTTP request that can be answered: {name}")
+            else InvalidRequest(f"malformed HTTP request: {name}")
         )
         service = getattr(self.config, "service", ServiceConfig.service)
         return error_body(error.detail(service=service, operation=OPERATION, correlation_id=uuid4())).encode()
@@ -143,7 +143,7 @@ async def serve_until(
     service: str,
     grace_seconds: float,
 ) -> None:
-    """Answer requests on a listening socket until ``stop`` is set; those under way get ``grace_seconds`` more."""
+    """Answer requests on a listening socket until ``stop`` is set; those in progress get ``grace_seconds`` more."""
     config = ServiceConfig()
     config.service = service
     config.bind = [f"fd://{listening.detach()}"]

@@ -77,7 +77,7 @@ def set_aside_api(actions: SetAsideActions) -> Blueprint:
     @document_response(ErrorBody, 403)
     @requires(Permission.OPERATE)
     async def listing(query_args: SetAsideQuery) -> SetAsideItems:
-        """Items that are not tried any more, with the reason."""
+        """Items that are no longer tried, with the reason."""
         async with actions.database.transaction() as connection:
             found = await list_set_aside(connection, worker=query_args.worker, limit=query_args.limit)
         return SetAsideItems(items=tuple(_view(item) for item in found))

@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service_kit.messaging.event_bus import MAX_BATCH, EventBus, Message, NotPublished, Refusal
+from service_kit.messaging.event_bus import MAX_RECORDS_PER_POLL, EventBus, Message, NotPublished, Refusal
 from service_kit.messaging.outbox import (
     DEFAULT_DELIVERY_POLICY,
     DeliveryPolicy,
@@ -22,10 +22,10 @@ from service_kit.messaging.outbox import (
 from service_kit.storage.database import Database
 from service_kit.telemetry.error_text import error_text
 from service_kit.telemetry.metrics import ServiceMetrics
-from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules, may_be_tried
+from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules, is_retryable_sql
 from service_kit.work.isolation import Failure, isolate
-from service_kit.work.items import FailureRecord, leave_to_operator
-from service_kit.work.worker import AT_ONCE, Wakeup, Worker
+from service_kit.work.items import FailureRecord, only_list
+from service_kit.work.worker import IMMEDIATELY, Wakeup, Worker
 
 log = structlog.get_logger()
 
@@ -49,7 +49,7 @@ TAKE = text(
               WHERE waiting.destination = candidate.destination AND waiting.key = candidate.key
                 AND waiting.id < candidate.id
           )
-          AND {may_be_tried(NAME, "candidate.id")}
+          AND {is_retryable_sql(NAME, "candidate.id")}
         ORDER BY id LIMIT :limit
     ), lane AS MATERIALIZED (
         SELECT destination, key FROM outbox
@@ -69,15 +69,15 @@ TAKE = text(
 class OutboxRelay:
     """Publishes unsent messages; the rows stay locked meanwhile, so a relay that dies gives them back at once.
 
-    When the broker is away, no message is marked, and the worker retries after a delay. A message whose row cannot be
-    marked is published again, and set aside in the end.
+    When the broker is unavailable, no message is marked, and the worker retries after a delay. A message whose row
+    cannot be marked is published again, and set aside in the end.
     """
 
     database: Database
     bus: EventBus
     metrics: ServiceMetrics
     wakeup: Wakeup
-    limit: int = MAX_BATCH
+    limit: int = MAX_RECORDS_PER_POLL
     policy: DeliveryPolicy = DEFAULT_DELIVERY_POLICY
     rules: RetryRules = DEFAULT_RETRY_RULES
     _unmarked: FailureRecord[int] = field(init=False)
@@ -87,7 +87,7 @@ class OutboxRelay:
             worker=NAME,
             database=self.database,
             metrics=self.metrics,
-            set_aside=leave_to_operator,
+            set_aside=only_list,
             rules=self.rules,
         )
         object.__setattr__(self, "_unmarked", record)
@@ -103,7 +103,7 @@ class OutboxRelay:
             rows = (await connection.execute(TAKE, {"limit": self.limit})).all()
             if rows:
                 unmarked = await self._mark(connection, rows, await self._publish(rows))
-            rest: float | None = AT_ONCE
+            rest: float | None = IMMEDIATELY
             if len(rows) < self.limit:
                 rest = await seconds_until_due(connection, transport="bus")
         if unmarked:

@@ -31,7 +31,7 @@ from event_contracts import ALL_TOPICS, ConfigurationError, Conflict, DeadLetter
 from service_kit.messaging.event_bus.kafka_publishing import retrieve_exception
 from service_kit.messaging.event_bus.kafka_topics import BROKERS_DEFAULT, FRAMING_BYTES
 from service_kit.messaging.event_bus.port import (
-    DEAD_LETTER_ROOM,
+    DEAD_LETTER_HEADROOM_BYTES,
     MAX_MESSAGE_BYTES,
     BusUnavailable,
     Headers,
@@ -199,7 +199,7 @@ class DeadLetters:
         producer = AIOKafkaProducer(
             bootstrap_servers=self.bootstrap_servers,
             transactional_id=f"{self.topic_prefix}dead-letters",
-            max_request_size=MAX_MESSAGE_BYTES + DEAD_LETTER_ROOM + FRAMING_BYTES,
+            max_request_size=MAX_MESSAGE_BYTES + DEAD_LETTER_HEADROOM_BYTES + FRAMING_BYTES,
         )
         try:
             async with asyncio.timeout(ANSWER_SECONDS):

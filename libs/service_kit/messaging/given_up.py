@@ -14,7 +14,7 @@ from service_kit.messaging.outbox import Transport
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GivenUpMessage:
-    """A message that is not sent any more, and why; ``value`` is null where only the list was asked for."""
+    """A message that is no longer sent, and why; ``value`` is null where only the list was asked for."""
 
     id: int
     event_id: UUID

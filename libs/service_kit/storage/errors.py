@@ -18,7 +18,7 @@ _UNSTORABLE_STATES = {"22021", "22P05"}
 
 
 def is_infrastructure_error(error: BaseException) -> bool:
-    """True when the same work may well succeed later: a database, a broker or another service is away.
+    """True when the same work may well succeed later: a database, a broker or another service is unavailable.
 
     Everything else is taken for a fault of the item that was being worked on: repeating it changes nothing.
     """
@@ -28,7 +28,7 @@ def is_infrastructure_error(error: BaseException) -> bool:
 
 
 def is_database_outage(error: BaseException) -> bool:
-    """True when the database is away, full, or asks to try the same statement again."""
+    """True when the database is unavailable, full, or asks to try the same statement again."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
     state = sqlstate(error)

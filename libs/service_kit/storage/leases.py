@@ -27,5 +27,5 @@ async def leased_keys(
     except DBAPIError as error:
         if is_infrastructure_error(error):
             raise
-        log.warning("lease.not_written", exc_info=error)
+        log.warning("lease.write_failed", exc_info=error)
     return (await connection.execute(due, values)).scalars().all()

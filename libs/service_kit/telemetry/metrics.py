@@ -115,7 +115,10 @@ class ServiceMetrics:
             "worker_items_set_aside", "Items that failed too often and were set aside.", "worker"
         )
         self.set_aside_items = Gauge(
-            "worker_set_aside_items", "Items that are set aside now.", ("worker",), registry=registry
+            "worker_items_currently_set_aside",
+            "Items that are set aside now.",
+            ("worker",),
+            registry=registry,
         )
         self.retention_deleted = self._counter(
             "retention_deleted_rows", "Rows deleted or emptied because their retention time was over.", "rule"

@@ -107,7 +107,7 @@ def fails_first(times: int) -> Callable[[Sequence[Record]], Awaitable[None]]:
         nonlocal left
         if left > 0:
             left -= 1
-            raise ConnectionError("the handler's database is away")
+            raise ConnectionError("the handler's database is unavailable")
 
     return fail
 

@@ -59,7 +59,7 @@ def failed_item_table(metadata: MetaData) -> Table:
     return table
 
 
-def may_be_tried(worker: str, key: str) -> str:
+def is_retryable_sql(worker: str, key: str) -> str:
     """SQL condition: the item whose key the SQL expression ``key`` gives does not wait and was not set aside."""
     # The expression stands outside of the subquery: inside, a bare column name could mean one of failed_item's.
     return (
@@ -129,7 +129,7 @@ async def record_failures(
 
 
 async def mark_set_aside(connection: AsyncConnection, *, worker: str, item: str) -> None:
-    """Nobody tries this item any more; it stays listed for an operator."""
+    """This item is no longer tried; it stays listed for an operator."""
     await connection.execute(_SET_ASIDE, {"worker": worker, "item": item})
 
 
@@ -138,7 +138,7 @@ async def clear_failures(connection: AsyncConnection, *, worker: str, items: Col
     await connection.execute(_CLEAR, {"worker": worker, "items": list(items)})
 
 
-async def retried_items(connection: AsyncConnection, *, worker: str) -> set[str]:
+async def retrying_items(connection: AsyncConnection, *, worker: str) -> set[str]:
     """The items of a worker that have failed and are still tried."""
     return set((await connection.execute(_RETRIED, {"worker": worker})).scalars())
 

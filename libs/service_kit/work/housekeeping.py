@@ -11,9 +11,9 @@ from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.work.failed_items import count_set_aside
 from service_kit.work.isolation import Failure, isolate
-from service_kit.work.items import FailureRecord, leave_to_operator
+from service_kit.work.items import FailureRecord, only_list
 from service_kit.work.retention import RetentionRule, common_rules
-from service_kit.work.worker import AT_ONCE, Worker
+from service_kit.work.worker import IMMEDIATELY, Worker
 
 log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ class Housekeeping:
         for rule in self.rules:
             self.metrics.retention_deleted.labels(rule.name)
         self._failures = FailureRecord(
-            worker=NAME, database=self.database, metrics=self.metrics, set_aside=leave_to_operator
+            worker=NAME, database=self.database, metrics=self.metrics, set_aside=only_list
         )
 
     def worker(self) -> Worker:
@@ -54,7 +54,7 @@ class Housekeeping:
         await self._measure()
         if time.monotonic() >= self._prune_at:
             if await self._prune():
-                return AT_ONCE
+                return IMMEDIATELY
             self._prune_at = time.monotonic() + PRUNING_SECONDS
         return None
 

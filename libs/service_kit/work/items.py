@@ -23,11 +23,18 @@ from service_kit.work.failed_items import (
     clear_failures,
     mark_set_aside,
     record_failures,
-    retried_items,
+    retrying_items,
 )
 from service_kit.work.isolation import Failure, isolate, isolate_largest_first
 from service_kit.work.outages import OUTAGES
-from service_kit.work.worker import AT_ONCE, FALLBACK_SECONDS, FIRST_RETRY_SECONDS, Pulse, Wakeup, Worker
+from service_kit.work.worker import (
+    FALLBACK_SECONDS,
+    FIRST_RETRY_SECONDS,
+    IMMEDIATELY,
+    Heartbeat,
+    Wakeup,
+    Worker,
+)
 
 log = structlog.get_logger()
 
@@ -49,7 +56,7 @@ class DueItems(Protocol[DueKeyT]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetAsideReason:
-    """Why an item is not tried any more."""
+    """Why an item is no longer tried."""
 
     error_code: str
     message: str
@@ -57,13 +64,13 @@ class SetAsideReason:
 
 
 Take = Callable[[int], Awaitable[DueItems[KeyT]]]
-"""Takes up to so many keys; leaves out those of ``may_be_tried`` that wait or were set aside."""
+"""Takes up to so many keys; leaves out those of ``is_retryable_sql`` that wait or were set aside."""
 
 SetAside = Callable[[KeyT, SetAsideReason], Awaitable[None]]
 """Ends what an item that was set aside stands for: its batch fails, its request gets its error callback."""
 
 
-async def leave_to_operator(key: object, reason: SetAsideReason) -> None:
+async def only_list(key: object, reason: SetAsideReason) -> None:
     """For items that stand for nothing that could be ended: they are listed, and that is all."""
 
 
@@ -86,7 +93,7 @@ class FailureRecord(Generic[KeyT]):
         """Learn once which items had failed before this process was started."""
         if not self._is_loaded:
             async with self.database.transaction() as connection:
-                self._retried.update(await retried_items(connection, worker=self.worker))
+                self._retried.update(await retrying_items(connection, worker=self.worker))
             self._is_loaded = True
 
     async def succeeded(self, keys: Sequence[KeyT]) -> None:
@@ -170,7 +177,7 @@ class FailureRecord(Generic[KeyT]):
 
 @dataclass(frozen=True, kw_only=True)
 class ItemWorker(Generic[KeyT]):
-    """Works on sets of items: a set that fails is narrowed to the item at fault, the others go on in the same step.
+    """Works on sets of items: a set that fails is narrowed to the item at fault, the others continue in the same step.
 
     ``handle`` does all of a set or nothing (see ``isolate``).
     """
@@ -182,7 +189,7 @@ class ItemWorker(Generic[KeyT]):
     batch_size: int
     longest_rest_seconds: float = FALLBACK_SECONDS
     wakeup: Wakeup = field(default_factory=Wakeup)
-    pulse: Pulse = field(default_factory=Pulse)
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -191,7 +198,7 @@ class ItemWorker(Generic[KeyT]):
             step=self.step,
             longest_rest_seconds=self.longest_rest_seconds,
             wakeup=self.wakeup,
-            pulse=self.pulse,
+            heartbeat=self.heartbeat,
         ).run()
 
     async def step(self) -> float | None:
@@ -224,7 +231,7 @@ class TaskWorker(Generic[KeyT]):
     takes_leases: bool = False
     longest_rest_seconds: float = FALLBACK_SECONDS
     wakeup: Wakeup = field(default_factory=Wakeup)
-    pulse: Pulse = field(default_factory=Pulse)
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
     _working_on: set[KeyT] = field(default_factory=set)
 
     async def run(self) -> None:
@@ -239,7 +246,7 @@ class TaskWorker(Generic[KeyT]):
                 step=step,
                 longest_rest_seconds=self.longest_rest_seconds,
                 wakeup=self.wakeup,
-                pulse=self.pulse,
+                heartbeat=self.heartbeat,
             ).run()
 
     async def _start(self, tasks: asyncio.TaskGroup) -> float | None:
@@ -254,12 +261,12 @@ class TaskWorker(Generic[KeyT]):
         for key in new:
             self._working_on.add(key)
             tasks.create_task(self._work_on(key))
-        return taken.rest_seconds if new or taken.rest_seconds != AT_ONCE else None
+        return taken.rest_seconds if new or taken.rest_seconds != IMMEDIATELY else None
 
     async def _work_on(self, key: KeyT) -> None:
         try:
             await self._handle(key)
-        except Exception as error:  # the outermost frame of an item's task: nothing above it could go on
+        except Exception as error:  # the outermost frame of an item's task: nothing above it could continue
             if is_infrastructure_error(error):
                 OUTAGES.report(self.name, error)
             else:

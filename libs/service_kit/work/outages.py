@@ -15,7 +15,7 @@ MAX_REASON_CHARACTERS = 300
 
 @dataclass
 class Outages:
-    """What the workers of this process report about a database, broker or service that is away.
+    """What the workers of this process report about a database, broker or service that is unavailable.
 
     They all meet the same outage, many times per second: that is one fact, and one line.
     """

@@ -16,7 +16,7 @@ log = structlog.get_logger()
 Step = Callable[[], Awaitable[float | None]]
 """One unit of work; returns the seconds until there may be more: 0 for at once, None when only a wake-up brings it."""
 
-AT_ONCE = 0.0
+IMMEDIATELY = 0.0
 FALLBACK_SECONDS = 5.0
 """How long a worker rests at most: a wake-up tells only the workers of its own process."""
 
@@ -50,8 +50,8 @@ class Wakeup:
         return was_woken
 
 
-class Pulse:
-    """When a worker last completed a step: a worker without a pulse for a minute is not ready."""
+class Heartbeat:
+    """When a worker last completed a step: a worker without a heartbeat for a minute is not ready."""
 
     def __init__(self) -> None:
         self._last = time.monotonic()
@@ -77,7 +77,7 @@ class Worker:
     step: Step
     longest_rest_seconds: float = FALLBACK_SECONDS
     wakeup: Wakeup = field(default_factory=Wakeup)
-    pulse: Pulse = field(default_factory=Pulse)
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
 
     async def run(self) -> None:
         """Run until cancelled."""
@@ -85,7 +85,7 @@ class Worker:
         while True:
             try:
                 rest = await self.step()
-            except Exception as error:  # the outermost loop of a worker: nothing above it could go on
+            except Exception as error:  # the outermost loop of a worker: nothing above it could continue
                 delay = min(FIRST_RETRY_SECONDS * 2.0 ** min(failed_steps, 20), LONGEST_RETRY_SECONDS)
                 failed_steps += 1
                 self._report(error, delay)
@@ -94,7 +94,7 @@ class Worker:
             if failed_steps:
                 OUTAGES.recovered(self.name)
             failed_steps = 0
-            self.pulse.beat()
+            self.heartbeat.beat()
             if rest is not None and rest <= 0:
                 quiet_rests = 0
                 continue
@@ -115,6 +115,6 @@ def polling_worker(
     """A worker whose step can only say whether there may be more, and that looks again after a fixed time."""
 
     async def poll() -> float | None:
-        return AT_ONCE if await step() else None
+        return IMMEDIATELY if await step() else None
 
     return Worker(name=name, step=poll, longest_rest_seconds=every_seconds, wakeup=wakeup or Wakeup())

@@ -13,8 +13,8 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     help="Administer the CJ Assessment service: instructions, prompts, rubrics, anchors, batches.",
-    epilog="Exit codes: 0 done, 1 a service is away, 2 wrong usage, 3 not found, 4 refused as invalid, 5 no login or no"
-    " permission, 130 Ctrl-C.",
+    epilog="Exit codes: 0 done, 1 a service is unavailable, 2 wrong usage, 3 not found, 4 refused as invalid,"
+    " 5 no login or no permission, 130 Ctrl-C.",
 )
 console = Console(highlight=False)
 

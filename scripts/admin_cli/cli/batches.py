@@ -31,7 +31,7 @@ BatchId = Annotated[str, typer.Argument(metavar="BATCH", help="The batch's id, a
 def list_command(
     state: Annotated[AssessmentState | None, typer.Option(help="Only batches in this state.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 20,
-    cursor: Annotated[str | None, typer.Option(help="The next_cursor of the page before.")] = None,
+    cursor: Annotated[str | None, typer.Option(help="The next_cursor from the previous page.")] = None,
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:

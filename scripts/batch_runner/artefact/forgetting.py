@@ -96,7 +96,7 @@ def _delete_suite(folder: Path) -> None:
 
 
 def _batch_id(folder: Path) -> str | None:
-    """The batch of a run, for the reader; None where no service knows it, or its settings cannot be read any more."""
+    """The batch of a run, for the reader; None where no service knows it, or its settings can no longer be read."""
     path = folder / SETTINGS
     try:
         if path.stat().st_size > MAX_SETTINGS_BYTES:

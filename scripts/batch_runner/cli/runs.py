@@ -194,5 +194,5 @@ def execute(
 def cancel(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, such as runs/<batch uuid>.")],
 ) -> None:
-    """Stop judging the batch of a run: calls under way are paid for, no further calls are made."""
+    """Stop judging the batch of a run: calls in progress are paid for, no further calls are made."""
     run_async(lambda: cancel_run(run))

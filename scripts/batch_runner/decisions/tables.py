@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from zipfile import BadZipFile, ZipFile
 
-from event_contracts import InvalidRequest, unguarded
+from event_contracts import InvalidRequest, unescape_formula
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 MAX_BYTES: Final = 200 * 1024 * 1024
@@ -94,7 +94,7 @@ def _decoded(content: bytes) -> str:
 def _separated(text: str, delimiter: str, *, first_line: int) -> list[Row]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     return [
-        (first_line + reader.line_num, [unguarded(cell.strip()) for cell in cells])
+        (first_line + reader.line_num, [unescape_formula(cell.strip()) for cell in cells])
         for cells in _bounded(reader)
         if cells
     ]

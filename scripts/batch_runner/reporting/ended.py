@@ -32,7 +32,8 @@ def report_run(facts: RunFacts, *, folder: Path, console: Console) -> None:
         errors.out(reason, highlight=False)
     if code is ExitCode.TIMED_OUT:
         errors.out(
-            f"timed out: the batch goes on; follow it with cj-run execute --resume {folder}", highlight=False
+            f"timed out: the batch continues; follow it with cj-run execute --resume {folder}",
+            highlight=False,
         )
     if code is not ExitCode.DONE:
         raise typer.Exit(code)

@@ -212,7 +212,7 @@ class Running:
             said = f"interrupted before the batch was started: take it up with --resume {self.folder.path}"
         elif self.is_judged_meanwhile:
             said = (
-                f"interrupted: the batch goes on and is paid for; follow it with --resume {self.folder.path}, or stop"
+                f"interrupted: the batch continues and is paid for; follow it with --resume {self.folder.path}, or stop"
                 f" it with cj-run cancel {self.folder.path}"
             )
         else:

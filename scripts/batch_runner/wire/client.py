@@ -29,7 +29,7 @@ AnswerT = TypeVar("AnswerT", bound=WireModel)
 PAGE: Final = 1000
 TIMEOUT_SECONDS: Final = 30.0
 PATIENCE_SECONDS: Final = 60.0
-"""How long a request is repeated while the service is away or busy; every one of them may be repeated."""
+"""How long a request is repeated while the service is unavailable or busy; every one of them may be repeated."""
 MAX_RETRY_DELAY_SECONDS: Final = 15.0
 
 _TRY_LATER: Final = frozenset({429, 502, 503, 504})
@@ -55,7 +55,7 @@ class ServiceAway(ExternalServiceError):
 
 @dataclass(frozen=True, kw_only=True)
 class AssessmentClient:
-    """Raises ``ServiceRefused`` for a 4xx and ``ExternalServiceError`` when the service fails or is away."""
+    """Raises ``ServiceRefused`` for a 4xx and ``ExternalServiceError`` when the service fails or is unavailable."""
 
     http: httpx2.AsyncClient
     base_url: str

@@ -26,7 +26,7 @@ CHARACTERS = 60_000
 BATCHES = 64
 COMPARISONS = 2_000
 """Comparisons of all batches together."""
-LOOK_EVERY_SECONDS = 0.1
+SAMPLE_INTERVAL_SECONDS = 0.1
 MEGABYTE = 1_000_000
 
 
@@ -86,7 +86,7 @@ async def _watch(deployment: Deployment, peak: dict[str, float]) -> None:
     while True:
         for who, now in _megabytes(deployment).items():
             peak[who] = max(peak[who], now)
-        await asyncio.sleep(LOOK_EVERY_SECONDS)
+        await asyncio.sleep(SAMPLE_INTERVAL_SECONDS)
 
 
 def _megabytes(deployment: Deployment) -> dict[str, float]:

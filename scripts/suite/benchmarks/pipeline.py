@@ -55,7 +55,7 @@ class Traffic:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class Throughput:
     """Comparisons per second of the services and of the floor, the traffic, and processor seconds by process."""
 
     services: float
@@ -64,7 +64,7 @@ class Pace:
     processor_seconds: Mapping[str, float]
 
 
-async def measure(folder: Path) -> Pace:
+async def measure(folder: Path) -> Throughput:
     """Run the services, then the floor with the same traffic."""
     assignment = generated_essays(ESSAYS)
     qualities = write_qualities(assignment, folder / "qualities.toml")
@@ -86,7 +86,9 @@ async def measure(folder: Path) -> Pace:
             used = {who: after - before[who] for who, after in _processor_seconds(deployment).items()}
         traffic = (await _traffic(deployment, kafka.bootstrap)).since(earlier)
         floor = await _floor_seconds(postgres, kafka.bootstrap, traffic)
-    return Pace(services=judged / seconds, floor=judged / floor, traffic=traffic, processor_seconds=used)
+    return Throughput(
+        services=judged / seconds, floor=judged / floor, traffic=traffic, processor_seconds=used
+    )
 
 
 async def _judge(deployment: Deployment, assignment: Assignment, *, comparisons: int) -> tuple[int, float]:
@@ -171,7 +173,7 @@ async def _bare_postgres(postgres: PostgresServer, traffic: Traffic) -> None:
     await connection.close()
 
 
-def section(pace: Pace) -> str:
+def section(pace: Throughput) -> str:
     """The section of the page of figures."""
     traffic, used = pace.traffic, pace.processor_seconds
     table = [

@@ -1,1 +1,1 @@
-"""Dead letters of the whole suite: events, outgoing messages and work items that nobody tries any more."""
+"""Dead letters of the whole suite: events, outgoing messages and work items that are no longer tried."""

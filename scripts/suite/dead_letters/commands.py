@@ -1,4 +1,4 @@
-"""cj-suite dlq: list, show, replay and drop what nobody tries any more."""
+"""cj-suite dlq: list, show, replay and drop what is no longer tried."""
 
 import asyncio
 from collections import Counter
@@ -103,7 +103,7 @@ def list_letters(
     llm_url: LlmUrl = OWN.llm_provider,
     conductor_url: ConductorUrl = OWN.batch_conductor,
 ) -> None:
-    """What nobody tries any more, with the reason, and how many there are."""
+    """What is no longer tried, with the reason, and how many there are."""
     selection = _selection(topic, reason, since, until, ids)
 
     async def work(sources: Sequence[Source], problems: Problems) -> None:
@@ -190,7 +190,7 @@ def drop(
     llm_url: LlmUrl = OWN.llm_provider,
     conductor_url: ConductorUrl = OWN.batch_conductor,
 ) -> None:
-    """Forget them: they are not listed any more and cannot be replayed."""
+    """Forget them: they are no longer listed and cannot be replayed."""
     selection = _selection(topic, reason, since, until, ids)
     _refuse_nothing_chosen(selection, everything)
 

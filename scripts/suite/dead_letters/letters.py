@@ -10,7 +10,7 @@ from service_kit.messaging.dead_letters import Handled
 
 
 class Kind(StrEnum):
-    """What nobody tries any more: an event, an outgoing message, or an item of a worker."""
+    """What is no longer tried: an event, an outgoing message, or an item of a worker."""
 
     EVENT = "event"
     MESSAGE = "message"

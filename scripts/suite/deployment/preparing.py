@@ -15,7 +15,7 @@ from suite.installed import SERVICES, InstalledService
 
 RETRY_AFTER_SECONDS: Final = 5.0
 DATABASE_ERRORS: Final = (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError)
-"""What a database that is away, closed to this user or wrongly addressed makes of a connection."""
+"""What a database that is unavailable, closed to this user or wrongly addressed makes of a connection."""
 
 
 async def migrate_databases(environment: Mapping[str, str]) -> list[str]:

@@ -17,7 +17,7 @@ from suite.doctor.judges import judges
 from suite.doctor.vendors import TIMEOUT_SECONDS, VendorCheck
 from suite.embedded.loopback import HOST
 from suite.installed import SERVICES, InstalledService
-from suite.stack.checking import NEEDED_BYTES
+from suite.stack.checking import MIN_FREE_BYTES
 from suite.stack.configuration import setting_problems
 
 MEGABYTE: Final = 1_000_000
@@ -78,9 +78,9 @@ def disk(data: Path) -> Finding:
     """Whether there is room where an embedded suite keeps its files."""
     where = next(path for path in (data.absolute(), *data.absolute().parents) if path.is_dir())
     free = shutil.disk_usage(where).free
-    if free < NEEDED_BYTES:
+    if free < MIN_FREE_BYTES:
         said = (
-            f"{free // MEGABYTE} MB are free at {where}, {NEEDED_BYTES // MEGABYTE} are needed: make room,"
+            f"{free // MEGABYTE} MB are free at {where}, {MIN_FREE_BYTES // MEGABYTE} are needed: make room,"
             " or choose another --data"
         )
         return failed("disk", said)

@@ -12,7 +12,7 @@ from suite.embedded.errors import DataFolderInUse, DataFolderUnusable
 
 
 @contextmanager
-def sole_owner(folder: Path) -> Iterator[None]:
+def exclusive_folder_lock(folder: Path) -> Iterator[None]:
     """Hold ``folder`` for this process; a kill releases it. The lock file beside it names the process that holds it.
 
     Raises DataFolderInUse while another process holds it, and DataFolderUnusable where no lock file can be made.
@@ -40,7 +40,7 @@ def sole_owner(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def one_at_a_time(path: Path) -> Iterator[None]:
+def file_lock(path: Path) -> Iterator[None]:
     """Wait until no other process holds the lock file ``path``, then hold it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as lock:
@@ -49,7 +49,7 @@ def one_at_a_time(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def ended_if_we_are_killed(pid: int, number: signal.Signals) -> Iterator[None]:
+def kill_on_parent_death(pid: int, number: signal.Signals) -> Iterator[None]:
     """Send ``number`` to process ``pid`` when this process dies before the context ends, even by SIGKILL.
 
     A shell waits on a pipe that only this process holds open: its read ends when the kernel closes the pipe.

@@ -16,7 +16,7 @@ from string import Template
 from typing import Final
 
 from suite.embedded.errors import KafkaNotAvailable, KafkaNotStarted
-from suite.embedded.guarding import ended_if_we_are_killed, one_at_a_time
+from suite.embedded.guarding import file_lock, kill_on_parent_death
 from suite.embedded.loopback import HOST, free_ports
 
 KAFKA_VERSION: Final = "4.1.0"
@@ -24,7 +24,7 @@ OLDEST_JAVA: Final = 17
 CLUSTER_ID: Final = "Y2pzdWl0ZS1icm9rZXItMQ"
 FETCH_TIMEOUT_SECONDS: Final = 600
 START_TIMEOUT_SECONDS: Final = 60
-WHAT_TO_DO: Final = "install Java 17 and Maven, or set KAFKA_BOOTSTRAP_SERVERS, or start Docker"
+INSTALL_HINT: Final = "install Java 17 and Maven, or set KAFKA_BOOTSTRAP_SERVERS, or start Docker"
 
 BROKER_SETTINGS: Final[Mapping[str, str]] = {
     "process.roles": "broker,controller",
@@ -102,7 +102,7 @@ def embedded_kafka(folder: Path) -> Iterator[KafkaBroker]:
             start_new_session=True,
         )
         try:
-            with ended_if_we_are_killed(process.pid, signal.SIGKILL):
+            with kill_on_parent_death(process.pid, signal.SIGKILL):
                 _wait_until_listening(process, port, Path(log.name))
                 yield KafkaBroker(bootstrap=f"{HOST}:{port}", version=KAFKA_VERSION, pid=process.pid)
         finally:
@@ -121,7 +121,7 @@ def throwaway_kafka() -> Iterator[KafkaBroker]:
         yield broker
 
 
-def why_not_available() -> str | None:
+def unavailable_reason() -> str | None:
     """Why an embedded broker cannot run here, in a sentence; None if it can. Fetches nothing."""
     try:
         _java()
@@ -135,7 +135,7 @@ def why_not_available() -> str | None:
 def fetch_jars() -> Path:
     """The folder of Kafka's jars: fetched with Maven by the first of many processes, found by the others."""
     jars = _jar_folder()
-    with one_at_a_time(jars.with_suffix(".lock")):
+    with file_lock(jars.with_suffix(".lock")):
         if not jars.is_dir():
             with tempfile.TemporaryDirectory(dir=jars.parent, prefix="fetching-") as folder:
                 _copy_dependencies(Path(folder)).rename(jars)
@@ -157,7 +157,7 @@ def _copy_dependencies(folder: Path) -> Path:
         ) from error
     except subprocess.TimeoutExpired as error:
         raise KafkaNotAvailable(
-            f"Maven took over {FETCH_TIMEOUT_SECONDS} s to fetch Kafka: {WHAT_TO_DO}"
+            f"Maven took over {FETCH_TIMEOUT_SECONDS} s to fetch Kafka: {INSTALL_HINT}"
         ) from error
     return jars
 
@@ -176,13 +176,13 @@ def _java() -> str:
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
     if java is None:
-        raise KafkaNotAvailable(f"Java is not installed: {WHAT_TO_DO}")
+        raise KafkaNotAvailable(f"Java is not installed: {INSTALL_HINT}")
     output = subprocess.run(
         [java, "-version"], capture_output=True, text=True, timeout=30, check=False
     ).stderr
     version = re.search(r'version "(\d+)', output)
     if version is None or int(version[1]) < OLDEST_JAVA:
-        raise KafkaNotAvailable(f"the installed Java is older than {OLDEST_JAVA}: {WHAT_TO_DO}")
+        raise KafkaNotAvailable(f"the installed Java is older than {OLDEST_JAVA}: {INSTALL_HINT}")
     return java
 
 
@@ -190,7 +190,7 @@ def _maven() -> str:
     maven = shutil.which("mvn")
     if maven is None:
         raise KafkaNotAvailable(
-            f"Kafka is not in the cache, and Maven is not installed to fetch it: {WHAT_TO_DO}"
+            f"Kafka is not in the cache, and Maven is not installed to fetch it: {INSTALL_HINT}"
         )
     return maven
 

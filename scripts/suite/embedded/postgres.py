@@ -14,7 +14,7 @@ from sqlalchemy import URL, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from suite.embedded.guarding import sole_owner
+from suite.embedded.guarding import exclusive_folder_lock
 from suite.embedded.postgres_folder import prepare_folder, socket_folder
 from suite.embedded.postgres_process import OnFailure, PostgresProcess
 
@@ -71,9 +71,9 @@ def embedded_postgres(
     Raises DataFolderInUse, DataFolderUnusable, PostgresNotAvailable, PostgresNotStarted.
     """
     data_dir = data_dir.expanduser().resolve()
-    with sole_owner(data_dir):
+    with exclusive_folder_lock(data_dir):
         folder = prepare_folder(data_dir)
-        folder.stop_left_behind()
+        folder.stop_orphan()
         with socket_folder(folder) as sockets:
             process = PostgresProcess(
                 folder,

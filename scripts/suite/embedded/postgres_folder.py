@@ -64,7 +64,7 @@ class DataFolder:
             return False
         return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
-    def stop_left_behind(self) -> None:
+    def stop_orphan(self) -> None:
         """Stop a server that a killed process left running on this folder; no other process is touched."""
         pid = self.pid
         if pid is None or not psutil.pid_exists(pid):
@@ -116,7 +116,7 @@ def prepare_folder(path: Path) -> DataFolder:
         ) from error
     try:
         if not (path / "PG_VERSION").exists():
-            _initialise_beside(path)
+            _initialise_atomically(path)
         cluster = get_server(path, start=False)
         cluster.ensure_pgdata_inited()
     except (OSError, RuntimeError) as error:
@@ -126,7 +126,7 @@ def prepare_folder(path: Path) -> DataFolder:
     return DataFolder(path=path, programs=cluster.bin_path, user=cluster.system_user)
 
 
-def _initialise_beside(path: Path) -> None:
+def _initialise_atomically(path: Path) -> None:
     """Initialise a new folder and rename it, so that a kill leaves no half of one.
 
     A process in its own session: Ctrl-C in a terminal signals every process of the session, and initdb would end.

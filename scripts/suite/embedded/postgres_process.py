@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from suite.embedded.errors import EmbeddedServerError, PostgresNotStarted
-from suite.embedded.guarding import ended_if_we_are_killed
+from suite.embedded.guarding import kill_on_parent_death
 from suite.embedded.postgres_folder import STOP_TIMEOUT_SECONDS, DataFolder
 
 log = structlog.get_logger()
@@ -81,7 +81,7 @@ class PostgresProcess:
             try:
                 self._start_again()
             except EmbeddedServerError as error:
-                log.error("postgres.given_up", reason=error.message)
+                log.error("postgres.restart_failed", reason=error.message)
                 if self._on_failure is not None:
                     self._on_failure(error)
                 return
@@ -103,7 +103,7 @@ class PostgresProcess:
                 self._stopping.wait(delay)
                 delay = min(2 * delay, MAX_RESTART_DELAY_SECONDS)
             else:
-                log.info("postgres.started_again", seconds=round(time.monotonic() - now, 2))
+                log.info("postgres.restarted", seconds=round(time.monotonic() - now, 2))
                 return
 
     def _start(self) -> None:
@@ -112,7 +112,7 @@ class PostgresProcess:
                 return
             self._process = process = _launch(self._folder, self._command)
         if self._ended_with_us:
-            self._guard.enter_context(ended_if_we_are_killed(process.pid, signal.SIGQUIT))
+            self._guard.enter_context(kill_on_parent_death(process.pid, signal.SIGQUIT))
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not self._folder.is_ready(process.pid):
             if process.poll() is not None or time.monotonic() > deadline:

@@ -207,12 +207,12 @@ ALERTS: Final = (
     ),
     Alert(
         name="ItemsSetAside",
-        expression="max by (service, worker) (worker_set_aside_items) > 0",
+        expression="max by (service, worker) (worker_items_currently_set_aside) > 0",
         wait="5m",
         severity="ticket",
         summary="{{ $value }} items of worker {{ $labels.worker }} in {{ $labels.service }} were set aside.",
-        fault={f'worker_set_aside_items{{{_SERVICE},worker="advance"}}': "0x1 1x20"},
-        quiet={f'worker_set_aside_items{{{_SERVICE},worker="advance"}}': "0x20"},
+        fault={f'worker_items_currently_set_aside{{{_SERVICE},worker="advance"}}': "0x1 1x20"},
+        quiet={f'worker_items_currently_set_aside{{{_SERVICE},worker="advance"}}': "0x20"},
         fires_at="10m",
     ),
     Alert(

@@ -24,7 +24,7 @@ MESSAGING: Final = Board(
                 ),
                 lines(
                     "Age of the oldest",
-                    "Minutes mean that the broker or a receiver is away.",
+                    "Minutes mean that the broker or a receiver is unavailable.",
                     Query(
                         expression="max by (service, transport) (outbox_oldest_seconds)", legend=_TRANSPORT
                     ),
@@ -114,7 +114,7 @@ MESSAGING: Final = Board(
                     "Items set aside",
                     "Listed at GET /admin/v1/set-aside, with the reason.",
                     Query(
-                        expression="max by (service, worker) (worker_set_aside_items)",
+                        expression="max by (service, worker) (worker_items_currently_set_aside)",
                         legend=f"{_WORKER} now",
                     ),
                     Query(

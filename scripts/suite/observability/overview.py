@@ -36,7 +36,7 @@ OVERVIEW: Final = Board(
                 ),
                 lines(
                     "Share of server errors",
-                    "Answers with a status of 500 or more. 503 with Retry-After is one of them: a database is away.",
+                    "Answers with a status of 500 or more. 503 with Retry-After is one of them.",
                     Query(
                         expression=(
                             '(sum by (service) (rate(http_request_seconds_count{status=~"5.."}[5m])) '
@@ -78,7 +78,7 @@ OVERVIEW: Final = Board(
                 number(
                     "Items set aside",
                     "Failed too often; an operator decides.",
-                    "sum(max by (service, worker) (worker_set_aside_items))",
+                    "sum(max by (service, worker) (worker_items_currently_set_aside))",
                 ),
                 number(
                     "Dead letters, one day",
@@ -97,13 +97,13 @@ OVERVIEW: Final = Board(
                 ),
                 lines(
                     "Oldest request to a model",
-                    "Grows while a vendor is away or its limits are reached.",
+                    "Grows while a vendor is unavailable or its limits are reached.",
                     Query(expression="max by (provider) (judge_queue_oldest_seconds)", legend="{{provider}}"),
                     unit=Unit.SECONDS,
                 ),
                 lines(
                     "Oldest message in an outbox",
-                    "Grows while the broker or a receiver is away.",
+                    "Grows while the broker or a receiver is unavailable.",
                     Query(
                         expression="max by (service, transport) (outbox_oldest_seconds)",
                         legend="{{service}} {{transport}}",

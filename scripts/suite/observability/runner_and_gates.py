@@ -62,7 +62,7 @@ RUNNER_AND_GATES: Final = Board(
                 ),
                 lines(
                     "Gates by verdict",
-                    "Per hour; not evaluated: the service that knows the fact is away.",
+                    "Per hour; not evaluated: the service that knows the fact is unavailable.",
                     Query(
                         expression="sum by (gate, verdict) (increase(bcs_gate_evaluations_total[1h]))",
                         legend="{{gate}} {{verdict}}",

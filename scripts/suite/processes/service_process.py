@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx2
 
-from suite.embedded.guarding import ended_if_we_are_killed
+from suite.embedded.guarding import kill_on_parent_death
 from suite.embedded.loopback import HOST
 
 READY_SECONDS = 60.0
@@ -75,7 +75,7 @@ class ServiceProcess:
                 stderr=log,
                 start_new_session=True,
             )
-        self._guard.enter_context(ended_if_we_are_killed(self._process.pid, signal.SIGKILL))
+        self._guard.enter_context(kill_on_parent_death(self._process.pid, signal.SIGKILL))
 
     async def wait_until_ready(self) -> None:
         """Wait until ``/readyz`` says so; raises ``ServiceEnded``."""

@@ -13,9 +13,9 @@ from suite.embedded.errors import DataFolderUnusable
 from suite.embedded.loopback import HOST
 from suite.stack.options import Ports
 
-NEEDED_BYTES: Final = 300_000_000
+MIN_FREE_BYTES: Final = 300_000_000
 """Free space that a new database takes, with its write-ahead log and some room for batches."""
-LAST_PORT: Final = 65_535
+MAX_PORT: Final = 65_535
 
 
 def check_folder(data: Path) -> None:
@@ -34,7 +34,7 @@ def check_ports(ports: Ports) -> None:
     _raise(_number_problems(ports))
 
 
-def check_machine(data: Path, ports: Ports, *, needed_bytes: int = NEEDED_BYTES) -> None:
+def check_machine(data: Path, ports: Ports, *, needed_bytes: int = MIN_FREE_BYTES) -> None:
     """Raise ``ConfigurationError`` unless the ports are free and the disk has room, with a line for each problem."""
     _raise([*_listening_problems(ports), *_space_problems(data, needed_bytes)])
 
@@ -48,8 +48,8 @@ def _raise(problems: Iterable[str]) -> None:
 def _number_problems(ports: Ports) -> Iterator[str]:
     options: dict[int, str] = {}
     for option, port in ports.by_option():
-        if not 0 < port <= LAST_PORT:
-            yield f"there is no port {port}: choose one between 1 and {LAST_PORT} with {option}"
+        if not 0 < port <= MAX_PORT:
+            yield f"there is no port {port}: choose one between 1 and {MAX_PORT} with {option}"
         elif port in options:
             yield f"{options[port]} and {option} are both {port}: give each service a port of its own"
         options.setdefault(port, option)

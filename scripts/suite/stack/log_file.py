@@ -8,7 +8,7 @@ from typing import Final
 from service_kit.telemetry.logging import configure_logging
 
 MAX_BYTES: Final = 10_000_000
-OLD_FILES: Final = 3
+BACKUP_COUNT: Final = 3
 """How many older files are kept, as ``suite.log.1`` (the newest of them) and so on."""
 
 
@@ -17,7 +17,7 @@ def log_to_file(path: Path, *, max_bytes: int = MAX_BYTES) -> None:
     configure_logging(service="embedded")
     root = logging.getLogger()
     handler = RotatingFileHandler(
-        path, maxBytes=max_bytes, backupCount=OLD_FILES, encoding="utf-8", errors="backslashreplace"
+        path, maxBytes=max_bytes, backupCount=BACKUP_COUNT, encoding="utf-8", errors="backslashreplace"
     )
     handler.setFormatter(root.handlers[0].formatter)
     root.handlers = [handler]

@@ -1,4 +1,4 @@
-"""Running the embedded stack: checked, then started, and ended with its context or when it cannot go on."""
+"""Running the embedded stack: checked, then started, and ended with its context or when it cannot continue."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -9,7 +9,7 @@ import structlog
 from suite_access import StackAccess, StackKeys, published_access
 
 from suite.embedded.errors import EmbeddedServerError
-from suite.embedded.guarding import sole_owner
+from suite.embedded.guarding import exclusive_folder_lock
 from suite.embedded.postgres import embedded_postgres
 from suite.stack.checking import check_folder, check_machine, check_ports
 from suite.stack.configuration import configure
@@ -30,7 +30,7 @@ async def embedded_stack(options: StackOptions, *, log_name: str | None = None) 
     keys = StackKeys.generate()
     configuration = configure(options, keys)
     check_folder(options.data)
-    with sole_owner(options.data / "stack"):
+    with exclusive_folder_lock(options.data / "stack"):
         check_machine(options.data, options.ports)
         if log_name is not None:
             log_to_file(options.data / log_name)

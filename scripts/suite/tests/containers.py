@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import httpx2
 from service_kit.tests.tokens import SHARED_SECRET, signed_with_secret
-from suite.embedded.guarding import ended_if_we_are_killed
+from suite.embedded.guarding import kill_on_parent_death
 from suite.embedded.loopback import HOST, free_ports
 from suite.embedded.postgres import PostgresServer
 from suite.installed import SERVICES, InstalledService
@@ -109,7 +109,7 @@ class Containers:
                 stderr=output,
                 start_new_session=True,
             )
-        with ended_if_we_are_killed(process.pid, signal.SIGKILL):
+        with kill_on_parent_death(process.pid, signal.SIGKILL):
             try:
                 await self._ready(service, process, log)
                 yield

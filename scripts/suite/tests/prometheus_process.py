@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 import yaml
-from suite.embedded.guarding import ended_if_we_are_killed
+from suite.embedded.guarding import kill_on_parent_death
 from suite.embedded.loopback import HOST, free_port
 
 PATIENCE_SECONDS = 240
@@ -51,7 +51,7 @@ async def prometheus(folder: Path, targets: Mapping[str, str], *, rules: Path) -
             stdout=log,
             stderr=log,
         )
-    with ended_if_we_are_killed(process.pid, signal.SIGKILL):
+    with kill_on_parent_death(process.pid, signal.SIGKILL):
         try:
             async with httpx2.AsyncClient(base_url=f"http://{HOST}:{port}", timeout=30) as http:
                 await _ready(http, process)

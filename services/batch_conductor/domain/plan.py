@@ -73,7 +73,7 @@ class Plan:
         return tuple(gate for gate in self.gates if gate.verdict == GateVerdict.NOT_EVALUATED)
 
     def resolution(self) -> PipelineResolution:
-        """The answer to a caller whose batch may go on."""
+        """The answer to a caller whose batch may continue."""
         return PipelineResolution(
             batch_id=self.batch_id,
             final_pipeline=self.pipeline.phases,

@@ -16,7 +16,7 @@ class Changes:
         self._next.set()
         self._next = asyncio.Event()
 
-    def and_wake(self, *others: Wake) -> Wake:
+    def notify_and_wake(self, *others: Wake) -> Wake:
         """A wake-up for workers that tells readers as well: what gives workers something to do is a change."""
 
         def wake() -> None:

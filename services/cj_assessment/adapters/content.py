@@ -36,7 +36,7 @@ class TooLong:
     """A text that is longer than may be judged; the rest of it was not read."""
 
 
-class OwnContent:
+class LocalContent:
     """Texts that were posted to this service."""
 
     def __init__(self, store: Store) -> None:
@@ -60,7 +60,7 @@ def _may_succeed_later(error: Exception) -> bool:
     return isinstance(error, ContentServiceError) and not isinstance(error, ContentRefused)
 
 
-class ExternalContent:
+class RemoteContent:
     """Texts of another service: ``GET {base}/v1/content/{storage_id}``, ``POST {base}/v1/content``."""
 
     def __init__(self, client: httpx2.AsyncClient, *, base_url: str) -> None:
@@ -148,7 +148,7 @@ class ExternalContent:
 class SharedContent:
     """Texts go to an external service; what was posted here before it was named, or is kept here, is still found."""
 
-    def __init__(self, own: OwnContent, external: ExternalContent) -> None:
+    def __init__(self, own: LocalContent, external: RemoteContent) -> None:
         self._own = own
         self._external = external
 
@@ -180,7 +180,7 @@ def _stored(body: bytes | TooLong) -> str:
     try:
         return ContentStored.model_validate_json(b"" if isinstance(body, TooLong) else body).storage_id
     except ValidationError as error:
-        raise ContentServiceError("the content service's answer does not fit its contract") from error
+        raise ContentServiceError("the content service's answer violates its contract") from error
 
 
 async def _bounded_body(answer: httpx2.Response, max_bytes: int) -> bytes | TooLong:

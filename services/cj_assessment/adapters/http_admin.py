@@ -142,7 +142,7 @@ def _add_instructions(blueprint: Blueprint, actions: AdminActions, operations: _
     @answers(InstructionView)
     @document_response(ErrorBody, 404)
     @requires(Permission.ADMINISTER)
-    async def of_assignment(assignment_id: str) -> InstructionView:
+    async def for_assignment(assignment_id: str) -> InstructionView:
         """The instructions of an assignment."""
         with operations.counted("get"):
             return _view(await _known(administration, Owner(assignment_id=assignment_id)))
@@ -303,7 +303,7 @@ async def _known(administration: Administration, owner: Owner) -> Instruction:
 
 
 def _gone(assignment_id: str) -> Instruction:
-    raise NotFound(f"assignment {assignment_id} has no instructions any more")
+    raise NotFound(f"assignment {assignment_id} no longer has instructions")
 
 
 async def _delete(administration: Administration, owner: Owner) -> None:

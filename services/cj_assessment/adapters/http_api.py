@@ -35,17 +35,17 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 from quart import Blueprint, Response, request
 from quart_schema import document_request, document_response, validate_querystring
 from service_kit.callbacks.webhooks import WebhookSigner
-from service_kit.http.bodies import NO_JSON, answers, check_values, max_body_bytes, request_body, takes
+from service_kit.http.bodies import INVALID_JSON, answers, check_values, max_body_bytes, request_body, takes
 from service_kit.http.permissions import Permission, caller, open_to_all, requires
 
 from cj_assessment.domain.batch import Anchor, BatchId, BatchRecord, RequestEnvelope
 
 CSV_PAGE: Final = MAX_COMPARISONS_PER_PAGE
-EVENTS_EVERY_SECONDS: Final = 0.5
+MIN_EVENT_INTERVAL_SECONDS: Final = 0.5
 """Least time between two looks at a batch for one reader of its events."""
 EVENTS_FALLBACK_SECONDS: Final = 5.0
 """Most time between two: another replica may have changed the batch."""
-COMMENT_AFTER_SECONDS: Final = 15.0
+KEEPALIVE_SECONDS: Final = 15.0
 
 MAX_ASSESSMENT_BYTES: Final = 8 * 1024 * 1024
 """Of one request: 5,000 essays with what a spellchecker says of each take under 3 MiB."""
@@ -67,7 +67,7 @@ class RegistersAnchors(Protocol):
 
 def _fits(cursor: str) -> str:
     if int(cursor) > LARGEST_INTEGER:
-        raise ValueError("must be the next_cursor of the page before")
+        raise ValueError("must be the next_cursor from the previous page")
     return cursor
 
 
@@ -90,7 +90,7 @@ class Actions:
 
 
 class PageQuery(BaseModel):
-    """Which page of a list; `cursor` is the `next_cursor` of the page before."""
+    """Which page of a list; `cursor` is the `next_cursor` from the previous page."""
 
     cursor: (
         Annotated[str, StringConstraints(max_length=20, pattern=r"^[0-9]+$"), AfterValidator(_fits)] | None
@@ -99,7 +99,7 @@ class PageQuery(BaseModel):
 
 
 class BatchesQuery(BaseModel):
-    """Which batches; `cursor` is the `next_cursor` of the page before."""
+    """Which batches; `cursor` is the `next_cursor` from the previous page."""
 
     state: AssessmentState | None = None
     cursor: (
@@ -204,11 +204,11 @@ async def _progress_events(actions: Actions, status: BatchStatusView) -> AsyncIt
     silent_since = monotonic()
     while status.state not in FINAL_STATES:
         await actions.changed(EVENTS_FALLBACK_SECONDS)
-        await asyncio.sleep(EVENTS_EVERY_SECONDS)
+        await asyncio.sleep(MIN_EVENT_INTERVAL_SECONDS)
         newest = await actions.status(BatchId(status.batch_id))
         if newest != status:
             yield _progress_event(newest)
-        elif monotonic() - silent_since >= COMMENT_AFTER_SECONDS:
+        elif monotonic() - silent_since >= KEEPALIVE_SECONDS:
             yield ": no change\n\n"
         else:
             continue
@@ -236,7 +236,7 @@ def anchors_api(actions: Actions) -> Blueprint:
     @blueprint.get("/assignment/<assignment_id>")
     @answers(AssignmentAnchors)
     @requires(Permission.READ)
-    async def of_assignment(assignment_id: str) -> AssignmentAnchors:
+    async def for_assignment(assignment_id: str) -> AssignmentAnchors:
         """The anchors of an assignment, by label."""
         anchors = await actions.list_anchors(assignment_id)
         views = tuple(anchor_view(anchor, assignment_id) for anchor in anchors)
@@ -284,7 +284,7 @@ def callbacks_api(actions: Actions, *, signer: WebhookSigner) -> Blueprint:
         body = await request_body()
         signer.verify(dict(request.headers), body)
         if not request.is_json:
-            raise InvalidRequest(NO_JSON)
+            raise InvalidRequest(INVALID_JSON)
         check_values(body)
         await actions.record_results([parse_envelope(body, LLMComparisonResultV1)])
         return {}, 202
@@ -296,7 +296,7 @@ def _check_content_type(mimetype: str, charset: str | None) -> None:
     if mimetype not in CONTENT_TYPES:
         raise InvalidRequest("the content-type must be text/plain or application/octet-stream")
     if charset is not None and charset.lower() not in ("utf-8", "utf8", "us-ascii"):
-        raise InvalidRequest("text must be UTF-8: convert it, or leave the charset out")
+        raise InvalidRequest("text must be UTF-8: convert it, or omit the charset")
 
 
 def anchor_view(anchor: Anchor, assignment_id: str) -> AnchorView:

@@ -44,7 +44,7 @@ class ManifestJudges:
             )
         return tuple(self._judge(self._resolved(_named(asked, judge)), share=judge.share) for judge in panel)
 
-    def capped(self, judge: Judge, overrides: LLMConfigOverrides, *, longest_prompt: int) -> Judge:
+    def with_max_cost(self, judge: Judge, overrides: LLMConfigOverrides, *, longest_prompt: int) -> Judge:
         read = longest_prompt + MAX_SCHEMA_TOKENS
         usage = TokenCounts(input=read, cache_write=read, output=self._resolved(overrides).max_tokens)
         return replace(judge, cap_usd=self._price(judge.provider, judge.model, usage))

@@ -24,14 +24,14 @@ from pydantic import ValidationError
 from cj_assessment.domain.batch import BatchId
 from cj_assessment.domain.comparison import AttemptId
 from cj_assessment.domain.erasure import ErasedRequests
-from cj_assessment.ports import ComparisonOrder, Refusal, SubmissionRefused, Submitted
+from cj_assessment.ports import JudgeRequest, Refusal, SubmissionRefused, Submitted
 
 TIMEOUT_SECONDS: Final = 30.0
 MAX_REASON_CHARACTERS: Final = 500
 PROMPT: Final = "Compare the two essays of the prompt blocks."
 """The contract asks for a plain prompt as well; what is judged are the blocks, and each text travels once."""
 
-_LATER: Final = frozenset(
+_POSTPONED_CODES: Final = frozenset(
     {
         ErrorCode.LLM_QUEUE_FULL,
         ErrorCode.SERVICE_UNAVAILABLE,
@@ -40,7 +40,7 @@ _LATER: Final = frozenset(
         ErrorCode.UNKNOWN_ERROR,
     }
 )
-_REFUSED_AS_A_WHOLE: Final = {400: ErrorCode.INVALID_REQUEST, 413: ErrorCode.LLM_CONTENT_TOO_LONG}
+_SUBMISSION_REJECTED: Final = {400: ErrorCode.INVALID_REQUEST, 413: ErrorCode.LLM_CONTENT_TOO_LONG}
 _UNPROCESSABLE: Final = 422
 _INTERNAL_ERROR: Final = 500
 
@@ -63,10 +63,10 @@ class LlmProviderClient:
         self._callback_topic = callback_topic
         self._callback_url = callback_url
 
-    async def submit(self, orders: Sequence[ComparisonOrder]) -> Submitted:
+    async def submit(self, orders: Sequence[JudgeRequest]) -> Submitted:
         request = ComparisonBatchRequest(comparisons=tuple(self._item(order) for order in orders))
         answer = await self._post("/api/v1/comparisons", content=request.model_dump_json(exclude_none=True))
-        if answer.status_code in (*_REFUSED_AS_A_WHOLE, _UNPROCESSABLE):
+        if answer.status_code in (*_SUBMISSION_REJECTED, _UNPROCESSABLE):
             raise _refused_as_a_whole(answer)
         _require_success(answer)
         return _submitted([order.attempt_id for order in orders], answer.content)
@@ -75,7 +75,7 @@ class LlmProviderClient:
         answer = await self._post(f"/api/v1/requests/{request_id}/cancel")
         if answer.status_code == 404:
             return False
-        if answer.status_code in (*_REFUSED_AS_A_WHOLE, _UNPROCESSABLE):
+        if answer.status_code in (*_SUBMISSION_REJECTED, _UNPROCESSABLE):
             raise _refused_as_a_whole(answer)
         if answer.status_code == _INTERNAL_ERROR:
             # It is there and fails at this request: others can still be withdrawn.
@@ -90,7 +90,7 @@ class LlmProviderClient:
         try:
             counted = ErasureAnswer.model_validate_json(answer.content)
         except ValidationError as error:
-            raise ExternalServiceError("the LLM Provider's answer does not fit its contract") from error
+            raise ExternalServiceError("the LLM Provider's answer violates its contract") from error
         return ErasedRequests(erased=counted.erased, outstanding=counted.outstanding)
 
     async def export(self, batch_id: BatchId, *, essay_id: str | None) -> AsyncIterator[bytes]:
@@ -127,7 +127,7 @@ class LlmProviderClient:
         except httpx2.HTTPError as error:
             raise ExternalServiceError(f"the LLM Provider does not answer: {error!r}") from error
 
-    def _item(self, order: ComparisonOrder) -> ComparisonBatchItem:
+    def _item(self, order: JudgeRequest) -> ComparisonBatchItem:
         return ComparisonBatchItem(
             idempotency_key=str(order.attempt_id),
             user_prompt=PROMPT,
@@ -165,7 +165,7 @@ def _require_success(answer: httpx2.Response) -> None:
 
 def _refused_as_a_whole(answer: httpx2.Response) -> SubmissionRefused:
     detail = _error(answer)
-    code = _REFUSED_AS_A_WHOLE.get(answer.status_code, ErrorCode.VALIDATION_ERROR)
+    code = _SUBMISSION_REJECTED.get(answer.status_code, ErrorCode.VALIDATION_ERROR)
     return SubmissionRefused(_reason(answer), error_code=detail.error_code if detail else code)
 
 
@@ -193,15 +193,15 @@ def _submitted(attempts: Sequence[AttemptId], body: bytes) -> Submitted:
     try:
         items = ComparisonBatchAnswer.model_validate_json(body).items
     except ValidationError as error:
-        raise ExternalServiceError("the LLM Provider's answer does not fit its contract") from error
+        raise ExternalServiceError("the LLM Provider's answer violates its contract") from error
     if len(items) != len(attempts):
-        raise ExternalServiceError("the LLM Provider answered another number of items than were sent")
+        raise ExternalServiceError("the LLM Provider returned a different number of items than were sent")
     answered = list(zip(attempts, items, strict=True))
     errors = [_refusal(attempt, item.error) for attempt, item in answered if item.error]
     return Submitted(
         accepted={attempt: str(item.accepted.queue_id) for attempt, item in answered if item.accepted},
-        refused=[error for error in errors if error.error_code not in _LATER],
-        postponed=[error for error in errors if error.error_code in _LATER],
+        refused=[error for error in errors if error.error_code not in _POSTPONED_CODES],
+        postponed=[error for error in errors if error.error_code in _POSTPONED_CODES],
     )
 
 

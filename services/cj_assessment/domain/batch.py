@@ -91,7 +91,7 @@ class BatchRecord:
     ended_at: datetime | None = None
     cancelled_at: datetime | None = None
     last_round: int = 0
-    check_at: datetime | None = None
+    next_check_at: datetime | None = None
     stop_reason: str | None = None
     allowed_regions: tuple[str, ...] | None = None
     is_relaxed: bool = False
@@ -187,7 +187,7 @@ class Defaults:
     relaxed_deadline: timedelta = timedelta(days=4)
 
     @classmethod
-    def of_a_refused_batch(cls) -> "Defaults":
+    def for_refused_batch(cls) -> "Defaults":
         """What is written down for a batch that is never judged."""
         return cls(target_reliability=0.0, deadline=timedelta(0), relaxed_deadline=timedelta(0))
 

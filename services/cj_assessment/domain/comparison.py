@@ -55,7 +55,7 @@ class AttemptPolicy:
     """
 
     max_attempts: int
-    answer_within: timedelta
+    answer_timeout: timedelta
     relaxed_answer_within: timedelta = timedelta(hours=28)
     resend_after: timedelta = timedelta(seconds=15)
 

@@ -13,7 +13,7 @@ DEFAULT_INSTRUCTIONS: Final = {
     "en": (
         "You are an experienced examiner. You compare two essays that students wrote on the same task and"
         " decide which is the better piece of writing as a whole: how well it does what the task asks, how its"
-        " ideas are developed and ordered, and how rich and accurate its language is. Length is no merit."
+        " ideas are developed and ordered, and how rich and accurate its language is. Do not reward length."
     ),
     "sv": (
         "Du är en erfaren bedömare. Du jämför två texter som elever har skrivit på samma uppgift och avgör"
@@ -81,11 +81,11 @@ def _common_blocks(context: JudgeContext) -> tuple[PromptBlock, ...]:
 
 def longest_prompt(context: JudgeContext, sizes: Iterable[int]) -> int:
     """Bytes of the longest prompt that texts of these sizes (bytes, UTF-8) can make: a bound on its tokens."""
-    return frame_bytes(context) + sum(nlargest(2, sizes))
+    return prompt_overhead_bytes(context) + sum(nlargest(2, sizes))
 
 
 @lru_cache(maxsize=64)
-def frame_bytes(context: JudgeContext) -> int:
+def prompt_overhead_bytes(context: JudgeContext) -> int:
     """Bytes (UTF-8) of a prompt of two empty texts."""
     blocks = comparison_blocks(context, text_a="", text_b="")
     return sum(len(block.content.encode()) for block in blocks)

@@ -2,10 +2,10 @@
 
 from cj_assessment.ports.outside import (
     CallbackRules,
-    ComparisonOrder,
     ContentRefused,
     ContentStore,
     JudgeCatalogue,
+    JudgeRequest,
     LlmProvider,
     MessageLimits,
     PromptWatcher,
@@ -29,14 +29,13 @@ from cj_assessment.ports.storage import (
     Store,
     Transaction,
 )
-from cj_assessment.ports.values import Due, EssayCounts, Problem, Progress, Recorded, Score, Usage
+from cj_assessment.ports.values import Due, EssayCounts, JudgingFailure, Progress, Recorded, Score, Usage
 
 __all__ = [
     "Anchors",
     "Attempts",
     "Batches",
     "CallbackRules",
-    "ComparisonOrder",
     "Comparisons",
     "ContentRefused",
     "ContentStore",
@@ -49,9 +48,10 @@ __all__ = [
     "Events",
     "Exports",
     "JudgeCatalogue",
+    "JudgeRequest",
+    "JudgingFailure",
     "LlmProvider",
     "MessageLimits",
-    "Problem",
     "Progress",
     "PromptWatcher",
     "Recorded",

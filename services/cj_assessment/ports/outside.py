@@ -49,7 +49,7 @@ class JudgeCatalogue(Protocol):
         """The judges that a request gets; raises ``InvalidRequest`` naming the valid choices."""
         ...
 
-    def capped(self, judge: Judge, overrides: LLMConfigOverrides, *, longest_prompt: int) -> Judge:
+    def with_max_cost(self, judge: Judge, overrides: LLMConfigOverrides, *, longest_prompt: int) -> Judge:
         """The judge with what one comparison may cost at most; ``longest_prompt`` is in bytes."""
         ...
 
@@ -63,7 +63,7 @@ class CallbackRules(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComparisonOrder:
+class JudgeRequest:
     """One request to the LLM Provider."""
 
     attempt_id: AttemptId
@@ -113,7 +113,7 @@ class SubmissionRefused(SuiteError):
 class LlmProvider(Protocol):
     """The gateway to the judges."""
 
-    async def submit(self, orders: Sequence[ComparisonOrder]) -> Submitted:
+    async def submit(self, orders: Sequence[JudgeRequest]) -> Submitted:
         """Queue up to 500 comparisons.
 
         Raises ``SubmissionRefused`` where the call as a whole is refused, and ``Unavailable`` or
@@ -154,7 +154,7 @@ class Wake(Protocol):
 
 
 class SetAsideReason(Protocol):
-    """Why an item is not tried any more: its last error, after so many attempts."""
+    """Why an item is no longer tried: its last error, after so many attempts."""
 
     @property
     def error_code(self) -> str:

@@ -37,7 +37,7 @@ from cj_assessment.domain.comparison import (
 )
 from cj_assessment.domain.deciding import Measured, Spending
 from cj_assessment.domain.prompt import JudgeContext
-from cj_assessment.ports.values import Due, EssayCounts, Problem, Progress, Recorded, Score, Usage
+from cj_assessment.ports.values import Due, EssayCounts, JudgingFailure, Progress, Recorded, Score, Usage
 
 
 class Batches(Protocol):
@@ -79,9 +79,9 @@ class Batches(Protocol):
         ...
 
     async def wait_for_round(
-        self, job_id: JobId, *, last_round: int, due_round: int, check_at: datetime
+        self, job_id: JobId, *, last_round: int, awaited_round: int, next_check_at: datetime
     ) -> None:
-        """Decide on a locked batch again when rounds up to ``due_round`` are settled, at the latest at ``check_at``."""
+        """Decide on a locked batch again once rounds up to ``awaited_round`` are settled, or at ``next_check_at``."""
         ...
 
     async def end(
@@ -94,7 +94,7 @@ class Batches(Protocol):
         error: ErrorDetail | None,
         result_ref: str | None = None,
     ) -> None:
-        """End a locked batch: nothing of it is judged any more.
+        """End a locked batch: nothing of it is judged.
 
         ``result_ref`` is the content id of a result that was too large to be published whole.
         """
@@ -127,15 +127,15 @@ class Batches(Protocol):
         ...
 
     async def clear_problem(self, job_ids: Collection[JobId]) -> None:
-        """These batches go on."""
+        """These batches continue."""
         ...
 
-    async def problem(self, job_id: JobId) -> Problem | None:
+    async def problem(self, job_id: JobId) -> JudgingFailure | None:
         """What keeps a batch from going on: what was reported, a failing step, or failing judgements."""
         ...
 
     async def take_unreported(self, *, limit: int) -> Due[JobId]:
-        """Ended batches whose consumption was not reported and of which nothing is outstanding any more."""
+        """Ended batches whose consumption was not reported and of which nothing is outstanding."""
         ...
 
     async def ended(self, job_id: JobId) -> BatchRecord | None:
@@ -147,7 +147,7 @@ class Batches(Protocol):
         ...
 
     async def reopen(self, job_id: JobId) -> bool:
-        """Let a failed batch go on from what is stored of it; False for a batch that has not failed."""
+        """Let a failed batch continue from what is stored of it; False for a batch that has not failed."""
         ...
 
 
@@ -166,7 +166,7 @@ class Essays(Protocol):
         """The ids of the students' essays, in the order of the request."""
         ...
 
-    async def remove_from(self, job_id: JobId, item: int) -> None:
+    async def delete_from_index(self, job_id: JobId, item: int) -> None:
         """Delete the essays from this item on: leftovers of a preparation that was repeated."""
         ...
 
@@ -267,14 +267,14 @@ class Attempts(Protocol):
         ...
 
     async def mark_withdrawn(self, attempts: Collection[AttemptId]) -> None:
-        """The LLM Provider was told that these are not needed any more."""
+        """The LLM Provider was told that these are no longer needed."""
         ...
 
     async def usage(self, job_id: JobId) -> Usage:
         """What a batch has used."""
         ...
 
-    async def job_of(self, attempt: AttemptId) -> JobId | None:
+    async def job_id_of(self, attempt: AttemptId) -> JobId | None:
         """The batch of an attempt."""
         ...
 
@@ -314,7 +314,7 @@ class Anchors(Protocol):
         """Register or replace the anchor of that label; return its number."""
         ...
 
-    async def of_assignment(self, assignment_id: str) -> Sequence[Anchor]:
+    async def for_assignment(self, assignment_id: str) -> Sequence[Anchor]:
         """All anchors of an assignment, by label."""
         ...
 

@@ -16,7 +16,7 @@ from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules
 
 from cj_assessment.adapters.batch_metrics import BatchMetrics
 from cj_assessment.adapters.changes import Changes
-from cj_assessment.adapters.content import ExternalContent, OwnContent, SharedContent
+from cj_assessment.adapters.content import LocalContent, RemoteContent, SharedContent
 from cj_assessment.adapters.judge_catalogue import ManifestJudges
 from cj_assessment.adapters.llm_provider_client import LlmProviderClient
 from cj_assessment.adapters.postgres import postgres_store
@@ -50,7 +50,7 @@ from cj_assessment.providers.wakeups import (
     WithdrawWakeup,
 )
 from cj_assessment.settings import Settings
-from cj_assessment.use_cases.prepare_batch import ContentPatience
+from cj_assessment.use_cases.prepare_batch import ContentTimeout
 
 CALLBACK_PATH = "/api/v1/callbacks/comparison-results"
 
@@ -81,14 +81,14 @@ class AdapterProvider(Provider):
         return BatchMetrics(metrics.registry, database=database)
 
     @provide
-    def external_content(self, client: httpx2.AsyncClient) -> ExternalContent | None:
+    def external_content(self, client: httpx2.AsyncClient) -> RemoteContent | None:
         url = self._settings.content_service_url
-        return None if url is None else ExternalContent(client, base_url=url)
+        return None if url is None else RemoteContent(client, base_url=url)
 
-    own_content = provide(OwnContent)
+    own_content = provide(LocalContent)
 
     @provide
-    def content(self, own: OwnContent, external: ExternalContent | None) -> ContentStore:
+    def content(self, own: LocalContent, external: RemoteContent | None) -> ContentStore:
         return own if external is None else SharedContent(own, external)
 
     @provide
@@ -96,7 +96,7 @@ class AdapterProvider(Provider):
         return bus
 
     @provide
-    def removes_texts(self, external: ExternalContent | None) -> RemovesTexts | None:
+    def removes_texts(self, external: RemoteContent | None) -> RemovesTexts | None:
         return external
 
     @provide
@@ -156,8 +156,8 @@ class AdapterProvider(Provider):
         return DEFAULT_RETRY_RULES
 
     @provide
-    def content_patience(self) -> ContentPatience:
-        return ContentPatience(longest=self._settings.content_patience)
+    def content_timeout(self) -> ContentTimeout:
+        return ContentTimeout(longest=self._settings.content_timeout)
 
     @provide
     def text_rules(self) -> TextRules:
@@ -168,7 +168,7 @@ class AdapterProvider(Provider):
         return DecisionRules(
             comparisons_per_essay=self._settings.comparisons_per_essay,
             min_comparisons_per_essay=self._settings.min_comparisons_per_essay,
-            straggler_patience=self._settings.straggler_patience,
+            straggler_timeout=self._settings.straggler_timeout,
             max_failed_share=self._settings.max_failed_share,
             max_grade_change_share=self._settings.max_grade_change_share,
         )
@@ -191,7 +191,7 @@ class AdapterProvider(Provider):
     def attempt_policy(self) -> AttemptPolicy:
         return AttemptPolicy(
             max_attempts=self._settings.max_attempts,
-            answer_within=self._settings.answer_within,
+            answer_timeout=self._settings.answer_timeout,
             relaxed_answer_within=self._settings.relaxed_answer_within,
         )
 

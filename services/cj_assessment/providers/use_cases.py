@@ -3,7 +3,7 @@
 from dishka import Provider, Scope, provide
 
 from cj_assessment.adapters.changes import Changes
-from cj_assessment.adapters.content import OwnContent
+from cj_assessment.adapters.content import LocalContent
 from cj_assessment.domain.batch import Defaults, TextRules
 from cj_assessment.domain.comparison import AttemptPolicy
 from cj_assessment.domain.deciding import DecisionRules
@@ -37,7 +37,7 @@ from cj_assessment.use_cases.expire_attempts import ExpireAttempts
 from cj_assessment.use_cases.export_data import ExportData
 from cj_assessment.use_cases.finish_batch import FinishBatch
 from cj_assessment.use_cases.forget_batch import CompleteErasures, ForgetBatch
-from cj_assessment.use_cases.prepare_batch import ContentPatience, PrepareBatch
+from cj_assessment.use_cases.prepare_batch import ContentTimeout, PrepareBatch
 from cj_assessment.use_cases.read_batch import ReadBatch
 from cj_assessment.use_cases.record_results import RecordResults
 from cj_assessment.use_cases.register_anchor import ListAnchors, RegisterAnchor
@@ -85,9 +85,9 @@ class UseCaseProvider(Provider):
         self,
         store: Store,
         content: ContentStore,
-        own_content: OwnContent,
+        own_content: LocalContent,
         limits: MessageLimits,
-        patience: ContentPatience,
+        patience: ContentTimeout,
     ) -> FinishBatch:
         return FinishBatch(
             store=store, content=content, own_content=own_content, limits=limits, patience=patience
@@ -107,8 +107,8 @@ class UseCaseProvider(Provider):
             store=store,
             rules=rules,
             finish=finish,
-            wake_submit=changes.and_wake(submit.wake),
-            wake_withdraw=changes.and_wake(withdraw.wake),
+            wake_submit=changes.notify_and_wake(submit.wake),
+            wake_withdraw=changes.notify_and_wake(withdraw.wake),
         )
 
     @provide
@@ -126,7 +126,7 @@ class UseCaseProvider(Provider):
             llm_provider=llm_provider,
             policy=policy,
             wake_advance=advance.wake,
-            wake_submit=changes.and_wake(submit.wake),
+            wake_submit=changes.notify_and_wake(submit.wake),
         )
 
     @provide
@@ -136,7 +136,7 @@ class UseCaseProvider(Provider):
         content: ContentStore,
         judges: JudgeCatalogue,
         rules: TextRules,
-        patience: ContentPatience,
+        patience: ContentTimeout,
         watcher: PromptWatcher,
         limits: MessageLimits,
         advance: AdvanceWakeup,
@@ -150,7 +150,7 @@ class UseCaseProvider(Provider):
             patience=patience,
             watcher=watcher,
             limits=limits,
-            wake_advance=changes.and_wake(advance.wake),
+            wake_advance=changes.notify_and_wake(advance.wake),
         )
 
     @provide
@@ -166,7 +166,7 @@ class UseCaseProvider(Provider):
         return RecordResults(
             store=store,
             watcher=watcher,
-            wake_advance=changes.and_wake(advance.wake),
+            wake_advance=changes.notify_and_wake(advance.wake),
             wake_submit=submit.wake,
             wake_report=report.wake,
         )
@@ -210,4 +210,4 @@ class UseCaseProvider(Provider):
 
     @provide
     def cancel(self, store: Store, advance: AdvanceWakeup, changes: Changes) -> CancelBatch:
-        return CancelBatch(store=store, wake_advance=changes.and_wake(advance.wake))
+        return CancelBatch(store=store, wake_advance=changes.notify_and_wake(advance.wake))

@@ -37,8 +37,8 @@ from cj_assessment.use_cases.withdraw_attempts import WithdrawAttempts
 
 KeyT = TypeVar("KeyT")
 
-PREPARED_CONCURRENTLY = 4
-FITTED_CONCURRENTLY = 4
+PREPARE_CONCURRENCY = 4
+FITTE_CONCURRENCY = 4
 """Batches advanced side by side: each holds a connection and a thread while it is fitted."""
 SUBMITTED_BATCHES = 500
 EXPIRED_ATTEMPTS = 100
@@ -67,7 +67,7 @@ async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop,
             take=prepare.take,
             handle=prepare.handle,
             failures=failures(batches_sql.PREPARE, prepare.set_aside),
-            concurrency=PREPARED_CONCURRENTLY,
+            concurrency=PREPARE_CONCURRENCY,
             takes_leases=True,
             wakeup=await container.get(PrepareWakeup),
         ),
@@ -76,7 +76,7 @@ async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop,
             take=advance.take,
             handle=advance.handle,
             failures=failures(batches_sql.ADVANCE, advance.set_aside),
-            concurrency=FITTED_CONCURRENTLY,
+            concurrency=FITTE_CONCURRENCY,
             wakeup=await container.get(AdvanceWakeup),
         ),
         ItemWorker(

@@ -34,7 +34,7 @@ from event_contracts import (
 RULES = DecisionRules(
     comparisons_per_essay=30,
     min_comparisons_per_essay=4,
-    straggler_patience=timedelta(seconds=20),
+    straggler_timeout=timedelta(seconds=20),
     max_failed_share=0.5,
     max_grade_change_share=0.5,
 )

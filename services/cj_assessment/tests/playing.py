@@ -9,7 +9,7 @@ from dataclasses import replace
 from cj_assessment.domain.batch import Essay
 from cj_assessment.domain.comparison import Asked
 from cj_assessment.domain.deciding import Decision, Fail, Finish, JudgeMore, Snapshot, decide
-from cj_assessment.domain.measuring import Start
+from cj_assessment.domain.measuring import StartingValues
 from cj_assessment.tests.building import asked, snapshot
 from event_contracts import ComparisonState
 
@@ -65,7 +65,7 @@ class PlayedBatch:
         self.order = random.Random(order)
         self.last_round = 0
         self.most_open = 0
-        self.start: Start | None = None
+        self.start: StartingValues | None = None
 
     def known(self) -> Snapshot:
         now = snapshot(self.essays, self.asked, last_round=self.last_round, **self.limits)  # type: ignore[arg-type]  # the builder's own keywords
@@ -88,7 +88,7 @@ class PlayedBatch:
             return
         self.last_round += 1
         if decision.measured is not None:
-            self.start = Start(theta=decision.measured.theta, tau=decision.measured.tau)
+            self.start = StartingValues(theta=decision.measured.theta, tau=decision.measured.tau)
         self.asked += [
             asked(pair.slot_a, pair.slot_b, PENDING, number=self.last_round, assigned=pair.assigned)
             for pair in decision.pairs

@@ -231,7 +231,7 @@ async def replica(
             "callback_signing_secret": SecretStr(SECRET),
             "llm_provider_url": desk.url,
             "default_provider": "mock",
-            "straggler_patience": timedelta(seconds=2),
+            "straggler_timeout": timedelta(seconds=2),
             **KEYS,
             **settings,
         }

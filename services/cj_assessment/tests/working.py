@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from cj_assessment.adapters.content import OwnContent
+from cj_assessment.adapters.content import LocalContent
 from cj_assessment.adapters.judge_catalogue import ManifestJudges
 from cj_assessment.domain.batch import BatchRecord, Defaults, Fetched, RequestEnvelope, TextRules
 from cj_assessment.domain.comparison import AttemptPolicy
-from cj_assessment.ports import ComparisonOrder, Recorded, Refusal, SubmissionRefused, Submitted
+from cj_assessment.ports import JudgeRequest, Recorded, Refusal, SubmissionRefused, Submitted
 from cj_assessment.tests.building import RULES as DECISION_RULES
 from cj_assessment.tests.building import request
 from cj_assessment.tests.memory.rows import BatchRow
@@ -21,7 +21,7 @@ from cj_assessment.use_cases.advance_batch import AdvanceBatches
 from cj_assessment.use_cases.cancel_batch import CancelBatch
 from cj_assessment.use_cases.expire_attempts import ExpireAttempts
 from cj_assessment.use_cases.finish_batch import FinishBatch
-from cj_assessment.use_cases.prepare_batch import ContentPatience, PrepareBatch
+from cj_assessment.use_cases.prepare_batch import ContentTimeout, PrepareBatch
 from cj_assessment.use_cases.read_batch import ReadBatch
 from cj_assessment.use_cases.record_results import RecordResults
 from cj_assessment.use_cases.report_consumption import ReportConsumption
@@ -43,9 +43,9 @@ from event_contracts import (
 from model_manifest import SimulatedPrice
 
 POLICY = AttemptPolicy(
-    max_attempts=2, answer_within=timedelta(minutes=10), resend_after=timedelta(seconds=30)
+    max_attempts=2, answer_timeout=timedelta(minutes=10), resend_after=timedelta(seconds=30)
 )
-PATIENCE = ContentPatience(longest=timedelta(minutes=10))
+PATIENCE = ContentTimeout(longest=timedelta(minutes=10))
 RULES = TextRules(max_characters=2_000)
 WORKING_ROUNDS = 200
 
@@ -54,16 +54,16 @@ WORKING_ROUNDS = 200
 class FakeLlmProvider:
     """Queues what it is sent, each idempotency key once; answers are read with ``result``."""
 
-    queued: dict[str, ComparisonOrder] = field(default_factory=dict)
+    queued: dict[str, JudgeRequest] = field(default_factory=dict)
     calls: list[int] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
     is_away: bool = False
     is_full: bool = False
     largest_call: int = 500
-    refuses: Callable[[ComparisonOrder], bool] = field(default=lambda _order: False)
+    refuses: Callable[[JudgeRequest], bool] = field(default=lambda _order: False)
     forgets: bool = False
 
-    async def submit(self, orders: Sequence[ComparisonOrder]) -> Submitted:
+    async def submit(self, orders: Sequence[JudgeRequest]) -> Submitted:
         if self.is_away:
             raise ExternalServiceError("the LLM Provider does not answer: connection refused")
         self.calls.append(len(orders))
@@ -124,7 +124,7 @@ class CountedPrompts:
 class ContentInReach:
     """A content store that can be away, or refuse what is large; what it takes is in ``bodies``."""
 
-    own: OwnContent
+    own: LocalContent
     bodies: dict[str, bytes] = field(default_factory=dict)
     error: ContentServiceError | None = None
 
@@ -175,7 +175,7 @@ class UseCases:
             defaults=Defaults(target_reliability=0.8, deadline=timedelta(hours=1)),
             wake_prepare=wake("prepare"),
         )
-        own = OwnContent(self.store)
+        own = LocalContent(self.store)
         self.texts = ContentInReach(own)
         self.prepare = PrepareBatch(
             store=self.store,
@@ -298,7 +298,7 @@ class UseCases:
 
 def result(
     request_id: str,
-    order: ComparisonOrder,
+    order: JudgeRequest,
     *,
     error_code: ErrorCode | None = None,
     message: str = "no",

@@ -18,7 +18,7 @@ from cj_assessment.domain.deciding import (
     Wait,
     decide,
 )
-from cj_assessment.domain.measuring import Start
+from cj_assessment.domain.measuring import StartingValues
 from cj_assessment.ports import Due, SetAsideReason, Store, Transaction, Wake
 from cj_assessment.use_cases.ending import (
     AssessmentFailed,
@@ -115,13 +115,15 @@ class AdvanceBatches:
             scale=grade_scale(batch.grade_scale) if batch.grade_scale else None,
             last_round=batch.last_round,
             is_cancelled=batch.cancelled_at is not None,
-            is_overdue=batch.last_round > 0 and batch.check_at is not None and now >= batch.check_at,
+            is_overdue=batch.last_round > 0
+            and batch.next_check_at is not None
+            and now >= batch.next_check_at,
             seed=batch.seed,
             now=now,
             rules=self.rules,
             is_relaxed=batch.is_relaxed,
             batch_wide_codes=await transaction.comparisons.stopping_codes(batch.job_id),
-            start=None if score is None else Start(theta=score.theta, tau=score.tau),
+            start=None if score is None else StartingValues(theta=score.theta, tau=score.tau),
         )
 
 
@@ -131,8 +133,8 @@ async def _carry_out(transaction: Transaction, batch: Batch, decision: Wait | Ju
             await transaction.batches.wait_for_round(
                 batch.job_id,
                 last_round=batch.last_round,
-                due_round=decision.due_round,
-                check_at=decision.check_at,
+                awaited_round=decision.awaited_round,
+                next_check_at=decision.next_check_at,
             )
         case JudgeMore():
             await _judge_more(transaction, batch, decision)
@@ -157,7 +159,7 @@ async def _judge_more(transaction: Transaction, batch: Batch, decision: JudgeMor
     caps = [judge.cap_usd or Decimal(0) for judge in batch.judges]
     await transaction.comparisons.add_round(batch.job_id, number=number, pairs=decision.pairs, caps=caps)
     await transaction.batches.wait_for_round(
-        batch.job_id, last_round=number, due_round=number - 1, check_at=decision.check_at
+        batch.job_id, last_round=number, awaited_round=number - 1, next_check_at=decision.next_check_at
     )
     if decision.measured is not None:
         await transaction.scores.add(batch.job_id, decision.measured, decision="judge_more")

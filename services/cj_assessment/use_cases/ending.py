@@ -1,4 +1,4 @@
-"""End a batch that has no result, and report what it has used once nothing of it is outstanding any more."""
+"""End a batch that has no result, and report what it has used once nothing of it is outstanding."""
 
 from datetime import UTC, datetime
 
@@ -24,7 +24,7 @@ class AssessmentFailed(SuiteError):
 
 
 class BatchSetAside(SuiteError):
-    """A step of a batch failed so often that it is not tried any more."""
+    """A step of a batch failed so often that it is no longer tried."""
 
     code = ErrorCode.PROCESSING_ERROR
 
@@ -65,7 +65,7 @@ async def end_without_result(
         transaction.events.announce([failed, ended], callback_url=batch.callback_url)
     except InvalidCallback as unreachable:
         # A batch must end even where its requester cannot be called back: the bus still has the event.
-        log.warning("batch.callback_impossible", batch_id=batch.batch_id, reason=str(unreachable))
+        log.warning("batch.callback_failed", batch_id=batch.batch_id, reason=str(unreachable))
         transaction.events.announce([failed, ended])
     if reports_consumption:
         await report_consumption(transaction, batch)

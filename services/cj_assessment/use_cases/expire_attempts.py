@@ -49,7 +49,7 @@ class ExpireAttempts:
     async def set_aside(self, attempt: AttemptId, reason: SetAsideReason) -> None:
         """End the batch of an attempt that cannot be expired."""
         async with self.store.transaction() as transaction:
-            job_id = await transaction.attempts.job_of(attempt)
+            job_id = await transaction.attempts.job_id_of(attempt)
         if job_id is not None:
             await set_batch_aside(self.store, job_id, step="expire_attempts", reason=reason)
 

@@ -26,7 +26,7 @@ from cj_assessment.domain.large_results import reduced
 from cj_assessment.domain.results import assessment_result
 from cj_assessment.ports import ContentRefused, ContentStore, MessageLimits, Store, Transaction
 from cj_assessment.use_cases.ending import log_decision, report_consumption
-from cj_assessment.use_cases.prepare_batch import ContentPatience
+from cj_assessment.use_cases.prepare_batch import ContentTimeout
 
 log = structlog.get_logger()
 
@@ -72,7 +72,7 @@ class FinishBatch:
     content: ContentStore
     own_content: ContentStore
     limits: MessageLimits
-    patience: ContentPatience
+    patience: ContentTimeout
 
     async def end(
         self, transaction: Transaction, batch: Batch, snapshot: Snapshot, decision: Finish
@@ -148,7 +148,7 @@ class FinishBatch:
                 raise ResultNotKept(message)
             await transaction.batches.check_after(batch.job_id, CONTENT_RETRY_DELAY)
             await transaction.batches.report_problem([batch.job_id], code=error.code, message=message)
-        log.warning("batch.content_awaited", batch_id=batch.batch_id, reason=error.message)
+        log.warning("batch.waiting_for_content", batch_id=batch.batch_id, reason=error.message)
         await asyncio.sleep(CONTENT_PAUSE_SECONDS)
 
 

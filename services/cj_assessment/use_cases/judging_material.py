@@ -13,7 +13,7 @@ from event_contracts import LLMConfigOverrides
 from cj_assessment.domain.batch import Batch, JobId
 from cj_assessment.domain.comparison import UnsentAttempt
 from cj_assessment.domain.prompt import JudgeContext, comparison_blocks
-from cj_assessment.ports import ComparisonOrder, Store
+from cj_assessment.ports import JudgeRequest, Store
 
 MAX_CACHED_TEXT_BYTES: Final = 64 * 1024 * 1024
 """Memory that texts of essays may take; what is used least recently is dropped first and read again."""
@@ -23,7 +23,7 @@ TextKey = tuple[JobId, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchMaterial:
+class BatchContext:
     """What the requests of one batch have in common; it does not change once judging has started."""
 
     context: JudgeContext
@@ -36,7 +36,7 @@ class BatchMaterial:
     is_relaxed: bool = False
 
     @classmethod
-    def of(cls, batch: Batch, context: JudgeContext) -> "BatchMaterial":
+    def of(cls, batch: Batch, context: JudgeContext) -> "BatchContext":
         """The material of a batch; overrides and caps are by judge of its panel."""
         is_capped = batch.limits.max_cost_usd is not None
         return cls(
@@ -50,9 +50,9 @@ class BatchMaterial:
             is_relaxed=batch.is_relaxed,
         )
 
-    def order(self, attempt: UnsentAttempt, *, text_a: str, text_b: str) -> ComparisonOrder:
+    def order(self, attempt: UnsentAttempt, *, text_a: str, text_b: str) -> JudgeRequest:
         """The request of an attempt."""
-        return ComparisonOrder(
+        return JudgeRequest(
             attempt_id=attempt.attempt_id,
             batch_id=attempt.batch_id,
             essay_a_id=attempt.essay_a_id,
@@ -115,14 +115,14 @@ class JudgingMaterials:
     """The material of batches that are being judged."""
 
     texts: TextCache = field(default_factory=TextCache)
-    _batches: OrderedDict[JobId, BatchMaterial] = field(default_factory=OrderedDict, init=False)
+    _batches: OrderedDict[JobId, BatchContext] = field(default_factory=OrderedDict, init=False)
 
     def clear(self) -> None:
         """Keep nothing of what is in memory; it is read again where it is needed."""
         self.texts.clear()
         self._batches.clear()
 
-    async def load(self, store: Store, job_ids: Collection[JobId]) -> Mapping[JobId, BatchMaterial]:
+    async def load(self, store: Store, job_ids: Collection[JobId]) -> Mapping[JobId, BatchContext]:
         """The material of these batches; raises ``ValueError`` where one cannot be read."""
         missing = [job_id for job_id in job_ids if job_id not in self._batches]
         if missing:
@@ -130,7 +130,7 @@ class JudgingMaterials:
                 for job_id in missing:
                     batch = await transaction.batches.read(job_id)
                     context = await transaction.batches.context(job_id)
-                    self._batches[job_id] = BatchMaterial.of(batch, context)
+                    self._batches[job_id] = BatchContext.of(batch, context)
         for job_id in job_ids:
             self._batches.move_to_end(job_id)
         found = {job_id: self._batches[job_id] for job_id in job_ids}

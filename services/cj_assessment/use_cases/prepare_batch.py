@@ -59,7 +59,7 @@ ESSAYS_PER_CHUNK = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContentPatience:
+class ContentTimeout:
     """How long a batch waits for a content service that does not answer."""
 
     longest: timedelta
@@ -85,7 +85,7 @@ class PrepareBatch:
     content: ContentStore
     judges: JudgeCatalogue
     rules: TextRules
-    patience: ContentPatience
+    patience: ContentTimeout
     watcher: PromptWatcher
     limits: MessageLimits
     wake_advance: Wake
@@ -141,12 +141,12 @@ class PrepareBatch:
             )
             registered: Sequence[Anchor] = ()
             if batch.assignment_id is not None:
-                registered = await transaction.anchors.of_assignment(batch.assignment_id)
+                registered = await transaction.anchors.for_assignment(batch.assignment_id)
         scale, anchors = usable_anchors(instruction, registered)
-        everyone = with_anchors(tuple(requested), anchors)
+        essays = with_anchors(tuple(requested), anchors)
         context = await self._context(batch, instruction)
         read: list[_Read] = []
-        for chunk in _chunks(everyone):
+        for chunk in _chunks(essays):
             stored = await self._store_chunk(batch, chunk)
             if stored is None:
                 return
@@ -198,7 +198,7 @@ class PrepareBatch:
         longest = longest_prompt(context, [one.size for one in read])
         preparation = Preparation(
             judges=tuple(
-                self.judges.capped(judge, batch.overrides_for(judge), longest_prompt=longest)
+                self.judges.with_max_cost(judge, batch.overrides_for(judge), longest_prompt=longest)
                 for judge in batch.judges
             ),
             grade_scale=scale,
@@ -208,7 +208,7 @@ class PrepareBatch:
         async with self.store.transaction() as transaction:
             if not await _still_accepted(transaction, batch.job_id):
                 return
-            await transaction.essays.remove_from(batch.job_id, len(read))
+            await transaction.essays.delete_from_index(batch.job_id, len(read))
             await transaction.batches.start_judging(batch.job_id, preparation)
             await transaction.batches.clear_problem([batch.job_id])
         self.wake_advance()
@@ -239,7 +239,7 @@ class PrepareBatch:
         async with self.store.transaction() as transaction:
             await transaction.batches.check_after(batch.job_id, CONTENT_RETRY_DELAY)
             await transaction.batches.report_problem([batch.job_id], code=error.code, message=error.message)
-        log.warning("batch.content_awaited", batch_id=batch.batch_id, reason=error.message)
+        log.warning("batch.waiting_for_content", batch_id=batch.batch_id, reason=error.message)
 
     async def _fail(self, batch: Batch, error: SuiteError) -> None:
         async with self.store.transaction() as transaction:

@@ -9,11 +9,11 @@ from event_contracts import (
     AssessmentState,
     BatchCost,
     BatchPage,
-    BatchProblem,
     BatchProgress,
     BatchResultsView,
     BatchStatusView,
     BatchSummary,
+    BlockingProblem,
     ComparisonPage,
     Conflict,
     ErrorDetail,
@@ -26,11 +26,11 @@ from event_contracts import (
 from cj_assessment.domain.batch import BatchId, BatchRecord, JobId
 from cj_assessment.domain.deciding import DecisionRules, comparison_budget
 from cj_assessment.domain.deciding.problems import cause_of
-from cj_assessment.ports import EssayCounts, Problem, Progress, Score, Store, Transaction
+from cj_assessment.ports import EssayCounts, JudgingFailure, Progress, Score, Store, Transaction
 
 MAX_PAGE = 1000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NOT_A_CURSOR = "cursor must be the next_cursor of the page before"
+_NOT_A_CURSOR = "cursor must be the next_cursor from the previous page"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +123,7 @@ def _status_view(
     progress: Progress,
     score: Score | None,
     error: ErrorDetail | None,
-    problem: Problem | None,
+    problem: JudgingFailure | None,
     rules: DecisionRules,
 ) -> BatchStatusView:
     return BatchStatusView(
@@ -166,12 +166,14 @@ def _status_view(
     )
 
 
-def _problem_view(problem: Problem) -> BatchProblem:
+def _problem_view(problem: JudgingFailure) -> BlockingProblem:
     """The problem in words that its reader can act on."""
     message = problem.message
     if problem.is_of_judging:
         cause = cause_of(problem.code)
-        message = f"the judge gives no judgement: {cause.text}. What to do: {cause.remedy}. Its last error: {message}"
-    return BatchProblem(
+        message = (
+            f"the judge is not judging: {cause.text}. What to do: {cause.remedy}. Its last error: {message}"
+        )
+    return BlockingProblem(
         code=problem.code, message=message, since=problem.since, comparisons=problem.comparisons
     )

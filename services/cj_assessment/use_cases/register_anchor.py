@@ -32,7 +32,7 @@ class RegisterAnchor:
             scale = await _scale(transaction, registration)
             known = [
                 anchor
-                for anchor in await transaction.anchors.of_assignment(registration.assignment_id)
+                for anchor in await transaction.anchors.for_assignment(registration.assignment_id)
                 if anchor.grade_scale == scale.id
             ]
             same = next((anchor for anchor in known if anchor.text_storage_id == storage_id), None)
@@ -54,7 +54,7 @@ class RegisterAnchor:
                 before=None if replaced is None else _told(replaced),
                 after=_told(anchor),
             )
-            registered = await transaction.anchors.of_assignment(registration.assignment_id)
+            registered = await transaction.anchors.for_assignment(registration.assignment_id)
         return next(found for found in registered if (found.label, found.grade_scale) == (label, scale.id))
 
 
@@ -100,4 +100,4 @@ class ListAnchors:
     async def __call__(self, assignment_id: str) -> tuple[Anchor, ...]:
         """All anchors by label; none is no error."""
         async with self.store.transaction() as transaction:
-            return tuple(await transaction.anchors.of_assignment(assignment_id))
+            return tuple(await transaction.anchors.for_assignment(assignment_id))

@@ -1,4 +1,4 @@
-"""Report what ended batches have used, as soon as nothing of them is outstanding any more."""
+"""Report what ended batches have used, as soon as nothing of them is outstanding."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class ReportConsumption:
     store: Store
 
     async def take(self, limit: int) -> Due[JobId]:
-        """Ended batches of which nothing is outstanding any more."""
+        """Ended batches of which nothing is outstanding."""
         async with self.store.transaction() as transaction:
             return await transaction.batches.take_unreported(limit=limit)
 

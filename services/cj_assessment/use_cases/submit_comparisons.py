@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
-from event_contracts import MAX_COMPARISONS_PER_CALL, ExternalServiceError, SuiteError, Unavailable
+from event_contracts import MAX_COMPARISONS_PER_SUBMISSION, ExternalServiceError, SuiteError, Unavailable
 
 from cj_assessment.domain.batch import JobId
 from cj_assessment.domain.comparison import AttemptId, AttemptPolicy, UnsentAttempt
-from cj_assessment.domain.prompt import frame_bytes
+from cj_assessment.domain.prompt import prompt_overhead_bytes
 from cj_assessment.ports import (
-    ComparisonOrder,
     Due,
+    JudgeRequest,
     LlmProvider,
     Refusal,
     SetAsideReason,
@@ -23,7 +23,7 @@ from cj_assessment.ports import (
     Wake,
 )
 from cj_assessment.use_cases.ending import set_batch_aside
-from cj_assessment.use_cases.judging_material import BatchMaterial, JudgingMaterials
+from cj_assessment.use_cases.judging_material import BatchContext, JudgingMaterials
 
 log = structlog.get_logger()
 
@@ -33,7 +33,7 @@ MAX_SUBMISSION_BYTES: Final = 8 * 1024 * 1024
 REQUEST_BYTES: Final = 1024
 """What a request holds besides its prompt."""
 
-Materials = Mapping[JobId, BatchMaterial]
+Materials = Mapping[JobId, BatchContext]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,9 +78,9 @@ class SubmitComparisons:
     async def _start(self, job_ids: Sequence[JobId]) -> Sequence[UnsentAttempt]:
         async with self.store.transaction() as transaction:
             unsent = await transaction.attempts.take_unsent(
-                job_ids, limit=MAX_COMPARISONS_PER_CALL, policy=self.policy
+                job_ids, limit=MAX_COMPARISONS_PER_SUBMISSION, policy=self.policy
             )
-            left = MAX_COMPARISONS_PER_CALL - len(unsent)
+            left = MAX_COMPARISONS_PER_SUBMISSION - len(unsent)
             if left == 0:
                 return unsent
             started = await transaction.attempts.start(job_ids, limit=left, policy=self.policy)
@@ -143,7 +143,7 @@ class SubmitComparisons:
                 reason=submitted.refused[0].message,
             )
 
-    async def _submit(self, orders: Sequence[ComparisonOrder]) -> Submitted:
+    async def _submit(self, orders: Sequence[JudgeRequest]) -> Submitted:
         """Submit; where a call is refused as a whole, submit each half, down to the order at fault."""
         try:
             return await self.llm_provider.submit(orders)
@@ -168,7 +168,7 @@ def _parts(attempts: Sequence[UnsentAttempt], materials: Materials) -> Iterator[
     part: list[UnsentAttempt] = []
     size = 0
     for attempt in attempts:
-        needed = attempt.text_bytes + frame_bytes(materials[attempt.job_id].context) + REQUEST_BYTES
+        needed = attempt.text_bytes + prompt_overhead_bytes(materials[attempt.job_id].context) + REQUEST_BYTES
         if part and size + needed > MAX_SUBMISSION_BYTES:
             yield part
             part, size = [], 0

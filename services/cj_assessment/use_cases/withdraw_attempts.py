@@ -20,7 +20,7 @@ LEASE = timedelta(seconds=10)
 class WithdrawAttempts:
     """The work of the withdrawing worker, whose items are attempts.
 
-    A call that is under way is billed all the same: its cost comes with the answer to the withdrawn request.
+    A call that is in progress is billed all the same: its cost comes with the answer to the withdrawn request.
     """
 
     store: Store

@@ -24,7 +24,7 @@ class AdminActions:
     providers: Callable[[], Awaitable[Sequence[ProviderStatus]]]
 
 
-class PauseOrder(WireModel):
+class PauseRequest(WireModel):
     """Why a provider is paused; its status shows the reason."""
 
     reason: Annotated[Text, Field(min_length=1, max_length=500)]
@@ -35,14 +35,14 @@ def admin_api(actions: AdminActions) -> Blueprint:
     blueprint = Blueprint("admin", __name__, url_prefix="/admin/v1")
 
     @blueprint.post("/providers/<provider>/pause")
-    @takes(PauseOrder)
+    @takes(PauseRequest)
     @answers(ProviderView)
     @document_response(ErrorBody, 401)
     @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 503)
     @requires(Permission.OPERATE)
-    async def pause(provider: str, data: PauseOrder) -> ProviderView:
+    async def pause(provider: str, data: PauseRequest) -> ProviderView:
         """Stop calling this provider until it is resumed; its requests wait, and expire as usual."""
         await actions.switch.pause(provider, by=caller().subject, reason=data.reason)
         return await view(provider)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from event_contracts import (
-    MAX_COMPARISONS_PER_CALL,
+    MAX_COMPARISONS_PER_SUBMISSION,
     MAX_SUBMISSION_BYTES,
     ComparisonAccepted,
     ComparisonBatchAnswer,
@@ -37,10 +37,10 @@ ITEMS_PER_STEP: Final = 20
 """Items that are validated before other requests get their turn."""
 
 
-class _Calls(WireModel):
+class _Submission(WireModel):
     """The body of a call that brings several comparisons, before each of them is looked at."""
 
-    comparisons: Annotated[tuple[Any, ...], Field(min_length=1, max_length=MAX_COMPARISONS_PER_CALL)]
+    comparisons: Annotated[tuple[Any, ...], Field(min_length=1, max_length=MAX_COMPARISONS_PER_SUBMISSION)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ def comparisons_api(actions: Actions) -> Blueprint:
     @requires(Permission.JUDGE)
     async def accept_many() -> ComparisonBatchAnswer:
         """Queue up to 500 comparisons; each has an answer of its own, also where another one is wrong."""
-        asked = [_item_or_error(raw) async for raw in _in_steps(await json_body(_Calls))]
+        asked = [_item_or_error(raw) async for raw in _in_steps(await json_body(_Submission))]
         items = [item for item in asked if isinstance(item, ComparisonBatchItem)]
         accepted = iter(await actions.accept_many(items) if items else ())
         return ComparisonBatchAnswer(
@@ -103,7 +103,7 @@ def comparisons_api(actions: Actions) -> Blueprint:
     return blueprint
 
 
-async def _in_steps(calls: _Calls) -> AsyncIterator[Any]:
+async def _in_steps(calls: _Submission) -> AsyncIterator[Any]:
     for index, raw in enumerate(calls.comparisons):
         if index % ITEMS_PER_STEP == 0:
             await asyncio.sleep(0)

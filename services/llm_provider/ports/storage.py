@@ -132,7 +132,7 @@ class Queue(Protocol):
         ...
 
     async def due_to_end(self, *, limit: int, max_attempts: int) -> Due[QueueId]:
-        """Requests without a call under way that are expired, cancelled, or lost ``max_attempts`` calls."""
+        """Requests without a call in progress that are expired, cancelled, or lost ``max_attempts`` calls."""
         ...
 
     async def due_to_give_up(self, *, patience: timedelta, limit: int) -> Due[QueueId]:
@@ -158,7 +158,7 @@ class Queue(Protocol):
         ...
 
     async def request_cancel(self, queue_id: QueueId) -> bool:
-        """Note that a request is not wanted any more; True when a call for it is under way."""
+        """Note that a request is no longer wanted; True when a call for it is in progress."""
         ...
 
     async def end(self, ended: Sequence[EndedRequest]) -> None:
@@ -225,7 +225,7 @@ class Ledger(Protocol):
         """Write down calls; returns those that were not on record yet."""
         ...
 
-    async def add_up(self, calls: Sequence[Call]) -> None:
+    async def add_to_totals(self, calls: Sequence[Call]) -> None:
         """Add calls that are newly on record to the totals, whose rows stay locked until the transaction ends."""
         ...
 

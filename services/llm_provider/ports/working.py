@@ -63,7 +63,7 @@ class FailureCount(Protocol[KeyT]):
         ...
 
 
-class Pulse(Protocol):
+class Heartbeat(Protocol):
     """Shows that a worker completes its steps."""
 
     def beat(self) -> None:

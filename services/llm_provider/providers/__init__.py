@@ -91,7 +91,7 @@ async def build_service(
 
 def _retention(settings: Settings) -> Sequence[RetentionRule]:
     return retention_rules(
-        keep_prompts=settings.keep_prompts,
+        prompt_retention=settings.prompt_retention,
         keep_answers=settings.keep_answers,
         keep_requests=settings.keep_requests,
         keep_spending=settings.keep_spending,

@@ -87,7 +87,7 @@ class AdapterProvider(Provider):
         settings = self._settings
         return RetryPolicy(
             max_attempts=settings.max_attempts,
-            outage_patience=settings.outage_patience,
+            outage_timeout=settings.outage_timeout,
             first_retry_delay=settings.first_retry_delay,
             expires_after=settings.expires_after,
             relaxed_expires_after=settings.relaxed_expires_after,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dishka import Provider, Scope, provide
 from model_manifest import list_providers
 from service_kit.work.isolation import isolate, isolate_largest_first
-from service_kit.work.worker import Pulse
+from service_kit.work.worker import Heartbeat
 
 from llm_provider.domain.batch_job import JobPolicy
 from llm_provider.domain.calls.retrying import RetryPolicy
@@ -64,7 +64,7 @@ class UseCaseProvider(Provider):
 
     @provide
     def give_up_outages(self, store: Store) -> GiveUpOutages:
-        return GiveUpOutages(store=store, patience=self._settings.outage_patience)
+        return GiveUpOutages(store=store, patience=self._settings.outage_timeout)
 
     @provide
     def set_aside(self, store: Store) -> SetAsideRequest:
@@ -107,7 +107,7 @@ class UseCaseProvider(Provider):
             catalogue=catalogue,
             callbacks=callbacks,
             policy=policy,
-            max_waiting=self._settings.max_waiting,
+            max_queue_size=self._settings.max_queue_size,
             wake_judges=judge_wakeups.wake,
             wake_collectors=collector_wakeups.wake,
             isolate=isolate,
@@ -128,7 +128,7 @@ class UseCaseProvider(Provider):
             catalogue=catalogue,
             policy=policy,
             watcher=watcher,
-            announce_calls=self._settings.announce_calls,
+            publish_call_events=self._settings.publish_call_events,
             wake_returns=returns.wake,
         )
 
@@ -160,7 +160,7 @@ class UseCaseProvider(Provider):
             catalogue=catalogue,
             record=record,
             policy=policy,
-            announce_calls=self._settings.announce_calls,
+            publish_call_events=self._settings.publish_call_events,
             set_aside_unreadable=failures.of_unreadable_rows(),
         )
 
@@ -189,14 +189,14 @@ class UseCaseProvider(Provider):
                 lease=settings.lease,
                 drain=settings.drain,
                 rate_limit_delay=policy.retry_delay(1),
-                announce_calls=settings.announce_calls,
+                publish_call_events=settings.publish_call_events,
                 set_aside_unreadable=failures.of_unreadable_rows(),
                 count_untaken=failures.of_untaken_rows(),
                 isolate=isolate_largest_first,
                 watch_wait=watcher.watch_wait,
                 steps=WorkerSteps(f"judge-{provider}"),
                 wakeup=wakeups[provider],
-                pulse=Pulse(),
+                heartbeat=Heartbeat(),
             )
             for provider, judge in judges.live.items()
         )

@@ -14,7 +14,7 @@ NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 GOOD = StopInputs(
     eb_reliability=0.93,
     target_reliability=0.90,
-    least_compared=12,
+    min_comparisons=12,
     min_comparisons_per_item=4,
     is_connected=True,
     position_bias=-0.4,
@@ -35,7 +35,7 @@ inputs = st.builds(
     StopInputs,
     eb_reliability=shares,
     target_reliability=st.floats(0, 1),
-    least_compared=st.none() | st.integers(0, 50),
+    min_comparisons=st.none() | st.integers(0, 50),
     min_comparisons_per_item=st.integers(0, 10),
     is_connected=st.booleans(),
     position_bias=st.none() | st.floats(-10, 10),
@@ -68,7 +68,7 @@ def test_judging_stops_when_the_target_is_reached_and_no_gate_fails() -> None:
     [
         (replace(GOOD, eb_reliability=0.89), "eb_reliability"),
         (replace(GOOD, eb_reliability=math.nan), "eb_reliability"),
-        (replace(GOOD, least_compared=3), "comparisons_per_item"),
+        (replace(GOOD, min_comparisons=3), "comparisons_per_item"),
         (replace(GOOD, is_connected=False), "connected"),
         (replace(GOOD, position_bias=-3.2), "position_bias"),
         (replace(GOOD, position_bias=3.2), "position_bias"),
@@ -87,7 +87,7 @@ def test_one_failed_gate_keeps_judging_going(changed: StopInputs, gate: str) -> 
     ("unknown", "gate"),
     [
         (replace(GOOD, eb_reliability=None), "eb_reliability"),
-        (replace(GOOD, least_compared=None), "comparisons_per_item"),
+        (replace(GOOD, min_comparisons=None), "comparisons_per_item"),
         (replace(GOOD, position_bias=None), "position_bias"),
         (replace(GOOD, grade_change_share=None), "grade_change_share"),
     ],
@@ -179,11 +179,11 @@ def test_a_limit_stays_reached(
 
 
 def test_five_comparisons_an_essay_are_wanted_where_levels_count() -> None:
-    four = replace(GOOD, least_compared=4)
+    four = replace(GOOD, min_comparisons=4)
 
     assert evaluate_stop(four).reason is StopReason.TARGET_REACHED
     assert evaluate_stop(replace(four, is_graded=True)).reason is None
-    assert evaluate_stop(replace(four, is_graded=True, least_compared=5)).reason is StopReason.TARGET_REACHED
+    assert evaluate_stop(replace(four, is_graded=True, min_comparisons=5)).reason is StopReason.TARGET_REACHED
     assert status(replace(GOOD, is_graded=True, min_comparisons_per_item=20), "comparisons_per_item") is (
         GateStatus.FAILED
     )

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from event_contracts import (
     CALLBACK_TOPICS,
-    MAX_COMPARISONS_PER_CALL,
+    MAX_COMPARISONS_PER_SUBMISSION,
     BatchExpiry,
     CallbackMissing,
     ComparisonBatchRequest,
@@ -163,7 +163,7 @@ def test_a_topic_or_an_address_is_place_enough(callback: dict[str, JsonValue]) -
     ComparisonRequest.model_validate(request(**callback)).require_callback(CALLBACK_TOPICS)
 
 
-@pytest.mark.parametrize("count", [0, MAX_COMPARISONS_PER_CALL + 1])
+@pytest.mark.parametrize("count", [0, MAX_COMPARISONS_PER_SUBMISSION + 1])
 def test_one_call_brings_between_one_and_five_hundred_comparisons(count: int) -> None:
     items = cast(JsonValue, [request()] * count)
 

@@ -1,4 +1,4 @@
-"""The promises of a check: it finds what is not true any more, and is silent about the rest."""
+"""The promises of a check: it finds what is no longer true, and is silent about the rest."""
 
 from collections.abc import Sequence
 from datetime import date

@@ -4,8 +4,8 @@ from service_kit.messaging.event_bus.kafka import KafkaEventBus
 from service_kit.messaging.event_bus.memory import MemoryEventBus
 from service_kit.messaging.event_bus.port import (
     ASSUMED_MESSAGE_BYTES,
-    MAX_BATCH,
     MAX_MESSAGE_BYTES,
+    MAX_RECORDS_PER_POLL,
     BusUnavailable,
     ConsumerWatcher,
     EventBus,
@@ -19,8 +19,8 @@ from service_kit.messaging.event_bus.port import (
 
 __all__ = [
     "ASSUMED_MESSAGE_BYTES",
-    "MAX_BATCH",
     "MAX_MESSAGE_BYTES",
+    "MAX_RECORDS_PER_POLL",
     "BusUnavailable",
     "ConsumerWatcher",
     "EventBus",

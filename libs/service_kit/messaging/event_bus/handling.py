@@ -15,11 +15,11 @@ log = structlog.get_logger()
 HANDLER_TIMEOUT_SECONDS = 60.0
 """A handler works in milliseconds: one that hangs is cancelled, rolls back, and is called again."""
 
-FIRST_PAUSE_SECONDS = 0.1
-LONGEST_PAUSE_SECONDS = 15.0
+MIN_RETRY_DELAY_SECONDS = 0.1
+MAX_RETRY_DELAY_SECONDS = 15.0
 
 
-async def handle_in_time(handler: Handler, records: Sequence[Record]) -> None:
+async def handle_with_timeout(handler: Handler, records: Sequence[Record]) -> None:
     """Call ``handler`` once; raises what it raises, and ``TimeoutError`` when it hangs."""
     async with asyncio.timeout(HANDLER_TIMEOUT_SECONDS):
         await handler(records)
@@ -33,18 +33,18 @@ def report_failed(error: Exception, *, group: str, records: int) -> None:
         log.error("bus.handler_failed", group=group, records=records, exc_info=error)
 
 
-async def handle_until_done(handler: Handler, records: Sequence[Record], *, group: str) -> None:
-    """Call ``handler`` until it returns; a failure means that the handler's own database is away.
+async def handle_until_success(handler: Handler, records: Sequence[Record], *, group: str) -> None:
+    """Call ``handler`` until it returns; a failure means that the handler's own database is unavailable.
 
     What a record itself does wrong never arrives here: ``service_kit.messaging.consumer`` sends it to the dead letters.
     """
-    pause = FIRST_PAUSE_SECONDS
+    pause = MIN_RETRY_DELAY_SECONDS
     while True:
         try:
-            await handle_in_time(handler, records)
+            await handle_with_timeout(handler, records)
         except Exception as error:  # the outermost loop of a consumer: giving up would lose the batch
             report_failed(error, group=group, records=len(records))
         else:
             return OUTAGES.recovered(group)
         await asyncio.sleep(pause * random.uniform(0.75, 1.25))
-        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        pause = min(2 * pause, MAX_RETRY_DELAY_SECONDS)

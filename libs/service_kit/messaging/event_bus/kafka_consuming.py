@@ -9,9 +9,9 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
-from service_kit.messaging.event_bus.handling import handle_until_done
-from service_kit.messaging.event_bus.port import MAX_BATCH, ConsumerWatcher, Handler, Record
-from service_kit.messaging.event_bus.stopping import stop_in_time
+from service_kit.messaging.event_bus.handling import handle_until_success
+from service_kit.messaging.event_bus.port import MAX_RECORDS_PER_POLL, ConsumerWatcher, Handler, Record
+from service_kit.messaging.event_bus.stopping import stop_with_timeout
 
 log = structlog.get_logger()
 
@@ -58,7 +58,7 @@ class ConsumerOptions:
     watcher: ConsumerWatcher | None = None
 
 
-class _HandOver(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publishes no types
+class _CommitBeforeRevoke(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publishes no types
     """Keeps a partition until the batch in hand is committed: its next owner starts behind that batch."""
 
     def __init__(self, group: str, busy: asyncio.Lock) -> None:
@@ -100,7 +100,7 @@ class GroupConsumer:
 
     async def _consume(self) -> None:
         consumer = self._new_consumer()
-        listener = _HandOver(self._subscription.group, self._busy)
+        listener = _CommitBeforeRevoke(self._subscription.group, self._busy)
         consumer.subscribe(topics=self._subscription.topics, listener=listener)
         try:
             async with self._watchdog():
@@ -108,12 +108,12 @@ class GroupConsumer:
             while True:
                 await self._consume_once(consumer)
         finally:
-            await stop_in_time(consumer.stop(), client=self._subscription.group)
+            await stop_with_timeout(consumer.stop(), client=self._subscription.group)
 
     async def _consume_once(self, consumer: AIOKafkaConsumer) -> None:
         # A poll returns after POLL_MS even when nothing arrived: one that does not has stalled.
         async with self._watchdog():
-            polled: Polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_BATCH)
+            polled: Polled = await consumer.getmany(timeout_ms=POLL_MS, max_records=MAX_RECORDS_PER_POLL)
         self._polled_at = time.monotonic()
         await self._tell_lag(consumer)
         records = [self._record(record) for batch in polled.values() for record in batch]
@@ -121,7 +121,7 @@ class GroupConsumer:
             return
         # Nothing awaits between the poll and this lock, so no partition can be given away in between.
         async with self._busy:
-            await handle_until_done(self._subscription.handler, records, group=self._subscription.group)
+            await handle_until_success(self._subscription.handler, records, group=self._subscription.group)
             async with self._watchdog():
                 await _commit(consumer, polled)
 
@@ -149,7 +149,7 @@ class GroupConsumer:
             group_instance_id=instance_id,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            max_poll_records=MAX_BATCH,
+            max_poll_records=MAX_RECORDS_PER_POLL,
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
             session_timeout_ms=STATIC_SESSION_TIMEOUT_MS if instance_id else SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=HEARTBEAT_MS,
@@ -172,4 +172,4 @@ async def _commit(consumer: AIOKafkaConsumer, polled: Polled) -> None:
         await consumer.commit({place: batch[-1].offset + 1 for place, batch in polled.items() if batch})
     except (CommitFailedError, IllegalStateError) as error:
         # The partition went to another member, which will see the records again; the inbox makes that harmless.
-        log.warning("bus.commit_refused", reason=type(error).__name__)
+        log.warning("bus.commit_rejected", reason=type(error).__name__)

@@ -14,7 +14,7 @@ from aiokafka.structs import RecordMetadata
 
 from service_kit.messaging.event_bus.kafka_topics import FRAMING_BYTES
 from service_kit.messaging.event_bus.port import (
-    DEAD_LETTER_ROOM,
+    DEAD_LETTER_HEADROOM_BYTES,
     MAX_MESSAGE_BYTES,
     BusUnavailable,
     Message,
@@ -22,7 +22,7 @@ from service_kit.messaging.event_bus.port import (
     Refusal,
     refuse_too_large,
 )
-from service_kit.messaging.event_bus.stopping import stop_in_time
+from service_kit.messaging.event_bus.stopping import stop_with_timeout
 
 log = structlog.get_logger()
 
@@ -35,8 +35,8 @@ RETRY_AFTER_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Sending:
-    """What has become of messages so far, by their places: under way or acknowledged, or not even accepted."""
+class _SendState:
+    """What has become of messages so far, by their places: in progress or acknowledged, or not even accepted."""
 
     under_way: dict[int, asyncio.Future[RecordMetadata]] = field(default_factory=dict)
     not_accepted: dict[int, Exception] = field(default_factory=dict)
@@ -46,8 +46,8 @@ class _Sending:
         found = {place: self._failure(place) for place in places}
         return {place: error for place, error in found.items() if error is not None}
 
-    def broke_the_producer(self) -> bool:
-        """True when a batch that was under way failed."""
+    def has_failed_batch(self) -> bool:
+        """True when a batch that was in progress failed."""
         return any(one.done() and one.exception() for one in self.under_way.values())
 
     def _failure(self, place: int) -> BaseException | None:
@@ -79,11 +79,11 @@ class KafkaPublisher:
         wanted = {place: one for place, one in enumerate(messages) if place not in refusals}
         sending = await self._send(producer, wanted)
         failures = sending.failures(wanted)
-        if sending.broke_the_producer():
+        if sending.has_failed_batch():
             await self._replace(producer)
         if failures and len(failures) == len(messages) and all(map(_is_retriable, failures.values())):
             reason = repr(failures[min(failures)])
-            raise BusUnavailable(f"Kafka took no message: {reason}", retry_after=RETRY_AFTER_SECONDS)
+            raise BusUnavailable(f"Kafka accepted no messages: {reason}", retry_after=RETRY_AFTER_SECONDS)
         refusals |= {place: _refusal(error) for place, error in failures.items()}
         if refusals:
             raise NotPublished(refusals)
@@ -105,9 +105,9 @@ class KafkaPublisher:
             await self._stop(producer)
         await asyncio.gather(*self._retiring)
 
-    async def _send(self, producer: AIOKafkaProducer, messages: Mapping[int, Message]) -> _Sending:
+    async def _send(self, producer: AIOKafkaProducer, messages: Mapping[int, Message]) -> _SendState:
         """Send topic beside topic (one that is missing delays no other) and wait for the acknowledgements."""
-        sending = _Sending()
+        sending = _SendState()
         by_topic: dict[str, dict[int, Message]] = defaultdict(dict)
         for place, message in messages.items():
             by_topic[message.topic][place] = message
@@ -123,7 +123,7 @@ class KafkaPublisher:
         return sending
 
     async def _send_in_order(
-        self, producer: AIOKafkaProducer, chain: Mapping[int, Message], sending: _Sending
+        self, producer: AIOKafkaProducer, chain: Mapping[int, Message], sending: _SendState
     ) -> None:
         for place, message in chain.items():
             try:
@@ -148,7 +148,7 @@ class KafkaPublisher:
             try:
                 self._producer = await self._new_producer()
             except BusUnavailable as error:
-                log.warning("bus.producer_kept", reason=error.message)
+                log.warning("bus.producer_replacement_failed", reason=error.message)
                 return
         log.warning("bus.producer_replaced")
         task = asyncio.create_task(self._stop(producer))
@@ -163,7 +163,7 @@ class KafkaPublisher:
             enable_idempotence=True,
             linger_ms=2,
             max_batch_size=256 * 1024,
-            max_request_size=MAX_MESSAGE_BYTES + DEAD_LETTER_ROOM + FRAMING_BYTES,
+            max_request_size=MAX_MESSAGE_BYTES + DEAD_LETTER_HEADROOM_BYTES + FRAMING_BYTES,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
             partitioner=_Partitioner(),
         )
@@ -181,7 +181,7 @@ class KafkaPublisher:
 
     async def _stop(self, producer: AIOKafkaProducer) -> None:
         # What it still holds was never acknowledged, so whoever published it knows that it is not safe.
-        await stop_in_time(producer.stop(), client=self._client_id)
+        await stop_with_timeout(producer.stop(), client=self._client_id)
 
     def _started(self) -> AIOKafkaProducer:
         if self._producer is None:

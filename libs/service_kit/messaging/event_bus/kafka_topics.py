@@ -8,7 +8,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
 from event_contracts import ConfigurationError, dead_letter_topic
 
-from service_kit.messaging.event_bus.port import DEAD_LETTER_ROOM, MAX_MESSAGE_BYTES
+from service_kit.messaging.event_bus.port import DEAD_LETTER_HEADROOM_BYTES, MAX_MESSAGE_BYTES
 
 BROKERS_DEFAULT = -1
 FRAMING_BYTES = 4096
@@ -50,7 +50,7 @@ async def create_missing_topics(bootstrap: str, wanted: NewTopics) -> None:
 
 
 def _new_topic(name: str, wanted: NewTopics) -> NewTopic:
-    room = DEAD_LETTER_ROOM if name.endswith(dead_letter_topic("")) else 0
+    room = DEAD_LETTER_HEADROOM_BYTES if name.endswith(dead_letter_topic("")) else 0
     configs = {
         SIZE_SETTING: str(MAX_MESSAGE_BYTES + room + FRAMING_BYTES),
         "retention.ms": str(RETENTION_MS),

@@ -5,10 +5,10 @@ from collections import defaultdict
 from collections.abc import Awaitable, Iterator, Sequence
 from itertools import count
 
-from service_kit.messaging.event_bus.handling import handle_in_time, report_failed
+from service_kit.messaging.event_bus.handling import handle_with_timeout, report_failed
 from service_kit.messaging.event_bus.port import (
-    MAX_BATCH,
     MAX_MESSAGE_BYTES,
+    MAX_RECORDS_PER_POLL,
     Handler,
     Message,
     NotPublished,
@@ -30,10 +30,10 @@ class _Subscriber:
         """Handle in order, in batches; the first batch that fails, and all after it, are refused."""
         places = list(records)
         async with self._turn:
-            for start in range(0, len(places), MAX_BATCH):
-                batch = [records[place] for place in places[start : start + MAX_BATCH]]
+            for start in range(0, len(places), MAX_RECORDS_PER_POLL):
+                batch = [records[place] for place in places[start : start + MAX_RECORDS_PER_POLL]]
                 try:
-                    await handle_in_time(self._handler, batch)
+                    await handle_with_timeout(self._handler, batch)
                 except Exception as error:  # whatever it was, the publisher still holds the messages
                     report_failed(error, group=self.group, records=len(batch))
                     refusal = Refusal(reason=f"{self.group}: {error!r}")

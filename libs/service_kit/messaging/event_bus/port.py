@@ -8,7 +8,7 @@ from event_contracts import ErrorCode, SuiteError, Unavailable, dead_letter_topi
 
 Headers = tuple[tuple[str, bytes | None], ...]
 
-MAX_BATCH = 500
+MAX_RECORDS_PER_POLL = 500
 """Records handed to a handler at once, at most."""
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
@@ -17,7 +17,7 @@ MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 ASSUMED_MESSAGE_BYTES = 1024 * 1024
 """What a topic is taken to hold where the broker does not say: what brokers hold unless they are told otherwise."""
 
-DEAD_LETTER_ROOM = 64 * 1024
+DEAD_LETTER_HEADROOM_BYTES = 64 * 1024
 """What a dead letter may be larger: its own headers come on top of a message that was near the limit."""
 
 
@@ -81,7 +81,7 @@ class BusUnavailable(Unavailable):
 
 
 Handler = Callable[[Sequence[Record]], Awaitable[None]]
-"""Handles 1 to ``MAX_BATCH`` records; returning means that they are dealt with and are not delivered again."""
+"""Handles 1 to ``MAX_RECORDS_PER_POLL`` records; returning means that they are not delivered again."""
 
 
 class ConsumerWatcher(Protocol):
@@ -145,4 +145,4 @@ def refuse_too_large(messages: Sequence[Message]) -> dict[int, Refusal]:
 
 def _limit(message: Message) -> int:
     is_dead_letter = message.topic.endswith(dead_letter_topic(""))
-    return MAX_MESSAGE_BYTES + DEAD_LETTER_ROOM if is_dead_letter else MAX_MESSAGE_BYTES
+    return MAX_MESSAGE_BYTES + DEAD_LETTER_HEADROOM_BYTES if is_dead_letter else MAX_MESSAGE_BYTES

@@ -13,7 +13,7 @@ STOP_TIMEOUT_SECONDS = 5.0
 _still_stopping: set[asyncio.Task[None]] = set()
 
 
-async def stop_in_time(stop: Coroutine[Any, Any, None], *, client: str) -> None:
+async def stop_with_timeout(stop: Coroutine[Any, Any, None], *, client: str) -> None:
     """Await ``stop`` for a while; one that takes longer goes on by itself until the broker answers.
 
     It is not cancelled: a client that was stopped by half keeps its connections and its place in the group.

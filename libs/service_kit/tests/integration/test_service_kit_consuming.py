@@ -159,9 +159,9 @@ async def test_one_poison_event_is_isolated_and_all_others_are_handled(start_bus
 @pytest.mark.parametrize(
     "failure",
     [
-        ConnectionRefusedError("the database is away"),
+        ConnectionRefusedError("the database is unavailable"),
         TimeoutError(),
-        Unavailable("the other service is away", retry_after=1),
+        Unavailable("the other service is unavailable", retry_after=1),
     ],
 )
 async def test_a_failure_of_the_world_is_tried_again_and_nothing_is_set_aside(

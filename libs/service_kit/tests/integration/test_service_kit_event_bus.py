@@ -4,7 +4,13 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from service_kit.messaging.event_bus import MAX_BATCH, MAX_MESSAGE_BYTES, Message, NotPublished, Record
+from service_kit.messaging.event_bus import (
+    MAX_MESSAGE_BYTES,
+    MAX_RECORDS_PER_POLL,
+    Message,
+    NotPublished,
+    Record,
+)
 from service_kit.tests.builders import (
     Recorder,
     fails_first,
@@ -96,7 +102,7 @@ async def test_a_handler_takes_batches_of_a_bounded_size(start_bus: StartBus) ->
         await bus.publish(await_first)
         await recorder.until(1400)
 
-    assert max(map(len, recorder.batches)) <= MAX_BATCH
+    assert max(map(len, recorder.batches)) <= MAX_RECORDS_PER_POLL
     assert len(recorder.batches) < 200
 
 

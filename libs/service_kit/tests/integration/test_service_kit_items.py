@@ -21,8 +21,8 @@ from service_kit.tests.builders import (
 from service_kit.tests.conftest import FetchAll
 from service_kit.work.failed_items import (
     RetryRules,
+    is_retryable_sql,
     list_set_aside,
-    may_be_tried,
     take_back,
 )
 from service_kit.work.items import FailureRecord, ItemWorker, SetAsideReason, TaskWorker
@@ -54,7 +54,7 @@ class Work:
     async def take(self, limit: int) -> Due:
         query = text(
             "SELECT item FROM unnest(CAST(:items AS int[])) AS item"
-            f" WHERE {may_be_tried(NAME, 'item')} ORDER BY item LIMIT :limit"
+            f" WHERE {is_retryable_sql(NAME, 'item')} ORDER BY item LIMIT :limit"
         )
         async with self.database.transaction() as connection:
             found = await connection.execute(query, {"items": sorted(self.open), "limit": limit})
@@ -209,7 +209,7 @@ async def test_an_outage_touches_no_item(
     async def away(keys: Sequence[int]) -> None:
         if is_away:
             work.tried += keys
-            raise ConnectionError("the other service is away")
+            raise ConnectionError("the other service is unavailable")
         await handle(keys)
 
     work.handle = away  # type: ignore[method-assign]  # the outage

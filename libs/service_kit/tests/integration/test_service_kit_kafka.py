@@ -35,7 +35,7 @@ from service_kit.tests.builders import (
 )
 from service_kit.tests.conftest import KafkaBuses
 from structlog.typing import EventDict
-from suite.embedded.kafka import KafkaBroker, throwaway_kafka, why_not_available
+from suite.embedded.kafka import KafkaBroker, throwaway_kafka, unavailable_reason
 
 
 async def read_all(buses: KafkaBuses, topic: str) -> list[bytes | None]:
@@ -248,7 +248,7 @@ class TestCommits:
 
         async def fail_on_later(records: Sequence[Record]) -> None:
             if handled.records:
-                raise ConnectionError("the database is away from now on")
+                raise ConnectionError("the database is unavailable from now on")
             await handled(records)
 
         bus.subscribe(["essays"], group="readers", handler=fail_on_later)
@@ -367,7 +367,7 @@ class TestMembership:
                 with captured_logs() as logs:
                     may_go_on.set()
                     await stuck.until(1)
-                    await eventually(lambda: "bus.commit_refused" in events(logs))
+                    await eventually(lambda: "bus.commit_rejected" in events(logs))
 
         assert other.values == stuck.values == [b"v"]
 
@@ -421,7 +421,7 @@ class TestTrouble:
 @pytest.fixture
 def own_broker() -> Iterator[KafkaBroker]:
     """A broker that a test may stop."""
-    if why_not := why_not_available():
+    if why_not := unavailable_reason():
         pytest.skip(f"this test stops its broker, and has none of its own: {why_not}")
     with throwaway_kafka() as broker:
         yield broker

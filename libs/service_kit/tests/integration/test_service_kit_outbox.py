@@ -107,7 +107,7 @@ class PickyBus(MemoryEventBus):
 
     async def publish(self, messages: Sequence[Message]) -> None:
         if self.is_away:
-            raise BusUnavailable("the broker is away", retry_after=1)
+            raise BusUnavailable("the broker is unavailable", retry_after=1)
         refusals: dict[int, Refusal] = {}
         held_up: set[tuple[str, bytes | None]] = set()
         for place, message in enumerate(messages):
@@ -193,7 +193,7 @@ class TestRelaying:
         seen = recorder.values
 
         assert [(row.attempts, row.later) for row in refused] == [(1, True)]
-        assert "the handler's database is away" in refused[0].last_error
+        assert "the handler's database is unavailable" in refused[0].last_error
         assert seen == [event.to_json()]
 
     async def test_several_relays_side_by_side_keep_the_order_of_each_key(self, database: Database) -> None:

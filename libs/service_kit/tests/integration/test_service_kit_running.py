@@ -18,7 +18,7 @@ from service_kit.messaging.event_bus import BusUnavailable, MemoryEventBus
 from service_kit.running import BackgroundLoop, EndedUnexpectedly, Service, run_services
 from service_kit.tests.builders import captured_logs, eventually
 from service_kit.tests.slow_service import slow_service
-from service_kit.work.worker import Pulse, Worker
+from service_kit.work.worker import Heartbeat, Worker
 
 ENV = """
 from service_kit.storage.migration_env import run_migrations
@@ -100,7 +100,7 @@ class Loop:
 
     def __init__(self, name: str, run: Callable[[], object]) -> None:
         self.name = name
-        self.pulse = Pulse()
+        self.heartbeat = Heartbeat()
         self._run = run
 
     async def run(self) -> None:

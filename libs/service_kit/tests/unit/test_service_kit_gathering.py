@@ -22,7 +22,7 @@ class Handler:
         self.sets.append(list(items))
         await self.go.wait()
         if self.is_away:
-            raise Unavailable("the database is away", retry_after=1.0)
+            raise Unavailable("the database is unavailable", retry_after=1.0)
         if bad := self.poisonous.intersection(items):
             raise ValueError(f"cannot handle {sorted(bad)}")
         return [2 * item for item in items]

@@ -103,12 +103,12 @@ def routes() -> Blueprint:
 
 RAISED: Mapping[str, Exception] = {
     "not_found": NotFound("no batch 'b-1'"),
-    "not_authenticated": NotAuthenticated("show a token"),
+    "not_authenticated": NotAuthenticated("send an Authorization: Bearer <token> header"),
     "conflict": Conflict("the batch is over"),
-    "unavailable": Unavailable("the database is away", retry_after=7.4),
+    "unavailable": Unavailable("the database is unavailable", retry_after=7.4),
     "queue_full": QueueFull("full", retry_after=0.2),
     "rate_limited": RateLimited("too many", retry_after=3),
-    "database_away": ConnectionRefusedError("postgres is away"),
+    "database_away": ConnectionRefusedError("postgres is unavailable"),
     "long_message": NotFound("no batch " + "x" * 70_000, details={"ids": ["x" * 2_100_000]}),
     "bug": RuntimeError(f"cannot handle {ESSAY}"),
 }

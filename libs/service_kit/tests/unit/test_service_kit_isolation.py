@@ -49,7 +49,7 @@ async def test_one_bad_item_among_many_costs_few_calls() -> None:
 async def test_an_outage_is_raised_and_blames_no_item() -> None:
     async def handle(items: Sequence[int]) -> None:
         if len(items) == 1:
-            raise Unavailable("the database is away", retry_after=1)
+            raise Unavailable("the database is unavailable", retry_after=1)
         raise ValueError("somewhere in here")
 
     with pytest.raises(Unavailable):

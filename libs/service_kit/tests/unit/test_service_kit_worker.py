@@ -156,9 +156,9 @@ async def test_a_worker_that_fails_has_no_pulse() -> None:
 
     with captured_logs():
         async with running(failing.run, idle.run):
-            await eventually(lambda: failing.pulse.silent_seconds() > 0.5)
+            await eventually(lambda: failing.heartbeat.silent_seconds() > 0.5)
 
-            assert idle.pulse.silent_seconds() < failing.pulse.silent_seconds()
+            assert idle.heartbeat.silent_seconds() < failing.heartbeat.silent_seconds()
 
 
 async def test_a_cancelled_worker_stops_in_the_middle_of_its_step() -> None:

@@ -62,11 +62,11 @@ async def test_a_service_that_comes_back_in_time_goes_unnoticed(client_for: Clie
 
 
 async def test_a_service_that_stays_away_is_given_up(client_for: ClientFor) -> None:
-    away = Answer(503, error_body("SERVICE_UNAVAILABLE", "the database is away"))
+    away = Answer(503, error_body("SERVICE_UNAVAILABLE", "the database is unavailable"))
 
     with (
         serving(one_after_the_other(away)) as service,
-        pytest.raises(ServiceAway, match="the service cannot answer now: the database is away"),
+        pytest.raises(ServiceAway, match="the service cannot answer now: the database is unavailable"),
     ):
         await client_for(service.url, patience=0.5).status(BATCH)
 

@@ -220,7 +220,7 @@ def test_a_batch_that_takes_too_long_is_exit_code_7_with_what_there_is(tmp_path:
         ended = execute(essays, service, "--completion-timeout", "1")
 
     assert ended.exit_code == 7
-    assert "timed out: the batch goes on" in ended.stderr
+    assert "timed out: the batch continues" in ended.stderr
     record = json.loads(next((tmp_path / "runs").glob("*/assessment_run.execute.json")).read_text())
     assert record["validation"]["runner_status"]["partial_data"] is True
 

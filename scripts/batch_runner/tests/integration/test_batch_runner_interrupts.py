@@ -18,7 +18,7 @@ from event_contracts import AssessmentState
 
 PATIENCE_SECONDS = 120
 NOTHING_JUDGED = "interrupted before the batch was started: take it up with --resume"
-GOES_ON = "interrupted: the batch goes on and is paid for; follow it with --resume"
+GOES_ON = "interrupted: the batch continues and is paid for; follow it with --resume"
 
 
 @dataclass

@@ -9,7 +9,7 @@ import pytest
 from batch_runner.reporting.presentation import problems, ranking_table, totals_line
 from batch_runner.running.progress import LiveProgress, progress_lines, time_left
 from batch_runner.tests.building import STARTED, finished, projections, status
-from event_contracts import AssessmentState, BatchProblem, ForecastView, UntilTargetView
+from event_contracts import AssessmentState, BlockingProblem, ForecastView, UntilTargetView
 from rich.console import Console
 
 
@@ -63,7 +63,7 @@ def test_time_left_is_shown_in_a_unit_that_fits(seconds: float, shown: str) -> N
 
 def test_what_keeps_a_batch_waiting_is_said_once_and_so_is_its_end() -> None:
     screen = io.StringIO()
-    key = BatchProblem(
+    key = BlockingProblem(
         code="INVALID_API_KEY", message="anthropic refuses the key", since=STARTED, comparisons=6
     )
     waiting = status(judged=0).model_copy(update={"problem": key})

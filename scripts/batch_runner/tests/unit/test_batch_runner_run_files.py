@@ -11,7 +11,7 @@ from batch_runner.tests.building import STARTED, comparison, facts, finished
 from event_contracts import (
     AssessmentState,
     Winner,
-    unguarded,
+    unescape_formula,
 )
 
 COMPARISONS = (
@@ -76,7 +76,7 @@ def test_the_essays_have_a_row_each_best_first(tmp_path: Path) -> None:
     write_run_files(facts(finished("=anna", "bo", "cia", comparisons=COMPARISONS)), tmp_path)
 
     ranked = rows(tmp_path / "essays.csv")
-    assert [(row["rank"], unguarded(row["batch_essay_id"])) for row in ranked] == [
+    assert [(row["rank"], unescape_formula(row["batch_essay_id"])) for row in ranked] == [
         ("1", "=anna"),
         ("1", "cia"),
         ("3", "bo"),
@@ -103,7 +103,10 @@ def test_a_judges_words_and_an_essays_name_are_never_a_formula(tmp_path: Path) -
         cells = [cell for row in rows(tmp_path / name) for cell in row.values()]
         texts = [cell for cell in cells if not cell.removeprefix("-").replace(".", "").isdigit()]
         assert not any(cell.startswith(("=", "+", "-", "@")) for cell in texts)
-    assert unguarded(rows(tmp_path / "comparisons.csv")[1]["justification"]) == COMPARISONS[1].justification
+    assert (
+        unescape_formula(rows(tmp_path / "comparisons.csv")[1]["justification"])
+        == COMPARISONS[1].justification
+    )
 
 
 def test_a_run_without_a_result_still_leaves_its_other_files(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from suite.benchmarks.provider.limits import (
     REQUESTS_PER_MINUTE,
     TOKENS_PER_MINUTE,
     WINDOW_SECONDS,
-    Use,
+    LimitUtilisation,
     use_of_limits,
 )
 from suite.benchmarks.provider.overhead import CALL_SECONDS, Overhead, overheads
@@ -33,9 +33,9 @@ BEGIN: Final = "<!-- provider: written by make bench-provider -->"
 END: Final = "<!-- provider: end -->"
 
 
-async def measure(folder: Path) -> tuple[list[Use], list[Overhead]]:
+async def measure(folder: Path) -> tuple[list[LimitUtilisation], list[Overhead]]:
     """Both measurements, printed as they come."""
-    uses: list[Use] = []
+    uses: list[LimitUtilisation] = []
     with throwaway_postgres() as postgres, throwaway_kafka() as kafka:
         site = Site(postgres=postgres, kafka=kafka.bootstrap, folder=folder)
         for words, bound_by in ((SHORT_ESSAY, "requests"), (LONG_ESSAY, "tokens")):
@@ -45,7 +45,7 @@ async def measure(folder: Path) -> tuple[list[Use], list[Overhead]]:
         return uses, await overheads(site)
 
 
-def section(uses: Sequence[Use], added: Sequence[Overhead]) -> str:
+def section(uses: Sequence[LimitUtilisation], added: Sequence[Overhead]) -> str:
     """The provider's section of the page, between its marks."""
     lines = [
         BEGIN,

@@ -18,7 +18,7 @@ WINDOW_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Use:
+class LimitUtilisation:
     """Shares of a vendor's allowance used in a minute, in requests and in tokens, and the share of calls refused."""
 
     bound_by: str
@@ -38,7 +38,7 @@ class Use:
         return [self.bound_by, str(self.replicas), *shares]
 
 
-async def use_of_limits(site: Site, *, replicas: int, words: int, bound_by: str) -> Use:
+async def use_of_limits(site: Site, *, replicas: int, words: int, bound_by: str) -> LimitUtilisation:
     """Let ``replicas`` judge for more than a minute, and count what the vendor saw."""
     vendor = LimitedVendor(limits=VendorLimits(requests=REQUESTS_PER_MINUTE, tokens=TOKENS_PER_MINUTE))
     own = json.dumps(
@@ -57,10 +57,10 @@ async def use_of_limits(site: Site, *, replicas: int, words: int, bound_by: str)
     return _use(vendor, replicas=replicas, bound_by=bound_by)
 
 
-def _use(vendor: LimitedVendor, *, replicas: int, bound_by: str) -> Use:
+def _use(vendor: LimitedVendor, *, replicas: int, bound_by: str) -> LimitUtilisation:
     began = vendor.calls[0].at
     minute = [call for call in vendor.calls if call.at < began + WINDOW_SECONDS]
-    return Use(
+    return LimitUtilisation(
         bound_by=bound_by,
         replicas=replicas,
         requests=sum(call.status == 200 for call in minute) / REQUESTS_PER_MINUTE,

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 from suite.embedded.errors import KafkaNotAvailable, KafkaNotStarted
-from suite.embedded.kafka import embedded_kafka, fetch_jars, why_not_available
+from suite.embedded.kafka import embedded_kafka, fetch_jars, unavailable_reason
 
 HELD_OPEN = """
 import sys
@@ -49,7 +49,7 @@ async def test_no_topic_is_created_by_itself(kafka_bootstrap: str, topic_prefix:
 
 @pytest.fixture
 def needs_java() -> None:
-    reason = why_not_available()
+    reason = unavailable_reason()
     if reason is not None:
         pytest.skip(reason)
 
@@ -114,7 +114,7 @@ def test_an_old_java_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.delenv("JAVA_HOME", raising=False)
 
-    reason = why_not_available()
+    reason = unavailable_reason()
 
     assert reason is not None
     assert "older than 17" in reason

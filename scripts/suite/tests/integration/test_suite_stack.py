@@ -63,7 +63,7 @@ async def started_batch(client: AssessmentClient) -> None:
 
 
 async def final_status(client: AssessmentClient) -> BatchStatusView:
-    """The batch's final status; a service whose database is away is asked again."""
+    """The batch's final status; a service whose database is unavailable is asked again."""
     while True:
         with suppress(ExternalServiceError):
             async for status in follow(client, BATCH):
@@ -86,7 +86,7 @@ async def test_a_database_that_is_killed_is_started_again_and_the_batch_ends(sui
     assert status.state is AssessmentState.COMPLETED
     assert status.progress.comparisons_judged == COMPARISONS
     assert suite.postgres_pid not in (None, before)
-    assert "postgres.started_again" in suite.log
+    assert "postgres.restarted" in suite.log
 
 
 def test_a_second_suite_on_the_same_folder_is_refused_and_changes_nothing(suite: SuiteProcess) -> None:

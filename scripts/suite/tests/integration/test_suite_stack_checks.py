@@ -12,7 +12,7 @@ from suite.cli import app
 from suite.embedded.loopback import HOST, free_port
 from suite.stack.checking import check_machine
 from suite.stack.configuration import configure
-from suite.stack.log_file import OLD_FILES, log_to_file
+from suite.stack.log_file import BACKUP_COUNT, log_to_file
 from suite.stack.options import Addresses, Ports, StackOptions
 from suite_access import StackKeys
 from typer.testing import CliRunner
@@ -151,7 +151,7 @@ def test_the_log_is_appended_to_and_never_grows_beyond_its_bound(tmp_path: Path)
     files = sorted(tmp_path.glob("suite.log*"))
     assert first.startswith("of an earlier run\n")
     assert "the first line" in first
-    assert len(files) == 1 + OLD_FILES
+    assert len(files) == 1 + BACKUP_COUNT
     assert all(file.stat().st_size <= 2_000 for file in files)
     assert "line 199" in path.read_text("utf-8")
 

@@ -100,9 +100,9 @@ class NamedLoop:
         return self.inner.name
 
     @property
-    def pulse(self) -> Heartbeat:
-        """Its pulse."""
-        return self.inner.pulse
+    def heartbeat(self) -> Heartbeat:
+        """Its heartbeat."""
+        return self.inner.heartbeat
 
     async def run(self) -> None:
         """Run until cancelled."""

@@ -151,7 +151,7 @@ class Stage:
                 await database.owns(batch_id, *ids)
 
     async def heal(self) -> None:
-        """Nothing fails any more."""
+        """Nothing fails."""
         self.ports.failing.clear()
         self.ports.batches.clear()
         self.bus.correlations.clear()
@@ -253,7 +253,7 @@ async def _assemble(
         default_provider="mock",
         simulated_input_price=PRICE,
         simulated_output_price=PRICE,
-        straggler_patience=timedelta(seconds=1),
+        straggler_timeout=timedelta(seconds=1),
     )
     return [
         with_named_workers(

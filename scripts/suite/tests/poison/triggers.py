@@ -96,7 +96,7 @@ class PoisonedDatabase:
         )
 
     async def heal(self) -> None:
-        """No statement fails any more."""
+        """No statement fails."""
         await self.connection.execute("DELETE FROM poison_statement")
 
     async def rows(self, query: str, *values: object) -> list[Any]:

@@ -268,7 +268,7 @@ def test_check_is_three_when_a_model_has_gone(monkeypatch: pytest.MonkeyPatch, s
     checked = check(monkeypatch, server, LLMProvider.OPENAI)
 
     assert checked.exit_code == 3
-    assert "does not list it any more" in in_one_line(checked.stdout)
+    assert "no longer lists it" in in_one_line(checked.stdout)
 
 
 def test_check_is_two_when_the_vendor_cannot_be_asked(

@@ -71,7 +71,7 @@ CASES = (
         define(f"metadata {what}", batch_metadata=value)
         for what, value in (
             ("too deep", {"a": DEEP}),
-            ("beyond 64 bits", {"a": 2**63}),
+            ("outside 64 bits", {"a": 2**63}),
             ("400 digits", {"a": 10**400}),
             ("NUL", {"a": "\x00"}),
             ("surrogate", {"a": "\ud800"}),

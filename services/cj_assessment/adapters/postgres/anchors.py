@@ -35,7 +35,7 @@ class PostgresAnchors:
         )
         return int(numbers.scalar_one())
 
-    async def of_assignment(self, assignment_id: str) -> Sequence[Anchor]:
+    async def for_assignment(self, assignment_id: str) -> Sequence[Anchor]:
         rows = await self._connection.execute(
             select(anchor_essay)
             .where(anchor_essay.c.assignment_id == assignment_id)

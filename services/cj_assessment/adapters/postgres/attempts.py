@@ -14,7 +14,7 @@ from cj_assessment.domain.batch import JobId
 from cj_assessment.domain.comparison import Answer, AttemptId, AttemptPolicy, UnsentAttempt
 from cj_assessment.ports import Due, Recorded, Usage
 
-NO_ANSWER = "the LLM Provider gave no answer in time"
+NO_ANSWER = "the LLM Provider did not answer in time"
 
 
 class PostgresAttempts:
@@ -40,7 +40,7 @@ class PostgresAttempts:
                 "locked": list(locked),
                 "limit": limit,
                 "lease": policy.resend_after,
-                "within": policy.answer_within,
+                "within": policy.answer_timeout,
             },
         )
         return [unsent(row) for row in named_rows(rows)]
@@ -54,7 +54,7 @@ class PostgresAttempts:
                 "job_ids": list(job_ids),
                 "limit": limit,
                 "lease": policy.resend_after,
-                "within": policy.answer_within,
+                "within": policy.answer_timeout,
             },
         )
         return [unsent(row) for row in named_rows(rows)]
@@ -68,7 +68,7 @@ class PostgresAttempts:
             {
                 "ids": list(request_ids),
                 "request_ids": list(request_ids.values()),
-                "within": policy.answer_within,
+                "within": policy.answer_timeout,
                 "relaxed_within": policy.relaxed_answer_within,
             },
         )
@@ -136,6 +136,6 @@ class PostgresAttempts:
         row = (await self._connection.execute(sql.USAGE, {"job_id": job_id})).one()
         return Usage(billed=row.billed, outstanding=row.outstanding)
 
-    async def job_of(self, attempt: AttemptId) -> JobId | None:
+    async def job_id_of(self, attempt: AttemptId) -> JobId | None:
         found = await self._connection.scalar(sql.JOB_OF, {"id": attempt})
         return None if found is None else JobId(found)

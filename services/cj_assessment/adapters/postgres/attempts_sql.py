@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from service_kit.work.failed_items import may_be_tried
+from service_kit.work.failed_items import is_retryable_sql
 from sqlalchemy import text
 
 from cj_assessment.adapters.postgres.attempts_rows import ANSWERS
@@ -16,7 +16,7 @@ TAKE_WAITING = text(
     f"""
     SELECT batch.id FROM assessment_batch AS batch
     WHERE batch.ended_at IS NULL AND batch.state = 'judging' AND batch.cancelled_at IS NULL
-      AND {may_be_tried(SUBMIT, "batch.id")}
+      AND {is_retryable_sql(SUBMIT, "batch.id")}
       AND (EXISTS (SELECT 1 FROM comparison WHERE comparison.job_id = batch.id AND state = 'pending')
            OR batch.id IN (SELECT attempt.job_id FROM comparison_attempt AS attempt
                            WHERE attempt.outcome IS NULL AND attempt.request_id IS NULL
@@ -122,7 +122,7 @@ RELEASE = text(
     """
 )
 
-# The time for an answer runs from the acknowledgement: while the LLM Provider is away, nothing expires.
+# The time for an answer runs from the acknowledgement: while the LLM Provider is unavailable, nothing expires.
 MARK_SENT = text(
     """
     UPDATE comparison_attempt SET request_id = sent.request_id,
@@ -227,7 +227,7 @@ TAKE_OVERDUE = text(
     JOIN comparison ON comparison.id = attempt.comparison_id
     WHERE attempt.outcome IS NULL AND attempt.deadline <= now()
       AND (attempt.request_id IS NOT NULL OR comparison.state = 'abandoned')
-      AND {may_be_tried(EXPIRE, "attempt.id")}
+      AND {is_retryable_sql(EXPIRE, "attempt.id")}
     ORDER BY attempt.deadline LIMIT :limit
     """
 )
@@ -264,7 +264,7 @@ DUE_TO_WITHDRAW = text(
     SELECT attempt.id FROM comparison_attempt AS attempt
     JOIN comparison ON comparison.id = attempt.comparison_id AND comparison.state = 'abandoned'
     WHERE attempt.outcome IS NULL AND attempt.request_id IS NOT NULL AND attempt.withdrawn_at IS NULL
-      AND attempt.withdraw_not_before <= now() AND {may_be_tried(WITHDRAW, "attempt.id")}
+      AND attempt.withdraw_not_before <= now() AND {is_retryable_sql(WITHDRAW, "attempt.id")}
     LIMIT :limit
     """
 )
@@ -280,7 +280,7 @@ MARK_WITHDRAWN = text(
     "UPDATE comparison_attempt SET withdrawn_at = now() WHERE id = ANY(CAST(:ids AS uuid[]))"
 )
 
-# A judgement is billed whether its batch still needed it or not; so is a call that was under way when it was
+# A judgement is billed whether its batch still needed it or not; so is a call that was in progress when it was
 # withdrawn.
 USAGE = text(
     """

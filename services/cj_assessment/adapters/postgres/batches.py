@@ -25,7 +25,7 @@ from cj_assessment.adapters.postgres.essays import PostgresEssays
 from cj_assessment.adapters.postgres.tables import assessment_batch
 from cj_assessment.domain.batch import Batch, BatchId, BatchRecord, Essay, JobId, Judge, Limits, Preparation
 from cj_assessment.domain.prompt import JudgeContext
-from cj_assessment.ports import Due, Problem
+from cj_assessment.ports import Due, JudgingFailure
 
 _JUDGES = TypeAdapter(tuple[Judge, ...])
 # JSON columns and long texts are read separately: a record is plain columns.
@@ -111,9 +111,11 @@ class PostgresBatches:
         await self._update(job_id, next_check_at=func.now() + delay)
 
     async def wait_for_round(
-        self, job_id: JobId, *, last_round: int, due_round: int, check_at: datetime
+        self, job_id: JobId, *, last_round: int, awaited_round: int, next_check_at: datetime
     ) -> None:
-        await self._update(job_id, last_round=last_round, awaited_round=due_round, next_check_at=check_at)
+        await self._update(
+            job_id, last_round=last_round, awaited_round=awaited_round, next_check_at=next_check_at
+        )
 
     async def end(
         self,
@@ -182,11 +184,11 @@ class PostgresBatches:
     async def clear_problem(self, job_ids: Collection[JobId]) -> None:
         await self._connection.execute(sql.CLEAR_PROBLEM, {"job_ids": list(job_ids)})
 
-    async def problem(self, job_id: JobId) -> Problem | None:
+    async def problem(self, job_id: JobId) -> JudgingFailure | None:
         for statement in (sql.REPORTED_PROBLEM, sql.FAILING_STEP, sql.FAILING_JUDGEMENTS):
             row = (await self._connection.execute(statement, {"job_id": job_id})).first()
             if row is not None:
-                return Problem(
+                return JudgingFailure(
                     code=row.code,
                     message=row.message or NO_REASON,
                     since=row.since,
@@ -214,7 +216,7 @@ class PostgresBatches:
     async def reopen(self, job_id: JobId) -> bool:
         reopened = (await self._connection.execute(sql.REOPEN, {"job_id": job_id})).rowcount > 0
         if reopened:
-            await self._connection.execute(sql.ASK_ABANDONED_AGAIN, {"job_id": job_id})
+            await self._connection.execute(sql.REQUEUE_ABANDONED, {"job_id": job_id})
         return reopened
 
     async def _update(self, job_id: JobId, **values: object) -> None:
@@ -283,7 +285,7 @@ def _fields(row: Row[Any]) -> dict[str, Any]:
         "ended_at": row.ended_at,
         "cancelled_at": row.cancelled_at,
         "last_round": row.last_round,
-        "check_at": row.next_check_at,
+        "next_check_at": row.next_check_at,
         "stop_reason": row.stop_reason,
         "allowed_regions": None if row.allowed_regions is None else tuple(row.allowed_regions.split(",")),
         "is_relaxed": row.is_relaxed,

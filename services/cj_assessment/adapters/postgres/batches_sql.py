@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from service_kit.work.failed_items import may_be_tried
+from service_kit.work.failed_items import is_retryable_sql
 from sqlalchemy import text
 
 PREPARE: Final = "prepare"
@@ -32,7 +32,7 @@ REQUEST_WITHOUT_ESSAYS: Final = (
 DUE_ACCEPTED = text(
     f"""
     SELECT id FROM assessment_batch AS batch
-    WHERE {_ACCEPTED} AND next_check_at <= now() AND {may_be_tried(PREPARE, "batch.id")}
+    WHERE {_ACCEPTED} AND next_check_at <= now() AND {is_retryable_sql(PREPARE, "batch.id")}
     ORDER BY next_check_at LIMIT :limit
     """
 )
@@ -55,7 +55,7 @@ TAKE_JUDGING = text(
         WHERE comparison.job_id = batch.id AND comparison.round <= batch.awaited_round
           AND comparison.state IN ('pending', 'submitted')
       ))
-      AND {may_be_tried(ADVANCE, "batch.id")}
+      AND {is_retryable_sql(ADVANCE, "batch.id")}
     ORDER BY next_check_at LIMIT :limit
     """
 )
@@ -107,7 +107,7 @@ FAILING_STEP = text(
     ORDER BY last_failed_at DESC LIMIT 1
     """
 )
-# Failures since the last judgement: as long as some comparisons are judged, the batch goes on.
+# Failures since the last judgement: as long as some comparisons are judged, the batch continues.
 FAILING_JUDGEMENTS = text(
     """
     SELECT error_code AS code, (array_agg(error_message ORDER BY ended_at DESC))[1] AS message,
@@ -125,7 +125,7 @@ TAKE_UNREPORTED = text(
     WHERE ended_at IS NOT NULL AND consumption_reported_at IS NULL
       AND NOT EXISTS (SELECT 1 FROM comparison_attempt AS attempt
                       WHERE attempt.job_id = batch.id AND attempt.outcome IS NULL)
-      AND {may_be_tried(REPORT, "batch.id")}
+      AND {is_retryable_sql(REPORT, "batch.id")}
     ORDER BY ended_at LIMIT :limit
     """
 )
@@ -147,6 +147,6 @@ REOPEN = text(
     """
 )
 # What was outstanding when the batch ended was withdrawn: it is asked again, under a new attempt.
-ASK_ABANDONED_AGAIN = text(
+REQUEUE_ABANDONED = text(
     "UPDATE comparison SET state = 'pending' WHERE job_id = :job_id AND state = 'abandoned'"
 )

@@ -7,7 +7,7 @@ from typing import Any, Final
 from event_contracts import Conflict, JsonObject, NotFound
 from service_kit.storage.database import Database
 from service_kit.storage.leases import leased_keys
-from service_kit.work.failed_items import may_be_tried
+from service_kit.work.failed_items import is_retryable_sql
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,7 +21,7 @@ from cj_assessment.ports import Due
 FORGET: Final = "forget"
 """Name of the worker whose items are batches to be forgotten."""
 
-_OPEN: Final = f"completed_at IS NULL AND {may_be_tried(FORGET, 'erasure.batch_id')}"
+_OPEN: Final = f"completed_at IS NULL AND {is_retryable_sql(FORGET, 'erasure.batch_id')}"
 DUE_OPEN = text(
     f"SELECT batch_id FROM erasure WHERE {_OPEN} AND next_step_at <= now() ORDER BY next_step_at LIMIT :limit"
 )

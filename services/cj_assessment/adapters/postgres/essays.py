@@ -98,7 +98,7 @@ class PostgresEssays:
         rows = await self._connection.execute(REQUESTED_IDS, {"job_id": job_id})
         return [row.essay_id for row in rows]
 
-    async def remove_from(self, job_id: JobId, item: int) -> None:
+    async def delete_from_index(self, job_id: JobId, item: int) -> None:
         await self._connection.execute(
             delete(batch_essay).where(batch_essay.c.job_id == job_id, batch_essay.c.item >= item)
         )

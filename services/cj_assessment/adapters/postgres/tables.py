@@ -132,9 +132,7 @@ assessment_batch = Table(
     Column("error", JSONB),
     Column("result", JSONB, comment="the whole AssessmentResultV1"),
     Column("result_ref", Text, comment="its content id, where it was too large to be published whole"),
-    Column(
-        "consumption_reported_at", DateTime(timezone=True), comment="once nothing is outstanding any more"
-    ),
+    Column("consumption_reported_at", DateTime(timezone=True), comment="once nothing is outstanding"),
     Column(
         "consumption_reported",
         Integer,

@@ -9,7 +9,7 @@ from cj_assessment.domain.deciding.budget import comparison_budget
 from cj_assessment.domain.deciding.decision import Decision, Fail, Finish, JudgeMore, Wait, decide
 from cj_assessment.domain.deciding.evidence import Evidence, Measured, Plan, Ranking
 from cj_assessment.domain.deciding.participation import Participation
-from cj_assessment.domain.deciding.problems import Problem, current_problem
+from cj_assessment.domain.deciding.problems import JudgingFailure, current_problem
 from cj_assessment.domain.deciding.snapshot import DecisionRules, Snapshot, Spending
 
 __all__ = [
@@ -19,10 +19,10 @@ __all__ = [
     "Fail",
     "Finish",
     "JudgeMore",
+    "JudgingFailure",
     "Measured",
     "Participation",
     "Plan",
-    "Problem",
     "Ranking",
     "Snapshot",
     "Spending",

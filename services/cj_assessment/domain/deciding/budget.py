@@ -53,7 +53,7 @@ def typical_cost_usd(snapshot: Snapshot) -> Decimal | None:
     return sum(expected, Decimal(0))
 
 
-def money_is_gone(snapshot: Snapshot) -> bool:
+def is_budget_exhausted(snapshot: Snapshot) -> bool:
     """True when comparisons wait to be sent and there is no money to send one.
 
     Computed from the spending alone, which was read at one moment: the comparisons were read at another.

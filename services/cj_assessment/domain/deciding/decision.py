@@ -4,7 +4,7 @@ Rounds overlap by one: round k+1 is planned as of round k-1, from all comparison
 is being judged. So judges are never idle, and yet the next pairs depend only on the answers, not on the order in
 which they came: the same batch with the same answers takes the same course. Where round k-1 says that it is time to
 stop, the open answers are waited for, and the decision is taken on all of them. A few answers that are late for
-longer than ``DecisionRules.straggler_patience`` are not waited for; they count when they come.
+longer than ``DecisionRules.straggler_timeout`` are not waited for; they count when they come.
 
 Judges that state margins are asked in few large rounds instead, planned from all answers that are there: which pairs
 are asked hardly matters to them. The next round waits for nine answers in ten, and for the last ones a little longer
@@ -24,10 +24,15 @@ from typing import Final
 from event_contracts import ErrorCode, StopReason
 
 from cj_assessment.domain.comparison import PlannedComparison
-from cj_assessment.domain.deciding.budget import money_is_gone, next_cost_usd
+from cj_assessment.domain.deciding.budget import is_budget_exhausted, next_cost_usd
 from cj_assessment.domain.deciding.evidence import Evidence, Measured, Ranking
-from cj_assessment.domain.deciding.participation import a_student_is_open
-from cj_assessment.domain.deciding.problems import Problem, Scope, commonest_problem, stopping_problem
+from cj_assessment.domain.deciding.participation import has_open_student_comparison
+from cj_assessment.domain.deciding.problems import (
+    FailureScope,
+    JudgingFailure,
+    most_common_failure,
+    stopping_problem,
+)
 from cj_assessment.domain.deciding.snapshot import OPEN, Snapshot
 from cj_assessment.domain.measuring import NoFit
 
@@ -40,10 +45,10 @@ _CLOSE_SHARE: Final = 0.3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """Look again when rounds up to ``due_round`` are settled, at the latest at ``check_at``."""
+    """Look again when rounds up to ``awaited_round`` are settled, at the latest at ``next_check_at``."""
 
-    due_round: int
-    check_at: datetime
+    awaited_round: int
+    next_check_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +57,7 @@ class JudgeMore:
 
     pairs: tuple[PlannedComparison, ...]
     measured: Measured | None
-    check_at: datetime
+    next_check_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +72,7 @@ class Finish:
     ranking: Ranking | None
     measured: Measured | None
     unranked: Mapping[str, str]
-    problem: Problem | None = None
+    problem: JudgingFailure | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +82,7 @@ class Fail:
     reason: StopReason
     message: str
     code: ErrorCode = ErrorCode.CJ_ASSESSMENT_SERVICE_ERROR
-    problem: Problem | None = None
+    problem: JudgingFailure | None = None
 
 
 Decision = Wait | JudgeMore | Finish | Fail
@@ -91,10 +96,10 @@ def decide(snapshot: Snapshot) -> Decision:
     problem = stopping_problem(snapshot.asked, snapshot.judges, batch_wide=snapshot.batch_wide_codes)
     return (
         _nothing_to_compare(snapshot)
-        or _hopeless(snapshot, problem)
+        or _fail_if_unrecoverable(snapshot, problem)
         or _no_student_left(evidence)
         or _rounds_awaited(evidence)
-        or _go_on_or_end(evidence, problem)
+        or _continue_or_finish(evidence, problem)
     )
 
 
@@ -112,27 +117,27 @@ def _nothing_to_compare(snapshot: Snapshot) -> Finish | Fail | None:
     )
 
 
-def _hopeless(snapshot: Snapshot, problem: Problem | None) -> Fail | None:
+def _fail_if_unrecoverable(snapshot: Snapshot, problem: JudgingFailure | None) -> Fail | None:
     """Fail when every further comparison would fail as well, or when too large a share has failed."""
-    if problem is not None and problem.scope is Scope.BATCH and not snapshot.judged:
+    if problem is not None and problem.scope is FailureScope.BATCH and not snapshot.judged:
         return _fail(f"judging was stopped: {problem.words}", problem)
     failed, settled = snapshot.failed, snapshot.failed + len(snapshot.judged)
     if settled < len(snapshot.essays) or failed <= snapshot.rules.max_failed_share * settled:
         return None
-    return _fail_for_failures(snapshot, f"{failed} of {settled} comparisons could not be judged")
+    return _fail_with_most_common_cause(snapshot, f"{failed} of {settled} comparisons could not be judged")
 
 
 def _no_student_left(evidence: Evidence) -> Wait | Fail | None:
-    """End a batch in which only anchors take part, as soon as no answer on a student's essay can come any more."""
+    """End a batch in which only anchors take part, as soon as no answer on a student's essay can still come."""
     snapshot, takes_part = evidence.snapshot, evidence.participation
     if takes_part.has_students:
         return None
-    if a_student_is_open(snapshot) and not _must_decide_now(evidence):
-        return Wait(due_round=snapshot.last_round, check_at=snapshot.patience_ends)
+    if has_open_student_comparison(snapshot) and not _stop_waiting(evidence):
+        return Wait(awaited_round=snapshot.last_round, next_check_at=snapshot.straggler_deadline)
     students = [essay.essay_id for essay in snapshot.essays if not essay.is_anchor]
     named = "; ".join(f"{name}: {takes_part.excluded[name]}" for name in students[:_ESSAYS_NAMED])
     more = f"; and {len(students) - _ESSAYS_NAMED} more" if len(students) > _ESSAYS_NAMED else ""
-    return _fail_for_failures(snapshot, f"no student's essay could be judged ({named}{more})")
+    return _fail_with_most_common_cause(snapshot, f"no student's essay could be judged ({named}{more})")
 
 
 def _rounds_awaited(evidence: Evidence) -> Wait | None:
@@ -141,7 +146,7 @@ def _rounds_awaited(evidence: Evidence) -> Wait | None:
     Of judges that state margins all rounds are awaited, as there are few and large ones, but not their last answers.
     """
     snapshot = evidence.snapshot
-    if _must_decide_now(evidence):
+    if _stop_waiting(evidence):
         return None
     awaited = snapshot.last_round - (0 if snapshot.has_few_rounds else 1)
     is_open = sum(pair.state in OPEN and pair.round <= awaited for pair in snapshot.asked)
@@ -149,17 +154,19 @@ def _rounds_awaited(evidence: Evidence) -> Wait | None:
     if is_open == 0 or (is_late and _nearly_all_came(snapshot, is_open)):
         return None
     is_close = is_late and is_open <= _CLOSE_SHARE * len(snapshot.asked)
-    return Wait(due_round=awaited, check_at=snapshot.soon if is_close else snapshot.patience_ends)
+    return Wait(
+        awaited_round=awaited, next_check_at=snapshot.soon if is_close else snapshot.straggler_deadline
+    )
 
 
 def _nearly_all_came(snapshot: Snapshot, is_open: int) -> bool:
     return is_open <= _LATE_SHARE * len(snapshot.asked)
 
 
-def _go_on_or_end(evidence: Evidence, problem: Problem | None) -> Decision:
+def _continue_or_finish(evidence: Evidence, problem: JudgingFailure | None) -> Decision:
     """Judge another round where the evidence of the settled rounds, or then of all answers, has a plan for one."""
     snapshot = evidence.snapshot
-    if not _must_decide_now(evidence):
+    if not _stop_waiting(evidence):
         settled = (
             evidence
             if snapshot.has_few_rounds
@@ -169,24 +176,24 @@ def _go_on_or_end(evidence: Evidence, problem: Problem | None) -> Decision:
             return JudgeMore(
                 pairs=settled.plan.pairs,
                 measured=settled.measured_with_outlook,
-                check_at=snapshot.patience_ends,
+                next_check_at=snapshot.straggler_deadline,
             )
         if snapshot.open:
             # What is being judged is paid for: it counts before judging ends.
-            return Wait(due_round=snapshot.last_round, check_at=snapshot.patience_ends)
+            return Wait(awaited_round=snapshot.last_round, next_check_at=snapshot.straggler_deadline)
         evidence = settled if snapshot.has_few_rounds else replace(evidence, earlier=settled)
     if problem is None and evidence.plan is not None:
         return JudgeMore(
             pairs=evidence.plan.pairs,
             measured=evidence.measured_with_outlook,
-            check_at=snapshot.patience_ends,
+            next_check_at=snapshot.straggler_deadline,
         )
     return _end(evidence, problem)
 
 
-def _must_decide_now(evidence: Evidence) -> bool:
+def _stop_waiting(evidence: Evidence) -> bool:
     snapshot = evidence.snapshot
-    return _only_stragglers_are_open(evidence) or snapshot.time_is_over or money_is_gone(snapshot)
+    return _only_stragglers_are_open(evidence) or snapshot.is_past_deadline or is_budget_exhausted(snapshot)
 
 
 def _only_stragglers_are_open(evidence: Evidence) -> bool:
@@ -202,12 +209,12 @@ def _only_stragglers_are_open(evidence: Evidence) -> bool:
     )
 
 
-def _end(evidence: Evidence, problem: Problem | None) -> Finish | Fail:
+def _end(evidence: Evidence, problem: JudgingFailure | None) -> Finish | Fail:
     """Rank all essays that the comparisons link to each other, and name the others."""
     snapshot, ranking = evidence.snapshot, evidence.final_ranking
     if isinstance(ranking, NoFit):
         return _fail_without_ranking(snapshot, ranking, problem)
-    gone, reached = money_is_gone(snapshot), evidence.verdict.reason
+    gone, reached = is_budget_exhausted(snapshot), evidence.verdict.reason
     return Finish(
         reason=StopReason.BUDGET_COST if gone else StopReason(reached or StopReason.EXHAUSTED),
         ranking=ranking,
@@ -223,7 +230,7 @@ def _unlinked(evidence: Evidence, ranking: Ranking) -> dict[str, str]:
     return {essay.essay_id: reason for essay in evidence.participation.essays if essay.item not in ranked}
 
 
-def _fail_without_ranking(snapshot: Snapshot, no_fit: NoFit, problem: Problem | None) -> Fail:
+def _fail_without_ranking(snapshot: Snapshot, no_fit: NoFit, problem: JudgingFailure | None) -> Fail:
     if not no_fit.reason.more_comparisons_help:
         return Fail(
             reason=StopReason.FAILED,
@@ -234,18 +241,18 @@ def _fail_without_ranking(snapshot: Snapshot, no_fit: NoFit, problem: Problem | 
     if cap is not None and cap < each:
         return Fail(
             reason=StopReason.BUDGET_COST,
-            message=f"max_cost_usd of {cap} does not pay for one comparison, which may cost up to {each}: raise it",
+            message=f"max_cost_usd of {cap} does not cover one comparison, which may cost up to {each}: raise it",
         )
     if problem is not None:
         return _fail(f"judging was stopped: {problem.words}", problem)
-    return _fail_for_failures(snapshot, f"no ranking: {no_fit.message}")
+    return _fail_with_most_common_cause(snapshot, f"no ranking: {no_fit.message}")
 
 
-def _fail_for_failures(snapshot: Snapshot, what: str) -> Fail:
+def _fail_with_most_common_cause(snapshot: Snapshot, what: str) -> Fail:
     """Fail with what happened and, where comparisons failed, with their most frequent reason."""
-    problem = commonest_problem(snapshot.asked, snapshot.judges)
+    problem = most_common_failure(snapshot.asked, snapshot.judges)
     return _fail(what if problem is None else f"{what}; {problem.words}", problem)
 
 
-def _fail(message: str, problem: Problem | None) -> Fail:
+def _fail(message: str, problem: JudgingFailure | None) -> Fail:
     return Fail(reason=StopReason.FAILED, message=message, problem=problem)

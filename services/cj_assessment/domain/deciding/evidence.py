@@ -1,7 +1,7 @@
 """What one look at a batch finds out, each part computed once: decisions and results read it.
 
 From the comparisons come the essays that take part, from those the fit, from the fit the grades; fit and grades open
-or close the gates, and where the gates let judging go on there is a plan for the next round.
+or close the gates, and where the gates let judging continue there is a plan for the next round.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,23 +17,23 @@ from cj_assessment.domain.deciding.budget import (
     affordable_comparisons,
     budget_of,
     counted_comparisons,
-    money_is_gone,
+    is_budget_exhausted,
     next_cost_usd,
     typical_cost_usd,
 )
-from cj_assessment.domain.deciding.participation import Participation, participation, students_only_fail
+from cj_assessment.domain.deciding.participation import Participation, no_student_judged_yet, participation
 from cj_assessment.domain.deciding.snapshot import Snapshot
 from cj_assessment.domain.measuring import Fitted, Grading, NoFit, NoFitReason, fit_comparisons, grade_essays
 from cj_assessment.domain.measuring.fitting import (
     NUMERICAL_ERRORS,
     among,
     largest_group,
-    least_compared,
+    min_comparisons,
 )
 from cj_assessment.domain.measuring.pairing import (
     MOST_RELAXED_ROUNDS,
+    forecast,
     graded_round_size,
-    outlook,
     pairing_state,
     relaxed_round_size,
     round_seed,
@@ -43,9 +43,9 @@ from cj_assessment.domain.measuring.pairing import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A fit as it is kept: abilities and errors in logits by ranked essay, each gate, and an outlook.
+    """A fit as it is kept: abilities and errors in logits by ranked essay, each gate, and an forecast.
 
-    There is no outlook on a batch that has ended.
+    There is no forecast on a batch that has ended.
     """
 
     comparisons: int
@@ -81,7 +81,7 @@ class Plan:
     """The next round, and what further judging would bring where there is a fit to tell it from."""
 
     pairs: tuple[PlannedComparison, ...]
-    outlook: ForecastView | None
+    forecast: ForecastView | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +140,7 @@ class Evidence:
             measurement.StopInputs(
                 eb_reliability=None if fitted is None else fitted.fit.eb_reliability,
                 target_reliability=limits.target_reliability,
-                least_compared=least_compared(self.participation.essays, snapshot.judged)
+                min_comparisons=min_comparisons(self.participation.essays, snapshot.judged)
                 if snapshot.judged
                 else None,
                 min_comparisons_per_item=rules.min_comparisons_per_essay,
@@ -174,7 +174,7 @@ class Evidence:
         """The next round; None where it is time to stop, or where nothing is left to ask or to pay with."""
         if isinstance(self.ranking, NoFit) and not self.ranking.reason.more_comparisons_help:
             return None
-        if self.verdict.stop or money_is_gone(self.snapshot) or len(self.participation.essays) < 2:
+        if self.verdict.stop or is_budget_exhausted(self.snapshot) or len(self.participation.essays) < 2:
             return None
         if self.snapshot.is_relaxed and self.snapshot.last_round >= MOST_RELAXED_ROUNDS:
             return None
@@ -192,14 +192,14 @@ class Evidence:
             count=min(self._wanted(state), affordable_comparisons(snapshot)),
             seed=round_seed(snapshot.seed, snapshot.last_round + 1),
         )
-        pairs = self._serving_students(pairs)
+        pairs = self._drop_anchor_pairs(pairs)
         if not pairs:
             return None
         try:
             seen = (
                 None
                 if fitted is None
-                else outlook(
+                else forecast(
                     state,
                     pairs,
                     target_reliability=snapshot.limits.target_reliability,
@@ -208,7 +208,7 @@ class Evidence:
             )
         except NUMERICAL_ERRORS:
             seen = None
-        return Plan(pairs=with_judges(pairs, essays, snapshot.asked, judges=snapshot.judges), outlook=seen)
+        return Plan(pairs=with_judges(pairs, essays, snapshot.asked, judges=snapshot.judges), forecast=seen)
 
     def _wanted(self, state: measurement.PairingState) -> int:
         """Comparisons of the next round: few large rounds for judges that state margins, else one per essay."""
@@ -232,9 +232,9 @@ class Evidence:
             least=self.participation.round_size,
         )
 
-    def _serving_students(self, pairs: Sequence[measurement.Pair]) -> tuple[measurement.Pair, ...]:
+    def _drop_anchor_pairs(self, pairs: Sequence[measurement.Pair]) -> tuple[measurement.Pair, ...]:
         """While it is not known whether any student's essay can be judged, no pair of two anchors."""
-        if not students_only_fail(self.snapshot):
+        if not no_student_judged_yet(self.snapshot):
             return tuple(pairs)
         essays = self.participation.essays
         serving = [
@@ -243,7 +243,7 @@ class Evidence:
         return tuple(serving or pairs)
 
     def measured(self, ranking: Ranking) -> Measured:
-        """A ranking as it is kept, with the gates of this moment and without an outlook."""
+        """A ranking as it is kept, with the gates of this moment and without an forecast."""
         fit, classical = ranking.fitted.fit, ranking.fitted.classical
         return Measured(
             comparisons=len(ranking.judged),
@@ -262,7 +262,7 @@ class Evidence:
         """The ranking that the plan was made from, as it is kept; None where there is none."""
         if isinstance(self.ranking, NoFit):
             return None
-        return replace(self.measured(self.ranking), forecast=self.plan.outlook if self.plan else None)
+        return replace(self.measured(self.ranking), forecast=self.plan.forecast if self.plan else None)
 
 
 def _gate(gate: measurement.Gate) -> GateView:

@@ -43,7 +43,7 @@ def participation(snapshot: Snapshot) -> Participation:
     )
 
 
-def a_student_is_open(snapshot: Snapshot) -> bool:
+def has_open_student_comparison(snapshot: Snapshot) -> bool:
     """True while a comparison of a student's essay may still be answered."""
     students = _student_items(snapshot.essays)
     return any(
@@ -51,7 +51,7 @@ def a_student_is_open(snapshot: Snapshot) -> bool:
     )
 
 
-def students_only_fail(snapshot: Snapshot) -> bool:
+def no_student_judged_yet(snapshot: Snapshot) -> bool:
     """True while no comparison of any student's essay has been judged, and one has failed."""
     students = _student_items(snapshot.essays)
     states = {pair.state for pair in snapshot.asked if pair.slot_a in students or pair.slot_b in students}

@@ -16,53 +16,55 @@ STOPPING_FAILURES: Final = 3
 """So many failures that every further comparison would share stop a batch's spending."""
 
 
-class Scope(Enum):
+class FailureScope(Enum):
     """How far a failure reaches."""
 
     PAIR = "this comparison; another pair may well be judged"
-    AWAY = "every comparison by this judge until its endpoint is back"
+    UNAVAILABLE = "every comparison by this judge until its endpoint is back"
     BATCH = "every comparison by this judge until somebody changes something"
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why a judge gives no judgement, and what to do about it; both are clauses of a sentence."""
+    """Why a judge is not judging, and what to do about it; both are clauses of a sentence."""
 
-    scope: Scope
+    scope: FailureScope
     text: str
     remedy: str
 
 
 _OPERATOR: Final = "an operator must correct the settings of the LLM Provider service"
 _KEY: Final = Cause(
-    Scope.BATCH,
+    FailureScope.BATCH,
     "its vendor does not accept the API key, or no key is set",
     "an operator must set a valid key in the LLM Provider service",
 )
-_SET_UP: Final = Cause(Scope.BATCH, "no key or address is set for it in the LLM Provider service", _OPERATOR)
-_CALLBACK: Final = Cause(Scope.BATCH, "the LLM Provider service may not send results back", _OPERATOR)
+_SET_UP: Final = Cause(
+    FailureScope.BATCH, "no key or address is set for it in the LLM Provider service", _OPERATOR
+)
+_CALLBACK: Final = Cause(FailureScope.BATCH, "the LLM Provider service may not send results back", _OPERATOR)
 _AWAY: Final = Cause(
-    Scope.AWAY,
+    FailureScope.UNAVAILABLE,
     "its endpoint cannot be reached or answers with errors of its own",
     "check the vendor's status page and the endpoint's address, then send the batch again",
 )
 _SLOW: Final = Cause(
-    Scope.AWAY,
+    FailureScope.UNAVAILABLE,
     "it does not answer in time",
     "check the vendor's status page and the load on the endpoint, then send the batch again",
 )
 _NOT_THE_PROTOCOL: Final = Cause(
-    Scope.AWAY,
-    "its endpoint answers with something that is not the vendor's protocol, such as a web page",
+    FailureScope.UNAVAILABLE,
+    "its endpoint does not speak the vendor's protocol, such as a web page",
     "an operator must check the endpoint's address in the LLM Provider service, and any proxy before it",
 )
 _BUSY: Final = Cause(
-    Scope.PAIR,
+    FailureScope.PAIR,
     "it is asked for more than its limits allow",
     "send the batch again later, or raise the limits",
 )
 _ANSWER: Final = Cause(
-    Scope.PAIR,
+    FailureScope.PAIR,
     "it refuses to judge the texts, or its answers do not fit the schema",
     "look at the texts that it refused, or name another model",
 )
@@ -71,17 +73,17 @@ _CAUSES: Final[Mapping[str, Cause]] = {
     ErrorCode.INVALID_API_KEY: _KEY,
     ErrorCode.AUTHENTICATION_ERROR: _KEY,
     ErrorCode.AUTHORIZATION_ERROR: Cause(
-        Scope.BATCH,
+        FailureScope.BATCH,
         "the account at its vendor may not use this model",
         "have the model enabled for the account, or name another model",
     ),
     ErrorCode.QUOTA_EXCEEDED: Cause(
-        Scope.BATCH,
+        FailureScope.BATCH,
         "the account at its vendor has no credit left",
         "add credit or raise the account's spending limit, then send the batch again",
     ),
     ErrorCode.LLM_INVALID_CONFIG: Cause(
-        Scope.BATCH,
+        FailureScope.BATCH,
         "there is no such model, or it cannot do what the request asks of it",
         "name another model or leave the override out; GET /api/v1/models of that service lists the models",
     ),
@@ -103,31 +105,33 @@ _CAUSES: Final[Mapping[str, Cause]] = {
     ErrorCode.LLM_PARSING_ERROR: _NOT_THE_PROTOCOL,
     ErrorCode.INVALID_RESPONSE: _NOT_THE_PROTOCOL,
     ErrorCode.LLM_CONTENT_TOO_LONG: Cause(
-        Scope.PAIR,
-        "the essays are longer than it reads",
+        FailureScope.PAIR,
+        "the essays are longer than the model's context",
         "name a model that reads longer texts, or send shorter ones",
     ),
     ErrorCode.LLM_COST_LIMIT_EXCEEDED: Cause(
-        Scope.PAIR, "one comparison may cost more than the batch allows", "raise max_cost_usd"
+        FailureScope.PAIR, "one comparison may cost more than the batch allows", "raise max_cost_usd"
     ),
     ErrorCode.LLM_PROVIDER_API_ERROR: Cause(
-        Scope.PAIR,
+        FailureScope.PAIR,
         "its vendor does not accept the request",
         "see the log of the LLM Provider service for the vendor's answer, or name another model",
     ),
 }
-_WIDE: Final = frozenset({Scope.BATCH, Scope.AWAY})
-_UNKNOWN: Final = Cause(Scope.PAIR, "it failed", "see the log of the LLM Provider service for the reason")
+_NOT_PAIR_SPECIFIC: Final = frozenset({FailureScope.BATCH, FailureScope.UNAVAILABLE})
+_UNKNOWN: Final = Cause(
+    FailureScope.PAIR, "it failed", "see the log of the LLM Provider service for the reason"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
+class JudgingFailure:
     """A judge's most frequent failure, how often it happened, and how far it reaches."""
 
     judge: str
     code: str
     times: int
-    scope: Scope
+    scope: FailureScope
 
     @property
     def words(self) -> str:
@@ -135,8 +139,7 @@ class Problem:
         cause = cause_of(self.code)
         times = "once" if self.times == 1 else f"{self.times} times"
         return (
-            f"{self.judge} gives no judgement: {cause.text} ({self.code}, {times})."
-            f" What to do: {cause.remedy}."
+            f"{self.judge} is not judging: {cause.text} ({self.code}, {times}). What to do: {cause.remedy}."
         )
 
 
@@ -147,7 +150,7 @@ def cause_of(code: str) -> Cause:
 
 def stopping_problem(
     asked: Sequence[Asked], judges: Sequence[Judge], *, batch_wide: frozenset[str] = frozenset()
-) -> Problem | None:
+) -> JudgingFailure | None:
     """What stops every comparison of a batch; None while a judge may still answer.
 
     Something does when at least ``STOPPING_FAILURES`` comparisons have failed for reasons of scope ``BATCH`` since
@@ -155,7 +158,11 @@ def stopping_problem(
     away is such a reason as well. A judge none of whose answers has come is waited for. Codes in ``batch_wide`` are
     of scope ``BATCH``, whatever they mean elsewhere.
     """
-    scopes = {Scope.BATCH} if any(pair.state == ComparisonState.JUDGED for pair in asked) else _WIDE
+    scopes = (
+        {FailureScope.BATCH}
+        if any(pair.state == ComparisonState.JUDGED for pair in asked)
+        else _NOT_PAIR_SPECIFIC
+    )
     failures: list[Asked] = []
     for assigned in {pair.assigned for pair in asked}:
         stopping = [
@@ -169,7 +176,7 @@ def stopping_problem(
     return _problem(failures, judges, batch_wide) if len(failures) >= STOPPING_FAILURES else None
 
 
-def current_problem(asked: Sequence[Asked], judges: Sequence[Judge]) -> Problem | None:
+def current_problem(asked: Sequence[Asked], judges: Sequence[Judge]) -> JudgingFailure | None:
     """What is wrong with the judging right now, for those who wait; None while judgements come.
 
     ``asked`` is every comparison in the order they were planned, or the newest of them. Failed attempts count as
@@ -181,13 +188,13 @@ def current_problem(asked: Sequence[Asked], judges: Sequence[Judge]) -> Problem 
         failures = [pair for pair in _since_success(asked, assigned) if pair.error_code is not None]
         if nothing_judged and failures:
             return _problem(failures, judges)
-        wide = [pair for pair in failures if _scope(pair) in _WIDE]
+        wide = [pair for pair in failures if _scope(pair) in _NOT_PAIR_SPECIFIC]
         if len(wide) >= STOPPING_FAILURES:
             return _problem(wide, judges)
     return None
 
 
-def commonest_problem(asked: Iterable[Asked], judges: Sequence[Judge]) -> Problem | None:
+def most_common_failure(asked: Iterable[Asked], judges: Sequence[Judge]) -> JudgingFailure | None:
     """The failure that most failed comparisons of a batch have in common."""
     failed = [pair for pair in asked if pair.state == ComparisonState.FAILED]
     return _problem(failed, judges) if failed else None
@@ -207,13 +214,13 @@ def _since_success(asked: Sequence[Asked], assigned: int) -> list[Asked]:
 
 def _problem(
     failures: Sequence[Asked], judges: Sequence[Judge], batch_wide: frozenset[str] = frozenset()
-) -> Problem:
+) -> JudgingFailure:
     kinds = Counter((pair.assigned, pair.error_code, _scope(pair, batch_wide)) for pair in failures)
     (assigned, code, scope), times = max(kinds.items(), key=lambda kind: (kind[1], -kind[0][0]))
-    return Problem(
+    return JudgingFailure(
         judge=judge_name(judges, assigned), code=code or ErrorCode.UNKNOWN_ERROR, times=times, scope=scope
     )
 
 
-def _scope(pair: Asked, batch_wide: frozenset[str] = frozenset()) -> Scope:
-    return Scope.BATCH if pair.error_code in batch_wide else cause_of(pair.error_code or "").scope
+def _scope(pair: Asked, batch_wide: frozenset[str] = frozenset()) -> FailureScope:
+    return FailureScope.BATCH if pair.error_code in batch_wide else cause_of(pair.error_code or "").scope

@@ -12,7 +12,7 @@ from event_contracts import ComparisonState, GradeScale
 
 from cj_assessment.domain.batch import Essay, Judge, Limits
 from cj_assessment.domain.comparison import Asked
-from cj_assessment.domain.measuring import Start
+from cj_assessment.domain.measuring import StartingValues
 
 OPEN: Final = frozenset({ComparisonState.PENDING, ComparisonState.SUBMITTED})
 """States of a comparison whose answer may still come."""
@@ -59,7 +59,7 @@ class DecisionRules:
 
     comparisons_per_essay: int
     min_comparisons_per_essay: int
-    straggler_patience: timedelta
+    straggler_timeout: timedelta
     max_failed_share: float
     max_grade_change_share: float
     max_position_bias: float = 3.0
@@ -88,7 +88,7 @@ class Snapshot:
     seed: int
     now: datetime
     rules: DecisionRules
-    start: Start | None = None
+    start: StartingValues | None = None
     batch_wide_codes: frozenset[str] = frozenset()
     is_relaxed: bool = False
 
@@ -129,16 +129,16 @@ class Snapshot:
         return sum(self.states[state] for state in OPEN)
 
     @property
-    def time_is_over(self) -> bool:
+    def is_past_deadline(self) -> bool:
         """True from the batch's deadline on."""
         return self.now >= self.limits.deadline
 
     @property
-    def patience_ends(self) -> datetime:
+    def straggler_deadline(self) -> datetime:
         """Until when the answers that are awaited now are waited for, or when it is looked who is late."""
         if self.is_relaxed:
             return min(self.now + RELAXED_LOOK, self.limits.deadline)
-        patience = self._a_little_longer if self.is_graded else self.rules.straggler_patience
+        patience = self._a_little_longer if self.is_graded else self.rules.straggler_timeout
         return min(self.now + patience, self.limits.deadline)
 
     @property
@@ -151,7 +151,7 @@ class Snapshot:
     def _a_little_longer(self) -> timedelta:
         """How much longer than usual an answer may take before it is not waited for, and it is looked again."""
         usual = self.spending.typical_answer or timedelta(0)
-        return min(max(SHORTEST_PATIENCE, usual * PATIENCE_FACTOR), self.rules.straggler_patience)
+        return min(max(SHORTEST_PATIENCE, usual * PATIENCE_FACTOR), self.rules.straggler_timeout)
 
     @property
     def has_lost_patience(self) -> bool:
@@ -159,7 +159,7 @@ class Snapshot:
         if not self.is_graded:
             return self.is_overdue
         sent = self.spending.last_sent_at
-        return sent is not None and self.now >= sent + self.rules.straggler_patience
+        return sent is not None and self.now >= sent + self.rules.straggler_timeout
 
     def as_of(self, round_number: int) -> "Snapshot":
         """What was known when that round and those before it were settled, and nothing later."""

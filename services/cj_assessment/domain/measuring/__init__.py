@@ -4,7 +4,7 @@
 ``judges`` how consistent the judges are. What the library cannot compute comes back as a reason, never as an error.
 """
 
-from cj_assessment.domain.measuring.fitting import Fitted, NoFit, NoFitReason, Start, fit_comparisons
+from cj_assessment.domain.measuring.fitting import Fitted, NoFit, NoFitReason, StartingValues, fit_comparisons
 from cj_assessment.domain.measuring.grading import GradedEssay, Grading, grade_essays
 from cj_assessment.domain.measuring.judges import judge_agreement, split_half_reliability
 
@@ -14,7 +14,7 @@ __all__ = [
     "Grading",
     "NoFit",
     "NoFitReason",
-    "Start",
+    "StartingValues",
     "fit_comparisons",
     "grade_essays",
     "judge_agreement",

@@ -42,7 +42,7 @@ class NoFit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Start:
+class StartingValues:
     """Where a fit may begin, to end sooner in the same place: abilities and τ of an earlier one, in logits."""
 
     theta: tuple[float, ...]
@@ -102,7 +102,7 @@ def fit_comparisons(
     judged: Sequence[Asked],
     *,
     judges: Sequence[Judge],
-    start: Start | None = None,
+    start: StartingValues | None = None,
 ) -> Fitted | NoFit:
     """Fit the judged comparisons of these essays with each other; a judge is the one that was asked.
 
@@ -123,7 +123,7 @@ def fit_comparisons(
         return NoFit(reason=NoFitReason.DEGENERATE, message=str(error))
 
 
-def _fit(comparisons: measurement.Comparisons, start: Start | None) -> measurement.Fit:
+def _fit(comparisons: measurement.Comparisons, start: StartingValues | None) -> measurement.Fit:
     if start is None or len(start.theta) != comparisons.n_items:
         return measurement.fit(comparisons)
     try:
@@ -170,7 +170,7 @@ def among(essays: Sequence[Essay], asked: Sequence[Asked]) -> tuple[Asked, ...]:
     return tuple(pair for pair in asked if pair.slot_a in items and pair.slot_b in items)
 
 
-def least_compared(essays: Sequence[Essay], judged: Sequence[Asked]) -> int:
+def min_comparisons(essays: Sequence[Essay], judged: Sequence[Asked]) -> int:
     """Comparisons of the essay that has fewest."""
     times = Counter(item for pair in judged for item in (pair.slot_a, pair.slot_b))
     return min((times[essay.item] for essay in essays), default=0)

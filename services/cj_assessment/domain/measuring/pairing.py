@@ -125,7 +125,7 @@ def relaxed_round_size(
     return max(2 * least, math.ceil(missing * (_LAST_JOB_FACTOR if is_last else 1)))
 
 
-def outlook(
+def forecast(
     state: measurement.PairingState,
     planned: Sequence[measurement.Pair],
     *,

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 import pytest_asyncio
 from cj_assessment.adapters import content
-from cj_assessment.adapters.content import ExternalContent
+from cj_assessment.adapters.content import RemoteContent
 from cj_assessment.ports import ContentRefused
 from cj_assessment.tests.building import request
 from cj_assessment.tests.content_server import ContentServer, Trouble, content_server
@@ -28,12 +28,12 @@ async def elsewhere() -> AsyncIterator[ContentServer]:
 
 
 @pytest.fixture
-async def external(elsewhere: ContentServer) -> AsyncIterator[ExternalContent]:
+async def external(elsewhere: ContentServer) -> AsyncIterator[RemoteContent]:
     async with httpx2.AsyncClient() as client:
-        yield ExternalContent(client, base_url=elsewhere.url)
+        yield RemoteContent(client, base_url=elsewhere.url)
 
 
-async def test_a_text_comes_back_as_it_was_sent(elsewhere: ContentServer, external: ExternalContent) -> None:
+async def test_a_text_comes_back_as_it_was_sent(elsewhere: ContentServer, external: RemoteContent) -> None:
     storage_id = await external.store("Åke åt en päron.".encode())
     fetched = await external.fetch([storage_id], max_bytes=100)
 
@@ -44,7 +44,7 @@ async def test_a_text_comes_back_as_it_was_sent(elsewhere: ContentServer, extern
 
 @pytest.mark.parametrize("unknown", ["0" * 32, "no id of theirs", "a" * 64])
 async def test_an_id_that_it_does_not_know_or_accept_is_unknown(
-    external: ExternalContent, unknown: str
+    external: RemoteContent, unknown: str
 ) -> None:
     fetched = await external.fetch([unknown], max_bytes=100)
 
@@ -52,7 +52,7 @@ async def test_an_id_that_it_does_not_know_or_accept_is_unknown(
 
 
 async def test_a_failure_that_passes_is_not_noticed(
-    elsewhere: ContentServer, external: ExternalContent
+    elsewhere: ContentServer, external: RemoteContent
 ) -> None:
     storage_id = await external.store(b"text")
     elsewhere.trouble, elsewhere.failures = "failing", 2
@@ -76,7 +76,7 @@ async def test_a_failure_that_passes_is_not_noticed(
 )
 async def test_what_cannot_be_had_now_is_said_in_bounded_time(
     elsewhere: ContentServer,
-    external: ExternalContent,
+    external: RemoteContent,
     trouble: Trouble,
     told: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -91,7 +91,7 @@ async def test_what_cannot_be_had_now_is_said_in_bounded_time(
 
 
 async def test_more_than_was_asked_for_is_not_read_on(
-    elsewhere: ContentServer, external: ExternalContent
+    elsewhere: ContentServer, external: RemoteContent
 ) -> None:
     elsewhere.trouble = "endless"
 
@@ -101,7 +101,7 @@ async def test_more_than_was_asked_for_is_not_read_on(
     assert fetched.too_long == {"0" * 32}
 
 
-async def test_a_redirect_is_never_followed(elsewhere: ContentServer, external: ExternalContent) -> None:
+async def test_a_redirect_is_never_followed(elsewhere: ContentServer, external: RemoteContent) -> None:
     async with content_server() as trap:
         elsewhere.trouble, elsewhere.redirect_to = "redirecting", f"{trap.url}/v1/content/{'0' * 32}"
 
@@ -114,7 +114,7 @@ async def test_a_redirect_is_never_followed(elsewhere: ContentServer, external: 
 
 @pytest.mark.parametrize("trouble", ["failing", "silent", "no_id", "redirecting"])
 async def test_a_text_that_is_not_taken_now_may_be_sent_again(
-    elsewhere: ContentServer, external: ExternalContent, trouble: Trouble, monkeypatch: pytest.MonkeyPatch
+    elsewhere: ContentServer, external: RemoteContent, trouble: Trouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(content, "EXCHANGE_SECONDS", 0.3)
     elsewhere.trouble = trouble
@@ -127,7 +127,7 @@ async def test_a_text_that_is_not_taken_now_may_be_sent_again(
 
 
 async def test_a_text_that_is_refused_is_not_sent_again(
-    elsewhere: ContentServer, external: ExternalContent
+    elsewhere: ContentServer, external: RemoteContent
 ) -> None:
     elsewhere.max_bytes = 3
 
@@ -251,7 +251,7 @@ class TestWithAnExternalContentService:
 
 
 async def test_what_it_does_not_know_is_gone_and_what_it_keeps_is_named(
-    elsewhere: ContentServer, external: ExternalContent
+    elsewhere: ContentServer, external: RemoteContent
 ) -> None:
     known = await external.store(b"text")
 

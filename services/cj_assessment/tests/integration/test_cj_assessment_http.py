@@ -46,7 +46,7 @@ async def assess(
     assignment_id: str | None = None,
     overrides: LLMConfigOverrides | None = None,
 ) -> str:
-    """Post texts and ask for their assessment; returns the batch id. Eight essays can be told apart to .8."""
+    """Post texts and ask for their assessment; returns the batch id. Eight essays can be distinguished to .8."""
     envelope = request(
         await service.store_all(texts),
         hints={"target_reliability": 0.8, **(hints or {})},

@@ -11,7 +11,7 @@ from time import monotonic
 import pytest
 import pytest_asyncio
 from cj_assessment.domain.deciding import Decision, Snapshot, decide
-from cj_assessment.ports import ComparisonOrder, LlmProvider, Submitted
+from cj_assessment.ports import JudgeRequest, LlmProvider, Submitted
 from cj_assessment.tests.building import request
 from cj_assessment.tests.serving import Assessment, over_http, until
 from cj_assessment.tests.storing import StoredInPostgres, stored
@@ -35,7 +35,7 @@ class Poisoned:
     inner: LlmProvider | None = None
     batch_ids: set[str] = field(default_factory=set)
 
-    async def submit(self, orders: Sequence[ComparisonOrder]) -> Submitted:
+    async def submit(self, orders: Sequence[JudgeRequest]) -> Submitted:
         assert self.inner is not None
         if any(order.batch_id in self.batch_ids for order in orders):
             raise RuntimeError("this batch cannot be submitted")

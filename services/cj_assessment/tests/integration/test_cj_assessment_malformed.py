@@ -114,7 +114,7 @@ REQUESTS = (
         )
     ),
     *(
-        ask(f"{place} beyond 64 bits", place, {"a": 10**30})
+        ask(f"{place} outside 64 bits", place, {"a": 10**30})
         for place in (
             "metadata",
             "data.system_metadata.error_info",

@@ -1,4 +1,4 @@
-"""A cap in dollars is never exceeded, however many calls are under way and whatever each of them costs."""
+"""A cap in dollars is never exceeded, however many calls are in progress and whatever each of them costs."""
 
 import random
 from collections.abc import AsyncIterator, Callable
@@ -94,7 +94,7 @@ async def test_a_cap_below_the_price_of_one_comparison_fails_with_that_reason(
 
     assert (status.state, status.stop_reason) == (AssessmentState.FAILED, StopReason.BUDGET_COST)
     assert status.error is not None
-    assert "does not pay for one comparison" in status.error.message
+    assert "does not cover one comparison" in status.error.message
     assert service.desk.taken == {}
 
 

@@ -96,7 +96,7 @@ async def test_texts_of_another_service_are_fetched_and_what_cannot_be_had_is_na
         storage = {name: name for name in (*TEXTS, "lost", "unknown")}
         options: dict[str, Any] = {
             "content_service_url": elsewhere.url,
-            "content_patience": timedelta(0),
+            "content_timeout": timedelta(0),
         }
         async with over_http(make_database("cj_content"), **options) as service:
             batch_id = await ask(service, storage)

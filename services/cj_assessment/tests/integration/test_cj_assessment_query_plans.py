@@ -26,7 +26,7 @@ ITEMS = 200
 EACH = MANY // OLD_BATCHES
 BATCH_SIZE = 500
 LEASE = timedelta(seconds=15)
-STARTING = {"limit": BATCH_SIZE, "locked": [], "lease": LEASE, "within": POLICY.answer_within}
+STARTING = {"limit": BATCH_SIZE, "locked": [], "lease": LEASE, "within": POLICY.answer_timeout}
 PAGES_PER_ROW = 40
 """A row, the entries of its indexes, and what is looked at to find them."""
 

@@ -114,7 +114,7 @@ async def test_what_an_answer_did_not_cost_can_be_spent_again(storage: Stored) -
 async def test_an_expired_attempt_keeps_its_money_reserved(storage: Stored) -> None:
     await storage.batch(PAIRS, max_cost_usd=Decimal("0.03"), cap_usd=Decimal("0.03"))
     await storage.send()
-    await storage.backend.pass_time(POLICY.answer_within)
+    await storage.backend.pass_time(POLICY.answer_timeout)
     await expire(storage)
 
     assert not await storage.start()
@@ -208,7 +208,7 @@ async def test_what_was_never_acknowledged_does_not_expire(storage: Stored) -> N
     await storage.batch(PAIRS[:1])
     await storage.start()
 
-    await storage.backend.pass_time(2 * POLICY.answer_within)
+    await storage.backend.pass_time(2 * POLICY.answer_timeout)
 
     assert await expire(storage) == 0
     assert await storage.states() == {"submitted": 1}
@@ -218,7 +218,7 @@ async def test_an_overdue_attempt_fails_its_comparison_and_its_late_vote_still_c
     storage: Stored,
 ) -> None:
     attempt = await one_sent(storage)
-    await storage.backend.pass_time(POLICY.answer_within)
+    await storage.backend.pass_time(POLICY.answer_timeout)
 
     assert await expire(storage) == 1
     assert await storage.states() == {"failed": 1}
@@ -229,7 +229,7 @@ async def test_an_overdue_attempt_fails_its_comparison_and_its_late_vote_still_c
 async def test_a_lost_request_is_asked_once_more_and_no_more(storage: Stored) -> None:
     await one_sent(storage)
     for left in ({"pending": 1}, {"failed": 1}):
-        await storage.backend.pass_time(POLICY.answer_within)
+        await storage.backend.pass_time(POLICY.answer_timeout)
         await expire(storage, lost=True)
         assert await storage.states() == left
         await storage.send()
@@ -237,7 +237,7 @@ async def test_a_lost_request_is_asked_once_more_and_no_more(storage: Stored) ->
 
 async def test_the_late_failure_of_an_older_attempt_does_not_end_the_newer_one(storage: Stored) -> None:
     older = await one_sent(storage)
-    await storage.backend.pass_time(POLICY.answer_within)
+    await storage.backend.pass_time(POLICY.answer_timeout)
     await expire(storage, lost=True)
     [newer] = await storage.send(request_id="request-2")
 
@@ -255,7 +255,7 @@ async def test_time_until_the_next_answer_is_overdue_is_told(storage: Stored) ->
         due = await transaction.attempts.take_overdue(limit=10)
 
     assert due.keys == ()
-    assert due.rest_seconds == pytest.approx(POLICY.answer_within.total_seconds(), abs=60)
+    assert due.rest_seconds == pytest.approx(POLICY.answer_timeout.total_seconds(), abs=60)
 
 
 async def take_unsent(storage: Stored) -> list[AttemptId]:
@@ -359,7 +359,7 @@ async def test_the_request_ids_of_open_attempts_are_told(storage: Stored) -> Non
 
     async with storage.store.transaction() as transaction:
         found = await transaction.attempts.request_ids([answered.attempt_id, open_one.attempt_id])
-        job_id = await transaction.attempts.job_of(open_one.attempt_id)
+        job_id = await transaction.attempts.job_id_of(open_one.attempt_id)
 
     assert found == {open_one.attempt_id: REQUEST}
     assert job_id == open_one.job_id

@@ -84,7 +84,7 @@ async def test_a_failing_transaction_leaves_nothing_behind(storage: Stored) -> N
     async def fail_half_way() -> None:
         async with storage.store.transaction() as transaction:
             await transaction.batches.cancel(batch.batch_id)
-            await transaction.essays.remove_from(batch.job_id, 0)
+            await transaction.essays.delete_from_index(batch.job_id, 0)
             raise RuntimeError("half way")
 
     with pytest.raises(RuntimeError, match="half way"):
@@ -159,7 +159,7 @@ async def test_a_batch_is_due_when_the_rounds_that_it_awaits_are_settled(storage
     batch = await storage.batch([(0, 1)])
     async with storage.store.transaction() as transaction:
         await transaction.batches.wait_for_round(
-            batch.job_id, last_round=1, due_round=1, check_at=datetime.now(UTC) + LATER
+            batch.job_id, last_round=1, awaited_round=1, next_check_at=datetime.now(UTC) + LATER
         )
     assert await judging_due(storage) == []
 
@@ -173,7 +173,7 @@ async def test_a_batch_is_due_when_the_time_of_its_next_check_has_come(storage: 
     batch = await storage.batch([(0, 1)])
     async with storage.store.transaction() as transaction:
         await transaction.batches.wait_for_round(
-            batch.job_id, last_round=1, due_round=1, check_at=datetime.now(UTC) + LATER
+            batch.job_id, last_round=1, awaited_round=1, next_check_at=datetime.now(UTC) + LATER
         )
 
     await storage.backend.pass_time(LATER)

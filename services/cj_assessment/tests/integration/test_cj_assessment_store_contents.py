@@ -25,7 +25,7 @@ async def test_what_preparation_finds_takes_the_place_of_what_was_known(storage:
 
     async with storage.store.transaction() as transaction:
         await transaction.essays.put(batch.job_id, [found[0], blank, *found[2:]])
-        await transaction.essays.remove_from(batch.job_id, 3)
+        await transaction.essays.delete_from_index(batch.job_id, 3)
         kept = await transaction.essays.of_batch(batch.job_id)
         counts = await transaction.essays.counts(batch.job_id)
         texts = await transaction.essays.texts([(batch.job_id, item) for item in range(4)])
@@ -82,7 +82,7 @@ async def test_an_anchor_is_replaced_by_one_of_its_label_and_scale(storage: Stor
         first = await transaction.anchors.put(anchor, assignment_id="task")
         again = await transaction.anchors.put(replace(anchor, text_storage_id="two"), assignment_id="task")
         await transaction.anchors.put(replace(anchor, label="A1", grade="A"), assignment_id="task")
-        kept = await transaction.anchors.of_assignment("task")
+        kept = await transaction.anchors.for_assignment("task")
 
     assert first == again
     assert [(one.label, one.text_storage_id) for one in kept] == [("A1", "one"), ("B1", "two")]

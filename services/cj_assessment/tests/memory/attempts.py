@@ -133,7 +133,7 @@ class MemoryAttempts:
             for job_id, row in self._state.batches.items()
             if row.batch.state is AssessmentState.JUDGING
             and row.batch.cancelled_at is None
-            and self._state.may_be_tried(SUBMIT, job_id)
+            and self._state.is_retryable_sql(SUBMIT, job_id)
             and (job_id in late or any(one.state == "pending" for one in self._state.comparisons_of(job_id)))
         ]
         rest = rest_until([row.send_not_before for row in unsent], self._now())
@@ -162,7 +162,7 @@ class MemoryAttempts:
         ][:limit]
         for row in taken:
             row.send_not_before = self._now() + policy.resend_after
-            row.deadline = self._now() + policy.answer_within
+            row.deadline = self._now() + policy.answer_timeout
         return [self._unsent_view(row) for row in taken]
 
     async def release(self, attempts: Collection[AttemptId]) -> None:
@@ -173,7 +173,7 @@ class MemoryAttempts:
     async def mark_sent(self, request_ids: Mapping[AttemptId, str], *, policy: AttemptPolicy) -> None:
         for attempt, request_id in request_ids.items():
             row = self._state.attempts[attempt]
-            row.request_id, row.deadline = request_id, self._now() + policy.answer_within
+            row.request_id, row.deadline = request_id, self._now() + policy.answer_timeout
 
     async def mark_refused(self, refusals: Mapping[AttemptId, tuple[str, str]]) -> None:
         for attempt, (code, message) in refusals.items():
@@ -204,7 +204,7 @@ class MemoryAttempts:
             for row in sorted(open_rows, key=lambda row: row.deadline)
             if row.deadline <= self._now()
             and (row.request_id is not None or row.comparison.state == "abandoned")
-            and self._state.may_be_tried(EXPIRE, row.id)
+            and self._state.is_retryable_sql(EXPIRE, row.id)
         ]
         if due:
             return Due(keys=due[:limit], rest_seconds=0)
@@ -240,7 +240,7 @@ class MemoryAttempts:
             and row.withdrawn_at is None
             and row.withdraw_not_before <= self._now()
             and row.comparison.state == "abandoned"
-            and self._state.may_be_tried(WITHDRAW, row.id)
+            and self._state.is_retryable_sql(WITHDRAW, row.id)
         ][:limit]
         for row in due:
             row.withdraw_not_before = self._now() + lease
@@ -259,7 +259,7 @@ class MemoryAttempts:
             outstanding=sum(row.outcome is None for row in rows),
         )
 
-    async def job_of(self, attempt: AttemptId) -> JobId | None:
+    async def job_id_of(self, attempt: AttemptId) -> JobId | None:
         row = self._state.attempts.get(attempt)
         return None if row is None else row.comparison.job_id
 
@@ -299,7 +299,7 @@ class MemoryAttempts:
             number=comparison.attempts,
             reserved_usd=comparison.cap_usd,
             send_not_before=now + policy.resend_after,
-            deadline=now + policy.answer_within,
+            deadline=now + policy.answer_timeout,
             withdraw_not_before=now,
         )
         self._state.attempts[row.id] = row

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from cj_assessment.adapters.postgres.batches_sql import ADVANCE, PREPARE, REPORT
 from cj_assessment.domain.batch import Batch, BatchId, BatchRecord, Essay, JobId, Preparation
 from cj_assessment.domain.prompt import JudgeContext
-from cj_assessment.ports import Due, Problem
+from cj_assessment.ports import Due, JudgingFailure
 from cj_assessment.tests.memory.rows import BatchRow, Now, State, rest_until
 from event_contracts import AssessmentResultV1, AssessmentState, ErrorDetail, WireModel
 
@@ -17,8 +17,8 @@ _RECORD = [field.name for field in fields(BatchRecord)]
 
 def _record(row: BatchRow) -> BatchRecord:
     return BatchRecord(
-        **{name: getattr(row.batch, name) for name in _RECORD if name != "check_at"},
-        check_at=row.next_check_at,
+        **{name: getattr(row.batch, name) for name in _RECORD if name != "next_check_at"},
+        next_check_at=row.next_check_at,
     )
 
 
@@ -53,7 +53,7 @@ class MemoryBatches:
         row = self._state.batches[job_id]
         if row.is_unreadable:
             raise ValueError("recursion limit exceeded")
-        return replace(row.batch, check_at=row.next_check_at)
+        return replace(row.batch, next_check_at=row.next_check_at)
 
     async def lock(self, job_id: JobId) -> BatchRecord | None:
         row = self._state.batches.get(job_id)
@@ -69,7 +69,7 @@ class MemoryBatches:
             for row in self._open()
             if row.batch.state is AssessmentState.ACCEPTED
             and row.batch.cancelled_at is None
-            and self._state.may_be_tried(PREPARE, row.batch.job_id)
+            and self._state.is_retryable_sql(PREPARE, row.batch.job_id)
         ]
         due = sorted(
             (row for row in waiting if row.next_check_at <= self._now()), key=lambda row: row.next_check_at
@@ -83,7 +83,7 @@ class MemoryBatches:
             row
             for row in self._open()
             if (row.batch.state is AssessmentState.JUDGING or row.batch.cancelled_at is not None)
-            and self._state.may_be_tried(ADVANCE, row.batch.job_id)
+            and self._state.is_retryable_sql(ADVANCE, row.batch.job_id)
         ]
         due = [row for row in waiting if row.next_check_at <= self._now() or not self._is_awaiting(row)]
         return self._due(sorted(due, key=lambda row: row.next_check_at)[:limit], waiting)
@@ -104,10 +104,10 @@ class MemoryBatches:
         self._state.batches[job_id].next_check_at = self._now() + delay
 
     async def wait_for_round(
-        self, job_id: JobId, *, last_round: int, due_round: int, check_at: datetime
+        self, job_id: JobId, *, last_round: int, awaited_round: int, next_check_at: datetime
     ) -> None:
         row = self._state.batches[job_id]
-        row.awaited_round, row.next_check_at = due_round, check_at
+        row.awaited_round, row.next_check_at = awaited_round, next_check_at
         self._update(job_id, last_round=last_round)
 
     async def end(
@@ -154,13 +154,13 @@ class MemoryBatches:
             if row.batch.ended_at is None:
                 known = row.problem
                 since = known.since if known and known.code == code else self._now()
-                row.problem = Problem(code=code, message=message, since=since, comparisons=0)
+                row.problem = JudgingFailure(code=code, message=message, since=since, comparisons=0)
 
     async def clear_problem(self, job_ids: Collection[JobId]) -> None:
         for job_id in job_ids:
             self._state.batches[job_id].problem = None
 
-    async def problem(self, job_id: JobId) -> Problem | None:
+    async def problem(self, job_id: JobId) -> JudgingFailure | None:
         waiting = sum(row.state in OPEN for row in self._state.comparisons_of(job_id))
         reported = self._state.batches[job_id].problem
         if reported is not None:
@@ -177,7 +177,7 @@ class MemoryBatches:
             if row.batch.ended_at is not None
             and row.reported_at is None
             and all(attempt.outcome is not None for attempt in self._state.attempts_of(row.batch.job_id))
-            and self._state.may_be_tried(REPORT, row.batch.job_id)
+            and self._state.is_retryable_sql(REPORT, row.batch.job_id)
         ]
         return Due(keys=keys[:limit], rest_seconds=0 if keys else None)
 
@@ -214,7 +214,7 @@ class MemoryBatches:
             return Due(keys=[row.batch.job_id for row in due], rest_seconds=0)
         return Due(keys=(), rest_seconds=rest_until([row.next_check_at for row in waiting], self._now()))
 
-    def _failing_judgements(self, job_id: JobId) -> Problem | None:
+    def _failing_judgements(self, job_id: JobId) -> JudgingFailure | None:
         judged = [row.judged_at for row in self._state.comparisons_of(job_id) if row.judged_at]
         last = max(judged, default=None)
         failed = [
@@ -230,7 +230,7 @@ class MemoryBatches:
         code = max(codes, key=lambda code: sum(row.error_code == code for row in failed))
         of_code = sorted((row for row in failed if row.error_code == code), key=lambda row: str(row.ended_at))
         assert of_code[0].ended_at is not None
-        return Problem(
+        return JudgingFailure(
             code=code,
             message=of_code[-1].error_message or "",
             since=of_code[0].ended_at,

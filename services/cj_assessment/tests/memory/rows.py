@@ -10,7 +10,7 @@ from uuid import UUID
 from cj_assessment.domain.batch import Anchor, Batch, BatchId, Essay, Instruction, JobId
 from cj_assessment.domain.comparison import Answer, AttemptId, PlannedComparison
 from cj_assessment.domain.prompt import JudgeContext
-from cj_assessment.ports import Problem, Score
+from cj_assessment.ports import JudgingFailure, Score
 from event_contracts import AssessmentResultV1, ErrorDetail, EventEnvelope
 
 
@@ -26,7 +26,7 @@ class BatchRow:
     result: AssessmentResultV1 | None = None
     result_ref: str | None = None
     error: ErrorDetail | None = None
-    problem: Problem | None = None
+    problem: JudgingFailure | None = None
     reported_at: datetime | None = None
     reported: int = 0
     is_unreadable: bool = False
@@ -92,14 +92,14 @@ class State:
     instructions: list[tuple[str | None, Instruction]] = field(default_factory=list)
     claimed: set[tuple[str, UUID]] = field(default_factory=set)
     sent: list[tuple[EventEnvelope[Any], str | None]] = field(default_factory=list)
-    failing: dict[tuple[str, str], Problem] = field(default_factory=dict)
+    failing: dict[tuple[str, str], JudgingFailure] = field(default_factory=dict)
     audit: list[tuple[object, ...]] = field(default_factory=list)
     ids: int = 0
 
     def row_of(self, batch_id: BatchId) -> BatchRow | None:
         return next((row for row in self.batches.values() if row.batch.batch_id == batch_id), None)
 
-    def may_be_tried(self, worker: str, key: object) -> bool:
+    def is_retryable_sql(self, worker: str, key: object) -> bool:
         return (worker, str(key)) not in self.failing
 
     def comparisons_of(self, job_id: JobId) -> list[ComparisonRow]:

@@ -35,7 +35,7 @@ class MemoryEssays:
         batch = self._state.batches.get(job_id)
         return [] if batch is None else [essay.essay_id for essay in batch.requested]
 
-    async def remove_from(self, job_id: JobId, item: int) -> None:
+    async def delete_from_index(self, job_id: JobId, item: int) -> None:
         kept = {place: essay for place, essay in self._state.essays[job_id].items() if place < item}
         self._state.essays[job_id] = kept
 
@@ -116,7 +116,7 @@ class MemoryAnchors:
         known.append(replace(anchor, number=self._state.ids, created_at=datetime.now(UTC)))
         return self._state.ids
 
-    async def of_assignment(self, assignment_id: str) -> Sequence[Anchor]:
+    async def for_assignment(self, assignment_id: str) -> Sequence[Anchor]:
         return sorted(self._state.anchors.get(assignment_id, []), key=lambda anchor: anchor.label)
 
     async def audit(

@@ -16,7 +16,7 @@ from cj_assessment.domain.deciding import (
     Wait,
     decide,
 )
-from cj_assessment.domain.measuring import Start
+from cj_assessment.domain.measuring import StartingValues
 from cj_assessment.tests.building import NOW, RULES, asked, essays, nothing_spent, snapshot
 from cj_assessment.tests.playing import (
     FAILED,
@@ -195,7 +195,7 @@ def test_a_straggler_is_waited_for_no_longer_than_patience_lasts() -> None:
     overdue = decide(snapshot(essays(4), pairs, last_round=2, is_overdue=True))
 
     assert isinstance(patient, Wait)
-    assert patient.check_at == NOW + RULES.straggler_patience
+    assert patient.next_check_at == NOW + RULES.straggler_timeout
     assert isinstance(overdue, JudgeMore)
 
 
@@ -283,7 +283,7 @@ def test_patience_never_goes_beyond_the_deadline() -> None:
     decision = decide(snapshot(essays(3), pairs, deadline=NOW + timedelta(seconds=1)))
 
     assert isinstance(decision, Wait)
-    assert decision.check_at == NOW + timedelta(seconds=1)
+    assert decision.next_check_at == NOW + timedelta(seconds=1)
 
 
 def test_a_round_comes_with_what_further_judging_would_bring() -> None:
@@ -328,5 +328,9 @@ def test_where_a_fit_begins_does_not_move_where_it_ends() -> None:
     cold = ranking(batch.play())
     known = snapshot(batch.essays, batch.asked, last_round=batch.last_round, max_comparisons=60)
 
-    for start in (None, Start(theta=(0.5,) * 12, tau=4.0), Start(theta=(1.0, -1.0), tau=1.0)):
+    for start in (
+        None,
+        StartingValues(theta=(0.5,) * 12, tau=4.0),
+        StartingValues(theta=(1.0, -1.0), tau=1.0),
+    ):
         assert ranking(decide(replace(known, start=start))) == pytest.approx(cold, abs=1e-2)

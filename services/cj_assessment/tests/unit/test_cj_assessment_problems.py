@@ -37,7 +37,7 @@ BATCH_WIDE = (
     ErrorCode.LLM_CALLBACK_TOPIC_MISSING,
     ErrorCode.LLM_INVALID_CALLBACK_TOPIC,
 )
-AWAY = (
+UNAVAILABLE = (
     ErrorCode.LLM_PROVIDER_UNAVAILABLE,
     ErrorCode.CONNECTION_ERROR,
     ErrorCode.SERVICE_UNAVAILABLE,
@@ -68,7 +68,7 @@ def test_a_reason_that_every_comparison_shares_ends_the_batch_after_the_first_fe
     assert "What to do" in end.message
 
 
-@pytest.mark.parametrize("code", AWAY)
+@pytest.mark.parametrize("code", UNAVAILABLE)
 def test_a_judge_that_is_away_gets_no_second_round_until_it_answers(code: ErrorCode) -> None:
     first = failed(code, times=STOPPING_FAILURES)
     waiting = [asked(item, item + 1, SUBMITTED) for item in range(4)]
@@ -157,7 +157,7 @@ def test_a_provider_that_is_away_shows_from_the_first_attempt_that_failed() -> N
 
     assert problem is not None
     assert problem.words == (
-        "openai/gpt-5 gives no judgement: its endpoint cannot be reached or answers with errors of its own"
+        "openai/gpt-5 is not judging: its endpoint cannot be reached or answers with errors of its own"
         " (LLM_PROVIDER_UNAVAILABLE, once). What to do: check the vendor's status page and the endpoint's"
         " address, then send the batch again."
     )

@@ -60,4 +60,4 @@ def test_every_answer_of_a_round_is_awaited_however_late() -> None:
     decision = decide(replace(of(late), is_overdue=True))
 
     assert isinstance(decision, Wait)
-    assert decision.check_at == NOW + timedelta(hours=1)
+    assert decision.next_check_at == NOW + timedelta(hours=1)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 from cj_assessment.domain.batch import JobId
-from cj_assessment.ports import ComparisonOrder
+from cj_assessment.ports import JudgeRequest
 from cj_assessment.tests.working import POLICY, UseCases
 from cj_assessment.use_cases import submit_comparisons
 from cj_assessment.use_cases.judging_material import JudgingMaterials, TextCache
@@ -88,7 +88,7 @@ async def test_a_call_that_is_too_large_is_narrowed(service: UseCases) -> None:
 
 
 async def test_the_order_at_fault_fails_alone_with_the_reason(service: UseCases) -> None:
-    def names_the_first(order: ComparisonOrder) -> bool:
+    def names_the_first(order: JudgeRequest) -> bool:
         return "e0" in (order.essay_a_id, order.essay_b_id)
 
     service.provider.refuses = names_the_first
@@ -183,15 +183,15 @@ async def test_an_attempt_of_a_sender_that_died_is_sent_by_another_under_its_own
 
 async def test_the_most_a_call_may_cost_goes_with_a_batch_that_has_a_cap() -> None:
     service = UseCases(price=Decimal(1))
-    capped = await ready(service, hints={"max_cost_usd": 5})
+    with_max_cost = await ready(service, hints={"max_cost_usd": 5})
     free = await ready(service)
 
-    await service.submit.handle([capped, free])
+    await service.submit.handle([with_max_cost, free])
 
     by_batch = {order.batch_id: order.max_cost_usd for order in service.provider.queued.values()}
     batches = service.store.state.batches
     assert by_batch[batches[free].batch.batch_id] is None
-    assert (by_batch[batches[capped].batch.batch_id] or 0) > 0
+    assert (by_batch[batches[with_max_cost].batch.batch_id] or 0) > 0
 
 
 async def test_a_batch_that_cannot_be_submitted_ends_failed(service: UseCases) -> None:
@@ -239,13 +239,13 @@ async def test_a_full_cache_reads_only_what_it_does_not_hold(service: UseCases) 
 async def test_expired_attempts_are_taken_back_and_lost_ones_asked_again(service: UseCases) -> None:
     job_id = await ready(service)
     await service.submit.handle([job_id])
-    service.store.clock.ahead += POLICY.answer_within + timedelta(seconds=1)
+    service.store.clock.ahead += POLICY.answer_timeout + timedelta(seconds=1)
     service.provider.forgets = True
 
     await service.expire.handle((await service.expire.take(100)).keys)
     lost = states(service, job_id)
     await service.submit_all()
-    service.store.clock.ahead += POLICY.answer_within + timedelta(seconds=1)
+    service.store.clock.ahead += POLICY.answer_timeout + timedelta(seconds=1)
     service.provider.forgets = False
     await service.expire.handle((await service.expire.take(100)).keys)
 
@@ -258,7 +258,7 @@ async def test_expired_attempts_are_taken_back_and_lost_ones_asked_again(service
 async def test_nothing_expires_while_the_llm_provider_is_away(service: UseCases) -> None:
     job_id = await ready(service)
     await service.submit.handle([job_id])
-    service.store.clock.ahead += POLICY.answer_within + timedelta(seconds=1)
+    service.store.clock.ahead += POLICY.answer_timeout + timedelta(seconds=1)
     service.provider.is_away = True
 
     with pytest.raises(ExternalServiceError):

@@ -23,7 +23,7 @@ from cj_assessment.domain.deciding import (
     current_problem,
     decide,
 )
-from cj_assessment.domain.measuring import NoFit, NoFitReason, Start
+from cj_assessment.domain.measuring import NoFit, NoFitReason, StartingValues
 from cj_assessment.domain.results import assessment_result
 from cj_assessment.tests.building import NOW, asked, batch, essays, snapshot
 from cj_assessment.tests.playing import PlayedBatch, failing, luck, sharp_judge
@@ -97,7 +97,7 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
         is_overdue=draw(st.booleans()),
     )
     theta = st.lists(st.floats(-1e6, 1e6), min_size=count, max_size=count).map(tuple)
-    start = st.none() | st.builds(lambda t, tau: Start(theta=t, tau=tau), theta, st.floats(-1, 1e6))
+    start = st.none() | st.builds(lambda t, tau: StartingValues(theta=t, tau=tau), theta, st.floats(-1, 1e6))
     return replace(known, start=draw(start))
 
 
@@ -187,7 +187,7 @@ def test_a_fit_that_fails_ends_the_batch_with_the_code_of_the_contract(error: ty
 
 def test_a_fit_that_fails_from_where_the_last_one_ended_is_tried_from_nowhere() -> None:
     pairs = [asked(0, 1), asked(1, 2), asked(2, 0)]
-    started = replace(snapshot(essays(3), pairs), start=Start(theta=(0.0, 0.0, 0.0), tau=-1.0))
+    started = replace(snapshot(essays(3), pairs), start=StartingValues(theta=(0.0, 0.0, 0.0), tau=-1.0))
 
     assert not isinstance(Evidence(snapshot=started).ranking, NoFit)
 

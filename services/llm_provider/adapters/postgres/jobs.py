@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
-from service_kit.work.failed_items import may_be_tried
+from service_kit.work.failed_items import is_retryable_sql
 from sqlalchemy import Row, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,7 +25,7 @@ FRAME_BYTES: Final = 2_000
 """What a request has around its prompt: the answer's schema and the parameters."""
 
 # The first relaxed request of a model decides: its model has waited longest.
-_RIPE = text(
+_READY_MODEL = text(
     """
     SELECT model FROM (
         SELECT model, count(*) AS items, min(requested_at) AS first
@@ -43,8 +43,8 @@ _RIPE = text(
 _COLLECT = text(
     """
     WITH first AS MATERIALIZED (
-        SELECT id, seq, octet_length(system_prompt) + octet_length(prompt_blocks) + CAST(:frame_bytes AS integer)
-            AS bytes
+        SELECT id, seq, octet_length(system_prompt) + octet_length(prompt_blocks) +
+            CAST(:prompt_overhead_bytes AS integer) AS bytes
         FROM judge_request
         WHERE state = 'awaiting_batch' AND provider = :provider AND model = :model
           AND not_before <= clock_timestamp() AND expires_at > clock_timestamp()
@@ -62,7 +62,7 @@ _COLLECT = text(
 _DUE = text(
     f"""
     SELECT id FROM batch_job
-    WHERE ended_at IS NULL AND due_at <= clock_timestamp() AND {may_be_tried(JOB_WORKER, "batch_job.id")}
+    WHERE ended_at IS NULL AND due_at <= clock_timestamp() AND {is_retryable_sql(JOB_WORKER, "batch_job.id")}
     ORDER BY due_at LIMIT :limit
     """
 )
@@ -93,9 +93,7 @@ _IS_WANTED = text(
     """
 )
 
-_LOOK_AGAIN = text(
-    "UPDATE batch_job SET due_at = clock_timestamp() + CAST(:after AS interval) WHERE id = :id"
-)
+_POSTPONE = text("UPDATE batch_job SET due_at = clock_timestamp() + CAST(:after AS interval) WHERE id = :id")
 
 
 class PostgresJobs:
@@ -106,7 +104,7 @@ class PostgresJobs:
 
     async def collect(self, *, provider: str, policy: JobPolicy) -> Job | None:
         model = await self._connection.scalar(
-            _RIPE,
+            _READY_MODEL,
             {
                 "provider": provider,
                 "max_items": policy.max_items,
@@ -130,7 +128,7 @@ class PostgresJobs:
                 "model": model,
                 "max_items": policy.max_items,
                 "max_bytes": policy.max_bytes,
-                "frame_bytes": FRAME_BYTES,
+                "prompt_overhead_bytes": FRAME_BYTES,
             },
         )
         chosen = batch_job.c.id == job_id
@@ -200,7 +198,7 @@ class PostgresJobs:
         await self.look_again(job_id, after=poll_after)
 
     async def look_again(self, job_id: JobId, *, after: timedelta) -> None:
-        await self._connection.execute(_LOOK_AGAIN, {"id": job_id, "after": after})
+        await self._connection.execute(_POSTPONE, {"id": job_id, "after": after})
 
     async def close(self, job_id: JobId, *, reason: str | None) -> None:
         state = JobState.ENDED if reason is None else JobState.FAILED

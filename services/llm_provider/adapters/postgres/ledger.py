@@ -5,7 +5,7 @@ from typing import Final
 
 from event_contracts import LLMCostAlertV1
 from service_kit.storage.rows import RowCodec
-from service_kit.work.failed_items import may_be_tried
+from service_kit.work.failed_items import is_retryable_sql
 from sqlalchemy import ColumnElement, Row, Text, cast, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -118,7 +118,7 @@ _OVER_LIMIT = text(
     WHERE usd > threshold
       AND NOT EXISTS (SELECT 1 FROM cost_alert WHERE cost_alert.provider = spent.provider
                       AND cost_alert.alert_type = spent.alert_type AND cost_alert.period = spent.period)
-      AND {may_be_tried(ALERT_WORKER, "provider")}
+      AND {is_retryable_sql(ALERT_WORKER, "provider")}
     """
 )
 
@@ -138,7 +138,7 @@ class PostgresLedger:
         new = {(row.request_id, row.attempt) for row in rows}
         return [call for call in calls if (call.queue_id, call.leased.attempts) in new]
 
-    async def add_up(self, calls: Sequence[Call]) -> None:
+    async def add_to_totals(self, calls: Sequence[Call]) -> None:
         if not calls:
             return
         await self._connection.execute(

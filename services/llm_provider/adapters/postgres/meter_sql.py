@@ -54,11 +54,11 @@ SETTLE = text(
             CAST(:output_limits AS float8[]), CAST(:token_limits AS float8[]),
             CAST(:request_holds AS float8[]), CAST(:input_holds AS float8[]),
             CAST(:output_holds AS float8[]), CAST(:token_holds AS float8[]),
-            CAST(:limited AS interval[]), CAST(:failures AS integer[]), CAST(:are_alive AS boolean[]),
+            CAST(:limited AS interval[]), CAST(:failures AS integer[]), CAST(:have_responded AS boolean[]),
             CAST(:error_codes AS text[]), CAST(:error_messages AS text[])
         ) AS reported (model, request_excess, input_excess, output_excess, token_excess, replies,
                    estimated_input, input, output, request_limit, input_limit, output_limit, token_limit,
-                   request_hold, input_hold, output_hold, token_hold, limited, failures, is_alive,
+                   request_hold, input_hold, output_hold, token_hold, limited, failures, has_responded,
                    error_code, error_message)
     ),
     locked AS MATERIALIZED (
@@ -77,7 +77,7 @@ SETTLE = text(
         FROM locked JOIN reported USING (model)
         CROSS JOIN (SELECT clock_timestamp() AS at) AS clock
         CROSS JOIN LATERAL (
-            SELECT CASE WHEN reported.is_alive THEN 0 ELSE locked.failures END + reported.failures AS failures
+            SELECT CASE WHEN reported.has_responded THEN 0 ELSE locked.failures END + reported.failures AS failures
         ) AS streak
     )
     UPDATE meter SET
@@ -107,15 +107,15 @@ SETTLE = text(
             ELSE least(max_concurrency, concurrency + reported.replies / concurrency) END,
         concurrency_cut_at = CASE WHEN judged.is_cut THEN judged.at ELSE concurrency_cut_at END,
         failures = judged.failures,
-        times_opened = CASE WHEN judged.opens THEN times_opened + 1 WHEN reported.is_alive THEN 0
+        times_opened = CASE WHEN judged.opens THEN times_opened + 1 WHEN reported.has_responded THEN 0
             ELSE times_opened END,
         open_until = CASE
             WHEN judged.opens THEN judged.at
                 + least(CAST(:longest_open_for AS interval),
                         CAST(:open_for AS interval) * power(2, least(times_opened, 20)))
-            WHEN reported.is_alive THEN NULL ELSE open_until END,
+            WHEN reported.has_responded THEN NULL ELSE open_until END,
         failing_since = CASE WHEN judged.failures = 0 THEN NULL
-            WHEN reported.is_alive OR failing_since IS NULL THEN judged.at ELSE failing_since END,
+            WHEN reported.has_responded OR failing_since IS NULL THEN judged.at ELSE failing_since END,
         last_error_code = CASE WHEN judged.failures = 0 THEN NULL
             ELSE coalesce(reported.error_code, last_error_code) END,
         last_error_message = CASE WHEN judged.failures = 0 THEN NULL

@@ -20,10 +20,10 @@ from llm_provider.domain.meters.limits import (
 )
 from llm_provider.domain.meters.settlement import Settlement
 
-FIRST_OUTPUT_MEAN: Final = 200.0
+INITIAL_MEAN_OUTPUT_TOKENS: Final = 200.0
 """Tokens of an answer, as long as none has been seen."""
 
-LEARNING: Final = 0.1
+EWMA_WEIGHT: Final = 0.1
 """Weight of one more call in the running means of tokens."""
 
 
@@ -64,7 +64,7 @@ class PostgresMeters:
 
     async def add_missing(self, limits: Mapping[tuple[str, str], Limits]) -> None:
         await self._connection.execute(
-            sql.ADD_MISSING, {**self._given(limits), "output_mean": FIRST_OUTPUT_MEAN}
+            sql.ADD_MISSING, {**self._given(limits), "output_mean": INITIAL_MEAN_OUTPUT_TOKENS}
         )
 
     def _given(self, limits: Mapping[tuple[str, str], Limits]) -> dict[str, object]:
@@ -98,8 +98,8 @@ class PostgresMeters:
                 "provider": provider,
                 "key": self._rules.key_of(provider),
                 "share": pacing.share,
-                "cut": pacing.cut,
-                "learning": LEARNING,
+                "cut": pacing.backoff_factor,
+                "learning": EWMA_WEIGHT,
                 "breaker_failures": breaker.failures,
                 "open_for": breaker.open_for,
                 "longest_open_for": breaker.longest_open_for,
@@ -196,7 +196,7 @@ def _counts(settlements: Sequence[Settlement]) -> dict[str, object]:
         "outputs": numbers(one.output for one in settlements),
         "limited": [one.limited for one in settlements],
         "failures": [one.failures for one in settlements],
-        "are_alive": [one.is_alive for one in settlements],
+        "have_responded": [one.has_responded for one in settlements],
         "error_codes": [None if one.last_error is None else one.last_error.code for one in settlements],
         "error_messages": [None if one.last_error is None else one.last_error.message for one in settlements],
     }

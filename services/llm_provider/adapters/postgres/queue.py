@@ -22,7 +22,7 @@ from llm_provider.adapters.postgres.request_rows import (
 )
 from llm_provider.domain.calls.call import EndedRequest
 from llm_provider.domain.calls.errors import RateLimitReached, is_vendor_failure
-from llm_provider.domain.requests.fair_turns import Lane, LanePosition, fair_turns, turn_when_returned
+from llm_provider.domain.requests.fair_turns import Lane, LanePosition, fair_turns, head_turn
 from llm_provider.domain.requests.request import JudgeRequest, LeasedRequest, QueueId, QueueState
 from llm_provider.ports import DelayedRequest, Due, KnownKey, QueueDepth, Rows, StateCount
 
@@ -141,7 +141,7 @@ class PostgresQueue:
         positions = await self._positions(lanes)
         fair = fair_turns(lanes, positions=positions)
         turns = [
-            turn_when_returned(positions[lane]) if row.attempts else turn
+            head_turn(positions[lane]) if row.attempts else turn
             for row, lane, turn in zip(rows, lanes, fair, strict=True)
         ]
         await self._connection.execute(sql.RETURN, {"ids": [row.id for row in rows], "turns": turns})

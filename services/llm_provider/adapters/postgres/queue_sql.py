@@ -6,7 +6,7 @@ and planned once.
 
 from typing import Final
 
-from service_kit.work.failed_items import may_be_tried
+from service_kit.work.failed_items import is_retryable_sql
 from sqlalchemy import text
 
 from llm_provider.adapters.postgres.request_rows import NEW_REQUESTS
@@ -114,7 +114,7 @@ TAKE = text(
             WHERE state = 'waiting' AND provider = :provider AND model = room.model
               AND expires_at > room.at AND cancel_requested_at IS NULL
               AND (CAST(:among AS uuid[]) IS NULL OR id = ANY(CAST(:among AS uuid[])))
-              AND {may_be_tried(ROW_WORKER, "judge_request.id")}
+              AND {is_retryable_sql(ROW_WORKER, "judge_request.id")}
             ORDER BY priority DESC, turn, seq
             LIMIT CAST(
                 greatest(0, least(room.slots, floor(room.requests_credit / room.requests_unit) + 1)) AS bigint)
@@ -161,7 +161,7 @@ NEXT_WAITING = text(
     SELECT id FROM (
         SELECT id, lane, priority, turn, seq FROM judge_request
         WHERE state = 'waiting' AND provider = :provider AND expires_at > clock_timestamp()
-          AND cancel_requested_at IS NULL AND {may_be_tried(ROW_WORKER, "judge_request.id")}
+          AND cancel_requested_at IS NULL AND {is_retryable_sql(ROW_WORKER, "judge_request.id")}
         ORDER BY priority DESC, turn, seq LIMIT :limit
     ) AS next
     ORDER BY lane, priority DESC, turn, seq
@@ -179,7 +179,7 @@ NEXT_GRANT = text(
       AND EXISTS (SELECT 1 FROM judge_request
                   WHERE state = 'waiting' AND judge_request.provider = meter.provider
                     AND judge_request.model = meter.model
-                    AND {may_be_tried(ROW_WORKER, "judge_request.id")})
+                    AND {is_retryable_sql(ROW_WORKER, "judge_request.id")})
     """
 )
 
@@ -210,7 +210,7 @@ DUE_TO_RETURN = text(
     f"""
     SELECT id FROM judge_request
     WHERE state IN ('delayed', 'calling') AND due_at <= clock_timestamp() AND NOT ({_OVER_AFTER_LOST_CALL})
-      AND {may_be_tried(RETURN_WORKER, "judge_request.id")} AND {may_be_tried(END_WORKER, "judge_request.id")}
+      AND {is_retryable_sql(RETURN_WORKER, "judge_request.id")} AND {is_retryable_sql(END_WORKER, "judge_request.id")}
     ORDER BY due_at LIMIT :limit
     """
 )
@@ -240,7 +240,7 @@ RETURN = text(
     """
 )
 
-# Requests that end without another call. One whose call is under way waits for it: its cost belongs to the result.
+# Requests that end without another call. One whose call is in progress waits for it: its cost belongs to the result.
 DUE_TO_END = text(
     f"""
     SELECT id FROM (
@@ -253,7 +253,7 @@ DUE_TO_END = text(
         SELECT id FROM judge_request
         WHERE state IN ('delayed', 'calling') AND due_at <= clock_timestamp() AND {_OVER_AFTER_LOST_CALL}
     ) AS due
-    WHERE {may_be_tried(END_WORKER, "due.id")}
+    WHERE {is_retryable_sql(END_WORKER, "due.id")}
     LIMIT :limit
     """
 )
@@ -273,7 +273,7 @@ DUE_TO_GIVE_UP = text(
       AND judge_request.state IN ('waiting', 'delayed')
       AND greatest(judge_request.requested_at, judge_request.not_before)
           <= clock_timestamp() - CAST(:patience AS interval)
-      AND {may_be_tried(OUTAGE_WORKER, "judge_request.id")}
+      AND {is_retryable_sql(OUTAGE_WORKER, "judge_request.id")}
     ORDER BY judge_request.seq LIMIT :limit
     """
 )

@@ -13,13 +13,17 @@ PROMPTS_PER_STEP: Final = 500
 
 
 def retention_rules(
-    *, keep_prompts: timedelta, keep_answers: timedelta, keep_requests: timedelta, keep_spending: timedelta
+    *,
+    prompt_retention: timedelta,
+    keep_answers: timedelta,
+    keep_requests: timedelta,
+    keep_spending: timedelta,
 ) -> Sequence[RetentionRule]:
     """Of requests, from their end; of the sums, from their day."""
     return (
         RetentionRule(
             name="prompts",
-            keep=keep_prompts,
+            keep=prompt_retention,
             statement=erasing_sql.DELETE_OLD_PROMPTS,
             rows=PROMPTS_PER_STEP,
         ),

@@ -21,7 +21,7 @@ def require_size(vendor: str, items: Sequence[BatchItem], *, at_most: int) -> No
         raise RequestRejected(f"a batch job of {vendor}'s holds 1 to {at_most} items, not {len(items)}")
 
 
-def only_model(vendor: str, items: Sequence[BatchItem]) -> str:
+def single_model(vendor: str, items: Sequence[BatchItem]) -> str:
     """The one model that all items of a job ask; raises ``RequestRejected`` where they ask several."""
     models = sorted({item.call.parameters.model for item in items})
     if len(models) != 1:
@@ -34,7 +34,7 @@ def json_lines(lines: Sequence[JsonObject]) -> bytes:
     return b"".join(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in lines)
 
 
-def never_judged(vendor: str, *, expired: bool) -> JudgeError:
+def unprocessed_error(vendor: str, *, expired: bool) -> JudgeError:
     """The error of an item that a job ended without: out of time, or cancelled before its turn."""
     if expired:
         return JudgeTimeout(f"{vendor} did not get to it before the batch job expired", may_be_billed=False)

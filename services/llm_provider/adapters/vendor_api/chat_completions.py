@@ -7,7 +7,7 @@ from pydantic import BaseModel, JsonValue, model_validator
 
 from llm_provider.adapters.vendor_api.failures import ErrorObject, error_in_success
 from llm_provider.adapters.vendor_api.token_log_odds import TokenProbabilities, WrittenToken
-from llm_provider.adapters.vendor_api.unsupported import no_such_output
+from llm_provider.adapters.vendor_api.unsupported import unsupported_output_mode
 from llm_provider.adapters.vendor_api.wire_types import (
     CallId,
     Content,
@@ -136,7 +136,7 @@ def response_format(vendor: str, parameters: JudgeParameters, schema: JsonObject
         case "prompt":
             return {}
         case mode:
-            raise no_such_output(vendor, mode, takes=("json_schema", "json_object", "prompt"))
+            raise unsupported_output_mode(vendor, mode, takes=("json_schema", "json_object", "prompt"))
 
 
 def _read_usage(usage: _Usage | None) -> Usage:

@@ -80,7 +80,7 @@ class Connection:
     """A vendor's API and the key to it, which is in the headers only, so in no repr.
 
     ``base_url`` is an http(s) address (``ConfigurationError`` if not), ``vendor`` what it is called in errors.
-    ``silence`` is how many seconds the vendor may say nothing. A model may think for minutes, so for a call it is
+    ``read_timeout`` is how many seconds the vendor may say nothing. A model may think for minutes, so for a call it is
     None: the worker that makes the call ends it. ``token`` gives the bearer token of the moment.
     """
 
@@ -88,7 +88,7 @@ class Connection:
     client: httpx2.AsyncClient = field(repr=False)
     base_url: str
     headers: Mapping[str, str] = field(repr=False)
-    silence: float | None = None
+    read_timeout: float | None = None
     read_limits: Callable[[Mapping[str, str]], tuple[LimitReading, ...]] = no_limits
     token: Callable[[], Awaitable[str]] | None = None
 
@@ -189,7 +189,7 @@ class Connection:
 
     @property
     def _timeout(self) -> httpx2.Timeout:
-        return httpx2.Timeout(self.silence, connect=CONNECT_SECONDS)
+        return httpx2.Timeout(self.read_timeout, connect=CONNECT_SECONDS)
 
     def _url(self, path: str) -> str:
         """A path of the vendor's, or an address that it gave: the key goes to no other host."""

@@ -77,16 +77,16 @@ _BEYOND_LIMIT: Final = re.compile(r"request (?:is )?too large", re.I)
 _LIMIT_AND_REQUESTED: Final = re.compile(r"limit:? ([0-9]{1,12}),.{0,40}?requested:? ([0-9]{1,12})", re.I)
 _TRY_AGAIN: Final = re.compile(r"(?:try again|retry) in ((?:[0-9.]+(?:ms|s|m|h))+)", re.I)
 _PHRASES: Final[dict[type[JudgeError], str]] = {
-    RateLimitReached: "limits the rate",
+    RateLimitReached: "rate limited the request",
     JudgeUnavailable: "failed",
     JudgeTimeout: "did not answer in time",
     RequestRejected: "does not accept the request: look whether this model takes these parameters",
     UnknownModel: "has no such model, or its address is wrong: compare the model's name with the vendor's list",
-    PromptTooLong: "takes no prompt of this length: shorten the essays, or take a model with a larger context",
+    PromptTooLong: "does not accept a prompt of this length: shorten the essays, or take a model with a larger context",
     RequestBeyondLimit: "allows this account fewer tokens per minute than this one request needs:"
     " ask the vendor for a higher limit, or shorten the essays",
     KeyRejected: "does not accept the key: check it, and its rights",
-    OutOfCredit: "wants to be paid: the account has no credit left, or the account or the key is at its spending limit:"
+    OutOfCredit: "requires payment: the account has no credit left, or the account or the key is at its spending limit:"
     " add credit or raise the limit",
 }
 

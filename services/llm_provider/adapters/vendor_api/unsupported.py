@@ -9,7 +9,7 @@ from llm_provider.domain.calls.errors import RequestRejected
 from llm_provider.domain.requests.prompt import JudgeParameters
 
 
-def no_such_output(vendor: str, mode: str, *, takes: Iterable[str]) -> RequestRejected:
+def unsupported_output_mode(vendor: str, mode: str, *, takes: Iterable[str]) -> RequestRejected:
     """The refusal of a way of structuring the output that a vendor does not have."""
     return RequestRejected(f"{vendor} has no structured_output={mode}: use one of {', '.join(takes)}")
 

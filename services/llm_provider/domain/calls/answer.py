@@ -66,18 +66,18 @@ class Verdict:
     log_odds_a: LogOdds | None = None
 
 
-def read_verdict(text: str, *, may_cut: bool = False) -> Verdict:
+def read_verdict(text: str, *, may_truncate: bool = False) -> Verdict:
     """Parse and check; raises ``InvalidAnswer`` for anything but one JSON object that fits the answer schema.
 
-    ``may_cut`` is for vendors that cannot enforce a length: a justification that is too long then ends after its
+    ``may_truncate`` is for vendors that cannot enforce a length: a justification that is too long then ends after its
     last sentence that fits, and one whose first sentence does not fit is invalid all the same.
     """
     answer = _json_object(text)
     if frozenset(answer) - _OPTIONAL != _FIELDS:
-        raise _misfit("its fields are not winner, margin, justification and confidence")
+        raise _schema_mismatch("its fields are not winner, margin, justification and confidence")
     return Verdict(
         winner=_winner(answer["winner"]),
-        justification=_justification(answer["justification"], may_cut=may_cut),
+        justification=_justification(answer["justification"], may_truncate=may_truncate),
         confidence=_confidence(answer["confidence"]),
         margin=_margin(answer["margin"]) if "margin" in answer else None,
     )
@@ -97,23 +97,23 @@ def _json_object(text: str) -> JsonObject:
 
 def _winner(value: object) -> Winner:
     if not isinstance(value, str) or value not in list(Winner):
-        raise _misfit(f"winner is neither {Winner.ESSAY_A} nor {Winner.ESSAY_B}")
+        raise _schema_mismatch(f"winner is neither {Winner.ESSAY_A} nor {Winner.ESSAY_B}")
     return Winner(value)
 
 
 def _margin(value: object) -> int:
     if not isinstance(value, str) or value not in MARGINS:
-        raise _misfit(f"margin is none of {', '.join(MARGINS)}")
+        raise _schema_mismatch(f"margin is none of {', '.join(MARGINS)}")
     return MARGINS.index(value) + 1
 
 
-def _justification(value: object, *, may_cut: bool) -> str:
+def _justification(value: object, *, may_truncate: bool) -> str:
     if not isinstance(value, str) or not is_storable(value):
-        raise _misfit("justification is not text")
+        raise _schema_mismatch("justification is not text")
     if len(value) <= MAX_JUSTIFICATION:
         return value
     ends = [end for end in _sentence_ends(value) if end <= MAX_JUSTIFICATION]
-    if not may_cut or not ends:
+    if not may_truncate or not ends:
         raise InvalidAnswer(
             f"justification has {len(value)} characters, more than {MAX_JUSTIFICATION}",
             defect=Defect.TOO_LONG,
@@ -132,11 +132,11 @@ def _sentence_ends(text: str) -> Iterator[int]:
 def _confidence(value: object) -> int:
     """A whole number as JSON Schema means it: 3.0 is one, true is not."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value not in range(1, 6):
-        raise _misfit("confidence is not a whole number from 1 to 5")
+        raise _schema_mismatch("confidence is not a whole number from 1 to 5")
     return int(value)
 
 
-def _misfit(reason: str) -> InvalidAnswer:
+def _schema_mismatch(reason: str) -> InvalidAnswer:
     return InvalidAnswer(f"the answer does not fit the schema: {reason}", defect=Defect.NOT_THE_SCHEMA)
 
 

@@ -17,7 +17,7 @@ JudgeError
 InvalidAnswer              LLM_INVALID_RESPONSE      retried and paid, unless the judge would repeat itself
 └── PromptCut              LLM_CONTENT_TOO_LONG      final: the model's server read only the beginning of the prompt
 RequestExpired             TIMEOUT                   final: not answered before its deadline
-RequestCancelled           PROCESSING_ERROR          final: its caller does not want the answer any more
+RequestCancelled           PROCESSING_ERROR          final: its caller no longer wants the answer
 RequestSetAside            LLM_INTERNAL_ERROR        final: this service cannot handle the request
 CostLimitExceeded          LLM_COST_LIMIT_EXCEEDED   refused, or final: one more call might cost too much
 InvalidPrompt              LLM_INVALID_PROMPT        refused: holds characters that cannot be stored
@@ -217,7 +217,7 @@ class ProviderNotConfigured(InvalidRequest):
         return 422
 
 
-REPEATED_DEFECTS: Final = frozenset({Defect.REFUSAL, Defect.CUT_OFF, Defect.FENCED, Defect.PROMPT_CUT})
+DETERMINISTIC_DEFECTS: Final = frozenset({Defect.REFUSAL, Defect.CUT_OFF, Defect.FENCED, Defect.PROMPT_CUT})
 """What an answer is again if the same call is repeated."""
 CHANCE_DEFECTS: Final = frozenset({Defect.BROKEN_OFF})
 """What happened to an answer on its way, whatever the judge said."""
@@ -231,7 +231,7 @@ def may_be_retried(error: SuiteError, *, is_deterministic: bool = False) -> bool
     if isinstance(error, InvalidAnswer):
         if error.defect in CHANCE_DEFECTS:
             return True
-        return not is_deterministic and error.defect not in REPEATED_DEFECTS
+        return not is_deterministic and error.defect not in DETERMINISTIC_DEFECTS
     return isinstance(error, JudgeError) and not error.is_final
 
 

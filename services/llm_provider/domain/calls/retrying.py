@@ -1,7 +1,7 @@
 """Whether a call is repeated, and when: the one owner of retries in the suite.
 
 A request is called for at most ``max_attempts`` times in ways that are or may be billed, whatever fails. What is not
-billed (a vendor that cannot be reached, HTTP 5xx) is bounded by time instead: ``outage_patience``. A vendor's rate
+billed (a vendor that cannot be reached, HTTP 5xx) is bounded by time instead: ``outage_timeout``. A vendor's rate
 limit is bounded by the request's expiry alone.
 """
 
@@ -30,7 +30,7 @@ class RetryPolicy:
     """How often and how soon a failed call is repeated, and how long a request may live."""
 
     max_attempts: int = 3
-    outage_patience: timedelta = timedelta(minutes=3)
+    outage_timeout: timedelta = timedelta(minutes=3)
     first_retry_delay: timedelta = timedelta(seconds=1)
     longest_retry_delay: timedelta = timedelta(seconds=30)
     expires_after: timedelta = timedelta(minutes=12)
@@ -69,7 +69,7 @@ def final_error(call: Call, *, policy: RetryPolicy) -> SuiteError | None:
     """The error that a request ends with after its last call; that of an outage stops the whole batch."""
     if call.error is None or not _has_outlasted(call, call.error, policy):
         return call.error
-    return outage_error(code=call.error.code, message=call.error.message, patience=policy.outage_patience)
+    return outage_error(code=call.error.code, message=call.error.message, patience=policy.outage_timeout)
 
 
 def _may_be_retried(call: Call, error: SuiteError) -> bool:
@@ -82,7 +82,7 @@ def _has_outlasted(call: Call, error: SuiteError, policy: RetryPolicy) -> bool:
     return (
         isinstance(error, JudgeUnavailable)
         and not call.in_batch
-        and call.ended_at - failing_since >= policy.outage_patience
+        and call.ended_at - failing_since >= policy.outage_timeout
     )
 
 

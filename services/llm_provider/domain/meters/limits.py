@@ -63,14 +63,14 @@ class Pacing:
 
     ``share`` of what a vendor allows is aimed at: the rest is for clocks that differ and messages that bunch up on
     their way. ``burst`` is how much time's worth of an allowance may be used at once. ``low_water`` is the share of
-    an allowance below which calls are held back. After a rate limit concurrency is multiplied by ``cut``; each
-    answer adds 1/concurrency, so that it grows by about one in the time of one call.
+    an allowance below which calls are held back. After a rate limit concurrency is multiplied by
+    ``backoff_factor``; each answer adds 1/concurrency, so that it grows by about one in the time of one call.
     """
 
     share: float = 0.975
     burst: timedelta = timedelta(seconds=0.5)
     low_water: float = 0.01
-    cut: float = 0.7
+    backoff_factor: float = 0.7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

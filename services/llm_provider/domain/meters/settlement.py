@@ -19,7 +19,7 @@ class Settlement:
 
     ``excess``: units used beyond those reserved, negative where fewer were used. ``limited``: how long ago the last
     call began that met the vendor's rate limit. ``failures``: the vendor's failures since the last call that it
-    answered (``is_alive``) among these calls; ``last_error`` is the last of them.
+    answered (``has_responded``) among these calls; ``last_error`` is the last of them.
     """
 
     model: str
@@ -31,7 +31,7 @@ class Settlement:
     readings: Mapping[Allowance, LimitReading] = field(default_factory=dict)
     limited: timedelta | None = None
     failures: int = 0
-    is_alive: bool = False
+    has_responded: bool = False
     last_error: SuiteError | None = None
 
 
@@ -63,7 +63,7 @@ def _unused(granted: Sequence[LeasedRequest]) -> dict[Allowance, int]:
 
 def _settlement(model: str, calls: Sequence[Call], *, now: datetime) -> Settlement:
     replied = [call for call in calls if call.usage is not None and call.usage.is_known]
-    last_error, failures, is_alive = _health(calls)
+    last_error, failures, has_responded = _health(calls)
     return Settlement(
         model=model,
         excess=_excess(
@@ -79,7 +79,7 @@ def _settlement(model: str, calls: Sequence[Call], *, now: datetime) -> Settleme
             default=None,
         ),
         failures=failures,
-        is_alive=is_alive,
+        has_responded=has_responded,
         last_error=last_error,
     )
 
@@ -107,10 +107,10 @@ def _is_unknown(call: Call) -> bool:
 
 
 def _health(calls: Sequence[Call]) -> tuple[SuiteError | None, int, bool]:
-    last_error, failures, is_alive = None, 0, False
+    last_error, failures, has_responded = None, 0, False
     for call in calls:
         if call.error is not None and is_vendor_failure(call.error):
             last_error, failures = call.error, failures + 1
         elif not isinstance(call.error, RateLimitReached):
-            last_error, failures, is_alive = None, 0, True
-    return last_error, failures, is_alive
+            last_error, failures, has_responded = None, 0, True
+    return last_error, failures, has_responded

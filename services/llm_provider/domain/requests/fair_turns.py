@@ -43,11 +43,11 @@ def fair_turns(lanes: Sequence[Lane], *, positions: Mapping[Lane, LanePosition])
     return turns
 
 
-def turn_when_returned(position: LanePosition) -> Turn:
+def head_turn(position: LanePosition) -> Turn:
     """The turn of a request that was served before and comes back: it goes to the head."""
     return FIRST_TURN if position.head is None else position.head
 
 
 def _next_turn(position: LanePosition) -> Turn:
-    head = turn_when_returned(position)
+    head = head_turn(position)
     return head if position.last is None else max(head, Turn(position.last + 1))

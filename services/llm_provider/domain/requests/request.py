@@ -119,7 +119,7 @@ class LeasedRequest:
 
     ``attempts`` numbers its leases, this one included; ``paid_calls`` counts earlier calls that were billed or may
     have been; ``failures`` counts failed calls, without those that met a rate limit. ``failing_since`` is when the
-    first call failed because its vendor was away.
+    first call failed because its vendor was unavailable.
     """
 
     request: JudgeRequest

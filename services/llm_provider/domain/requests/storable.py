@@ -7,7 +7,7 @@ LARGEST_WHOLE: Final = 2**63 - 1
 
 
 def is_storable(value: object) -> bool:
-    """False when a JSON value holds NUL, a lone surrogate or a whole number beyond 64 bits, however deep within."""
+    """False when a JSON value holds NUL, a lone surrogate or a whole number outside 64 bits, however deep within."""
     if isinstance(value, str):
         return "\x00" not in value and _is_unicode(value)
     if isinstance(value, int):

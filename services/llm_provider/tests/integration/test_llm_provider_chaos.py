@@ -114,7 +114,7 @@ async def running(
                         first_retry_delay=timedelta(seconds=0.05),
                         breaker_failures=10,
                         breaker_open_for=timedelta(seconds=0.2),
-                        announce_calls=False,
+                        publish_call_events=False,
                     ),
                     bus=bus,
                     overrides=[Logging(log, replica)],

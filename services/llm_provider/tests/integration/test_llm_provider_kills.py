@@ -142,7 +142,7 @@ async def test_a_kill_loses_nothing_and_repeats_no_more_calls_than_were_under_wa
                     "limits": {"openai_compatible": {"requests_per_minute": 1e6, "concurrency": CONCURRENCY}},
                     "concurrency": CONCURRENCY,
                     "lease": "PT1S",
-                    "announce_calls": False,
+                    "publish_call_events": False,
                 },
             }
         ) as process,

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import httpx2
 import pytest
-from event_contracts import MAX_COMPARISONS_PER_CALL
+from event_contracts import MAX_COMPARISONS_PER_SUBMISSION
 from llm_provider.main import assemble
 from llm_provider.tests.building import comparison, json_body
 from llm_provider.tests.serving import settings_for
@@ -75,7 +75,7 @@ COMPARISONS = (
         ask(f"metadata {what}", "metadata", value)
         for what, value in (
             ("too deep", {"a": DEEP}),
-            ("beyond 64 bits", {"a": 10**30}),
+            ("outside 64 bits", {"a": 10**30}),
             ("-64 bits", {"a": -(2**63)}),
             ("too large", {"a": "x" * 100_001}),
             ("many", {"a": [0] * 60_000}),
@@ -137,7 +137,7 @@ CALLS = (
         Malformed(what=f"comparisons {what}", path=MANY, body={"comparisons": value})
         for what, value in (
             ("none", []),
-            ("501", [BODY] * (MAX_COMPARISONS_PER_CALL + 1)),
+            ("501", [BODY] * (MAX_COMPARISONS_PER_SUBMISSION + 1)),
             ("text", "x"),
             ("an object", {}),
             ("null", None),

@@ -29,7 +29,7 @@ HASTY = BreakerPolicy(failures=3, open_for=timedelta(seconds=1), longest_open_fo
 
 def said(remaining: int, *, limit: int = 600, allowance: Allowance = Allowance.REQUESTS) -> Settlement:
     reading = LimitReading(allowance=allowance, limit=limit, remaining=remaining, resets_in=None)
-    return Settlement(model=MODEL, readings={allowance: reading}, is_alive=True)
+    return Settlement(model=MODEL, readings={allowance: reading}, has_responded=True)
 
 
 async def fill(meters: Stored, count: int = 200) -> None:
@@ -120,10 +120,10 @@ async def test_a_rate_limit_cuts_concurrency_once_for_all_calls_that_began_befor
 async def test_concurrency_grows_slowly_and_never_beyond_its_limit(database_url: str) -> None:
     async with stored(database_url, limits=Limits(concurrency=20)) as meters:
         await meters.settle(Settlement(model=MODEL, limited=timedelta(0)))
-        await meters.settle(Settlement(model=MODEL, replies=14, is_alive=True))
+        await meters.settle(Settlement(model=MODEL, replies=14, has_responded=True))
         a_round_later = (await view(meters)).concurrency
         for _ in range(20):
-            await meters.settle(Settlement(model=MODEL, replies=20, is_alive=True))
+            await meters.settle(Settlement(model=MODEL, replies=20, has_responded=True))
 
         in_the_end = (await view(meters)).concurrency
 
@@ -204,7 +204,9 @@ async def test_failures_in_a_row_open_the_breaker_and_one_answer_closes_it(datab
         await asyncio.sleep(1.05)
         probe = await meters.take()
         no_second = await meters.take(worker=uuid4())
-        answered = [await meters.settle(Settlement(model=MODEL, replies=1, is_alive=True)) for _ in range(2)]
+        answered = [
+            await meters.settle(Settlement(model=MODEL, replies=1, has_responded=True)) for _ in range(2)
+        ]
 
         closed = await meters.take()
 
@@ -227,7 +229,7 @@ async def test_a_probe_that_fails_begins_a_longer_pause(database_url: str) -> No
         state = (await view(meters)).breaker
 
     assert while_open.is_open
-    assert not while_open.has_opened, "calls that were under way when it opened change nothing"
+    assert not while_open.has_opened, "calls that were in progress when it opened change nothing"
     assert reopened.has_opened
     assert state is BreakerState.OPEN, "twice as long as the first"
 
@@ -235,7 +237,7 @@ async def test_a_probe_that_fails_begins_a_longer_pause(database_url: str) -> No
 async def test_an_answer_between_failures_keeps_the_breaker_closed(database_url: str) -> None:
     async with stored(database_url, breaker=HASTY) as meters:
         for _ in range(5):
-            await meters.settle(Settlement(model=MODEL, failures=2, is_alive=True))
+            await meters.settle(Settlement(model=MODEL, failures=2, has_responded=True))
 
         assert (await view(meters)).breaker is BreakerState.CLOSED
 

@@ -128,7 +128,7 @@ async def test_the_log_says_how_many_calls_failed_and_why_and_shows_no_key(datab
             await submit(client, [comparison(f"essay {n}", overrides=LLAMA) for n in range(6)])
             await results.waits_for(6)
 
-    failed = [line for line in lines if line["event"] == "calls.failed"]
+    failed = [line for line in lines if line["event"] == "call.failed"]
     assert sum(line["calls"] for line in failed) == 6
     assert {(line["provider"], line["model"], line["error_code"]) for line in failed} == {
         ("openai_compatible", "llama-3", "INVALID_API_KEY")

@@ -97,7 +97,7 @@ FAILURES: Final = {
         behaviour=Failure(status=402),
         calls=1,
         code="QUOTA_EXCEEDED",
-        says="wants to be paid",
+        says="requires payment",
         stops_batch=True,
     ),
     "no-such-model": Expected(
@@ -160,10 +160,10 @@ def addresses(vendor: str, url: str) -> dict[str, object]:
 
 QUICK: Final = {
     "first_retry_delay": timedelta(milliseconds=20),
-    "outage_patience": PATIENCE,
+    "outage_timeout": PATIENCE,
     "call_timeout": timedelta(seconds=60),
     "breaker_failures": 10_000,
-    "announce_calls": False,
+    "publish_call_events": False,
 }
 
 

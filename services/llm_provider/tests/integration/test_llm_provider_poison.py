@@ -179,7 +179,7 @@ async def test_calls_that_are_recorded_twice_count_once(database_url: str) -> No
             catalogue=object(),  # type: ignore[arg-type]  # asked only about requests with a cap
             policy=RetryPolicy(),
             watcher=NobodyWatches(),
-            announce_calls=True,
+            publish_call_events=True,
             wake_returns=lambda: None,
         )
         call = call_of(leased, error=JudgeUnavailable("x"))

@@ -29,7 +29,7 @@ async def replicas(
                         database_url,
                         openai_compatible_url=f"{vendor_url}/v1",
                         limits={"openai_compatible": limits},
-                        announce_calls=False,
+                        publish_call_events=False,
                     ),
                     bus=bus,
                 )

@@ -14,7 +14,7 @@ from service_kit.work.housekeeping import Housekeeping
 RULES = {
     rule.name: rule
     for rule in retention_rules(
-        keep_prompts=timedelta(days=7),
+        prompt_retention=timedelta(days=7),
         keep_answers=timedelta(days=90),
         keep_requests=timedelta(days=365),
         keep_spending=timedelta(days=2557),

@@ -243,7 +243,7 @@ async def test_an_allowance_grants_what_it_has_and_says_when_to_return() -> None
     async with fake_vendors(allowance) as vendors, plain_client() as client:
         judge = judge_of("openai", client, base_url=vendors.url("openai"))
         replies = [await judge.judge(call("openai")) for _ in range(6)]
-        with pytest.raises(Exception, match="limits the rate") as refused:
+        with pytest.raises(Exception, match="rate limited the request") as refused:
             await judge.judge(call("openai"))
         now[0] += 10
         again = await judge.judge(call("openai"))

@@ -42,9 +42,9 @@ def is_vote(text: str) -> bool:
     return True
 
 
-def defect_of(text: str, *, may_cut: bool = False) -> Defect:
+def defect_of(text: str, *, may_truncate: bool = False) -> Defect:
     with pytest.raises(InvalidAnswer) as raised:
-        read_verdict(text, may_cut=may_cut)
+        read_verdict(text, may_truncate=may_truncate)
     return raised.value.defect
 
 
@@ -115,7 +115,7 @@ def test_a_long_justification_ends_after_its_last_whole_sentence_where_the_vendo
     whole = "Essay A argues well (e.g. on v. 2.5) and says: “Enough!” "
     wordy = json.dumps({**GOOD, "justification": whole * 20})
 
-    verdict = read_verdict(wordy, may_cut=True)
+    verdict = read_verdict(wordy, may_truncate=True)
 
     assert verdict.justification == (whole * 8).rstrip()
     assert len(verdict.justification) <= MAX_JUSTIFICATION
@@ -124,14 +124,14 @@ def test_a_long_justification_ends_after_its_last_whole_sentence_where_the_vendo
 def test_a_long_justification_without_a_whole_sentence_is_an_error_even_then() -> None:
     endless = json.dumps({**GOOD, "justification": "and then " * 100})
 
-    assert defect_of(endless, may_cut=True) is Defect.TOO_LONG
+    assert defect_of(endless, may_truncate=True) is Defect.TOO_LONG
 
 
 @given(st.text(st.sampled_from("ab .!?…”)"), max_size=1200))
 def test_what_is_cut_is_a_beginning_of_what_was_said(text: str) -> None:
     answer = json.dumps({**GOOD, "justification": text})
     try:
-        kept = read_verdict(answer, may_cut=True).justification
+        kept = read_verdict(answer, may_truncate=True).justification
     except InvalidAnswer:
         return
 

@@ -16,7 +16,7 @@ def test_reading_an_answer_takes_time_in_proportion_to_its_length(unit: str, is_
             json.dumps({"winner": "Essay A", "justification": text, "confidence": 3}) if is_framed else text
         )
         try:
-            read_verdict(answer, may_cut=True)
+            read_verdict(answer, may_truncate=True)
         except InvalidAnswer as error:
             assert isinstance(error, SuiteError)  # noqa: PT017 - what is measured is the time, not the outcome
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
-from llm_provider.domain.requests.fair_turns import Lane, LanePosition, Turn, fair_turns, turn_when_returned
+from llm_provider.domain.requests.fair_turns import Lane, LanePosition, Turn, fair_turns, head_turn
 
 Waiting = list[tuple[Turn, int, Lane]]
 
@@ -87,5 +87,5 @@ def test_the_requests_of_one_batch_keep_their_order() -> None:
 
 
 def test_a_request_that_comes_back_goes_to_the_head() -> None:
-    assert turn_when_returned(LanePosition(head=Turn(41), last=Turn(99))) == 41
-    assert turn_when_returned(LanePosition()) == 0
+    assert head_turn(LanePosition(head=Turn(41), last=Turn(99))) == 41
+    assert head_turn(LanePosition()) == 0

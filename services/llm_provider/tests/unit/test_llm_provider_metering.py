@@ -93,7 +93,7 @@ MISFIT = InvalidAnswer("x", defect=Defect.NOT_JSON)
 
 
 @pytest.mark.parametrize(
-    ("errors", "failures", "is_alive"),
+    ("errors", "failures", "has_responded"),
     [
         ([DOWN, DOWN], 2, False),
         ([DOWN, None, DOWN], 1, True),
@@ -104,8 +104,8 @@ MISFIT = InvalidAnswer("x", defect=Defect.NOT_JSON)
     ],
 )
 def test_a_vendor_that_answers_anything_is_alive_and_a_rate_limit_says_nothing(
-    errors: list[SuiteError | None], failures: int, is_alive: bool
+    errors: list[SuiteError | None], failures: int, has_responded: bool
 ) -> None:
     (settled,) = settlements([call_of(leased(), error=error) for error in errors], now=datetime.now(UTC))
 
-    assert (settled.failures, settled.is_alive) == (failures, is_alive)
+    assert (settled.failures, settled.has_responded) == (failures, has_responded)

@@ -27,7 +27,7 @@ from llm_provider.domain.requests.request import LeasedRequest
 from llm_provider.tests.building import call_of, judge_request
 
 POLICY = RetryPolicy(
-    max_attempts=3, first_retry_delay=timedelta(seconds=1), outage_patience=timedelta(minutes=3)
+    max_attempts=3, first_retry_delay=timedelta(seconds=1), outage_timeout=timedelta(minutes=3)
 )
 
 

@@ -45,7 +45,7 @@ def test_limits_that_nobody_would_read_are_refused(limits: dict[str, object], sa
     [
         "call_timeout",
         "lease",
-        "outage_patience",
+        "outage_timeout",
         "expires_after",
         "breaker_open_for",
         "batch_poll_every",

@@ -47,7 +47,7 @@ class RunJobs:
     catalogue: Catalogue
     record: RecordIsolated
     policy: JobPolicy
-    announce_calls: bool
+    publish_call_events: bool
     set_aside_unreadable: FailureCount[QueueId]
 
     async def take(self, limit: int) -> Sequence[JobId]:
@@ -87,7 +87,7 @@ class RunJobs:
     async def _without_judge(self, job: Job) -> None:
         log.warning("job.provider_not_configured", job_id=str(job.job_id), provider=job.provider)
         if self._is_overdue(job):
-            await self._close(job, reason=f"{job.provider} is not configured here any more")
+            await self._close(job, reason=f"{job.provider} is no longer configured here")
         else:
             await self._look_again(job.job_id)
 
@@ -108,7 +108,7 @@ class RunJobs:
             await transaction.jobs.submitted(
                 job.job_id, vendor_job_id=vendor_job_id, poll_after=self.policy.poll_every
             )
-            if self.announce_calls:
+            if self.publish_call_events:
                 transaction.outbox.announce(
                     [call_started(leased.request, attempt=leased.attempts) for leased in items]
                 )
@@ -122,7 +122,7 @@ class RunJobs:
     async def _not_submitted(self, job: Job, error: SuiteError) -> None:
         if may_be_retried(error) and job.submissions + 1 < self.policy.max_submissions:
             log.warning(
-                "job.not_submitted", job_id=str(job.job_id), error_code=error.code, reason=error.message
+                "job.submission_failed", job_id=str(job.job_id), error_code=error.code, reason=error.message
             )
             await self._look_again(
                 job.job_id, after=error.retry_after if isinstance(error, JudgeError) else None
@@ -145,7 +145,7 @@ class RunJobs:
         await self._close(job, reason=view.reason)
 
     async def _wait_for(self, job: Job, judge: BatchJudge, vendor_job_id: str) -> None:
-        """Look again later; a job none of whose results is wanted any more need not be finished."""
+        """Look again later; a job none of whose results is still wanted need not be finished."""
         async with self.store.transaction() as transaction:
             is_wanted = await transaction.jobs.is_wanted(job.job_id)
         if not is_wanted:
@@ -156,7 +156,7 @@ class RunJobs:
             await self._look_again(job.job_id)
 
     async def _not_read(self, job: Job, error: SuiteError) -> None:
-        log.warning("job.not_read", job_id=str(job.job_id), error_code=error.code, reason=error.message)
+        log.warning("job.poll_failed", job_id=str(job.job_id), error_code=error.code, reason=error.message)
         if may_be_retried(error) and not self._is_overdue(job):
             await self._look_again(job.job_id)
         else:

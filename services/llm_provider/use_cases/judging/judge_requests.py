@@ -14,7 +14,7 @@ from llm_provider.domain.calls.call import Call
 from llm_provider.domain.calls.errors import RateLimitReached
 from llm_provider.domain.meters.settlement import unused_settlements
 from llm_provider.domain.requests.request import LeasedRequest, QueueId
-from llm_provider.ports import FailureCount, Isolate, Pulse, StepLog, Store, Unreadable, Wakeup
+from llm_provider.ports import FailureCount, Heartbeat, Isolate, StepLog, Store, Unreadable, Wakeup
 from llm_provider.use_cases.judging.record_isolated import RecordIsolated
 
 log = structlog.get_logger()
@@ -42,14 +42,14 @@ class JudgeRequests:
     lease: timedelta
     drain: timedelta
     rate_limit_delay: timedelta
-    announce_calls: bool
+    publish_call_events: bool
     set_aside_unreadable: FailureCount[QueueId]
     count_untaken: FailureCount[QueueId]
     isolate: Isolate
     watch_wait: Callable[[str, float], None]
     steps: StepLog
     wakeup: Wakeup
-    pulse: Pulse
+    heartbeat: Heartbeat
     worker: UUID = field(default_factory=uuid4)
     calling: dict[QueueId, LeasedRequest] = field(default_factory=dict)
     done: list[Call] = field(default_factory=list)
@@ -63,7 +63,7 @@ class JudgeRequests:
         return f"judge-{self.provider}"
 
     async def run(self) -> None:
-        """Judge until cancelled; then wait a little for the calls that are under way."""
+        """Judge until cancelled; then wait a little for the calls that are in progress."""
         async with asyncio.TaskGroup() as group:
             renewing = group.create_task(self._renew_leases())
             try:
@@ -80,11 +80,11 @@ class JudgeRequests:
                     await self.prepare()
                     is_prepared = True
                 rest = await self._step(group)
-            except Exception as error:  # the outermost loop of a worker: nothing above it could go on
+            except Exception as error:  # the outermost loop of a worker: nothing above it could continue
                 self.steps.failed(error)
                 await asyncio.sleep(FAILED_STEP_SECONDS)
                 continue
-            self.pulse.beat()
+            self.heartbeat.beat()
             self.steps.completed()
             # Whatever came during the step ends this at once: a step after every step would find nothing most times.
             await self.wakeup.wait(rest)
@@ -144,7 +144,7 @@ class JudgeRequests:
             rows = await transaction.queue.take(
                 provider=self.provider, worker=self.worker, limit=limit, among=among
             )
-            if self.announce_calls:
+            if self.publish_call_events:
                 transaction.outbox.announce(
                     [call_started(one.request, attempt=one.attempts) for one in rows.requests]
                 )

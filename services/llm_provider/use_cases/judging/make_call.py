@@ -40,7 +40,7 @@ class MakeCall:
         except SuiteError as error:
             failure = error
         except Exception as error:  # the outermost frame of a call: an adapter's bug must not stop the worker
-            log.exception("judge.call_failed", provider=leased.request.parameters.provider)
+            log.exception("call.adapter_failed", provider=leased.request.parameters.provider)
             failure = AdapterFailed(
                 f"the adapter of {leased.request.parameters.provider} failed: {type(error).__name__}"
             )
@@ -132,4 +132,6 @@ def verdict_of(reply: JudgeReply, prompt: Prompt) -> Verdict:
     if reply.ending is Ending.BROKEN_OFF:
         raise InvalidAnswer("the answer was broken off: its vendor calls it no end", defect=Defect.BROKEN_OFF)
     require_whole_prompt(prompt, reply.usage)
-    return replace(read_verdict(reply.text, may_cut=not reply.enforces_length), log_odds_a=reply.log_odds_a)
+    return replace(
+        read_verdict(reply.text, may_truncate=not reply.enforces_length), log_odds_a=reply.log_odds_a
+    )

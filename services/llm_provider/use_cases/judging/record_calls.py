@@ -46,7 +46,7 @@ class RecordCalls:
     catalogue: Catalogue
     policy: RetryPolicy
     watcher: CallWatcher
-    announce_calls: bool
+    publish_call_events: bool
     wake_returns: Callable[[], None]
 
     async def __call__(self, calls: Sequence[Call], *, provider: str) -> None:
@@ -63,9 +63,9 @@ class RecordCalls:
             )
             delayed = [DelayedRequest(call=one.call, delay=one.retry.delay) for one in decisions if one.retry]
             await transaction.queue.delay(delayed)
-            await transaction.ledger.add_up(new)
+            await transaction.ledger.add_to_totals(new)
             changes = await self._settle(transaction, new, provider)
-            if self.announce_calls:
+            if self.publish_call_events:
                 transaction.outbox.announce(_announcements(new, changes))
         if delayed:
             self.wake_returns()
@@ -131,7 +131,7 @@ def _report(calls: Sequence[Call], changes: Sequence[BreakerChange], *, provider
     ).items():
         say = log.info if isinstance(failed[0].error, RateLimitReached) else log.warning
         say(
-            "calls.failed",
+            "call.failed",
             provider=provider,
             model=model,
             error_code=code,
@@ -142,7 +142,7 @@ def _report(calls: Sequence[Call], changes: Sequence[BreakerChange], *, provider
         (call.requested_model, call) for call in calls if call.cost.warning
     ).items():
         log.warning(
-            "calls.price_unknown",
+            "call.price_unknown",
             provider=provider,
             model=model,
             calls=len(unpriced),

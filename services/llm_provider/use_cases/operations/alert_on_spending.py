@@ -36,7 +36,7 @@ class AlertOnSpending:
             transaction.outbox.announce([_event(alert) for alert in raised])
         for alert in raised:
             log.warning(
-                "cost.alert",
+                "cost.alert_raised",
                 provider=alert.provider,
                 alert_type=alert.alert_type,
                 period=alert.period,

@@ -54,7 +54,7 @@ class AcceptComparisons:
     catalogue: Catalogue
     callbacks: CallbackRules
     policy: RetryPolicy
-    max_waiting: int
+    max_queue_size: int
     wake_judges: WakeProviders
     wake_collectors: WakeProviders
     isolate: Isolate
@@ -88,10 +88,10 @@ class AcceptComparisons:
         """Queue those that are new; the outcome of each."""
         models = sorted({(one.parameters.provider, one.parameters.model) for one in requests})
         async with self.store.transaction() as transaction:
-            depth = await transaction.queue.depth(at_most=self.max_waiting, models=models)
+            depth = await transaction.queue.depth(at_most=self.max_queue_size, models=models)
             known = await transaction.queue.known_keys(_given_keys(requests))
             new = [request for request in requests if request.idempotency_key not in known]
-            has_room = depth.open < self.max_waiting
+            has_room = depth.open < self.max_queue_size
             if new and has_room:
                 await self._add_meters(transaction, models)
                 known = {**known, **await transaction.queue.add(new)}
@@ -117,7 +117,7 @@ class AcceptComparisons:
     def _outcome(self, request: JudgeRequest, known: KnownKey | None, wait: int | None) -> Outcome:
         if known is None:
             return QueueFull(
-                f"{self.max_waiting} requests are waiting already", retry_after=FULL_RETRY_SECONDS
+                f"{self.max_queue_size} requests are waiting already", retry_after=FULL_RETRY_SECONDS
             )
         if known.body_sha256 != request.body_sha256:
             return InvalidRequest("this idempotency key was used with another body: use a new key")
@@ -228,7 +228,7 @@ def _require_storable(item: ComparisonBatchItem, body: str) -> None:
     """Long texts are walked through only if the body looks wrong: it may merely spell out the escape of a NUL."""
     if not (is_storable(item.metadata) and is_storable(item.idempotency_key)):
         raise InvalidPrompt(
-            "the metadata or the key holds what cannot be stored: NUL, or a number beyond 64 bits"
+            "the metadata or the key holds what cannot be stored: NUL, or a number outside 64 bits"
         )
     if NUL_IN_JSON in body and not is_storable(item.model_dump(mode="json")):
         raise InvalidPrompt("the request holds NUL characters: remove them")

@@ -18,7 +18,7 @@ log = structlog.get_logger()
 class CancelRequest:
     """Ends a request that has not ended; one that has stays as it is.
 
-    A call that is under way is not interrupted: its vendor bills it. The request then ends with that call, so that its
+    A call that is in flight is not interrupted: its vendor bills it. The request then ends with that call, so that its
     one callback bears the whole cost; its status shows ``cancel_requested_at`` until then. If the worker is lost, it
     ends when the lease has run out.
     """

@@ -44,4 +44,4 @@ class SetAsideRequest:
         async with self.store.transaction() as transaction:
             new = await transaction.ledger.record(calls)
             await transaction.queue.end([ended_by(call, error=call.error) for call in new])
-            await transaction.ledger.add_up(new)
+            await transaction.ledger.add_to_totals(new)

@@ -10,7 +10,7 @@ import httpx2
 from event_contracts import JsonObject
 from pydantic import BaseModel, Field
 
-from llm_provider.adapters.vendor_api.batch_items import never_judged, read_outcomes, require_size
+from llm_provider.adapters.vendor_api.batch_items import read_outcomes, require_size, unprocessed_error
 from llm_provider.adapters.vendor_api.connection import JOB_SECONDS, Access
 from llm_provider.adapters.vendor_api.failures import ErrorObject, error_of, failure
 from llm_provider.adapters.vendors.anthropic.messages import (
@@ -78,7 +78,7 @@ class AnthropicBatches:
         access: Access | None = None,
     ) -> None:
         self._connection = anthropic_connection(
-            client, api_key=api_key, base_url=base_url, silence=JOB_SECONDS, access=access
+            client, api_key=api_key, base_url=base_url, read_timeout=JOB_SECONDS, access=access
         )
         self._access = access
 
@@ -111,4 +111,4 @@ def _reply(line: _Line) -> JudgeReply:
             status = _STATUS_OF_TYPE.get(response.error.type or "", 500)
             raise failure(VENDOR, status, error_of(response.error))
         case _NeverJudged(type=why):
-            raise never_judged(VENDOR, expired=why == "expired")
+            raise unprocessed_error(VENDOR, expired=why == "expired")

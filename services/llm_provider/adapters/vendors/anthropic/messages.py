@@ -1,7 +1,7 @@
 """Anthropic: the Messages API.
 
 Request and answer as https://platform.claude.com/docs/en/api/messages gives them. The version of 2026-10-21 takes
-no temperature any more; a model that still has one is called with the version before it.
+no temperature; a model that still has one is called with the version before it.
 """
 
 import json
@@ -18,7 +18,7 @@ from llm_provider.adapters.vendor_api.connection import Access, Connection, requ
 from llm_provider.adapters.vendor_api.failures import ErrorObject, error_in_success
 from llm_provider.adapters.vendor_api.limit_headers import anthropic_limits
 from llm_provider.adapters.vendor_api.sections import Section, sections
-from llm_provider.adapters.vendor_api.unsupported import no_such_output, refuse_verbosity
+from llm_provider.adapters.vendor_api.unsupported import refuse_verbosity, unsupported_output_mode
 from llm_provider.adapters.vendor_api.wire_types import CallId, Lenient, Tokens, counted
 from llm_provider.domain.costs.usage import UNKNOWN_USAGE, Usage
 from llm_provider.domain.requests.prompt import JudgeParameters
@@ -124,7 +124,7 @@ def anthropic_connection(
     *,
     api_key: str | None,
     base_url: str,
-    silence: float | None = None,
+    read_timeout: float | None = None,
     access: Access | None = None,
 ) -> Connection:
     """The connection that calls and batch jobs have in common; ``access`` comes before key and address."""
@@ -134,7 +134,7 @@ def anthropic_connection(
         client=client,
         base_url=base_url if access is None else access.base_url,
         headers={"anthropic-version": VERSION, **shown},
-        silence=silence,
+        read_timeout=read_timeout,
         read_limits=anthropic_limits,
         token=None if access is None else access.token,
     )
@@ -144,8 +144,8 @@ def version_for(calls: Iterable[JudgeParameters], *, access: Access | None = Non
     """The header that names the version which takes all of these calls, unless the endpoint has one of its own."""
     if access is not None and "anthropic-version" in access.headers:
         return {}
-    warm = any(parameters.temperature is not None for parameters in calls)
-    return {"anthropic-version": VERSION_WITH_TEMPERATURE if warm else VERSION}
+    uses_temperature = any(parameters.temperature is not None for parameters in calls)
+    return {"anthropic-version": VERSION_WITH_TEMPERATURE if uses_temperature else VERSION}
 
 
 def message_body(call: JudgeCall) -> JsonObject:
@@ -196,7 +196,7 @@ def _output(parameters: JudgeParameters) -> JsonObject:
         case "prompt":
             pass
         case mode:
-            raise no_such_output(VENDOR, mode, takes=("json_schema", "tool", "prompt"))
+            raise unsupported_output_mode(VENDOR, mode, takes=("json_schema", "tool", "prompt"))
     return {"output_config": config} if config else {}
 
 

@@ -15,7 +15,7 @@ from model_manifest.endpoints import without_version
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from llm_provider.adapters.vendor_api.batch_items import json_lines, only_model, read_outcomes, require_size
+from llm_provider.adapters.vendor_api.batch_items import json_lines, read_outcomes, require_size, single_model
 from llm_provider.adapters.vendor_api.connection import JOB_SECONDS, Access, Answer
 from llm_provider.adapters.vendor_api.failures import ErrorObject, error_of, failure
 from llm_provider.adapters.vendors.google.generate_content import (
@@ -105,13 +105,13 @@ class GoogleBatches:
         if access is not None:
             access = replace(access, base_url=without_version(access.base_url))
         self._connection = google_connection(
-            client, api_key=api_key, base_url=base_url, silence=JOB_SECONDS, access=access
+            client, api_key=api_key, base_url=base_url, read_timeout=JOB_SECONDS, access=access
         )
         self._own_fields = access is None or access.own_fields
 
     async def submit(self, items: Sequence[BatchItem]) -> str:
         require_size(VENDOR, items, at_most=MAX_ITEMS)
-        model = only_model(VENDOR, items)
+        model = single_model(VENDOR, items)
         requests: list[JsonObject] = [
             {"key": item.custom_id, "request": generate_body(item.call, own_fields=self._own_fields)}
             for item in items

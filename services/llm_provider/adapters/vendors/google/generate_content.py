@@ -14,7 +14,7 @@ from pydantic.alias_generators import to_camel
 from llm_provider.adapters.vendor_api.answer_schema import PORTABLE_SCHEMA
 from llm_provider.adapters.vendor_api.connection import Access, Connection, require_key
 from llm_provider.adapters.vendor_api.failures import ErrorObject, error_in_success
-from llm_provider.adapters.vendor_api.unsupported import no_such_output, refuse_verbosity
+from llm_provider.adapters.vendor_api.unsupported import refuse_verbosity, unsupported_output_mode
 from llm_provider.adapters.vendor_api.wire_types import CallId, Lenient, Tokens, counted
 from llm_provider.domain.costs.usage import UNKNOWN_USAGE, Usage
 from llm_provider.domain.requests.prompt import JudgeParameters
@@ -139,7 +139,7 @@ def google_connection(
     *,
     api_key: str | None,
     base_url: str,
-    silence: float | None = None,
+    read_timeout: float | None = None,
     access: Access | None = None,
 ) -> Connection:
     """The connection that calls and batch jobs have in common; ``access`` comes before key and address."""
@@ -149,7 +149,7 @@ def google_connection(
         client=client,
         base_url=base_url if access is None else access.base_url,
         headers=shown,
-        silence=silence,
+        read_timeout=read_timeout,
         token=None if access is None else access.token,
     )
 
@@ -190,7 +190,7 @@ def _response(mode: str) -> JsonObject:
         case "prompt":
             return {}
         case _:
-            raise no_such_output(VENDOR, mode, takes=("json_schema", "json_object", "prompt"))
+            raise unsupported_output_mode(VENDOR, mode, takes=("json_schema", "json_object", "prompt"))
 
 
 def _thinking(effort: str) -> JsonObject:

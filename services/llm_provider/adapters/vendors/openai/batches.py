@@ -14,10 +14,10 @@ from pydantic import BaseModel
 
 from llm_provider.adapters.vendor_api.batch_items import (
     json_lines,
-    never_judged,
-    only_model,
     read_outcomes,
     require_size,
+    single_model,
+    unprocessed_error,
 )
 from llm_provider.adapters.vendor_api.connection import JOB_SECONDS, Access
 from llm_provider.adapters.vendor_api.failures import ErrorObject, VendorError, error_of, failure
@@ -91,13 +91,13 @@ class OpenAiBatches:
         access: Access | None = None,
     ) -> None:
         self._connection = openai_connection(
-            client, api_key=api_key, base_url=base_url, silence=JOB_SECONDS, access=access
+            client, api_key=api_key, base_url=base_url, read_timeout=JOB_SECONDS, access=access
         )
         self._own_fields = access is None or access.own_fields
 
     async def submit(self, items: Sequence[BatchItem]) -> str:
         require_size(VENDOR, items, at_most=MAX_ITEMS)
-        only_model(VENDOR, items)
+        single_model(VENDOR, items)
         expiry: JsonObject = {"anchor": "created_at", "seconds": FILES_EXPIRE_AFTER_SECONDS}
         job: JsonObject = {
             "input_file_id": await self._upload(self._lines(items)),
@@ -170,5 +170,5 @@ def _unanswered(error: ErrorObject | None) -> JudgeError:
     if error is None:
         return failure(VENDOR, 500, VendorError())
     if error.code in ("batch_expired", "batch_cancelled"):
-        return never_judged(VENDOR, expired=error.code == "batch_expired")
+        return unprocessed_error(VENDOR, expired=error.code == "batch_expired")
     return failure(VENDOR, 500, error_of(error))

@@ -19,7 +19,7 @@ from llm_provider.adapters.vendor_api.failures import ErrorObject, error_in_succ
 from llm_provider.adapters.vendor_api.limit_headers import openai_limits
 from llm_provider.adapters.vendor_api.sections import Section, sections
 from llm_provider.adapters.vendor_api.token_log_odds import TOP_K, WrittenToken, log_odds_a
-from llm_provider.adapters.vendor_api.unsupported import no_such_output
+from llm_provider.adapters.vendor_api.unsupported import unsupported_output_mode
 from llm_provider.adapters.vendor_api.wire_types import CallId, Lenient, Part, Tokens, counted, is_final
 from llm_provider.domain.costs.usage import UNKNOWN_USAGE, Usage
 from llm_provider.domain.requests.prompt import JudgeParameters
@@ -152,7 +152,7 @@ def openai_connection(
     *,
     api_key: str | None,
     base_url: str,
-    silence: float | None = None,
+    read_timeout: float | None = None,
     access: Access | None = None,
 ) -> Connection:
     """The connection that calls and batch jobs have in common; ``access`` comes before key and address."""
@@ -165,7 +165,7 @@ def openai_connection(
         client=client,
         base_url=base_url if access is None else access.base_url,
         headers=shown,
-        silence=silence,
+        read_timeout=read_timeout,
         read_limits=openai_limits,
         token=None if access is None else access.token,
     )
@@ -235,7 +235,7 @@ def _text_format(parameters: JudgeParameters) -> JsonObject:
         case "prompt":
             text["format"] = {"type": "text"}
         case mode:
-            raise no_such_output(VENDOR, mode, takes=("json_schema", "json_object", "prompt"))
+            raise unsupported_output_mode(VENDOR, mode, takes=("json_schema", "json_object", "prompt"))
     return text
 
 
