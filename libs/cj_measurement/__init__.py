@@ -61,6 +61,7 @@ from cj_measurement.simulated_judges import Says, SimulatedJudge
 from cj_measurement.simulation import (
     Courses,
     Design,
+    Expected,
     Power,
     Reading,
     Run,
@@ -97,6 +98,7 @@ __all__ = [
     "CriterionStatus",
     "Design",
     "Discrimination",
+    "Expected",
     "Fit",
     "FixedAbilities",
     "Forecast",

@@ -72,11 +72,21 @@ class Simulated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """EB reliability of simulated batches: the median, the lowest and the highest."""
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Power:
     """What reaching a reliability takes: the median of ``seeds`` runs, and where four in five of them lie.
 
     ``reached`` is the share of runs that reached it within ``MAX_COMPARISONS_PER_ESSAY``. The other figures are None
-    when fewer than half did; ``high`` is None when fewer than nine in ten did.
+    when fewer than half did; ``high`` is None when fewer than nine in ten did. ``expected`` is what the runs read
+    after ``comparisons_per_essay``, or after the budget where that is less: None where there is neither.
     """
 
     design: Design
@@ -89,6 +99,7 @@ class Power:
     high: float | None
     comparisons: int | None
     cost_usd: Decimal | None
+    expected: Expected | None = None
 
 
 class Run:
@@ -110,6 +121,8 @@ class Run:
         self._random_links = 0
         self._fit: Fit | None = None
         self._fitted = 0
+        self.reliabilities: list[tuple[float, float]] = []
+        """Comparisons per essay and EB reliability after each round whose answers were fitted."""
 
     @property
     def answered(self) -> int:
@@ -156,6 +169,7 @@ class Run:
         """The fit of all answers known; None before there are any."""
         if self.answered > self._fitted:
             self._fit, self._fitted = fit(self.comparisons(), start=self._fit), self.answered
+            self.reliabilities.append((self.comparisons_per_essay, self._fit.eb_reliability))
         return self._fit
 
     def comparisons(self) -> Comparisons:
@@ -325,15 +339,17 @@ def power(
     target_reliability: float,
     cost_per_comparison: Decimal,
     seeds: int = 10,
+    budget: int | None = None,
 ) -> Power:
-    """Comparisons and US dollars until the EB reliability reaches the target.
+    """Comparisons and US dollars until the EB reliability reaches the target; ``budget`` is a number of comparisons.
 
     Batches of more than ``MAX_SIMULATED_ESSAYS`` essays are simulated with that many. Raises ``InvalidArgument``.
     """
     if not 0 < target_reliability < 1 or seeds < 1 or cost_per_comparison < 0:
         raise InvalidArgument("give a target between 0 and 1, at least one seed, and a cost of 0 or more")
     simulated = replace(design, essays=min(design.essays, MAX_SIMULATED_ESSAYS))
-    needed = [_needed(Run(simulated, judge, seed=seed), target_reliability) for seed in range(seeds)]
+    runs = [Run(simulated, judge, seed=seed) for seed in range(seeds)]
+    needed = [_needed(run, target_reliability) for run in runs]
     low, middle, high = (_finite(np.percentile(needed, q, method="higher")) for q in (10, 50, 90))
     comparisons = None if middle is None else math.ceil(middle * design.essays / 2)
     return Power(
@@ -347,7 +363,26 @@ def power(
         high=None if middle is None else high,
         comparisons=comparisons,
         cost_usd=None if comparisons is None else comparisons * cost_per_comparison,
+        expected=_expected(
+            runs, [each for each in (middle, None if budget is None else 2 * budget / design.essays) if each]
+        ),
     )
+
+
+def _expected(runs: Sequence[Run], per_essay: Sequence[float]) -> Expected | None:
+    """What the runs, continued where they are not that far, read after the least of these comparisons per essay."""
+    wanted = min((*per_essay, MAX_COMPARISONS_PER_ESSAY)) if per_essay else 0.0
+    if wanted < 1:
+        return None
+    found = [max(0.0, _reliability_after(run, wanted)) for run in runs]
+    return Expected(median=float(np.median(found)), low=min(found), high=max(found))
+
+
+def _reliability_after(run: Run, per_essay: float) -> float:
+    while run.comparisons_per_essay < per_essay:
+        run.judge_round()
+    run.fit()
+    return next(reliability for after, reliability in run.reliabilities if after >= per_essay)
 
 
 def _needed(run: Run, target: float) -> float:

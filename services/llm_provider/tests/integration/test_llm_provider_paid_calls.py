@@ -114,7 +114,10 @@ FAILURES: Final = {
         says="does not accept the request",
     ),
     "prompt-too-long": Expected(
-        behaviour=Failure(status=413), calls=1, code="LLM_CONTENT_TOO_LONG", says="does not accept a prompt of this length"
+        behaviour=Failure(status=413),
+        calls=1,
+        code="LLM_CONTENT_TOO_LONG",
+        says="does not accept a prompt of this length",
     ),
     "cut-off": Expected(
         behaviour=Answer(ending=Ending.CUT_OFF), calls=1, code="LLM_INVALID_RESPONSE", says="cut off"
