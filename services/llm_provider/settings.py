@@ -54,12 +54,12 @@ class Settings(ServiceSettings):
         ge=timedelta(0),
         description="Delay after a first failed call; it doubles with each.",
     )
-    lease: timedelta = Field(
+    lease_duration: timedelta = Field(
         default=timedelta(seconds=30),
         gt=timedelta(0),
         description="A worker that has not renewed its leases for this long is presumed dead.",
     )
-    drain: timedelta = Field(
+    drain_timeout: timedelta = Field(
         default=timedelta(seconds=5),
         ge=timedelta(0),
         description="How long a stopping service waits for calls that are in progress.",

@@ -50,7 +50,7 @@ async def test_a_request_whose_calls_all_fail_ends_with_the_last_error(database_
 
 
 async def test_what_was_waiting_at_a_stop_is_judged_after_the_restart(database_url: str) -> None:
-    slow = settings_for(database_url, simulated_latency_ms=60_000.0, lease=timedelta(seconds=1))
+    slow = settings_for(database_url, simulated_latency_ms=60_000.0, lease_duration=timedelta(seconds=1))
     first_bus, before = memory_bus()
     async with serving(slow, bus=first_bus) as client:
         await submit(client, [comparison(f"essay {number}") for number in range(20)])
