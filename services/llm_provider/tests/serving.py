@@ -47,7 +47,7 @@ def settings_for(database_url: str, **changes: object) -> Settings:
         "http_port": free_port(),
         "callback_signing_secret": SecretStr(SECRET),
         "callback_allowed_hosts": (HOST,),
-        "drain": timedelta(0),
+        "drain_timeout": timedelta(0),
     }
     keys = {} if "jwt_jwks_url" in changes else KEYS
     return Settings.model_validate({**defaults, **keys, **changes})

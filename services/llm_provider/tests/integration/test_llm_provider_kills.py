@@ -141,7 +141,7 @@ async def test_a_kill_loses_nothing_and_repeats_no_more_calls_than_were_under_wa
                     "openai_compatible_url": f"{address}/v1",
                     "limits": {"openai_compatible": {"requests_per_minute": 1e6, "concurrency": CONCURRENCY}},
                     "concurrency": CONCURRENCY,
-                    "lease": "PT1S",
+                    "lease_duration": "PT1S",
                     "publish_call_events": False,
                 },
             }
