@@ -13,7 +13,7 @@ Nothing else is raised for a reason in the comparisons: errors and warnings of n
 """
 
 
-class MeasurementError(ValueError):
+class MeasurementError(Exception):
     """What the library cannot compute, and what to do about it."""
 
 

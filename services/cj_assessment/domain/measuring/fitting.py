@@ -14,9 +14,9 @@ from event_contracts import JsonObject
 from cj_assessment.domain.batch import Essay, Judge
 from cj_assessment.domain.comparison import Asked
 
-NUMERICAL_ERRORS: Final = (ValueError, ArithmeticError)
-"""What a computation on unfortunate numbers raises: the library's own errors and those of the linear algebra below it
-are all ValueErrors. A computation on a batch turns them into a reason; none may leave a decision."""
+NUMERICAL_ERRORS: Final = (measurement.MeasurementError, ValueError, ArithmeticError)
+"""What a computation on unfortunate numbers raises: the library's own errors, and the ValueErrors of the linear algebra
+below it. A computation on a batch turns them into a reason; none may leave a decision."""
 
 
 class NoFitReason(StrEnum):
