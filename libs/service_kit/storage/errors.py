@@ -45,7 +45,7 @@ def sqlstate(error: BaseException) -> str | None:
 
 
 def is_unstorable(error: DBAPIError) -> bool:
-    """True when a value holds what PostgreSQL's text cannot: a NUL character or half a surrogate pair."""
+    """True when a value holds what PostgreSQL's text cannot: a NUL character or a lone surrogate."""
     return sqlstate(error) in _UNSTORABLE_STATES or isinstance(_root(error), UnicodeEncodeError)
 
 
