@@ -1,4 +1,4 @@
-"""Which errors are the infrastructure's: they say nothing about the item that was being worked on."""
+"""Classifies infrastructure errors: they say nothing about the item that was being worked on."""
 
 from event_contracts import ExternalServiceError, Unavailable
 from sqlalchemy.exc import DBAPIError
