@@ -52,7 +52,7 @@ PROVIDER = {
     "simulated_seed": "3",
     "concurrency": "8",
     "call_timeout": "PT1S",
-    "lease": "PT2S",
+    "lease_duration": "PT2S",
 }
 ASSESSMENT = {"straggler_timeout": "PT1H"}
 

@@ -135,8 +135,8 @@ class Queue(Protocol):
         """Requests without a call in progress that are expired, cancelled, or lost ``max_attempts`` calls."""
         ...
 
-    async def due_to_give_up(self, *, patience: timedelta, limit: int) -> Due[QueueId]:
-        """Requests that have waited for ``patience`` for a model that answers no call."""
+    async def due_to_give_up(self, *, outage_timeout: timedelta, limit: int) -> Due[QueueId]:
+        """Requests that have waited for ``outage_timeout`` for a model that answers no call."""
         ...
 
     async def lock_due_to_end(

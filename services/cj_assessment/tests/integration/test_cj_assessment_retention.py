@@ -12,14 +12,16 @@ from service_kit.work.housekeeping import Housekeeping
 DAYS = timedelta(days=90)
 
 
-def housekeeping(storage: StoredInPostgres, *, keep_results: timedelta | None = None) -> Housekeeping:
-    rules = retention_rules(keep_texts=DAYS, keep_results=keep_results, keep_erasures=DAYS, keep_changes=DAYS)
+def housekeeping(storage: StoredInPostgres, *, result_retention: timedelta | None = None) -> Housekeeping:
+    rules = retention_rules(
+        text_retention=DAYS, result_retention=result_retention, erasure_retention=DAYS, audit_retention=DAYS
+    )
     return Housekeeping(database=storage.database, metrics=new_metrics(), rules=rules)
 
 
-async def tidied(storage: StoredInPostgres, *, keep_results: timedelta | None = None) -> int:
+async def tidied(storage: StoredInPostgres, *, result_retention: timedelta | None = None) -> int:
     """Apply the rules until nothing is left to do; returns in how many steps."""
-    keeper, steps = housekeeping(storage, keep_results=keep_results), 1
+    keeper, steps = housekeeping(storage, result_retention=result_retention), 1
     while await keeper.tidy() is not None:
         steps += 1
     return steps
@@ -117,7 +119,7 @@ async def test_results_are_kept_until_somebody_says_for_how_long(postgres: Store
 
     await tidied(postgres)
     kept = {row.id for row in await postgres.rows("SELECT id FROM assessment_batch")}
-    await tidied(postgres, keep_results=timedelta(days=365))
+    await tidied(postgres, result_retention=timedelta(days=365))
     left = {row.id for row in await postgres.rows("SELECT id FROM assessment_batch")}
 
     assert (kept, left) == ({old, recent}, {recent})

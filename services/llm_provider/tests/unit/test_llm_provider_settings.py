@@ -44,11 +44,11 @@ def test_limits_that_nobody_would_read_are_refused(limits: dict[str, object], sa
     "name",
     [
         "call_timeout",
-        "lease",
+        "lease_duration",
         "outage_timeout",
         "expires_after",
         "breaker_open_for",
-        "batch_poll_every",
+        "batch_poll_interval",
         "batch_collect_for",
     ],
 )
