@@ -15,7 +15,7 @@ from cj_assessment.domain.batch import Essay, Judge
 from cj_assessment.domain.comparison import Asked
 
 NUMERICAL_ERRORS: Final = (ValueError, ArithmeticError)
-"""What a computation on unfortunate numbers raises: the library's own errors and those of the linear algebra below it
+"""What a computation on degenerate data raises: the library's own errors and those of the linear algebra below it
 are all ValueErrors. A computation on a batch turns them into a reason; none may leave a decision."""
 
 

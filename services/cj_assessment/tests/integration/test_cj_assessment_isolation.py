@@ -35,11 +35,11 @@ class Poisoned:
     inner: LlmProvider | None = None
     batch_ids: set[str] = field(default_factory=set)
 
-    async def submit(self, orders: Sequence[JudgeRequest]) -> Submitted:
+    async def submit(self, requests: Sequence[JudgeRequest]) -> Submitted:
         assert self.inner is not None
-        if any(order.batch_id in self.batch_ids for order in orders):
+        if any(request.batch_id in self.batch_ids for request in requests):
             raise RuntimeError("this batch cannot be submitted")
-        return await self.inner.submit(orders)
+        return await self.inner.submit(requests)
 
     async def withdraw(self, request_id: str) -> bool:
         assert self.inner is not None

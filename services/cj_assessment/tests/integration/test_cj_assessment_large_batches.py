@@ -23,7 +23,7 @@ from service_kit.storage.database import migrate
 ESSAYS = 5_000
 DEFAULT_BYTES = 1_048_588
 """`max.message.bytes` of a topic that nobody has given another: 1 MiB and the framing of a batch."""
-PATIENCE_SECONDS = 240.0
+TIMEOUT_SECONDS = 240.0
 
 
 async def create_default_topics(bootstrap: str, prefix: str) -> None:
@@ -71,8 +71,8 @@ async def test_five_thousand_essays_leave_through_topics_with_default_limits(
             replica(database, desk, **settings) as service,
             wire(kafka_bootstrap, topic_prefix) as line,
         ):
-            status = await service.until_ended(batch_id, seconds=PATIENCE_SECONDS)
-            await until(lambda: len(line.events_of(batch_id)) >= 3, seconds=PATIENCE_SECONDS)
+            status = await service.until_ended(batch_id, seconds=TIMEOUT_SECONDS)
+            await until(lambda: len(line.events_of(batch_id)) >= 3, seconds=TIMEOUT_SECONDS)
             answer = await service.http.get(f"/api/v1/batches/{batch_id}/results")
             [event] = [one for one in line.events_of(batch_id) if isinstance(one, AssessmentResultV1)]
             kept = await service.http.get(f"/v1/content/{event.result_ref}")
