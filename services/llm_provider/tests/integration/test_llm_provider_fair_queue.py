@@ -189,7 +189,8 @@ async def test_only_the_first_end_of_a_request_sends_a_callback(database_url: st
         (leased,) = await queue.take()
         for _ in range(2):
             async with queue.store.transaction() as transaction:
-                await transaction.queue.end([ended_by(call_of(leased), error=None)])
+                call = call_of(leased)
+                await transaction.queue.end([ended_by(call, call.outcome)])
 
         callbacks = await queue.rows("SELECT 1 FROM outbox")
 

@@ -26,7 +26,7 @@ from event_contracts import (
 )
 from llm_provider.domain.costs.usage import Usage
 from llm_provider.tests.building import comparison
-from llm_provider.tests.serving import PATIENCE_SECONDS, Results, serving, settings_for, submit
+from llm_provider.tests.serving import TIMEOUT_SECONDS, Results, serving, settings_for, submit
 from llm_provider.tests.storing import stored
 from llm_provider.tests.vendors.fake_vendors import KEY, Answer, Failure, Scenario, fake_vendors, in_turn
 from model_manifest import Price
@@ -64,7 +64,7 @@ class Announced:
         return [one for one in self.events if type(one) is event]
 
     async def waits_for(self, event: type[WireModel], count: int) -> list[Any]:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while len(self.of(event)) < count:
                 self._arrived.clear()
                 await self._arrived.wait()

@@ -26,7 +26,7 @@ from llm_provider.tests.vendors.fake_vendors import (
 )
 
 MAX_PAID: Final = 3
-PATIENCE: Final = timedelta(seconds=5)
+OUTAGE_TIMEOUT: Final = timedelta(seconds=5)
 HTML: Final = b"<html><body>Sign in</body></html>"
 
 
@@ -34,7 +34,7 @@ HTML: Final = b"<html><body>Sign in</body></html>"
 class Expected:
     """What a failure of every call leads to; ``calls`` is None where time bounds them and nobody bills them.
 
-    ``stops_batch`` is None where it depends on whether three calls last longer than the patience.
+    ``stops_batch`` is None where it depends on whether three calls last longer than the outage timeout.
     """
 
     behaviour: Behaviour
@@ -77,7 +77,7 @@ FAILURES: Final = {
         behaviour=Failure(status=503),
         calls=None,
         code="LLM_PROVIDER_UNAVAILABLE",
-        says="given up after",
+        says="gave up after",
         stops_batch=True,
     ),
     "closed-connection": Expected(
@@ -163,7 +163,7 @@ def addresses(vendor: str, url: str) -> dict[str, object]:
 
 QUICK: Final = {
     "first_retry_delay": timedelta(milliseconds=20),
-    "outage_timeout": PATIENCE,
+    "outage_timeout": OUTAGE_TIMEOUT,
     "call_timeout": timedelta(seconds=60),
     "breaker_failures": 10_000,
     "publish_call_events": False,

@@ -1,4 +1,4 @@
-"""The queue keeps what it has accepted: through failures, restarts, lost workers and lost patience."""
+"""The queue keeps what it has accepted: through failures, restarts, lost workers and expired waits."""
 
 import asyncio
 from datetime import timedelta

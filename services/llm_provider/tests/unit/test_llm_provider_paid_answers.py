@@ -55,7 +55,7 @@ async def called(
 
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
         judge = judge_of(vendor, client, base_url="http://127.0.0.1:1")
-        make = MakeCall(judge=judge, catalogue=CATALOGUE, patience=timedelta(seconds=5))
+        make = MakeCall(judge=judge, catalogue=CATALOGUE, timeout=timedelta(seconds=5))
         return await make(leased(vendor, prompt))
 
 

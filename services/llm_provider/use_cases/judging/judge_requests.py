@@ -86,7 +86,8 @@ class JudgeRequests:
                 continue
             self.heartbeat.beat()
             self.steps.completed()
-            # Whatever came during the step ends this at once: a step after every step would find nothing most times.
+            # Work that arrived during the step ends this wait immediately. Without a wait, polling after every step
+            # would usually find nothing.
             await self.wakeup.wait(rest)
 
     async def _step(self, group: asyncio.TaskGroup) -> float:
