@@ -9,6 +9,7 @@ from cj_measurement.diagnostics.length import length_correlation
 from cj_measurement.diagnostics.level_fit import LevelFit, level_fit
 from cj_measurement.diagnostics.losses import Losses, losses
 from cj_measurement.errors import (
+    NUMERICAL_ERRORS,
     GraphNotConnected,
     InvalidArgument,
     InvalidComparisons,
@@ -85,6 +86,7 @@ __all__ = [
     "COVARIANCE_LIMIT",
     "INFLATION_LIMIT",
     "MIN_COMPARISONS_WHEN_GRADED",
+    "NUMERICAL_ERRORS",
     "RANDOM_REASONS",
     "Agreement",
     "Anchor",

@@ -25,7 +25,7 @@ from event_contracts import ErrorCode, StopReason
 
 from cj_assessment.domain.comparison import PlannedComparison
 from cj_assessment.domain.deciding.budget import is_budget_exhausted, next_cost_usd
-from cj_assessment.domain.deciding.evidence import Evidence, Measured, Ranking
+from cj_assessment.domain.deciding.evidence import Evidence, Measured, Plan, Ranking
 from cj_assessment.domain.deciding.participation import has_open_student_comparison
 from cj_assessment.domain.deciding.problems import (
     FailureScope,
@@ -65,14 +65,14 @@ class Finish:
     """Judging is over: publish. Without a ranking there was nothing to compare.
 
     ``measured`` is the ranking as it is kept. ``unranked`` says of every usable essay without a rank why it has none.
-    ``problem`` is what stopped the judges, where something did.
+    ``problem`` says in words what kept judging from continuing, where something did.
     """
 
     reason: StopReason
     ranking: Ranking | None
     measured: Measured | None
     unranked: Mapping[str, str]
-    problem: JudgingFailure | None = None
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +173,7 @@ def _continue_or_finish(evidence: Evidence, problem: JudgingFailure | None) -> D
             if snapshot.has_few_rounds
             else Evidence(snapshot=snapshot.as_of(snapshot.last_round - 1))
         )
-        if problem is None and settled.plan is not None:
+        if problem is None and isinstance(settled.plan, Plan):
             return JudgeMore(
                 pairs=settled.plan.pairs,
                 measured=settled.measured_with_forecast,
@@ -183,7 +183,7 @@ def _continue_or_finish(evidence: Evidence, problem: JudgingFailure | None) -> D
             # What is being judged is paid for: it counts before judging ends.
             return Wait(awaited_round=snapshot.last_round, next_check_at=snapshot.straggler_deadline)
         evidence = settled if snapshot.has_few_rounds else replace(evidence, earlier=settled)
-    if problem is None and evidence.plan is not None:
+    if problem is None and isinstance(evidence.plan, Plan):
         return JudgeMore(
             pairs=evidence.plan.pairs,
             measured=evidence.measured_with_forecast,
@@ -216,12 +216,13 @@ def _end(evidence: Evidence, problem: JudgingFailure | None) -> Finish | Fail:
     if isinstance(ranking, NoFit):
         return _fail_without_ranking(snapshot, ranking, problem)
     gone, reached = is_budget_exhausted(snapshot), evidence.verdict.reason
+    unplanned = None if isinstance(evidence.plan, Plan) else evidence.plan.error
     return Finish(
         reason=StopReason.BUDGET_COST if gone else StopReason(reached or StopReason.EXHAUSTED),
         ranking=ranking,
         measured=evidence.measured(ranking),
         unranked={**evidence.participation.excluded, **_unlinked(evidence, ranking)},
-        problem=problem,
+        problem=unplanned if problem is None else problem.words,
     )
 
 

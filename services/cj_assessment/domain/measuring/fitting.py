@@ -6,17 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Final
 
 import cj_measurement as measurement
 from event_contracts import JsonObject
 
 from cj_assessment.domain.batch import Essay, Judge
 from cj_assessment.domain.comparison import Asked
-
-NUMERICAL_ERRORS: Final = (ValueError, ArithmeticError)
-"""What a computation on degenerate data raises: the library's own errors and those of the linear algebra below it
-are all ValueErrors. A computation on a batch turns them into a reason; none may leave a decision."""
 
 
 class NoFitReason(StrEnum):
@@ -61,7 +56,7 @@ class Fitted:
         """The fit of the field, shown beside the one that decides; None where it has no solution."""
         try:
             classical = measurement.fit_classical(self.fit.comparisons, allow_disconnected=True)
-        except NUMERICAL_ERRORS:
+        except measurement.NUMERICAL_ERRORS:
             return None
         return classical if all_finite(classical.ssr, classical.ssr_prime) else None
 
@@ -119,7 +114,7 @@ def fit_comparisons(
         return NoFit(reason=NoFitReason.DISCONNECTED, message=str(error))
     except measurement.NotConverged as error:
         return NoFit(reason=NoFitReason.NOT_CONVERGED, message=str(error))
-    except NUMERICAL_ERRORS as error:
+    except measurement.NUMERICAL_ERRORS as error:
         return NoFit(reason=NoFitReason.DEGENERATE, message=str(error))
 
 
@@ -130,7 +125,7 @@ def _fit(comparisons: measurement.Comparisons, start: StartingValues | None) -> 
         return measurement.fit(comparisons, start=start.theta, tau_near=start.tau)
     except measurement.GraphNotConnected:
         raise
-    except NUMERICAL_ERRORS:
+    except measurement.NUMERICAL_ERRORS:
         return measurement.fit(comparisons)
 
 
