@@ -171,7 +171,7 @@ async def until(condition: Callable[[], bool], *, seconds: float = TIMEOUT_SECON
 
 
 def free_port() -> int:
-    """A port that nobody uses now."""
+    """A port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""Running the service in a test: real sockets, a real database, and somebody who listens for its results."""
+"""Running the service in a test: real sockets, a real database, and a listener for its results."""
 
 import asyncio
 import base64

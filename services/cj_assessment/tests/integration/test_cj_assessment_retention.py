@@ -1,4 +1,4 @@
-"""What is older than its time is deleted in bounded steps, and nothing that somebody still needs."""
+"""What is older than its time is deleted in bounded steps, and nothing that is still needed."""
 
 from datetime import timedelta
 
@@ -90,7 +90,7 @@ async def test_a_batch_without_texts_is_not_judged_again(postgres: StoredInPostg
         assert not await transaction.batches.reopen(old)
 
 
-async def test_old_content_goes_unless_somebody_refers_to_it(postgres: StoredInPostgres) -> None:
+async def test_old_content_goes_unless_it_is_referred_to(postgres: StoredInPostgres) -> None:
     await ended_batch(postgres, days_ago=10)
     for storage_id in ("text-0", "orphan", "anchor", "task", "rubric", "posted again"):
         async with postgres.store.transaction() as transaction:
@@ -114,7 +114,7 @@ async def test_old_content_goes_unless_somebody_refers_to_it(postgres: StoredInP
     assert left == {"text-0", "anchor", "task", "rubric", "posted again"}
 
 
-async def test_results_are_kept_until_somebody_says_for_how_long(postgres: StoredInPostgres) -> None:
+async def test_results_are_kept_unless_a_retention_is_set(postgres: StoredInPostgres) -> None:
     old, recent = await ended_batch(postgres, days_ago=400), await ended_batch(postgres, days_ago=10)
 
     await tidied(postgres)

@@ -147,5 +147,5 @@ async def test_an_error_names_the_pair_the_batch_and_the_prompt_as_a_result_does
     assert result.error_detail is not None
     assert result.error_detail.error_code == "LLM_INVALID_RESPONSE"
     assert result.provenance().bos_batch_id == "batch-9"
-    assert result.token_usage.total_tokens > 0, "an answer that is no vote is paid for all the same"
+    assert result.token_usage.total_tokens > 0, "an answer that is not a vote is paid for all the same"
     assert HOST not in result.model_dump_json()

@@ -197,7 +197,7 @@ async def test_only_the_first_end_of_a_request_sends_a_callback(database_url: st
     assert len(callbacks) == 1
 
 
-async def test_a_take_that_is_undone_has_never_been(database_url: str) -> None:
+async def test_undoing_a_lease_restores_the_queue(database_url: str) -> None:
     async with stored(database_url) as queue:
         await queue.add(judge_request())
         leased = await queue.take()

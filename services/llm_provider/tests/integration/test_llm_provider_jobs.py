@@ -293,7 +293,7 @@ async def test_outcomes_that_are_read_twice_are_billed_and_answered_once(databas
     assert costs["calls"] == 5
 
 
-async def test_a_job_that_nobody_waits_for_any_more_is_cancelled_and_billed_as_far_as_it_went(
+async def test_a_job_whose_requests_are_all_cancelled_is_cancelled_and_billed_as_far_as_it_went(
     database_url: str,
 ) -> None:
     async with fake_vendors(always(Answer(usage=USAGE))) as vendors:

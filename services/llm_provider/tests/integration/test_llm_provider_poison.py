@@ -1,4 +1,4 @@
-"""One request that cannot be handled stops nobody else's: it ends in its own error, and an operator can find it."""
+"""One request that cannot be handled stops no other: it ends in its own error, and an operator can find it."""
 
 import asyncio
 from dataclasses import replace
@@ -22,11 +22,11 @@ from llm_provider.use_cases.judging.record_calls import RecordCalls
 HEALTHY: Final = 20
 PRICED: Final = {"simulated_input_price": "1000", "simulated_output_price": "5000"}
 CORRUPTIONS: Final = {
-    "blocks that are no JSON": "prompt_blocks = '{'",
+    "blocks that are not JSON": "prompt_blocks = '{'",
     "blocks of another shape": "prompt_blocks = '[{\"target\": 1}]'",
     "parameters of another version": "parameters = '{\"unheard_of\": 1}'",
-    "parameters that are no object": "parameters = '[]'",
-    "metadata that is no object": "metadata = '[]'",
+    "parameters that are not an object": "parameters = '[]'",
+    "metadata that is not an object": "metadata = '[]'",
 }
 
 

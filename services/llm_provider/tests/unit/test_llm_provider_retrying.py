@@ -106,7 +106,7 @@ def test_calls_that_may_be_billed_are_made_three_times_at_most(error: SuiteError
 
 
 @pytest.mark.parametrize("error", [JudgeUnavailable("x"), JudgeUnreachable("x"), UnexpectedAnswer("x")])
-def test_calls_that_nobody_bills_are_repeated_for_some_minutes(error: JudgeUnavailable) -> None:
+def test_calls_that_are_not_billed_are_repeated_for_some_minutes(error: JudgeUnavailable) -> None:
     early = after(error, failures=20, failing_for=timedelta(minutes=2))
     late = after(error, failures=20, failing_for=timedelta(minutes=3, seconds=1))
 
