@@ -48,7 +48,7 @@ class BatchMetrics:
         )
         self._problems = Gauge(
             "assessment_batch_problems",
-            "Batches that something keeps from going on, by the error code; NONE is always there.",
+            "Batches that a problem keeps waiting, by error code; NONE is always there.",
             ("error_code",),
             registry=registry,
         )

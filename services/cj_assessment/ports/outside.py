@@ -154,7 +154,7 @@ class Wake(Protocol):
 
 
 class SetAsideReason(Protocol):
-    """Why an item is no longer tried: its last error, after so many attempts."""
+    """Why an item is no longer tried: its last error, and the number of attempts."""
 
     @property
     def error_code(self) -> str:

@@ -175,7 +175,7 @@ class PrepareBatch:
         return fetched
 
     async def _store_chunk(self, batch: Batch, chunk: Sequence[Essay]) -> list[_Read] | None:
-        """Fetch, clean and store the texts of some essays; None where the batch is no longer ours to prepare."""
+        """Fetch, clean and store the texts of some essays; None if the batch is no longer to be prepared."""
         fetched = await self._fetch(batch, [essay.text_storage_id for essay in chunk])
         essays = await asyncio.to_thread(self._cleaned, chunk, fetched)
         async with self.store.transaction() as transaction:

@@ -110,7 +110,7 @@ class PostgresErasures:
 
 
 async def _audit(connection: AsyncConnection, batch_id: BatchId, *, everything: bool, by: str) -> None:
-    """A repetition that asks for no more than before changes nothing, and is no entry."""
+    """A repetition that asks for no more than before changes nothing, and is not recorded."""
     known = (await connection.execute(sql.READ_ERASURE, {"batch_id": batch_id})).first()
     if known is None or (everything and not known.everything):
         before: JsonObject | None = None if known is None else {"everything": known.everything}

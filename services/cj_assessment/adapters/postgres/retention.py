@@ -19,7 +19,7 @@ def retention_rules(
     erasure_retention: timedelta,
     audit_retention: timedelta,
 ) -> Sequence[RetentionRule]:
-    """Without ``result_retention``, scores and grades are kept until somebody wants their batch forgotten."""
+    """Without ``result_retention``, scores and grades are kept until their batch is to be forgotten."""
     results = RetentionRule(
         name="results",
         keep=result_retention or timedelta(0),

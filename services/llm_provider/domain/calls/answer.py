@@ -1,4 +1,4 @@
-"""Reading a judge's answer: it fits the schema exactly, or it is no vote."""
+"""Reading a judge's answer: it fits the schema exactly, or it is not a vote."""
 
 import json
 import re

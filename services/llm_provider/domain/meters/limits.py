@@ -26,7 +26,7 @@ class LimitReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one model may be asked: per minute, and at the same time; None is no limit."""
+    """What one model may be asked: per minute, and concurrently; None: unlimited."""
 
     requests_per_minute: float | None = None
     input_tokens_per_minute: float | None = None

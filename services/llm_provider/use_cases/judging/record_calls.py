@@ -109,7 +109,7 @@ def _is_failure(call: Call) -> bool:
 
 
 def _report(calls: Sequence[Call], changes: Sequence[BreakerChange], *, provider: str) -> None:
-    """One line per kind of failure, however many calls it has hit; a rate limit is no warning."""
+    """One line per kind of failure, however many calls it has hit; a rate limit is not a warning."""
     for change in changes:
         if change.has_opened:
             log.warning("breaker.opened", provider=provider, model=change.model)
