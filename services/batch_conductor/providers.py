@@ -125,7 +125,7 @@ async def build_service(
             settings,
             service=NAME,
             bus=bus,
-            retention=retention_rules(keep_batches=settings.keep_batches),
+            retention=retention_rules(batch_retention=settings.batch_retention),
         ),
         ConductorProvider(settings),
         *overrides,

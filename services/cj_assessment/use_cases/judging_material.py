@@ -50,7 +50,7 @@ class BatchContext:
             is_relaxed=batch.is_relaxed,
         )
 
-    def order(self, attempt: UnsentAttempt, *, text_a: str, text_b: str) -> JudgeRequest:
+    def judge_request(self, attempt: UnsentAttempt, *, text_a: str, text_b: str) -> JudgeRequest:
         """The request of an attempt."""
         return JudgeRequest(
             attempt_id=attempt.attempt_id,

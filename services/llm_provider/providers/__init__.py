@@ -92,9 +92,9 @@ async def build_service(
 def _retention(settings: Settings) -> Sequence[RetentionRule]:
     return retention_rules(
         prompt_retention=settings.prompt_retention,
-        keep_answers=settings.keep_answers,
-        keep_requests=settings.keep_requests,
-        keep_spending=settings.keep_spending,
+        answer_retention=settings.answer_retention,
+        request_retention=settings.request_retention,
+        spending_retention=settings.spending_retention,
     )
 
 

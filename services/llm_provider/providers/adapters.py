@@ -100,7 +100,7 @@ class AdapterProvider(Provider):
             max_items=settings.batch_size,
             max_bytes=settings.batch_bytes,
             collect_for=settings.batch_collect_for,
-            poll_every=settings.batch_poll_every,
+            poll_interval=settings.batch_poll_interval,
         )
 
     @provide

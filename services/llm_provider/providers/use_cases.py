@@ -64,7 +64,7 @@ class UseCaseProvider(Provider):
 
     @provide
     def give_up_outages(self, store: Store) -> GiveUpOutages:
-        return GiveUpOutages(store=store, patience=self._settings.outage_timeout)
+        return GiveUpOutages(store=store, outage_timeout=self._settings.outage_timeout)
 
     @provide
     def set_aside(self, store: Store) -> SetAsideRequest:
@@ -182,7 +182,7 @@ class UseCaseProvider(Provider):
             JudgeRequests(
                 provider=provider,
                 prepare=open_meters,
-                make_call=MakeCall(judge=judge, catalogue=catalogue, patience=settings.call_timeout),
+                make_call=MakeCall(judge=judge, catalogue=catalogue, timeout=settings.call_timeout),
                 record=record,
                 store=store,
                 concurrency=settings.concurrency,

@@ -181,7 +181,7 @@ def test_full_worthless_statements_are_hardly_ever_used(sd: float, at: tuple[flo
 )
 @pytest.mark.slow
 @full
-def test_full_the_reliability_is_that_of_the_truth(
+def test_reliability_matches_the_truth_in_full(
     sd: float, at: tuple[float, ...], essays: int, noise_growth: float, limit: float
 ) -> None:
     seeds = FULL_SEEDS if essays == 100 else range(50_000, 50_100)

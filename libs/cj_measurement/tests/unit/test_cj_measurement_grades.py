@@ -456,7 +456,7 @@ def test_without_anchors_that_make_sense_there_are_no_grades_but_a_reason(
     ("anchors", "message"),
     [([(0, 0), (0, 1)], "another one"), ([(0, 0), (9, 1)], "items 0 to 4"), ([(0, 0), (1, 5)], "0 to 4")],
 )
-def test_anchors_that_cannot_be_are_refused(anchors: list[tuple[int, int]], message: str) -> None:
+def test_invalid_anchors_are_rejected(anchors: list[tuple[int, int]], message: str) -> None:
     with pytest.raises(InvalidArgument, match=message):
         projected(LADDER, anchors)
 

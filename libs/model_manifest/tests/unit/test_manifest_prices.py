@@ -137,7 +137,7 @@ def test_a_batch_of_before_the_list_has_batch_prices_is_not_known() -> None:
     )
 
 
-def test_an_hours_keeping_is_not_known_where_the_list_does_not_price_it() -> None:
+def test_one_hour_cache_price_is_unknown_when_not_listed() -> None:
     model = get_model("openrouter", "anthropic/claude-sonnet-5.5")
 
     paid = price(model, TokenCounts(input=100, output=1, cache_write=50, cache_write_1h=50), at=AT)

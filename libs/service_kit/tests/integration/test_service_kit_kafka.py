@@ -92,7 +92,7 @@ async def run_killed_member(buses: KafkaBuses) -> int:
 
 
 class TestPublishing:
-    async def test_what_publish_has_returned_for_is_with_the_broker(self, kafka_buses: KafkaBuses) -> None:
+    async def test_published_messages_are_acknowledged_by_the_broker(self, kafka_buses: KafkaBuses) -> None:
         bus = await kafka_buses.start("essays")
         sent = messages("essays", ["a"], count=50)
 
@@ -300,7 +300,7 @@ class TestMembership:
         assert owners[0].isdisjoint(owners[1])
         assert owners[0] | owners[1] == {0, 1, 2, 3}
 
-    async def test_a_partition_changes_hands_behind_the_batch_in_hand(self, kafka_buses: KafkaBuses) -> None:
+    async def test_a_partition_is_reassigned_after_the_current_batch(self, kafka_buses: KafkaBuses) -> None:
         async def take_time(_records: Sequence[Record]) -> None:
             await asyncio.sleep(4)
 

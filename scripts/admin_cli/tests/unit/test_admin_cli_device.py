@@ -1,4 +1,4 @@
-"""The device flow where a provider asks for patience, fails for a moment, or is not to be trusted (RFC 8628)."""
+"""The device flow where a provider asks to slow down, fails for a moment, or is not to be trusted (RFC 8628)."""
 
 from collections.abc import Mapping
 
@@ -42,7 +42,7 @@ def waits_until_issued(*answers: Said) -> list[float]:
     return waited
 
 
-def test_a_provider_that_asks_for_patience_gets_it() -> None:
+def test_slow_down_is_honoured() -> None:
     assert waits_until_issued(PENDING, SLOWER, SLOWER, PENDING, ISSUED) == [5, 5, 10, 15, 15]
 
 
@@ -53,7 +53,7 @@ def test_a_provider_that_fails_for_a_moment_is_asked_again_later() -> None:
 @pytest.mark.parametrize(
     ("error", "words"), [("access_denied", "declined"), ("expired_token", "in time"), ("other", "other")]
 )
-def test_a_login_that_comes_to_nothing_says_why(error: str, words: str) -> None:
+def test_a_failed_login_says_why(error: str, words: str) -> None:
     client = saying(PENDING, (400, {"error": error}))
 
     with pytest.raises(LoginRefused, match=words):

@@ -243,7 +243,7 @@ async def _assemble(
         breaker_failures=1_000_000,
         drain_timeout=timedelta(0),
         batch_collect_for=timedelta(seconds=0.1),
-        batch_poll_every=timedelta(seconds=0.1),
+        batch_poll_interval=timedelta(seconds=0.1),
         concurrency=1_000,  # slow judgements of poisoned batches must not take the slots of others
         lease_duration=timedelta(seconds=2),
     )

@@ -160,7 +160,7 @@ def test_phases_that_need_each_other_in_a_circle_are_refused(needs: Needs, circl
 
 def test_a_need_without_a_rule_is_refused_by_name_and_place() -> None:
     with pytest.raises(
-        UnresolvableDependency, match=r"steps\.0\.depends_on: nlp needs spellcheck, which is no step"
+        UnresolvableDependency, match=r"steps\.0\.depends_on: nlp needs spellcheck, which is not a step"
     ) as refused:
         rules_of({NLP: (SPELLCHECK,)})
 

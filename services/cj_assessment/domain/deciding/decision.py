@@ -38,14 +38,14 @@ from cj_assessment.domain.measuring import NoFit
 
 _ESSAYS_NAMED: Final = 10
 _LATE_SHARE: Final = 0.1
-"""Of all comparisons: so many late answers do not hold up the next large round."""
+"""Of all comparisons: if at most this share is late, the next large round does not wait for it."""
 _CLOSE_SHARE: Final = 0.3
-"""Of all comparisons: where no more are late, it is looked again soon."""
+"""Of all comparisons: if at most this share is late, re-check soon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """Look again when rounds up to ``awaited_round`` are settled, at the latest at ``next_check_at``."""
+    """Decide again when rounds up to ``awaited_round`` are settled, at the latest at ``next_check_at``."""
 
     awaited_round: int
     next_check_at: datetime
@@ -89,7 +89,7 @@ Decision = Wait | JudgeMore | Finish | Fail
 
 
 def decide(snapshot: Snapshot) -> Decision:
-    """What to do now; asked twice of the same snapshot it says the same twice. Never raises."""
+    """What to do now; the same snapshot always gets the same decision. Never raises."""
     if snapshot.is_cancelled:
         return Fail(reason=StopReason.CANCELLED, message="the batch was cancelled")
     evidence = Evidence(snapshot=snapshot)
@@ -155,7 +155,8 @@ def _rounds_awaited(evidence: Evidence) -> Wait | None:
         return None
     is_close = is_late and is_open <= _CLOSE_SHARE * len(snapshot.asked)
     return Wait(
-        awaited_round=awaited, next_check_at=snapshot.soon if is_close else snapshot.straggler_deadline
+        awaited_round=awaited,
+        next_check_at=snapshot.early_check_at if is_close else snapshot.straggler_deadline,
     )
 
 
@@ -175,7 +176,7 @@ def _continue_or_finish(evidence: Evidence, problem: JudgingFailure | None) -> D
         if problem is None and isinstance(settled.plan, Plan):
             return JudgeMore(
                 pairs=settled.plan.pairs,
-                measured=settled.measured_with_outlook,
+                measured=settled.measured_with_forecast,
                 next_check_at=snapshot.straggler_deadline,
             )
         if snapshot.open:
@@ -185,7 +186,7 @@ def _continue_or_finish(evidence: Evidence, problem: JudgingFailure | None) -> D
     if problem is None and isinstance(evidence.plan, Plan):
         return JudgeMore(
             pairs=evidence.plan.pairs,
-            measured=evidence.measured_with_outlook,
+            measured=evidence.measured_with_forecast,
             next_check_at=snapshot.straggler_deadline,
         )
     return _end(evidence, problem)
@@ -197,14 +198,14 @@ def _stop_waiting(evidence: Evidence) -> bool:
 
 
 def _only_stragglers_are_open(evidence: Evidence) -> bool:
-    """True when patience is over and few answers are missing; a judge who is slow with all of them is no reason.
+    """True when the straggler timeout has passed and few answers are missing; a generally slow judge is not enough.
 
     Without the second condition a slow judge would be sent the whole budget before it has answered once.
     """
     snapshot = evidence.snapshot
     return (
         not snapshot.is_relaxed
-        and snapshot.has_lost_patience
+        and snapshot.straggler_timeout_passed
         and snapshot.open <= max(1, evidence.participation.round_size // 2)
     )
 

@@ -1,4 +1,4 @@
-"""What one look at a batch finds out, each part computed once: decisions and results read it.
+"""What is known of a batch at one moment, each part computed once: decisions and results read it.
 
 From the comparisons come the essays that take part, from those the fit, from the fit the grades; fit and grades open
 or close the gates, and where the gates let judging continue there is a plan for the next round.
@@ -42,7 +42,7 @@ from cj_assessment.domain.measuring.pairing import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A fit as it is kept: abilities and errors in logits by ranked essay, each gate, and an forecast.
+    """A fit as it is kept: abilities and errors in logits by ranked essay, each gate, and a forecast.
 
     There is no forecast on a batch that has ended.
     """
@@ -168,7 +168,7 @@ class Evidence:
 
     @property
     def _grade_change_share(self) -> float | None:
-        """Only looked at once the reliability is reached: before that it decides nothing."""
+        """Only considered once the reliability is reached: before that it decides nothing."""
         if isinstance(self.ranking, NoFit):
             return None
         if self.ranking.fitted.fit.eb_reliability < self.snapshot.limits.target_reliability:
@@ -249,7 +249,7 @@ class Evidence:
         return tuple(serving or pairs)
 
     def measured(self, ranking: Ranking) -> Measured:
-        """A ranking as it is kept, with the gates of this moment and without an forecast."""
+        """A ranking as it is kept, with the gates of this moment and without a forecast."""
         fit, classical = ranking.fitted.fit, ranking.fitted.classical
         return Measured(
             comparisons=len(ranking.judged),
@@ -264,7 +264,7 @@ class Evidence:
         )
 
     @property
-    def measured_with_outlook(self) -> Measured | None:
+    def measured_with_forecast(self) -> Measured | None:
         """The ranking that the plan was made from, as it is kept; None where there is none."""
         if isinstance(self.ranking, NoFit):
             return None

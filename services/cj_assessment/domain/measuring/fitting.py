@@ -53,7 +53,7 @@ class Fitted:
 
     @cached_property
     def classical(self) -> measurement.ClassicalFit | None:
-        """The fit of the field, shown beside the one that decides; None where it has no solution."""
+        """The fit that the field uses, shown next to the one that decides; None where it has no solution."""
         try:
             classical = measurement.fit_classical(self.fit.comparisons, allow_disconnected=True)
         except measurement.NUMERICAL_ERRORS:
@@ -67,7 +67,7 @@ class Fitted:
 
     @property
     def levels(self) -> JsonObject:
-        """What each judge's margins tell beside its winners, in words, and the lead of the evidence for it in nats."""
+        """What each judge's margins tell besides its winners, in words, with the lead of the evidence in nats."""
         return {
             self.judges[evidence.judge]: {
                 "source": str(evidence.source),
@@ -145,7 +145,7 @@ def all_finite(*numbers: float) -> bool:
 def largest_group(essays: Sequence[Essay], judged: Sequence[Asked]) -> tuple[Essay, ...]:
     """Of the groups of essays that comparisons link, the largest with a student's; empty where there is none.
 
-    An essay that nothing links to another is no group.
+    An essay that nothing links to another is not a group.
     """
     comparisons, _ = _comparisons(essays, judged, ())
     group = [int(number) for number in comparisons.components()]

@@ -1,4 +1,4 @@
-"""What stops every comparison stops the spending, and is said in words that somebody can act on."""
+"""What stops every comparison stops the spending, and is said in words that a reader can act on."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Texts are normalised, rid of what nobody sees, and looked at for signals; honest texts pass unchanged."""
+"""Texts are normalised, rid of invisible characters, and checked for signals; honest texts pass unchanged."""
 
 import unicodedata
 
@@ -121,7 +121,9 @@ def test_cleaning_takes_time_in_proportion_to_the_length(unit: str) -> None:
     assert grows_linearly(clean_text, unit, length=30_000)
 
 
-tricky = st.text(st.sampled_from("a\u0f71\u0370\u200c\u0301\u0315\u200d\u200b\u0915\u212a\ufeff\u0f73 \n"), max_size=80)
+tricky = st.text(
+    st.sampled_from("a\u0f71\u0370\u200c\u0301\u0315\u200d\u200b\u0915\u212a\ufeff\u0f73 \n"), max_size=80
+)
 
 
 @example("\u0f71\ufeff\u0300\u200c\u0370")

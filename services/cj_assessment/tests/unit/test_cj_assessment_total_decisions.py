@@ -33,7 +33,7 @@ from hypothesis import strategies as st
 
 SCALE = grade_scale("eng5_np_legacy_9_step")
 GRADED = essays(10, anchors={0: "A", 3: "B", 6: "C+", 9: "F+"})
-CODES = [None, "", "NOBODY_KNOWS_IT", *ErrorCode]
+CODES = [None, "", "UNKNOWN_TO_ALL", *ErrorCode]
 ERRORS = [
     measurement.NotConverged,
     measurement.GraphNotConnected,

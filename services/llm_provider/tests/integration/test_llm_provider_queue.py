@@ -1,4 +1,4 @@
-"""The queue keeps what it has accepted: through failures, restarts, lost workers and lost patience."""
+"""The queue keeps what it has accepted: through failures, restarts, lost workers and expired waits."""
 
 import asyncio
 from datetime import timedelta
@@ -64,7 +64,7 @@ async def test_what_was_waiting_at_a_stop_is_judged_after_the_restart(database_u
     assert len(ids(received)) == 20
 
 
-async def test_a_request_that_nobody_answers_in_time_ends_in_one_error(database_url: str) -> None:
+async def test_a_request_that_is_not_answered_in_time_ends_in_one_error(database_url: str) -> None:
     bus, results = memory_bus()
     settings = settings_for(
         database_url,
