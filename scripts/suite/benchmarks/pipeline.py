@@ -209,7 +209,7 @@ def main() -> None:
     )
     print(", ".join(f"{who} {seconds:.1f} s" for who, seconds in pace.processor_seconds.items()))
     print(
-        f"comparisons_per_second={pace.services:.0f} baseline_per_second={pace.baseline:.0f}"
+        f"comparisons_per_second={pace.services:.0f} floor_per_second={pace.baseline:.0f}"
         f" ratio={pace.baseline / pace.services:.2f}"
     )
 
