@@ -62,7 +62,7 @@ PAST = (
     """,
 )
 # Of the batch that is being judged 500 comparisons wait, 500 are with the judge, and half of those are overdue.
-UNDER_WAY = """
+IN_PROGRESS = """
     UPDATE comparison SET state = 'judged', a_won = true, attempts = 1
     WHERE job_id = :ours AND id <= (SELECT min(id) FROM comparison WHERE job_id = :ours) + :judged - 1
 """
@@ -95,7 +95,7 @@ async def million(make_database: Callable[[str], str]) -> AsyncIterator[Million]
     async with stored(url) as storage:
         pairs = [(n % ITEMS, (n + 1 + n // ITEMS) % ITEMS) for n in range(EACH)]
         batch = await storage.batch(pairs, n_essays=ITEMS)
-        await storage.execute(UNDER_WAY, ours=batch.job_id, judged=EACH - 2 * BATCH_SIZE)
+        await storage.execute(IN_PROGRESS, ours=batch.job_id, judged=EACH - 2 * BATCH_SIZE)
         for first in range(1, OLD_BATCHES, BATCHES_PER_STEP):
             await write_past(storage, first=first, last=first + BATCHES_PER_STEP - 1)
         started = await storage.start(BATCH_SIZE)
