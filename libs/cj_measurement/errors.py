@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 
-class MeasurementError(ValueError):
+class MeasurementError(Exception):
     """What the library cannot compute, and what to do about it."""
 
 

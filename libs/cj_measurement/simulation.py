@@ -1,4 +1,4 @@
-"""Judging made up from known abilities: what a pairing policy reaches, and what reaching a target takes.
+"""Simulated judging from known abilities: what a pairing policy reaches, and what reaching a target takes.
 
 Rounds are as the assessment service plans them: first a cycle through all essays, then matchings of all essays.
 """
@@ -45,7 +45,7 @@ class Design:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How a run stands after so many comparisons per essay.
+    """How a run stands after a number of comparisons per essay.
 
     ``eb_reliability`` is the one that decisions are taken on, ``ssr`` that of the classical fit, None where the steps
     of that fit found no end.
@@ -105,16 +105,16 @@ class Power:
 class Run:
     """One batch being judged, with its truth known; the same seed gives the same run.
 
-    ``beside`` are more judges, of the same abilities: each comparison falls to one of all.
+    ``other_judges`` see the same abilities: each comparison is assigned to one judge of all at random.
     """
 
     def __init__(
-        self, design: Design, judge: SimulatedJudge, *, seed: int, beside: Sequence[SimulatedJudge] = ()
+        self, design: Design, judge: SimulatedJudge, *, seed: int, other_judges: Sequence[SimulatedJudge] = ()
     ) -> None:
         self.design = design
         self._rng = np.random.default_rng(seed)
         self.truth = judge.abilities(design.essays, self._rng)
-        self._judges = [Verdicts(each, self.truth, seed=seed) for each in (judge, *beside)]
+        self._judges = [Verdicts(each, self.truth, seed=seed) for each in (judge, *other_judges)]
         self.asked: IntArray = np.empty((0, 2), np.int64)
         self.answers = Answers.none()
         self._ends = [0]
@@ -238,7 +238,7 @@ def simulate(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Courses:
-    """What runs came to after each of ``comparisons_per_essay`` (k,): arrays (runs, k).
+    """What runs reached after each of ``comparisons_per_essay`` (k,): arrays (runs, k).
 
     ``true_r2`` is NaN where all essays are equal, ``lead`` NaN where no levels were tested.
     """
@@ -250,7 +250,7 @@ class Courses:
     lead: FloatArray
 
     def needed(self, values: FloatArray, target: float) -> float:
-        """Comparisons an essay at which the median over the runs reaches the target first, on the line between two."""
+        """Comparisons per essay at which the median over runs first reaches the target, interpolated linearly."""
         at, medians = self.comparisons_per_essay, np.median(values, axis=0)
         if medians[0] >= target:
             return at[0]
@@ -266,7 +266,7 @@ def courses(
     *,
     comparisons_per_essay: Sequence[float],
     seeds: Sequence[int],
-    beside: Sequence[SimulatedJudge] = (),
+    other_judges: Sequence[SimulatedJudge] = (),
     told: Callable[[int], None] | None = None,
 ) -> Courses:
     """One run per seed, looked at after each of these numbers of comparisons; ``told`` hears how many runs are done.
@@ -279,7 +279,7 @@ def courses(
         )
     looks: list[list[tuple[float, float, float, float]]] = []
     for done, seed in enumerate(seeds, start=1):
-        run = Run(design, judge, seed=seed, beside=beside)
+        run = Run(design, judge, seed=seed, other_judges=other_judges)
         looks.append([_look(run, wanted) for wanted in comparisons_per_essay])
         if told is not None:
             told(done)
@@ -386,7 +386,7 @@ def _reliability_after(run: Run, per_essay: float) -> float:
 
 
 def _needed(run: Run, target: float) -> float:
-    """Comparisons an essay until the target; infinite where that takes too many."""
+    """Comparisons per essay until the target; infinite where that takes too many."""
     while run.comparisons_per_essay < MAX_COMPARISONS_PER_ESSAY:
         run.judge_round()
         fitted = run.fit()

@@ -28,7 +28,7 @@ Normalising a character takes time in proportion to the square of its marks.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisibleText:
-    """A text, and how many characters that nobody sees were removed from it; layout characters do not count."""
+    """A text, and how many invisible characters were removed from it; layout characters do not count."""
 
     text: str
     removed: int

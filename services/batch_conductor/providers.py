@@ -23,7 +23,7 @@ from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
 from service_kit.storage.store import PostgresStore
 from service_kit.telemetry.metrics import ServiceMetrics
-from service_kit.work.gathering import Gather
+from service_kit.work.coalescing import Coalesce
 from service_kit.work.housekeeping import Housekeeping
 
 from batch_conductor.adapters import http_api
@@ -105,8 +105,8 @@ class ConductorProvider(Provider):
             return [None] * len(plans)
 
         return DefinePipeline(
-            read=Gather(handle=read),
-            record=Gather(handle=record),
+            read=Coalesce(handle=read),
+            record=Coalesce(handle=record),
             rules=rules,
             evaluate=evaluate,
             watcher=watcher,

@@ -21,7 +21,7 @@ from service_kit.providers import (
 from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
-from service_kit.work.gathering import Gather
+from service_kit.work.coalescing import Coalesce
 from service_kit.work.housekeeping import Housekeeping
 from service_kit.work.retention import RetentionRule
 
@@ -110,7 +110,7 @@ async def _app(
     accept = await container.get(AcceptComparisons)
     database, bus = await container.get(Database), await container.get(EventBus)
     comparisons = http_api.Actions(
-        accept_one=AcceptComparison(gather=Gather(handle=accept.accept)),
+        accept_one=AcceptComparison(gather=Coalesce(handle=accept.accept)),
         accept_many=accept.many,
         read=await container.get(ReadRequest),
         cancel=await container.get(CancelRequest),

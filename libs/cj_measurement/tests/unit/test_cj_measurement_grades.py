@@ -28,7 +28,7 @@ EIGHTHS = (0.125,) * 8
 SWEDISH = (0.02, 0.08, 0.15, 0.20, 0.25, 0.15, 0.10, 0.05)
 ANCHORS = 12
 MARKER_NOISE = 0.15
-"""SD of what the markers of the anchors saw beside the truth, in standard deviations of the essays."""
+"""SD of what the markers of the anchors saw besides the truth, in standard deviations of the essays."""
 RUNS = 12
 
 few_examples = settings(max_examples=40)

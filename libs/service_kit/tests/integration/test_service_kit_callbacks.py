@@ -143,7 +143,7 @@ class TestDelivery:
 
 
 class Resolver:
-    """Answers for made-up names, as somebody's name server may, another address each time."""
+    """Answers for made-up names, as any name server may, another address each time."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> None:
         self.asked = 0

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from admin_cli.login.device import DeviceCode, Discovery, await_tokens, begin, discover, provider_of
 from event_contracts import ConfigurationError, InvalidRequest
-from suite_access import IssuerAway, LoginRefused
+from suite_access import IssuerUnavailable, LoginRefused
 
 ISSUER = "https://id.example.org/realm"
 DISCOVERY: Mapping[str, str] = {
@@ -72,7 +72,7 @@ def test_nobody_waits_longer_than_the_code_is_valid() -> None:
     [
         ({"issuer": "https://other.example.org"}, InvalidRequest),
         ({"token_endpoint": "http://id.example.org/token"}, ConfigurationError),
-        ({"token_endpoint": 7}, IssuerAway),
+        ({"token_endpoint": 7}, IssuerUnavailable),
     ],
     ids=["another issuer", "unencrypted", "nonsense"],
 )
