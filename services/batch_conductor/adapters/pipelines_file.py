@@ -1,4 +1,4 @@
-"""Reads ``pipelines.yaml``: the rules of pipelines, checked before anybody relies on them."""
+"""Reads ``pipelines.yaml``: the rules of pipelines, checked before they are used."""
 
 from collections.abc import Hashable, Iterable
 from pathlib import Path

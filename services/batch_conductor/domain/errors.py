@@ -30,4 +30,4 @@ class PipelineBlocked(SuiteError):
 
 
 class GatesNotEvaluated(Unavailable):
-    """A gate is neither open nor blocked: the fact that it looks at cannot be learnt now."""
+    """A gate is neither open nor blocked: the fact that it needs is not available now."""

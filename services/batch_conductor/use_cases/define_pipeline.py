@@ -19,7 +19,7 @@ from batch_conductor.use_cases.evaluate_gates import EvaluateGates
 log = structlog.get_logger()
 
 UNKNOWN_PIPELINE: Final = "unknown"
-"""What calls for pipelines that there are not are counted under: a caller can make up any name."""
+"""The label under which calls for unknown pipelines are counted: a caller can make up any name."""
 
 
 @dataclass(frozen=True, kw_only=True)

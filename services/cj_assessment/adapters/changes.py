@@ -17,7 +17,7 @@ class Changes:
         self._next = asyncio.Event()
 
     def notify_and_wake(self, *others: Wake) -> Wake:
-        """A wake-up for workers that tells readers as well: what gives workers something to do is a change."""
+        """A wake-up for workers that notifies readers as well: whatever gives workers something to do is a change."""
 
         def wake() -> None:
             for other in others:

@@ -101,7 +101,7 @@ class RemoteContent:
             return _stored(await _bounded_body(answer, MAX_ANSWER_BYTES))
 
     async def remove(self, storage_ids: Sequence[str]) -> TextRemoval:
-        """Ask the service to delete texts; whether others refer to them is for it to know."""
+        """Ask the service to delete texts; it knows whether others refer to them."""
         reasons = await asyncio.gather(*(self._remove_one(storage_id) for storage_id in storage_ids))
         kept = {name: reason for name, reason in zip(storage_ids, reasons, strict=True) if reason is not None}
         return TextRemoval(removed=frozenset(storage_ids) - kept.keys(), kept=kept)
@@ -168,7 +168,7 @@ class SharedContent:
 
 @asynccontextmanager
 async def _failures_are_the_services() -> AsyncIterator[None]:
-    """Translate what can go wrong on the way, in bounded time; redirects are not followed and are errors."""
+    """Translate the errors of an exchange, in bounded time; redirects are not followed and are errors."""
     try:
         async with asyncio.timeout(EXCHANGE_SECONDS):
             yield

@@ -264,7 +264,7 @@ def _add_lists(blueprint: Blueprint, actions: AdminActions, operations: _Operati
     @answers(ScaleList)
     @requires(Permission.ADMINISTER)
     async def scales() -> ScaleList:
-        """The grade scales that there are."""
+        """All grade scales."""
         return ScaleList(
             scales=tuple(
                 ScaleView(id=scale.id, grades=scale.grades, below_lowest=scale.below_lowest)

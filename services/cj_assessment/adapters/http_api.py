@@ -42,9 +42,9 @@ from cj_assessment.domain.batch import Anchor, BatchId, BatchRecord, RequestEnve
 
 CSV_PAGE: Final = MAX_COMPARISONS_PER_PAGE
 MIN_EVENT_INTERVAL_SECONDS: Final = 0.5
-"""Least time between two looks at a batch for one reader of its events."""
+"""Minimum time between two reads of a batch for one reader of its events."""
 EVENTS_FALLBACK_SECONDS: Final = 5.0
-"""Most time between two: another replica may have changed the batch."""
+"""Maximum time between two: another replica may have changed the batch."""
 KEEPALIVE_SECONDS: Final = 15.0
 
 MAX_ASSESSMENT_BYTES: Final = 8 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""The service's HTTP routes for administrators who answer for personal data: forget a batch, tell what is held."""
+"""The service's HTTP routes for administrators responsible for personal data: forget a batch, export what is held."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ def privacy_api(actions: PrivacyActions) -> Blueprint:
     @document_response(ErrorBody, 404)
     @requires(Permission.ADMINISTER)
     async def erasure(batch_id: str) -> ErasureView:
-        """How far the forgetting of a batch is."""
+        """Status of a batch's erasure."""
         return _view(await actions.erasure(BatchId(batch_id)))
 
     @blueprint.get("/batches/<batch_id>/export")

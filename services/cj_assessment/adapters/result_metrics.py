@@ -1,4 +1,4 @@
-"""Counts results of comparisons, and prompts that cannot be had, for Prometheus."""
+"""Counts results of comparisons, and prompts that cannot be fetched, for Prometheus."""
 
 from collections.abc import Iterable
 from typing import Final

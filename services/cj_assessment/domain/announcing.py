@@ -87,7 +87,7 @@ def failed_event(
 def ended_without_result_event(
     batch: BatchRecord, essay_ids: Sequence[str], *, now: datetime
 ) -> EventEnvelope[CJAssessmentCompletedV1]:
-    """The phase is over and no essay came through: without this the essay lifecycle would wait for ever.
+    """The phase is over and no essay came through: without this the essay lifecycle would wait forever.
 
     Ids that fit no contract are left out: a batch must end whatever its request holds. So are all ids where they
     are too long to be listed: `failed` still counts them, and `failed_critically` says that no essay came through.

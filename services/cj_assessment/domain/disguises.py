@@ -1,4 +1,4 @@
-"""Writing that has to be decoded, turned round or looked at twice to be read."""
+"""Text that has to be decoded, reversed or read closely to be understood."""
 
 import base64
 import binascii

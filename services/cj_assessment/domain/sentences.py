@@ -1,7 +1,7 @@
-"""What a sentence does, told from the kinds of words that stand in it together: no list of attempts is ever complete.
+"""What a sentence does, recognised by the kinds of words that occur together: no list of attempts is ever complete.
 
-One sentence that speaks of judging, of itself and of winning is an appeal, however it is put. Each list is looked for
-once per sentence, so the time is proportional to the length of the text.
+One sentence that speaks of judging, of itself and of winning is an appeal, however it is worded. Each list is searched
+for once per sentence, so the time is proportional to the length of the text.
 """
 
 import re
@@ -96,7 +96,7 @@ MIN_OTHER_LETTERS: Final = 12
 
 
 def appeals_to_the_judge(text: str) -> bool:
-    """True where a sentence speaks of judging, of itself and of winning, or wants what judges are told disregarded."""
+    """True where a sentence speaks of judging, of itself and of winning, or asks to ignore the instructions."""
     return any(_is_appeal(sentence) for sentence in _sentences(text))
 
 

@@ -13,7 +13,7 @@ import httpx2
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from cj_assessment.main import assemble
 from cj_assessment.settings import Settings
-from cj_assessment.tests.desk import Desk, ResultEnvelope, open_desk
+from cj_assessment.tests.fake_llm_provider import FakeLlmProvider, ResultEnvelope, open_fake_llm_provider
 from dishka import Provider
 from event_contracts import (
     ALL_TOPICS,
@@ -102,7 +102,7 @@ class Assessment:
     """A running service as its callers see it."""
 
     http: httpx2.AsyncClient
-    desk: Desk
+    fake_llm: FakeLlmProvider
     asked: list[str] = field(default_factory=list)
 
     async def store(self, text: str | bytes) -> str:
@@ -182,7 +182,7 @@ def free_port() -> int:
 async def over_http(
     database_url: str, *, overrides: Sequence[Provider] = (), **settings: Any
 ) -> AsyncIterator[Assessment]:
-    """One replica with the memory bus; the desk answers by signed HTTP callbacks."""
+    """One replica with the memory bus; the fake LLM Provider answers by signed HTTP callbacks."""
     port = free_port()
     signer = WebhookSigner(SECRET)
     callback = f"http://127.0.0.1:{port}/api/v1/callbacks/comparison-results"
@@ -190,7 +190,7 @@ async def over_http(
     async def deliver(_item: ComparisonBatchItem, envelope: ResultEnvelope) -> None:
         await post_signed(client, signer, callback, envelope)
 
-    async with httpx2.AsyncClient() as client, open_desk(deliver) as desk:
+    async with httpx2.AsyncClient() as client, open_fake_llm_provider(deliver) as fake_llm:
         options = {
             "event_bus": "memory",
             "callback_transport": "http",
@@ -198,7 +198,7 @@ async def over_http(
             **settings,
         }
         async with replica(
-            database_url, desk, port=port, bus=MemoryEventBus(), overrides=overrides, **options
+            database_url, fake_llm, port=port, bus=MemoryEventBus(), overrides=overrides, **options
         ) as service:
             yield service
 
@@ -216,7 +216,7 @@ async def post_signed(
 @asynccontextmanager
 async def replica(
     database_url: str,
-    desk: Desk,
+    fake_llm: FakeLlmProvider,
     *,
     port: int | None = None,
     bus: EventBus | None = None,
@@ -229,7 +229,7 @@ async def replica(
             "database_url": database_url,
             "http_port": port or free_port(),
             "callback_signing_secret": SecretStr(SECRET),
-            "llm_provider_url": desk.url,
+            "llm_provider_url": fake_llm.url,
             "default_provider": "mock",
             "straggler_timeout": timedelta(seconds=2),
             **KEYS,
@@ -246,4 +246,4 @@ async def replica(
         await asyncio.wait((running, waiting), return_when=asyncio.FIRST_COMPLETED)
         waiting.cancel()
         http = httpx2.AsyncClient(base_url=f"http://127.0.0.1:{chosen.http_port}", timeout=30, headers=ADMIN)
-        yield Assessment(await closing.enter_async_context(http), desk)
+        yield Assessment(await closing.enter_async_context(http), fake_llm)

@@ -38,7 +38,7 @@ ITEMS_PER_STEP: Final = 20
 
 
 class _Submission(WireModel):
-    """The body of a call that brings several comparisons, before each of them is looked at."""
+    """The body of a call that brings several comparisons, before each of them is checked."""
 
     comparisons: Annotated[tuple[Any, ...], Field(min_length=1, max_length=MAX_COMPARISONS_PER_SUBMISSION)]
 
@@ -76,7 +76,7 @@ def comparisons_api(actions: Actions) -> Blueprint:
     @document_response(ErrorBody, 503)
     @requires(Permission.JUDGE)
     async def accept_many() -> ComparisonBatchAnswer:
-        """Queue up to 500 comparisons; each has an answer of its own, also where another one is wrong."""
+        """Queue up to 500 comparisons; each has its own answer, even if another one is invalid."""
         asked = [_item_or_error(raw) async for raw in _in_steps(await json_body(_Submission))]
         items = [item for item in asked if isinstance(item, ComparisonBatchItem)]
         accepted = iter(await actions.accept_many(items) if items else ())

@@ -1,4 +1,4 @@
-"""What forgetting a batch and telling what is held need."""
+"""What forgetting a batch and exporting what is held need."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol

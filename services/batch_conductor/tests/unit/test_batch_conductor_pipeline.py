@@ -167,7 +167,7 @@ def test_a_need_without_a_rule_is_refused_by_name_and_place() -> None:
     assert refused.value.code == ErrorCode.BCS_PIPELINE_DEPENDENCY_RESOLUTION_FAILED
 
 
-def test_a_phase_that_nobody_can_ask_for_is_refused_by_name_and_place() -> None:
+def test_a_phase_in_no_pipeline_is_refused_by_name_and_place() -> None:
     steps = list(RULES.steps.values())
 
     with pytest.raises(UnresolvableDependency, match=r"steps\.0: student_matching is not in any pipeline"):

@@ -1,4 +1,4 @@
-"""The file of rules is checked before anybody relies on it, and each problem names its place."""
+"""The file of rules is checked before it is used, and each problem names its place."""
 
 from pathlib import Path
 

@@ -19,7 +19,7 @@ _JOB: Final = "(SELECT id FROM assessment_batch WHERE batch_id = :batch_id)"
 
 
 def _rows(table: str, condition: str, order: str) -> TextClause:
-    """Whole rows: what a later version adds to a table is exported without anybody's thinking of it."""
+    """Whole rows: what a later version adds to a table is exported without further changes."""
     return text(
         f"SELECT CAST(to_jsonb(one) AS text) AS row FROM {table} AS one WHERE {condition} ORDER BY {order}"
     )

@@ -172,12 +172,12 @@ def min_comparisons(essays: Sequence[Essay], judged: Sequence[Asked]) -> int:
 
 
 def judge_name(judges: Sequence[Judge], assigned: int) -> str:
-    """What the judge at that place of the panel is called in results and statistics."""
+    """The name in results and statistics of the judge at that index of the panel."""
     return judges[assigned].name if 0 <= assigned < len(judges) else f"judge {assigned}"
 
 
 def _stated(values: Iterable[float | None]) -> list[float]:
-    """What the judges stated, NaN where one stated nothing."""
+    """What the judges stated; NaN where a judge stated nothing."""
     return [math.nan if value is None else float(value) for value in values]
 
 

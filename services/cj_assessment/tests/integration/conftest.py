@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 from cj_assessment.adapters.postgres.tables import metadata
 from cj_assessment.settings import MIGRATIONS
-from cj_assessment.tests.storing import Stored, StoredInPostgres, stored, stored_in_memory
+from cj_assessment.tests.postgres_fixtures import Stored, StoredInPostgres, stored, stored_in_memory
 from service_kit.storage.database import migrate
 
 

@@ -224,7 +224,7 @@ async def test_a_request_without_an_assignment_never_sees_another_courses_instru
     await service.accept(envelope)
     await service.until_ended(envelope.data.entity_id)
 
-    shown = str([item.prompt_blocks for item in service.desk.taken.values()])
+    shown = str([item.prompt_blocks for item in service.fake_llm.taken.values()])
     assert TEXT not in shown
 
 

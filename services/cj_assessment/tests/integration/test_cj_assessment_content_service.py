@@ -12,8 +12,8 @@ from cj_assessment.adapters.content import RemoteContent
 from cj_assessment.ports import ContentRefused
 from cj_assessment.tests.building import request
 from cj_assessment.tests.content_server import ContentServer, Trouble, content_server
+from cj_assessment.tests.postgres_fixtures import stored
 from cj_assessment.tests.serving import Assessment, over_http
-from cj_assessment.tests.storing import stored
 from event_contracts import AssessmentState, ContentServiceError
 from sqlalchemy import text
 

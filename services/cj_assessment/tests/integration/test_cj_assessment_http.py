@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from cj_assessment.tests.building import request
-from cj_assessment.tests.desk import shown_texts
+from cj_assessment.tests.fake_llm_provider import shown_texts
 from cj_assessment.tests.serving import Assessment, over_http, until
 from event_contracts import (
     AssessmentState,
@@ -33,7 +33,7 @@ async def running(make_database: Callable[[str], str]) -> AsyncIterator[Assessme
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def service(running: Assessment) -> AsyncIterator[Assessment]:
-    running.desk.tidy()
+    running.fake_llm.tidy()
     yield running
     await running.cancel_all()
 
@@ -157,7 +157,7 @@ async def test_one_essay_alone_is_a_result_without_a_rank(service: Assessment) -
     assert status.state is AssessmentState.COMPLETED_WITH_FAILURES
     assert result["essay_results"] == []
     assert "alone" in result["assessment_metadata"]["unranked_essays"]
-    assert service.desk.taken == {}
+    assert service.fake_llm.taken == {}
 
 
 async def test_a_batch_in_which_nothing_can_be_judged_fails_with_the_problems(service: Assessment) -> None:
@@ -182,7 +182,7 @@ async def test_signals_flag_an_essay_and_do_not_change_its_score(service: Assess
         "addresses_the_judge",
     ]
     assert result["essay_results"][-1]["essay_id"] == "hostile"
-    shown = "".join(shown_texts(next(iter(service.desk.taken.values()))))
+    shown = "".join(shown_texts(next(iter(service.fake_llm.taken.values()))))
     assert "\u200b" not in shown
 
 
@@ -192,7 +192,7 @@ async def test_the_judge_sees_no_id_no_name_and_no_grade(service: Assessment) ->
     batch_id = await assess(service, TEXTS, assignment_id="task-3")
     await service.until_ended(batch_id)
 
-    for item in service.desk.taken.values():
+    for item in service.fake_llm.taken.values():
         blocks = " ".join(block.content for block in item.prompt_blocks or ())
         assert "essay-" not in blocks
         assert batch_id not in blocks
@@ -222,7 +222,7 @@ async def test_a_wrong_request_is_refused_at_the_door_with_what_to_do(
 
     assert answer.status_code == 422
     assert told in answer.json()["error"]["message"]
-    assert service.desk.taken == {}
+    assert service.fake_llm.taken == {}
 
 
 async def test_two_essays_with_one_id_are_refused_by_name(service: Assessment) -> None:
@@ -279,7 +279,7 @@ async def test_comparisons_are_paged_and_exported_as_csv(service: Assessment) ->
 
 
 async def test_progress_is_streamed_until_the_batch_is_final(service: Assessment) -> None:
-    service.desk.answers_immediately = False
+    service.fake_llm.answers_immediately = False
     batch_id = await assess(service, TEXTS)
     states: list[str] = []
 
@@ -291,9 +291,9 @@ async def test_progress_is_streamed_until_the_batch_is_final(service: Assessment
                     states.append(json.loads(line.removeprefix("data: "))["state"])
 
     following = asyncio.create_task(follow())
-    await until(lambda: len(service.desk.taken) >= 8)
-    service.desk.answers_immediately = True
-    await service.desk.answer(service.desk.waiting())
+    await until(lambda: len(service.fake_llm.taken) >= 8)
+    service.fake_llm.answers_immediately = True
+    await service.fake_llm.answer(service.fake_llm.waiting())
     await asyncio.wait_for(following, 30)
 
     assert states[-1] == "completed"

@@ -13,8 +13,8 @@ import pytest_asyncio
 from cj_assessment.domain.deciding import Decision, Snapshot, decide
 from cj_assessment.ports import JudgeRequest, LlmProvider, Submitted
 from cj_assessment.tests.building import request
+from cj_assessment.tests.postgres_fixtures import StoredInPostgres, stored
 from cj_assessment.tests.serving import Assessment, over_http, until
-from cj_assessment.tests.storing import StoredInPostgres, stored
 from cj_assessment.use_cases import advance_batch
 from cj_measurement import NotConverged
 from dishka import Provider, Scope
@@ -63,15 +63,15 @@ class Stage:
 
     async def start_and_hold(self) -> str:
         """A batch whose first answers are outstanding."""
-        self.service.desk.answers_immediately = False
-        known = len(self.service.desk.taken)
+        self.service.fake_llm.answers_immediately = False
+        known = len(self.service.fake_llm.taken)
         batch_id = await self.start()
-        await until(lambda: len(self.service.desk.taken) >= known + 8)
+        await until(lambda: len(self.service.fake_llm.taken) >= known + 8)
         return batch_id
 
     async def healthy(self) -> BatchStatusView:
         """A batch from its start to its end, whatever else there is."""
-        self.service.desk.answers_immediately = True
+        self.service.fake_llm.answers_immediately = True
         return await self.service.until_ended(await self.start(), seconds=60)
 
     async def failed(self, batch_id: str, *, cause: str = ErrorCode.PROCESSING_ERROR) -> BatchStatusView:
@@ -102,10 +102,10 @@ async def opened(make_database: Callable[[str], str]) -> AsyncIterator[Stage]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def stage(opened: Stage) -> AsyncIterator[Stage]:
-    opened.service.desk.tidy()
+    opened.service.fake_llm.tidy()
     opened.provider.batch_ids.clear()
     yield opened
-    opened.service.desk.answers_immediately = True
+    opened.service.fake_llm.answers_immediately = True
     await opened.service.cancel_all()
 
 
@@ -184,7 +184,7 @@ async def test_a_batch_that_was_set_aside_is_finished_once_an_operator_has_mende
         id=batch_id,
         judges=json.dumps(row.judges),
     )
-    stage.service.desk.answers_immediately = True
+    stage.service.fake_llm.answers_immediately = True
     answer = await http.post(f"/admin/v1/set-aside/{item['worker']}/{item['item']}/replay", headers=admin)
     status = await stage.service.until_ended(batch_id, seconds=60)
 
@@ -197,11 +197,11 @@ async def test_a_batch_that_was_set_aside_is_finished_once_an_operator_has_mende
 async def test_a_batch_that_cannot_be_submitted_ends_and_the_others_are_submitted_in_the_same_step(
     stage: Stage,
 ) -> None:
-    stage.service.desk.is_full = True
+    stage.service.fake_llm.is_full = True
     poisoned = await stage.start()
     stage.provider.batch_ids.add(poisoned)
     await _until_planned(stage, poisoned)
-    stage.service.desk.is_full = False
+    stage.service.fake_llm.is_full = False
 
     healthy = await stage.healthy()
 

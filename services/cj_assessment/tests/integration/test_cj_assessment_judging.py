@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 import pytest_asyncio
 from cj_assessment.tests.building import request
-from cj_assessment.tests.desk import Vote, longer_text_wins
+from cj_assessment.tests.fake_llm_provider import Vote, longer_text_wins
 from cj_assessment.tests.serving import SECRET, Assessment, over_http, post_signed, until
 from event_contracts import (
     AssessmentState,
@@ -32,7 +32,7 @@ async def running(make_database: Callable[[str], str]) -> AsyncIterator[Assessme
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def service(running: Assessment) -> AsyncIterator[Assessment]:
-    running.desk.tidy()
+    running.fake_llm.tidy()
     yield running
     await running.cancel_all()
 
@@ -58,25 +58,25 @@ async def assess(
 
 
 async def test_a_cancelled_batch_ends_and_asks_for_no_more(service: Assessment) -> None:
-    service.desk.answers_immediately = service.desk.answers_cancelled = False
+    service.fake_llm.answers_immediately = service.fake_llm.answers_cancelled = False
     batch_id = await assess(service, TEXTS)
-    await until(lambda: len(service.desk.taken) >= 8)
+    await until(lambda: len(service.fake_llm.taken) >= 8)
 
     answer = await service.http.post(f"/api/v1/batches/{batch_id}/cancel")
     status = await service.until_ended(batch_id)
 
-    asked = len(service.desk.taken)
+    asked = len(service.fake_llm.taken)
     before = await service.metric("comparison_results_total", kind="batch_over")
-    await service.desk.answer(service.desk.waiting())
+    await service.fake_llm.answer(service.fake_llm.waiting())
     assert answer.status_code == 202
     assert status.state is AssessmentState.CANCELLED
-    assert len(service.desk.taken) == asked
+    assert len(service.fake_llm.taken) == asked
     assert (await service.status(batch_id)).state is AssessmentState.CANCELLED
     assert await service.metric("comparison_results_total", kind="batch_over") == before + asked
 
 
 async def test_a_judge_who_always_fails_fails_the_batch_with_the_reason(service: Assessment) -> None:
-    service.desk.judge = lambda _item: Vote(error_code=ErrorCode.LLM_PROVIDER_API_ERROR)
+    service.fake_llm.judge = lambda _item: Vote(error_code=ErrorCode.LLM_PROVIDER_API_ERROR)
 
     batch_id = await assess(service, TEXTS)
     status = await service.until_ended(batch_id)
@@ -93,7 +93,7 @@ async def test_a_judge_who_fails_on_some_pairs_leaves_their_failures_named(servi
             return Vote(error_code=ErrorCode.LLM_INVALID_RESPONSE)
         return longer_text_wins(item)
 
-    service.desk.judge = sometimes
+    service.fake_llm.judge = sometimes
     batch_id = await assess(service, TEXTS, hints={"max_comparisons": 60, "target_reliability": 0.999})
     status = await service.until_ended(batch_id)
 
@@ -104,10 +104,10 @@ async def test_a_judge_who_fails_on_some_pairs_leaves_their_failures_named(servi
 
 
 async def test_an_unsigned_or_forged_callback_is_refused(service: Assessment) -> None:
-    service.desk.answers_immediately = False
+    service.fake_llm.answers_immediately = False
     await assess(service, TEXTS)
-    await until(lambda: len(service.desk.waiting()) > 0)
-    envelope = service.desk.result(service.desk.waiting()[0])
+    await until(lambda: len(service.fake_llm.waiting()) > 0)
+    envelope = service.fake_llm.result(service.fake_llm.waiting()[0])
     url = f"{service.http.base_url}/api/v1/callbacks/comparison-results"
 
     unsigned = await service.http.post(url, content=envelope.to_json())
@@ -118,18 +118,18 @@ async def test_an_unsigned_or_forged_callback_is_refused(service: Assessment) ->
 
 
 async def test_repeated_and_unknown_callbacks_are_counted_and_change_nothing(service: Assessment) -> None:
-    service.desk.copies = 3
-    service.desk.shuffled = True
+    service.fake_llm.copies = 3
+    service.fake_llm.shuffled = True
 
     batch_id = await assess(service, TEXTS)
     status = await service.until_ended(batch_id)
     stranger = request({"a": "1", "b": "2"})
     url = f"{service.http.base_url}/api/v1/callbacks/comparison-results"
-    item = next(iter(service.desk.taken.values()))
+    item = next(iter(service.fake_llm.taken.values()))
     unknown = item.model_copy(update={"metadata": {**item.metadata, "attempt_id": str(stranger.event_id)}})
-    await post_signed(service.http, WebhookSigner(SECRET), url, service.desk.result(unknown))
+    await post_signed(service.http, WebhookSigner(SECRET), url, service.fake_llm.result(unknown))
 
-    assert status.progress.comparisons_judged <= len(service.desk.taken)
+    assert status.progress.comparisons_judged <= len(service.fake_llm.taken)
     assert await service.metric("comparison_results_total", kind="repeated") > 0
     assert await service.metric("comparison_results_total", kind="unknown_request") == 1
 
@@ -137,13 +137,13 @@ async def test_repeated_and_unknown_callbacks_are_counted_and_change_nothing(ser
 async def test_a_busy_llm_provider_is_told_while_the_caller_waits_and_nothing_is_lost(
     service: Assessment,
 ) -> None:
-    service.desk.is_full = True
+    service.fake_llm.is_full = True
     batch_id = await assess(service, TEXTS)
     async with asyncio.timeout(30):
         while (problem := (await service.status(batch_id)).problem) is None:  # noqa: ASYNC110 - over HTTP
             await asyncio.sleep(0.02)
 
-    service.desk.is_full = False
+    service.fake_llm.is_full = False
     status = await service.until_ended(batch_id)
 
     assert (problem.code, problem.comparisons >= len(TEXTS)) == (ErrorCode.SERVICE_UNAVAILABLE, True)
@@ -152,16 +152,16 @@ async def test_a_busy_llm_provider_is_told_while_the_caller_waits_and_nothing_is
 
 
 async def test_a_call_in_flight_when_its_batch_is_cancelled_reaches_its_cost(service: Assessment) -> None:
-    service.desk.answers_immediately = False
-    service.desk.cost_of_cancelled = Decimal("0.02")
+    service.fake_llm.answers_immediately = False
+    service.fake_llm.cost_of_cancelled = Decimal("0.02")
     batch_id = await assess(service, TEXTS)
-    await until(lambda: len(service.desk.taken) >= len(TEXTS))
+    await until(lambda: len(service.fake_llm.taken) >= len(TEXTS))
 
     await service.http.post(f"/api/v1/batches/{batch_id}/cancel")
     await service.until_ended(batch_id)
-    await until(lambda: service.desk.waiting() == [])
+    await until(lambda: service.fake_llm.waiting() == [])
 
-    expected = len(service.desk.taken) * Decimal("0.02")
+    expected = len(service.fake_llm.taken) * Decimal("0.02")
     async with asyncio.timeout(30):
         while (await service.status(batch_id)).cost.cost_usd != expected:  # noqa: ASYNC110 - over HTTP
             await asyncio.sleep(0.02)

@@ -10,7 +10,7 @@ from datetime import datetime
 import pytest
 import pytest_asyncio
 from cj_assessment.tests.building import request
-from cj_assessment.tests.desk import ResultEnvelope, Vote, open_desk
+from cj_assessment.tests.fake_llm_provider import ResultEnvelope, Vote, open_fake_llm_provider
 from cj_assessment.tests.serving import Assessment, Wire, replica, until, wire
 from event_contracts import (
     AssessmentResultV1,
@@ -35,7 +35,7 @@ class Stage:
 
     def __init__(self, replicas: list[Assessment], line: Wire) -> None:
         self.replicas, self.wire = replicas, line
-        self.one, self.desk = replicas[0], replicas[0].desk
+        self.one, self.fake_llm = replicas[0], replicas[0].fake_llm
 
     async def request(self, texts: dict[str, str | bytes], *, times: int = 1) -> str:
         """Publish a request, ``times`` times; returns its batch id."""
@@ -61,13 +61,13 @@ async def running(
         async def deliver(_item: ComparisonBatchItem, envelope: ResultEnvelope) -> None:
             await lines[0].publish(envelope)
 
-        desk = await closing.enter_async_context(open_desk(deliver))
+        fake_llm = await closing.enter_async_context(open_fake_llm_provider(deliver))
         database = make_database("cj")
         replicas = [
             await closing.enter_async_context(
                 replica(
                     database,
-                    desk,
+                    fake_llm,
                     kafka_bootstrap_servers=kafka_bootstrap,
                     kafka_topic_prefix=topic_prefix,
                 )
@@ -80,7 +80,7 @@ async def running(
 
 @pytest.fixture
 def stage(running: Stage) -> Stage:
-    running.desk.tidy()
+    running.fake_llm.tidy()
     return running
 
 
@@ -106,7 +106,7 @@ async def test_five_requests_and_threefold_shuffled_callbacks_come_to_the_same_a
     await stage.one.until_ended(once)
     quiet = await stage.one.result(once)
 
-    stage.desk.copies, stage.desk.shuffled = 3, True
+    stage.fake_llm.copies, stage.fake_llm.shuffled = 3, True
     noisy_id = await stage.request(TEXTS, times=5)
     status = await stage.replicas[1].until_ended(noisy_id)
     noisy = await stage.one.result(noisy_id)
@@ -120,16 +120,16 @@ async def test_five_requests_and_threefold_shuffled_callbacks_come_to_the_same_a
 
 
 async def test_late_answers_change_nothing_but_what_was_consumed(stage: Stage) -> None:
-    stage.desk.answers_immediately = stage.desk.answers_cancelled = False
+    stage.fake_llm.answers_immediately = stage.fake_llm.answers_cancelled = False
     batch_id = await stage.request(TEXTS)
-    await until(lambda: len(stage.desk.taken) >= 8)
+    await until(lambda: len(stage.fake_llm.taken) >= 8)
     await stage.one.http.post(f"/api/v1/batches/{batch_id}/cancel")
     await stage.one.until_ended(batch_id)
     await until(lambda: len(stage.wire.events_of(batch_id)) >= 2)
     before = [type(event) for event in stage.wire.events_of(batch_id)]
-    late = len(stage.desk.waiting())
+    late = len(stage.fake_llm.waiting())
 
-    await stage.desk.answer(stage.desk.waiting())
+    await stage.fake_llm.answer(stage.fake_llm.waiting())
 
     # On topics of their own, which have no order between them.
     assert set(before) == {CJAssessmentFailedV1, CJAssessmentCompletedV1}
@@ -143,15 +143,15 @@ async def test_late_answers_change_nothing_but_what_was_consumed(stage: Stage) -
 
 
 async def test_a_result_for_another_caller_is_left_alone(stage: Stage) -> None:
-    stage.desk.answers_immediately = False
+    stage.fake_llm.answers_immediately = False
     batch_id = await stage.request(TEXTS)
-    await until(lambda: len(stage.desk.taken) >= 8)
-    item = next(iter(stage.desk.taken.values()))
+    await until(lambda: len(stage.fake_llm.taken) >= 8)
+    item = next(iter(stage.fake_llm.taken.values()))
     foreign = item.model_copy(update={"metadata": {"bos_batch_id": batch_id}})
 
-    await stage.wire.publish(stage.desk.result(foreign, Vote(winner=Winner.ESSAY_A)))
-    stage.desk.answers_immediately = True
-    await stage.desk.answer(stage.desk.waiting())
+    await stage.wire.publish(stage.fake_llm.result(foreign, Vote(winner=Winner.ESSAY_A)))
+    stage.fake_llm.answers_immediately = True
+    await stage.fake_llm.answer(stage.fake_llm.waiting())
     status = await stage.one.until_ended(batch_id)
 
     assert status.state is AssessmentState.COMPLETED
@@ -196,8 +196,8 @@ async def test_a_judge_who_fails_on_a_third_of_the_calls_is_asked_for_other_pair
             return Vote(error_code=ErrorCode.LLM_PROVIDER_TIMEOUT)
         return honest(item)
 
-    honest = stage.desk.judge
-    stage.desk.judge = moody
+    honest = stage.fake_llm.judge
+    stage.fake_llm.judge = moody
     batch_id = await stage.request(TEXTS)
     status = await stage.one.until_ended(batch_id, seconds=60)
 
@@ -205,7 +205,7 @@ async def test_a_judge_who_fails_on_a_third_of_the_calls_is_asked_for_other_pair
     settled = status.progress.comparisons_judged + status.progress.comparisons_failed
     assert 0 < status.progress.comparisons_failed <= settled / 2
     assert calls["all"] >= settled
-    assert len(stage.desk.taken) == calls["all"]
+    assert len(stage.fake_llm.taken) == calls["all"]
 
 
 @pytest.mark.slow

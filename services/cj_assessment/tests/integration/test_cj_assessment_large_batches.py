@@ -7,9 +7,9 @@ import httpx2
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from cj_assessment.settings import MIGRATIONS
-from cj_assessment.tests.desk import ResultEnvelope, open_desk
+from cj_assessment.tests.fake_llm_provider import ResultEnvelope, open_fake_llm_provider
+from cj_assessment.tests.postgres_fixtures import stored
 from cj_assessment.tests.serving import ANNOUNCED, replica, until, wire
-from cj_assessment.tests.storing import stored
 from event_contracts import (
     AssessmentResultV1,
     AssessmentState,
@@ -62,13 +62,13 @@ async def test_five_thousand_essays_leave_through_topics_with_default_limits(
     database = make_database("cj_large")
     batch_id = await judged_batch(database)
 
-    async with open_desk(fail_if_asked) as desk:
+    async with open_fake_llm_provider(fail_if_asked) as fake_llm:
         settings: dict[str, Any] = {
             "kafka_bootstrap_servers": kafka_bootstrap,
             "kafka_topic_prefix": topic_prefix,
         }
         async with (
-            replica(database, desk, **settings) as service,
+            replica(database, fake_llm, **settings) as service,
             wire(kafka_bootstrap, topic_prefix) as line,
         ):
             status = await service.until_ended(batch_id, seconds=TIMEOUT_SECONDS)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from cj_assessment.domain.batch import BatchId
 from cj_assessment.settings import MIGRATIONS
-from cj_assessment.tests.storing import stored
+from cj_assessment.tests.postgres_fixtures import stored
 from service_kit.storage.database import migrate
 
 OLD = "0002"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from cj_assessment.tests.building import request
-from cj_assessment.tests.desk import Vote, longer_text_wins
+from cj_assessment.tests.fake_llm_provider import Vote, longer_text_wins
 from cj_assessment.tests.serving import Assessment, over_http, until
 from event_contracts import AssessmentState, ComparisonBatchItem, StopReason
 
@@ -37,7 +37,7 @@ async def priced(make_database: Callable[[str], str]) -> AsyncIterator[Priced]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def service(priced: Priced) -> AsyncIterator[Assessment]:
-    priced.service.desk.tidy()
+    priced.service.fake_llm.tidy()
     yield priced.service
     await priced.service.cancel_all()
 
@@ -64,17 +64,17 @@ async def test_with_two_hundred_calls_at_once_the_cap_is_kept_to_the_cent(
     def expensive(item: ComparisonBatchItem) -> Vote:
         assert item.max_cost_usd is not None
         cost = charged(item.max_cost_usd, share=Decimal(chance.choice(["0.2", "0.6", "1"])))
-        outstanding = sum((one.max_cost_usd or Decimal(0) for one in service.desk.waiting()), Decimal(0))
+        outstanding = sum((one.max_cost_usd or Decimal(0) for one in service.fake_llm.waiting()), Decimal(0))
         most_at_risk.append(sum(spent, Decimal(0)) + item.max_cost_usd + outstanding)
         spent.append(cost)
         return Vote(winner=longer_text_wins(item).winner, cost_usd=cost)
 
-    service.desk.judge, service.desk.answers_immediately = expensive, False
+    service.fake_llm.judge, service.fake_llm.answers_immediately = expensive, False
     cap = Decimal("6.5")
     batch_id = await start(priced, cap)
-    await until(lambda: len(service.desk.waiting()) == ESSAYS)
-    service.desk.answers_immediately = True
-    await service.desk.answer(service.desk.waiting())
+    await until(lambda: len(service.fake_llm.waiting()) == ESSAYS)
+    service.fake_llm.answers_immediately = True
+    await service.fake_llm.answer(service.fake_llm.waiting())
 
     status = await service.until_ended(batch_id, seconds=120)
 
@@ -95,16 +95,16 @@ async def test_a_cap_below_the_price_of_one_comparison_fails_with_that_reason(
     assert (status.state, status.stop_reason) == (AssessmentState.FAILED, StopReason.BUDGET_COST)
     assert status.error is not None
     assert "does not cover one comparison" in status.error.message
-    assert service.desk.taken == {}
+    assert service.fake_llm.taken == {}
 
 
 async def test_calls_that_the_cap_does_not_pay_for_are_not_made(priced: Priced, service: Assessment) -> None:
-    service.desk.answers_immediately = False
+    service.fake_llm.answers_immediately = False
     cap = Decimal("0.05")
     await start(priced, cap)
 
-    await until(lambda: bool(service.desk.waiting()))
-    at_risk = sum((item.max_cost_usd or Decimal(0) for item in service.desk.waiting()), Decimal(0))
+    await until(lambda: bool(service.fake_llm.waiting()))
+    at_risk = sum((item.max_cost_usd or Decimal(0) for item in service.fake_llm.waiting()), Decimal(0))
 
-    assert 0 < len(service.desk.waiting()) < ESSAYS
+    assert 0 < len(service.fake_llm.waiting()) < ESSAYS
     assert at_risk <= cap

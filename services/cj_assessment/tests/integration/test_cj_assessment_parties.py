@@ -10,9 +10,9 @@ from datetime import timedelta
 from typing import Any
 
 from cj_assessment.tests.building import request
-from cj_assessment.tests.desk import Vote, longer_text_wins
+from cj_assessment.tests.fake_llm_provider import Vote, longer_text_wins
+from cj_assessment.tests.postgres_fixtures import stored
 from cj_assessment.tests.serving import SECRET, Assessment, over_http, until
-from cj_assessment.tests.storing import stored
 from event_contracts import (
     AssessmentResultV1,
     AssessmentState,
@@ -166,7 +166,7 @@ async def test_each_judge_of_a_panel_gets_its_share_and_its_own_numbers(
 
     votes: dict[str | None, int] = {}
     async with over_http(make_database("cj_panel")) as service:
-        service.desk.judge = first_slot_at_a_third_of_the_calls
+        service.fake_llm.judge = first_slot_at_a_third_of_the_calls
         batch_id = await ask(
             service, await _stored(service), judge_panel=PANEL, max_comparisons=80, target_reliability=0.999
         )
@@ -187,13 +187,13 @@ async def test_what_is_outstanding_when_a_batch_is_cancelled_is_taken_back(
     make_database: Callable[[str], str],
 ) -> None:
     async with over_http(make_database("cj_withdraw")) as service:
-        service.desk.answers_immediately = False
+        service.fake_llm.answers_immediately = False
         batch_id = await ask(service, await _stored(service))
-        await until(lambda: len(service.desk.waiting()) == len(TEXTS))
+        await until(lambda: len(service.fake_llm.waiting()) == len(TEXTS))
 
         await service.http.post(f"/api/v1/batches/{batch_id}/cancel")
         await service.until_ended(batch_id)
-        await until(lambda: service.desk.cancelled == set(service.desk.taken))
+        await until(lambda: service.fake_llm.cancelled == set(service.fake_llm.taken))
 
 
 async def _stored(service: Assessment) -> dict[str, str]:

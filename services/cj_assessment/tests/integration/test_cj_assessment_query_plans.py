@@ -13,7 +13,7 @@ from cj_assessment.adapters.postgres import attempts_sql, batches_sql, compariso
 from cj_assessment.adapters.postgres.attempts_rows import ANSWERS
 from cj_assessment.domain.comparison import UnsentAttempt
 from cj_assessment.settings import MIGRATIONS
-from cj_assessment.tests.storing import POLICY, StoredInPostgres, answer, stored
+from cj_assessment.tests.postgres_fixtures import POLICY, StoredInPostgres, answer, stored
 from service_kit.storage.database import migrate
 from sqlalchemy import TextClause, text
 
@@ -62,7 +62,7 @@ PAST = (
     """,
 )
 # Of the batch that is being judged 500 comparisons wait, 500 are with the judge, and half of those are overdue.
-UNDER_WAY = """
+IN_PROGRESS = """
     UPDATE comparison SET state = 'judged', a_won = true, attempts = 1
     WHERE job_id = :ours AND id <= (SELECT min(id) FROM comparison WHERE job_id = :ours) + :judged - 1
 """
@@ -73,14 +73,14 @@ TABLES = ("assessment_batch", "batch_essay", "comparison", "comparison_attempt")
 class Million:
     """The crowded database, the batch in it that is being judged, and its attempts that are outstanding."""
 
-    desk: StoredInPostgres
+    storage: StoredInPostgres
     ours: UUID
     outstanding: list[UnsentAttempt]
 
     async def plan(self, statement: TextClause | str, **values: object) -> dict[str, Any]:
         """The plan of a statement as it was carried out; what it changed is undone."""
         explain = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}")
-        async with self.desk.database.transaction() as connection:
+        async with self.storage.database.transaction() as connection:
             undone = await connection.begin_nested()
             [(found,)] = await connection.execute(explain, values)
             await undone.rollback()
@@ -92,27 +92,27 @@ class Million:
 async def million(make_database: Callable[[str], str]) -> AsyncIterator[Million]:
     url = make_database("cj_million")
     await migrate(url, MIGRATIONS)
-    async with stored(url) as desk:
+    async with stored(url) as storage:
         pairs = [(n % ITEMS, (n + 1 + n // ITEMS) % ITEMS) for n in range(EACH)]
-        batch = await desk.batch(pairs, n_essays=ITEMS)
-        await desk.execute(UNDER_WAY, ours=batch.job_id, judged=EACH - 2 * BATCH_SIZE)
+        batch = await storage.batch(pairs, n_essays=ITEMS)
+        await storage.execute(IN_PROGRESS, ours=batch.job_id, judged=EACH - 2 * BATCH_SIZE)
         for first in range(1, OLD_BATCHES, BATCHES_PER_STEP):
-            await write_past(desk, first=first, last=first + BATCHES_PER_STEP - 1)
-        started = await desk.start(BATCH_SIZE)
+            await write_past(storage, first=first, last=first + BATCHES_PER_STEP - 1)
+        started = await storage.start(BATCH_SIZE)
         ids = [attempt.attempt_id for attempt in started]
-        await desk.execute(
+        await storage.execute(
             "UPDATE comparison_attempt SET request_id = 'sent' WHERE id = ANY(:ids)",
             ids=ids[: BATCH_SIZE // 2],
         )
         for table in TABLES:
-            await desk.execute(f"ANALYZE {table}")
-        yield Million(desk=desk, ours=batch.job_id, outstanding=list(started))
+            await storage.execute(f"ANALYZE {table}")
+        yield Million(storage=storage, ours=batch.job_id, outstanding=list(started))
 
 
-async def write_past(desk: StoredInPostgres, *, first: int, last: int) -> None:
+async def write_past(storage: StoredInPostgres, *, first: int, last: int) -> None:
     """Batches that have ended, in steps that no time limit of a statement ends on a busy machine."""
     numbers: dict[str, object] = {"first": first, "last": last, "items": ITEMS, "each": EACH}
-    async with desk.database.transaction() as connection:
+    async with storage.database.transaction() as connection:
         for statement in PAST:
             await connection.execute(text(statement), _used(statement, numbers))
 
@@ -173,7 +173,9 @@ async def test_the_spending_of_a_batch_without_a_cap_is_not_read_to_take_its_pai
 
 
 async def test_what_was_never_sent_is_found_among_the_outstanding(million: Million) -> None:
-    await million.desk.execute("UPDATE comparison_attempt SET send_not_before = now() WHERE outcome IS NULL")
+    await million.storage.execute(
+        "UPDATE comparison_attempt SET send_not_before = now() WHERE outcome IS NULL"
+    )
 
     plan = await million.plan(
         attempts_sql.TAKE_UNSENT, limit=BATCH_SIZE, job_ids=[million.ours], lease=LEASE, within=LEASE
@@ -184,7 +186,7 @@ async def test_what_was_never_sent_is_found_among_the_outstanding(million: Milli
 
 
 async def test_what_is_overdue_is_found_among_the_outstanding(million: Million) -> None:
-    await million.desk.execute("UPDATE comparison_attempt SET deadline = now() WHERE outcome IS NULL")
+    await million.storage.execute("UPDATE comparison_attempt SET deadline = now() WHERE outcome IS NULL")
 
     plan = await million.plan(attempts_sql.TAKE_OVERDUE, limit=BATCH_SIZE)
 

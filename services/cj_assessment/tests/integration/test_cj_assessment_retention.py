@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from cj_assessment.adapters.postgres.retention import BATCHES_PER_STEP, retention_rules
 from cj_assessment.domain.batch import JobId
-from cj_assessment.tests.storing import StoredInPostgres, answer
+from cj_assessment.tests.postgres_fixtures import StoredInPostgres, answer
 from event_contracts import AssessmentState
 from service_kit.tests.builders import new_metrics
 from service_kit.work.housekeeping import Housekeeping

@@ -13,7 +13,7 @@ import pytest
 from cj_assessment.domain.batch import Batch
 from cj_assessment.domain.comparison import Answer, AttemptId, UnsentAttempt
 from cj_assessment.ports import Usage
-from cj_assessment.tests.storing import POLICY, REQUEST, Stored, StoredInPostgres, answer
+from cj_assessment.tests.postgres_fixtures import POLICY, REQUEST, Stored, StoredInPostgres, answer
 from event_contracts import AssessmentState, ErrorCode, LogOdds, StopReason, Winner
 
 PAIRS = list(permutations(range(8), 2))

@@ -9,7 +9,7 @@ from cj_assessment.domain.batch import Anchor, JobId
 from cj_assessment.domain.deciding import Measured
 from cj_assessment.domain.signals import Signal
 from cj_assessment.tests.building import essays
-from cj_assessment.tests.storing import REQUEST, Stored, answer
+from cj_assessment.tests.postgres_fixtures import REQUEST, Stored, answer
 from event_contracts import (
     GateStatus,
     GateView,

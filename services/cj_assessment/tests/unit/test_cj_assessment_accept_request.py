@@ -2,7 +2,7 @@
 
 import pytest
 from cj_assessment.domain.batch import BatchId
-from cj_assessment.tests.working import UseCases
+from cj_assessment.tests.in_memory_app import UseCases
 from event_contracts import (
     AssessmentState,
     CJAssessmentFailedV1,

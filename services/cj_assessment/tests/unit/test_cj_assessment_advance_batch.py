@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from cj_assessment.tests.working import UseCases
+from cj_assessment.tests.in_memory_app import UseCases
 from event_contracts import (
     AssessmentResultV1,
     AssessmentState,

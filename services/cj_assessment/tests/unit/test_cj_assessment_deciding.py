@@ -17,8 +17,7 @@ from cj_assessment.domain.deciding import (
     decide,
 )
 from cj_assessment.domain.measuring import StartingValues
-from cj_assessment.tests.building import NOW, RULES, asked, essays, nothing_spent, snapshot
-from cj_assessment.tests.playing import (
+from cj_assessment.tests.batch_simulation import (
     FAILED,
     JUDGED,
     PENDING,
@@ -28,6 +27,7 @@ from cj_assessment.tests.playing import (
     refusing,
     sharp_judge,
 )
+from cj_assessment.tests.building import NOW, RULES, asked, essays, nothing_spent, snapshot
 from event_contracts import GateStatus, StopReason, grade_scale
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -11,8 +11,8 @@ from cj_assessment.domain.batch import Judge
 from cj_assessment.domain.comparison import Asked
 from cj_assessment.domain.deciding import Evidence, Finish, Ranking, decide
 from cj_assessment.domain.results import assessment_result
+from cj_assessment.tests.batch_simulation import FAILED, PlayedBatch, sharp_judge
 from cj_assessment.tests.building import NOW, asked, batch, essays, snapshot
-from cj_assessment.tests.playing import FAILED, PlayedBatch, sharp_judge
 from event_contracts import AssessmentResultV1, grade_scale
 
 SCALE = grade_scale("eng5_np_legacy_9_step")

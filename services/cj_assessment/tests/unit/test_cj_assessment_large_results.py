@@ -11,7 +11,7 @@ import pytest
 from cj_assessment.domain.batch import BatchRecord
 from cj_assessment.domain.large_results import LEFT_OUT, max_reduced_bytes, reduced
 from cj_assessment.ports import ContentRefused
-from cj_assessment.tests.working import UseCases
+from cj_assessment.tests.in_memory_app import UseCases
 from cj_assessment.use_cases import finish_batch
 from cj_assessment.use_cases.finish_batch import ResultNotKept, ResultTooLarge
 from event_contracts import (

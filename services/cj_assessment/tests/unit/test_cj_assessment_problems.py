@@ -7,8 +7,7 @@ from cj_assessment.domain.batch import Judge
 from cj_assessment.domain.comparison import Asked
 from cj_assessment.domain.deciding import Fail, Finish, JudgeMore, Wait, current_problem, decide
 from cj_assessment.domain.deciding.problems import STOPPING_FAILURES, stopping_problem
-from cj_assessment.tests.building import asked, essays, snapshot
-from cj_assessment.tests.playing import (
+from cj_assessment.tests.batch_simulation import (
     FAILED,
     JUDGED,
     PENDING,
@@ -18,6 +17,7 @@ from cj_assessment.tests.playing import (
     refusing,
     sharp_judge,
 )
+from cj_assessment.tests.building import asked, essays, snapshot
 from event_contracts import ErrorCode, StopReason
 
 ONE = (Judge(provider="openai", model="gpt-5"),)

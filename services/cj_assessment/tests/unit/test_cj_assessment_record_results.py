@@ -4,7 +4,7 @@ from uuid import uuid4
 
 import pytest
 from cj_assessment.ports import Recorded
-from cj_assessment.tests.working import UseCases, result
+from cj_assessment.tests.in_memory_app import UseCases, result
 from event_contracts import InvalidRequest, NotFound
 
 TEXTS: dict[str, str | bytes] = {f"e{n}": "word " * (20 + 10 * n) for n in range(8)}

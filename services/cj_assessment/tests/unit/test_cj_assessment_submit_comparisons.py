@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from cj_assessment.domain.batch import JobId
 from cj_assessment.ports import JudgeRequest
-from cj_assessment.tests.working import POLICY, UseCases
+from cj_assessment.tests.in_memory_app import POLICY, UseCases
 from cj_assessment.use_cases import submit_comparisons
 from cj_assessment.use_cases.judging_material import JudgingMaterials, TextCache
 from event_contracts import AssessmentState, ExternalServiceError

@@ -25,8 +25,8 @@ from cj_assessment.domain.deciding import (
 )
 from cj_assessment.domain.measuring import NoFit, NoFitReason, StartingValues
 from cj_assessment.domain.results import assessment_result
+from cj_assessment.tests.batch_simulation import PlayedBatch, failing, luck, sharp_judge
 from cj_assessment.tests.building import NOW, asked, batch, essays, snapshot
-from cj_assessment.tests.playing import PlayedBatch, failing, luck, sharp_judge
 from event_contracts import AssessmentResultV1, ComparisonState, ErrorCode, StopReason, grade_scale
 from hypothesis import given, settings
 from hypothesis import strategies as st

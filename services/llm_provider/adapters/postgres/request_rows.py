@@ -49,7 +49,7 @@ def _parameters_json(parameters: JudgeParameters) -> str:
 
 
 def _read_leased(row: Mapping[str, Any]) -> LeasedRequest:
-    """Raises ``ValueError`` or ``TypeError`` for a row that holds something else than this version writes."""
+    """Raises ``ValueError`` or ``TypeError`` for a row that holds something other than this version writes."""
     prompt = Prompt(system=row["system_prompt"], blocks=_BLOCKS.validate_json(row["prompt_blocks"]))
     parameters = JudgeParameters(provider=row["provider"], model=row["model"], **row["parameters"])
     return _leased(row, prompt=prompt, parameters=parameters, metadata=_metadata(row["metadata"]))
@@ -62,7 +62,7 @@ def _metadata(value: object) -> dict[str, Any]:
 
 
 def leased_for_end(row: Mapping[str, Any]) -> LeasedRequest:
-    """A request with no more than its end needs: what cannot be read of it is left empty."""
+    """A request with only what its end needs: parts of it that cannot be read are left empty."""
     metadata = row["metadata"] if isinstance(row["metadata"], dict) else {}
     parameters = JudgeParameters(
         provider=row["provider"],

@@ -35,7 +35,7 @@ def json_lines(lines: Sequence[JsonObject]) -> bytes:
 
 
 def unprocessed_error(vendor: str, *, expired: bool) -> JudgeError:
-    """The error of an item that a job ended without: out of time, or cancelled before its turn."""
+    """The error of an item that a job did not process: the job expired or was cancelled before."""
     if expired:
         return JudgeTimeout(f"{vendor} did not process it before the batch job expired", may_be_billed=False)
     return JudgeUnavailable(f"the batch job was cancelled before {vendor} processed it")

@@ -62,7 +62,7 @@ def require_key(vendor: str, key: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """How a named endpoint is reached: what it is called in errors, its address, and the headers that say who asks.
+    """How a named endpoint is reached: its name in errors, its address, and the headers that authenticate the caller.
 
     ``token`` gives the bearer token of the moment where it changes. ``own_fields``: the endpoint is the dialect's own
     vendor, so that fields which no other server of the dialect knows may be sent.
@@ -164,7 +164,7 @@ class Connection:
             yield bytes(pending)
 
     async def _shown(self) -> Mapping[str, str]:
-        """The headers that say who asks."""
+        """The headers that authenticate the caller."""
         if self.token is None:
             return self.headers
         return {**self.headers, "authorization": f"Bearer {await self.token()}"}

@@ -31,7 +31,7 @@ from llm_provider.domain.meters.limits import LimitReading
 
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.\[\]-]{0,79}")
 _READ_CHARACTERS: Final = 400
-"""So much of a message is looked at: what a vendor says comes first, what it quotes later."""
+"""Only this much of a message is read: what a vendor says comes first, what it quotes later."""
 
 _CREDIT_CODE: Final = re.compile(
     r"insufficient_(quota|credits?|balance|funds)|billing_.*|.*spend_limit_reached|exceeded_current_quota_error"
@@ -47,7 +47,7 @@ _NO_CREDIT: Final = re.compile(
     re.I,
 )
 _PAY_AND_GO_ON: Final = re.compile(r"check your plan and billing details", re.I)
-"""Google says so of every limit of its free tier, also of those that a minute's rest cures."""
+"""Google reports this for every limit of its free tier, even for those that reset after a minute."""
 
 _RATE_CODE: Final = re.compile(r"rate_limit.*|.*_rate_limit|too_many_requests|RESOURCE_EXHAUSTED|429", re.I)
 _KEY_CODE: Final = re.compile(
@@ -138,7 +138,7 @@ _BODY: Final[TypeAdapter[list[_Body] | _Body]] = TypeAdapter(list[_Body] | _Body
 
 
 def read_error(body: bytes) -> VendorError:
-    """Read an error's body in any vendor's form; a body in no such form says nothing."""
+    """Read an error's body in any vendor's form; a body in another form gives an error without codes."""
     try:
         read = _BODY.validate_json(body)
     except ValidationError:
@@ -191,7 +191,7 @@ def error_in_success(vendor: str, error: ErrorObject | str) -> JudgeError:
 
 
 def _status_of(error: VendorError) -> int:
-    """For an error without a status: a request that is wrong keeps being wrong, everything else may pass."""
+    """For an error without a status: an invalid request stays invalid, everything else may be temporary."""
     if any(_RATE_CODE.fullmatch(code) for code in error.codes):
         return 429
     if any("timeout" in code.lower() for code in error.codes):

@@ -1,4 +1,4 @@
-"""Parameters that a vendor has no place for: refused, never dropped.
+"""Parameters that a vendor does not support: refused, never dropped.
 
 The model manifest refuses them first, with the valid choices; this is for a manifest that is wrong.
 """
@@ -15,6 +15,6 @@ def unsupported_output_mode(vendor: str, mode: str, *, takes: Iterable[str]) -> 
 
 
 def refuse_verbosity(vendor: str, parameters: JudgeParameters) -> None:
-    """Raise ``RequestRejected`` if a verbosity is asked of a vendor that knows none."""
+    """Raise ``RequestRejected`` if a verbosity is set for a vendor that does not support it."""
     if parameters.output_verbosity is not None:
         raise RequestRejected(f"{vendor} takes no output_verbosity: leave it out")

@@ -197,7 +197,7 @@ class CostLimitExceeded(InvalidRequest):
 
 
 class InvalidPrompt(InvalidRequest):
-    """A request that cannot be stored, let alone be put to a model."""
+    """A request that cannot be stored, and so cannot be sent to a model."""
 
     code = ErrorCode.LLM_INVALID_PROMPT
 

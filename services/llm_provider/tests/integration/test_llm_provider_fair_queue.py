@@ -16,7 +16,7 @@ from llm_provider.domain.meters.limits import Limits
 from llm_provider.domain.requests.request import LeasedRequest
 from llm_provider.ports import DelayedRequest
 from llm_provider.tests.building import call_of, judge_request
-from llm_provider.tests.storing import Stored, stored
+from llm_provider.tests.postgres_fixtures import Stored, stored
 
 MANY = 100_000
 

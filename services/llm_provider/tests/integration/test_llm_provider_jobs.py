@@ -11,8 +11,8 @@ import pytest
 from event_contracts import BatchExpiry, ComparisonBatchItem, Latency, LLMConfigOverrides
 from llm_provider.domain.costs.usage import Usage
 from llm_provider.tests.building import comparison
+from llm_provider.tests.postgres_fixtures import stored
 from llm_provider.tests.serving import TIMEOUT_SECONDS, Results, memory_bus, serving, settings_for, submit
-from llm_provider.tests.storing import stored
 from llm_provider.tests.vendors.fake_vendors import (
     KEY,
     Answer,

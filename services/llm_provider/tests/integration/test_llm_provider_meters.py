@@ -19,7 +19,7 @@ from llm_provider.domain.meters.limits import (
 )
 from llm_provider.domain.meters.settlement import Settlement
 from llm_provider.tests.building import judge_request
-from llm_provider.tests.storing import Stored, stored
+from llm_provider.tests.postgres_fixtures import Stored, stored
 
 MODEL = "simulated-judge-1"
 TOKENS = 40

@@ -26,8 +26,8 @@ from event_contracts import (
 )
 from llm_provider.domain.costs.usage import Usage
 from llm_provider.tests.building import comparison
+from llm_provider.tests.postgres_fixtures import stored
 from llm_provider.tests.serving import TIMEOUT_SECONDS, Results, serving, settings_for, submit
-from llm_provider.tests.storing import stored
 from llm_provider.tests.vendors.fake_vendors import KEY, Answer, Failure, Scenario, fake_vendors, in_turn
 from model_manifest import Price
 from service_kit.messaging.event_bus import MemoryEventBus, Record

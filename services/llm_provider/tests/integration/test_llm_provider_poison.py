@@ -15,8 +15,8 @@ from llm_provider.domain.costs.usage import Usage
 from llm_provider.ports import Judge, JudgeCall, JudgeReply
 from llm_provider.providers import Judges
 from llm_provider.tests.building import call_of, comparison, judge_request
+from llm_provider.tests.postgres_fixtures import stored
 from llm_provider.tests.serving import TIMEOUT_SECONDS, memory_bus, serving, settings_for, submit
-from llm_provider.tests.storing import stored
 from llm_provider.use_cases.judging.record_calls import RecordCalls
 
 HEALTHY: Final = 20

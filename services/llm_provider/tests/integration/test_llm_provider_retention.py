@@ -6,8 +6,8 @@ from datetime import timedelta
 from event_contracts import LLMComparisonResultV1
 from llm_provider.adapters.postgres.retention import retention_rules
 from llm_provider.tests.building import comparison, judge_request
+from llm_provider.tests.postgres_fixtures import Stored, stored
 from llm_provider.tests.serving import memory_bus, serving, settings_for, submit
-from llm_provider.tests.storing import Stored, stored
 from service_kit.tests.builders import new_metrics
 from service_kit.work.housekeeping import Housekeeping
 

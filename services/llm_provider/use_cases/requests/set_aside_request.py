@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class SetAsideRequest:
-    """Ends a request in its one error callback; of its row it reads no more than that needs."""
+    """Ends a request in its one error callback; it reads only those parts of the row that this needs."""
 
     store: Store
     isolate: Isolate

@@ -149,7 +149,7 @@ def version_for(calls: Iterable[JudgeParameters], *, access: Access | None = Non
 
 
 def message_body(call: JudgeCall) -> JsonObject:
-    """The body of a Messages request; raises ``RequestRejected`` for a parameter that it has no place for."""
+    """The body of a Messages request; raises ``RequestRejected`` for a parameter that it does not support."""
     parameters = call.parameters
     refuse_verbosity(VENDOR, parameters)
     prompt = sections(call.prompt)
@@ -177,7 +177,7 @@ def _blocks(section: Section) -> list[JsonValue]:
 
 
 def _thinking(parameters: JudgeParameters) -> JsonObject:
-    """Models think as much as they find right unless told; each generation is told in its own way not to."""
+    """Models choose how much to think unless they are told; each generation has its own way to turn thinking off."""
     if parameters.reasoning_effort != "none" or parameters.no_reasoning == "left_out":
         return {}
     between_tools = parameters.no_reasoning == "thinking_between_tools"

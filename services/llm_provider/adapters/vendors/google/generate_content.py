@@ -34,7 +34,7 @@ _ENDINGS: Final = {
         Ending.REFUSAL,
     ),
 }
-"""An end that is not here is none: the answer was broken off (``OTHER``, ``MALFORMED_RESPONSE``)."""
+"""Unknown finish reasons are treated as incomplete (``OTHER``, ``MALFORMED_RESPONSE``)."""
 
 
 class _Wire(BaseModel):
@@ -155,7 +155,7 @@ def google_connection(
 
 
 def generate_body(call: JudgeCall, *, own_fields: bool = True) -> JsonObject:
-    """The body of a generateContent request; raises ``RequestRejected`` for a parameter that it has no place for.
+    """The body of a generateContent request; raises ``RequestRejected`` for a parameter that it does not support.
 
     ``own_fields``: the Gemini API keeps a log unless it is told not to; Google Cloud has none, and no such field.
     """
@@ -194,12 +194,12 @@ def _response(mode: str) -> JsonObject:
 
 
 def _thinking(effort: str) -> JsonObject:
-    """A level since Gemini 3; no thinking at all is a budget of none, for the models that can do without."""
+    """A level since Gemini 3; no thinking at all is a budget of zero, for models that allow it."""
     return {"thinkingBudget": 0} if effort == "none" else {"thinkingLevel": effort.upper()}
 
 
 def _read_usage(usage: _UsageMetadata | None) -> Usage:
-    """Google leaves out what is 0: without an answer no count of one."""
+    """Google omits counts of 0: without an answer there is no count for it."""
     if usage is None or usage.prompt_token_count is None:
         return UNKNOWN_USAGE
     if usage.candidates_token_count is None and usage.total_token_count is None:

@@ -172,7 +172,7 @@ def openai_connection(
 
 
 def response_body(call: JudgeCall, *, own_fields: bool = True) -> JsonObject:
-    """The body of a Responses request; raises ``RequestRejected`` for a parameter that it has no place for.
+    """The body of a Responses request; raises ``RequestRejected`` for a parameter that it does not support.
 
     ``own_fields``: those that only OpenAI itself is known to take, which say how a prompt is cached.
     """

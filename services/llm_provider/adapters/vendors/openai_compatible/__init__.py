@@ -39,7 +39,7 @@ class Settings(VendorSettings):
     )
     tokens_field: TokensField = Field(
         default="max_tokens",
-        description="How it is told the longest answer: some take max_completion_tokens only.",
+        description="The field that limits an answer's length: some servers take max_completion_tokens only.",
     )
 
 

@@ -22,7 +22,7 @@ from llm_provider.ports import JudgeCall, JudgeReply
 VENDOR: Final = "the model's server"
 
 TokensField = Literal["max_tokens", "max_completion_tokens"]
-"""How a server wants to be told the longest answer: newer OpenAI models, and those of Azure, take the second only."""
+"""The field that limits the length of an answer: newer OpenAI models, and those of Azure, take the second only."""
 
 
 class OpenAiCompatibleJudge:
@@ -74,7 +74,7 @@ def with_version(base_url: str) -> str:
 
 
 def completion_body(call: JudgeCall, tokens_field: TokensField = "max_tokens") -> JsonObject:
-    """The body of a chat completion; raises ``RequestRejected`` for a parameter that it has no place for."""
+    """The body of a chat completion; raises ``RequestRejected`` for a parameter that it does not support."""
     parameters = call.parameters
     refuse_verbosity(VENDOR, parameters)
     body: JsonObject = {

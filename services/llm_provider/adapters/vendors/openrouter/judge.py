@@ -56,7 +56,7 @@ class OpenRouterJudge:
 
 
 def routed_body(call: JudgeCall) -> JsonObject:
-    """The body of a chat completion; raises ``RequestRejected`` for a parameter that it has no place for."""
+    """The body of a chat completion; raises ``RequestRejected`` for a parameter that it does not support."""
     parameters = call.parameters
     body: JsonObject = {
         "model": parameters.model,

@@ -1,4 +1,4 @@
-"""A judging desk: the LLM Provider as this service meets it on the wire, under the tests' control.
+"""A fake LLM Provider as CJ Assessment meets it on the wire, under the control of tests.
 
 It takes comparisons over real HTTP and answers with real result events, by Kafka or by signed HTTP, once or several
 times, in any order, early or late: whatever a test wants to see survived.
@@ -38,7 +38,7 @@ Deliver = Callable[[ComparisonBatchItem, ResultEnvelope], Awaitable[None]]
 
 @dataclass(frozen=True, kw_only=True)
 class Vote:
-    """What the desk says of a comparison: a winner, or an error."""
+    """What the fake says of a comparison: a winner, or an error."""
 
     winner: Winner | None = None
     error_code: ErrorCode | None = None
@@ -60,7 +60,7 @@ def longer_text_wins(item: ComparisonBatchItem) -> Vote:
 
 
 @dataclass
-class Desk:
+class FakeLlmProvider:
     """``taken`` holds every comparison by its idempotency key; answers come immediately, or on demand."""
 
     deliver: Deliver
@@ -79,7 +79,7 @@ class Desk:
 
     def tidy(self) -> None:
         """Forget everything, and judge immediately and honestly again."""
-        fresh = Desk(self.deliver, url=self.url)
+        fresh = FakeLlmProvider(self.deliver, url=self.url)
         self.__dict__.update(fresh.__dict__)
 
     async def take(self, items: Sequence[ComparisonBatchItem]) -> ComparisonBatchAnswer:
@@ -157,7 +157,7 @@ class Desk:
 def _error(item: ComparisonBatchItem, code: ErrorCode) -> ErrorDetail:
     return ErrorDetail(
         error_code=code,
-        message="the desk says no",
+        message="the fake says no",
         correlation_id=item.correlation_id or uuid4(),
         timestamp=datetime.now(UTC),
         service="llm_provider_service",
@@ -166,39 +166,39 @@ def _error(item: ComparisonBatchItem, code: ErrorCode) -> ErrorDetail:
 
 
 @asynccontextmanager
-async def open_desk(deliver: Deliver) -> AsyncIterator[Desk]:
-    """A desk on a port of its own until the context ends."""
-    desk = Desk(deliver)
-    app = Quart("desk")
+async def open_fake_llm_provider(deliver: Deliver) -> AsyncIterator[FakeLlmProvider]:
+    """A fake LLM Provider on a port of its own until the context ends."""
+    fake_llm = FakeLlmProvider(deliver)
+    app = Quart("fake_llm_provider")
 
     @app.post("/api/v1/comparisons")
     async def take() -> Response:
-        if desk.is_full:
+        if fake_llm.is_full:
             return Response(b"{}", 503, {"Retry-After": "1"}, content_type="application/json")
         body = ComparisonBatchRequest.model_validate_json(await request.get_data())
-        answer = await desk.take(body.comparisons)
+        answer = await fake_llm.take(body.comparisons)
         return Response(answer.model_dump_json(), 202, content_type="application/json")
 
     @app.post("/api/v1/requests/<request_id>/cancel")
     async def cancel(request_id: str) -> Response:
-        if request_id not in desk.taken:
+        if request_id not in fake_llm.taken:
             return Response(b"{}", 404, content_type="application/json")
-        desk.cancelled.add(request_id)
-        if desk.answers_cancelled and request_id not in desk.answered:
+        fake_llm.cancelled.add(request_id)
+        if fake_llm.answers_cancelled and request_id not in fake_llm.answered:
             asyncio.get_running_loop().call_soon(
-                lambda: asyncio.ensure_future(desk.end_cancelled(request_id))
+                lambda: asyncio.ensure_future(fake_llm.end_cancelled(request_id))
             )
         return Response(b"{}", 202, content_type="application/json")
 
     listener = socket.create_server(("127.0.0.1", 0))
-    desk.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    fake_llm.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]
     config.errorlog = None
     closing = asyncio.Event()
     serving = asyncio.create_task(serve(app, config, shutdown_trigger=closing.wait))
     try:
-        yield desk
+        yield fake_llm
     finally:
         closing.set()
         await serving
