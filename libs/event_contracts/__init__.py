@@ -239,6 +239,7 @@ from event_contracts.topics import (
     event_for,
     topic_of,
 )
+from event_contracts.trace_context import TRACEPARENT, TRACESTATE, TraceContext
 
 __all__ = [
     "ALL_TOPICS",
@@ -266,6 +267,8 @@ __all__ = [
     "MAX_SCHEMA_TOKENS",
     "MAX_SUBMISSION_BYTES",
     "MIN_ANCHOR_CHARACTERS",
+    "TRACEPARENT",
+    "TRACESTATE",
     "UNGRADED",
     "AdminAnchors",
     "AnchorRegistration",
@@ -417,6 +420,7 @@ __all__ = [
     "TokenUsage",
     "Topic",
     "TopicSpec",
+    "TraceContext",
     "Unavailable",
     "UntilTargetView",
     "Url",

@@ -140,6 +140,8 @@ class LlmProviderClient:
             max_cost_usd=order.max_cost_usd,
             allowed_regions=order.allowed_regions,
             latency=Latency.RELAXED if order.is_relaxed else Latency.LIVE,
+            traceparent=None if order.trace is None else order.trace.traceparent,
+            tracestate=None if order.trace is None else order.trace.tracestate,
             metadata={
                 "essay_a_id": order.essay_a_id,
                 "essay_b_id": order.essay_b_id,

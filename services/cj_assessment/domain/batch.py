@@ -21,6 +21,7 @@ from event_contracts import (
     JsonObject,
     Latency,
     LLMConfigOverrides,
+    TraceContext,
     course_language,
 )
 
@@ -95,6 +96,7 @@ class BatchRecord:
     stop_reason: str | None = None
     allowed_regions: tuple[str, ...] | None = None
     is_relaxed: bool = False
+    trace: TraceContext | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +219,7 @@ def new_batch(envelope: RequestEnvelope, *, job_id: JobId, now: datetime, defaul
         judges=(),
         received_at=now,
         is_relaxed=is_relaxed,
+        trace=envelope.trace,
     )
 
 
