@@ -1,25 +1,33 @@
 """Tracing with OpenTelemetry; spans leave in the background, and none is waited for but at the end."""
 
 import asyncio
+import logging
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
+import structlog
 from event_contracts import TraceContext
 from opentelemetry import trace as api
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from service_kit.tracing.port import CURRENT, Attribute, Span, SpanKind
 
+log = structlog.get_logger()
+
 TRACES_PATH: Final = "/v1/traces"
 FLUSH_SECONDS: Final = 3.0
 """How long a stopping service waits for its last spans to leave: less than it has, even if nobody takes them."""
+
+TELL_EVERY_SECONDS: Final = 60.0
+"""How often it is logged that spans are lost: not for each of them."""
 
 _W3C: Final = TraceContextTextMapPropagator()
 _KINDS: Final = {kind: api.SpanKind[kind.name] for kind in SpanKind}
@@ -111,7 +119,34 @@ class _Span:
         self._span.end()
 
 
+class _ToldOnceAMinute(SpanExporter):
+    """Says in one line that spans do not arrive; the exporter's own lines, of each attempt, are not shown."""
+
+    def __init__(self, exporter: SpanExporter, *, endpoint: str) -> None:
+        self._exporter = exporter
+        self._endpoint = endpoint
+        self._told_at = -TELL_EVERY_SECONDS
+        self._lost = 0
+        logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        result = self._exporter.export(spans)
+        if result is not SpanExportResult.SUCCESS:
+            self._lost += len(spans)
+            if time.monotonic() - self._told_at >= TELL_EVERY_SECONDS:
+                self._told_at = time.monotonic()
+                log.warning("traces.not_delivered", endpoint=self._endpoint, lost_spans=self._lost)
+        return result
+
+    def shutdown(self) -> None:
+        self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return self._exporter.force_flush(timeout_millis)
+
+
 def exporting_to(endpoint: str, *, service: str) -> OpenTelemetryTracing:
     """Tracing that sends its spans to an OTLP receiver over HTTP; ``endpoint`` is its address without a path."""
     exporter = OTLPSpanExporter(endpoint=endpoint.rstrip("/") + TRACES_PATH)
-    return OpenTelemetryTracing(BatchSpanProcessor(exporter), service=service)
+    told = _ToldOnceAMinute(exporter, endpoint=endpoint)
+    return OpenTelemetryTracing(BatchSpanProcessor(told), service=service)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import structlog
 from dishka import make_async_container
 from event_contracts import ConfigurationError, TraceContext
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -209,3 +210,17 @@ async def test_a_collector_that_does_not_answer_holds_up_no_stop() -> None:
         seconds = time.monotonic() - started
 
     assert FLUSH_SECONDS <= seconds < FLUSH_SECONDS + 5
+
+
+async def test_a_collector_that_is_away_is_one_line_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    with structlog.testing.capture_logs() as lines:
+        tracing = exporting_to("http://127.0.0.1:9", service="tested")
+        for _ in range(1_500):
+            with tracing.span("decide on batch"):
+                pass
+        await tracing.close()
+
+    assert [(one["event"], one["endpoint"]) for one in lines] == [
+        ("traces.not_delivered", "http://127.0.0.1:9")
+    ]
