@@ -87,6 +87,7 @@ async def both_services(
     assessment_overrides: Sequence[Provider] = (),
     provider_overrides: Sequence[Provider] = (),
     callback_over_http: bool = False,
+    provider: Mapping[str, Any] | None = None,
     **assessment: Any,
 ) -> AsyncIterator[BothServices]:
     """Run both until the context ends; requests of the clients show an administrator's token.
@@ -107,7 +108,9 @@ async def both_services(
         assessment = {"callback_transport": "http", "callback_base_url": own, **assessment}
     services = [
         await llm_provider.providers.build_service(
-            llm_provider.settings.Settings(database_url=provider_url, http_port=ports[1], **common),
+            llm_provider.settings.Settings(
+                database_url=provider_url, http_port=ports[1], **common, **(provider or {})
+            ),
             bus=bus,
             overrides=[Quoting(), *provider_overrides],
         ),
