@@ -9,6 +9,7 @@ from cj_measurement.diagnostics.length import length_correlation
 from cj_measurement.diagnostics.level_fit import LevelFit, level_fit
 from cj_measurement.diagnostics.losses import Losses, losses
 from cj_measurement.errors import (
+    NUMERICAL_ERRORS,
     GraphNotConnected,
     InvalidArgument,
     InvalidComparisons,
@@ -61,6 +62,7 @@ from cj_measurement.simulated_judges import Says, SimulatedJudge
 from cj_measurement.simulation import (
     Courses,
     Design,
+    Expected,
     Power,
     Reading,
     Run,
@@ -84,6 +86,7 @@ __all__ = [
     "COVARIANCE_LIMIT",
     "INFLATION_LIMIT",
     "MIN_COMPARISONS_WHEN_GRADED",
+    "NUMERICAL_ERRORS",
     "RANDOM_REASONS",
     "Agreement",
     "Anchor",
@@ -97,6 +100,7 @@ __all__ = [
     "CriterionStatus",
     "Design",
     "Discrimination",
+    "Expected",
     "Fit",
     "FixedAbilities",
     "Forecast",

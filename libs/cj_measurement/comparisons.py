@@ -208,7 +208,7 @@ def _check_items(n_items: int, first: IntArray, second: IntArray) -> None:
         raise InvalidComparisons(f"items are numbered 0 to {n_items - 1}: there is no {_few(unknown)}")
     itself = first[first == second]
     if len(itself):
-        raise InvalidComparisons(f"compared with itself: item {_few(itself)}; drop such rows")
+        raise InvalidComparisons(f"item {_few(itself)} is compared with itself: remove these rows")
 
 
 def _few(items: IntArray) -> str:

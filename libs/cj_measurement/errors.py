@@ -12,8 +12,12 @@ MeasurementError
 Nothing else is raised for a reason in the comparisons: errors and warnings of numpy and scipy stay inside.
 """
 
+from typing import Final
 
-class MeasurementError(ValueError):
+import numpy as np
+
+
+class MeasurementError(Exception):
     """What the library cannot compute, and what to do about it."""
 
 
@@ -39,3 +43,7 @@ class Singular(MeasurementError):
 
 class NotConverged(MeasurementError):
     """The solver did not reach its tolerance."""
+
+
+NUMERICAL_ERRORS: Final = (MeasurementError, np.linalg.LinAlgError, ArithmeticError)
+"""What a computation may raise for a reason in the numbers it is given, rather than for a mistake in the code."""

@@ -75,7 +75,7 @@ def _checked(anchors: AnchorScale) -> AnchorScale:
     if not (np.isfinite(anchors.theta).all() and np.isfinite(anchors.covariance).all()):
         raise InvalidArgument("anchors' abilities and errors must be finite")
     if len(np.unique(anchors.items)) != k:
-        raise InvalidArgument("an anchor is named twice")
+        raise InvalidArgument("duplicate anchor: give each anchor once")
     return anchors
 
 

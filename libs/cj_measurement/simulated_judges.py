@@ -1,4 +1,4 @@
-"""Simulated judges: how sharp they are, and what they say beside who won.
+"""Simulated judges: how sharp they are, and what they say besides who won.
 
 A judge sees x = θ_A − θ_B + b + ε, ε logistic, and names the winner by the sign of x. What else it says follows |x|
 more or less honestly, or not at all.
@@ -22,7 +22,7 @@ LEVELS_1_TO_5: FloatArray = np.arange(1.0, 6.0)
 LOOSENESS = 2.5
 """SD in logits of the noise in a confidence that is loosely tied to the judgement."""
 OVERCONFIDENCE, FLOOR, LOG_ODDS_NOISE = 2.76, 14.5, 0.5
-"""As gpt-4-turbo's answer tokens on AlpacaEval: logits so many times too large, cut off there, and noisy."""
+"""As gpt-4-turbo's answer tokens on AlpacaEval: logits too large by this factor, cut off there, and noisy."""
 SIGN_LEVEL, SIGN_NOISE = 10.0, 2.0
 CUT_DRAWS = 20_000
 CUT_SEED = 8_191
@@ -30,7 +30,7 @@ SMALLEST_CHANCE = 1e-15
 
 
 class Says(StrEnum):
-    """What a judge says beside who won."""
+    """What a judge says besides who won."""
 
     NOTHING = "nothing"
     MARGIN = "margin"
@@ -150,16 +150,16 @@ class Answers:
 
 
 class Verdicts:
-    """One judge before essays of known abilities (n,), with its own idea of what is clearly or far better."""
+    """One judge before essays of known abilities (n,), with its own margin thresholds."""
 
     def __init__(self, judge: SimulatedJudge, truth: FloatArray, *, seed: int) -> None:
         self.judge, self.truth = judge, truth
         own = np.random.default_rng([CUT_SEED, seed])
         n = len(truth)
         shape = (n, n) if judge.shared_noise else (0, 0)
-        whims = own.standard_normal(shape)
-        # About a pair in the other order the same whim speaks for the same essay.
-        self._whims: FloatArray = np.triu(whims, 1) - np.triu(whims, 1).T
+        shared = own.standard_normal(shape)
+        # In the other order of a pair the shared noise favours the same essay.
+        self._shared: FloatArray = np.triu(shared, 1) - np.triu(shared, 1).T
         if judge.is_plain:
             return
         one = own.integers(n, size=CUT_DRAWS)
@@ -179,7 +179,9 @@ class Verdicts:
         difference = self.truth[one] - self.truth[other]
         rho = self.judge.shared_noise
         if rho:
-            normal = np.sqrt(rho) * self._whims[one, other] + np.sqrt(1 - rho) * rng.standard_normal(len(one))
+            normal = np.sqrt(rho) * self._shared[one, other] + np.sqrt(1 - rho) * rng.standard_normal(
+                len(one)
+            )
             noise = logit(np.clip(ndtr(normal), SMALLEST_CHANCE, 1 - SMALLEST_CHANCE))
         else:
             noise = rng.logistic(size=len(one))

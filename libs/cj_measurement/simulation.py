@@ -1,4 +1,4 @@
-"""Judging made up from known abilities: what a pairing policy reaches, and what reaching a target takes.
+"""Simulated judging from known abilities: what a pairing policy reaches, and what reaching a target takes.
 
 Rounds are as the assessment service plans them: first a cycle through all essays, then matchings of all essays.
 """
@@ -45,7 +45,7 @@ class Design:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """How a run stands after so many comparisons per essay.
+    """How a run stands after a number of comparisons per essay.
 
     ``eb_reliability`` is the one that decisions are taken on, ``ssr`` that of the classical fit, None where the steps
     of that fit found no end.
@@ -72,11 +72,21 @@ class Simulated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """EB reliability of simulated batches: the median, the lowest and the highest."""
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Power:
     """What reaching a reliability takes: the median of ``seeds`` runs, and where four in five of them lie.
 
     ``reached`` is the share of runs that reached it within ``MAX_COMPARISONS_PER_ESSAY``. The other figures are None
-    when fewer than half did; ``high`` is None when fewer than nine in ten did.
+    when fewer than half did; ``high`` is None when fewer than nine in ten did. ``expected`` is what the runs read
+    after ``comparisons_per_essay``, or after the budget where that is less: None where there is neither.
     """
 
     design: Design
@@ -89,27 +99,30 @@ class Power:
     high: float | None
     comparisons: int | None
     cost_usd: Decimal | None
+    expected: Expected | None = None
 
 
 class Run:
     """One batch being judged, with its truth known; the same seed gives the same run.
 
-    ``beside`` are more judges, of the same abilities: each comparison falls to one of all.
+    ``other_judges`` see the same abilities: each comparison is assigned to one judge of all at random.
     """
 
     def __init__(
-        self, design: Design, judge: SimulatedJudge, *, seed: int, beside: Sequence[SimulatedJudge] = ()
+        self, design: Design, judge: SimulatedJudge, *, seed: int, other_judges: Sequence[SimulatedJudge] = ()
     ) -> None:
         self.design = design
         self._rng = np.random.default_rng(seed)
         self.truth = judge.abilities(design.essays, self._rng)
-        self._judges = [Verdicts(each, self.truth, seed=seed) for each in (judge, *beside)]
+        self._judges = [Verdicts(each, self.truth, seed=seed) for each in (judge, *other_judges)]
         self.asked: IntArray = np.empty((0, 2), np.int64)
         self.answers = Answers.none()
         self._ends = [0]
         self._random_links = 0
         self._fit: Fit | None = None
         self._fitted = 0
+        self.reliabilities: list[tuple[float, float]] = []
+        """Comparisons per essay and EB reliability after each round whose answers were fitted."""
 
     @property
     def answered(self) -> int:
@@ -156,6 +169,7 @@ class Run:
         """The fit of all answers known; None before there are any."""
         if self.answered > self._fitted:
             self._fit, self._fitted = fit(self.comparisons(), start=self._fit), self.answered
+            self.reliabilities.append((self.comparisons_per_essay, self._fit.eb_reliability))
         return self._fit
 
     def comparisons(self) -> Comparisons:
@@ -224,7 +238,7 @@ def simulate(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Courses:
-    """What runs came to after each of ``comparisons_per_essay`` (k,): arrays (runs, k).
+    """What runs reached after each of ``comparisons_per_essay`` (k,): arrays (runs, k).
 
     ``true_r2`` is NaN where all essays are equal, ``lead`` NaN where no levels were tested.
     """
@@ -236,7 +250,7 @@ class Courses:
     lead: FloatArray
 
     def needed(self, values: FloatArray, target: float) -> float:
-        """Comparisons an essay at which the median over the runs reaches the target first, on the line between two."""
+        """Comparisons per essay at which the median over runs first reaches the target, interpolated linearly."""
         at, medians = self.comparisons_per_essay, np.median(values, axis=0)
         if medians[0] >= target:
             return at[0]
@@ -252,7 +266,7 @@ def courses(
     *,
     comparisons_per_essay: Sequence[float],
     seeds: Sequence[int],
-    beside: Sequence[SimulatedJudge] = (),
+    other_judges: Sequence[SimulatedJudge] = (),
     told: Callable[[int], None] | None = None,
 ) -> Courses:
     """One run per seed, looked at after each of these numbers of comparisons; ``told`` hears how many runs are done.
@@ -265,7 +279,7 @@ def courses(
         )
     looks: list[list[tuple[float, float, float, float]]] = []
     for done, seed in enumerate(seeds, start=1):
-        run = Run(design, judge, seed=seed, beside=beside)
+        run = Run(design, judge, seed=seed, other_judges=other_judges)
         looks.append([_look(run, wanted) for wanted in comparisons_per_essay])
         if told is not None:
             told(done)
@@ -325,15 +339,17 @@ def power(
     target_reliability: float,
     cost_per_comparison: Decimal,
     seeds: int = 10,
+    budget: int | None = None,
 ) -> Power:
-    """Comparisons and US dollars until the EB reliability reaches the target.
+    """Comparisons and US dollars until the EB reliability reaches the target; ``budget`` is a number of comparisons.
 
     Batches of more than ``MAX_SIMULATED_ESSAYS`` essays are simulated with that many. Raises ``InvalidArgument``.
     """
     if not 0 < target_reliability < 1 or seeds < 1 or cost_per_comparison < 0:
         raise InvalidArgument("give a target between 0 and 1, at least one seed, and a cost of 0 or more")
     simulated = replace(design, essays=min(design.essays, MAX_SIMULATED_ESSAYS))
-    needed = [_needed(Run(simulated, judge, seed=seed), target_reliability) for seed in range(seeds)]
+    runs = [Run(simulated, judge, seed=seed) for seed in range(seeds)]
+    needed = [_needed(run, target_reliability) for run in runs]
     low, middle, high = (_finite(np.percentile(needed, q, method="higher")) for q in (10, 50, 90))
     comparisons = None if middle is None else math.ceil(middle * design.essays / 2)
     return Power(
@@ -347,11 +363,30 @@ def power(
         high=None if middle is None else high,
         comparisons=comparisons,
         cost_usd=None if comparisons is None else comparisons * cost_per_comparison,
+        expected=_expected(
+            runs, [each for each in (middle, None if budget is None else 2 * budget / design.essays) if each]
+        ),
     )
 
 
+def _expected(runs: Sequence[Run], per_essay: Sequence[float]) -> Expected | None:
+    """What the runs, continued where they are not that far, read after the least of these comparisons per essay."""
+    wanted = min((*per_essay, MAX_COMPARISONS_PER_ESSAY)) if per_essay else 0.0
+    if wanted < 1:
+        return None
+    found = [max(0.0, _reliability_after(run, wanted)) for run in runs]
+    return Expected(median=float(np.median(found)), low=min(found), high=max(found))
+
+
+def _reliability_after(run: Run, per_essay: float) -> float:
+    while run.comparisons_per_essay < per_essay:
+        run.judge_round()
+    run.fit()
+    return next(reliability for after, reliability in run.reliabilities if after >= per_essay)
+
+
 def _needed(run: Run, target: float) -> float:
-    """Comparisons an essay until the target; infinite where that takes too many."""
+    """Comparisons per essay until the target; infinite where that takes too many."""
     while run.comparisons_per_essay < MAX_COMPARISONS_PER_ESSAY:
         run.judge_round()
         fitted = run.fit()

@@ -1,458 +1,218 @@
 """The wire of the suite, typed: envelope, events, HTTP payloads, errors, topics, scales, prompt hash."""
 
-from event_contracts.admin_http import (
-    MAX_PAGE_SIZE,
-    AdminAnchors,
-    BatchPage,
-    BatchSummary,
-    ChangePage,
-    ChangeView,
-    ContextOrigin,
-    Deleted,
-    ErasureView,
-    InstructionPage,
-    InstructionUpsert,
-    InstructionView,
-    JudgeRubricUpload,
-    JudgeRubricView,
-    ScaleList,
-    ScaleView,
-    StudentPromptUpload,
-    StudentPromptView,
+# A name imported "as" itself is part of the public interface: type checkers and linters export it.
+from event_contracts.admin_http import MAX_PAGE_SIZE as MAX_PAGE_SIZE
+from event_contracts.admin_http import AdminAnchors as AdminAnchors
+from event_contracts.admin_http import BatchPage as BatchPage
+from event_contracts.admin_http import BatchSummary as BatchSummary
+from event_contracts.admin_http import ChangePage as ChangePage
+from event_contracts.admin_http import ChangeView as ChangeView
+from event_contracts.admin_http import ContextOrigin as ContextOrigin
+from event_contracts.admin_http import Deleted as Deleted
+from event_contracts.admin_http import ErasureView as ErasureView
+from event_contracts.admin_http import InstructionPage as InstructionPage
+from event_contracts.admin_http import InstructionUpsert as InstructionUpsert
+from event_contracts.admin_http import InstructionView as InstructionView
+from event_contracts.admin_http import JudgeRubricUpload as JudgeRubricUpload
+from event_contracts.admin_http import JudgeRubricView as JudgeRubricView
+from event_contracts.admin_http import ScaleList as ScaleList
+from event_contracts.admin_http import ScaleView as ScaleView
+from event_contracts.admin_http import StudentPromptUpload as StudentPromptUpload
+from event_contracts.admin_http import StudentPromptView as StudentPromptView
+from event_contracts.assessment import LETTER_GRADE_PATTERN as LETTER_GRADE_PATTERN
+from event_contracts.assessment import UNGRADED as UNGRADED
+from event_contracts.assessment import AssessmentMetadata as AssessmentMetadata
+from event_contracts.assessment import AssessmentResultV1 as AssessmentResultV1
+from event_contracts.assessment import BtStats as BtStats
+from event_contracts.assessment import CJAssessmentCompletedV1 as CJAssessmentCompletedV1
+from event_contracts.assessment import CJAssessmentFailedV1 as CJAssessmentFailedV1
+from event_contracts.assessment import ConfidenceLabel as ConfidenceLabel
+from event_contracts.assessment import ELS_CJAssessmentRequestV1 as ELS_CJAssessmentRequestV1
+from event_contracts.assessment import EssayResultV1 as EssayResultV1
+from event_contracts.assessment import EventName as EventName
+from event_contracts.assessment import GradeProjectionSummary as GradeProjectionSummary
+from event_contracts.assessment import ProcessingSummary as ProcessingSummary
+from event_contracts.assessment import ResourceConsumptionV1 as ResourceConsumptionV1
+from event_contracts.assessment import StopReason as StopReason
+from event_contracts.assessment import letter_grade as letter_grade
+from event_contracts.base import BaseEventData as BaseEventData
+from event_contracts.base import BatchStatus as BatchStatus
+from event_contracts.base import ContentType as ContentType
+from event_contracts.base import CourseCode as CourseCode
+from event_contracts.base import EssayProcessingInputRefV1 as EssayProcessingInputRefV1
+from event_contracts.base import Language as Language
+from event_contracts.base import ProcessingStage as ProcessingStage
+from event_contracts.base import ProcessingUpdate as ProcessingUpdate
+from event_contracts.base import StorageReferenceMetadata as StorageReferenceMetadata
+from event_contracts.base import StoredText as StoredText
+from event_contracts.base import SystemProcessingMetadata as SystemProcessingMetadata
+from event_contracts.base import WireModel as WireModel
+from event_contracts.base import course_language as course_language
+from event_contracts.cj_http import FINAL_STATES as FINAL_STATES
+from event_contracts.cj_http import MAX_COMPARISONS_PER_PAGE as MAX_COMPARISONS_PER_PAGE
+from event_contracts.cj_http import MIN_ANCHOR_CHARACTERS as MIN_ANCHOR_CHARACTERS
+from event_contracts.cj_http import AnchorRegistration as AnchorRegistration
+from event_contracts.cj_http import AnchorView as AnchorView
+from event_contracts.cj_http import AssessmentAccepted as AssessmentAccepted
+from event_contracts.cj_http import AssessmentState as AssessmentState
+from event_contracts.cj_http import AssignmentAnchors as AssignmentAnchors
+from event_contracts.cj_http import BatchCost as BatchCost
+from event_contracts.cj_http import BatchProgress as BatchProgress
+from event_contracts.cj_http import BatchResultsView as BatchResultsView
+from event_contracts.cj_http import BatchStatusView as BatchStatusView
+from event_contracts.cj_http import BlockingProblem as BlockingProblem
+from event_contracts.cj_http import ComparisonPage as ComparisonPage
+from event_contracts.cj_http import ComparisonState as ComparisonState
+from event_contracts.cj_http import ComparisonView as ComparisonView
+from event_contracts.cj_http import ContentStored as ContentStored
+from event_contracts.cj_http import ForecastView as ForecastView
+from event_contracts.cj_http import GateStatus as GateStatus
+from event_contracts.cj_http import GateView as GateView
+from event_contracts.cj_http import ReliabilityView as ReliabilityView
+from event_contracts.cj_http import UntilTargetView as UntilTargetView
+from event_contracts.comparison_csv import COMPARISON_COLUMNS as COMPARISON_COLUMNS
+from event_contracts.comparison_csv import comparison_row as comparison_row
+from event_contracts.comparison_csv import csv_text as csv_text
+from event_contracts.comparison_csv import escape_formula as escape_formula
+from event_contracts.comparison_csv import unescape_formula as unescape_formula
+from event_contracts.comparison_requests import (
+    MAX_COMPARISONS_PER_SUBMISSION as MAX_COMPARISONS_PER_SUBMISSION,
 )
-from event_contracts.assessment import (
-    LETTER_GRADE_PATTERN,
-    UNGRADED,
-    AssessmentMetadata,
-    AssessmentResultV1,
-    BtStats,
-    CJAssessmentCompletedV1,
-    CJAssessmentFailedV1,
-    ConfidenceLabel,
-    ELS_CJAssessmentRequestV1,
-    EssayResultV1,
-    EventName,
-    GradeProjectionSummary,
-    ProcessingSummary,
-    ResourceConsumptionV1,
-    StopReason,
-    letter_grade,
-)
-from event_contracts.base import (
-    BaseEventData,
-    BatchStatus,
-    ContentType,
-    CourseCode,
-    EssayProcessingInputRefV1,
-    Language,
-    ProcessingStage,
-    ProcessingUpdate,
-    StorageReferenceMetadata,
-    StoredText,
-    SystemProcessingMetadata,
-    WireModel,
-    course_language,
-)
-from event_contracts.cj_http import (
-    FINAL_STATES,
-    MAX_COMPARISONS_PER_PAGE,
-    MIN_ANCHOR_CHARACTERS,
-    AnchorRegistration,
-    AnchorView,
-    AssessmentAccepted,
-    AssessmentState,
-    AssignmentAnchors,
-    BatchCost,
-    BatchProgress,
-    BatchResultsView,
-    BatchStatusView,
-    BlockingProblem,
-    ComparisonPage,
-    ComparisonState,
-    ComparisonView,
-    ContentStored,
-    ForecastView,
-    GateStatus,
-    GateView,
-    ReliabilityView,
-    UntilTargetView,
-)
-from event_contracts.comparison_csv import (
-    COMPARISON_COLUMNS,
-    comparison_row,
-    csv_text,
-    escape_formula,
-    unescape_formula,
-)
-from event_contracts.conductor import (
-    BatchPhases,
-    ELSBatchPhaseOutcomeV1,
-    GateReport,
-    GateVerdict,
-    PhaseCompletion,
-    PhaseName,
-    PhaseOutcome,
-    PhaseProgress,
-    PhaseSkippedV1,
-    PipelineDetails,
-    PipelineRequest,
-    PipelineResolution,
-    PipelineValidation,
-    PlannedPhase,
-    SkippedPhase,
-    SpellcheckPhaseCompletedV1,
-)
-from event_contracts.envelope import (
-    EnvelopeHints,
-    EventEnvelope,
-    PanelJudge,
-    SourceService,
-    parse_envelope,
-)
-from event_contracts.errors import (
-    CallbackMissing,
-    ConfigurationError,
-    Conflict,
-    ContentServiceError,
-    ErrorBody,
-    ErrorCode,
-    ErrorDetail,
-    ExternalServiceError,
-    InvalidCallback,
-    InvalidLlmConfig,
-    InvalidRequest,
-    MalformedEvent,
-    NotAuthenticated,
-    NotAuthorized,
-    NotFound,
-    ProcessingError,
-    QueueFull,
-    RateLimited,
-    RequestTimeout,
-    SuiteError,
-    Unavailable,
-    http_status,
-    shortened,
-    validation_reasons,
-)
-from event_contracts.fields import (
-    IDENTIFIER_PATTERN,
-    LARGEST_INTEGER,
-    MAX_ESSAYS_PER_BATCH,
-    MAX_IDENTIFIER,
-    MAX_JSON_DEPTH,
-    MAX_JSON_VALUES,
-    MAX_RESULTS_PER_BATCH,
-    Count,
-    Flag,
-    Identifier,
-    Int,
-    JsonObject,
-    LargeCount,
-    LongText,
-    Money,
-    Name,
-    Number,
-    Region,
-    Seconds,
-    Sha256Hex,
-    Share,
-    Text,
-    Url,
-    UtcDatetime,
-    check_json,
-    is_identifier,
-    is_name,
-    usd,
-)
-from event_contracts.grade_scales import (
-    GRADE_SCALES,
-    GradeScale,
-    grade_scale,
-)
-from event_contracts.json_values import MAX_MESSAGE_VALUES, holds_too_many_values
-from event_contracts.judging import (
-    ANSWER_SCHEMA,
-    LABEL_A,
-    LABEL_B,
-    MAX_JUSTIFICATION,
-    MAX_SCHEMA_TOKENS,
-    FencedPair,
-    fence_pair,
-    read_fenced_pair,
-    text_sha256,
-)
-from event_contracts.llm import (
-    MAX_COMPARISONS_PER_SUBMISSION,
-    MAX_SUBMISSION_BYTES,
-    BatchExpiry,
-    ComparisonAccepted,
-    ComparisonBatchAnswer,
-    ComparisonBatchItem,
-    ComparisonBatchRequest,
-    ComparisonItemAnswer,
-    ComparisonRequest,
-    CostAlertType,
-    ErasureAnswer,
-    JudgementProvenance,
-    LastError,
-    Latency,
-    LLMComparisonResultV1,
-    LLMConfigOverrides,
-    LLMCostAlertV1,
-    LLMCostTrackingV1,
-    LLMProvider,
-    LLMProviderFailureV1,
-    LLMRequestCompletedV1,
-    LLMRequestStartedV1,
-    LogOdds,
-    Margin,
-    OutputVerbosity,
-    PromptBlock,
-    PromptTarget,
-    ProviderFailureType,
-    ReasoningEffort,
-    RequestState,
-    RequestStatus,
-    TokenUsage,
-    Winner,
-)
-from event_contracts.prompt_hash import (
-    canonical_json,
-    judge_identity,
-    prompt_sha256,
-    prompt_sha256_for,
-)
-from event_contracts.schemas import (
-    HTTP_PAYLOADS,
-    asyncapi_document,
-    json_schemas,
-)
-from event_contracts.topics import (
-    ALL_TOPICS,
-    CALLBACK_TOPICS,
-    DeadLetterHeader,
-    Party,
-    Topic,
-    TopicSpec,
-    dead_letter_topic,
-    event_for,
-    topic_of,
-)
-from event_contracts.trace_context import TRACEPARENT, TRACESTATE, TraceContext
-
-__all__ = [
-    "ALL_TOPICS",
-    "ANSWER_SCHEMA",
-    "CALLBACK_TOPICS",
-    "COMPARISON_COLUMNS",
-    "FINAL_STATES",
-    "GRADE_SCALES",
-    "HTTP_PAYLOADS",
-    "IDENTIFIER_PATTERN",
-    "LABEL_A",
-    "LABEL_B",
-    "LARGEST_INTEGER",
-    "LETTER_GRADE_PATTERN",
-    "MAX_COMPARISONS_PER_PAGE",
-    "MAX_COMPARISONS_PER_SUBMISSION",
-    "MAX_ESSAYS_PER_BATCH",
-    "MAX_IDENTIFIER",
-    "MAX_JSON_DEPTH",
-    "MAX_JSON_VALUES",
-    "MAX_JUSTIFICATION",
-    "MAX_MESSAGE_VALUES",
-    "MAX_PAGE_SIZE",
-    "MAX_RESULTS_PER_BATCH",
-    "MAX_SCHEMA_TOKENS",
-    "MAX_SUBMISSION_BYTES",
-    "MIN_ANCHOR_CHARACTERS",
-    "TRACEPARENT",
-    "TRACESTATE",
-    "UNGRADED",
-    "AdminAnchors",
-    "AnchorRegistration",
-    "AnchorView",
-    "AssessmentAccepted",
-    "AssessmentMetadata",
-    "AssessmentResultV1",
-    "AssessmentState",
-    "AssignmentAnchors",
-    "BaseEventData",
-    "BatchCost",
-    "BatchExpiry",
-    "BatchPage",
-    "BatchPhases",
-    "BatchProgress",
-    "BatchResultsView",
-    "BatchStatus",
-    "BatchStatusView",
-    "BatchSummary",
-    "BlockingProblem",
-    "BtStats",
-    "CJAssessmentCompletedV1",
-    "CJAssessmentFailedV1",
-    "CallbackMissing",
-    "ChangePage",
-    "ChangeView",
-    "ComparisonAccepted",
-    "ComparisonBatchAnswer",
-    "ComparisonBatchItem",
-    "ComparisonBatchRequest",
-    "ComparisonItemAnswer",
-    "ComparisonPage",
-    "ComparisonRequest",
-    "ComparisonState",
-    "ComparisonView",
-    "ConfidenceLabel",
-    "ConfigurationError",
-    "Conflict",
-    "ContentServiceError",
-    "ContentStored",
-    "ContentType",
-    "ContextOrigin",
-    "CostAlertType",
-    "Count",
-    "CourseCode",
-    "DeadLetterHeader",
-    "Deleted",
-    "ELSBatchPhaseOutcomeV1",
-    "ELS_CJAssessmentRequestV1",
-    "EnvelopeHints",
-    "ErasureAnswer",
-    "ErasureView",
-    "ErrorBody",
-    "ErrorCode",
-    "ErrorDetail",
-    "EssayProcessingInputRefV1",
-    "EssayResultV1",
-    "EventEnvelope",
-    "EventName",
-    "ExternalServiceError",
-    "FencedPair",
-    "Flag",
-    "ForecastView",
-    "GateReport",
-    "GateStatus",
-    "GateVerdict",
-    "GateView",
-    "GradeProjectionSummary",
-    "GradeScale",
-    "Identifier",
-    "InstructionPage",
-    "InstructionUpsert",
-    "InstructionView",
-    "Int",
-    "InvalidCallback",
-    "InvalidLlmConfig",
-    "InvalidRequest",
-    "JsonObject",
-    "JudgeRubricUpload",
-    "JudgeRubricView",
-    "JudgementProvenance",
-    "LLMComparisonResultV1",
-    "LLMConfigOverrides",
-    "LLMCostAlertV1",
-    "LLMCostTrackingV1",
-    "LLMProvider",
-    "LLMProviderFailureV1",
-    "LLMRequestCompletedV1",
-    "LLMRequestStartedV1",
-    "Language",
-    "LargeCount",
-    "LastError",
-    "Latency",
-    "LogOdds",
-    "LongText",
-    "MalformedEvent",
-    "Margin",
-    "Money",
-    "Name",
-    "NotAuthenticated",
-    "NotAuthorized",
-    "NotFound",
-    "Number",
-    "OutputVerbosity",
-    "PanelJudge",
-    "Party",
-    "PhaseCompletion",
-    "PhaseName",
-    "PhaseOutcome",
-    "PhaseProgress",
-    "PhaseSkippedV1",
-    "PipelineDetails",
-    "PipelineRequest",
-    "PipelineResolution",
-    "PipelineValidation",
-    "PlannedPhase",
-    "ProcessingError",
-    "ProcessingStage",
-    "ProcessingSummary",
-    "ProcessingUpdate",
-    "PromptBlock",
-    "PromptTarget",
-    "ProviderFailureType",
-    "QueueFull",
-    "RateLimited",
-    "ReasoningEffort",
-    "Region",
-    "ReliabilityView",
-    "RequestState",
-    "RequestStatus",
-    "RequestTimeout",
-    "ResourceConsumptionV1",
-    "ScaleList",
-    "ScaleView",
-    "Seconds",
-    "Sha256Hex",
-    "Share",
-    "SkippedPhase",
-    "SourceService",
-    "SpellcheckPhaseCompletedV1",
-    "StopReason",
-    "StorageReferenceMetadata",
-    "StoredText",
-    "StudentPromptUpload",
-    "StudentPromptView",
-    "SuiteError",
-    "SystemProcessingMetadata",
-    "Text",
-    "TokenUsage",
-    "Topic",
-    "TopicSpec",
-    "TraceContext",
-    "Unavailable",
-    "UntilTargetView",
-    "Url",
-    "UtcDatetime",
-    "Winner",
-    "WireModel",
-    "asyncapi_document",
-    "canonical_json",
-    "check_json",
-    "comparison_row",
-    "course_language",
-    "csv_text",
-    "dead_letter_topic",
-    "escape_formula",
-    "event_for",
-    "fence_pair",
-    "grade_scale",
-    "holds_too_many_values",
-    "http_status",
-    "is_identifier",
-    "is_name",
-    "json_schemas",
-    "judge_identity",
-    "letter_grade",
-    "parse_envelope",
-    "prompt_sha256",
-    "prompt_sha256_for",
-    "read_fenced_pair",
-    "shortened",
-    "text_sha256",
-    "topic_of",
-    "unescape_formula",
-    "usd",
-    "validation_reasons",
-]
+from event_contracts.comparison_requests import MAX_SUBMISSION_BYTES as MAX_SUBMISSION_BYTES
+from event_contracts.comparison_requests import BatchExpiry as BatchExpiry
+from event_contracts.comparison_requests import ComparisonAccepted as ComparisonAccepted
+from event_contracts.comparison_requests import ComparisonBatchAnswer as ComparisonBatchAnswer
+from event_contracts.comparison_requests import ComparisonBatchItem as ComparisonBatchItem
+from event_contracts.comparison_requests import ComparisonBatchRequest as ComparisonBatchRequest
+from event_contracts.comparison_requests import ComparisonItemAnswer as ComparisonItemAnswer
+from event_contracts.comparison_requests import ComparisonRequest as ComparisonRequest
+from event_contracts.comparison_requests import ErasureAnswer as ErasureAnswer
+from event_contracts.comparison_requests import LastError as LastError
+from event_contracts.comparison_requests import Latency as Latency
+from event_contracts.comparison_requests import LLMConfigOverrides as LLMConfigOverrides
+from event_contracts.comparison_requests import LLMProvider as LLMProvider
+from event_contracts.comparison_requests import OutputVerbosity as OutputVerbosity
+from event_contracts.comparison_requests import PromptBlock as PromptBlock
+from event_contracts.comparison_requests import PromptTarget as PromptTarget
+from event_contracts.comparison_requests import ReasoningEffort as ReasoningEffort
+from event_contracts.comparison_requests import RequestState as RequestState
+from event_contracts.comparison_requests import RequestStatus as RequestStatus
+from event_contracts.comparison_results import JudgementProvenance as JudgementProvenance
+from event_contracts.comparison_results import LLMComparisonResultV1 as LLMComparisonResultV1
+from event_contracts.comparison_results import LogOdds as LogOdds
+from event_contracts.comparison_results import Margin as Margin
+from event_contracts.comparison_results import TokenUsage as TokenUsage
+from event_contracts.comparison_results import Winner as Winner
+from event_contracts.conductor import BatchPhases as BatchPhases
+from event_contracts.conductor import ELSBatchPhaseOutcomeV1 as ELSBatchPhaseOutcomeV1
+from event_contracts.conductor import GateReport as GateReport
+from event_contracts.conductor import GateVerdict as GateVerdict
+from event_contracts.conductor import PhaseCompletion as PhaseCompletion
+from event_contracts.conductor import PhaseName as PhaseName
+from event_contracts.conductor import PhaseOutcome as PhaseOutcome
+from event_contracts.conductor import PhaseProgress as PhaseProgress
+from event_contracts.conductor import PhaseSkippedV1 as PhaseSkippedV1
+from event_contracts.conductor import PipelineDetails as PipelineDetails
+from event_contracts.conductor import PipelineRequest as PipelineRequest
+from event_contracts.conductor import PipelineResolution as PipelineResolution
+from event_contracts.conductor import PipelineValidation as PipelineValidation
+from event_contracts.conductor import PlannedPhase as PlannedPhase
+from event_contracts.conductor import SkippedPhase as SkippedPhase
+from event_contracts.conductor import SpellcheckPhaseCompletedV1 as SpellcheckPhaseCompletedV1
+from event_contracts.envelope import EnvelopeHints as EnvelopeHints
+from event_contracts.envelope import EventEnvelope as EventEnvelope
+from event_contracts.envelope import PanelJudge as PanelJudge
+from event_contracts.envelope import SourceService as SourceService
+from event_contracts.envelope import parse_envelope as parse_envelope
+from event_contracts.errors import CallbackMissing as CallbackMissing
+from event_contracts.errors import ConfigurationError as ConfigurationError
+from event_contracts.errors import Conflict as Conflict
+from event_contracts.errors import ContentServiceError as ContentServiceError
+from event_contracts.errors import ErrorBody as ErrorBody
+from event_contracts.errors import ErrorCode as ErrorCode
+from event_contracts.errors import ErrorDetail as ErrorDetail
+from event_contracts.errors import ExternalServiceError as ExternalServiceError
+from event_contracts.errors import InvalidCallback as InvalidCallback
+from event_contracts.errors import InvalidLlmConfig as InvalidLlmConfig
+from event_contracts.errors import InvalidRequest as InvalidRequest
+from event_contracts.errors import MalformedEvent as MalformedEvent
+from event_contracts.errors import NotAuthenticated as NotAuthenticated
+from event_contracts.errors import NotAuthorized as NotAuthorized
+from event_contracts.errors import NotFound as NotFound
+from event_contracts.errors import ProcessingError as ProcessingError
+from event_contracts.errors import QueueFull as QueueFull
+from event_contracts.errors import RateLimited as RateLimited
+from event_contracts.errors import RequestTimeout as RequestTimeout
+from event_contracts.errors import SuiteError as SuiteError
+from event_contracts.errors import Unavailable as Unavailable
+from event_contracts.errors import http_status as http_status
+from event_contracts.errors import shortened as shortened
+from event_contracts.errors import validation_reasons as validation_reasons
+from event_contracts.fields import IDENTIFIER_PATTERN as IDENTIFIER_PATTERN
+from event_contracts.fields import LARGEST_INTEGER as LARGEST_INTEGER
+from event_contracts.fields import MAX_ESSAYS_PER_BATCH as MAX_ESSAYS_PER_BATCH
+from event_contracts.fields import MAX_IDENTIFIER as MAX_IDENTIFIER
+from event_contracts.fields import MAX_JSON_DEPTH as MAX_JSON_DEPTH
+from event_contracts.fields import MAX_JSON_VALUES as MAX_JSON_VALUES
+from event_contracts.fields import MAX_RESULTS_PER_BATCH as MAX_RESULTS_PER_BATCH
+from event_contracts.fields import Count as Count
+from event_contracts.fields import Flag as Flag
+from event_contracts.fields import Identifier as Identifier
+from event_contracts.fields import Int as Int
+from event_contracts.fields import JsonObject as JsonObject
+from event_contracts.fields import LargeCount as LargeCount
+from event_contracts.fields import LongText as LongText
+from event_contracts.fields import Money as Money
+from event_contracts.fields import Name as Name
+from event_contracts.fields import Number as Number
+from event_contracts.fields import Region as Region
+from event_contracts.fields import Seconds as Seconds
+from event_contracts.fields import Sha256Hex as Sha256Hex
+from event_contracts.fields import Share as Share
+from event_contracts.fields import Text as Text
+from event_contracts.fields import Url as Url
+from event_contracts.fields import UtcDatetime as UtcDatetime
+from event_contracts.fields import check_json as check_json
+from event_contracts.fields import is_identifier as is_identifier
+from event_contracts.fields import is_name as is_name
+from event_contracts.fields import usd as usd
+from event_contracts.grade_scales import GRADE_SCALES as GRADE_SCALES
+from event_contracts.grade_scales import GradeScale as GradeScale
+from event_contracts.grade_scales import grade_scale as grade_scale
+from event_contracts.json_values import MAX_MESSAGE_VALUES as MAX_MESSAGE_VALUES
+from event_contracts.json_values import holds_too_many_values as holds_too_many_values
+from event_contracts.judging import ANSWER_SCHEMA as ANSWER_SCHEMA
+from event_contracts.judging import LABEL_A as LABEL_A
+from event_contracts.judging import LABEL_B as LABEL_B
+from event_contracts.judging import MAX_JUSTIFICATION as MAX_JUSTIFICATION
+from event_contracts.judging import MAX_SCHEMA_TOKENS as MAX_SCHEMA_TOKENS
+from event_contracts.judging import FencedPair as FencedPair
+from event_contracts.judging import fence_pair as fence_pair
+from event_contracts.judging import read_fenced_pair as read_fenced_pair
+from event_contracts.judging import text_sha256 as text_sha256
+from event_contracts.prompt_hash import canonical_json as canonical_json
+from event_contracts.prompt_hash import judge_identity as judge_identity
+from event_contracts.prompt_hash import prompt_sha256 as prompt_sha256
+from event_contracts.prompt_hash import prompt_sha256_for as prompt_sha256_for
+from event_contracts.provider_events import CostAlertType as CostAlertType
+from event_contracts.provider_events import LLMCostAlertV1 as LLMCostAlertV1
+from event_contracts.provider_events import LLMCostTrackingV1 as LLMCostTrackingV1
+from event_contracts.provider_events import LLMProviderFailureV1 as LLMProviderFailureV1
+from event_contracts.provider_events import LLMRequestCompletedV1 as LLMRequestCompletedV1
+from event_contracts.provider_events import LLMRequestStartedV1 as LLMRequestStartedV1
+from event_contracts.provider_events import ProviderFailureType as ProviderFailureType
+from event_contracts.schemas import HTTP_PAYLOADS as HTTP_PAYLOADS
+from event_contracts.schemas import asyncapi_document as asyncapi_document
+from event_contracts.schemas import json_schemas as json_schemas
+from event_contracts.topics import ALL_TOPICS as ALL_TOPICS
+from event_contracts.topics import CALLBACK_TOPICS as CALLBACK_TOPICS
+from event_contracts.topics import DeadLetterHeader as DeadLetterHeader
+from event_contracts.topics import Party as Party
+from event_contracts.topics import Topic as Topic
+from event_contracts.topics import TopicSpec as TopicSpec
+from event_contracts.topics import dead_letter_topic as dead_letter_topic
+from event_contracts.topics import event_for as event_for
+from event_contracts.topics import topic_of as topic_of
+from event_contracts.trace_context import TRACEPARENT as TRACEPARENT
+from event_contracts.trace_context import TRACESTATE as TRACESTATE
+from event_contracts.trace_context import TraceContext as TraceContext

@@ -27,7 +27,7 @@ UploadedText = Annotated[LongText, Field(min_length=MIN_INSTRUCTIONS)]
 
 
 class ContextOrigin(StrEnum):
-    """What an assignment is for: on a national one, nobody but its owner says how it is judged."""
+    """What an assignment is for: on a national one, only its owner says how it is judged."""
 
     RESEARCH_EXPERIMENT = "research_experiment"
     CANONICAL_NATIONAL = "canonical_national"
@@ -98,7 +98,7 @@ class JudgeRubricUpload(WireModel):
 
 
 class StudentPromptView(WireModel):
-    """The task that an assignment's students were given."""
+    """The student prompt of an assignment."""
 
     assignment_id: Identifier
     student_prompt_storage_id: Identifier
@@ -110,7 +110,7 @@ class StudentPromptView(WireModel):
 
 
 class JudgeRubricView(WireModel):
-    """The rubric that an assignment's judges are shown."""
+    """The judge rubric of an assignment."""
 
     assignment_id: Identifier
     judge_rubric_storage_id: Identifier

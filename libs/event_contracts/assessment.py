@@ -18,6 +18,7 @@ from event_contracts.base import (
     SystemProcessingMetadata,
     WireModel,
 )
+from event_contracts.comparison_requests import LLMConfigOverrides
 from event_contracts.errors import ErrorDetail
 from event_contracts.fields import (
     MAX_ESSAYS_PER_BATCH,
@@ -35,7 +36,6 @@ from event_contracts.fields import (
     Text,
     UtcDatetime,
 )
-from event_contracts.llm import LLMConfigOverrides
 
 MAX_GRADES: Final = 100
 UNGRADED: Final = "U"
@@ -77,7 +77,7 @@ class ELS_CJAssessmentRequestV1(BaseEventData):  # noqa: N801 - the platform's o
 
 
 class ProcessingSummary(WireModel):
-    """How many essays, and which, came through."""
+    """Counts and ids of essays that succeeded and of those that failed."""
 
     total_essays: Count
     successful: Count
@@ -91,8 +91,8 @@ class ProcessingSummary(WireModel):
 class CJAssessmentCompletedV1(ProcessingUpdate):
     """A batch has ended: state only, no scores.
 
-    One without a result ends with `failed_critically`, beside its `CJAssessmentFailedV1`: the essay lifecycle listens
-    to this event alone.
+    One without a result ends with `failed_critically`, in addition to its `CJAssessmentFailedV1`: the essay lifecycle
+    listens to this event alone.
     """
 
     status: Literal[

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from event_contracts.assessment import AssessmentResultV1, StopReason
 from event_contracts.base import CourseCode, WireModel
+from event_contracts.comparison_results import LogOdds, Margin, Winner
 from event_contracts.errors import ErrorDetail
 from event_contracts.fields import (
     MAX_RESULTS_PER_BATCH,
@@ -26,7 +27,6 @@ from event_contracts.fields import (
     Text,
     UtcDatetime,
 )
-from event_contracts.llm import LogOdds, Margin, Winner
 
 MAX_COMPARISONS_PER_PAGE: Final = 1_000
 MAX_ANCHORS_PER_ASSIGNMENT: Final = MAX_RESULTS_PER_BATCH
@@ -142,7 +142,7 @@ class ForecastView(WireModel):
 
 
 class BlockingProblem(WireModel):
-    """What keeps an open batch from going on, since when, and how many comparisons it concerns."""
+    """What keeps an open batch from continuing, since when, and how many comparisons it concerns."""
 
     code: Identifier
     message: Text

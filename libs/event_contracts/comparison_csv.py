@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from event_contracts.cj_http import ComparisonView
-from event_contracts.llm import Winner
+from event_contracts.comparison_results import Winner
 
 COMPARISON_COLUMNS: Final = (
     "comparison_id",
@@ -45,7 +45,7 @@ def csv_text(rows: Iterable[Iterable[object]]) -> str:
 
 
 def comparison_row(view: ComparisonView) -> tuple[object, ...]:
-    """One comparison in the order of `COMPARISON_COLUMNS`; without a vote nobody is chosen."""
+    """One comparison in the order of `COMPARISON_COLUMNS`; without a vote the winner is empty."""
     pair = (view.essay_a_id, view.essay_b_id)
     chosen, other = pair if view.winner is Winner.ESSAY_A else pair[::-1]
     return (

@@ -78,7 +78,7 @@ class PhaseSkippedV1(WireModel):
 
 
 class GateVerdict(StrEnum):
-    """What a gate says: the batch may pass, it may not, or the fact cannot be learnt now."""
+    """What a gate says: the batch may pass, it may not, or the fact is currently unavailable."""
 
     OPEN = "open"
     BLOCKED = "blocked"

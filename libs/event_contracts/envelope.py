@@ -9,6 +9,8 @@ from uuid import UUID, uuid4
 from pydantic import Field, ValidationError, field_validator
 
 from event_contracts.base import BaseEventData, WireModel
+from event_contracts.comparison_requests import Latency
+from event_contracts.comparison_results import LLMComparisonResultV1
 from event_contracts.errors import InvalidRequest, MalformedEvent, validation_reasons
 from event_contracts.fields import (
     MAX_REGIONS,
@@ -23,7 +25,6 @@ from event_contracts.fields import (
     UtcDatetime,
 )
 from event_contracts.json_values import MAX_MESSAGE_VALUES, holds_too_many_values
-from event_contracts.llm import Latency, LLMComparisonResultV1
 from event_contracts.topics import topic_of
 from event_contracts.trace_context import TRACEPARENT, TRACESTATE, TraceContext
 
@@ -54,7 +55,7 @@ class PanelJudge(WireModel):
 
 
 class EnvelopeHints(WireModel):
-    """Wishes about one batch that its sender put into the metadata; null is the service's default.
+    """Per-batch hints that the sender put into the metadata; null is the service's default.
 
     A `relaxed` batch is judged in at most three rounds, each a job of the vendor's half-price batch API.
     """
@@ -74,7 +75,7 @@ class EnvelopeHints(WireModel):
             if abs(sum(judge.share for judge in panel) - 1) > SHARES_TOLERANCE:
                 raise ValueError("the shares of a panel must add up to 1")
             if len({(judge.provider, judge.model) for judge in panel}) < len(panel):
-                raise ValueError("names a judge twice: give it one share")
+                raise ValueError("duplicate judge: list each judge once")
         return panel
 
     @classmethod

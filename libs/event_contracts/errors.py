@@ -279,7 +279,7 @@ class NotFound(SuiteError):
 
 
 class Conflict(SuiteError):
-    """The request is well formed, but the present state does not allow it."""
+    """The request is well formed, but not allowed in the current state."""
 
     code = ErrorCode.INVALID_REQUEST
 
@@ -355,14 +355,13 @@ class ProcessingError(SuiteError):
 def validation_reasons(error: ValidationError) -> tuple[str, ...]:
     """Which field is wrong and how, at most twenty of them, never the value: it may be essay text."""
     found = error.errors(include_url=False, include_input=False)
-    shown = [f"{_place(item)}: {_complaint(item)}" for item in found[:_REASONS_SHOWN]]
+    shown = []
+    for item in found[:_REASONS_SHOWN]:
+        # A step may be a key that the sender made up, of any length.
+        place = ".".join(shortened(str(step), _STEP_SHOWN) for step in item["loc"]) or "message"
+        shown.append(f"{place}: {_complaint(item)}")
     hidden = len(found) - len(shown)
     return (*shown, f"and {hidden} more") if hidden else tuple(shown)
-
-
-def _place(item: ErrorDetails) -> str:
-    """A step may be a key that the sender made up, of any length."""
-    return ".".join(shortened(str(step), _STEP_SHOWN) for step in item["loc"]) or "message"
 
 
 def _complaint(item: ErrorDetails) -> str:
@@ -371,7 +370,7 @@ def _complaint(item: ErrorDetails) -> str:
 
 
 def shortened(text: str, limit: int) -> str:
-    """The text on the wire: NUL and half surrogate pairs spelt out, and of a longer text its start and its length."""
+    """The text on the wire: NUL and lone surrogates spelt out, and of a longer text its start and its length."""
     plain = text.replace("\x00", "\\x00")
     if not plain.isascii():
         plain = plain.encode(errors="backslashreplace").decode()

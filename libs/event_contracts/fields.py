@@ -39,7 +39,7 @@ MAX_LONG_TEXT: Final = 1_000_000
 
 MAX_ESSAYS_PER_BATCH: Final = 5_000
 MAX_RESULTS_PER_BATCH: Final = 2 * MAX_ESSAYS_PER_BATCH
-"""Essays in a batch's results: students' essays and the anchors beside them."""
+"""Essays in a batch's results: students' essays and anchors."""
 
 MAX_JSON_DEPTH: Final = 32
 MAX_JSON_VALUES: Final = 100_000
@@ -57,7 +57,7 @@ SMALLEST_AMOUNT: Final = Decimal("0.000000001")
 LATEST_YEAR: Final = 9998
 """A year before the end of the calendar, so that a deadline can be added to any moment that was accepted."""
 
-# Control characters, unusual spaces, invisible and unassigned ones: nobody could read such an id aloud or type it.
+# Control characters, unusual spaces, invisible and unassigned ones: such an id could not be read aloud or typed.
 _UNPRINTABLE: Final = (
     r"\x00-\x1f\x7f-\xa0\xad\u061c\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\ufeff\ufff0-\uffff"
 )
@@ -147,7 +147,7 @@ def _checked_length(text: object) -> int:
     if not isinstance(text, str):
         raise ValueError("holds a non-string key")
     if "\x00" in text or not (text.isascii() or _BROKEN.search(text) is None):
-        raise ValueError("holds a NUL character or half a surrogate pair, which PostgreSQL cannot store")
+        raise ValueError("holds a NUL character or a lone surrogate, which PostgreSQL cannot store")
     return len(text)
 
 
@@ -198,10 +198,10 @@ _IDENTIFIERS: Final[TypeAdapter[str]] = TypeAdapter(Identifier)
 _NAMES: Final[TypeAdapter[str]] = TypeAdapter(Name)
 
 Text: TypeAlias = Annotated[str, StringConstraints(max_length=MAX_TEXT, pattern=TEXT_PATTERN)]
-"""A message, a reason or a label: up to 10,000 characters of any kind but NUL and half surrogate pairs."""
+"""A message, a reason or a label: up to 10,000 characters of any kind but NUL and lone surrogates."""
 
 LongText: TypeAlias = Annotated[str, StringConstraints(max_length=MAX_LONG_TEXT, pattern=TEXT_PATTERN)]
-"""A prompt, a rubric or an essay: up to a million characters of any kind but NUL and half surrogate pairs."""
+"""A prompt, a rubric or an essay: up to a million characters of any kind but NUL and lone surrogates."""
 
 MAX_REGIONS: Final = 20
 Region: TypeAlias = Annotated[str, StringConstraints(max_length=31, pattern=r"^[a-z][a-z0-9-]{0,30}$")]
@@ -239,10 +239,10 @@ Int: TypeAlias = Annotated[int, Strict(), Field(ge=-LARGEST_COUNT, le=LARGEST_CO
 Number: TypeAlias = Annotated[float, Strict(), Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 Flag: TypeAlias = Annotated[bool, Strict()]
 Count: TypeAlias = Annotated[int, Strict(), Field(ge=0, le=LARGEST_COUNT)]
-"""How many, for columns of 32 bits."""
+"""How many, for 32-bit columns."""
 
 LargeCount: TypeAlias = Annotated[int, Strict(), Field(ge=0, le=LARGEST_INTEGER)]
-"""How many, for sums that are kept in 64 bits."""
+"""How many, for 64-bit sums."""
 
 Seconds: TypeAlias = Annotated[float, Strict(), Field(ge=0, le=1e9, allow_inf_nan=False)]
 Share: TypeAlias = Annotated[float, Strict(), Field(ge=0, le=1, allow_inf_nan=False)]

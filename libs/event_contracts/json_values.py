@@ -1,4 +1,4 @@
-"""How many values a JSON text holds, told without parsing it: parsing millions of them takes seconds."""
+"""How many values a JSON text holds, estimated without parsing: parsing millions of them takes seconds."""
 
 from typing import Final
 

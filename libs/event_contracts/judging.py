@@ -43,7 +43,7 @@ An answer without a margin is a vote without one: so answer models that cannot b
 """
 
 MAX_SCHEMA_TOKENS: Final = 2_000
-"""Tokens that a vendor adds to a prompt to describe the answer's schema, at most."""
+"""Maximum number of tokens that a vendor adds to a prompt to describe the answer's schema."""
 
 _OPENING = re.compile(r"<essay_([ab])_([0-9a-f]{16})>\n")
 _CLOSING = re.compile(r"\n</essay_([ab]_[0-9a-f]{16})>")

@@ -30,6 +30,13 @@ from event_contracts.cj_http import (
     ComparisonPage,
     ContentStored,
 )
+from event_contracts.comparison_requests import (
+    ComparisonAccepted,
+    ComparisonBatchAnswer,
+    ComparisonBatchRequest,
+    ComparisonRequest,
+    RequestStatus,
+)
 from event_contracts.conductor import (
     BatchPhases,
     PhaseCompletion,
@@ -39,13 +46,6 @@ from event_contracts.conductor import (
 )
 from event_contracts.envelope import envelope_type
 from event_contracts.errors import ErrorBody
-from event_contracts.llm import (
-    ComparisonAccepted,
-    ComparisonBatchAnswer,
-    ComparisonBatchRequest,
-    ComparisonRequest,
-    RequestStatus,
-)
 from event_contracts.topics import ALL_TOPICS, Party, TopicSpec
 
 HTTP_PAYLOADS: Final[tuple[type[BaseModel], ...]] = (

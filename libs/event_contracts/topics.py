@@ -14,10 +14,10 @@ from event_contracts.assessment import (
     ResourceConsumptionV1,
 )
 from event_contracts.base import WireModel
+from event_contracts.comparison_results import LLMComparisonResultV1
 from event_contracts.conductor import ELSBatchPhaseOutcomeV1, PhaseSkippedV1, SpellcheckPhaseCompletedV1
 from event_contracts.errors import ConfigurationError
-from event_contracts.llm import (
-    LLMComparisonResultV1,
+from event_contracts.provider_events import (
     LLMCostAlertV1,
     LLMCostTrackingV1,
     LLMProviderFailureV1,
@@ -130,7 +130,7 @@ def dead_letter_topic(topic: str) -> str:
 
 
 class DeadLetterHeader(StrEnum):
-    """Headers that a dead letter carries beside its own."""
+    """Headers that are added to those of a dead letter."""
 
     REASON = "dlq-reason"
     ERROR = "dlq-error"

@@ -28,7 +28,7 @@ Normalising a character takes time in proportion to the square of its marks.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisibleText:
-    """A text, and how many characters that nobody sees were removed from it; layout characters do not count."""
+    """A text, and how many invisible characters were removed from it; layout characters do not count."""
 
     text: str
     removed: int
@@ -72,14 +72,14 @@ def _without_hidden(text: str) -> tuple[str, int]:
     if not invisible:
         return text, 0
     kept: list[str] = []
-    hidden = 0
+    hidden, base = 0, ""
     for index, character in enumerate(text):
-        if character in invisible and not _joins(
-            character, kept[-1:], text[index + 1 : index + 2], invisible
-        ):
+        if character in invisible and not _joins(character, base, text[index + 1 : index + 2], invisible):
             hidden += character not in _LAYOUT
         else:
             kept.append(character)
+            # Marks may change places when what stood between them is gone; what they stand on does not.
+            base = base if unicodedata.combining(character) else character
     return "".join(kept), hidden
 
 
@@ -91,11 +91,13 @@ def _is_invisible(character: str) -> bool:
     return unicodedata.category(character) in ("Cc", "Cf")
 
 
-def _joins(character: str, before: list[str], after: str, invisible: set[str]) -> bool:
-    """True for a joiner between two visible characters that it can join: no Latin letters, no spaces."""
-    neighbours = (*before, *after)
+def _joins(character: str, base: str, after: str, invisible: set[str]) -> bool:
+    """True for a joiner between two visible characters that it can join: no Latin letters, no spaces, no marks.
+
+    ``base`` is the character before it, without the marks on it.
+    """
     return (
         character in _JOINERS
-        and len(neighbours) == 2
-        and all(ord(neighbour) > LAST_LATIN and neighbour not in invisible for neighbour in neighbours)
+        and all(each and ord(each) > LAST_LATIN and each not in invisible for each in (base, after))
+        and not unicodedata.combining(after)
     )

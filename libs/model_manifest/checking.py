@@ -22,7 +22,7 @@ ROUNDING: Final = 0.05
 
 
 class Severity(StrEnum):
-    """What a finding means for whoever runs the suite."""
+    """What a finding means for the suite's operator."""
 
     BREAKING = "breaking"
     NOT_ASKED = "not_asked"
@@ -97,7 +97,7 @@ def _against_entry(model: Model, today: date) -> Iterator[Finding]:
 
 
 def _own_price_findings(model: Model, entry: PriceListEntry, today: date) -> Iterator[Finding]:
-    """The list has caught up: where the two agree the entry can go, where they do not somebody must look."""
+    """The price list now contains this model: if the two agree our entry can go, else a person must decide."""
     ours, theirs = rates_on(model, today), entry.rates(noon(today))
     if theirs is None or ours == theirs:
         yield _notice(model, f"{PRICE_LIST} has it now at the same price: its own_prices can go")
@@ -114,7 +114,7 @@ def _without_entry(model: Model) -> Finding:
     if model.reviewed_price is None:
         return _notice(model, f"not in {PRICE_LIST}: what it costs is not counted")
     return _breaking(
-        model, f"{PRICE_LIST} has no entry called {model.price_id or model.id}: name its price_id"
+        model, f"{PRICE_LIST} has no entry called {model.price_id or model.id}: set its price_id"
     )
 
 
@@ -156,7 +156,8 @@ def _against_listed(model: Model, listed: ListedModel | None, today: date) -> It
         yield _breaking(model, "the vendor no longer lists it")
         return
     if listed.retired or (listed.retires is not None and listed.retires <= today):
-        yield _breaking(model, f"the vendor has retired it{_on(listed.retires)}")
+        day = "" if listed.retires is None else f" on {listed.retires}"
+        yield _breaking(model, f"the vendor has retired it{day}")
         return
     yield from _lifecycle_findings(model, listed)
     yield from _size_findings(model, listed)
@@ -234,7 +235,7 @@ def _newest_versions(families: Families, ids: set[str]) -> dict[str, Version]:
 def _unknown_families(families: Families, provider: ProviderName, ids: Sequence[str]) -> Iterator[Finding]:
     for model_id in ids:
         if families.standing_of(model_id) == "unknown":
-            message = "of a family that nobody has looked at: track it, or say why not"
+            message = "of a family that has not been reviewed: track it, or say why not"
             yield Finding(
                 severity=Severity.UNKNOWN_FAMILY, provider=provider, model=model_id, message=message
             )
@@ -242,10 +243,6 @@ def _unknown_families(families: Families, provider: ProviderName, ids: Sequence[
 
 def _differs(here: int | None, there: int | None) -> bool:
     return here is not None and there is not None and abs(here - there) > ROUNDING * max(here, there)
-
-
-def _on(day: date | None) -> str:
-    return "" if day is None else f" on {day}"
 
 
 def _breaking(model: Model, message: str) -> Finding:

@@ -1,4 +1,4 @@
-"""Families of models: which new models of a vendor somebody should look at, and which are no text judges."""
+"""Families of models: which new models of a vendor should be reviewed, and which are not text judges."""
 
 import re
 from typing import Literal, Self

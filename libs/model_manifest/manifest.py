@@ -38,7 +38,7 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retirement:
-    """A model that its vendor is going to refuse, in so many days."""
+    """A model that its vendor will refuse, in ``days_left`` days."""
 
     model: Model
     retires: date
@@ -118,7 +118,7 @@ def _any_model(entry: Model, model_id: str) -> Model | None:
     """The model that an entry for every model stands for; None where its vendor is not known to have it."""
     if model_id.strip() in ("", ANY_MODEL):
         raise InvalidLlmConfig(
-            f"{entry.provider} serves the model that it was started with: name it with model_override"
+            f"{entry.provider} serves the model that it was started with: set model_override"
         )
     if entry.provider == LLMProvider.OPENROUTER:
         found = entry.model_copy(update={"id": model_id, "name": f"{model_id} through OpenRouter"})
@@ -128,7 +128,7 @@ def _any_model(entry: Model, model_id: str) -> Model | None:
 
 
 def _costs_nothing() -> bool:
-    """The operator's word on the self-hosted server, or its address: what runs on this machine bills nobody."""
+    """The operator's setting for the self-hosted server, else its address: what runs on this machine is free."""
     said = os.environ.get(f"{SELF_HOSTED}FREE", "").strip().lower()
     if said:
         return said in ("1", "true", "yes", "on")
@@ -160,7 +160,7 @@ def providers_with(model_id: str) -> tuple[ProviderName, ...]:
 
 
 def retiring_within(days: int, *, today: date | None = None) -> tuple[Retirement, ...]:
-    """Models that can be used today and that their vendor refuses within so many days, the soonest first."""
+    """Models that can be used today and that their vendor refuses within ``days``, the soonest first."""
     day = today or _today()
     coming = [
         Retirement(model=model, retires=model.retires, days_left=(model.retires - day).days)
@@ -191,7 +191,7 @@ def _with_endpoints(path: str) -> Manifest:
     def known(provider: str, model_id: str) -> Model:
         candidates = [model for model in shipped.models if model.provider == provider]
         if not candidates:
-            raise ConfigurationError(f"{provider} is no provider: use one of {', '.join(providers)}")
+            raise ConfigurationError(f"unknown provider {provider}: use one of {', '.join(providers)}")
         try:
             return _find(candidates, provider, model_id)
         except InvalidLlmConfig as error:

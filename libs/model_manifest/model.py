@@ -56,7 +56,7 @@ class Endpoint(BaseModel):
 
 
 class ReviewedPrice(BaseModel):
-    """US dollars a million tokens of a short prompt, as somebody last compared them with the vendor's page."""
+    """US dollars per million tokens of a short prompt, as last checked by a person against the vendor's page."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -113,22 +113,22 @@ class Model(BaseModel):
         if self.released and self.retires and self.released >= self.retires:
             raise ValueError(f"{self.id} retires before it is released")
         if (self.deprecated or self.retires) and self.successor is None:
-            raise ValueError(f"{self.id} is going to go: name its successor")
+            raise ValueError(f"{self.id} is being retired: set its successor")
         return self
 
     @model_validator(mode="after")
     def _sizes_fit(self) -> Self:
         if self.context_window and self.output_limit and self.output_limit > self.context_window:
-            raise ValueError(f"{self.id} writes more than its context holds")
+            raise ValueError(f"{self.id}: output limit exceeds the context window")
         if self.temperature and self.temperature[0] > self.temperature[1]:
-            raise ValueError(f"{self.id}: the temperatures are the wrong way round")
+            raise ValueError(f"{self.id}: minimum temperature exceeds the maximum")
         return self
 
     @model_validator(mode="after")
-    def _reasoning_is_told_how(self) -> Self:
+    def _reasoning_fits(self) -> Self:
         silent = ReasoningEffort.NONE in self.reasoning_efforts
         if silent != (self.no_reasoning is not None):
-            raise ValueError(f"{self.id}: the effort none and no_reasoning need one another")
+            raise ValueError(f"{self.id}: the effort none and no_reasoning must be set together")
         if self.default_effort is not None and self.default_effort not in self.reasoning_efforts:
             raise ValueError(f"{self.id}: its default_effort is not among its reasoning_efforts")
         if self.temperature_needs_no_reasoning and not (silent and self.temperature):

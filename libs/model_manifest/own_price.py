@@ -1,4 +1,4 @@
-"""Prices that somebody has written down, for models and endpoints that the price list does not have."""
+"""Prices that are written down by hand, for models and endpoints that the price list does not have."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -29,7 +29,7 @@ class LongPrompts(BaseModel):
 
 
 class OwnPrice(BaseModel):
-    """US dollars a million tokens, from the day ``since`` on; what is left out costs what ``input`` costs.
+    """US dollars per million tokens, from the day ``since`` on; what is left out costs what ``input`` costs.
 
     ``batch`` is the share of it that a call costs in the vendor's batch API; without it no batch price is known.
     """
@@ -48,7 +48,7 @@ class OwnPrice(BaseModel):
     @model_validator(mode="after")
     def _hour_needs_write(self) -> Self:
         if self.cache_write_1h is not None and self.cache_write is None:
-            raise ValueError("cache_write_1h needs cache_write beside it")
+            raise ValueError("cache_write_1h needs cache_write as well")
         return self
 
     def amount(self, usage: TokenCounts, *, batch: bool) -> Decimal:

@@ -13,7 +13,6 @@ from typing import Final
 from genai_prices import Usage
 from genai_prices.data_snapshot import get_snapshot
 from genai_prices.types import (
-    ConditionalPrice,
     ModelInfo,
     Provider,
     StartDateConstraint,
@@ -54,13 +53,14 @@ class PriceListEntry:
         read, written = _base(prices.input_mtok), _base(prices.output_mtok)
         if read is None or written is None:
             return None
+        tiers = prices.input_mtok.tiers if isinstance(prices.input_mtok, TieredPrices) else []
         return Rates(
             input=read,
             output=written,
             cache_read=_base(prices.cache_read_mtok),
             cache_write=_base(prices.cache_write_mtok),
             cache_write_1h=_base(prices.cache_write_1h_mtok),
-            long_prompt=_first_tier(prices.input_mtok),
+            long_prompt=tiers[0].start if tiers else None,
         )
 
     def has_batch_rates(self, at: datetime) -> bool:
@@ -85,9 +85,12 @@ class PriceListEntry:
         prices = self.listed.prices
         if not isinstance(prices, list):
             return None
-        return min(
-            (start for start in map(_start, prices) if start is not None and start > after), default=None
-        )
+        starts = [
+            price.constraint.start_date
+            for price in prices
+            if isinstance(price.constraint, StartDateConstraint)
+        ]
+        return min((start for start in starts if start > after), default=None)
 
 
 def price_list_entry(model: Model) -> PriceListEntry | None:
@@ -99,7 +102,7 @@ def price_list_entry(model: Model) -> PriceListEntry | None:
 
 
 def price_source(model: Model) -> PriceListEntry | OwnPrices | None:
-    """Where a model's price is: what somebody has written down for it, else the price list; None is unknown."""
+    """Where a model's price is: its own prices, else the price list's; None is unknown."""
     return OwnPrices(prices=model.own_prices) if model.own_prices else price_list_entry(model)
 
 
@@ -109,7 +112,7 @@ def source_name(model: Model) -> str:
 
 
 def rates_on(model: Model, day: date, *, batch: bool = False) -> Rates | None:
-    """What a model costs on a day; None for a judge that costs nothing, and where nobody says."""
+    """What a model costs on a day; None for a judge that costs nothing, and where no price is known."""
     source = None if model.free else price_source(model)
     rates = None if source is None else source.rates(noon(day), batch=batch)
     return None if rates is None else rates.times(model.price_factor)
@@ -142,14 +145,6 @@ def _entries(provider: str) -> dict[str, ModelInfo]:
 
 def _base(price: Decimal | TieredPrices | None) -> Decimal | None:
     return price.base if isinstance(price, TieredPrices) else price
-
-
-def _first_tier(price: Decimal | TieredPrices | None) -> int | None:
-    return price.tiers[0].start if isinstance(price, TieredPrices) and price.tiers else None
-
-
-def _start(price: ConditionalPrice) -> date | None:
-    return price.constraint.start_date if isinstance(price.constraint, StartDateConstraint) else None
 
 
 def noon(day: date) -> datetime:

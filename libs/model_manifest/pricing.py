@@ -43,7 +43,7 @@ def preload() -> None:
 def price(model: Model, usage: TokenCounts, *, at: datetime | None = None, batch: bool = False) -> Price:
     """The price of a call made at ``at`` (aware; now, if it is left out), through the batch API or directly.
 
-    An amount is what the price list, or a price that somebody has written down, says of exactly this model, or None:
+    An amount is what the price list, or a price written down by hand, says of exactly this model, or None:
     never 0 by accident. Long prompts, cached tokens and dated prices are theirs, an endpoint's factor comes on top;
     a judge that costs nothing costs 0.
     """

@@ -21,7 +21,7 @@ class TokenCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """US dollars a million tokens of a short prompt; above ``long_prompt`` input tokens there are others."""
+    """US dollars per million tokens of a short prompt; above ``long_prompt`` input tokens there are others."""
 
     input: Decimal
     output: Decimal

@@ -13,7 +13,7 @@ LOCAL: Final = "local"
 """The judge is part of the installation: what it is shown leaves for nowhere, so that it is always allowed."""
 
 UNKNOWN: Final = "unknown"
-"""Another address than the manifest's, whose region nobody has named."""
+"""Another address than the manifest's, whose region is not set."""
 
 
 class RegionNotAllowed(InvalidLlmConfig):

@@ -56,7 +56,7 @@ def validate_llm_overrides(
     """Resolve overrides against the manifest.
 
     Raises ``InvalidLlmConfig``, naming the valid choices, for an unknown provider or model, a parameter that the
-    model does not take, a value outside its range or in a company that the vendor forbids, and a retired model.
+    model does not take, a value outside its range or in a combination that the vendor rejects, and a retired model.
     A deprecated model, one about to retire and one without a known price are warnings.
     """
     asked = overrides or LLMConfigOverrides()
@@ -168,7 +168,7 @@ def _effort_to_expect(model: Model, asked: LLMConfigOverrides) -> ReasoningEffor
 
 
 def _gives_probabilities(model: Model, asked: LLMConfigOverrides) -> bool:
-    """Vendors refuse to give them for an answer that was reasoned about; a server of one's own reasons when told to."""
+    """Vendors refuse to give them for an answer that was reasoned about; a self-hosted server reasons when told to."""
     if not model.token_probabilities:
         return False
     effort = asked.reasoning_effort or model.default_effort

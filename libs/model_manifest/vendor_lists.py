@@ -27,7 +27,7 @@ class ListNotRead(ExternalServiceError):
 class ListedModel:
     """What a vendor says of one of its models; None and empty are what it does not say.
 
-    Sizes are in tokens, prices in US dollars a million of them.
+    Sizes are in tokens, prices in US dollars per million tokens.
     """
 
     id: str
@@ -230,19 +230,17 @@ class _OpenRouterPage(BaseModel):
 
 
 def _openrouter(source: _Source) -> Iterator[ListedModel]:
-    """GET /models, onwards by offset while a next page is named; prices are dollars a token."""
+    """GET /models, onwards by offset while a next page is named; prices are in dollars per token."""
     seen = 0
     for _ in range(MAX_PAGES):
-        page = source.get("/models", _OpenRouterPage, headers=_bearer(source), query=_from(seen))
+        page = source.get(
+            "/models", _OpenRouterPage, headers=_bearer(source), query={"offset": seen} if seen else {}
+        )
         yield from map(_of_openrouter, page.data)
         seen += len(page.data)
         if page.links.next is None or not page.data:
             return
     raise _endless(source)
-
-
-def _from(offset: int) -> dict[str, str | int]:
-    return {"offset": offset} if offset else {}
 
 
 def _of_openrouter(model: _OpenRouterModel) -> ListedModel:
@@ -252,14 +250,14 @@ def _of_openrouter(model: _OpenRouterModel) -> ListedModel:
         retires=model.expiration_date,
         context_window=model.context_length,
         output_limit=model.top_provider.max_completion_tokens,
-        input_price=_a_million(model.pricing.prompt),
-        output_price=_a_million(model.pricing.completion),
+        input_price=_per_million(model.pricing.prompt),
+        output_price=_per_million(model.pricing.completion),
     )
 
 
-def _a_million(a_token: Decimal | None) -> Decimal | None:
+def _per_million(per_token: Decimal | None) -> Decimal | None:
     """OpenRouter writes -1 where the price depends on the route."""
-    return None if a_token is None or a_token < 0 else a_token * MILLION
+    return None if per_token is None or per_token < 0 else per_token * MILLION
 
 
 def _bearer(source: _Source) -> dict[str, str]:

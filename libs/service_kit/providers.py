@@ -35,8 +35,8 @@ from service_kit.work.housekeeping import Housekeeping
 from service_kit.work.retention import RetentionRule
 from service_kit.work.worker import Wakeup
 
-STALLED_AFTER_SECONDS = 60.0
-"""A worker that has not completed a step for so long makes its service not ready."""
+WORKER_STALLED_AFTER_SECONDS = 60.0
+"""A worker that has not completed a step for this long makes its service not ready."""
 
 
 class WorkerStalled(Unavailable):
@@ -53,12 +53,14 @@ def readiness_checks(
 
     async def work() -> None:
         stalled = [
-            worker.name for worker in workers if worker.heartbeat.silent_seconds() > STALLED_AFTER_SECONDS
+            worker.name
+            for worker in workers
+            if worker.heartbeat.silent_seconds() > WORKER_STALLED_AFTER_SECONDS
         ]
         if stalled:
             raise WorkerStalled(
-                f"no step completed for {STALLED_AFTER_SECONDS:g} s: {', '.join(stalled)}",
-                retry_after=STALLED_AFTER_SECONDS,
+                f"no step completed for {WORKER_STALLED_AFTER_SECONDS:g} s: {', '.join(stalled)}",
+                retry_after=WORKER_STALLED_AFTER_SECONDS,
             )
 
     return {"database": database.ping, "event_bus": bus.ping, "migrations": schema, "workers": work}
@@ -93,14 +95,16 @@ def _keys(settings: ServiceSettings, client: httpx2.AsyncClient) -> KeySource:
         return SharedSecret(settings.jwt_secret.get_secret_value())
     prefix = settings.model_config.get("env_prefix", "")
     names = ", ".join(f"{prefix}JWT_{name}" for name in ("JWKS_URL", "PUBLIC_KEY", "SECRET"))
-    raise ConfigurationError(f"nobody's token can be checked: set one of {names}")
+    raise ConfigurationError(f"no token verification is configured: set one of {names}")
 
 
 def service_token(settings: ServiceSettings, *, service: str, role: Role = Role.SERVICE) -> ServiceToken:
     """What this service shows the suite's other services; raises ``ConfigurationError`` without a secret for it."""
     if settings.service_secret is None:
         prefix = settings.model_config.get("env_prefix", "")
-        raise ConfigurationError(f"set {prefix}SERVICE_SECRET: the suite's services know each other by it")
+        raise ConfigurationError(
+            f"set {prefix}SERVICE_SECRET: the suite's services authenticate to each other with it"
+        )
     secret = settings.service_secret.get_secret_value()
     return ServiceToken(secret, service=service, audience=settings.jwt_audience, role=role)
 
@@ -128,7 +132,7 @@ class Relays:
     http: CallbackRelay
 
     def wake(self) -> None:
-        """Let both look at once."""
+        """Let both look immediately."""
         self.bus.wakeup.wake()
         self.http.wakeup.wake()
 

@@ -38,7 +38,7 @@ STARTING_ERRORS = (OSError, Unavailable, asyncpg.CannotConnectNowError, asyncpg.
 
 
 class Heartbeat(Protocol):
-    """Says how long ago somebody last completed a step."""
+    """Says how long ago a step was last completed."""
 
     def silent_seconds(self) -> float:
         """Seconds since the last completed step."""
@@ -64,7 +64,7 @@ class BackgroundLoop(Protocol):
 
 
 class EndedUnexpectedly(RuntimeError):
-    """Part of a service ended although nobody had told it to stop."""
+    """Part of a service ended although it had not been told to stop."""
 
 
 @dataclass(frozen=True, kw_only=True)

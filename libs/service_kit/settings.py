@@ -20,7 +20,7 @@ class ServiceSettings(BaseSettings):
     database_url: str = Field(
         repr=False, description="SQLAlchemy URL of the service's own PostgreSQL database."
     )
-    database_pool_size: int = Field(default=10, gt=0, description="Connections kept open at most.")
+    database_pool_size: int = Field(default=10, gt=0, description="Maximum number of open connections.")
     event_bus: Literal["kafka", "memory"] = Field(
         default="kafka", description="memory serves one process and survives a kill through the outbox."
     )
@@ -30,13 +30,16 @@ class ServiceSettings(BaseSettings):
         default=None, description="Stable name of this replica: static membership, no rebalance on restart."
     )
     kafka_partitions: int = Field(
-        default=6, gt=0, description="Of each topic made here; as many replicas can share a topic."
+        default=6,
+        gt=0,
+        description="Of each topic made here: the maximum number of consumers sharing a topic.",
     )
     kafka_replication: int = Field(
         default=-1, ge=-1, description="Copies of each topic made here; -1 is the broker's own default."
     )
     http_host: str = Field(
-        default="127.0.0.1", description="Address that the HTTP API listens on; 0.0.0.0 is every one."
+        default="127.0.0.1",
+        description="Address that the HTTP API listens on; 0.0.0.0 listens on all interfaces.",
     )
     http_port: int = Field(gt=0, lt=65536, description="Port of the HTTP API.")
     max_failed_logins: int = Field(
@@ -46,13 +49,14 @@ class ServiceSettings(BaseSettings):
     )
     development: bool = Field(
         default=False,
-        description="True where nothing is at stake: `/healthz` says so, and `cj-admin token dev` signs tokens for it.",
+        description="Development mode: `/healthz` says so, and `cj-admin token dev` signs tokens for the service.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="The least severe lines that are logged."
     )
     log_format: Literal["json", "console"] = Field(
-        default="json", description="json writes an object a line, console is for reading in a terminal."
+        default="json",
+        description="json writes one JSON object per line, console is for reading in a terminal.",
     )
     otlp_endpoint: str | None = Field(
         default=None,
@@ -96,10 +100,10 @@ class ServiceSettings(BaseSettings):
         "the same for all of them.",
     )
     jwt_issuer: str = Field(
-        default="huleedu-identity-service", min_length=1, description="Whose tokens are accepted (iss)."
+        default="huleedu-identity-service", min_length=1, description="Accepted token issuer (iss)."
     )
     jwt_audience: str = Field(
-        default="huleedu-platform", min_length=1, description="For whom they must be (aud)."
+        default="huleedu-platform", min_length=1, description="Required token audience (aud)."
     )
 
     @field_validator("callback_signing_secret", "callback_previous_secret")

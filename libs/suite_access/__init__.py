@@ -15,7 +15,7 @@ from suite_access.stack_access import (
     find_stack_access,
     published_access,
 )
-from suite_access.tokens import IssuerAway, LoginRefused, Tokens
+from suite_access.tokens import IssuerUnavailable, LoginRefused, Tokens
 
 __all__ = [
     "ACCESS_FILE",
@@ -25,7 +25,7 @@ __all__ = [
     "FoundToken",
     "IdentityService",
     "Issuer",
-    "IssuerAway",
+    "IssuerUnavailable",
     "LoginRefused",
     "OpenIdProvider",
     "Session",

@@ -57,7 +57,7 @@ class CallerToken(httpx2.Auth):
     async def async_auth_flow(
         self, request: httpx2.Request
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
-        """The same beside an event loop: renewing a login takes as long as its issuer does."""
+        """The same from async code: renewing a login takes as long as its issuer does."""
         self._show(request, await asyncio.to_thread(self.token) if self._is_own(request) else None)
         yield request
 
@@ -69,7 +69,7 @@ class CallerToken(httpx2.Auth):
     def found(self) -> FoundToken | None:
         """The token to show now, with its source.
 
-        Raises ``LoginRefused``, ``IssuerAway`` or ``ConfigurationError`` for a login that cannot be used.
+        Raises ``LoginRefused``, ``IssuerUnavailable`` or ``ConfigurationError`` for a login that cannot be used.
         """
         if given := os.environ.get(TOKEN_VARIABLE, "").strip():
             return FoundToken(given, Source.ENVIRONMENT)

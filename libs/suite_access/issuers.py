@@ -19,14 +19,14 @@ class IdentityService(BaseModel):
     url: Address
 
     def login(self, client: httpx2.Client, *, email: str, password: str) -> Tokens:
-        """Tokens for a person; raises ``LoginRefused`` and ``IssuerAway``."""
+        """Tokens for a person; raises ``LoginRefused`` and ``IssuerUnavailable``."""
         url = f"{self.url}/login"
         status, body = ask(client, "POST", url, json={"email": email, "password": password})
         refused = f"the identity service does not accept this e-mail and password ({status}): try again"
         return tokens_of(url, status, body, refused=refused)
 
     def refreshed(self, client: httpx2.Client, refresh_token: str) -> Tokens:
-        """New tokens; raises ``LoginRefused`` and ``IssuerAway``."""
+        """New tokens; raises ``LoginRefused`` and ``IssuerUnavailable``."""
         url = f"{self.url}/refresh"
         status, body = ask(client, "POST", url, json={"refresh_token": refresh_token})
         return tokens_of(url, status, body, refused=EXPIRED)
@@ -49,7 +49,7 @@ class OpenIdProvider(BaseModel):
     resource: Address | None = None
 
     def refreshed(self, client: httpx2.Client, refresh_token: str) -> Tokens:
-        """New tokens (RFC 6749, section 6); raises ``LoginRefused`` and ``IssuerAway``."""
+        """New tokens (RFC 6749, section 6); raises ``LoginRefused`` and ``IssuerUnavailable``."""
         form = {
             "grant_type": "refresh_token",
             "refresh_token": refresh_token,
@@ -60,7 +60,7 @@ class OpenIdProvider(BaseModel):
         return tokens_of(self.token_endpoint, status, body, refused=EXPIRED)
 
     def withdraw(self, client: httpx2.Client, refresh_token: str) -> bool:
-        """Withdraw a refresh token (RFC 7009); False where the provider cannot; raises ``IssuerAway``."""
+        """Withdraw a refresh token (RFC 7009); False where the provider cannot; raises ``IssuerUnavailable``."""
         if self.revocation_endpoint is None:
             return False
         form = {

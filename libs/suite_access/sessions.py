@@ -16,13 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from suite_access.issuers import EXPIRED, Issuer
 from suite_access.private_files import write_private
-from suite_access.tokens import IssuerAway, LoginRefused, Token, Tokens, issuer_client
+from suite_access.tokens import IssuerUnavailable, LoginRefused, Token, Tokens, issuer_client
 
 CACHE_VARIABLE: Final = "CJ_ADMIN_TOKEN_PATH"
 SKEW_SECONDS: Final = 60.0
-"""A token is renewed so long before it expires: clocks differ, and a request takes its time."""
+"""A token is renewed this long before it expires: clocks differ, and a request takes its time."""
 SKEW_SHARE: Final = 0.2
-"""Of the lifetime, at most, so that a token of a minute is not renewed for every request."""
+"""Maximum share of the lifetime, so that a token of one minute is not renewed for every request."""
 LOCK_SECONDS: Final = 45.0
 """Longer than one refresh takes with its time limits."""
 MAX_SESSIONS: Final = 20
@@ -107,7 +107,7 @@ class SessionCache:
     def token(self, service: str) -> str | None:
         """An access token for a service's address, renewed where it is about to expire; None without a login.
 
-        Raises ``LoginRefused`` for a login that has ended, ``IssuerAway`` where it cannot be renewed now.
+        Raises ``LoginRefused`` for a login that has ended, ``IssuerUnavailable`` where it cannot be renewed now.
         """
         session = self.find(service)
         if session is None or session.is_fresh(time()):
@@ -129,7 +129,7 @@ class SessionCache:
         try:
             with issuer_client() as client:
                 tokens = session.issuer.refreshed(client, session.refresh_token)
-        except IssuerAway:
+        except IssuerUnavailable:
             if is_usable:
                 return session
             raise
@@ -170,7 +170,7 @@ class SessionCache:
             return _Cache.model_validate_json(content[:MAX_CACHE_BYTES])
         except ValidationError as error:
             raise ConfigurationError(
-                f"{self.path} is no file of logins: delete it and log in again, or name another in {CACHE_VARIABLE}"
+                f"{self.path} is not a file of logins: delete it and log in again, or name another in {CACHE_VARIABLE}"
             ) from error
 
     def _write(self, sessions: list[Session]) -> None:

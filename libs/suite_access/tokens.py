@@ -37,7 +37,7 @@ class LoginRefused(NotAuthenticated):
         self.reason = reason
 
 
-class IssuerAway(ExternalServiceError):
+class IssuerUnavailable(ExternalServiceError):
     """The issuer did not answer, or not with what was asked for."""
 
     code = ErrorCode.SERVICE_UNAVAILABLE
@@ -79,7 +79,7 @@ def ask(
     form: Mapping[str, str] | None = None,
     json: Mapping[str, str] | None = None,
 ) -> tuple[int, bytes]:
-    """Status and body of the answer; raises ``IssuerAway`` where there is none."""
+    """Status and body of the answer; raises ``IssuerUnavailable`` where there is none."""
     try:
         with client.stream(
             method, url, data=form, json=json, headers={"accept": "application/json"}
@@ -88,29 +88,29 @@ def ask(
             for piece in answer.iter_bytes():
                 body += piece
                 if len(body) > MAX_ANSWER_BYTES:
-                    raise IssuerAway(
-                        f"{url} answers with more than a login can say: is it the right address?"
-                    )
+                    raise IssuerUnavailable(f"{url} response too large: check the URL")
             status = answer.status_code
     except httpx2.HTTPError as error:
         reason = str(error) or type(error).__name__
-        raise IssuerAway(f"no answer from {url} ({reason}): is it up, and is the address right?") from error
+        raise IssuerUnavailable(
+            f"no answer from {url} ({reason}): check that it is running, and the URL"
+        ) from error
     if status >= 500 or status == _TRY_LATER:
-        raise IssuerAway(f"{url} cannot answer now ({status}): try again later")
+        raise IssuerUnavailable(f"{url} cannot answer now ({status}): try again later")
     return status, bytes(body)
 
 
 def tokens_of(url: str, status: int, body: bytes, *, refused: str) -> Tokens:
-    """The tokens in an answer; raises ``LoginRefused`` with this message for a 4xx, ``IssuerAway`` for nonsense."""
+    """The tokens in an answer; raises ``LoginRefused`` with this message for a 4xx, else ``IssuerUnavailable``."""
     if 400 <= status < 500 and status != 404:
         raise LoginRefused(refused, reason=error_code_of(body))
     if status != 200:
-        raise IssuerAway(f"{url} answers {status}: is the address right?")
+        raise IssuerUnavailable(f"{url} answers {status}: check the URL")
     try:
         return Tokens.model_validate_json(body)
     except ValidationError as error:
         places = ", ".join(sorted({str(one["loc"][0]) for one in error.errors() if one["loc"]}))
-        raise IssuerAway(f"{url} answers without usable tokens ({places or 'no JSON'})") from error
+        raise IssuerUnavailable(f"{url} answers without usable tokens ({places or 'no JSON'})") from error
 
 
 def error_code_of(body: bytes) -> str:

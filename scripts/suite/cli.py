@@ -13,9 +13,9 @@ from batch_runner.assignment.loading import load_assignment
 from batch_runner.reporting.ended import report_run
 from batch_runner.running.exit_codes import reporting_errors
 from batch_runner.running.interrupting import STOP_SIGNALS, run_until_interrupted
+from batch_runner.running.lifecycle import OverHttp, Running
 from batch_runner.running.request import RunOptions
 from batch_runner.running.run_folder import RunFolder
-from batch_runner.running.running import OverHttp, Running
 from batch_runner.wire.client import AssessmentClient
 from rich.console import Console
 from suite_access import CallerToken

@@ -35,7 +35,7 @@ class Transaction(Protocol):
         ...
 
     async def batches(self, batch_ids: Sequence[BatchId]) -> Mapping[BatchId, BatchRecord]:
-        """What is on record of each batch; of one that nobody has spoken of, an empty record."""
+        """What is on record of each batch; of an unknown batch, an empty record."""
         ...
 
     async def planned_phases(self, batch_id: BatchId) -> Set[PhaseName]:

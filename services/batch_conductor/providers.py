@@ -24,7 +24,7 @@ from service_kit.storage.database import Database
 from service_kit.storage.store import PostgresStore
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tracing import Tracing
-from service_kit.work.gathering import Gather
+from service_kit.work.coalescing import Coalesce
 from service_kit.work.housekeeping import Housekeeping
 
 from batch_conductor.adapters import http_api
@@ -106,8 +106,8 @@ class ConductorProvider(Provider):
             return [None] * len(plans)
 
         return DefinePipeline(
-            read=Gather(handle=read),
-            record=Gather(handle=record),
+            read=Coalesce(handle=read),
+            record=Coalesce(handle=record),
             rules=rules,
             evaluate=evaluate,
             watcher=watcher,
@@ -126,7 +126,7 @@ async def build_service(
             settings,
             service=NAME,
             bus=bus,
-            retention=retention_rules(keep_batches=settings.keep_batches),
+            retention=retention_rules(batch_retention=settings.batch_retention),
         ),
         ConductorProvider(settings),
         *overrides,

@@ -35,7 +35,7 @@ class Settings(ServiceSettings):
     llm_provider_url: str | None = Field(
         default=None, description="LLM Provider, which knows what a batch has cost."
     )
-    keep_batches: timedelta = Field(
+    batch_retention: timedelta = Field(
         default=timedelta(days=365),
         ge=timedelta(0),
         description="How long phases, outcomes of essays, sizes and plans are kept after they were reported or made.",

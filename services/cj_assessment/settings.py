@@ -60,7 +60,9 @@ class Settings(ServiceSettings):
     )
     target_reliability: float = Field(default=0.90, gt=0, lt=1)
     comparisons_per_essay: int = Field(
-        default=30, gt=0, description="Budget where a request names none: this times the essays, halved."
+        default=30,
+        gt=0,
+        description="Comparisons to spend where a request names no budget: half of (this × number of essays).",
     )
     min_comparisons_per_essay: int = Field(default=4, gt=0)
     batch_deadline: timedelta = timedelta(hours=24)
@@ -77,7 +79,7 @@ class Settings(ServiceSettings):
         default=timedelta(minutes=15),
         description="Time for an answer, from the request's acceptance; longer than the LLM Provider may take.",
     )
-    relaxed_answer_within: timedelta = Field(
+    relaxed_answer_timeout: timedelta = Field(
         default=timedelta(hours=28),
         description="The same for relaxed batches; longer than the LLM Provider's relaxed_expires_after.",
     )
@@ -91,30 +93,32 @@ class Settings(ServiceSettings):
         default=0.5,
         gt=0,
         le=1,
-        description="The target counts as reached when so few grades would change if abilities were known.",
+        description="The target counts as reached only when the expected share of essays whose grade more judging "
+        "would change is at most this.",
     )
     max_essay_characters: int = Field(default=60_000, gt=0)
-    keep_texts: timedelta = Field(
+    text_retention: timedelta = Field(
         default=timedelta(days=90),
         ge=timedelta(0),
         description="How long essays, prompts and judges' reasons are kept after their batch has ended, and texts that "
         "no batch refers to after they were posted.",
     )
-    keep_results: timedelta | None = Field(
+    result_retention: timedelta | None = Field(
         default=None,
         ge=timedelta(0),
         description="How long scores, grades and comparisons are kept after their batch has ended; without it, until "
-        "somebody wants the batch forgotten.",
+        "the batch is to be forgotten.",
     )
-    keep_erasures: timedelta = Field(
+    erasure_retention: timedelta = Field(
         default=timedelta(days=1826),
         ge=timedelta(0),
-        description="How long it is kept that a batch was forgotten, when and by whom: five years.",
+        description="Retention of erasure records (which batch was forgotten, when and by whom): five years.",
     )
-    keep_changes: timedelta = Field(
+    audit_retention: timedelta = Field(
         default=timedelta(days=1826),
         ge=timedelta(0),
-        description="How long it is kept what administrators have changed, with what judges were told: five years.",
+        description="Retention of audit entries (what administrators have changed, with judge instructions before "
+        "and after): five years.",
     )
 
 

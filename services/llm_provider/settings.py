@@ -34,7 +34,7 @@ class Settings(ServiceSettings):
     )
     max_queue_size: int = Field(default=50_000, gt=0, description="Requests in the queue before it is full.")
     concurrency: int = Field(
-        default=64, gt=0, description="Concurrent calls that one replica makes to one provider, at most."
+        default=64, gt=0, description="Maximum number of concurrent calls of one replica to one provider."
     )
     call_timeout: timedelta = Field(
         default=timedelta(seconds=90), gt=timedelta(0), description="Time limit of one call."
@@ -42,7 +42,7 @@ class Settings(ServiceSettings):
     max_attempts: int = Field(
         default=3,
         gt=0,
-        description="Calls for one request that are or may be billed, at most, whatever fails.",
+        description="Maximum number of calls for one request that are or may be billed, whatever fails.",
     )
     outage_timeout: timedelta = Field(
         default=timedelta(minutes=3),
@@ -54,12 +54,12 @@ class Settings(ServiceSettings):
         ge=timedelta(0),
         description="Delay after a first failed call; it doubles with each.",
     )
-    lease: timedelta = Field(
+    lease_duration: timedelta = Field(
         default=timedelta(seconds=30),
         gt=timedelta(0),
         description="A worker that has not renewed its leases for this long is presumed dead.",
     )
-    drain: timedelta = Field(
+    drain_timeout: timedelta = Field(
         default=timedelta(seconds=5),
         ge=timedelta(0),
         description="How long a stopping service waits for calls that are in progress.",
@@ -79,17 +79,17 @@ class Settings(ServiceSettings):
         ge=timedelta(0),
         description="How long prompts are kept after their request has ended.",
     )
-    keep_answers: timedelta = Field(
+    answer_retention: timedelta = Field(
         default=timedelta(days=90),
         ge=timedelta(0),
-        description="How long answers with their reasons, and what callers sent beside the prompt, are kept.",
+        description="How long answers with their reasons, and what callers sent besides the prompt, are kept.",
     )
-    keep_requests: timedelta = Field(
+    request_retention: timedelta = Field(
         default=timedelta(days=365),
         ge=timedelta(0),
         description="How long requests and their calls are kept, with ids, costs and winners.",
     )
-    keep_spending: timedelta = Field(
+    spending_retention: timedelta = Field(
         default=timedelta(days=2557),
         ge=timedelta(0),
         description="How long the sums of costs by day, model, user and batch are kept: seven years.",
@@ -101,9 +101,7 @@ class Settings(ServiceSettings):
         default_factory=dict,
         description='Your own limits by provider or provider/model: {"openai": {"requests_per_minute": 500}}.',
     )
-    limit_share: float = Field(
-        default=0.975, gt=0, le=1, description="Share of a vendor's limits that is aimed at."
-    )
+    limit_share: float = Field(default=0.975, gt=0, le=1, description="Target share of a vendor's limits.")
     breaker_failures: int = Field(
         default=5, gt=0, description="Failures of a vendor in a row that open its circuit breaker."
     )
@@ -133,20 +131,20 @@ class Settings(ServiceSettings):
         "itself are always allowed.",
     )
     batch_size: int = Field(
-        default=2_000, gt=0, le=50_000, description="Relaxed requests in one batch job, at most."
+        default=2_000, gt=0, le=50_000, description="Maximum number of relaxed requests in one batch job."
     )
     batch_bytes: int = Field(
         default=100_000_000,
         gt=0,
         le=190_000_000,
-        description="Bytes in one batch job, at most; OpenAI takes 200 MB, Anthropic 256 MB, Google 2 GB.",
+        description="Maximum size of one batch job in bytes; OpenAI takes 200 MB, Anthropic 256 MB, Google 2 GB.",
     )
     batch_collect_for: timedelta = Field(
         default=timedelta(minutes=1),
         gt=timedelta(0),
         description="A smaller batch job is submitted after this.",
     )
-    batch_poll_every: timedelta = Field(
+    batch_poll_interval: timedelta = Field(
         default=timedelta(minutes=1),
         gt=timedelta(0),
         description="How often a vendor is asked about a batch job.",

@@ -9,7 +9,7 @@ from cj_measurement.fitting.result import COVARIANCE_LIMIT, Fit
 TOO_CLOSE = 0.8
 """P(θ_i > θ_j) from 1 − this to this: too close to call."""
 SMALLEST_VARIANCE = 1e-20
-"""Of a difference, in squared logits: both abilities were known beforehand."""
+"""Of a difference, in squared logits: both abilities were known in advance."""
 
 
 def close_calls(fit: Fit) -> tuple[tuple[int, ...], ...]:

@@ -28,8 +28,8 @@ def losses(
 ) -> Losses:
     """Count pairs (k, 2) that were judged, never answered, and answered in a way that could not be used, by item.
 
-    An item is flagged when so many of its judgements are lost that binomial chance, at the batch's own rate of loss,
-    would flag any item in one batch in a hundred (Bonferroni).
+    An item is flagged when it lost more judgements than binomial chance, at the batch's own rate of loss, would take
+    from any item in one batch in a hundred (Bonferroni).
     """
     answered, silent, refused = (_by_item(n_items, pairs) for pairs in (judged, missing, rejected))
     lost, asked = silent + refused, answered + silent + refused

@@ -112,7 +112,7 @@ class AnswerScale:
         return np.asarray(total, dtype=np.float64)
 
     def expected_shares(self, x: FloatArray) -> FloatArray:
-        """P(level) of an answer, whoever wins; x is the logit of either side, shape (levels, ...)."""
+        """P(level) of an answer, whichever essay wins; x is the logit of either side, shape (levels, ...)."""
         return np.array(
             [self._chance(x, low, high) + self._chance(-x, low, high) for low, high in pairwise(self.edges)]
         )

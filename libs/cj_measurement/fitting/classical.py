@@ -1,10 +1,10 @@
 """The classical fit of the field, by which published sessions were scored: the oracle for our own statistics.
 
 Each score is moved away from the ends, eps + (n − 2 eps)·score/n with eps = .3; abilities take Newton steps one by
-one, all at once, and are centred; errors come from each item's own information. The steps, their limit, the start
-and the end are those of ``sirt::btm`` (Robitzsch): adjusted scores do not add up to the number of comparisons, so
-what was published depends on where the steps end. Where the published steps are cut off by their number, far from
-where they lead, Newton's method for all items together goes the rest of the way.
+one, all items in the same step, and are centred; errors come from each item's own information. The steps, their
+limit, the start and the end are those of ``sirt::btm`` (Robitzsch): adjusted scores do not add up to the number of
+comparisons, so what was published depends on where the steps end. Where the published steps are cut off by their
+number, far from where they lead, Newton's method for all items together goes the rest of the way.
 """
 
 from dataclasses import dataclass
@@ -100,7 +100,7 @@ class Decisions:
 
     @property
     def start(self) -> FloatArray:
-        """Where the steps begin: the logit of a score's share, moved away from the ends once more."""
+        """Starting values: the logit of a score's share, moved away from the ends once more."""
         return np.asarray(logit((self.score / self.total + 0.1) / 1.2), dtype=np.float64)
 
     def chance(self, theta: FloatArray) -> FloatArray:
@@ -113,11 +113,11 @@ class Decisions:
         return np.asarray(sums, dtype=np.float64)
 
     def _from_losers(self, values: FloatArray) -> FloatArray:
-        """Sums by item of values that the winner gains and the loser gives."""
+        """Sums by item of values that are added for the winner and subtracted for the loser."""
         sums = np.bincount(self.winner, values, self.n) - np.bincount(self.loser, values, self.n)
         return np.asarray(sums, dtype=np.float64)
 
-    # An item that runs away leaves no information behind: its numbers turn to NaN, and the steps do not end.
+    # An item whose ability diverges has no information left: its numbers turn to NaN, and the steps do not end.
     @np.errstate(divide="ignore", invalid="ignore")
     def published_steps(self) -> tuple[FloatArray, FloatArray, bool]:
         """Abilities where the steps end, chances before the last step, and whether they ended by themselves."""
@@ -126,14 +126,14 @@ class Decisions:
         for _ in range(STEPS):
             limit *= STEP_LIMIT_FACTOR
             chance = self.chance(theta)
-            step = self._lack(chance) / self._by_item(self.weight * (1 - chance) * chance)
+            step = self._residuals(chance) / self._by_item(self.weight * (1 - chance) * chance)
             moved = theta + np.minimum(np.maximum(step, -limit), limit)
             before, theta = theta, np.asarray(moved - moved.mean(), dtype=np.float64)
             if np.abs(theta - before).max() <= LAST_STEP:
                 return theta, chance, True
         return theta, chance, False
 
-    def _lack(self, chance: FloatArray) -> FloatArray:
+    def _residuals(self, chance: FloatArray) -> FloatArray:
         """Adjusted minus expected score of each item, shape (n,)."""
         return self.adjustment + self._from_losers(self.weight * (1 - chance))
 
@@ -141,42 +141,42 @@ class Decisions:
     def solution(self, theta: FloatArray, part: IntArray) -> FloatArray:
         """Abilities (n,) that the published steps would not move but all alike, by Newton's method with damping.
 
-        The steps move all items at once, each as if the others stood still. Where items of one group only meet items
+        Each step moves all items together, each as if the others stood still. Where items of one group only meet items
         of another (a bipartite graph, or nearly so), the groups overshoot in turns and the steps swing about the
         solution until their limit ends them. Newton's method knows how items move each other. ``part`` (n,) numbers
         the parts of the graph, each of which keeps its mean. Raises ``NotConverged``.
         """
-        lack, chance = self._lack_within(theta, part)
+        residual, chance = self._residuals_within(theta, part)
         for _ in range(NEWTON_STEPS):
-            if not np.isfinite(lack).all():
+            if not np.isfinite(residual).all():
                 raise NotConverged(NO_SOLUTION)
             try:
-                step = self._newton_step(lack, chance, part)
+                step = self._newton_step(residual, chance, part)
             except (NotConverged, np.linalg.LinAlgError) as error:
                 raise NotConverged(NO_SOLUTION) from error
             if np.abs(step).max() <= LAST_NEWTON_STEP:
                 return theta
             damping = 1.0
-            moved, moved_lack, chance = theta + step, *self._lack_within(theta + step, part)
-            while not np.abs(moved_lack).max() < np.abs(lack).max():
+            moved, moved_residual, chance = theta + step, *self._residuals_within(theta + step, part)
+            while not np.abs(moved_residual).max() < np.abs(residual).max():
                 damping /= 2
                 if damping < SMALLEST_DAMPING:
                     raise NotConverged(NO_SOLUTION)
                 moved = theta + damping * step
-                moved_lack, chance = self._lack_within(moved, part)
-            theta, lack = moved, moved_lack
+                moved_residual, chance = self._residuals_within(moved, part)
+            theta, residual = moved, moved_residual
         raise NotConverged(NO_SOLUTION)
 
-    def _lack_within(self, theta: FloatArray, part: IntArray) -> tuple[FloatArray, FloatArray]:
-        """What each item's score lacks (n,) beyond what all items of its part lack alike, and the chances there."""
+    def _residuals_within(self, theta: FloatArray, part: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Score residual (n,) of each item, less what all items of its part share, and the chances there."""
         chance = self.chance(theta)
-        lack, information = self._lack(chance), self._by_item(self.weight * (1 - chance) * chance)
-        alike = np.bincount(part, lack) / np.bincount(part, information)
-        return lack - alike[part] * information, chance
+        residual, information = self._residuals(chance), self._by_item(self.weight * (1 - chance) * chance)
+        alike = np.bincount(part, residual) / np.bincount(part, information)
+        return residual - alike[part] * information, chance
 
-    def _newton_step(self, lack: FloatArray, chance: FloatArray, part: IntArray) -> FloatArray:
-        """L⁻¹ lack, where L is the information about differences: a Laplacian, to which a weight is added on each
-        part's mean, of which the differences say nothing and which the step leaves alone."""
+    def _newton_step(self, residual: FloatArray, chance: FloatArray, part: IntArray) -> FloatArray:
+        """L⁻¹ r of the residuals r, where L is the information about differences: a Laplacian, to which a weight is
+        added on each part's mean, of which the differences say nothing and which the step leaves alone."""
         weight = self.weight * (1 - chance) * chance
         information, n = self._by_item(weight), self.n
         on_mean = np.bincount(part, information) / np.bincount(part) ** 2
@@ -185,13 +185,13 @@ class Decisions:
             matrix = (
                 np.diag(information) - links - links.T + np.where(part[:, None] == part, on_mean[part], 0)
             )
-            return np.asarray(cho_solve(cho_factor(matrix), lack), dtype=np.float64)
+            return np.asarray(cho_solve(cho_factor(matrix), residual), dtype=np.float64)
 
         def times(step: FloatArray) -> FloatArray:
             differences = self._from_losers(weight * (step[self.winner] - step[self.loser]))
             return np.asarray(differences + (on_mean * np.bincount(part, step))[part], dtype=np.float64)
 
-        return conjugate_gradients(times, lack, information, CG_TOLERANCE)
+        return conjugate_gradients(times, residual, information, CG_TOLERANCE)
 
     @np.errstate(divide="ignore", invalid="ignore", over="ignore")
     def result(self, theta: FloatArray, chance: FloatArray) -> ClassicalFit:

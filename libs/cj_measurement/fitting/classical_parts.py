@@ -15,9 +15,9 @@ COMPARISONS_PER_CHUNK = 128_000
 @np.errstate(divide="ignore", invalid="ignore", over="ignore")
 def abilities_of_parts(comparisons: Comparisons, parts: BoolArray) -> FloatArray:
     """Abilities (parts, n) of parts of a session, each a row of ``parts`` (parts, m); NaN where a part has no
-    comparison of an item. Never raises: a part whose items run away is left where the steps end.
+    comparison of an item. Never raises: a part in which abilities diverge is left where the steps end.
 
-    For halves: steps with momentum come to about the same end sooner, and of many parts at once sooner again.
+    For halves: steps with momentum reach about the same end sooner, and fitting many parts together sooner still.
     """
     abilities = np.full((len(parts), comparisons.n_items), np.nan)
     chunk = max(1, COMPARISONS_PER_CHUNK // max(1, len(comparisons)))
@@ -81,7 +81,7 @@ class _Parts:
         abilities[self.row[settled]] = np.where(self.seen[settled] > 0, theta[settled], np.nan)
 
     def _keep(self, moving: BoolArray) -> None:
-        """Go on with these parts alone, numbered anew."""
+        """Continue with these parts alone, renumbered."""
         n = self.shape[1]
         part = self.winner // n
         kept = moving[part]

@@ -1,4 +1,4 @@
-"""The search for τ and the judges' answer scales at once: where the answers are most probable.
+"""The joint search for τ and the judges' answer scales: where the answers are most probable.
 
 The gradient of Laplace's evidence is exact, or nearly so where judges have discriminations: by log τ it is
 E θᵀθ/τ² − n, by a cut the expected derivative of the log likelihood, both over the posterior to first order. So few
@@ -24,7 +24,7 @@ from cj_measurement.fitting.tau import TAU_RANGE
 MODE_TOLERANCE = 2e-3
 """Of the gradient of modes on the way: the evidence is then known to 1e-5 nats. The last one is as exact as any."""
 NEGLIGIBLE_GAIN = 1e-3
-"""In nats: the search ends when no more than this is to be won."""
+"""In nats: the search ends when the expected improvement is below this."""
 MAX_STEPS = 60
 MAX_HALVINGS = 6
 BEYOND = 0.9
@@ -40,7 +40,7 @@ SMALLEST_GAP = 1e-3
 LOWEST_FIRST_TAU = 0.3
 """Below, the evidence is flat in log τ: a search that begins there does not move."""
 MAX_PARAMETER = 30.0
-"""Cuts and γ beyond are those of levels that never err: nothing is won by going on."""
+"""Cuts and γ beyond are those of levels that never err: going further gains nothing."""
 
 
 def settled(scale: AnswerScale, moments: Moments, weight: FloatArray) -> AnswerScale:
@@ -69,7 +69,7 @@ def _ascends(scale: AnswerScale) -> bool:
 
 
 class ScaleSearch:
-    """Where the search for τ and the scales of one posterior has come to: ``scales``, ``tau``, ``mode``, ``moments``.
+    """The search for τ and the scales of one posterior, and its current state: ``mode`` and ``moments``.
 
     It begins from the scales and the τ given, and from parameters ``start`` (size,); ``moving`` are the places of the
     scales that are estimated, all of them without it. Raises ``NotConverged``.
@@ -97,7 +97,7 @@ class ScaleSearch:
         self._matrix = self._first_matrix()
 
     def climb(self, negligible: float = NEGLIGIBLE_GAIN) -> None:
-        """Go on until no more than ``negligible`` nats are to be won; raises ``NotConverged``."""
+        """Continue until a step improves by less than ``negligible`` nats; raises ``NotConverged``."""
         for _ in range(MAX_STEPS):
             step = self._step()
             if self._gradient @ step / 2 < negligible:
@@ -106,7 +106,7 @@ class ScaleSearch:
         raise NotConverged(f"no best answer scales after {MAX_STEPS} steps")
 
     def reached(self) -> "Scaled":
-        """Where the search has come to, its mode known to ``MODE_TOLERANCE``."""
+        """Current state of the search, its mode known to ``MODE_TOLERANCE``."""
         _, scales = self._at(self._place)
         evidence = self.mode.posterior.log_evidence(self.mode)
         return Scaled(mode=self.mode, scales=scales, log_evidence=evidence, moments=self.moments)
@@ -194,7 +194,7 @@ class ScaleSearch:
         return step
 
     def _length(self, step: FloatArray) -> float:
-        """How much of a step may be taken: not too far at once, and cuts in their order."""
+        """How much of a step may be taken: none too long, and cuts kept in order."""
         place = self._place
         length = min(1.0, LONGEST_LOG_TAU_STEP / max(abs(step[0]), 1e-12))
         length = min(length, LONGEST_STEP / max(float(np.abs(step).max()), 1e-12))

@@ -32,7 +32,7 @@ TINY = np.finfo(np.float64).tiny
 
 
 class Indefinite(NotConverged):
-    """The matrix is no information matrix: there is no maximum here."""
+    """The matrix is not an information matrix: there is no maximum here."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -100,7 +100,7 @@ class Information:
     def dense(self) -> FloatArray:
         """H as an array (size, size)."""
         n, links = self.n, self.links
-        # In one array from the start: others beside it would cost more than what is computed.
+        # In one array from the start: further arrays would cost more than the computation.
         rows = np.append(links.indptr, np.full(self.size - n, links.indptr[-1]))
         matrix = csr_array((links.data, links.indices, rows), shape=(self.size, self.size)).toarray()
         np.negative(matrix, out=matrix)
@@ -221,7 +221,7 @@ def _dot(x: FloatArray, y: FloatArray) -> FloatArray:
 def conjugate_gradients(
     times: Callable[[FloatArray], FloatArray], right: FloatArray, diagonal: FloatArray, tolerance: float
 ) -> FloatArray:
-    """All columns of ``right`` at once; the residual is measured in the norm of the preconditioner."""
+    """Solve for all columns of ``right`` together; the residual is measured in the norm of the preconditioner."""
     every, some = (bool, bool) if right.ndim == 1 else (np.all, np.any)
     inverse = _rows(1 / diagonal, right)
     x, residual = np.zeros_like(right), right.copy()

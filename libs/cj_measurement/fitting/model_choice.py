@@ -19,7 +19,7 @@ from cj_measurement.fitting.shared_noise import SHARED, SharedNoise, shared_nois
 from cj_measurement.levels import LevelSource
 
 LEAD = 3.0
-"""In nats: so much more probable must a graded model make the answers."""
+"""Minimum log Bayes factor (nats) of a graded model over the winners alone."""
 FIRST_TEST = 4.0
 """Comparisons per item from which the cumulative model is tested."""
 SECOND_TEST = 8.0
@@ -55,7 +55,7 @@ class _Candidate:
 
 
 class _Choice:
-    """Judges are looked at one after the other, those with the most answers first, each beside those before it."""
+    """Judges are looked at one after the other, those with the most answers first, each given those before it."""
 
     def __init__(self, winner: Fit, models: Models, earlier: Mapping[int, AnswerScale]) -> None:
         self.winner, self.models, self.earlier = winner, models, earlier

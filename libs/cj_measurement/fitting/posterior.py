@@ -299,7 +299,7 @@ class Posterior:
         return height - self.n_free * math.log(mode.tau) - mode.information.log_determinant() / 2
 
     def draws(self, mode: Mode, count: int, generator: np.random.Generator) -> FloatArray:
-        """Draws from N(0, H⁻¹), shape (size, count); 0 for abilities known beforehand."""
+        """Draws from N(0, H⁻¹), shape (size, count); 0 for abilities known in advance."""
         if self.n > DENSE_LIMIT:
             return self._draws(self._square(mode), mode, count, generator)
         normal = generator.standard_normal((self.size, count))

@@ -115,7 +115,7 @@ _NOUNS = {
 class Fit:
     """Abilities ``theta`` (n,) in logits and the posterior around them, given ``tau``.
 
-    Abilities sum to zero, unless some were known beforehand: then they are on the scale of those. ``effects``
+    Abilities sum to zero, unless some were known in advance: then they are on the scale of those. ``effects``
     and ``slopes`` (judges,) are every judge's b and a, 0 and 1 where they were not estimated. ``tau_estimated``
     is false where τ was given. ``levels`` reports on each judge that says more than who won, ``scales`` are those of
     the judges whose levels count.
@@ -199,7 +199,7 @@ class Fit:
 
     @property
     def standard_errors(self) -> FloatArray:
-        """sqrt(diag C), shape (n,); 0 for abilities known beforehand."""
+        """sqrt(diag C), shape (n,); 0 for abilities known in advance."""
         return np.sqrt(self.variances)
 
     @cached_property
@@ -244,7 +244,7 @@ class Fit:
         return 1 / math.sqrt(max(bend, MAX_LOG_TAU_ERROR**-2))
 
     def _at(self, log_tau: float) -> "Fit":
-        """The fit to the same comparisons, log τ so far away."""
+        """The fit to the same comparisons, log τ shifted by this amount."""
         tau = self.tau * math.exp(log_tau)
         return Fit.of(self.posterior, self.posterior.mode(tau, self.mode.parameters), tau_estimated=False)
 

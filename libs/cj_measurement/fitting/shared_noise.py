@@ -1,7 +1,7 @@
 """Whether a judge's two answers about a pair, one in each order, share their noise: then the second tells less.
 
-ρ is the correlation of the two residuals, freed of what the fit took out of them. A judge without a memory and without
-whims has 0; one that repeats itself has 1, and its second answer is no news.
+ρ is the correlation of the two residuals, freed of what the fit took out of them. A judge with
+independent noise has 0; one that repeats itself has 1, and its second answer adds no information.
 """
 
 from dataclasses import dataclass

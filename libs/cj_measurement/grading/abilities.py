@@ -42,7 +42,7 @@ class Abilities:
         information = tau**2 * np.eye(len(among)) - among
         if np.linalg.eigvalsh(information)[0] <= MIN_LIKELIHOOD_SHARE * tau**2:
             if len(self.items) == len(self.mean):
-                raise Singular("there are no essays beside the anchors: there is nothing to grade")
+                raise Singular("there are no essays besides the anchors: there is nothing to grade")
             raise Singular("the comparisons hardly link the anchors to the essays: judge more pairs of both")
         weights = cho_solve(cho_factor(information), self.cross.T).T
         return Abilities(

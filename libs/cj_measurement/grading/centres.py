@@ -9,9 +9,9 @@ from cj_measurement.grading.abilities import Abilities
 from cj_measurement.grading.scale import ScaleShape
 
 SMOOTHNESS = 4.0
-"""Weight of the squared second differences beside one anchor's squared distance from its centre."""
+"""Weight of the squared second differences relative to one anchor's squared distance from its centre."""
 PRIOR_WEIGHT = 0.25
-"""How much the share of essays expected at a grade weighs on its centre, beside an anchor of that grade."""
+"""Weight on a grade's centre of the share of essays expected at it, relative to one anchor of that grade."""
 SCATTER_WEIGHT = 2.0
 """How many anchors' residuals the scatter that is expected, half a grade, weighs as much as."""
 SMALLEST_GAP_SHARE = 0.02
@@ -45,13 +45,13 @@ class Centres:
 
     @property
     def scatter(self) -> float:
-        """SD of scripts around their grade's centre in logits, drawn towards half the distance between grades."""
+        """SD of essays around their grade's centre in logits, drawn towards half the distance between grades."""
         freedom = len(self.residual) - self.leverage.sum()
         squares = self.residual @ self.residual + SCATTER_WEIGHT * (self.step / 2) ** 2
         return float(np.sqrt(squares / (freedom + SCATTER_WEIGHT)))
 
     def draw(self, abilities: FloatArray, rng: np.random.Generator) -> FloatArray:
-        """One set of centres for each draw of the anchors' abilities, uncertain as scripts scatter."""
+        """One set of centres for each draw of the anchors' abilities, as uncertain as essays scatter."""
         noise = rng.multivariate_normal(
             np.zeros(self.scale.n_grades), self.scatter**2 * self.uncertainty, size=len(abilities)
         )
@@ -82,7 +82,7 @@ class Centres:
 
 
 def _expected_centres(abilities: Abilities, scale: ScaleShape) -> FloatArray | None:
-    """Mean ability of each grade's share of a normal population like the essays that are no anchors."""
+    """Mean ability of each grade's share of a normal population like the essays that are not anchors."""
     others = np.ones(len(abilities.mean), np.bool_)
     others[abilities.items] = False
     if scale.priors is None or np.count_nonzero(others) < 2:

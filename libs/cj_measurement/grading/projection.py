@@ -4,7 +4,7 @@ Each grade has a centre on the scale. The centres follow the anchors' abilities,
 penalty on their second differences, and keep their order (isotonic). Boundaries lie half-way between centres; the
 centre of a grade without anchors is what the line and its neighbours say. P(grade | essay) comes from draws of the
 anchors' abilities, each with boundaries of its own, and from the essay's posterior given each draw: the essay's
-error, the anchors' errors and the scatter of scripts around the centre of their grade all reach the probability.
+error, the anchors' errors and the scatter of essays around the centre of their grade all reach the probability.
 """
 
 import math

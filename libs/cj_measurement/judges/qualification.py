@@ -107,7 +107,7 @@ def qualify(
     """
     limits = settings or QualificationSettings()
     if candidate == reference:
-        raise InvalidArgument("a judge is not held against itself: name two")
+        raise InvalidArgument("cannot compare a judge with itself: give two judges")
     shared = agreement_of(comparisons, candidate, reference)
     if shared is None:
         raise InvalidArgument("the two judges have no pair in common: have both judge the same pairs")
@@ -165,7 +165,7 @@ def _enough_pairs(shared: Agreement, limits: QualificationSettings) -> Criterion
     return Criterion(
         name="pairs",
         status=CriterionStatus.PASSED if enough else CriterionStatus.UNDECIDED,
-        reason=f"{shared.pairs} common pairs, at least {limits.min_pairs} are wanted",
+        reason=f"{shared.pairs} common pairs, at least {limits.min_pairs} are required",
         value=shared.pairs,
         limit=limits.min_pairs,
     )

@@ -2,8 +2,8 @@
 
 The gain is the mutual information of an answer and the abilities in a Gaussian posterior, ``½ log(1 + I·R_ij)`` in
 nats: R_ij = C_ii + C_jj − 2C_ij is the variance of the pair's difference, I the Fisher information of one answer:
-p(1−p), more where levels count. Answers that are still awaited shrink C beforehand: how much does not depend on who
-wins.
+p(1−p), more where levels count. Answers that are still awaited shrink C in advance: by how much does not depend on
+who wins.
 """
 
 import numpy as np

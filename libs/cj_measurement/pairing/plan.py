@@ -7,6 +7,7 @@ all items in a random cycle; a later round may be planned while earlier ones are
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -18,21 +19,19 @@ from cj_measurement.pairing.expected_gain import ExpectedGain
 from cj_measurement.pairing.small_batches import next_pairs
 from cj_measurement.pairing.state import Pair, PairingState, Policy, Reason
 
-SMALL = 8
+SMALL: Final = 8
 """Below this many items every pair is asked before any is asked again."""
-MAX_CANDIDATES = 200_000
-"""About as many pairs are looked at for a round: all of them up to 630 items."""
-NEAREST_RANKS = 16
-"""However many items there are, each is looked at with this many next in rank."""
-MAX_EXCHANGES = 20
-"""Of the items that are left over, so many are put into other pairs where they met each other before."""
-MAX_LEFT_OVER = 500
-"""Of the items that are left over, so many of either lead are looked at once more."""
-TINY = float(np.finfo(np.float64).tiny)
-
-
-CHUNK_SIZE = 1_000
-"""Candidates are walked through in Python, so many at a time: most rounds are full after a few hundred."""
+MAX_CANDIDATES: Final = 200_000
+"""Approximate maximum of pairs considered for a round: all of them up to 630 items."""
+NEAREST_RANKS: Final = 16
+"""Each item is considered with at least this many neighbours in rank, however large the batch."""
+MAX_EXCHANGES: Final = 20
+"""Maximum number of left-over items, met by each other before, that are exchanged into other pairs."""
+MAX_LEFT_OVER: Final = 500
+"""Maximum number of left-over items of either lead that are considered once more."""
+CHUNK_SIZE: Final = 1_000
+"""Candidates are processed in chunks of this size: most rounds are full after a few hundred."""
+TINY: Final = float(np.finfo(np.float64).tiny)
 
 
 def plan_pairs(
@@ -60,7 +59,7 @@ def plan_pairs(
 
 
 def plan_many(state: PairingState, *, count: int, seed: int) -> tuple[Pair, ...]:
-    """Up to ``count`` pairs by information, as many rounds of ``plan_pairs`` planned at once from the same fit.
+    """Up to ``count`` pairs by information: as many rounds of ``plan_pairs`` as that takes, planned from the same fit.
 
     An item may be in several of them. The same seed gives the same pairs, and those of one round are ``plan_pairs``'s.
     """
@@ -95,7 +94,7 @@ def _linking_cycle(asked: AskedPairs, parts: IntArray, rng: np.random.Generator)
 
 @dataclass(frozen=True, eq=False)
 class _OrderedPairs:
-    """Pairs in the slots that they would get, whether slots stay even, and how often each was asked in this order."""
+    """Pairs in the slots they would get, whether slot counts stay balanced, and how often each was asked this way."""
 
     slot_a: IntArray
     slot_b: IntArray
@@ -110,11 +109,11 @@ class _OrderedPairs:
 
 
 Worth = Callable[[IntArray, IntArray], FloatArray]
-"""What each pair of (one, other) is worth under a policy, shape as given."""
+"""Score of each pair of (one, other) under a policy, shape as given."""
 
 
 class _Round:
-    """One round in the making: which items are still free, and the pairs so far."""
+    """A round under construction: which items are still free, and the pairs so far."""
 
     def __init__(self, state: PairingState, rng: np.random.Generator, count: int) -> None:
         self.state, self.rng, self.count = state, rng, count
@@ -217,14 +216,14 @@ class _Round:
         return self.rng.random(len(one))
 
     def _standing(self, policy: Policy, fit: Fit) -> FloatArray:
-        """What neighbours are near in: ability, or in a Swiss tournament the number of wins."""
+        """The value by which neighbours are ranked: ability, or in a Swiss tournament the number of wins."""
         if policy is Policy.NEAREST:
             return fit.theta
         wins = fit.comparisons.scores
         return np.asarray(wins + self.rng.random(len(wins)) / 2, dtype=np.float64)
 
     def _anywhere(self) -> tuple[IntArray, IntArray]:
-        """All pairs, or as many as are looked at."""
+        """All pairs, or a random sample of ``MAX_CANDIDATES``."""
         n = self.state.n_items
         if n * (n - 1) // 2 <= MAX_CANDIDATES:
             one, other = np.triu_indices(n, 1)
@@ -261,13 +260,13 @@ class _Round:
         return one[different], other[different]
 
     def _possible(self, one: IntArray, other: IntArray) -> _OrderedPairs:
-        """Those of the pairs, ordered, whose items are free and keep their slots even."""
+        """Those of the pairs, ordered, whose items are free and keep their slot counts balanced."""
         free = self.free[one] & self.free[other]
         ordered = self._in_slots(one[free], other[free])
         return ordered.where(ordered.fits)
 
     def _in_slots(self, one: IntArray, other: IntArray) -> _OrderedPairs:
-        """Each pair in the order that keeps slots even; of two such orders the one asked less often, else at random."""
+        """Each pair in the order that balances slots; of two such orders the one asked less often, else at random."""
         ahead, behind = self.asked.times(one, other), self.asked.times(other, one)
         lean = np.sign(self.lead[one] - self.lead[other])
         lean = np.where(lean == 0, np.sign(ahead - behind), lean)

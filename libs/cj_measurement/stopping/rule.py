@@ -1,6 +1,6 @@
 """When to stop: every gate is reported as passed, failed or not evaluated; a limit that is reached ends judging.
 
-That nothing changed since the last fit is no gate and no reason: a scale may stand still and be wrong.
+That nothing changed since the last fit is neither a gate nor a reason: a stable scale may still be wrong.
 """
 
 from dataclasses import dataclass

@@ -75,7 +75,7 @@ def published_sessions(folder: Path) -> tuple[Session, ...]:
 
 
 def dense_session(folder: Path) -> Session:
-    """The session of 14 items and 6,595 decisions in ``folder``; only its SSR was published beside the items."""
+    """The session of 14 items and 6,595 decisions in ``folder``; only its SSR was published besides the items."""
     with (folder / "Vatavu2020_items.csv").open(encoding="utf-8", newline="") as file:
         items = list(csv.DictReader(file))
     row = {"session": "Vatavu2020", "pub_mle_rel": ".9853436017554706"}

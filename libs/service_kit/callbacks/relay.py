@@ -50,7 +50,7 @@ CONCURRENCY = 32
 CONCURRENCY_PER_HOST = 8
 _CANDIDATE_LIMIT = 500
 
-# Leased instead of locked: a transaction that stays open for as long as a receiver likes would hold its
+# Leased instead of locked: a transaction that stays open for as long as the receiver takes would hold its
 # connection, and keep the vacuum from the whole database.
 DUE = text(
     f"""
@@ -147,7 +147,7 @@ class CallbackRelay:
     policy: DeliveryPolicy = DEFAULT_DELIVERY_POLICY
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     rules: RetryRules = DEFAULT_RETRY_RULES
-    _under_way: Counter[str] = field(default_factory=Counter)
+    _in_progress: Counter[str] = field(default_factory=Counter)
     _failures: FailureRecord[int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -173,17 +173,17 @@ class CallbackRelay:
 
     async def _start_due(self, deliveries: asyncio.TaskGroup) -> float | None:
         """Start what is due and fits in; returns the seconds until more is due."""
-        slots = CONCURRENCY - self._under_way.total()
+        slots = CONCURRENCY - self._in_progress.total()
         if slots <= 0:
             return None  # the next delivery that ends wakes this relay
         rows, next_due = await self._claim(slots)
         for row in rows:
-            self._under_way[row.key] += 1
+            self._in_progress[row.key] += 1
             deliveries.create_task(self._deliver(row))
         return IMMEDIATELY if rows else next_due
 
     async def _claim(self, slots: int) -> tuple[Sequence[Row[Any]], float | None]:
-        busy = +self._under_way
+        busy = +self._in_progress
         parameters = {
             "slots": slots,
             "per_host": CONCURRENCY_PER_HOST,
@@ -214,7 +214,7 @@ class CallbackRelay:
         ) as error:  # the outermost frame of a delivery: it is sent again when its lease is over
             await self._report(row, error)
         finally:
-            self._under_way[row.key] -= 1
+            self._in_progress[row.key] -= 1
             self.wakeup.wake()
 
     async def _report(self, row: Row[Any], error: Exception) -> None:

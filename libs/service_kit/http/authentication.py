@@ -9,9 +9,9 @@ import structlog
 from event_contracts import NotAuthenticated, NotAuthorized
 from pydantic import ValidationError
 
+from service_kit.http.bearer_token import Claims, Presented, check_kind, read_presented
 from service_kit.http.keys import KeySource
 from service_kit.http.permissions import Caller, Permission, Role
-from service_kit.http.presented import Claims, Presented, check_kind, read_presented
 
 log = structlog.get_logger()
 
@@ -23,7 +23,7 @@ SUITE_ISSUER: Final = "comparative-judgement-suite"
 """Who signs the tokens that the suite's own services show each other."""
 
 SHOW_A_TOKEN: Final = "this needs a valid access token: Authorization: Bearer <token>"
-"""The same for every reason: what is wrong with a token is for the log, not for whoever tries tokens."""
+"""The same for every reason: what is wrong with a token is for the log, not for the caller."""
 
 
 class Gate(Protocol):
@@ -67,7 +67,7 @@ class TokenGate:
         except jwt.PyJWTError as error:
             reason = type(error).__name__
         except ValidationError as error:
-            # Names of claims alone: their values belong to somebody.
+            # Names of claims alone: their values are personal data.
             reason = "claims " + ", ".join(
                 sorted({str(one["loc"][0]) for one in error.errors() if one["loc"]})
             )
@@ -98,7 +98,7 @@ class TokenGate:
     def _trusted(self, presented: Presented) -> TrustedIssuer:
         issuer = presented.issuer
         if not isinstance(issuer, str) or issuer not in self._issuers:
-            raise jwt.InvalidIssuerError("nobody here trusts this issuer")
+            raise jwt.InvalidIssuerError("untrusted issuer")
         return self._issuers[issuer]
 
 
@@ -113,5 +113,5 @@ def _token(authorization: Sequence[str]) -> str:
         raise jwt.DecodeError("one Authorization header is expected")
     scheme, _, token = authorization[0].partition(" ")
     if scheme.lower() != "bearer" or not token:
-        raise jwt.DecodeError("the header is no bearer token")
+        raise jwt.DecodeError("the header is not a bearer token")
     return token

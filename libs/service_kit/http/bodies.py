@@ -89,7 +89,7 @@ async def json_body(model: type[ModelT]) -> ModelT:
 async def json_bytes() -> bytes:
     """The body of the request being answered, to be parsed as JSON.
 
-    Raises ``InvalidRequest`` for another content type, and for more values than are parsed at once.
+    Raises ``InvalidRequest`` for another content type, and for more values than one body may hold.
     """
     if not request.is_json:
         raise InvalidRequest(INVALID_JSON)
@@ -102,6 +102,6 @@ async def json_bytes() -> bytes:
 
 
 def check_values(body: bytes) -> None:
-    """Raise ``InvalidRequest`` for JSON of more values than a service parses at once."""
+    """Raise ``InvalidRequest`` for JSON of more values than one body may hold."""
     if holds_too_many_values(body):
         raise InvalidRequest(f"the body holds more than {MAX_MESSAGE_VALUES} values: send it in parts")

@@ -1,4 +1,4 @@
-"""Limits how often a client may show tokens that are not accepted: whoever guesses or floods is told to wait."""
+"""Limits how often a client may show tokens that are not accepted: a client that guesses or floods is told to wait."""
 
 import hashlib
 import time

@@ -122,7 +122,7 @@ def given_up_api(actions: GivenUpActions) -> Blueprint:
     @document_response(ErrorBody, 404)
     @requires(Permission.OPERATE)
     async def drop(message_id: int) -> GivenUp:
-        """Delete a message; nobody will receive it."""
+        """Delete a message; it will not be delivered."""
         found = await _found(actions, message_id)
         async with actions.database.transaction() as connection:
             if not await drop_given_up(connection, message_id):

@@ -202,7 +202,7 @@ def _public_key(pem: bytes) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey:
     try:
         key = load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise ConfigurationError("jwt_public_key is no public key in PEM: give the public half") from error
+        raise ConfigurationError("jwt_public_key is not a PEM public key") from error
     if isinstance(key, rsa.RSAPublicKey) and key.key_size >= SHORTEST_RSA_BITS:
         return key
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):

@@ -12,11 +12,11 @@ from quart_schema import hide
 
 from service_kit.http.docs_page import docs_page, events_page
 from service_kit.http.permissions import open_to_all
+from service_kit.retry_after import RETRY_AFTER_SECONDS
 
 log = structlog.get_logger()
 
-CHECK_TIMEOUT_SECONDS = 3.0
-RETRY_AFTER_SECONDS: Final = 5.0
+CHECK_TIMEOUT_SECONDS: Final = 3.0
 HTML: Final = "text/html; charset=utf-8"
 
 Check = Callable[[], Awaitable[None]]
@@ -36,14 +36,14 @@ def operations(
 
     @blueprint.get("/healthz")
     @hide
-    @open_to_all("says nothing of anybody's batch")
+    @open_to_all("exposes no batch data")
     async def healthz() -> dict[str, str | bool]:
         said = {"development": True} if development else {}
         return {"status": "healthy", "service": name, "version": version, **said}
 
     @blueprint.get("/readyz")
     @hide
-    @open_to_all("says nothing of anybody's batch")
+    @open_to_all("exposes no batch data")
     async def readyz() -> dict[str, str]:
         if problems := await _failed_checks(checks):
             raise Unavailable(
@@ -55,26 +55,26 @@ def operations(
 
     @blueprint.get("/metrics")
     @hide
-    @open_to_all("says nothing of anybody's batch")
+    @open_to_all("exposes no batch data")
     async def metrics() -> Response:
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
     @blueprint.get("/docs")
     @hide
-    @open_to_all("says nothing of anybody's batch")
+    @open_to_all("exposes no batch data")
     async def docs() -> Response:
         document = current_app.extensions["QUART_SCHEMA"].openapi_provider.schema()
         return Response(docs_page(document), content_type=HTML)
 
     @blueprint.get("/docs/events")
     @hide
-    @open_to_all("says nothing of anybody's batch")
+    @open_to_all("exposes no batch data")
     async def events() -> Response:
         return Response(events_page(asyncapi_document(version=version)), content_type=HTML)
 
     @blueprint.get("/asyncapi.json")
     @hide
-    @open_to_all("says nothing of anybody's batch")
+    @open_to_all("exposes no batch data")
     async def asyncapi() -> Response:
         return jsonify(asyncapi_document(version=version))
 

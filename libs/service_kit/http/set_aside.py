@@ -34,7 +34,7 @@ Reopen = Callable[[str], Awaitable[bool]]
 
 
 class SetAsideItem(WireModel):
-    """An item that failed too often: what it is, why it failed, and since when nobody tries it."""
+    """An item that failed too often: what it is, why it failed, and since when it is not tried."""
 
     worker: Name
     item: Text
@@ -114,7 +114,7 @@ def set_aside_api(actions: SetAsideActions) -> Blueprint:
 
 
 def _unknown(worker: str, item: str) -> NotFound:
-    return NotFound(f"worker {worker!r} has set no item {item!r} aside: see GET /admin/v1/set-aside")
+    return NotFound(f"worker {worker!r} has no set-aside item {item!r}: see GET /admin/v1/set-aside")
 
 
 async def _replay(actions: SetAsideActions, worker: str, item: str) -> FailedItem:

@@ -34,7 +34,7 @@ log = structlog.get_logger()
 NAME: Final = "outbox-bus"
 """Name of the worker whose failed items, messages that cannot be marked, are left out."""
 
-# A lane is a topic and key. Whoever holds the lock on a lane's first unsent row has the lane: the others skip
+# A lane is a topic and key. The relay that holds the lock on a lane's first unsent row has the lane: the others skip
 # that row, and with it the lane. A lane whose first row waits for its next attempt waits as a whole; such lanes
 # are looked up once, so the cost does not grow with the number of rows that wait behind.
 TAKE = text(
@@ -69,7 +69,7 @@ TAKE = text(
 
 @dataclass(frozen=True, kw_only=True)
 class OutboxRelay:
-    """Publishes unsent messages; the rows stay locked meanwhile, so a relay that dies gives them back at once.
+    """Publishes unsent messages; the rows stay locked meanwhile, so a relay that dies gives them back immediately.
 
     When the broker is unavailable, no message is marked, and the worker retries after a delay. A message whose row
     cannot be marked is published again, and set aside in the end.

@@ -149,7 +149,7 @@ def _parse(route: Route, records: Sequence[Record]) -> tuple[list[_Parsed], list
 
 
 async def _handle_isolating(route: Route, parsed: Sequence[_Parsed]) -> list[_DeadLetter]:
-    """Handle all at once; events that fail on their own become dead letters, and the others are handled."""
+    """Handle all together; events that fail on their own become dead letters, and the others are handled."""
 
     async def handle(part: Sequence[_Parsed]) -> None:
         await route.handle(list({one.event.event_id: one.event for one in part}.values()))

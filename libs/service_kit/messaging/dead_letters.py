@@ -36,6 +36,7 @@ from service_kit.messaging.event_bus.port import (
     BusUnavailable,
     Headers,
 )
+from service_kit.retry_after import RETRY_AFTER_SECONDS
 from service_kit.work.isolation import isolate
 
 HANDLED_TOPIC: Final = "huleedu.dead_letters.handled.v1"
@@ -44,7 +45,6 @@ HANDLED_TOPIC: Final = "huleedu.dead_letters.handled.v1"
 TRANSACTION_LETTERS: Final = 100
 TRANSACTION_BYTES: Final = 16 * 1024 * 1024
 ANSWER_SECONDS: Final = 30.0
-RETRY_AFTER_SECONDS: Final = 5.0
 _ADDED: Final = frozenset(str(header) for header in DeadLetterHeader)
 
 
@@ -78,7 +78,7 @@ class DeadLetter:
 
     @property
     def note_key(self) -> bytes:
-        """Its key among what was handled; a topic that is made anew begins to count its offsets anew."""
+        """Its key among what was handled; a topic that is created again counts its offsets from 0 again."""
         return f"{self.letter_id}:{self.written_at.timestamp():.3f}".encode()
 
     @property
@@ -125,7 +125,7 @@ class DeadLetters:
     topic_prefix: str = ""
 
     async def waiting(self, wanted: LetterFilter) -> AsyncIterator[DeadLetter]:
-        """Letters that nobody has replayed or dropped, those that are there now, topic by topic."""
+        """Letters neither replayed nor dropped, those that are there now, topic by topic."""
         async with self._translated():
             handled = await self._handled()
             async for letter in self._all():

@@ -39,7 +39,7 @@ _LIST = text(
     " ORDER BY given_up_at DESC, id DESC LIMIT :limit"
 )
 _ONE = text(f"SELECT {_COLUMNS}, value FROM outbox WHERE id = :id AND given_up_at IS NOT NULL")
-# Its time begins anew: it would be given up at its first refusal otherwise.
+# Its time starts again: it would be given up at its first refusal otherwise.
 _SEND_AGAIN = text(
     "UPDATE outbox SET given_up_at = NULL, attempts = 0, not_before = now(), created_at = now()"
     " WHERE id = :id AND given_up_at IS NOT NULL"

@@ -117,7 +117,7 @@ def outbox_table(metadata: MetaData) -> Table:
     return table
 
 
-# Many rows travel as one array a column: one statement, whose text is the same however many there are.
+# Rows travel as one array per column: one statement, whose text does not depend on their number.
 _ENQUEUE = text(
     """
     INSERT INTO outbox (event_id, transport, destination, key, headers, value)

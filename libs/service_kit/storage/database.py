@@ -20,6 +20,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from service_kit.retry_after import RETRY_AFTER_SECONDS
 from service_kit.storage.errors import sqlstate
 
 log = structlog.get_logger()
@@ -30,7 +31,6 @@ MIGRATION_LOCK = 4_100_923_517
 CONNECT_TIMEOUT_SECONDS = 10
 COMMAND_TIMEOUT_SECONDS = 60
 POOL_TIMEOUT_SECONDS = 10
-RETRY_AFTER_SECONDS = 5.0
 
 SESSION_SETTINGS = {
     # A client machine that vanished must not hold row locks for the two hours that TCP would give it.

@@ -1,4 +1,4 @@
-"""Which errors are the infrastructure's: they say nothing about the item that was being worked on."""
+"""Classifies infrastructure errors: they say nothing about the item that was being worked on."""
 
 from event_contracts import ExternalServiceError, Unavailable
 from sqlalchemy.exc import DBAPIError
@@ -45,7 +45,7 @@ def sqlstate(error: BaseException) -> str | None:
 
 
 def is_unstorable(error: DBAPIError) -> bool:
-    """True when a value holds what PostgreSQL's text cannot: a NUL character or half a surrogate pair."""
+    """True when a value holds what PostgreSQL's text cannot: a NUL character or a lone surrogate."""
     return sqlstate(error) in _UNSTORABLE_STATES or isinstance(_root(error), UnicodeEncodeError)
 
 

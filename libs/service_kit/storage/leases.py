@@ -18,8 +18,9 @@ async def leased_keys(
 ) -> Sequence[Any]:
     """Keys of the items that ``leasing`` updates and returns.
 
-    Where it fails because of a row, the keys of ``due``, which updates nothing: whoever handles them meets the row's
-    error by itself. Until then another replica may take the same items, which costs double work and changes nothing.
+    Where it fails because of a row, the keys of ``due``, which updates nothing: their handler then meets the
+    row's error by itself. Until then another replica may take the same items, which costs double work and changes
+    nothing.
     """
     try:
         async with connection.begin_nested():

@@ -1,4 +1,4 @@
-"""Errors in words: what may stand in logs, in rows and on the wire of an error that nobody expected.
+"""Errors in words: what may stand in logs, in rows and on the wire of an unexpected error.
 
 A message must hold no essay text: of a validation error only the fields and what is wrong with them is told, and
 database errors have lost their values before (see ``Database``).

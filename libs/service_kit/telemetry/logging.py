@@ -1,4 +1,4 @@
-"""Structured logs: dotted event names with key-values, one JSON object a line (or colours for people)."""
+"""Structured logs: dotted event names with key-values, one JSON object per line (or colours for people)."""
 
 import logging
 import sys

@@ -17,7 +17,7 @@ LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 QUEUE_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600)
 PLATFORM_NAMES = {"batch_conductor_service": "bcs"}
-"""What the platform's dashboards call a service, where that is not its own name."""
+"""Dashboard name of a service on the platform, where it is not its own name."""
 
 TRANSPORTS: Final = ("bus", "http")
 MAX_NAMES: Final = 100
@@ -99,7 +99,7 @@ class ServiceMetrics:
         )
         self.consumer_silence = Gauge(
             "event_consumer_silent_seconds",
-            "Seconds since a group's consumer last polled; 0 on the memory bus, which delivers at once.",
+            "Seconds since a group's consumer last polled; 0 on the memory bus, which delivers immediately.",
             ("group",),
             registry=registry,
         )

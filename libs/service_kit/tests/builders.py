@@ -95,7 +95,7 @@ class Recorder:
         return [record.value for record in self.records]
 
     async def until(self, count: int) -> None:
-        """Wait until so many records were handled."""
+        """Wait until this many records were handled."""
         await eventually(lambda: len(self.records) >= count)
 
 

@@ -22,7 +22,7 @@ failed_item_table(TABLES)
 
 @pytest.fixture(scope="module")
 def kit_database_url(make_database: Callable[[str], str]) -> str:
-    """URL of a database of this module's own; ``database`` makes its tables anew for each test."""
+    """URL of a database of this module's own; ``database`` makes its tables again for each test."""
     return make_database("kit")
 
 

@@ -43,7 +43,7 @@ DueKeyT = TypeVar("DueKeyT", covariant=True)
 
 
 class DueItems(Protocol[DueKeyT]):
-    """Keys of items to work on now, and the seconds until more are due (0: at once, None: only after a wake-up)."""
+    """Keys of items to work on now, and the seconds until more are due (0: immediately, None: only after a wake-up)."""
 
     @property
     def keys(self) -> Sequence[DueKeyT]:
@@ -64,14 +64,14 @@ class SetAsideReason:
 
 
 Take = Callable[[int], Awaitable[DueItems[KeyT]]]
-"""Takes up to so many keys; leaves out those of ``is_retryable_sql`` that wait or were set aside."""
+"""Takes up to this many keys; leaves out those of ``is_retryable_sql`` that wait or were set aside."""
 
 SetAside = Callable[[KeyT, SetAsideReason], Awaitable[None]]
-"""Ends what an item that was set aside stands for: its batch fails, its request gets its error callback."""
+"""Ends what an item that was set aside represents: its batch fails, its request gets its error callback."""
 
 
 async def only_list(key: object, reason: SetAsideReason) -> None:
-    """For items that stand for nothing that could be ended: they are listed, and that is all."""
+    """For items that represent nothing that could be ended: they are listed, and that is all."""
 
 
 @dataclass(kw_only=True)
@@ -149,7 +149,7 @@ class FailureRecord(Generic[KeyT]):
         }
 
     async def _set_aside(self, failure: Failure[KeyT], attempts: int) -> None:
-        """End what the item stands for first: a crash before the mark does both again."""
+        """End what the item represents first: a crash before the mark does both again."""
         item = str(failure.item)
         reason = SetAsideReason(
             error_code=error_code(failure.error), message=error_text(failure.error), attempts=attempts
@@ -220,7 +220,7 @@ class TaskWorker(Generic[KeyT]):
     """Works on each item in a task of its own, ``concurrency`` at a time: a slow or failing item delays no other.
 
     ``take`` may return keys that are being worked on already; they are left alone. With ``takes_leases`` it keeps what
-    it returns from being taken again for a while, and is asked for no more than can be started at once.
+    it returns from being taken again for a while, and is asked for no more than can be started immediately.
     """
 
     name: str
@@ -271,7 +271,7 @@ class TaskWorker(Generic[KeyT]):
                 OUTAGES.report(self.name, error)
             else:
                 log.exception("item.failure_not_recorded", worker=self.name, item=str(key))
-            # Before it is taken again, whatever has happened: a task that fails at once must not spin.
+            # Before it is taken again, whatever has happened: a task that fails immediately must not spin.
             await asyncio.sleep(FIRST_RETRY_SECONDS)
         finally:
             self._working_on.discard(key)

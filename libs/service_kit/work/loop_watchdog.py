@@ -1,4 +1,4 @@
-"""Watches the event loop: whatever holds it for long delays every request, heartbeat and worker of the process."""
+"""Watches the event loop: anything that holds it for long delays every request, heartbeat and worker of the process."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ log = structlog.get_logger()
 
 INTERVAL_SECONDS = 0.1
 SLOW_SECONDS = 0.1
-"""Work that may hold the loop for longer than this belongs into a thread."""
+"""Work that may hold the loop for longer than this belongs in a thread."""
 
 
 class LoopWatchdog:

@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 
@@ -14,18 +15,19 @@ from service_kit.work.outages import OUTAGES
 log = structlog.get_logger()
 
 Step = Callable[[], Awaitable[float | None]]
-"""One unit of work; returns the seconds until there may be more: 0 for at once, None when only a wake-up brings it."""
+"""One unit of work; returns the seconds until there may be more: 0 for now, None when only a wake-up brings it."""
 
-IMMEDIATELY = 0.0
-FALLBACK_SECONDS = 5.0
-"""How long a worker rests at most: a wake-up tells only the workers of its own process."""
+IMMEDIATELY: Final = 0.0
+FALLBACK_SECONDS: Final = 5.0
+"""Maximum idle time of a worker: a wake-up tells only the workers of its own process."""
 
-QUIET_RESTS = 6
-QUIET_FACTOR = 2.0
-"""After so many whole rests in a row a worker rests longer: a quiet suite should take less than 2 % of a core."""
+QUIET_RESTS: Final = 6
+"""Consecutive full idle periods after which a worker rests longer: a quiet suite should take under 2 % of a core."""
 
-FIRST_RETRY_SECONDS = 0.2
-LONGEST_RETRY_SECONDS = 10.0
+QUIET_FACTOR: Final = 2.0
+
+FIRST_RETRY_SECONDS: Final = 0.2
+LONGEST_RETRY_SECONDS: Final = 10.0
 
 
 class Wakeup:
@@ -35,7 +37,7 @@ class Wakeup:
         self._event = asyncio.Event()
 
     def wake(self) -> None:
-        """Let the resting worker go on at once."""
+        """Let the resting worker continue immediately."""
         self._event.set()
 
     async def wait(self, seconds: float) -> bool:

@@ -11,7 +11,7 @@ from suite_access import (
     CallerToken,
     IdentityService,
     Issuer,
-    IssuerAway,
+    IssuerUnavailable,
     LoginRefused,
     Session,
     SessionCache,
@@ -78,7 +78,7 @@ def login(
 def with_password(
     identity_url: str | None, email: str | None, password: str | None, *, plain_http: bool
 ) -> tuple[Issuer, Tokens]:
-    """Tokens from the identity service; raises ``WrongOption``, ``LoginRefused`` or ``IssuerAway``."""
+    """Tokens from the identity service; raises ``WrongOption``, ``LoginRefused`` or ``IssuerUnavailable``."""
     if identity_url is None:
         raise WrongOption(
             "say where the identity service is: --identity-url or IDENTITY_BASE_URL; or use --oidc"
@@ -155,7 +155,7 @@ def _withdraw(session: Session) -> None:
     try:
         with issuer_client() as client:
             session.issuer.withdraw(client, session.refresh_token)
-    except (IssuerAway, LoginRefused) as error:
+    except (IssuerUnavailable, LoginRefused) as error:
         errors.print(f"the refresh token is deleted here, but not withdrawn: {error.message}", markup=False)
 
 

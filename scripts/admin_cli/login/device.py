@@ -7,7 +7,7 @@ from typing import Annotated, Final, TypeVar
 import httpx2
 from event_contracts import InvalidRequest
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from suite_access import IssuerAway, LoginRefused, OpenIdProvider, Tokens
+from suite_access import IssuerUnavailable, LoginRefused, OpenIdProvider, Tokens
 from suite_access.tokens import Address, ask, check_address, error_code_of, tokens_of
 
 GRANT_TYPE: Final = "urn:ietf:params:oauth:grant-type:device_code"
@@ -45,12 +45,12 @@ class DeviceCode(BaseModel):
 
 
 def discover(client: httpx2.Client, issuer: str, *, plain_http: bool) -> Discovery:
-    """The provider's own description; raises ``IssuerAway``, or ``InvalidRequest`` for one that must not be trusted."""
+    """The provider's own description; raises ``IssuerUnavailable``, ``InvalidRequest`` if not to be trusted."""
     address = check_address(issuer, plain_http=plain_http)
     url = f"{address}{DISCOVERY_PATH}"
     status, body = ask(client, "GET", url)
     if status != 200:
-        raise IssuerAway(f"{url} answers {status}: is this the issuer of an OpenID Connect provider?")
+        raise IssuerUnavailable(f"{url} answers {status}: is this the issuer of an OpenID Connect provider?")
     found = _parsed(Discovery, url, body)
     if found.issuer.rstrip("/") != address:
         raise InvalidRequest(
@@ -65,7 +65,7 @@ def discover(client: httpx2.Client, issuer: str, *, plain_http: bool) -> Discove
 def begin(
     client: httpx2.Client, found: Discovery, *, client_id: str, scope: str, resource: str | None
 ) -> DeviceCode:
-    """Ask for a login; raises ``LoginRefused`` for a client that may not, ``IssuerAway``."""
+    """Ask for a login; raises ``LoginRefused`` for a client that may not, ``IssuerUnavailable``."""
     url = found.device_authorization_endpoint
     if url is None:
         raise InvalidRequest(
@@ -108,7 +108,7 @@ def await_tokens(
                 interval = min(interval + SLOW_DOWN_SECONDS, MAX_INTERVAL_SECONDS)
             elif refused.reason != "authorization_pending":
                 raise LoginRefused(_why(refused.reason), reason=refused.reason) from refused
-        except IssuerAway:
+        except IssuerUnavailable:
             interval = min(2 * interval, MAX_INTERVAL_SECONDS)
     raise LoginRefused(_why("expired_token"), reason="expired_token")
 
@@ -125,6 +125,6 @@ def _parsed(model: type[ModelT], url: str, body: bytes) -> ModelT:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        raise IssuerAway(
-            f"{url} answers what is no {model.__name__.lower()}: is the address right?"
+        raise IssuerUnavailable(
+            f"{url} answered without a {model.__name__.lower()}: check the URL"
         ) from error

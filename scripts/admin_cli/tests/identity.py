@@ -55,6 +55,11 @@ class Identity:
         return {"access_token": token, "expires_in": self.lifetime}
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """A program that was stopped does not read its answer: that is no error of the test."""
+
+
 @contextmanager
 def running_identity() -> Iterator[Identity]:
     """Serve on loopback until the context ends."""
@@ -74,7 +79,7 @@ def running_identity() -> Iterator[Identity]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with _Server(("127.0.0.1", 0), Handler) as server:
         identity.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()

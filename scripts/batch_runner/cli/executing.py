@@ -19,9 +19,9 @@ from batch_runner.planning.checking import writable_folder
 from batch_runner.reporting.ended import report_run
 from batch_runner.running.execution import sha256
 from batch_runner.running.exit_codes import errors
+from batch_runner.running.lifecycle import UPLOADED, OverHttp, Running, Transport, Waiting
 from batch_runner.running.request import RunOptions
 from batch_runner.running.run_folder import RunFolder, RunSettings, TransportName
-from batch_runner.running.running import UPLOADED, OverHttp, Running, Transport, Waiting
 from batch_runner.running.uploads import RememberedUploads
 from batch_runner.wire.client import AssessmentClient
 from batch_runner.wire.connection import ROLE, connected

@@ -104,7 +104,7 @@ def _forget(run: Path) -> None:
 
 
 def _report(run: Path, language: Language, out: Path | None) -> None:
-    from batch_runner.reporting.page.page import render
+    from batch_runner.reporting.page.rendering import render
 
     html = render(read_artefact(run), language)
     path = out or _folder(run) / "report.html"

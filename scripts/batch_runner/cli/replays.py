@@ -16,9 +16,9 @@ from batch_runner.cli.with_client import run_async
 from batch_runner.planning.checking import writable_folder
 from batch_runner.reporting.run_files import write_run_files
 from batch_runner.running.exit_codes import ExitCode
+from batch_runner.running.lifecycle import OverHttp, Running
 from batch_runner.running.replaying import DECISIONS, recorded_assignment, replay_options, write_decisions
 from batch_runner.running.run_folder import RunFolder, RunSettings
-from batch_runner.running.running import OverHttp, Running
 from batch_runner.wire.connection import connected
 from batch_runner.wire.embedded import embedded_suite
 

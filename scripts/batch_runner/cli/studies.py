@@ -174,7 +174,7 @@ def simulate(
     # Imported here: numpy and scipy take a second, and the commands that talk to a service do not need them.
     from cj_measurement import Policy, Says
 
-    from batch_runner.simulating.simulating import SimulationOptions, simulate_and_report
+    from batch_runner.simulating.command import SimulationOptions, simulate_and_report
 
     options = SimulationOptions(
         essays=essays,

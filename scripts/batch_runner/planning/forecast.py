@@ -46,15 +46,22 @@ class Effort:
 
 
 def effort(
-    design: Design, judge: SimulatedJudge, *, target_reliability: float, price: PairCost | None, seeds: int
+    design: Design,
+    judge: SimulatedJudge,
+    *,
+    target_reliability: float,
+    price: PairCost | None,
+    seeds: int,
+    budget: int | None = None,
 ) -> Effort:
-    """Simulate batches until each reaches the target; raises ``MeasurementError``."""
+    """Simulate batches until each reaches the target; ``budget`` in comparisons. Raises ``MeasurementError``."""
     found = power(
         design,
         judge,
         target_reliability=target_reliability,
         cost_per_comparison=Decimal(0) if price is None else price.likely,
         seeds=seeds,
+        budget=budget,
     )
     return Effort.of(found, price)
 

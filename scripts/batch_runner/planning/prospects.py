@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-import numpy as np
-from cj_measurement import Design, Says, SimulatedJudge, courses
-from cj_measurement.simulation import MAX_SIMULATED_ESSAYS
+from cj_measurement import Design, Expected, Says, SimulatedJudge
 from event_contracts import PanelJudge
 from model_manifest import ANY_MODEL, Model, get_model, list_models
 
@@ -20,15 +18,6 @@ from batch_runner.planning.pair_cost import PairCost, PromptSize, mean_cost, pai
 SEEDS: Final = 5
 NOT_OFFERED: Final = frozenset({"mock", "replay"})
 """Judges that no model stands behind."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
-    """EB reliability after the comparisons of a prospect: the median of the simulated batches, and their range."""
-
-    median: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +84,10 @@ def _prospect(
     name: str, judge: SimulatedJudge, wanted: Wanted, essays: int, price: PairCost | None
 ) -> Prospect:
     design, with_margins = Design(essays=essays), judge.says is Says.MARGIN
-    needed = effort(design, judge, target_reliability=wanted.target_reliability, price=price, seeds=SEEDS)
     allowed = _budget(wanted, price)
+    needed = effort(
+        design, judge, target_reliability=wanted.target_reliability, price=price, seeds=SEEDS, budget=allowed
+    )
     counts = [count for count in (needed.comparisons, allowed) if count is not None]
     comparisons = min(counts, default=None)
     return Prospect(
@@ -105,7 +96,7 @@ def _prospect(
         with_margins=with_margins,
         effort=needed,
         comparisons=comparisons,
-        reliability=None if comparisons is None else _reliability(judge, essays, comparisons),
+        reliability=needed.power.expected,
     )
 
 
@@ -115,17 +106,6 @@ def _budget(wanted: Wanted, price: PairCost | None) -> int | None:
     if wanted.max_cost_usd is not None and price is not None and price.likely > 0:
         allowed.append(int(wanted.max_cost_usd / price.likely))
     return min(allowed, default=None)
-
-
-def _reliability(judge: SimulatedJudge, essays: int, comparisons: int) -> Expected | None:
-    per_essay = 2 * comparisons / essays
-    if per_essay < 1:
-        return None
-    # What a reliability takes per essay hardly depends on how many essays there are beyond this.
-    design = Design(essays=min(essays, MAX_SIMULATED_ESSAYS))
-    found = courses(design, judge, comparisons_per_essay=[per_essay], seeds=range(SEEDS)).eb_reliability[:, 0]
-    low, median, high = (max(0.0, float(each)) for each in np.percentile(found, (0, 50, 100)))
-    return Expected(median=median, low=low, high=high)
 
 
 def offers(wanted: Wanted, found: Sequence[Prospect], size: PromptSize) -> tuple[Offer, ...]:

@@ -20,7 +20,7 @@ from batch_runner.reading.kinds import KIND_OF_SUFFIX, USUAL_SUFFIXES, Kind, che
 from batch_runner.reading.opendocument import read_opendocument
 from batch_runner.reading.rich_text import read_rich_text
 from batch_runner.reading.web_page import read_web_page
-from batch_runner.reading.word.reading import read_word
+from batch_runner.reading.word.document import read_word
 
 _LARGEST: Final = {
     Kind.TEXT: MAX_TEXT_FILE_BYTES,
@@ -114,7 +114,7 @@ def _web_page(path: Path) -> Document:
 
 def _pdf(path: Path) -> Document:
     # Imported here: it loads a library of 10 MB, and most folders hold no PDF.
-    from batch_runner.reading.pdf.reading import read_pdf
+    from batch_runner.reading.pdf.document import read_pdf
 
     return read_pdf(path)
 

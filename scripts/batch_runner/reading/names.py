@@ -17,7 +17,7 @@ def composed(name: str) -> str:
 
 
 def is_utf8(name: str) -> bool:
-    """Whether a file's name is text. Bytes that are not come as half surrogate pairs."""
+    """Whether a file's name is text. Bytes that are not come as lone surrogates."""
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:

@@ -65,7 +65,9 @@ def write_run_files(facts: RunFacts, folder: Path) -> tuple[Path, ...]:
 
 
 def _page(run: AssessmentRun) -> str:
-    from batch_runner.reporting.page.page import render  # templates and numpy: only where a page is written
+    from batch_runner.reporting.page.rendering import (
+        render,  # templates and numpy: only where a page is written
+    )
     from batch_runner.reporting.page.wording import Language
 
     return render(run, Language.spoken_in(run.metadata.language))

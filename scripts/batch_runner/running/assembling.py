@@ -1,23 +1,18 @@
 """From a finished run to its record: what went in, what was judged, what came out, with the batch's own numbers."""
 
-import hashlib
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Final
 
 from event_contracts import (
     AssessmentResultV1,
     BatchResultsView,
     BatchStatusView,
-    ComparisonState,
     ComparisonView,
     EssayResultV1,
     JsonObject,
     WireModel,
-    usd,
 )
 from pydantic import Field
 
@@ -34,27 +29,15 @@ from batch_runner.artefact.environment import cli_environment, git_sha, runner_v
 from batch_runner.artefact.ids import record_ids
 from batch_runner.artefact.inputs import (
     SCHEMA_VERSION,
-    AnchorInput,
-    Blob,
-    RunInputs,
     RunMetadata,
-    StudentInput,
 )
-from batch_runner.artefact.judged import ComparisonStatus, Costs, RecordedComparison, TokenCounts
 from batch_runner.artefact.record import RunMode
-from batch_runner.assignment.contents import Assignment, SourceFile
+from batch_runner.assignment.contents import Assignment
 from batch_runner.running.alignment import anchor_alignment, nearest_anchors
 from batch_runner.running.execution import FinishedRun
+from batch_runner.running.recorded_comparisons import recorded_comparisons, recorded_costs
+from batch_runner.running.recorded_inputs import recorded_inputs
 from batch_runner.running.request import RequestEnvelope, RunOptions
-
-_STATUS = {
-    ComparisonState.PENDING: ComparisonStatus.SUBMITTED,
-    ComparisonState.SUBMITTED: ComparisonStatus.SUBMITTED,
-    ComparisonState.JUDGED: ComparisonStatus.SUCCEEDED,
-    ComparisonState.FAILED: ComparisonStatus.FAILED,
-    ComparisonState.ABANDONED: ComparisonStatus.FAILED,
-}
-
 
 SAME_SCORE: Final = 1e-3
 """How far two fits of the same comparisons may lie apart in logits: the service's begins where its last one ended."""
@@ -104,9 +87,9 @@ def assembled(facts: RunFacts, *, manifest: Sequence[ManifestEntry], generated_a
     from batch_runner.artefact.scoring import scored
 
     ids = record_ids(essay.essay_id for essay in facts.assignment.essays)
-    inputs = _inputs(facts.assignment, ids)
+    inputs = recorded_inputs(facts.assignment, ids)
     result = None if facts.results is None else facts.results.result
-    comparisons = tuple(_comparisons(facts, ids))
+    comparisons = tuple(recorded_comparisons(facts.comparisons, facts.status, ids))
     projections = tuple(() if result is None else _projections(result, ids))
     scores = scored(
         inputs,
@@ -134,7 +117,7 @@ def assembled(facts: RunFacts, *, manifest: Sequence[ManifestEntry], generated_a
         unranked={
             _named(name, ids): why for name, why in (_notes(result).unranked_essays if result else {}).items()
         },
-        costs=_costs(facts),
+        costs=recorded_costs(facts.comparisons, facts.status),
         validation=Validation(
             artefact_checksum=NO_CHECKSUM,
             manifest_entries=tuple(manifest),
@@ -177,95 +160,6 @@ def _metadata(facts: RunFacts, generated_at: datetime) -> RunMetadata:
         language=assignment.language,
         llm_config_overrides=overrides,
     )
-
-
-def _inputs(assignment: Assignment, ids: Mapping[str, str]) -> RunInputs:
-    return RunInputs(
-        instructions=_blob(assignment, "instructions", assignment.instructions),
-        prompt_reference=_blob(assignment, "student_prompt", assignment.student_prompt),
-        rubric=_blob(assignment, "rubric", assignment.rubric),
-        anchors=tuple(
-            AnchorInput(
-                anchor_id=anchor.label,
-                grade=anchor.grade,
-                text=anchor.text,
-                **_file(anchor.file, anchor.text),
-            )
-            for anchor in assignment.anchors
-        ),
-        students=tuple(
-            StudentInput(
-                essay_id=ids[essay.essay_id],
-                batch_essay_id=essay.essay_id,
-                text=essay.text,
-                notes=essay.notes,
-                **_file(essay.file, essay.text),
-            )
-            for essay in assignment.essays
-        ),
-    )
-
-
-def _file(source: SourceFile | None, text: str) -> dict[str, str]:
-    """A text that came from no file, as in a test or from the service, is its own source."""
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    path = "" if source is None else source.path
-    return {
-        "file_name": path.rsplit("/", 1)[-1],
-        "source_path": path,
-        "checksum": digest if source is None else source.sha256,
-        "text_checksum": digest,
-    }
-
-
-def _blob(assignment: Assignment, part: str, content: str | None) -> Blob | None:
-    if content is None:
-        return None
-    file = _file(assignment.files.get(part), content)
-    return Blob(
-        source_path=file["source_path"],
-        checksum=file["checksum"],
-        text_checksum=file["text_checksum"],
-        content=content,
-    )
-
-
-def _comparisons(facts: RunFacts, ids: Mapping[str, str]) -> Iterator[RecordedComparison]:
-    assert facts.status is not None or not facts.comparisons, "comparisons come from a batch"
-    for sequence, view in enumerate(facts.comparisons, start=1):
-        assert facts.status is not None
-        pair = (_named(view.essay_a_id, ids), _named(view.essay_b_id, ids))
-        status = _STATUS[view.state]
-        won = pair if view.winner is not None and view.winner.value.endswith("A") else pair[::-1]
-        succeeded = status is ComparisonStatus.SUCCEEDED
-        yield RecordedComparison(
-            sequence=sequence,
-            comparison_id=view.comparison_id,
-            round=view.round,
-            correlation_id=facts.status.correlation_id,
-            request_id=view.request_id,
-            panel_place=view.panel_place,
-            essay_a_id=pair[0],
-            essay_b_id=pair[1],
-            winner_id=won[0] if succeeded else None,
-            loser_id=won[1] if succeeded else None,
-            prompt_hash=view.prompt_sha256,
-            provider=view.provider,
-            model=view.model,
-            tokens_prompt=view.prompt_tokens,
-            tokens_completion=view.completion_tokens,
-            cost_usd=view.cost_usd,
-            attempts=view.attempts,
-            started_at=view.requested_at,
-            completed_at=view.judged_at or view.ended_at,
-            status=status,
-            error_code=None if succeeded else view.error_code,
-            failure_reason=None if succeeded else view.failure_reason,
-            confidence=view.confidence if succeeded else None,
-            margin=view.margin if succeeded else None,
-            log_odds_a=view.log_odds_a.value if succeeded and view.log_odds_a else None,
-            justification=view.justification if succeeded else None,
-        )
 
 
 def _projections(result: AssessmentResultV1, ids: Mapping[str, str]) -> Iterator[outcome.Projection]:
@@ -398,31 +292,3 @@ def _differences(
                 message=f"published {essay.bt_score:.6f}; the recorded comparisons give"
                 f" {'no score' if found is None else f'{found:.6f}'}",
             )
-
-
-def _costs(facts: RunFacts) -> Costs:
-    by_model: dict[tuple[str, str], list[ComparisonView]] = defaultdict(list)
-    for view in facts.comparisons:
-        if view.provider is not None and view.model is not None:
-            by_model[view.provider, view.model].append(view)
-    return Costs(
-        total_usd=Decimal(0) if facts.status is None else facts.status.cost.cost_usd,
-        prices_known=facts.status is None or facts.status.cost.prices_known,
-        token_counts=tuple(
-            TokenCounts(
-                provider=provider,
-                model=model,
-                comparisons=len(views),
-                prompt_tokens=_sum(each.prompt_tokens for each in views),
-                completion_tokens=_sum(each.completion_tokens for each in views),
-                usd=usd(sum((each.cost_usd for each in views), Decimal(0))),
-            )
-            for (provider, model), views in sorted(by_model.items())
-        ),
-        prompt_hashes=tuple(sorted({view.prompt_sha256 for view in facts.comparisons if view.prompt_sha256})),
-    )
-
-
-def _sum(counts: Iterator[int | None]) -> int | None:
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None

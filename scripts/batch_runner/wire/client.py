@@ -45,7 +45,7 @@ class ServiceRefused(InvalidRequest):
         self.service_code = service_code
 
 
-class ServiceAway(ExternalServiceError):
+class ServiceUnavailable(ExternalServiceError):
     """The service did not answer, or asked to be left alone for ``retry_after`` seconds."""
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
@@ -153,7 +153,7 @@ class AssessmentClient:
             return await self.http.send(request)
         except httpx2.HTTPError as error:
             reason = str(error) or type(error).__name__
-            raise ServiceAway(
+            raise ServiceUnavailable(
                 f"no answer from {self.base_url} ({reason}): is the suite up? Start it with cj-suite up, or"
                 " say with --url where it is"
             ) from error
@@ -165,7 +165,7 @@ def _batch(batch_id: str) -> str:
 
 def _retry_delay(error: Exception) -> bool | float:
     """False for no retry, True for one after the usual delay, or the seconds that the service asked for."""
-    if not isinstance(error, ServiceAway):
+    if not isinstance(error, ServiceUnavailable):
         return False
     return True if error.retry_after is None else min(error.retry_after, MAX_RETRY_DELAY_SECONDS)
 
@@ -184,7 +184,9 @@ def _parsed(model: type[AnswerT], answer: httpx2.Response) -> AnswerT:
 def _error(answer: httpx2.Response) -> Exception:
     message, code = _reason(answer)
     if answer.status_code in _TRY_LATER:
-        return ServiceAway(f"the service cannot answer now: {message}", retry_after=_retry_after(answer))
+        return ServiceUnavailable(
+            f"the service cannot answer now: {message}", retry_after=_retry_after(answer)
+        )
     if answer.is_client_error:
         return ServiceRefused(message, status=answer.status_code, service_code=code)
     return ExternalServiceError(f"the service failed with {answer.status_code}: {message}")

@@ -74,7 +74,7 @@ class OverKafka:
         except KafkaError as error:
             await consumer.stop()
             raise ExternalServiceError(
-                f"no answer from Kafka at {self.bootstrap} ({type(error).__name__}): is the address right?"
+                f"no answer from Kafka at {self.bootstrap} ({type(error).__name__}): check the address"
             ) from error
         self._consumer = consumer
         self._listening = asyncio.create_task(self._listen(consumer))

@@ -109,7 +109,7 @@ def section(loads: list[Load]) -> str:
             "",
             f"`make bench-memory`: {ESSAYS:,} essays of {CHARACTERS:,} characters, {texts:.0f} MB of text. Megabytes of"
             " each service's process before and at its peak; the bounds are `MAX_CACHED_TEXT_BYTES`,"
-            " `MAX_SUBMISSION_BYTES` and the limits of request bodies.",
+            " `MAX_TEXT_BYTES_PER_CALL` and the limits of request bodies.",
             "",
             "| batches at once | comparisons | seconds | CJ Assessment: before | peak | LLM Provider: before | peak |",
             "|--:|--:|--:|--:|--:|--:|--:|",

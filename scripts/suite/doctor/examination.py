@@ -3,7 +3,8 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
@@ -16,11 +17,14 @@ from suite.doctor import servers
 from suite.doctor.judges import judges
 from suite.doctor.vendors import TIMEOUT_SECONDS, VendorCheck
 from suite.embedded.loopback import HOST
+from suite.generated.environment import variables_of
 from suite.installed import SERVICES, InstalledService
 from suite.stack.checking import MIN_FREE_BYTES
 from suite.stack.configuration import setting_problems
 
 MEGABYTE: Final = 1_000_000
+ENDPOINT_PREFIX: Final = "LLM_PROVIDER_ENDPOINT_"
+"""Keys and addresses of named endpoints, whose names only their file knows."""
 
 
 def examine(
@@ -39,6 +43,7 @@ def examine(
     yield disk(data)
     for service in SERVICES:
         yield settings(service, environment)
+    yield unknown_settings(environment)
     with httpx2.Client(timeout=TIMEOUT_SECONDS) as client:
         vendors = VendorCheck(client)
         yield from vendors.findings()
@@ -85,6 +90,28 @@ def disk(data: Path) -> Finding:
         )
         return failed("disk", said)
     return passed("disk", f"{free // MEGABYTE:,} MB are free at {where}")
+
+
+def unknown_settings(environment: Mapping[str, str]) -> Finding:
+    """Whether each variable with the prefix of a service is a setting: one that nothing reads changes nothing."""
+    known = {variable for service in SERVICES for variable in variables_of(service)}
+    prefixes = tuple(service.variable("") for service in SERVICES)
+    unknown = sorted(
+        name
+        for name in environment
+        if name.startswith(prefixes) and not name.startswith(ENDPOINT_PREFIX) and name not in known
+    )
+    if not unknown:
+        return passed("names of settings", "all known")
+    return failed(
+        "names of settings", "; ".join(f"{name} is not a setting{_nearest(name, known)}" for name in unknown)
+    )
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    longer = (each for each in sorted(known) if each.startswith(f"{name}_"))
+    near = [*longer, *get_close_matches(name, known, n=1, cutoff=0.85)]
+    return f": use {near[0]}" if near else ", and changes nothing: see documentation/reference/settings.md"
 
 
 def settings(service: InstalledService, environment: Mapping[str, str]) -> Finding:

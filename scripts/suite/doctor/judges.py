@@ -73,9 +73,7 @@ async def _tried(what: str, provider: str, vendor: ConnectedVendor | None, lacki
         return not_checked(what, lacking)
     model = wanted_model(provider)
     if model == ANY_MODEL:
-        return not_checked(
-            what, f"it has whatever model it was started with: name it with {SELF_HOSTED_MODEL}"
-        )
+        return not_checked(what, f"it has whatever model it was started with: set {SELF_HOSTED_MODEL}")
     catalogue = ManifestCatalogue(
         default_provider=provider, vendors={provider: vendor}, needs={}, own_limits={}
     )

@@ -92,9 +92,13 @@ def compose_settings() -> str:
 
 def passed_on(service: InstalledService) -> Iterator[str]:
     """The environment variables that a service's container is given where they are set."""
-    for name in service.settings.model_fields:
-        if name not in DECIDED:
-            yield service.variable(name)
+    decided = {service.variable(name) for name in DECIDED}
+    return (variable for variable in variables_of(service) if variable not in decided)
+
+
+def variables_of(service: InstalledService) -> Iterator[str]:
+    """The environment variables that a service reads with its own prefix."""
+    yield from map(service.variable, service.settings.model_fields)
     for _, settings in _vendors_of(service):
         prefix = settings.model_config.get("env_prefix", "")
         yield from (f"{prefix}{name.upper()}" for name in settings.model_fields)

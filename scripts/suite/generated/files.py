@@ -9,7 +9,7 @@ from typing import Any
 from batch_conductor.adapters.pipelines_file import pipelines_schema
 from batch_runner.artefact.assessment_run import artefact_schema
 from event_contracts import asyncapi_document, json_schemas
-from model_manifest.endpoints import endpoints_schema
+from model_manifest.endpoint_settings import endpoints_schema
 from typer import Typer
 
 from suite import scaling

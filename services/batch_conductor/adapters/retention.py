@@ -6,7 +6,7 @@ from datetime import timedelta
 from service_kit.work.retention import RetentionRule, delete_older
 
 
-def retention_rules(*, keep_batches: timedelta) -> Sequence[RetentionRule]:
+def retention_rules(*, batch_retention: timedelta) -> Sequence[RetentionRule]:
     """Of batches: their phases, the outcomes of their essays, their sizes, their plans."""
     moments = {
         "phase_essay": "reported_at",
@@ -16,6 +16,6 @@ def retention_rules(*, keep_batches: timedelta) -> Sequence[RetentionRule]:
         "pipeline_plan": "asked_at",
     }
     return [
-        RetentionRule(name=table, keep=keep_batches, statement=delete_older(table, moment))
+        RetentionRule(name=table, keep=batch_retention, statement=delete_older(table, moment))
         for table, moment in moments.items()
     ]

@@ -71,7 +71,7 @@ PLANNED = text(
     " WHERE batch_id = :batch_id AND obstacles = '[]'"
 )
 
-# In the order of the ids: replicas that write at once wait for each other instead of deadlocking.
+# In the order of the ids: replicas that write concurrently wait for each other instead of deadlocking.
 TELL_SIZES = text(
     """
     INSERT INTO batch_size AS known (batch_id, essay_count)

@@ -43,7 +43,7 @@ class GateResult:
 
 
 class FactUnknown(Exception):
-    """A fact cannot be learnt now: who should know it does not answer, or answers what nobody can use."""
+    """A fact is not available now: the service that knows it does not answer, or gives an unusable answer."""
 
     def __init__(self, reason: str, *, what_to_do: str = "ask again", retry_after: float = 5.0) -> None:
         super().__init__(reason)

@@ -85,7 +85,7 @@ _SPELLINGS: Final[Mapping[ProcessingStage, EssayOutcome]] = MappingProxyType(
 
 
 def stage_of(status: BatchStatus) -> ProcessingStage:
-    """The stage of a phase that is reported with this status: every status that is no end is processing."""
+    """The stage of a phase that is reported with this status: every status that does not end it is processing."""
     return _ENDS.get(status, ProcessingStage.PROCESSING)
 
 
@@ -159,7 +159,7 @@ def _batch_report(
 def _spelling(spelling: SpellcheckPhaseCompletedV1, *, at: datetime) -> Report:
     if spelling.status not in _SPELLINGS:
         raise InvalidRequest(
-            f"status {spelling.status} is no outcome of an essay: send one of {', '.join(_SPELLINGS)}"
+            f"status {spelling.status} is not an outcome of an essay: send one of {', '.join(_SPELLINGS)}"
         )
     essay = EssayReport(
         batch_id=BatchId(spelling.batch_id),

@@ -62,7 +62,7 @@ class PhaseState:
 
 
 def phase_state(record: PhaseRecord, *, expected: int | None) -> PhaseState:
-    """The state of a phase that ``expected`` essays should come out of; None where nobody said how many.
+    """The state of a phase that ``expected`` essays should come out of; None where their number is not known.
 
     A phase has ended when its newest report says so, or when every expected essay was reported after that report.
     """

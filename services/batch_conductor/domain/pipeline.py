@@ -86,17 +86,17 @@ class PipelineRules:
         for place, step in enumerate(steps):
             for need in step.depends_on:
                 if need not in self.steps:
-                    yield f"steps.{place}.depends_on: {step.name} needs {need}, which is no step"
+                    yield f"steps.{place}.depends_on: {step.name} needs {need}, which is not a step"
         for name, phases in self.pipelines.items():
             for phase in phases:
                 if phase not in self.steps:
-                    yield f"pipelines.{name}.phases: {phase} is no step"
+                    yield f"pipelines.{name}.phases: {phase} is not a step"
 
     def _unreachable_phases(self) -> Iterator[str]:
         reached = {phase for way in self._ways.values() for phase in way}
         for place, name in enumerate(self.steps):
             if name not in reached:
-                yield f"steps.{place}: {name} is in no pipeline, so nobody can ask for it"
+                yield f"steps.{place}: {name} is not in any pipeline, so it cannot be requested"
 
 
 def _in_order(needs: Mapping[PhaseName, Collection[PhaseName]]) -> tuple[PhaseName, ...]:

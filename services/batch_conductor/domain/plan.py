@@ -69,7 +69,7 @@ class Plan:
 
     @property
     def unknown(self) -> tuple[GateResult, ...]:
-        """The gates that nobody could evaluate."""
+        """The gates that could not be evaluated."""
         return tuple(gate for gate in self.gates if gate.verdict == GateVerdict.NOT_EVALUATED)
 
     def resolution(self) -> PipelineResolution:

@@ -28,7 +28,7 @@ COMPREHENSIVE = "comprehensive"
 
 CORRELATION = UUID("0f8fad5b-d9cb-469f-a165-70867728950e")
 MORNING = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-"""Events happen so many seconds after this."""
+"""The times of events are given in seconds after this."""
 
 
 def at_second(second: float) -> datetime:

@@ -125,7 +125,7 @@ async def deliver(bus: EventBus, *events: EventEnvelope[Any]) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody uses now."""
+    """A port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -143,7 +143,7 @@ GATES: Final[Mapping[GateName, GateRule]] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateGates:
-    """Asks every gate of a pipeline at once, so that a caller learns of all obstacles together."""
+    """Evaluates every gate of a pipeline, so that a caller learns of all obstacles together."""
 
     rules: PipelineRules
     facts: Facts

@@ -12,7 +12,7 @@ from batch_conductor.ports import Store
 
 @dataclass(frozen=True, kw_only=True)
 class RecordPlans:
-    """Whoever waits for a skipped phase is told once per batch and correlation id."""
+    """Services that wait for a skipped phase are told once per batch and correlation id."""
 
     store: Store
 

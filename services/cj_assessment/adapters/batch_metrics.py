@@ -17,8 +17,8 @@ from cj_assessment.adapters.postgres import measuring_sql as sql
 
 NAME: Final = "measure"
 MEASURING_SECONDS: Final = 15.0
-QUALITY_EVERY: Final = 4
-"""Results are looked at every so many measurements."""
+QUALITY_INTERVAL: Final = 4
+"""The quality of results is measured in every fourth cycle."""
 
 OPEN_STATES: Final = ("accepted", "judging")
 ENDED_STATES: Final = ("completed", "completed_with_failures", "failed", "cancelled")
@@ -48,7 +48,7 @@ class BatchMetrics:
         )
         self._problems = Gauge(
             "assessment_batch_problems",
-            "Batches that something keeps from going on, by the error code; NONE is always there.",
+            "Batches that a problem keeps waiting, by error code; NONE is always there.",
             ("error_code",),
             registry=registry,
         )
@@ -87,7 +87,7 @@ class BatchMetrics:
             batches = (await connection.execute(sql.OPEN_BATCHES)).all()
             problems = (await connection.execute(sql.PROBLEMS)).all()
             comparisons = (await connection.execute(sql.OPEN_COMPARISONS)).all()
-            is_due = self._turn % QUALITY_EVERY == 0
+            is_due = self._turn % QUALITY_INTERVAL == 0
             if is_due:
                 self._show_ended((await connection.execute(sql.ENDED)).all())
                 reliability = (

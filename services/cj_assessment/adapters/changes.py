@@ -1,4 +1,4 @@
-"""Tells readers of this process that some batch may have changed; other replicas' readers look now and then."""
+"""Tells readers of this process that some batch may have changed; readers of other replicas poll."""
 
 import asyncio
 

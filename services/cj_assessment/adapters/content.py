@@ -20,7 +20,7 @@ CONCURRENCY = 16
 TIMEOUT_SECONDS = 15.0
 """Of one step: to connect, to send, to read the next piece."""
 EXCHANGE_SECONDS = 60.0
-"""Of a request and its whole answer: a service that dribbles is given up."""
+"""Of a request and its whole answer: a response that is slower than this is aborted."""
 ATTEMPTS = 3
 MAX_ANSWER_BYTES = 65_536
 _UNKNOWN = (400, 404, 410, 422)
@@ -107,7 +107,7 @@ class RemoteContent:
         return TextRemoval(removed=frozenset(storage_ids) - kept.keys(), kept=kept)
 
     async def _remove_one(self, storage_id: str) -> str | None:
-        """Why the text is kept; None where it is gone. Raises ``ContentServiceError`` where nobody can say now."""
+        """Reason for refusing deletion; None if deleted. Raises ``ContentServiceError`` if it is not known now."""
         async with (
             self._slots,
             _failures_are_the_services(),
@@ -146,7 +146,7 @@ class RemoteContent:
 
 
 class SharedContent:
-    """Texts go to an external service; what was posted here before it was named, or is kept here, is still found."""
+    """Texts go to an external service; those posted here before it was configured, or kept here, are still found."""
 
     def __init__(self, own: LocalContent, external: RemoteContent) -> None:
         self._own = own

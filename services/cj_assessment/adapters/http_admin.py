@@ -298,7 +298,9 @@ def _add_lists(blueprint: Blueprint, actions: AdminActions, operations: _Operati
 async def _known(administration: Administration, owner: Owner) -> Instruction:
     found = await administration.find(owner)
     if found is None:
-        raise NotFound(f"{owner.subject} has no instructions: POST /admin/v1/assessment-instructions first")
+        raise NotFound(
+            f"no instructions exist for {owner.subject}: create them with POST /admin/v1/assessment-instructions"
+        )
     return found
 
 
@@ -308,7 +310,7 @@ def _gone(assignment_id: str) -> Instruction:
 
 async def _delete(administration: Administration, owner: Owner) -> None:
     if not await administration.delete(owner, by=caller().subject):
-        raise NotFound(f"{owner.subject} has no instructions")
+        raise NotFound(f"no instructions exist for {owner.subject}")
 
 
 async def _text(content: ContentStore, storage_id: str | None, name: str) -> str:

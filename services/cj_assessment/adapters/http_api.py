@@ -61,7 +61,7 @@ HandleResults = Callable[[Sequence[EventEnvelope[LLMComparisonResultV1]]], Await
 
 
 class RegistersAnchors(Protocol):
-    """Registers an anchor for somebody."""
+    """Registers an anchor in the name of ``by``."""
 
     def __call__(self, registration: AnchorRegistration, *, by: str) -> Awaitable[Anchor]: ...
 

@@ -42,7 +42,17 @@ class ManifestJudges:
             raise InvalidLlmConfig(
                 "name either a judge_panel or model_override and provider_override, not both"
             )
-        return tuple(self._judge(self._resolved(_named(asked, judge)), share=judge.share) for judge in panel)
+        return tuple(
+            self._judge(
+                self._resolved(
+                    asked.model_copy(
+                        update={"provider_override": judge.provider, "model_override": judge.model}
+                    )
+                ),
+                share=judge.share,
+            )
+            for judge in panel
+        )
 
     def with_max_cost(self, judge: Judge, overrides: LLMConfigOverrides, *, longest_prompt: int) -> Judge:
         read = longest_prompt + MAX_SCHEMA_TOKENS
@@ -67,7 +77,3 @@ class ManifestJudges:
         if provider == LLMProvider.MOCK:
             return self._simulated_price.of(usage)
         return price(get_model(provider, model), usage).amount
-
-
-def _named(overrides: LLMConfigOverrides, judge: PanelJudge) -> LLMConfigOverrides:
-    return overrides.model_copy(update={"provider_override": judge.provider, "model_override": judge.model})

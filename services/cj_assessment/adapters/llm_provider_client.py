@@ -63,13 +63,13 @@ class LlmProviderClient:
         self._callback_topic = callback_topic
         self._callback_url = callback_url
 
-    async def submit(self, orders: Sequence[JudgeRequest]) -> Submitted:
-        request = ComparisonBatchRequest(comparisons=tuple(self._item(order) for order in orders))
-        answer = await self._post("/api/v1/comparisons", content=request.model_dump_json(exclude_none=True))
+    async def submit(self, requests: Sequence[JudgeRequest]) -> Submitted:
+        call = ComparisonBatchRequest(comparisons=tuple(self._item(request) for request in requests))
+        answer = await self._post("/api/v1/comparisons", content=call.model_dump_json(exclude_none=True))
         if answer.status_code in (*_SUBMISSION_REJECTED, _UNPROCESSABLE):
             raise _refused_as_a_whole(answer)
         _require_success(answer)
-        return _submitted([order.attempt_id for order in orders], answer.content)
+        return _submitted([request.attempt_id for request in requests], answer.content)
 
     async def withdraw(self, request_id: str) -> bool:
         answer = await self._post(f"/api/v1/requests/{request_id}/cancel")
@@ -127,29 +127,29 @@ class LlmProviderClient:
         except httpx2.HTTPError as error:
             raise ExternalServiceError(f"the LLM Provider does not answer: {error!r}") from error
 
-    def _item(self, order: JudgeRequest) -> ComparisonBatchItem:
+    def _item(self, request: JudgeRequest) -> ComparisonBatchItem:
         return ComparisonBatchItem(
-            idempotency_key=str(order.attempt_id),
+            idempotency_key=str(request.attempt_id),
             user_prompt=PROMPT,
-            prompt_blocks=order.blocks,
+            prompt_blocks=request.blocks,
             callback_topic=self._callback_topic,
             callback_url=self._callback_url,
-            llm_config_overrides=order.overrides,
-            correlation_id=order.correlation_id,
-            user_id=order.user_id,
-            max_cost_usd=order.max_cost_usd,
-            allowed_regions=order.allowed_regions,
-            latency=Latency.RELAXED if order.is_relaxed else Latency.LIVE,
-            traceparent=None if order.trace is None else order.trace.traceparent,
-            tracestate=None if order.trace is None else order.trace.tracestate,
+            llm_config_overrides=request.overrides,
+            correlation_id=request.correlation_id,
+            user_id=request.user_id,
+            max_cost_usd=request.max_cost_usd,
+            allowed_regions=request.allowed_regions,
+            latency=Latency.RELAXED if request.is_relaxed else Latency.LIVE,
+            traceparent=None if request.trace is None else request.trace.traceparent,
+            tracestate=None if request.trace is None else request.trace.tracestate,
             metadata={
-                "essay_a_id": order.essay_a_id,
-                "essay_b_id": order.essay_b_id,
-                "bos_batch_id": order.batch_id,
-                "attempt_id": str(order.attempt_id),
-                "repetition": order.repetition,
+                "essay_a_id": request.essay_a_id,
+                "essay_b_id": request.essay_b_id,
+                "bos_batch_id": request.batch_id,
+                "attempt_id": str(request.attempt_id),
+                "repetition": request.repetition,
                 "service_name": SourceService.CJ_ASSESSMENT.value,
-                "organization_id": order.org_id,
+                "organization_id": request.org_id,
             },
         )
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -22,7 +21,6 @@ from event_contracts import (
     Latency,
     LLMConfigOverrides,
     TraceContext,
-    course_language,
 )
 
 from cj_assessment.domain.prompt import JudgeContext
@@ -117,7 +115,7 @@ class Batch(BatchRecord):
         return max(self.judges, key=lambda judge: judge.share)
 
     def overrides_for(self, judge: Judge) -> LLMConfigOverrides:
-        """What the LLM Provider is told: the judge by name, and no prompt, which the blocks hold already."""
+        """What the LLM Provider is sent: the judge by name, and no prompt, which the blocks hold already."""
         return self.overrides.model_copy(
             update={
                 "provider_override": judge.provider,
@@ -166,7 +164,7 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instruction:
-    """What assessors of an assignment or, where ``assignment_id`` is None, of a course are told."""
+    """Judge instructions of an assignment or, where ``assignment_id`` is None, of a course."""
 
     assignment_id: str | None
     instructions_text: str
@@ -190,7 +188,7 @@ class Defaults:
 
     @classmethod
     def for_refused_batch(cls) -> "Defaults":
-        """What is written down for a batch that is never judged."""
+        """What is recorded for a batch that is never judged."""
         return cls(target_reliability=0.0, deadline=timedelta(0), relaxed_deadline=timedelta(0))
 
 
@@ -231,55 +229,12 @@ def requested_essays(request: ELS_CJAssessmentRequestV1) -> tuple[Essay, ...]:
     )
 
 
-def check_essays(request: ELS_CJAssessmentRequestV1) -> None:
-    """Raise ``InvalidRequest`` for a batch without essays or with an essay id twice."""
-    if not request.essays_for_cj:
-        raise InvalidRequest("essays_for_cj is empty: send at least one essay, with anchors, or two")
-    counted = Counter(essay.essay_id for essay in request.essays_for_cj)
-    repeated = sorted(essay_id for essay_id, times in counted.items() if times > 1)
-    if repeated:
-        raise InvalidRequest(
-            f"essay ids must be unique within a batch; sent more than once: {', '.join(repeated[:10])}",
-            details={"repeated_essay_ids": list(repeated[:100])},
-        )
-
-
-def check_language(request: ELS_CJAssessmentRequestV1) -> None:
-    """Raise ``InvalidRequest`` for another language than the course's: judges would be told to read the wrong one."""
-    language = course_language(request.course_code)
-    if request.language != language:
-        raise InvalidRequest(
-            f"language must be {language.value!r}, the language of {request.course_code.value}: correct it, or name"
-            " another course_code"
-        )
-
-
-def check_rubric(overrides: LLMConfigOverrides, instruction: Instruction | None) -> None:
-    """Raise ``InvalidRequest`` for a rubric of the requester's own where the assignment's is binding."""
-    national = instruction is not None and instruction.context_origin is ContextOrigin.CANONICAL_NATIONAL
-    if national and overrides.judge_rubric_override is not None:
-        raise InvalidRequest(
-            "judge_rubric_override is not allowed for a canonical_national assignment: its own rubric is"
-            " binding; leave the override out, or use an assignment for research_experiment"
-        )
-
-
-def check_cost_cap(limits: Limits, judges: tuple[Judge, ...]) -> None:
-    """Raise ``InvalidRequest`` when a cap in dollars could not be kept because a judge's price is not known."""
-    unknown = [judge.name for judge in judges if judge.expected_cost_usd is None]
-    if limits.max_cost_usd is not None and unknown:
-        raise InvalidRequest(
-            f"max_cost_usd cannot be kept: no price is known for {', '.join(unknown)}; name max_comparisons"
-            " instead, or a model with a known price"
-        )
-
-
 def request_sha256(envelope: RequestEnvelope) -> str:
-    """Identity of what a request asks for: the same order sent twice has the same one, whenever it was sent."""
+    """Identity of what a request asks for: the same request sent twice has the same one, whenever it was sent."""
     asked = envelope.data.model_dump(mode="json", exclude={"timestamp", "system_metadata"})
     hints = envelope.hints().model_dump(mode="json")
     if hints["allowed_regions"] is None:
-        del hints["allowed_regions"]  # requests of before there was such a hint keep their identity
+        del hints["allowed_regions"]  # requests from before this hint existed keep their identity
     if hints["latency"] is None:
         del hints["latency"]
     canonical = json.dumps([asked, hints], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -294,7 +249,7 @@ class TextRules:
 
     @property
     def max_bytes(self) -> int:
-        """No text of so many characters is longer: longer contents are not fetched."""
+        """No text of ``max_characters`` characters has more bytes: larger contents are not fetched."""
         return 4 * self.max_characters
 
 

@@ -36,7 +36,7 @@ class Asked(NamedTuple):
 class PlannedComparison:
     """A pair to be judged: ``repetition`` counts how often this ordered pair was asked before.
 
-    ``assigned`` is the place of its judge in the batch's panel.
+    ``assigned`` is the index of its judge in the batch's panel.
     """
 
     slot_a: int
@@ -56,7 +56,7 @@ class AttemptPolicy:
 
     max_attempts: int
     answer_timeout: timedelta
-    relaxed_answer_within: timedelta = timedelta(hours=28)
+    relaxed_answer_timeout: timedelta = timedelta(hours=28)
     resend_after: timedelta = timedelta(seconds=15)
 
 

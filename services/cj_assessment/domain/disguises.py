@@ -20,7 +20,7 @@ _CODES: Final = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 LOOKALIKE_LETTERS: Final = 8
-"""So many letters in a style that only signs, formulas and transcriptions have are writing in disguise."""
+"""This many letters in a style that only signs, formulas and transcriptions use are text in disguise."""
 _LOOKALIKES: Final = re.compile(
     "[\u0250-\u02af\u1d00-\u1dbf\u2070-\u209c\u24b6-\u24e9\uff21-\uff3a\uff41-\uff5a"
     "\U0001d400-\U0001d7ff\U0001f130-\U0001f189]"

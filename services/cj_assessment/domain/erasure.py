@@ -1,4 +1,4 @@
-"""A batch that somebody wants forgotten: what is still to be done, here and elsewhere."""
+"""A batch that is to be forgotten: what is still to be done, here and elsewhere."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Erasure:
 
     @property
     def waiting_for(self) -> tuple[str, ...]:
-        """Who has not finished yet."""
+        """Systems still pending."""
         if self.completed_at is not None:
             return ()
         waiting = {

@@ -59,7 +59,7 @@ def reduced(result: AssessmentResultV1, *, result_ref: str) -> AssessmentResultV
 
 
 def max_reduced_bytes(essay_ids: Collection[str], *, anchors: int) -> int:
-    """No reduced event about these essays, of which so many are anchors, is larger."""
+    """An upper bound for the reduced event about these essays, ``anchors`` of which are anchors."""
     ids = sum(len(json.dumps(essay_id, ensure_ascii=False).encode()) for essay_id in essay_ids)
     essays = MAX_BYTES_PER_ESSAY * len(essay_ids) + MARK_OF_ANCHORS * anchors
     return MAX_RESULT_BYTES_WITHOUT_ESSAYS + ids + essays

@@ -84,7 +84,7 @@ def _notes(batch: Batch, essays: Sequence[Essay], snapshot: Snapshot, finish: Fi
         },
         "judges": {} if finish.ranking is None else _judges(batch, finish.ranking),
         "graded_verdicts": {} if finish.ranking is None else finish.ranking.fitted.levels,
-        "problem": None if finish.problem is None else finish.problem.words,
+        "problem": finish.problem,
     }
 
 

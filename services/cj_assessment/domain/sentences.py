@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 MAX_SENTENCE: Final = 600
-"""Characters that are looked at together: a text without full stops is no single sentence."""
+"""Characters that are checked together: a text without full stops does not count as one sentence."""
 
 _SENTENCE: Final = re.compile(rf"[^.!?\n]{{1,{MAX_SENTENCE}}}")
 _WORD: Final = re.compile(r"[^\W\d_]+")

@@ -1,7 +1,7 @@
 """Signals in an essay's text: reasons for a person to look at it, found in time proportional to its length.
 
-Some patterns know what people have tried, others what such attempts have in common (``sentences``, ``disguises``).
-Neither will know what somebody thinks of tomorrow: against instructions to the judge stands the fence around each text,
+Some patterns match known attempts, others what such attempts have in common (``sentences``, ``disguises``).
+These cannot detect every new attack: the defence against instructions to the judge is the fence around each text,
 whatever is found here.
 """
 
@@ -126,7 +126,7 @@ def signals_in(text: str) -> Iterator[Signal]:
 
 
 def addresses_the_judge(text: str) -> bool:
-    """True where the text speaks to whoever judges it: in words that are known, or with what these have in common."""
+    """True where the text speaks to its judge: in words that are known, or with what these have in common."""
     return _ADDRESSES.search(text) is not None or appeals_to_the_judge(text)
 
 

@@ -100,9 +100,9 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submitted:
-    """The LLM Provider's answer to a call: accepted orders with their request ids, and final refusals.
+    """The LLM Provider's answer to a call: accepted requests with their ids, and final refusals.
 
-    An order in neither was not accepted now, for the reason in ``postponed``: it is sent again later.
+    A request in neither was not accepted now, for the reason in ``postponed``: it is sent again later.
     """
 
     accepted: Mapping[AttemptId, str]
@@ -121,7 +121,7 @@ class SubmissionRefused(SuiteError):
 class LlmProvider(Protocol):
     """The gateway to the judges."""
 
-    async def submit(self, orders: Sequence[JudgeRequest]) -> Submitted:
+    async def submit(self, requests: Sequence[JudgeRequest]) -> Submitted:
         """Queue up to 500 comparisons.
 
         Raises ``SubmissionRefused`` where the call as a whole is refused, and ``Unavailable`` or
@@ -130,7 +130,7 @@ class LlmProvider(Protocol):
         ...
 
     async def withdraw(self, request_id: str) -> bool:
-        """Take a request back; one that has ended stays as it is.
+        """Cancel a request; one that has ended stays as it is.
 
         False: the LLM Provider does not know the request. Raises ``ExternalServiceError``.
         """
@@ -162,7 +162,7 @@ class Wake(Protocol):
 
 
 class SetAsideReason(Protocol):
-    """Why an item is no longer tried: its last error, after so many attempts."""
+    """Why an item is no longer tried: its last error, and the number of attempts."""
 
     @property
     def error_code(self) -> str:

@@ -10,7 +10,7 @@ from cj_assessment.ports.values import Due
 
 
 class Erasures(Protocol):
-    """Batches that somebody wants forgotten. Each method is one transaction."""
+    """Batches that are to be forgotten. Each method is one transaction."""
 
     async def start(self, batch_id: BatchId, *, everything: bool, requested_by: str) -> Erasure:
         """Delete the texts, prompts and raw answers of a batch that has ended, and note what remains to be done.
@@ -20,7 +20,7 @@ class Erasures(Protocol):
         ...
 
     async def read(self, batch_id: BatchId) -> Erasure | None:
-        """The erasure of a batch; None where nobody asked for it."""
+        """The erasure of a batch; None if it was never requested."""
         ...
 
     async def take_open(self, *, limit: int, lease: timedelta) -> Due[BatchId]:
@@ -64,7 +64,7 @@ class RemovesTexts(Protocol):
 
 
 class Exports(Protocol):
-    """What this service's database holds of somebody, as JSON."""
+    """Personal data held in this service's database, as JSON."""
 
     def of_batch(self, batch_id: BatchId) -> AsyncIterator[bytes]:
         """Every row of a batch, as members of a JSON object, in pieces. Raises ``NotFound`` before the first."""

@@ -123,7 +123,7 @@ class Batches(Protocol):
         ...
 
     async def report_problem(self, job_ids: Collection[JobId], *, code: str, message: str) -> None:
-        """Store what keeps these batches from going on; their status shows it."""
+        """Store what keeps these batches waiting; their status shows it."""
         ...
 
     async def clear_problem(self, job_ids: Collection[JobId]) -> None:
@@ -131,7 +131,7 @@ class Batches(Protocol):
         ...
 
     async def problem(self, job_id: JobId) -> JudgingFailure | None:
-        """What keeps a batch from going on: what was reported, a failing step, or failing judgements."""
+        """What keeps a batch waiting: what was reported, a failing step, or failing judgements."""
         ...
 
     async def take_unreported(self, *, limit: int) -> Due[JobId]:

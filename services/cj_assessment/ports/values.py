@@ -58,7 +58,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgingFailure:
-    """What keeps an open batch from going on, since when, and how many comparisons it concerns.
+    """What keeps an open batch waiting, since when, and how many comparisons it concerns.
 
     ``is_of_judging``: its judges fail, and ``code`` is the LLM Provider's; otherwise a step of the batch fails.
     """

@@ -192,7 +192,7 @@ class AdapterProvider(Provider):
         return AttemptPolicy(
             max_attempts=self._settings.max_attempts,
             answer_timeout=self._settings.answer_timeout,
-            relaxed_answer_within=self._settings.relaxed_answer_within,
+            relaxed_answer_timeout=self._settings.relaxed_answer_timeout,
         )
 
     @provide

@@ -91,10 +91,10 @@ async def build_service(
 
 def _retention(settings: Settings) -> Sequence[RetentionRule]:
     return retention_rules(
-        keep_texts=settings.keep_texts,
-        keep_results=settings.keep_results,
-        keep_erasures=settings.keep_erasures,
-        keep_changes=settings.keep_changes,
+        text_retention=settings.text_retention,
+        result_retention=settings.result_retention,
+        erasure_retention=settings.erasure_retention,
+        audit_retention=settings.audit_retention,
     )
 
 

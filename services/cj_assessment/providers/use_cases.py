@@ -87,10 +87,14 @@ class UseCaseProvider(Provider):
         content: ContentStore,
         own_content: LocalContent,
         limits: MessageLimits,
-        patience: ContentTimeout,
+        content_timeout: ContentTimeout,
     ) -> FinishBatch:
         return FinishBatch(
-            store=store, content=content, own_content=own_content, limits=limits, patience=patience
+            store=store,
+            content=content,
+            own_content=own_content,
+            limits=limits,
+            content_timeout=content_timeout,
         )
 
     @provide
@@ -136,7 +140,7 @@ class UseCaseProvider(Provider):
         content: ContentStore,
         judges: JudgeCatalogue,
         rules: TextRules,
-        patience: ContentTimeout,
+        content_timeout: ContentTimeout,
         watcher: PromptWatcher,
         limits: MessageLimits,
         advance: AdvanceWakeup,
@@ -147,7 +151,7 @@ class UseCaseProvider(Provider):
             content=content,
             judges=judges,
             rules=rules,
-            patience=patience,
+            content_timeout=content_timeout,
             watcher=watcher,
             limits=limits,
             wake_advance=changes.notify_and_wake(advance.wake),

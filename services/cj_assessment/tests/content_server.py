@@ -10,7 +10,7 @@ from typing import Literal
 from uuid import uuid4
 
 Trouble = Literal[
-    "none", "failing", "dribbling", "silent", "short", "redirecting", "refusing", "endless", "no_id"
+    "none", "failing", "trickling", "silent", "short", "redirecting", "refusing", "endless", "no_id"
 ]
 
 
@@ -18,7 +18,7 @@ Trouble = Literal[
 class ContentServer:
     """`POST /v1/content` answers 201 with an id of 32 hex characters, `GET /v1/content/{id}` the bytes.
 
-    It accepts no other ids: 400. ``trouble`` says how it misbehaves; ``failures`` so many times, None for ever.
+    It accepts no other ids: 400. ``trouble`` says how it misbehaves, ``failures`` how often; None: always.
     """
 
     url: str = ""
@@ -100,7 +100,7 @@ class ContentServer:
                 while True:
                     writer.write(b"x" * 65_536)
                     await writer.drain()
-            case "dribbling":
+            case "trickling":
                 await self._answer(writer, 200, b"", length=10**6)
                 while True:
                     writer.write(b"x")

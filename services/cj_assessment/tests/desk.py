@@ -61,11 +61,11 @@ def longer_text_wins(item: ComparisonBatchItem) -> Vote:
 
 @dataclass
 class Desk:
-    """``taken`` holds every comparison by its idempotency key; answers are given at once, or on call."""
+    """``taken`` holds every comparison by its idempotency key; answers come immediately, or on demand."""
 
     deliver: Deliver
     judge: Judge = longer_text_wins
-    answers_at_once: bool = True
+    answers_immediately: bool = True
     copies: int = 1
     shuffled: bool = False
     is_full: bool = False
@@ -78,7 +78,7 @@ class Desk:
     url: str = ""
 
     def tidy(self) -> None:
-        """Forget everything, and judge at once and honestly again."""
+        """Forget everything, and judge immediately and honestly again."""
         fresh = Desk(self.deliver, url=self.url)
         self.__dict__.update(fresh.__dict__)
 
@@ -88,7 +88,7 @@ class Desk:
         fresh = [item for item in items if item.idempotency_key not in self.taken]
         for item in fresh:
             self.taken[item.idempotency_key or ""] = item
-        if self.answers_at_once:
+        if self.answers_immediately:
             asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(self.answer(fresh)))
         return ComparisonBatchAnswer(
             items=tuple(
@@ -113,7 +113,7 @@ class Desk:
             await self.deliver(item, envelope)
 
     async def end_cancelled(self, key: str) -> None:
-        """The one answer to a request that was taken back: an error, with what its call has cost."""
+        """The one answer to a cancelled request: an error, with what its call has cost."""
         self.answered.add(key)
         item = self.taken[key]
         vote = Vote(error_code=ErrorCode.PROCESSING_ERROR, cost_usd=self.cost_of_cancelled)

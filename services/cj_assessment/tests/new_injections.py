@@ -2,7 +2,7 @@
 
 `DEVELOPMENT` and `HELD_OUT` were written before the detector was improved by kinds of attempt. `HELD_OUT` was not run
 meanwhile, but its author knew it. `LATER` was written when that was done, and led to another improvement. `LAST` was
-written after the last change and run once: nobody has changed a pattern for it, and its recall is what to expect of new
+written after the last change and run once: no pattern was changed for it, and its recall is what to expect of new
 attempts. Keep it so: write new ones instead of improving the detector by these.
 """
 

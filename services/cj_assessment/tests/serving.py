@@ -34,7 +34,7 @@ from service_kit.running import run_services
 from service_kit.tests.tokens import ADMIN, KEYS
 
 SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
-PATIENCE_SECONDS = 30.0
+TIMEOUT_SECONDS = 30.0
 
 
 @dataclass
@@ -136,7 +136,7 @@ class Assessment:
         assert answer.status_code == 200, answer.text
         return BatchStatusView.model_validate_json(answer.content)
 
-    async def until_ended(self, batch_id: str, *, seconds: float = PATIENCE_SECONDS) -> BatchStatusView:
+    async def until_ended(self, batch_id: str, *, seconds: float = TIMEOUT_SECONDS) -> BatchStatusView:
         """The final status of a batch."""
         async with asyncio.timeout(seconds):
             while True:
@@ -163,7 +163,7 @@ class Assessment:
         return 0.0
 
 
-async def until(condition: Callable[[], bool], *, seconds: float = PATIENCE_SECONDS) -> None:
+async def until(condition: Callable[[], bool], *, seconds: float = TIMEOUT_SECONDS) -> None:
     """Wait until the condition holds."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for happens in another process or on a wire
@@ -171,7 +171,7 @@ async def until(condition: Callable[[], bool], *, seconds: float = PATIENCE_SECO
 
 
 def free_port() -> int:
-    """A port that nobody uses now."""
+    """A port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -42,7 +42,7 @@ class Backend(Protocol):
         ...
 
     async def make_unreadable(self, job_id: JobId) -> None:
-        """Give a batch a request that nobody can parse."""
+        """Give a batch a request that cannot be parsed."""
         ...
 
     async def fail(self, worker: str, key: object) -> None:

@@ -45,7 +45,7 @@ from model_manifest import SimulatedPrice
 POLICY = AttemptPolicy(
     max_attempts=2, answer_timeout=timedelta(minutes=10), resend_after=timedelta(seconds=30)
 )
-PATIENCE = ContentTimeout(longest=timedelta(minutes=10))
+CONTENT_TIMEOUT = ContentTimeout(longest=timedelta(minutes=10))
 RULES = TextRules(max_characters=2_000)
 WORKING_ROUNDS = 200
 
@@ -60,24 +60,24 @@ class FakeLlmProvider:
     is_away: bool = False
     is_full: bool = False
     largest_call: int = 500
-    refuses: Callable[[JudgeRequest], bool] = field(default=lambda _order: False)
+    refuses: Callable[[JudgeRequest], bool] = field(default=lambda _request: False)
     forgets: bool = False
 
-    async def submit(self, orders: Sequence[JudgeRequest]) -> Submitted:
+    async def submit(self, requests: Sequence[JudgeRequest]) -> Submitted:
         if self.is_away:
             raise ExternalServiceError("the LLM Provider does not answer: connection refused")
-        self.calls.append(len(orders))
-        if len(orders) > self.largest_call or any(self.refuses(order) for order in orders):
+        self.calls.append(len(requests))
+        if len(requests) > self.largest_call or any(self.refuses(request) for request in requests):
             raise SubmissionRefused("too large", error_code=ErrorCode.LLM_CONTENT_TOO_LONG)
         if self.is_full:
             full = [
-                Refusal(attempt_id=order.attempt_id, error_code=ErrorCode.LLM_QUEUE_FULL, message="full")
-                for order in orders
+                Refusal(attempt_id=request.attempt_id, error_code=ErrorCode.LLM_QUEUE_FULL, message="full")
+                for request in requests
             ]
             return Submitted(accepted={}, refused=(), postponed=full)
-        self.queued.update({f"request-{order.attempt_id}": order for order in orders})
+        self.queued.update({f"request-{request.attempt_id}": request for request in requests})
         return Submitted(
-            accepted={order.attempt_id: f"request-{order.attempt_id}" for order in orders}, refused=()
+            accepted={request.attempt_id: f"request-{request.attempt_id}" for request in requests}, refused=()
         )
 
     async def withdraw(self, request_id: str) -> bool:
@@ -182,7 +182,7 @@ class UseCases:
             content=self.texts,
             judges=judges,
             rules=RULES,
-            patience=PATIENCE,
+            content_timeout=CONTENT_TIMEOUT,
             watcher=self.prompts,
             limits=self.limits,
             wake_advance=wake("advance"),
@@ -195,7 +195,7 @@ class UseCases:
                 content=self.texts,
                 own_content=own,
                 limits=self.limits,
-                patience=PATIENCE,
+                content_timeout=CONTENT_TIMEOUT,
             ),
             wake_submit=wake("submit"),
             wake_withdraw=wake("withdraw"),
@@ -285,7 +285,7 @@ class UseCases:
     async def answer_all(self, **changes: Any) -> None:
         """Answer what is queued: the longer text wins."""
         queued, self.provider.queued = self.provider.queued, {}
-        await self.record([result(name, order, **changes) for name, order in queued.items()])
+        await self.record([result(name, request, **changes) for name, request in queued.items()])
 
     async def status(self, batch: BatchRecord) -> BatchStatusView:
         """The status of a batch as its requester reads it."""
@@ -298,21 +298,21 @@ class UseCases:
 
 def result(
     request_id: str,
-    order: JudgeRequest,
+    request: JudgeRequest,
     *,
     error_code: ErrorCode | None = None,
     message: str = "no",
     cost_usd: Decimal = Decimal(0),
     metadata: dict[str, Any] | None = None,
 ) -> EventEnvelope[LLMComparisonResultV1]:
-    """The answer of the LLM Provider to an order."""
-    text_a, text_b = (block.content for block in order.blocks[-3:-1])
+    """The answer of the LLM Provider to a request."""
+    text_a, text_b = (block.content for block in request.blocks[-3:-1])
     winner = Winner.ESSAY_A if len(text_a) > len(text_b) else Winner.ESSAY_B
     now = datetime.now(UTC)
     return EventEnvelope.wrap(
         LLMComparisonResultV1(
             request_id=request_id,
-            correlation_id=order.correlation_id,
+            correlation_id=request.correlation_id,
             winner=None if error_code else winner,
             justification=None if error_code else "better developed",
             confidence=None if error_code else 4,
@@ -321,7 +321,7 @@ def result(
             else ErrorDetail(
                 error_code=error_code,
                 message=message,
-                correlation_id=order.correlation_id,
+                correlation_id=request.correlation_id,
                 timestamp=now,
                 service="llm_provider_service",
                 operation="judge",
@@ -334,10 +334,10 @@ def result(
             requested_at=now,
             completed_at=now,
             request_metadata={
-                "essay_a_id": order.essay_a_id,
-                "essay_b_id": order.essay_b_id,
-                "bos_batch_id": order.batch_id,
-                "attempt_id": str(order.attempt_id),
+                "essay_a_id": request.essay_a_id,
+                "essay_b_id": request.essay_b_id,
+                "bos_batch_id": request.batch_id,
+                "attempt_id": str(request.attempt_id),
                 "prompt_sha256": "0" * 64,
                 "resolved_provider": "mock",
                 "resolved_model": "simulated",
@@ -345,5 +345,5 @@ def result(
             },
         ),
         source_service="llm_provider_service",
-        correlation_id=order.correlation_id,
+        correlation_id=request.correlation_id,
     )

@@ -15,13 +15,10 @@ from cj_assessment.domain.batch import (
     Defaults,
     JobId,
     RequestEnvelope,
-    check_cost_cap,
-    check_essays,
-    check_language,
-    check_rubric,
     new_batch,
     requested_essays,
 )
+from cj_assessment.domain.request_checks import check_cost_cap, check_essays, check_language, check_rubric
 from cj_assessment.domain.residency import Residency
 from cj_assessment.ports import CallbackRules, JudgeCatalogue, Store, Transaction, Wake
 

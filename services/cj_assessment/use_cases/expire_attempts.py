@@ -17,7 +17,7 @@ log = structlog.get_logger()
 class ExpireAttempts:
     """The work of the expiring worker, whose items are attempts.
 
-    An overdue request is taken back, so that no more calls are made for it; its late answer still counts. A request
+    An overdue request is cancelled, so that no more calls are made for it; its late answer still counts. A request
     that the LLM Provider does not know was lost: its comparison is asked once more.
     """
 
@@ -34,11 +34,13 @@ class ExpireAttempts:
             return await transaction.attempts.take_overdue(limit=limit)
 
     async def handle(self, attempts: Sequence[AttemptId]) -> None:
-        """Take their requests back and expire them. Raises ``ExternalServiceError``: nothing has expired then."""
+        """Cancel their requests and expire them. Raises ``ExternalServiceError``: nothing has expired then."""
         async with self.store.transaction() as transaction:
             requests = await transaction.attempts.request_ids(attempts)
-        known = await asyncio.gather(*(self._withdraw(request) for request in requests.values()))
-        lost = [attempt for attempt, is_known in zip(requests, known, strict=True) if not is_known]
+        sent = {attempt: request for attempt, request in requests.items() if request is not None}
+        known = await asyncio.gather(*(self.llm_provider.withdraw(request) for request in sent.values()))
+        is_known = dict(zip(sent, known, strict=True))
+        lost = [attempt for attempt in requests if not is_known.get(attempt, False)]
         async with self.store.transaction() as transaction:
             await transaction.attempts.expire(list(requests), lost=lost, policy=self.policy)
         log.warning("comparison.attempts_expired", count=len(requests), lost=len(lost))
@@ -52,6 +54,3 @@ class ExpireAttempts:
             job_id = await transaction.attempts.job_id_of(attempt)
         if job_id is not None:
             await set_batch_aside(self.store, job_id, step="expire_attempts", reason=reason)
-
-    async def _withdraw(self, request_id: str | None) -> bool:
-        return request_id is not None and await self.llm_provider.withdraw(request_id)

@@ -1,4 +1,4 @@
-"""End a batch that has been judged: its result is published, or kept whole and published in short, and then it ends."""
+"""End a batch that has been judged: its result is published, or stored in full and published reduced."""
 
 import asyncio
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ log = structlog.get_logger()
 
 CONTENT_RETRY_DELAY: Final = timedelta(seconds=15)
 CONTENT_PAUSE_SECONDS: Final = 5.0
-"""Between two attempts to keep a result: the batch is due at once, and its ranking is computed again each time."""
+"""Between two attempts to store a result: the batch is due immediately, and its ranking is computed again each time."""
 
 _STATES: Final[Mapping[BatchStatus, AssessmentState]] = {
     BatchStatus.COMPLETED_SUCCESSFULLY: AssessmentState.COMPLETED,
@@ -72,7 +72,7 @@ class FinishBatch:
     content: ContentStore
     own_content: ContentStore
     limits: MessageLimits
-    patience: ContentTimeout
+    content_timeout: ContentTimeout
 
     async def end(
         self, transaction: Transaction, batch: Batch, snapshot: Snapshot, decision: Finish
@@ -144,7 +144,7 @@ class FinishBatch:
         async with self.store.transaction() as transaction:
             known = await transaction.batches.problem(batch.job_id)
             waits_for_content = known is not None and known.code == error.code
-            if known and waits_for_content and datetime.now(UTC) - known.since > self.patience.longest:
+            if known and waits_for_content and datetime.now(UTC) - known.since > self.content_timeout.longest:
                 raise ResultNotKept(message)
             await transaction.batches.check_after(batch.job_id, CONTENT_RETRY_DELAY)
             await transaction.batches.report_problem([batch.job_id], code=error.code, message=message)

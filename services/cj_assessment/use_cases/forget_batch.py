@@ -1,4 +1,4 @@
-"""Forget a batch: here at once, at the LLM Provider and in an external content service as soon as they answer."""
+"""Forget a batch: here immediately, at the LLM Provider and in an external content service once they answer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,10 +35,10 @@ class ForgetBatch:
         return erasure
 
     async def status(self, batch_id: BatchId) -> Erasure:
-        """How far it is; raises ``NotFound`` where nobody asked for it."""
+        """Erasure status; raises ``NotFound`` if no erasure was requested."""
         erasure = await self.erasures.read(batch_id)
         if erasure is None:
-            raise NotFound(f"nobody has asked to forget batch {batch_id!r}")
+            raise NotFound(f"no erasure of batch {batch_id!r} was requested")
         return erasure
 
 
@@ -80,5 +80,5 @@ class CompleteErasures:
             await self.erasures.note_texts(erasure.batch_id, settled=asked, kept=len(removal.kept))
 
     async def set_aside(self, batch_id: BatchId, reason: SetAsideReason) -> None:
-        """Leave it to an operator: the batch stays listed, and its erasure open, until somebody replays it."""
+        """Leave it to an operator: the batch stays listed, and its erasure open, until it is replayed."""
         log.error("batch.not_forgotten", batch_id=batch_id, reason=reason.message)

@@ -52,7 +52,7 @@ class BatchContext:
             trace=batch.trace,
         )
 
-    def order(self, attempt: UnsentAttempt, *, text_a: str, text_b: str) -> JudgeRequest:
+    def judge_request(self, attempt: UnsentAttempt, *, text_a: str, text_b: str) -> JudgeRequest:
         """The request of an attempt."""
         return JudgeRequest(
             attempt_id=attempt.attempt_id,

@@ -1,4 +1,4 @@
-"""Prepare an accepted batch: gather its texts, its anchors and what the judges are told."""
+"""Prepare an accepted batch: gather its texts, its anchors and its judge instructions."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -85,7 +85,7 @@ class PrepareBatch:
     content: ContentStore
     judges: JudgeCatalogue
     rules: TextRules
-    patience: ContentTimeout
+    content_timeout: ContentTimeout
     watcher: PromptWatcher
     limits: MessageLimits
     wake_advance: Wake
@@ -109,7 +109,7 @@ class PrepareBatch:
 
     @asynccontextmanager
     async def _leased(self, job_id: JobId) -> AsyncIterator[None]:
-        """Give the lease up where the preparation fails: when it is tried again is not for the lease to say."""
+        """Release the lease on failure so that the retry delay applies."""
         is_done = False
         try:
             yield
@@ -125,14 +125,14 @@ class PrepareBatch:
         except InvalidRequest as error:
             await self._fail(batch, error)
         except ContentServiceError as error:
-            if self._is_patient(batch):
+            if self._may_wait_for_content(batch):
                 await self._wait_for_content(batch, error)
             else:
                 await self._fail(batch, error)
 
-    def _is_patient(self, batch: Batch) -> bool:
+    def _may_wait_for_content(self, batch: Batch) -> bool:
         now = datetime.now(UTC)
-        return now < min(batch.received_at + self.patience.longest, batch.limits.deadline)
+        return now < min(batch.received_at + self.content_timeout.longest, batch.limits.deadline)
 
     async def _gather(self, batch: Batch, requested: Sequence[Essay]) -> None:
         async with self.store.transaction() as transaction:
@@ -169,13 +169,13 @@ class PrepareBatch:
 
     async def _fetch(self, batch: Batch, storage_ids: Sequence[str]) -> Fetched:
         fetched = await self.content.fetch(storage_ids, max_bytes=self.rules.max_bytes)
-        if fetched.failures and self._is_patient(batch):
+        if fetched.failures and self._may_wait_for_content(batch):
             reason = next(iter(fetched.failures.values()))
             raise ContentServiceError(f"{len(fetched.failures)} texts cannot be fetched now: {reason}")
         return fetched
 
     async def _store_chunk(self, batch: Batch, chunk: Sequence[Essay]) -> list[_Read] | None:
-        """Fetch, clean and store the texts of some essays; None where the batch is no longer ours to prepare."""
+        """Fetch, clean and store the texts of some essays; None if the batch is no longer to be prepared."""
         fetched = await self._fetch(batch, [essay.text_storage_id for essay in chunk])
         essays = await asyncio.to_thread(self._cleaned, chunk, fetched)
         async with self.store.transaction() as transaction:

@@ -98,6 +98,6 @@ class ListAnchors:
     store: Store
 
     async def __call__(self, assignment_id: str) -> tuple[Anchor, ...]:
-        """All anchors by label; none is no error."""
+        """All anchors by label; there may be none."""
         async with self.store.transaction() as transaction:
             return tuple(await transaction.anchors.for_assignment(assignment_id))

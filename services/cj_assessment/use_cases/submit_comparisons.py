@@ -28,7 +28,7 @@ from cj_assessment.use_cases.judging_material import BatchContext, JudgingMateri
 log = structlog.get_logger()
 
 STEP = "submit_comparisons"
-MAX_SUBMISSION_BYTES: Final = 8 * 1024 * 1024
+MAX_TEXT_BYTES_PER_CALL: Final = 8 * 1024 * 1024
 """Text in one call to the LLM Provider, well below its limit for a body: JSON may double the length of a text."""
 REQUEST_BYTES: Final = 1024
 """What a request holds besides its prompt."""
@@ -113,13 +113,13 @@ class SubmitComparisons:
     async def _send(self, part: Sequence[UnsentAttempt], materials: Materials, held: set[AttemptId]) -> None:
         wanted = {(one.job_id, item) for one in part for item in (one.item_a, one.item_b)}
         texts = await self.materials.texts.load(self.store, wanted)
-        orders = [
-            materials[one.job_id].order(
+        requests = [
+            materials[one.job_id].judge_request(
                 one, text_a=texts[one.job_id, one.item_a], text_b=texts[one.job_id, one.item_b]
             )
             for one in part
         ]
-        submitted = await self._submit(orders)
+        submitted = await self._submit(requests)
         refused = {one.attempt_id: (one.error_code, one.message) for one in submitted.refused}
         jobs = {one.job_id for one in part}
         async with self.store.transaction() as transaction:
@@ -143,19 +143,19 @@ class SubmitComparisons:
                 reason=submitted.refused[0].message,
             )
 
-    async def _submit(self, orders: Sequence[JudgeRequest]) -> Submitted:
-        """Submit; where a call is refused as a whole, submit each half, down to the order at fault."""
+    async def _submit(self, requests: Sequence[JudgeRequest]) -> Submitted:
+        """Submit; where a call is refused as a whole, submit each half, down to the request at fault."""
         try:
-            return await self.llm_provider.submit(orders)
+            return await self.llm_provider.submit(requests)
         except SubmissionRefused as error:
-            if len(orders) == 1:
-                [order] = orders
+            if len(requests) == 1:
+                [request] = requests
                 refusal = Refusal(
-                    attempt_id=order.attempt_id, error_code=error.error_code, message=error.message
+                    attempt_id=request.attempt_id, error_code=error.error_code, message=error.message
                 )
                 return Submitted(accepted={}, refused=[refusal])
-        middle = len(orders) // 2
-        first, second = await self._submit(orders[:middle]), await self._submit(orders[middle:])
+        middle = len(requests) // 2
+        first, second = await self._submit(requests[:middle]), await self._submit(requests[middle:])
         return Submitted(
             accepted={**first.accepted, **second.accepted},
             refused=[*first.refused, *second.refused],
@@ -169,7 +169,7 @@ def _parts(attempts: Sequence[UnsentAttempt], materials: Materials) -> Iterator[
     size = 0
     for attempt in attempts:
         needed = attempt.text_bytes + prompt_overhead_bytes(materials[attempt.job_id].context) + REQUEST_BYTES
-        if part and size + needed > MAX_SUBMISSION_BYTES:
+        if part and size + needed > MAX_TEXT_BYTES_PER_CALL:
             yield part
             part, size = [], 0
         part.append(attempt)

@@ -62,7 +62,7 @@ class CallMetrics:
     def watch(self, call: Call) -> None:
         labels = (call.provider, self._models.label(call.leased.request.parameters.model))
         self._show(labels)
-        self._calls.labels(*labels, call.outcome).inc()
+        self._calls.labels(*labels, call.outcome_code).inc()
         self._cost.labels(*labels).inc(float(call.cost.known_usd))
         self._platform_cost.labels(*labels).inc(float(call.cost.known_usd))
         if not call.cost.is_known:

@@ -33,8 +33,8 @@ NO_COUNT = "uncounted"
 class ManifestCatalogue:
     """``vendors`` are the providers that have what they need (a key, an address, a file).
 
-    ``needs`` says, by provider, what to set for one that has not; ``own_limits`` are those that somebody has set for a
-    provider or a ``provider/model``. ``vendor_regions`` says where endpoints are that the manifest does not
+    ``needs`` says, by provider, what to set for one that has not; ``own_limits`` are those that the operator has set
+    for a provider or a ``provider/model``. ``vendor_regions`` says where endpoints are that the manifest does not
     know; texts may be sent to ``allowed_regions`` alone.
     """
 

@@ -41,7 +41,7 @@ class GoogleToken:
             ) from error
         except GoogleAuthError as error:
             raise KeyRejected(
-                f"{self._endpoint}: Google gives no token for these credentials ({type(error).__name__}):"
+                f"{self._endpoint}: Google issues no token for these credentials ({type(error).__name__}):"
                 " check GOOGLE_APPLICATION_CREDENTIALS and the account's rights"
             ) from None
 
@@ -54,12 +54,12 @@ def _credentials(endpoint: str) -> tuple[Any, Any]:
         from google.auth.transport.requests import Request
     except ImportError:
         raise ConfigurationError(
-            f"{endpoint} wants Google's tokens: install the extra `vertex` (google-auth[requests])"
+            f"{endpoint} requires Google credentials: install the extra `vertex` (google-auth[requests])"
         ) from None
     try:
         credentials, _ = google.auth.default(scopes=[SCOPE])
     except DefaultCredentialsError:
         raise ConfigurationError(
-            f"{endpoint} wants Google's tokens, and no credentials are found: set GOOGLE_APPLICATION_CREDENTIALS"
+            f"{endpoint} requires Google credentials, and none are found: set GOOGLE_APPLICATION_CREDENTIALS"
         ) from None
     return credentials, Request()

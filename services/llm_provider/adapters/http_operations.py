@@ -31,7 +31,6 @@ from llm_provider.domain.costs.spending import (
     CostGroup,
     CostQuery,
     MeterView,
-    PauseView,
     ProviderStatus,
     Total,
 )
@@ -170,30 +169,30 @@ def operations_api(actions: OperatorActions) -> Blueprint:
     async def costs(query_args: CostsQuery) -> CostReport:
         """Calls and costs by model, provider, user, batch or day."""
         totals = await actions.costs(CostQuery(**query_args.model_dump()))
-        return CostReport(by=query_args.by, rows=tuple(_row(total) for total in totals), total=_sum(totals))
+        rows = tuple(CostRow(group=total.group, **_sum([total]).model_dump()) for total in totals)
+        return CostReport(by=query_args.by, rows=rows, total=_sum(totals))
 
     return blueprint
 
 
 def provider_view(status: ProviderStatus) -> ProviderView:
     """The view of one provider."""
+    pause = status.pause
     state, message = provider_state(
-        is_configured=status.is_configured, needs=status.needs, pause=status.pause, meters=status.meters
+        is_configured=status.is_configured, needs=status.needs, pause=pause, meters=status.meters
     )
     return ProviderView(
         provider=status.provider,
         configured=status.is_configured,
-        enabled=status.is_configured and status.pause is None,
+        enabled=status.is_configured and pause is None,
         state=state,
         message=message,
-        pause=None if status.pause is None else _pause(status.pause),
+        pause=None
+        if pause is None
+        else ProviderPause(paused_at=pause.paused_at, paused_by=pause.paused_by, reason=pause.reason),
         models=tuple(_meter(meter) for meter in status.meters),
         today=_sum([status.today] if status.today else []),
     )
-
-
-def _pause(pause: PauseView) -> ProviderPause:
-    return ProviderPause(paused_at=pause.paused_at, paused_by=pause.paused_by, reason=pause.reason)
 
 
 def _meter(meter: MeterView) -> ModelMeterView:
@@ -217,10 +216,6 @@ def _last_error(meter: MeterView) -> LastError | None:
     return LastError(
         error_code=meter.last_error_code, message=meter.last_error_message or meter.last_error_code
     )
-
-
-def _row(total: Total) -> CostRow:
-    return CostRow(group=total.group, **_sum([total]).model_dump())
 
 
 def _sum(totals: Sequence[Total]) -> CostView:

@@ -1,4 +1,4 @@
-"""The service's HTTP routes for whoever answers for personal data: forget a batch, tell what is held of it."""
+"""The service's HTTP routes for those responsible for personal data: forget a batch, export what is held of it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass

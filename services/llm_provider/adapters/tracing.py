@@ -44,7 +44,7 @@ def traced_call(make_call: MakesCall, tracing: Tracing) -> MakesCall:
                     }
                 )
             if call.error is not None:
-                span.failed(call.outcome)
+                span.failed(call.outcome_code)
             return call
 
     return make_traced

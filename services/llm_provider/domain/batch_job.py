@@ -49,6 +49,6 @@ class JobPolicy:
     max_items: int = 2_000
     max_bytes: int = 100_000_000
     collect_for: timedelta = timedelta(minutes=1)
-    poll_every: timedelta = timedelta(minutes=1)
+    poll_interval: timedelta = timedelta(minutes=1)
     max_submissions: int = 5
     give_up_after: timedelta = timedelta(hours=48)

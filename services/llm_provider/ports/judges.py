@@ -27,7 +27,7 @@ class JudgeCall:
 
 
 class Ending(StrEnum):
-    """Why a model stopped writing; ``broken_off``: for no reason that its vendor calls a good end."""
+    """Why a model stopped writing; ``broken_off``: with an unrecognised finish reason."""
 
     COMPLETE = "complete"
     CUT_OFF = "cut_off"

@@ -7,7 +7,7 @@ from llm_provider.domain.requests.request import QueueId
 
 
 class Erasures(Protocol):
-    """Prompts and answers of batches that somebody wants forgotten. Each method is one transaction."""
+    """Prompts and answers of batches that are to be forgotten. Each method is one transaction."""
 
     async def open_requests(self, batch_id: str, *, limit: int) -> Sequence[QueueId]:
         """Requests of the batch that have not ended, the oldest first."""

@@ -135,8 +135,8 @@ class Queue(Protocol):
         """Requests without a call in progress that are expired, cancelled, or lost ``max_attempts`` calls."""
         ...
 
-    async def due_to_give_up(self, *, patience: timedelta, limit: int) -> Due[QueueId]:
-        """Requests that have waited for ``patience`` for a model that answers no call."""
+    async def due_to_give_up(self, *, outage_timeout: timedelta, limit: int) -> Due[QueueId]:
+        """Requests that have waited for ``outage_timeout`` for a model that answers no call."""
         ...
 
     async def lock_due_to_end(
@@ -154,7 +154,7 @@ class Queue(Protocol):
         ...
 
     async def cancelled(self, queue_ids: Sequence[QueueId]) -> frozenset[QueueId]:
-        """Those of these requests that their callers took back while they were called for; locked."""
+        """Those of these requests that their callers cancelled during the call; locked."""
         ...
 
     async def request_cancel(self, queue_id: QueueId) -> bool:
@@ -210,7 +210,7 @@ class Meters(Protocol):
         ...
 
     async def resume(self, provider: str) -> None:
-        """End a pause; ending none is no error."""
+        """End a pause, if there is one."""
         ...
 
     async def pauses(self) -> Sequence[PauseView]:

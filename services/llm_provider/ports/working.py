@@ -9,7 +9,7 @@ KeyT = TypeVar("KeyT")
 
 
 class WakeProviders(Protocol):
-    """Lets judge workers of this process look for work at once."""
+    """Lets judge workers of this process look for work immediately."""
 
     def __call__(self, *providers: str) -> None:
         """Wake those of these providers; all of them where none is named."""

@@ -22,7 +22,7 @@ from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tracing import Tracing
-from service_kit.work.gathering import Gather
+from service_kit.work.coalescing import Coalesce
 from service_kit.work.housekeeping import Housekeeping
 from service_kit.work.retention import RetentionRule
 
@@ -93,9 +93,9 @@ async def build_service(
 def _retention(settings: Settings) -> Sequence[RetentionRule]:
     return retention_rules(
         prompt_retention=settings.prompt_retention,
-        keep_answers=settings.keep_answers,
-        keep_requests=settings.keep_requests,
-        keep_spending=settings.keep_spending,
+        answer_retention=settings.answer_retention,
+        request_retention=settings.request_retention,
+        spending_retention=settings.spending_retention,
     )
 
 
@@ -111,7 +111,7 @@ async def _app(
     accept = await container.get(AcceptComparisons)
     database, bus = await container.get(Database), await container.get(EventBus)
     comparisons = http_api.Actions(
-        accept_one=AcceptComparison(gather=Gather(handle=accept.accept)),
+        accept_one=AcceptComparison(gather=Coalesce(handle=accept.accept)),
         accept_many=accept.many,
         read=await container.get(ReadRequest),
         cancel=await container.get(CancelRequest),

@@ -47,7 +47,7 @@ class AdapterProvider(Provider):
             ceilings=_own_limits(settings),
             pacing=Pacing(share=settings.limit_share),
             breaker=BreakerPolicy(failures=settings.breaker_failures, open_for=settings.breaker_open_for),
-            lease=settings.lease,
+            lease=settings.lease_duration,
         )
         return open_store(database, rules=rules, wake_relays=relays.wake)
 
@@ -100,7 +100,7 @@ class AdapterProvider(Provider):
             max_items=settings.batch_size,
             max_bytes=settings.batch_bytes,
             collect_for=settings.batch_collect_for,
-            poll_every=settings.batch_poll_every,
+            poll_interval=settings.batch_poll_interval,
         )
 
     @provide

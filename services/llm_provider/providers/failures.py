@@ -51,7 +51,7 @@ class Failures:
         )
 
     def of_unreadable_rows(self) -> FailureCount[QueueId]:
-        """For rows that cannot be read as requests: they are set aside at once."""
+        """For rows that cannot be read as requests: they are set aside immediately."""
         record = self.of_requests(ROW_WORKER)
         return _counting(
             FailureRecord(

@@ -66,7 +66,7 @@ class UseCaseProvider(Provider):
 
     @provide
     def give_up_outages(self, store: Store) -> GiveUpOutages:
-        return GiveUpOutages(store=store, patience=self._settings.outage_timeout)
+        return GiveUpOutages(store=store, outage_timeout=self._settings.outage_timeout)
 
     @provide
     def set_aside(self, store: Store) -> SetAsideRequest:
@@ -186,13 +186,13 @@ class UseCaseProvider(Provider):
                 provider=provider,
                 prepare=open_meters,
                 make_call=traced_call(
-                    MakeCall(judge=judge, catalogue=catalogue, patience=settings.call_timeout), tracing
+                    MakeCall(judge=judge, catalogue=catalogue, timeout=settings.call_timeout), tracing
                 ),
                 record=record,
                 store=store,
                 concurrency=settings.concurrency,
-                lease=settings.lease,
-                drain=settings.drain,
+                lease=settings.lease_duration,
+                drain=settings.drain_timeout,
                 rate_limit_delay=policy.retry_delay(1),
                 publish_call_events=settings.publish_call_events,
                 set_aside_unreadable=failures.of_unreadable_rows(),

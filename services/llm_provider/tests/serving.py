@@ -1,4 +1,4 @@
-"""Running the service in a test: real sockets, a real database, and somebody who listens for its results."""
+"""Running the service in a test: real sockets, a real database, and a listener for its results."""
 
 import asyncio
 import base64
@@ -29,7 +29,7 @@ from service_kit.tests.tokens import ADMIN, KEYS
 
 HOST = "127.0.0.1"
 SECRET = "whsec_" + base64.b64encode(b"a secret that only this test knows").decode()
-PATIENCE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
 
 
 def free_port() -> int:
@@ -47,7 +47,7 @@ def settings_for(database_url: str, **changes: object) -> Settings:
         "http_port": free_port(),
         "callback_signing_secret": SecretStr(SECRET),
         "callback_allowed_hosts": (HOST,),
-        "drain": timedelta(0),
+        "drain_timeout": timedelta(0),
     }
     keys = {} if "jwt_jwks_url" in changes else KEYS
     return Settings.model_validate({**defaults, **keys, **changes})
@@ -92,7 +92,7 @@ async def serving_app(app: Framework) -> AsyncIterator[str]:
 
 
 async def _answering(client: httpx2.AsyncClient) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while True:
             try:
                 await client.get("/healthz")
@@ -116,9 +116,7 @@ class Results:
         ]
         self._arrived.set()
 
-    async def waits_for(
-        self, count: int, *, seconds: float = PATIENCE_SECONDS
-    ) -> list[LLMComparisonResultV1]:
+    async def waits_for(self, count: int, *, seconds: float = TIMEOUT_SECONDS) -> list[LLMComparisonResultV1]:
         """Return all results as soon as there are ``count``."""
         async with asyncio.timeout(seconds):
             while len(self.received) < count:
@@ -127,7 +125,7 @@ class Results:
         return self.received
 
     async def of_requests(
-        self, request_ids: Set[str], *, seconds: float = PATIENCE_SECONDS
+        self, request_ids: Set[str], *, seconds: float = TIMEOUT_SECONDS
     ) -> list[LLMComparisonResultV1]:
         """Return one result per request as soon as all have come.
 

@@ -12,7 +12,7 @@ from cj_measurement import Comparisons, InvalidComparisons
         ((3, [0, 1], [1], [True, True]), "one length"),
         ((3, [0, 3], [1, 1], [True, True]), "there is no 3"),
         ((3, [0, -1], [1, 1], [True, True]), "there is no -1"),
-        ((3, [0, 2], [1, 2], [True, True]), "item 2; drop"),
+        ((3, [0, 2], [1, 2], [True, True]), "item 2 is compared with itself: remove"),
         ((3, [0, 1.5], [1, 2], [True, True]), "whole numbers"),
         ((3, [0, np.nan], [1, 2], [True, True]), "whole numbers"),
         ((3, [0, 1], [1, 2], [1, 2]), "no ties"),

@@ -54,7 +54,7 @@ degenerate = settings(max_examples=30, deadline=None)
 
 @contextmanager
 def no_warning() -> Iterator[None]:
-    """A warning of numpy or scipy is a number that nobody should use: it fails the test."""
+    """A warning of numpy or scipy marks a number that must not be used: it fails the test."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         yield
@@ -62,7 +62,7 @@ def no_warning() -> Iterator[None]:
 
 @st.composite
 def designs(draw: st.DrawFn) -> Comparisons:
-    """Comparisons as nobody wants them: separated, repeated, in parts, of two items, by one judge, of huge weight.
+    """Comparisons at their worst: separated, repeated, in parts, of two items, by one judge, of huge weight.
 
     With levels or without, that follow the items or nothing at all.
     """

@@ -112,7 +112,7 @@ def test_triads_are_counted_once_each() -> None:
     assert circular_triads(data.where([0])).circular_share is None
 
 
-def test_coins_make_a_quarter_of_all_triads_circular() -> None:
+def test_random_decisions_make_a_quarter_of_all_triads_circular() -> None:
     pairs = np.array(list(combinations(range(40), 2)))
     coins = np.random.default_rng(1).random(len(pairs)) < 0.5
 

@@ -43,7 +43,7 @@ def graded_batch(
     *,
     per_item: int = 10,
     judge: SimulatedJudge = MARGINS,
-    beside: tuple[SimulatedJudge, ...] = (),
+    other_judges: tuple[SimulatedJudge, ...] = (),
     seed: int = 0,
     both_orders: bool = False,
 ) -> tuple[FloatArray, Comparisons]:
@@ -54,7 +54,7 @@ def graded_batch(
     slots = np.concatenate([np.column_stack([cycle, np.roll(cycle, 1)]) for cycle in cycles])
     if both_orders:
         slots = np.concatenate([slots, slots[:, ::-1]])
-    every = [Verdicts(each, truth, seed=seed).about(slots, rng) for each in (judge, *beside)]
+    every = [Verdicts(each, truth, seed=seed).about(slots, rng) for each in (judge, *other_judges)]
     answers = Answers.chosen(every, rng.integers(0, len(every), len(slots)))
     return truth, comparisons_of(n_items, slots, answers)
 
@@ -207,7 +207,7 @@ def test_three_margins_tell_as_much_at_any_distance_and_a_winner_only_near_by() 
 @pytest.mark.parametrize("model", [VerdictModel.CUMULATIVE, VerdictModel.TWO_PART])
 @pytest.mark.parametrize("kind", ["plain", "panel", "known"])
 def test_the_gradient_of_the_evidence_is_exact(model: VerdictModel, kind: str) -> None:
-    _, data = graded_batch(20, beside=(MARGINS,) if kind == "panel" else (), seed=4)
+    _, data = graded_batch(20, other_judges=(MARGINS,) if kind == "panel" else (), seed=4)
     known = FixedAbilities(np.arange(20) < 4, np.linspace(-2, 2, 20)) if kind == "known" else None
     winner = fit(data.winners_only(), known=known)
     scales = [begun(winner, data, judge, model) for judge in range(data.n_judges)]
@@ -332,7 +332,7 @@ def test_only_the_order_of_log_odds_counts() -> None:
 
 def test_judges_of_every_kind_are_fitted_together() -> None:
     silent, random = replace(MARGINS, says=Says.NOTHING), replace(MARGINS, says=Says.RANDOM_CONFIDENCE)
-    truth, data = graded_batch(60, per_item=20, beside=(silent, random), seed=2)
+    truth, data = graded_batch(60, per_item=20, other_judges=(silent, random), seed=2)
 
     panel = analyse_panel(data)
 
@@ -413,7 +413,7 @@ def test_a_forecast_expects_what_graded_answers_tell() -> None:
 
 
 def test_information_of_a_panel_is_that_of_its_judges_by_their_share() -> None:
-    _, data = graded_batch(beside=(replace(MARGINS, says=Says.NOTHING),), per_item=20)
+    _, data = graded_batch(other_judges=(replace(MARGINS, says=Says.NOTHING),), per_item=20)
     fitted = fit(data)
     far = np.array([4.0])
 

@@ -48,7 +48,7 @@ def course(
     policy: Policy = Policy.INFORMATION,
     noise_growth: float = 0.0,
     shared_noise: float = 0.0,
-    beside_winner: bool = False,
+    with_silent_judge: bool = False,
 ) -> Courses:
     """Several checks look at the same batches."""
 
@@ -62,7 +62,7 @@ def course(
         judge(says),
         comparisons_per_essay=at,
         seeds=seeds,
-        beside=(judge(Says.NOTHING),) if beside_winner else (),
+        other_judges=(judge(Says.NOTHING),) if with_silent_judge else (),
     )
 
 
@@ -111,7 +111,7 @@ def test_coin_flips_with_margins_have_no_reliability() -> None:
 
 
 def test_a_panel_of_a_graded_judge_and_one_that_names_winners_is_in_between() -> None:
-    found = course(Says.MARGIN, 3.0, (7, 8, 9), range(3), beside_winner=True)
+    found = course(Says.MARGIN, 3.0, (7, 8, 9), range(3), with_silent_judge=True)
 
     assert found.is_graded.all()
     assert 5.3 < found.needed(found.true_r2, 0.90) <= 9
@@ -181,7 +181,7 @@ def test_full_worthless_statements_are_hardly_ever_used(sd: float, at: tuple[flo
 )
 @pytest.mark.slow
 @full
-def test_full_the_reliability_is_that_of_the_truth(
+def test_reliability_matches_the_truth_in_full(
     sd: float, at: tuple[float, ...], essays: int, noise_growth: float, limit: float
 ) -> None:
     seeds = FULL_SEEDS if essays == 100 else range(50_000, 50_100)
@@ -231,7 +231,7 @@ def coin_flips(seed: int) -> Comparisons:
 def test_full_a_panel_half_of_it_graded_needs_as_few_as_was_measured(
     sd: float, at: tuple[float, ...], most: float
 ) -> None:
-    found = course(Says.MARGIN, sd, at, FULL_SEEDS, beside_winner=True)
+    found = course(Says.MARGIN, sd, at, FULL_SEEDS, with_silent_judge=True)
 
     assert found.needed(found.true_r2, 0.90) <= most
 
@@ -297,7 +297,7 @@ def wildbench(folder: Path) -> tuple[FloatArray, Comparisons]:
 
 
 def drawn_r2(data: Comparisons, count: int, seed: int, model: VerdictModel, whole: FloatArray) -> float:
-    """r² with the whole scale from so many answers about each model, drawn as often as they were given."""
+    """r² with the whole scale from this many answers about each model, drawn as often as they were given."""
     rng = np.random.default_rng(seed)
     own = [np.flatnonzero(data.slot_a == item) for item in range(data.n_items - 1)]
     places: IntArray = np.concatenate(

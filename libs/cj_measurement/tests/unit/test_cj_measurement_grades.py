@@ -28,7 +28,7 @@ EIGHTHS = (0.125,) * 8
 SWEDISH = (0.02, 0.08, 0.15, 0.20, 0.25, 0.15, 0.10, 0.05)
 ANCHORS = 12
 MARKER_NOISE = 0.15
-"""SD of what the markers of the anchors saw beside the truth, in standard deviations of the essays."""
+"""SD of what the markers of the anchors saw besides the truth, in standard deviations of the essays."""
 RUNS = 12
 
 few_examples = settings(max_examples=40)
@@ -456,7 +456,7 @@ def test_without_anchors_that_make_sense_there_are_no_grades_but_a_reason(
     ("anchors", "message"),
     [([(0, 0), (0, 1)], "another one"), ([(0, 0), (9, 1)], "items 0 to 4"), ([(0, 0), (1, 5)], "0 to 4")],
 )
-def test_anchors_that_cannot_be_are_refused(anchors: list[tuple[int, int]], message: str) -> None:
+def test_invalid_anchors_are_rejected(anchors: list[tuple[int, int]], message: str) -> None:
     with pytest.raises(InvalidArgument, match=message):
         projected(LADDER, anchors)
 

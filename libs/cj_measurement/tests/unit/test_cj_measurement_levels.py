@@ -78,7 +78,7 @@ def test_levels_follow_their_comparisons() -> None:
 
 
 @pytest.mark.parametrize("margin", [[0, 1, 2], [1.5, 1, 2], [1, 2, 50], [1, 2], [1, -1, 2]])
-def test_a_margin_that_cannot_be_is_refused(margin: list[float]) -> None:
+def test_an_invalid_margin_is_rejected(margin: list[float]) -> None:
     with pytest.raises(InvalidComparisons, match="margin"):
         levels(3, margin=margin)
 
@@ -93,7 +93,7 @@ def test_levels_with_few_answers_join_their_smaller_neighbour() -> None:
     assert np.bincount(scale.level).tolist() == [11, 30, 24]
 
 
-def test_levels_that_are_all_alike_are_none() -> None:
+def test_constant_levels_are_ignored() -> None:
     stated = np.repeat([2, 3], [50, 4])
 
     assert scale_of(0, np.arange(54), stated, np.ones(54)) is None

@@ -157,7 +157,7 @@ def test_errors_alone_will_do_where_the_earlier_fit_is_gone() -> None:
         ([0, 1], [0.0], [0.1, 0.1], "one ability and one standard error"),
         ([0, 1], [0.0, np.nan], [0.1, 0.1], "finite"),
         ([0, 1], [0.0, 1.0], [0.1, np.inf], "finite"),
-        ([1, 1], [0.0, 1.0], [0.1, 0.1], "named twice"),
+        ([1, 1], [0.0, 1.0], [0.1, 0.1], "duplicate anchor"),
     ],
 )
 def test_anchors_that_contradict_themselves_are_refused(

@@ -296,7 +296,7 @@ def test_planning_is_quick(essays: int, limit_seconds: float) -> None:
         ((5, [(2, 2)]), "items 0 to 4"),
     ],
 )
-def test_pairs_that_cannot_be_are_refused(arguments: tuple[int, list[tuple[int, int]]], message: str) -> None:
+def test_invalid_pairs_are_rejected(arguments: tuple[int, list[tuple[int, int]]], message: str) -> None:
     with pytest.raises(InvalidArgument, match=message):
         PairingState.of(*arguments)
 
@@ -312,7 +312,7 @@ def test_a_share_is_between_0_and_1(share: float) -> None:
         PairingSettings(random_link_share=share)
 
 
-def test_nothing_wanted_is_nothing_planned() -> None:
+def test_a_count_of_zero_plans_no_pairs() -> None:
     assert plan_pairs(PairingState.of(10, []), count=0, seed=0) == ()
 
 

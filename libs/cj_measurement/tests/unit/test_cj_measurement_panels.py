@@ -104,7 +104,7 @@ def test_a_panel_of_one_is_refused() -> None:
         analyse_panel(judged(20).comparisons)
 
 
-def test_kappa_of_independent_coins_is_nothing() -> None:
+def test_kappa_of_independent_random_judges_is_zero() -> None:
     generator = np.random.default_rng(1)
     pairs = np.array([generator.choice(50, 2, replace=False) for _ in range(3000)])
     twice = np.concatenate([pairs, pairs])

@@ -106,7 +106,7 @@ def test_too_little_evidence_decides_nothing() -> None:
 
     assert found.verdict is Verdict.UNDECIDED
     assert statuses(found)["pairs"] is CriterionStatus.UNDECIDED
-    assert any("common pairs, at least 100 are wanted" in reason for reason in found.reasons)
+    assert any("common pairs, at least 100 are required" in reason for reason in found.reasons)
 
 
 def test_common_pairs_that_fall_into_parts_decide_nothing() -> None:
@@ -149,7 +149,7 @@ def test_judges_without_common_pairs_cannot_be_compared() -> None:
 
     with pytest.raises(InvalidArgument, match="have both judge the same pairs"):
         qualify(data, reference=0, candidate=1)
-    with pytest.raises(InvalidArgument, match="not held against itself"):
+    with pytest.raises(InvalidArgument, match="cannot compare a judge with itself"):
         qualify(data, reference=1, candidate=1)
 
 

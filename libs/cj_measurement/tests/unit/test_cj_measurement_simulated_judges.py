@@ -96,6 +96,6 @@ def test_both_orders_share_as_much_noise_as_told(rho: float) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"noise_growth": -0.1}, {"shared_noise": 1.5}, {"shared_noise": float("nan")}]
 )
-def test_noise_that_cannot_be_is_refused(wrong: dict[str, float]) -> None:
+def test_invalid_noise_is_rejected(wrong: dict[str, float]) -> None:
     with pytest.raises(InvalidArgument, match="noise"):
         SimulatedJudge(sd=1.0, **wrong)  # type: ignore[arg-type]  # all of them are floats

@@ -226,12 +226,12 @@ def test_what_an_essay_needs_hardly_depends_on_how_many_there_are() -> None:
     ("sd", "position_bias", "noise"),
     [(-1.0, 0.0, 0.0), (math.nan, 0.0, 0.0), (1.0, math.inf, 0.0), (1.0, 0.0, 1.5), (1.0, 0.0, math.nan)],
 )
-def test_a_judge_that_cannot_be_is_refused(sd: float, position_bias: float, noise: float) -> None:
+def test_an_invalid_judge_is_rejected(sd: float, position_bias: float, noise: float) -> None:
     with pytest.raises(InvalidArgument):
         SimulatedJudge(sd=sd, position_bias=position_bias, noise=noise)
 
 
-def test_a_design_that_cannot_be_is_refused() -> None:
+def test_an_invalid_design_is_rejected() -> None:
     with pytest.raises(InvalidArgument, match="two"):
         Design(essays=1)
     with pytest.raises(InvalidArgument, match="rounds_ahead"):
@@ -252,7 +252,7 @@ def test_nothing_can_be_read_before_there_are_answers() -> None:
 @pytest.mark.parametrize(
     ("target", "cost", "seeds"), [(0.0, "0", 1), (1.0, "0", 1), (0.9, "-1", 1), (0.9, "0", 0)]
 )
-def test_what_power_is_asked_for_is_checked(target: float, cost: str, seeds: int) -> None:
+def test_power_arguments_are_validated(target: float, cost: str, seeds: int) -> None:
     with pytest.raises(InvalidArgument, match="target"):
         power(
             Design(essays=5),

@@ -1,4 +1,4 @@
-"""The topics: each carries one event, and dead letters go beside the topic that they come from."""
+"""The topics: each carries one event, and dead letters go next to the topic that they come from."""
 
 import pytest
 from event_contracts import (

@@ -136,9 +136,9 @@ def test_a_course_has_the_language_that_its_code_begins_with(course: CourseCode)
 
 
 @pytest.mark.parametrize("text", ["a\x00b", "half a pair: \ud83d"])
-def test_a_json_object_holds_no_text_that_a_database_cannot_keep(text: str) -> None:
+def test_a_json_object_holds_no_text_that_postgresql_cannot_store(text: str) -> None:
     adapter = TypeAdapter(JsonObject)
 
     for value in ({"note": text}, {text: 1}, {"list": [{"deep": text}]}):
-        with pytest.raises(ValidationError, match="no database keeps"):
+        with pytest.raises(ValidationError, match="PostgreSQL cannot store"):
             adapter.validate_python(value)

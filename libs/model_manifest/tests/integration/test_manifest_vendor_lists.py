@@ -82,7 +82,7 @@ def test_googles_limits_are_understood(server: VendorServer) -> None:
     assert (model.id, model.context_window, model.output_limit) == ("gemini-3.8-flash", 5, 4)
 
 
-def test_openrouters_prices_a_token_become_prices_a_million(server: VendorServer) -> None:
+def test_openrouters_prices_per_token_become_prices_per_million(server: VendorServer) -> None:
     server.models = [
         openrouter_model("a/b", prompt="0.00000075", completion="0.00000375", expiration_date="2026-12-31"),
         openrouter_model("openrouter/auto", prompt="-1", completion="-1"),

@@ -9,7 +9,8 @@ from event_contracts import ConfigurationError, InvalidLlmConfig, LLMConfigOverr
 from jsonschema import Draft202012Validator
 from model_manifest import TokenCounts, get_model, list_models, list_providers, price, region_of
 from model_manifest import validate_llm_overrides as resolve
-from model_manifest.endpoints import FILE_VARIABLE, endpoints_schema, with_version, without_version
+from model_manifest.endpoint_settings import endpoints_schema
+from model_manifest.endpoints import FILE_VARIABLE, with_version, without_version
 from model_manifest.manifest import named_endpoint
 
 FILE = """

@@ -54,7 +54,7 @@ def test_the_installations_default_model_holds_when_its_provider_is_named() -> N
 
 
 def test_a_self_hosted_judge_needs_a_model() -> None:
-    with pytest.raises(InvalidLlmConfig, match="name it with model_override"):
+    with pytest.raises(InvalidLlmConfig, match="set model_override"):
         resolve(provider_override="openai_compatible")
 
 

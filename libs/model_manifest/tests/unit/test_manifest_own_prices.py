@@ -1,4 +1,4 @@
-"""Prices that somebody has written down: exact, dated, and never mistaken for the list's."""
+"""Prices that are written down by hand: exact, dated, and never mistaken for the list's."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal

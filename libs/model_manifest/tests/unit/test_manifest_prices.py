@@ -30,32 +30,32 @@ def cost(
 @pytest.mark.parametrize(
     ("provider", "model", "usage", "dollars"),
     [
-        # 2,000 × 0.10 + 120 × 0.50, a million
+        # 2,000 × 0.10 + 120 × 0.50, per million
         ("anthropic", "claude-haiku-5-5", TokenCounts(input=2_000, output=120), "0.00026"),
-        # 300 × 2 + 1,500 × 0.10 (read) + 200 × 2.50 (kept 5 minutes) + 400 × 10, a million
+        # 300 × 2 + 1,500 × 0.10 (read) + 200 × 2.50 (kept 5 minutes) + 400 × 10, per million
         (
             "anthropic",
             "claude-sonnet-5-5",
             TokenCounts(input=2_000, output=400, cache_read=1_500, cache_write=200),
             "0.00525",
         ),
-        # 300 × 2 + 1,500 × 2 × 2 (kept an hour) + 200 × 2.50 (kept 5 minutes) + 400 × 10, a million
+        # 300 × 2 + 1,500 × 2 × 2 (kept an hour) + 200 × 2.50 (kept 5 minutes) + 400 × 10, per million
         (
             "anthropic",
             "claude-sonnet-5-5",
             TokenCounts(input=2_000, output=400, cache_write=1_700, cache_write_1h=1_500),
             "0.0111",
         ),
-        # 500 × 1 + 1,000 × 0.05 (read) + 500 × 1.25 (written) + 900 × 5, a million
+        # 500 × 1 + 1,000 × 0.05 (read) + 500 × 1.25 (written) + 900 × 5, per million
         (
             "openai",
             "gpt-6.1-terra",
             TokenCounts(input=2_000, output=900, cache_read=1_000, cache_write=500),
             "0.005675",
         ),
-        # 1,500 × 0.75 + 500 × 0.075 (read) + 1,000 × 3.75, a million
+        # 1,500 × 0.75 + 500 × 0.075 (read) + 1,000 × 3.75, per million
         ("google", "gemini-3.8-flash", TokenCounts(input=2_000, output=1_000, cache_read=500), "0.0049125"),
-        # 2,000 × 1.50 + 120 × 7.50, a million
+        # 2,000 × 1.50 + 120 × 7.50, per million
         ("openrouter", "mistralai/mistral-medium-3-5", TokenCounts(input=2_000, output=120), "0.0039"),
     ],
 )
@@ -66,7 +66,7 @@ def test_a_price_is_the_lists_to_the_last_digit(
 
 
 def test_a_batch_costs_half_where_the_vendor_says_so() -> None:
-    # half of 300 × 2 + 1,500 × 0.10 + 200 × 2.50 + 400 × 10, a million
+    # half of 300 × 2 + 1,500 × 0.10 + 200 × 2.50 + 400 × 10, per million
     usage = TokenCounts(input=2_000, output=400, cache_read=1_500, cache_write=200)
 
     paid = cost("anthropic", "claude-sonnet-5-5", usage, batch=True)
@@ -75,7 +75,7 @@ def test_a_batch_costs_half_where_the_vendor_says_so() -> None:
 
 
 def test_what_a_batch_reads_from_a_cache_is_not_halved_where_the_vendor_does_not() -> None:
-    # 1,500 × 1 + 500 × 0.50 (read, as ever) + 100 × 4, a million
+    # 1,500 × 1 + 500 × 0.50 (read, as ever) + 100 × 4, per million
     paid = cost("openai", "gpt-4.1", TokenCounts(input=2_000, output=100, cache_read=500), batch=True)
 
     assert paid == Decimal("0.00215")
@@ -137,7 +137,7 @@ def test_a_batch_of_before_the_list_has_batch_prices_is_not_known() -> None:
     )
 
 
-def test_an_hours_keeping_is_not_known_where_the_list_does_not_price_it() -> None:
+def test_one_hour_cache_price_is_unknown_when_not_listed() -> None:
     model = get_model("openrouter", "anthropic/claude-sonnet-5.5")
 
     paid = price(model, TokenCounts(input=100, output=1, cache_write=50, cache_write_1h=50), at=AT)

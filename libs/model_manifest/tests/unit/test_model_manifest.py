@@ -57,7 +57,7 @@ def test_a_self_hosted_server_may_have_any_model_but_not_none() -> None:
     assert get_model("openai_compatible", "qwen3-8b").id == "qwen3-8b"
 
     for nothing in ("", " ", ANY_MODEL):
-        with pytest.raises(InvalidLlmConfig, match="name it with model_override"):
+        with pytest.raises(InvalidLlmConfig, match="set model_override"):
             get_model("openai_compatible", nothing)
 
 
@@ -142,10 +142,10 @@ def test_a_model_without_limits_of_its_own_has_its_providers() -> None:
         (ENTRY + "deprecated = true", "successor"),
         (ENTRY + 'successor = "two"\nreleased = 2026-01-02\nretires = 2026-01-01', "retires before"),
         (ENTRY + ANOTHER + 'successor = "two"\ndeprecated = true', "succeeded by two"),
-        (ENTRY.replace("output_limit = 1", "output_limit = 3"), "more than its context"),
-        (ENTRY + "temperature = [2.0, 1.0]", "wrong way round"),
-        (ENTRY + 'reasoning_efforts = ["none"]', "need one another"),
-        (ENTRY + 'no_reasoning = "left_out"', "need one another"),
+        (ENTRY.replace("output_limit = 1", "output_limit = 3"), "output limit exceeds the context window"),
+        (ENTRY + "temperature = [2.0, 1.0]", "minimum temperature exceeds the maximum"),
+        (ENTRY + 'reasoning_efforts = ["none"]', "must be set together"),
+        (ENTRY + 'no_reasoning = "left_out"', "must be set together"),
         (ENTRY + 'reasoning_efforts = ["low"]\ndefault_effort = "high"', "default_effort"),
         (ENTRY + "temperature_needs_no_reasoning = true", "needs a temperature"),
         (ENTRY + "free = true\nreviewed_price = { input = 1, output = 1 }", "free"),

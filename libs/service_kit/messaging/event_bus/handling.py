@@ -26,7 +26,7 @@ async def handle_with_timeout(handler: Handler, records: Sequence[Record]) -> No
 
 
 def report_failed(error: Exception, *, group: str, records: int) -> None:
-    """Log a handler's failure; an outage is told with everybody else's, once a minute."""
+    """Log a handler's failure; an outage is reported together with all others, once per minute."""
     if is_infrastructure_error(error):
         OUTAGES.report(group, error)
     else:

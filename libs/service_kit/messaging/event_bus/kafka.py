@@ -8,7 +8,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from service_kit.messaging.event_bus.kafka_consuming import ConsumerOptions, GroupConsumer, Subscription
-from service_kit.messaging.event_bus.kafka_publishing import RETRY_AFTER_SECONDS, KafkaPublisher
+from service_kit.messaging.event_bus.kafka_publishing import KafkaPublisher
 from service_kit.messaging.event_bus.kafka_topics import (
     BROKERS_DEFAULT,
     FRAMING_BYTES,
@@ -24,6 +24,7 @@ from service_kit.messaging.event_bus.port import (
     Handler,
     Message,
 )
+from service_kit.retry_after import RETRY_AFTER_SECONDS
 
 log = structlog.get_logger()
 
@@ -31,7 +32,8 @@ START_TIMEOUT_SECONDS = 30.0
 SIZE_TIMEOUT_SECONDS = 5.0
 SIZE_REMEMBERED_SECONDS = 60.0
 """An operator who enlarges a topic need not restart anything."""
-STALLED_AFTER_SECONDS = 60.0
+CONSUMER_STALLED_AFTER_SECONDS = 60.0
+"""A poll that takes longer than this makes the consumer be rebuilt."""
 
 
 class KafkaEventBus:
@@ -52,7 +54,7 @@ class KafkaEventBus:
         topics: Sequence[str] = (),
         partitions: int = 6,
         replication: int = BROKERS_DEFAULT,
-        stalled_after_seconds: float = STALLED_AFTER_SECONDS,
+        stalled_after_seconds: float = CONSUMER_STALLED_AFTER_SECONDS,
         watcher: ConsumerWatcher | None = None,
     ) -> None:
         self._bootstrap = bootstrap_servers

@@ -1,4 +1,4 @@
-"""Consuming from Kafka: one consumer a group, explicit commits, and a watchdog that rebuilds it when it stalls."""
+"""Consuming from Kafka: one consumer per group, explicit commits, and a watchdog that rebuilds it when it stalls."""
 
 import asyncio
 import time
@@ -24,12 +24,12 @@ SESSION_TIMEOUT_MS = 10_000
 """How soon the others take over from a member that died."""
 
 STATIC_SESSION_TIMEOUT_MS = 45_000
-"""A named member may restart within this time: nobody takes over, and nothing is rebalanced."""
+"""A named member may restart within this time: no other takes over, and nothing is rebalanced."""
 
 MAX_POLL_INTERVAL_MS = 300_000
 """How long one batch may take, with all its repetitions, before the member leaves its partitions to others.
 
-A heartbeat goes on in the background meanwhile, so only this limit frees the partitions of a replica whose
+A heartbeat continues in the background meanwhile, so only this limit frees the partitions of a replica whose
 handler cannot succeed. When it succeeds after all, its commit is refused, the records are delivered again,
 and the inbox makes that harmless.
 """
@@ -39,7 +39,7 @@ Polled = Mapping[TopicPartition, "list[ConsumerRecord[bytes, bytes]]"]
 
 @dataclass(frozen=True, kw_only=True)
 class Subscription:
-    """One group's wish; topics and group have their full names."""
+    """One subscription; topics and group have their full names."""
 
     topics: tuple[str, ...]
     group: str
@@ -59,7 +59,7 @@ class ConsumerOptions:
 
 
 class _CommitBeforeRevoke(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka publishes no types
-    """Keeps a partition until the batch in hand is committed: its next owner starts behind that batch."""
+    """Keeps a partition until the batch in hand is committed: the next owner starts after that batch."""
 
     def __init__(self, group: str, busy: asyncio.Lock) -> None:
         self._group = group

@@ -23,6 +23,7 @@ from service_kit.messaging.event_bus.port import (
     refuse_too_large,
 )
 from service_kit.messaging.event_bus.stopping import stop_with_timeout
+from service_kit.retry_after import RETRY_AFTER_SECONDS
 
 log = structlog.get_logger()
 
@@ -31,14 +32,13 @@ PUBLISH_TIMEOUT_SECONDS = 15.0
 """Longer than one request, so that the broker's own reason is heard first."""
 
 PING_TIMEOUT_SECONDS = 3.0
-RETRY_AFTER_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class _SendState:
     """What has become of messages so far, by their places: in progress or acknowledged, or not even accepted."""
 
-    under_way: dict[int, asyncio.Future[RecordMetadata]] = field(default_factory=dict)
+    in_progress: dict[int, asyncio.Future[RecordMetadata]] = field(default_factory=dict)
     not_accepted: dict[int, Exception] = field(default_factory=dict)
 
     def failures(self, places: Iterable[int]) -> dict[int, BaseException]:
@@ -48,12 +48,12 @@ class _SendState:
 
     def has_failed_batch(self) -> bool:
         """True when a batch that was in progress failed."""
-        return any(one.done() and one.exception() for one in self.under_way.values())
+        return any(one.done() and one.exception() for one in self.in_progress.values())
 
     def _failure(self, place: int) -> BaseException | None:
         late = TimeoutError(f"not acknowledged within {PUBLISH_TIMEOUT_SECONDS:g} s")
-        if place in self.under_way:
-            outcome = self.under_way[place]
+        if place in self.in_progress:
+            outcome = self.in_progress[place]
             return outcome.exception() if outcome.done() else late
         return self.not_accepted.get(place, late)
 
@@ -84,7 +84,10 @@ class KafkaPublisher:
         if failures and len(failures) == len(messages) and all(map(_is_retriable, failures.values())):
             reason = repr(failures[min(failures)])
             raise BusUnavailable(f"Kafka accepted no messages: {reason}", retry_after=RETRY_AFTER_SECONDS)
-        refusals |= {place: _refusal(error) for place, error in failures.items()}
+        refusals |= {
+            place: Refusal(reason=repr(error), final=isinstance(error, MessageSizeTooLargeError))
+            for place, error in failures.items()
+        }
         if refusals:
             raise NotPublished(refusals)
 
@@ -106,7 +109,7 @@ class KafkaPublisher:
         await asyncio.gather(*self._retiring)
 
     async def _send(self, producer: AIOKafkaProducer, messages: Mapping[int, Message]) -> _SendState:
-        """Send topic beside topic (one that is missing delays no other) and wait for the acknowledgements."""
+        """Send topics concurrently (a missing one delays no other) and wait for the acknowledgements."""
         sending = _SendState()
         by_topic: dict[str, dict[int, Message]] = defaultdict(dict)
         for place, message in messages.items():
@@ -116,8 +119,8 @@ class KafkaPublisher:
                 async with asyncio.TaskGroup() as group:
                     for chain in by_topic.values():
                         group.create_task(self._send_in_order(producer, chain, sending))
-                if sending.under_way:
-                    await asyncio.wait(sending.under_way.values())
+                if sending.in_progress:
+                    await asyncio.wait(sending.in_progress.values())
         except TimeoutError:
             log.warning("bus.publish_timed_out", messages=len(messages), seconds=PUBLISH_TIMEOUT_SECONDS)
         return sending
@@ -127,7 +130,7 @@ class KafkaPublisher:
     ) -> None:
         for place, message in chain.items():
             try:
-                under_way = await producer.send(
+                acknowledgement = await producer.send(
                     self._prefix + message.topic,
                     value=message.value,
                     key=message.key,
@@ -136,8 +139,8 @@ class KafkaPublisher:
             except KafkaError as error:
                 sending.not_accepted.update({later: error for later in chain if later >= place})
                 return
-            under_way.add_done_callback(retrieve_exception)
-            sending.under_way[place] = under_way
+            acknowledgement.add_done_callback(retrieve_exception)
+            sending.in_progress[place] = acknowledgement
 
     async def _replace(self, producer: AIOKafkaProducer) -> None:
         """Leave a producer whose batch failed: its sequence has a hole, and the broker would refuse all later ones."""
@@ -180,7 +183,7 @@ class KafkaPublisher:
         return producer
 
     async def _stop(self, producer: AIOKafkaProducer) -> None:
-        # What it still holds was never acknowledged, so whoever published it knows that it is not safe.
+        # What it still holds was never acknowledged, so its publisher knows that it is not safe.
         await stop_with_timeout(producer.stop(), client=self._client_id)
 
     def _started(self) -> AIOKafkaProducer:
@@ -201,14 +204,10 @@ class _Partitioner(DefaultPartitioner):  # type: ignore[misc]  # aiokafka publis
         return every[(_hash(key) & 0x7FFFFFFF) % len(every)]
 
 
-def retrieve_exception(under_way: "asyncio.Future[RecordMetadata]") -> None:
+def retrieve_exception(acknowledgement: "asyncio.Future[RecordMetadata]") -> None:
     """A failure that comes after its publisher has gone is in the producer's log already."""
-    if not under_way.cancelled():
-        under_way.exception()
-
-
-def _refusal(error: BaseException) -> Refusal:
-    return Refusal(reason=repr(error), final=isinstance(error, MessageSizeTooLargeError))
+    if not acknowledgement.cancelled():
+        acknowledgement.exception()
 
 
 def _is_retriable(error: BaseException) -> bool:

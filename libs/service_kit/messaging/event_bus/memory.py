@@ -46,7 +46,7 @@ class MemoryEventBus:
     """``publish`` returns when every subscriber has handled the messages, and refuses what one could not.
 
     Nothing is stored here: the sender's outbox row is marked only afterwards, so a crash loses nothing, and
-    it is the sender that tries again. A message that nobody subscribes to, such as a dead letter, is gone.
+    it is the sender that tries again. A message without subscribers, such as a dead letter, is gone.
     """
 
     def __init__(self) -> None:

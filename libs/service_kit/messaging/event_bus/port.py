@@ -9,10 +9,10 @@ from event_contracts import ErrorCode, SuiteError, Unavailable, dead_letter_topi
 Headers = tuple[tuple[str, bytes | None], ...]
 
 MAX_RECORDS_PER_POLL = 500
-"""Records handed to a handler at once, at most."""
+"""Maximum number of records handed to a handler in one call."""
 
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
-"""Key, headers and value of a message together, at most."""
+"""Maximum size of a message: key, headers and value together."""
 
 ASSUMED_MESSAGE_BYTES = 1024 * 1024
 """What a topic is taken to hold where the broker does not say: what brokers hold unless they are told otherwise."""
@@ -88,7 +88,7 @@ class ConsumerWatcher(Protocol):
     """Shows operators how consumers are doing."""
 
     def watch_lag(self, group: str, messages: int) -> None:
-        """So many messages of this replica's partitions are not read yet."""
+        """``messages`` of this replica's partitions are not read yet."""
         ...
 
     def watch_silence(self, group: str, seconds: Callable[[], float]) -> None:

@@ -14,7 +14,7 @@ _still_stopping: set[asyncio.Task[None]] = set()
 
 
 async def stop_with_timeout(stop: Coroutine[Any, Any, None], *, client: str) -> None:
-    """Await ``stop`` for a while; one that takes longer goes on by itself until the broker answers.
+    """Await ``stop`` for a while; one that takes longer continues by itself until the broker answers.
 
     It is not cancelled: a client that was stopped by half keeps its connections and its place in the group.
     """

@@ -143,7 +143,7 @@ class TestDelivery:
 
 
 class Resolver:
-    """Answers for made-up names, as somebody's name server may, another address each time."""
+    """Answers for made-up names, as any name server may, another address each time."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> None:
         self.asked = 0
@@ -375,7 +375,7 @@ class TestRelaying:
         assert row.last_error == "the receiver answered 503"
         assert len({one.headers["webhook-id"] for one in receiver.received}) == 1
 
-    async def test_one_that_is_gone_is_given_up_and_said(
+    async def test_a_410_response_gives_up_and_is_logged(
         self, database: Database, fetch: FetchAll, receiver: Receiver
     ) -> None:
         metrics = new_metrics()

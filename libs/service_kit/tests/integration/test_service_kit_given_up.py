@@ -36,7 +36,7 @@ def client(database: Database) -> Client:
 
 @pytest.fixture
 async def message_id(database: Database, fetch: FetchAll) -> int:
-    """One message that was given up, beside one that waits."""
+    """One message that was given up, and one that waits."""
     event = consumption()
     async with database.transaction() as connection:
         await enqueue(connection, [bus_message(event, key="k"), bus_message(consumption("b-2"), key="k")])

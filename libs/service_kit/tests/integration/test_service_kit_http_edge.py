@@ -126,7 +126,7 @@ async def test_a_chunked_body_that_is_too_large_is_413_as_well(port: int) -> Non
     assert answer.error().error_code == "VALIDATION_ERROR"
 
 
-async def test_a_body_for_no_route_is_thrown_away(port: int) -> None:
+async def test_a_body_for_an_unknown_route_is_discarded(port: int) -> None:
     answer = await exchange(port, post(3_000_000, path=b"/nowhere"), b"x" * 3_000_000)
 
     assert answer.status in (404, 413)

@@ -1,4 +1,4 @@
-"""What the inbox promises on real PostgreSQL: an event has its effect once, whoever delivers it how often."""
+"""What the inbox promises on real PostgreSQL: an event has its effect once, however often it is delivered."""
 
 import asyncio
 from uuid import UUID, uuid4

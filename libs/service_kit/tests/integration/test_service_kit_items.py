@@ -1,4 +1,4 @@
-"""What item workers promise: one bad item stops nobody, and is set aside in the end, on real PostgreSQL."""
+"""What item workers promise: one bad item stops no other, and is set aside in the end, on real PostgreSQL."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -170,7 +170,7 @@ async def test_a_slow_item_delays_no_other(database: Database) -> None:
 
 
 async def test_what_is_leased_is_started_at_once(database: Database) -> None:
-    """A lease on an item that nobody works on would delay it until the lease has run out."""
+    """A lease on an item that is not being worked on would delay it until the lease has run out."""
     work, release, leased = Work(database, 6), asyncio.Event(), set[int]()
 
     async def take(limit: int) -> Due:

@@ -57,7 +57,7 @@ async def read_all(buses: KafkaBuses, topic: str) -> list[bytes | None]:
 
 
 async def consume(bus: EventBus, recorder: Recorder, count: int, *, group: str = "readers") -> None:
-    """Run a member of the group until it has handled so many records, then let it leave."""
+    """Run a member of the group until it has handled this many records, then let it leave."""
     bus.subscribe(["essays"], group=group, handler=recorder)
     async with running(bus.run):
         await recorder.until(count)
@@ -92,7 +92,7 @@ async def run_killed_member(buses: KafkaBuses) -> int:
 
 
 class TestPublishing:
-    async def test_what_publish_has_returned_for_is_with_the_broker(self, kafka_buses: KafkaBuses) -> None:
+    async def test_published_messages_are_acknowledged_by_the_broker(self, kafka_buses: KafkaBuses) -> None:
         bus = await kafka_buses.start("essays")
         sent = messages("essays", ["a"], count=50)
 
@@ -176,7 +176,7 @@ class TestPublishing:
         assert last == b"last"
         assert earlier == [message.value for message in first][: len(earlier)]
 
-    async def test_closing_waits_for_what_is_under_way(self, kafka_buses: KafkaBuses) -> None:
+    async def test_closing_waits_for_what_is_in_progress(self, kafka_buses: KafkaBuses) -> None:
         bus = await kafka_buses.start("essays")
         await bus.publish([Message(topic="essays", key=b"k", value=b"0")])
 
@@ -300,7 +300,7 @@ class TestMembership:
         assert owners[0].isdisjoint(owners[1])
         assert owners[0] | owners[1] == {0, 1, 2, 3}
 
-    async def test_a_partition_changes_hands_behind_the_batch_in_hand(self, kafka_buses: KafkaBuses) -> None:
+    async def test_a_partition_is_reassigned_after_the_current_batch(self, kafka_buses: KafkaBuses) -> None:
         async def take_time(_records: Sequence[Record]) -> None:
             await asyncio.sleep(4)
 
@@ -496,7 +496,7 @@ def partitions_now(logs: Sequence[EventDict]) -> list[object]:
 
 
 async def create_topic(buses: KafkaBuses, name: str, configs: dict[str, str]) -> None:
-    """A topic that somebody else has made, with other limits."""
+    """A topic made elsewhere, with other limits."""
     admin = AIOKafkaAdminClient(bootstrap_servers=buses.bootstrap)
     await admin.start()
     await admin.create_topics([NewTopic(buses.prefix + name, 1, 1, topic_configs=configs)])

@@ -31,7 +31,7 @@ async def test_a_topic_without_settings_of_its_own_has_the_brokers(kafka_buses: 
 
     size = await bus.max_message_bytes("plain")
 
-    # Whatever the broker of this run says: it is not the size that is assumed where nobody says anything.
+    # Whatever the broker of this run says: it is not the size that is assumed where no broker answers.
     assert size != ASSUMED_MESSAGE_BYTES - FRAMING_BYTES
     await bus.publish([Message(topic="plain", key=b"k", value=b"x" * (size - 1))])
 
@@ -45,7 +45,7 @@ async def test_no_more_is_promised_than_the_producer_takes(kafka_buses: KafkaBus
 
 async def test_where_the_broker_does_not_say_one_mebibyte_is_assumed(kafka_buses: KafkaBuses) -> None:
     bus = await kafka_buses.start()
-    nobody = KafkaEventBus("127.0.0.1:1", client_id="kit-test")
+    unreachable = KafkaEventBus("127.0.0.1:1", client_id="kit-test")
 
     assert await bus.max_message_bytes("not-there") == ASSUMED_MESSAGE_BYTES - FRAMING_BYTES
-    assert await nobody.max_message_bytes("essays") == ASSUMED_MESSAGE_BYTES - FRAMING_BYTES
+    assert await unreachable.max_message_bytes("essays") == ASSUMED_MESSAGE_BYTES - FRAMING_BYTES

@@ -171,7 +171,7 @@ class TestRelaying:
         assert outcomes == [0, None]
         assert recorder.values == [b"0", b"1"]
 
-    async def test_only_a_full_batch_is_looked_behind(self, database: Database) -> None:
+    async def test_the_relay_polls_again_only_after_a_full_batch(self, database: Database) -> None:
         await write(database, [numbered("a", number) for number in range(5)])
         one = relay(database, bus_with(Recorder()), limit=3)
 

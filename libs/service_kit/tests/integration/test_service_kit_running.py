@@ -118,7 +118,7 @@ async def test_a_started_service_answers(service: Service) -> None:
     assert answer.status_code == 200
 
 
-async def test_a_request_under_way_is_answered_before_the_service_ends(service: Service) -> None:
+async def test_a_request_in_progress_is_answered_before_the_service_ends(service: Service) -> None:
     running = Running([service])
     await running.until_started()
 
@@ -132,7 +132,7 @@ async def test_a_request_under_way_is_answered_before_the_service_ends(service: 
     assert answer.json() == {"done": "yes"}
 
 
-async def test_a_request_under_way_still_finds_the_workers_at_work(
+async def test_a_request_in_progress_still_finds_the_workers_at_work(
     database_url: str, port: int, migrations: Path
 ) -> None:
     asked, worked = asyncio.Event(), asyncio.Event()

@@ -1,4 +1,4 @@
-"""A client that does not read its answer holds neither a connection nor memory for ever, and delays nobody else."""
+"""A client that does not read its answer holds neither a connection nor memory for ever, and delays no other."""
 
 import asyncio
 import gc

@@ -1,4 +1,4 @@
-"""Whoever shows one refused token after the other is told to wait; nobody else is."""
+"""A client that shows one refused token after the other is told to wait; no other is."""
 
 import pytest
 from event_contracts import ErrorBody, NotAuthenticated, RateLimited

@@ -320,7 +320,7 @@ class TestOperations:
         assert response.status_code == 200
         assert (await response.get_json())["status"] == "ready"
 
-    async def test_one_that_cannot_says_what_is_missing_and_no_more(
+    async def test_an_unready_service_names_only_the_failing_check(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(operations, "CHECK_TIMEOUT_SECONDS", 0.05)

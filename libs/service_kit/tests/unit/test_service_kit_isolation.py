@@ -1,4 +1,4 @@
-"""What narrowing promises: the item at fault is found, the others are handled once, outages blame nobody."""
+"""What narrowing promises: the item at fault is found, the others are handled once, outages blame no item."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What the logs promise: one JSON object a line, ids at the top, and neither secrets nor anybody's text."""
+"""What the logs promise: one JSON object per line, ids at the top, and neither secrets nor texts of persons."""
 
 import io
 import json

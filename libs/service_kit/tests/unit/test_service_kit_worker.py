@@ -1,4 +1,4 @@
-"""What a worker loop promises: it goes on whatever happens, rests when idle, and wakes at once."""
+"""What a worker loop promises: it continues whatever happens, rests when idle, and wakes immediately."""
 
 import asyncio
 import time

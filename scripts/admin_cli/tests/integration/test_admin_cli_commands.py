@@ -272,12 +272,12 @@ async def test_batches_are_listed_shown_and_paged(admin: Program, service: Asses
 async def test_a_batch_that_is_judged_can_be_cancelled(admin: Program, service: Assessment) -> None:
     texts: dict[str, str | bytes] = {f"e{n}": essay(n) for n in range(4)}
     envelope = request(await service.store_all(texts), hints={"max_comparisons": 4})
-    service.desk.answers_at_once = False
+    service.desk.answers_immediately = False
     try:
         await service.accept(envelope)
         ended = await done(admin, "batches", "cancel", envelope.data.entity_id, "--json")
     finally:
-        service.desk.answers_at_once = True
+        service.desk.answers_immediately = True
     status = await service.until_ended(envelope.data.entity_id)
     again = await admin("batches", "cancel", await finished_batch(service))
 

@@ -1,4 +1,4 @@
-"""The device flow where a provider asks for patience, fails for a moment, or is not to be trusted (RFC 8628)."""
+"""The device flow where a provider asks to slow down, fails for a moment, or is not to be trusted (RFC 8628)."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from admin_cli.login.device import DeviceCode, Discovery, await_tokens, begin, discover, provider_of
 from event_contracts import ConfigurationError, InvalidRequest
-from suite_access import IssuerAway, LoginRefused
+from suite_access import IssuerUnavailable, LoginRefused
 
 ISSUER = "https://id.example.org/realm"
 DISCOVERY: Mapping[str, str] = {
@@ -42,7 +42,7 @@ def waits_until_issued(*answers: Said) -> list[float]:
     return waited
 
 
-def test_a_provider_that_asks_for_patience_gets_it() -> None:
+def test_slow_down_is_honoured() -> None:
     assert waits_until_issued(PENDING, SLOWER, SLOWER, PENDING, ISSUED) == [5, 5, 10, 15, 15]
 
 
@@ -53,7 +53,7 @@ def test_a_provider_that_fails_for_a_moment_is_asked_again_later() -> None:
 @pytest.mark.parametrize(
     ("error", "words"), [("access_denied", "declined"), ("expired_token", "in time"), ("other", "other")]
 )
-def test_a_login_that_comes_to_nothing_says_why(error: str, words: str) -> None:
+def test_a_failed_login_says_why(error: str, words: str) -> None:
     client = saying(PENDING, (400, {"error": error}))
 
     with pytest.raises(LoginRefused, match=words):
@@ -72,7 +72,7 @@ def test_nobody_waits_longer_than_the_code_is_valid() -> None:
     [
         ({"issuer": "https://other.example.org"}, InvalidRequest),
         ({"token_endpoint": "http://id.example.org/token"}, ConfigurationError),
-        ({"token_endpoint": 7}, IssuerAway),
+        ({"token_endpoint": 7}, IssuerUnavailable),
     ],
     ids=["another issuer", "unencrypted", "nonsense"],
 )

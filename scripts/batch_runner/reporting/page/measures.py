@@ -20,14 +20,14 @@ FEWER_POINTS: Final = 4
 """Of the convergence curve where the run recorded none: each is a fit."""
 FEW_ESSAYS: Final = 300
 MAX_READINGS: Final = 40
-"""Of those that the run recorded, the curve shows so many."""
+"""Maximum number of recorded readings that the curve shows."""
 SEED: Final = 20_250_101
-_ERRORS: Final = (ValueError, ArithmeticError)
+_ERRORS: Final = (measurement.MeasurementError, ValueError, ArithmeticError)
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """How the run stood after so many comparisons, and when; cost in US dollars so far."""
+    """How the run stood after a number of comparisons, and when; cost in US dollars so far."""
 
     comparisons: int
     eb: float | None

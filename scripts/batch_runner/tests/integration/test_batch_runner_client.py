@@ -9,7 +9,7 @@ import pytest
 from batch_runner.running.execution import collect, follow
 from batch_runner.tests.building import BATCH, finished, status
 from batch_runner.tests.stub_service import Answer, Assessing, serving, with_model
-from batch_runner.wire.client import AssessmentClient, ServiceAway, ServiceRefused
+from batch_runner.wire.client import AssessmentClient, ServiceRefused, ServiceUnavailable
 from event_contracts import ErrorBody, ExternalServiceError, InvalidRequest, Winner
 
 STATUS = f"/api/v1/batches/{BATCH}"
@@ -46,7 +46,9 @@ def nowhere() -> Iterator[str]:
 async def test_a_service_that_is_not_there_is_an_error_that_says_how_to_start_it(
     client_for: ClientFor, nowhere: str
 ) -> None:
-    with pytest.raises(ServiceAway, match=r"no answer from http://127.* Start it with cj-suite up, or say"):
+    with pytest.raises(
+        ServiceUnavailable, match=r"no answer from http://127.* Start it with cj-suite up, or say"
+    ):
         await client_for(nowhere).check_ready()
 
 
@@ -66,7 +68,7 @@ async def test_a_service_that_stays_away_is_given_up(client_for: ClientFor) -> N
 
     with (
         serving(one_after_the_other(away)) as service,
-        pytest.raises(ServiceAway, match="the service cannot answer now: the database is unavailable"),
+        pytest.raises(ServiceUnavailable, match="the service cannot answer now: the database is unavailable"),
     ):
         await client_for(service.url, patience=0.5).status(BATCH)
 

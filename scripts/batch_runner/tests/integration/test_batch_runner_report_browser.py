@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from batch_runner.reporting.page.page import render
+from batch_runner.reporting.page.rendering import render
 from batch_runner.reporting.page.wording import Language
 from batch_runner.tests.browser import Browser, browser, installed
 from batch_runner.tests.simulated_run import simulated_run

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 from batch_runner.artefact.outcome import Remark
 from batch_runner.reporting.page.measures import measure
-from batch_runner.reporting.page.page import MAX_BYTES, render
+from batch_runner.reporting.page.rendering import MAX_BYTES, render
 from batch_runner.reporting.page.wording import Language, Wording, catalogue
 from batch_runner.tests.simulated_run import simulated_run
 

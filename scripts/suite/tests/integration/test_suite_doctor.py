@@ -14,6 +14,7 @@ from threading import Thread
 import pytest
 from batch_runner.preflight.finding import Verdict, clock
 from model_manifest import default_model
+from suite.doctor.examination import unknown_settings
 from suite.embedded.loopback import HOST, free_port
 from suite.embedded.postgres import PostgresServer
 from suite.installed import SERVICES
@@ -149,3 +150,24 @@ def test_a_clock_may_differ_by_a_minute(seconds: int, verdict: Verdict) -> None:
 
     assert clock("clock", now - timedelta(seconds=seconds), ours=now).verdict is verdict
     assert clock("clock", now + timedelta(seconds=seconds), ours=now).verdict is verdict
+
+
+def test_a_variable_that_no_service_reads_is_named_with_the_one_that_is_meant() -> None:
+    environment = {
+        "LLM_PROVIDER_LEASE": "PT2S",
+        "CJ_ASSESSMENT_HTTP_PROT": "9000",
+        "BATCH_CONDUCTOR_COLOUR": "blue",
+        "LLM_PROVIDER_ENDPOINT_SCHOOL_KEY": "read where the endpoints are",
+        "LLM_PROVIDER_ANTHROPIC_API_KEY": "read by its vendor",
+        "CJ_ADMIN_TOKEN": "of another program",
+    }
+
+    found = unknown_settings(environment)
+
+    assert found.verdict is Verdict.FAILED
+    assert found.said.split("; ") == [
+        "BATCH_CONDUCTOR_COLOUR is not a setting, and changes nothing: see documentation/reference/settings.md",
+        "CJ_ASSESSMENT_HTTP_PROT is not a setting: use CJ_ASSESSMENT_HTTP_PORT",
+        "LLM_PROVIDER_LEASE is not a setting: use LLM_PROVIDER_LEASE_DURATION",
+    ]
+    assert unknown_settings({"PATH": "/bin"}).verdict is Verdict.PASSED

@@ -241,11 +241,11 @@ async def _assemble(
         },
         first_retry_delay=timedelta(seconds=0.05),
         breaker_failures=1_000_000,
-        drain=timedelta(0),
+        drain_timeout=timedelta(0),
         batch_collect_for=timedelta(seconds=0.1),
-        batch_poll_every=timedelta(seconds=0.1),
+        batch_poll_interval=timedelta(seconds=0.1),
         concurrency=1_000,  # slow judgements of poisoned batches must not take the slots of others
-        lease=timedelta(seconds=2),
+        lease_duration=timedelta(seconds=2),
     )
     assessment = cj_assessment.settings.Settings(
         **common("cj_assessment"),

@@ -1,4 +1,4 @@
-"""Over HTTP: a pipeline is defined from what is on record, and whoever waits for a skipped phase is told once."""
+"""Over HTTP: a pipeline is defined from what is on record, and those that wait for a skipped phase are told once."""
 
 import asyncio
 

@@ -56,7 +56,7 @@ async def neighbours() -> AsyncIterator[Neighbours]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def conductor(database_url: str, neighbours: Neighbours) -> AsyncIterator[Conductor]:
-    """A conductor beside them."""
+    """A conductor next to them."""
     url = f"http://127.0.0.1:{neighbours.port}"
     settings = Settings(
         database_url=database_url,

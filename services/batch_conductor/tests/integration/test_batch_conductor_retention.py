@@ -28,7 +28,7 @@ async def test_batches_of_more_than_a_year_ago_are_forgotten(database_url: str) 
         for name, moment in (("old", OLD), ("new", NEW)):
             for statement in ROWS:
                 await connection.execute(text(statement.format(name=name, moment=moment)))
-    rules = retention_rules(keep_batches=timedelta(days=365))
+    rules = retention_rules(batch_retention=timedelta(days=365))
     keeper = Housekeeping(database=database, metrics=new_metrics(), rules=rules)
 
     while await keeper.tidy() is not None:

@@ -35,7 +35,7 @@ FACTS = KnownFacts(texts={STORED}, prompts={"with-prompt"}, anchors={"with-ancho
 def essays(
     *, succeeded: int = 0, failed: int = 0, reported: int | None = None, stage: str = "completed"
 ) -> BatchRecord:
-    """Spellcheck is completed with so many essays, of the number that its report speaks of."""
+    """Spellcheck is completed with these numbers of essays, of the ``reported`` number."""
     record = PhaseRecord(
         stage=ProcessingStage(stage), essays=reported, counts=EssayCounts(succeeded=succeeded, failed=failed)
     )
@@ -167,17 +167,17 @@ async def test_what_reads_the_task_is_blocked_without_it(requested: str) -> None
 
 
 @pytest.mark.parametrize("requested", ["spellcheck", "student_matching"])
-async def test_what_does_not_read_the_task_needs_none(requested: str) -> None:
+async def test_phases_without_a_prompt_need_no_prompt(requested: str) -> None:
     assert (await plan_for(requested, BatchFacts())).refusal() is None
 
 
-async def test_a_phase_that_is_not_run_again_keeps_nobody_out() -> None:
+async def test_a_phase_that_is_not_run_again_has_no_gate() -> None:
     found = await gates("cj_assessment", BatchFacts(), completed={SPELLCHECK, CJ_ASSESSMENT})
 
     assert found == {}
 
 
-async def test_a_caller_learns_of_all_obstacles_at_once_and_of_the_phases_behind_them() -> None:
+async def test_a_caller_learns_of_all_obstacles_together_and_of_the_phases_behind_them() -> None:
     plan = await plan_for("comprehensive", BatchFacts(grades_requested=True))
 
     assert [gate.gate for gate in plan.blocked] == [GateName.PROMPT_ATTACHED, GateName.ANCHORS_REGISTERED]

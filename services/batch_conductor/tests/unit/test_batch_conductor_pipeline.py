@@ -160,7 +160,7 @@ def test_phases_that_need_each_other_in_a_circle_are_refused(needs: Needs, circl
 
 def test_a_need_without_a_rule_is_refused_by_name_and_place() -> None:
     with pytest.raises(
-        UnresolvableDependency, match=r"steps\.0\.depends_on: nlp needs spellcheck, which is no step"
+        UnresolvableDependency, match=r"steps\.0\.depends_on: nlp needs spellcheck, which is not a step"
     ) as refused:
         rules_of({NLP: (SPELLCHECK,)})
 
@@ -170,5 +170,5 @@ def test_a_need_without_a_rule_is_refused_by_name_and_place() -> None:
 def test_a_phase_that_nobody_can_ask_for_is_refused_by_name_and_place() -> None:
     steps = list(RULES.steps.values())
 
-    with pytest.raises(UnresolvableDependency, match=r"steps\.0: student_matching is in no pipeline"):
+    with pytest.raises(UnresolvableDependency, match=r"steps\.0: student_matching is not in any pipeline"):
         PipelineRules(steps, {PipelineName("all"): (AI_FEEDBACK, CJ_ASSESSMENT)})

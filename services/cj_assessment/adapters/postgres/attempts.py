@@ -69,7 +69,7 @@ class PostgresAttempts:
                 "ids": list(request_ids),
                 "request_ids": list(request_ids.values()),
                 "within": policy.answer_timeout,
-                "relaxed_within": policy.relaxed_answer_within,
+                "relaxed_timeout": policy.relaxed_answer_timeout,
             },
         )
 

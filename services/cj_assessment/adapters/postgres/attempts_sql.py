@@ -31,7 +31,7 @@ NEXT_UNSENT = text(
     """
 )
 
-# Money is given out by one replica at a time for each batch that has a cap. The lock is taken in a statement of its
+# Budget is reserved by one replica at a time for each batch that has a cap. The lock is taken in a statement of its
 # own, so that the next one sees what the replica before has committed.
 LOCK_CAPPED = text(
     """
@@ -126,7 +126,7 @@ RELEASE = text(
 MARK_SENT = text(
     """
     UPDATE comparison_attempt SET request_id = sent.request_id,
-        deadline = now() + CASE WHEN batch.is_relaxed THEN CAST(:relaxed_within AS interval)
+        deadline = now() + CASE WHEN batch.is_relaxed THEN CAST(:relaxed_timeout AS interval)
                                 ELSE CAST(:within AS interval) END
     FROM unnest(CAST(:ids AS uuid[]), CAST(:request_ids AS text[])) AS sent (id, request_id),
          assessment_batch AS batch

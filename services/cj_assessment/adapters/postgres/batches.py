@@ -69,7 +69,9 @@ class PostgresBatches:
         )
         row = rows.one()
         return Batch(
-            **_fields(row), request=_request(row.request_text), judges=_JUDGES.validate_json(row.judges_text)
+            **_fields(row),
+            request=_cached_request(row.request_text),
+            judges=_JUDGES.validate_json(row.judges_text),
         )
 
     async def lock(self, job_id: JobId) -> BatchRecord | None:
@@ -263,8 +265,8 @@ def _judge_rows(judges: Sequence[Judge]) -> object:
 
 
 @lru_cache(maxsize=64)
-def _request(text: str) -> ELS_CJAssessmentRequestV1:
-    """The request of a batch, which is read for every decision and never changes."""
+def _cached_request(text: str) -> ELS_CJAssessmentRequestV1:
+    """The request of a batch, which is read for every decision and never changes: parsed once."""
     return ELS_CJAssessmentRequestV1.model_validate_json(text)
 
 

@@ -22,7 +22,7 @@ class PostgresContents:
         self._connection = connection
 
     async def put(self, *, storage_id: str, body: bytes) -> None:
-        # Posted again, it is as new: somebody is about to refer to it, and it must not be deleted before.
+        # A text that is posted again counts as new: a request is about to refer to it, so it must not be deleted yet.
         posted = upsert(content).values(storage_id=storage_id, body=body)
         again = posted.on_conflict_do_update(index_elements=["storage_id"], set_={"created_at": func.now()})
         await self._connection.execute(again)

@@ -7,5 +7,5 @@ SHORTEST_REST_SECONDS: Final = 0.2
 
 
 def rest_until(seconds: float | None) -> float | None:
-    """The rest of a worker whose next item is due in so many seconds; None where none is."""
+    """The rest of a worker whose next item is due in ``seconds``; None where no item is due."""
     return None if seconds is None else max(float(seconds), SHORTEST_REST_SECONDS)

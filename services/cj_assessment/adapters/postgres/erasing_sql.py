@@ -1,4 +1,4 @@
-"""The statements that delete texts: because their time is over, or because somebody wants a batch forgotten."""
+"""The statements that delete texts: because their time is over, or because a batch is to be forgotten."""
 
 from typing import Final
 
@@ -74,7 +74,7 @@ RELEASE_RESULT = text(
     """
 )
 
-# Consumption is announced before a batch is deleted: nothing is paid for that nobody is told of.
+# Consumption is announced before a batch is deleted: otherwise it would never be reported.
 DELETE_OLD_BATCHES = text(
     """
     DELETE FROM assessment_batch WHERE id = ANY(ARRAY(

@@ -1,4 +1,4 @@
-"""Batches that somebody wants forgotten."""
+"""Batches that are to be forgotten."""
 
 from collections.abc import Collection
 from datetime import timedelta
@@ -50,8 +50,9 @@ class PostgresErasures:
             if batch.ended_at is None:
                 raise Conflict(f"batch {batch_id!r} has not ended: cancel it first")
             elsewhere = await self._erase_texts(connection, batch, everything=everything)
-            for statement in (sql.DELETE_FAILURES, sql.DELETE_MESSAGES, sql.DELETE_CALLBACKS):
-                await connection.execute(statement, _named(statement, job_id=batch.id, batch_id=batch_id))
+            await connection.execute(sql.DELETE_FAILURES, {"job_id": batch.id})
+            for statement in (sql.DELETE_MESSAGES, sql.DELETE_CALLBACKS):
+                await connection.execute(statement, {"batch_id": batch_id})
             await _audit(connection, batch_id, everything=everything, by=requested_by)
             values = {
                 "batch_id": batch_id,
@@ -109,7 +110,7 @@ class PostgresErasures:
 
 
 async def _audit(connection: AsyncConnection, batch_id: BatchId, *, everything: bool, by: str) -> None:
-    """A repetition that asks for no more than before changes nothing, and is no entry."""
+    """A repetition that asks for no more than before changes nothing, and is not recorded."""
     known = (await connection.execute(sql.READ_ERASURE, {"batch_id": batch_id})).first()
     if known is None or (everything and not known.everything):
         before: JsonObject | None = None if known is None else {"everything": known.everything}
@@ -122,11 +123,6 @@ async def _forgotten(connection: AsyncConnection, batch_id: BatchId) -> Erasure:
     if row is None:
         raise NotFound(f"there is no batch {batch_id!r}")
     return _erasure(row)
-
-
-def _named(statement: Any, **values: object) -> dict[str, object]:
-    """Those of the values that a statement takes."""
-    return {name: value for name, value in values.items() if f":{name}" in statement.text}
 
 
 def _erasure(row: Row[Any]) -> Erasure:

@@ -43,7 +43,7 @@ _TEXTS_OF_BATCH: Final = text(
     """
 )
 
-# Of a comparison, only what concerns this essay: the other one is somebody else's.
+# Of a comparison, only what concerns this essay: the other one is another pupil's.
 _OF_ESSAY: Final[Mapping[str, TextClause]] = {
     "essays": text(
         """

@@ -14,31 +14,37 @@ BATCHES_PER_STEP: Final = 4
 
 def retention_rules(
     *,
-    keep_texts: timedelta,
-    keep_results: timedelta | None,
-    keep_erasures: timedelta,
-    keep_changes: timedelta,
+    text_retention: timedelta,
+    result_retention: timedelta | None,
+    erasure_retention: timedelta,
+    audit_retention: timedelta,
 ) -> Sequence[RetentionRule]:
-    """Without ``keep_results``, scores and grades are kept until somebody wants their batch forgotten."""
+    """Without ``result_retention``, scores and grades are kept until their batch is to be forgotten."""
     results = RetentionRule(
         name="results",
-        keep=keep_results or timedelta(0),
+        keep=result_retention or timedelta(0),
         statement=erasing_sql.DELETE_OLD_BATCHES,
         rows=BATCHES_PER_STEP,
     )
     return (
         RetentionRule(
             name="texts and raw answers",
-            keep=keep_texts,
+            keep=text_retention,
             statement=erasing_sql.ERASE_OLD_TEXTS,
             rows=BATCHES_PER_STEP,
         ),
         RetentionRule(
-            name="texts that nothing refers to", keep=keep_texts, statement=erasing_sql.DELETE_UNUSED_CONTENT
+            name="texts that nothing refers to",
+            keep=text_retention,
+            statement=erasing_sql.DELETE_UNUSED_CONTENT,
         ),
-        RetentionRule(name="erasures", keep=keep_erasures, statement=delete_older("erasure", "completed_at")),
         RetentionRule(
-            name="changes by administrators", keep=keep_changes, statement=delete_older("admin_change", "at")
+            name="erasures", keep=erasure_retention, statement=delete_older("erasure", "completed_at")
         ),
-        *(() if keep_results is None else (results,)),
+        RetentionRule(
+            name="changes by administrators",
+            keep=audit_retention,
+            statement=delete_older("admin_change", "at"),
+        ),
+        *(() if result_retention is None else (results,)),
     )

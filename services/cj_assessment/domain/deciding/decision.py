@@ -25,7 +25,7 @@ from event_contracts import ErrorCode, StopReason
 
 from cj_assessment.domain.comparison import PlannedComparison
 from cj_assessment.domain.deciding.budget import is_budget_exhausted, next_cost_usd
-from cj_assessment.domain.deciding.evidence import Evidence, Measured, Ranking
+from cj_assessment.domain.deciding.evidence import Evidence, Measured, Plan, Ranking
 from cj_assessment.domain.deciding.participation import has_open_student_comparison
 from cj_assessment.domain.deciding.problems import (
     FailureScope,
@@ -38,14 +38,14 @@ from cj_assessment.domain.measuring import NoFit
 
 _ESSAYS_NAMED: Final = 10
 _LATE_SHARE: Final = 0.1
-"""Of all comparisons: so many late answers do not hold up the next large round."""
+"""Of all comparisons: if at most this share is late, the next large round does not wait for it."""
 _CLOSE_SHARE: Final = 0.3
-"""Of all comparisons: where no more are late, it is looked again soon."""
+"""Of all comparisons: if at most this share is late, re-check soon."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wait:
-    """Look again when rounds up to ``awaited_round`` are settled, at the latest at ``next_check_at``."""
+    """Decide again when rounds up to ``awaited_round`` are settled, at the latest at ``next_check_at``."""
 
     awaited_round: int
     next_check_at: datetime
@@ -65,14 +65,14 @@ class Finish:
     """Judging is over: publish. Without a ranking there was nothing to compare.
 
     ``measured`` is the ranking as it is kept. ``unranked`` says of every usable essay without a rank why it has none.
-    ``problem`` is what kept the judges from going on, where something did.
+    ``problem`` says in words what kept judging from continuing, where something did.
     """
 
     reason: StopReason
     ranking: Ranking | None
     measured: Measured | None
     unranked: Mapping[str, str]
-    problem: JudgingFailure | None = None
+    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ Decision = Wait | JudgeMore | Finish | Fail
 
 
 def decide(snapshot: Snapshot) -> Decision:
-    """What to do now; asked twice of the same snapshot it says the same twice. Never raises."""
+    """What to do now; the same snapshot always gets the same decision. Never raises."""
     if snapshot.is_cancelled:
         return Fail(reason=StopReason.CANCELLED, message="the batch was cancelled")
     evidence = Evidence(snapshot=snapshot)
@@ -155,7 +155,8 @@ def _rounds_awaited(evidence: Evidence) -> Wait | None:
         return None
     is_close = is_late and is_open <= _CLOSE_SHARE * len(snapshot.asked)
     return Wait(
-        awaited_round=awaited, next_check_at=snapshot.soon if is_close else snapshot.straggler_deadline
+        awaited_round=awaited,
+        next_check_at=snapshot.early_check_at if is_close else snapshot.straggler_deadline,
     )
 
 
@@ -172,20 +173,20 @@ def _continue_or_finish(evidence: Evidence, problem: JudgingFailure | None) -> D
             if snapshot.has_few_rounds
             else Evidence(snapshot=snapshot.as_of(snapshot.last_round - 1))
         )
-        if problem is None and settled.plan is not None:
+        if problem is None and isinstance(settled.plan, Plan):
             return JudgeMore(
                 pairs=settled.plan.pairs,
-                measured=settled.measured_with_outlook,
+                measured=settled.measured_with_forecast,
                 next_check_at=snapshot.straggler_deadline,
             )
         if snapshot.open:
             # What is being judged is paid for: it counts before judging ends.
             return Wait(awaited_round=snapshot.last_round, next_check_at=snapshot.straggler_deadline)
         evidence = settled if snapshot.has_few_rounds else replace(evidence, earlier=settled)
-    if problem is None and evidence.plan is not None:
+    if problem is None and isinstance(evidence.plan, Plan):
         return JudgeMore(
             pairs=evidence.plan.pairs,
-            measured=evidence.measured_with_outlook,
+            measured=evidence.measured_with_forecast,
             next_check_at=snapshot.straggler_deadline,
         )
     return _end(evidence, problem)
@@ -197,14 +198,14 @@ def _stop_waiting(evidence: Evidence) -> bool:
 
 
 def _only_stragglers_are_open(evidence: Evidence) -> bool:
-    """True when patience is over and few answers are missing; a judge who is slow with all of them is no reason.
+    """True when the straggler timeout has passed and few answers are missing; a generally slow judge is not enough.
 
     Without the second condition a slow judge would be sent the whole budget before it has answered once.
     """
     snapshot = evidence.snapshot
     return (
         not snapshot.is_relaxed
-        and snapshot.has_lost_patience
+        and snapshot.straggler_timeout_passed
         and snapshot.open <= max(1, evidence.participation.round_size // 2)
     )
 
@@ -215,12 +216,13 @@ def _end(evidence: Evidence, problem: JudgingFailure | None) -> Finish | Fail:
     if isinstance(ranking, NoFit):
         return _fail_without_ranking(snapshot, ranking, problem)
     gone, reached = is_budget_exhausted(snapshot), evidence.verdict.reason
+    unplanned = None if isinstance(evidence.plan, Plan) else evidence.plan.error
     return Finish(
         reason=StopReason.BUDGET_COST if gone else StopReason(reached or StopReason.EXHAUSTED),
         ranking=ranking,
         measured=evidence.measured(ranking),
         unranked={**evidence.participation.excluded, **_unlinked(evidence, ranking)},
-        problem=problem,
+        problem=unplanned if problem is None else problem.words,
     )
 
 

@@ -1,4 +1,4 @@
-"""What one look at a batch finds out, each part computed once: decisions and results read it.
+"""What is known of a batch at one moment, each part computed once: decisions and results read it.
 
 From the comparisons come the essays that take part, from those the fit, from the fit the grades; fit and grades open
 or close the gates, and where the gates let judging continue there is a plan for the next round.
@@ -25,7 +25,6 @@ from cj_assessment.domain.deciding.participation import Participation, no_studen
 from cj_assessment.domain.deciding.snapshot import Snapshot
 from cj_assessment.domain.measuring import Fitted, Grading, NoFit, NoFitReason, fit_comparisons, grade_essays
 from cj_assessment.domain.measuring.fitting import (
-    NUMERICAL_ERRORS,
     among,
     largest_group,
     min_comparisons,
@@ -43,7 +42,7 @@ from cj_assessment.domain.measuring.pairing import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """A fit as it is kept: abilities and errors in logits by ranked essay, each gate, and an forecast.
+    """A fit as it is kept: abilities and errors in logits by ranked essay, each gate, and a forecast.
 
     There is no forecast on a batch that has ended.
     """
@@ -82,6 +81,13 @@ class Plan:
 
     pairs: tuple[PlannedComparison, ...]
     forecast: ForecastView | None
+
+
+@dataclass(frozen=True, slots=True)
+class NoPlan:
+    """There is no next round: judging should end. ``error`` says why a round that was wanted could not be planned."""
+
+    error: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +168,7 @@ class Evidence:
 
     @property
     def _grade_change_share(self) -> float | None:
-        """Only looked at once the reliability is reached: before that it decides nothing."""
+        """Only considered once the reliability is reached: before that it decides nothing."""
         if isinstance(self.ranking, NoFit):
             return None
         if self.ranking.fitted.fit.eb_reliability < self.snapshot.limits.target_reliability:
@@ -170,20 +176,20 @@ class Evidence:
         return self.ranking.grading.change_share
 
     @cached_property
-    def plan(self) -> Plan | None:
-        """The next round; None where it is time to stop, or where nothing is left to ask or to pay with."""
+    def plan(self) -> Plan | NoPlan:
+        """The next round; none where it is time to stop, or where nothing is left to ask or to pay with."""
         if isinstance(self.ranking, NoFit) and not self.ranking.reason.more_comparisons_help:
-            return None
+            return NoPlan()
         if self.verdict.stop or is_budget_exhausted(self.snapshot) or len(self.participation.essays) < 2:
-            return None
+            return NoPlan()
         if self.snapshot.is_relaxed and self.snapshot.last_round >= MOST_RELAXED_ROUNDS:
-            return None
+            return NoPlan()
         try:
             return self._plan()
-        except NUMERICAL_ERRORS:
-            return None
+        except measurement.NUMERICAL_ERRORS as error:
+            return NoPlan(f"the next comparisons could not be planned: {error}")
 
-    def _plan(self) -> Plan | None:
+    def _plan(self) -> Plan | NoPlan:
         snapshot, essays = self.snapshot, self.participation.essays
         fitted = None if isinstance(self.ranking, NoFit) else self.ranking.fitted
         state = pairing_state(essays, snapshot.asked, fitted)
@@ -194,7 +200,7 @@ class Evidence:
         )
         pairs = self._drop_anchor_pairs(pairs)
         if not pairs:
-            return None
+            return NoPlan()
         try:
             seen = (
                 None
@@ -206,7 +212,7 @@ class Evidence:
                     cost_usd=typical_cost_usd(snapshot),
                 )
             )
-        except NUMERICAL_ERRORS:
+        except measurement.NUMERICAL_ERRORS:
             seen = None
         return Plan(pairs=with_judges(pairs, essays, snapshot.asked, judges=snapshot.judges), forecast=seen)
 
@@ -243,7 +249,7 @@ class Evidence:
         return tuple(serving or pairs)
 
     def measured(self, ranking: Ranking) -> Measured:
-        """A ranking as it is kept, with the gates of this moment and without an forecast."""
+        """A ranking as it is kept, with the gates of this moment and without a forecast."""
         fit, classical = ranking.fitted.fit, ranking.fitted.classical
         return Measured(
             comparisons=len(ranking.judged),
@@ -258,11 +264,13 @@ class Evidence:
         )
 
     @property
-    def measured_with_outlook(self) -> Measured | None:
+    def measured_with_forecast(self) -> Measured | None:
         """The ranking that the plan was made from, as it is kept; None where there is none."""
         if isinstance(self.ranking, NoFit):
             return None
-        return replace(self.measured(self.ranking), forecast=self.plan.forecast if self.plan else None)
+        return replace(
+            self.measured(self.ranking), forecast=self.plan.forecast if isinstance(self.plan, Plan) else None
+        )
 
 
 def _gate(gate: measurement.Gate) -> GateView:

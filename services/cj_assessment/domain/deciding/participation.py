@@ -20,7 +20,7 @@ class Participation:
 
     @property
     def has_students(self) -> bool:
-        """False where only anchors take part: comparing those among themselves serves nobody."""
+        """False where only anchors take part: comparing those with each other would be pointless."""
         return any(not essay.is_anchor for essay in self.essays)
 
     @property

@@ -13,7 +13,7 @@ from cj_assessment.domain.comparison import Asked
 from cj_assessment.domain.measuring.fitting import judge_name
 
 STOPPING_FAILURES: Final = 3
-"""So many failures that every further comparison would share stop a batch's spending."""
+"""This many failures for a reason that every further comparison would share stop a batch's spending."""
 
 
 class FailureScope(Enum):
@@ -21,7 +21,7 @@ class FailureScope(Enum):
 
     PAIR = "this comparison; another pair may well be judged"
     UNAVAILABLE = "every comparison by this judge until its endpoint is back"
-    BATCH = "every comparison by this judge until somebody changes something"
+    BATCH = "every comparison by this judge until a setting or an account is changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,12 @@ _SLOW: Final = Cause(
 )
 _NOT_THE_PROTOCOL: Final = Cause(
     FailureScope.UNAVAILABLE,
-    "its endpoint does not speak the vendor's protocol, such as a web page",
+    "its endpoint did not return an API response (but, for example, an HTML page)",
     "an operator must check the endpoint's address in the LLM Provider service, and any proxy before it",
 )
 _BUSY: Final = Cause(
     FailureScope.PAIR,
-    "it is asked for more than its limits allow",
+    "its rate limits are exceeded",
     "send the batch again later, or raise the limits",
 )
 _ANSWER: Final = Cause(

@@ -18,11 +18,11 @@ OPEN: Final = frozenset({ComparisonState.PENDING, ComparisonState.SUBMITTED})
 """States of a comparison whose answer may still come."""
 
 
-SHORTEST_PATIENCE: Final = timedelta(seconds=1.5)
-SHORTEST_LOOK: Final = timedelta(seconds=0.3)
-RELAXED_LOOK: Final = timedelta(hours=1)
-PATIENCE_FACTOR: Final = 1.5
-"""How many times the usual time of an answer late ones are waited for, before the next large round is planned."""
+MIN_STRAGGLER_TIMEOUT: Final = timedelta(seconds=1.5)
+MIN_CHECK_INTERVAL: Final = timedelta(seconds=0.3)
+RELAXED_CHECK_INTERVAL: Final = timedelta(hours=1)
+STRAGGLER_FACTOR: Final = 1.5
+"""Wait for late answers this many times the usual answer time before planning the next large round."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +72,8 @@ class Snapshot:
 
     ``asked`` is every comparison in the order they were planned. ``is_overdue`` says that the round has waited for
     its last answers long enough. ``start`` is the fit of the round before, where there is one.
-    ``batch_wide_codes`` are error codes that the LLM Provider reported for this batch as stopping all of it, beside
-    those that always do: a vendor that was given up after minutes without an answer, for instance.
+    ``batch_wide_codes`` are error codes that the LLM Provider reported for this batch as stopping all of it, in
+    addition to those that always do: a vendor that has not answered for minutes, for instance.
     """
 
     essays: tuple[Essay, ...]
@@ -135,27 +135,27 @@ class Snapshot:
 
     @property
     def straggler_deadline(self) -> datetime:
-        """Until when the answers that are awaited now are waited for, or when it is looked who is late."""
+        """How long to wait for the answers that are awaited now, or when to check for stragglers."""
         if self.is_relaxed:
-            return min(self.now + RELAXED_LOOK, self.limits.deadline)
-        patience = self._a_little_longer if self.is_graded else self.rules.straggler_timeout
-        return min(self.now + patience, self.limits.deadline)
+            return min(self.now + RELAXED_CHECK_INTERVAL, self.limits.deadline)
+        timeout = self._graded_straggler_timeout if self.is_graded else self.rules.straggler_timeout
+        return min(self.now + timeout, self.limits.deadline)
 
     @property
-    def soon(self) -> datetime:
-        """When to look again where hardly any answer is missing that would allow the next large round."""
+    def early_check_at(self) -> datetime:
+        """When to check again if only a few more answers are needed for the next large round."""
         usual = self.spending.typical_answer or timedelta(0)
-        return min(self.now + max(SHORTEST_LOOK, usual / 4), self.limits.deadline)
+        return min(self.now + max(MIN_CHECK_INTERVAL, usual / 4), self.limits.deadline)
 
     @property
-    def _a_little_longer(self) -> timedelta:
-        """How much longer than usual an answer may take before it is not waited for, and it is looked again."""
+    def _graded_straggler_timeout(self) -> timedelta:
+        """The straggler timeout of judges that state margins: a multiple of their usual answer time."""
         usual = self.spending.typical_answer or timedelta(0)
-        return min(max(SHORTEST_PATIENCE, usual * PATIENCE_FACTOR), self.rules.straggler_timeout)
+        return min(max(MIN_STRAGGLER_TIMEOUT, usual * STRAGGLER_FACTOR), self.rules.straggler_timeout)
 
     @property
-    def has_lost_patience(self) -> bool:
-        """True when the last answers have been waited for long enough to go without them."""
+    def straggler_timeout_passed(self) -> bool:
+        """True when the last answers have been waited for long enough to continue without them."""
         if not self.is_graded:
             return self.is_overdue
         sent = self.spending.last_sent_at

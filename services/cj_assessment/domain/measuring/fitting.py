@@ -6,17 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
-from typing import Final
 
 import cj_measurement as measurement
 from event_contracts import JsonObject
 
 from cj_assessment.domain.batch import Essay, Judge
 from cj_assessment.domain.comparison import Asked
-
-NUMERICAL_ERRORS: Final = (ValueError, ArithmeticError)
-"""What a computation on unfortunate numbers raises: the library's own errors and those of the linear algebra below it
-are all ValueErrors. A computation on a batch turns them into a reason; none may leave a decision."""
 
 
 class NoFitReason(StrEnum):
@@ -58,10 +53,10 @@ class Fitted:
 
     @cached_property
     def classical(self) -> measurement.ClassicalFit | None:
-        """The fit of the field, shown beside the one that decides; None where it has no solution."""
+        """The fit that the field uses, shown next to the one that decides; None where it has no solution."""
         try:
             classical = measurement.fit_classical(self.fit.comparisons, allow_disconnected=True)
-        except NUMERICAL_ERRORS:
+        except measurement.NUMERICAL_ERRORS:
             return None
         return classical if all_finite(classical.ssr, classical.ssr_prime) else None
 
@@ -72,7 +67,7 @@ class Fitted:
 
     @property
     def levels(self) -> JsonObject:
-        """What each judge's margins tell beside its winners, in words, and the lead of the evidence for it in nats."""
+        """What each judge's margins tell besides its winners, in words, with the lead of the evidence in nats."""
         return {
             self.judges[evidence.judge]: {
                 "source": str(evidence.source),
@@ -119,7 +114,7 @@ def fit_comparisons(
         return NoFit(reason=NoFitReason.DISCONNECTED, message=str(error))
     except measurement.NotConverged as error:
         return NoFit(reason=NoFitReason.NOT_CONVERGED, message=str(error))
-    except NUMERICAL_ERRORS as error:
+    except measurement.NUMERICAL_ERRORS as error:
         return NoFit(reason=NoFitReason.DEGENERATE, message=str(error))
 
 
@@ -130,7 +125,7 @@ def _fit(comparisons: measurement.Comparisons, start: StartingValues | None) -> 
         return measurement.fit(comparisons, start=start.theta, tau_near=start.tau)
     except measurement.GraphNotConnected:
         raise
-    except NUMERICAL_ERRORS:
+    except measurement.NUMERICAL_ERRORS:
         return measurement.fit(comparisons)
 
 
@@ -150,7 +145,7 @@ def all_finite(*numbers: float) -> bool:
 def largest_group(essays: Sequence[Essay], judged: Sequence[Asked]) -> tuple[Essay, ...]:
     """Of the groups of essays that comparisons link, the largest with a student's; empty where there is none.
 
-    An essay that nothing links to another is no group.
+    An essay that nothing links to another is not a group.
     """
     comparisons, _ = _comparisons(essays, judged, ())
     group = [int(number) for number in comparisons.components()]

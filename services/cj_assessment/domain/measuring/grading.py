@@ -8,7 +8,7 @@ import cj_measurement as measurement
 from event_contracts import ConfidenceLabel, GradeScale, InvalidRequest, JsonObject
 
 from cj_assessment.domain.batch import Essay
-from cj_assessment.domain.measuring.fitting import NUMERICAL_ERRORS, Fitted, all_finite
+from cj_assessment.domain.measuring.fitting import Fitted, all_finite
 
 METHOD = "smooth_monotone_anchor_centres"
 
@@ -45,7 +45,7 @@ class Grading:
 def grade_essays(essays: Sequence[Essay], *, fitted: Fitted, scale: GradeScale | None, seed: int) -> Grading:
     """Grades of all ranked essays through those that are anchors."""
     if scale is None:
-        return Grading.none("no anchors: nothing says what grade a score means")
+        return Grading.none("no anchors: scores cannot be mapped to grades")
     try:
         projection = _projection(essays, fitted, scale, seed)
         if isinstance(projection, measurement.NoProjection):
@@ -53,7 +53,7 @@ def grade_essays(essays: Sequence[Essay], *, fitted: Fitted, scale: GradeScale |
         return _grading(projection, essays, scale)
     except InvalidRequest as error:
         return Grading.none(f"an anchor's grade does not fit the scale: {error.message}")
-    except NUMERICAL_ERRORS as error:
+    except measurement.NUMERICAL_ERRORS as error:
         return Grading.none(f"the grades could not be computed: {error}")
 
 

@@ -3,7 +3,7 @@
 import cj_measurement as measurement
 from event_contracts import JsonObject
 
-from cj_assessment.domain.measuring.fitting import NUMERICAL_ERRORS, Fitted, all_finite
+from cj_assessment.domain.measuring.fitting import Fitted, all_finite
 
 
 def split_half_reliability(fitted: Fitted, *, seed: int) -> float | None:
@@ -11,7 +11,7 @@ def split_half_reliability(fitted: Fitted, *, seed: int) -> float | None:
     try:
         fit = fitted.fit
         halves = measurement.split_half(fit if fit.is_graded else fit.comparisons, seed=seed % 2**32)
-    except NUMERICAL_ERRORS:
+    except measurement.NUMERICAL_ERRORS:
         return None
     return halves.stepped_up if halves is not None and all_finite(halves.stepped_up) else None
 
@@ -23,7 +23,7 @@ def judge_agreement(fitted: Fitted) -> dict[str, JsonObject]:
     """
     try:
         return _agreement_by_judge(fitted)
-    except NUMERICAL_ERRORS:
+    except measurement.NUMERICAL_ERRORS:
         return {}
 
 

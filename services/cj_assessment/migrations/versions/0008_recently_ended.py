@@ -15,8 +15,20 @@ def upgrade() -> None:
         ["ended_at"],
         postgresql_where=sa.text("ended_at IS NOT NULL"),
     )
+    _comment("once nothing is outstanding any more", "once nothing is outstanding")
 
 
 def downgrade() -> None:
     """Forget the index."""
+    _comment("once nothing is outstanding", "once nothing is outstanding any more")
     op.drop_index("assessment_batch_ended", "assessment_batch")
+
+
+def _comment(old: str, new: str) -> None:
+    op.alter_column(
+        "assessment_batch",
+        "consumption_reported_at",
+        existing_type=sa.DateTime(timezone=True),
+        existing_comment=old,
+        comment=new,
+    )

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SCALE, OTHER_SCALE = "eng5_np_legacy_9_step", "eng5_np_national_9_step"
 TEXT = "Judge which essay answers the task better."
-ANCHOR = "An anchor essay that is long enough to be judged beside the others. " * 2
+ANCHOR = "An anchor essay that is long enough to be judged with the others. " * 2
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -240,7 +240,7 @@ async def test_operations_are_counted_by_the_name_that_dashboards_read(
     assert counted >= 1
 
 
-async def test_batches_are_listed_to_their_end_and_for_whoever_may_read(service: Assessment) -> None:
+async def test_batches_are_listed_to_the_last_and_for_readers_alone(service: Assessment) -> None:
     asked = []
     for _ in range(3):
         texts = await service.store_all({f"e{n}": f"{uuid4()} " * 20 for n in range(3)})

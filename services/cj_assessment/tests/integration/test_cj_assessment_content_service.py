@@ -69,7 +69,7 @@ async def test_a_failure_that_passes_is_not_noticed(
         ("failing", "answered 503"),
         ("short", "does not answer"),
         ("silent", "does not answer"),
-        ("dribbling", "does not answer"),
+        ("trickling", "does not answer"),
         ("redirecting", "answered 302"),
         ("refusing", "answered 413"),
     ],

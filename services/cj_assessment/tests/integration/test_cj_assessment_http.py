@@ -279,7 +279,7 @@ async def test_comparisons_are_paged_and_exported_as_csv(service: Assessment) ->
 
 
 async def test_progress_is_streamed_until_the_batch_is_final(service: Assessment) -> None:
-    service.desk.answers_at_once = False
+    service.desk.answers_immediately = False
     batch_id = await assess(service, TEXTS)
     states: list[str] = []
 
@@ -292,7 +292,7 @@ async def test_progress_is_streamed_until_the_batch_is_final(service: Assessment
 
     following = asyncio.create_task(follow())
     await until(lambda: len(service.desk.taken) >= 8)
-    service.desk.answers_at_once = True
+    service.desk.answers_immediately = True
     await service.desk.answer(service.desk.waiting())
     await asyncio.wait_for(following, 30)
 

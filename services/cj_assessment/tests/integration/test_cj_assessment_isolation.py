@@ -1,4 +1,4 @@
-"""One batch that cannot be worked on ends with its reason, and the batch beside it goes on as if it were alone."""
+"""One batch that cannot be worked on ends with its reason, and another one continues as if it were alone."""
 
 import asyncio
 import json
@@ -35,11 +35,11 @@ class Poisoned:
     inner: LlmProvider | None = None
     batch_ids: set[str] = field(default_factory=set)
 
-    async def submit(self, orders: Sequence[JudgeRequest]) -> Submitted:
+    async def submit(self, requests: Sequence[JudgeRequest]) -> Submitted:
         assert self.inner is not None
-        if any(order.batch_id in self.batch_ids for order in orders):
+        if any(request.batch_id in self.batch_ids for request in requests):
             raise RuntimeError("this batch cannot be submitted")
-        return await self.inner.submit(orders)
+        return await self.inner.submit(requests)
 
     async def withdraw(self, request_id: str) -> bool:
         assert self.inner is not None
@@ -63,7 +63,7 @@ class Stage:
 
     async def start_and_hold(self) -> str:
         """A batch whose first answers are outstanding."""
-        self.service.desk.answers_at_once = False
+        self.service.desk.answers_immediately = False
         known = len(self.service.desk.taken)
         batch_id = await self.start()
         await until(lambda: len(self.service.desk.taken) >= known + 8)
@@ -71,7 +71,7 @@ class Stage:
 
     async def healthy(self) -> BatchStatusView:
         """A batch from its start to its end, whatever else there is."""
-        self.service.desk.answers_at_once = True
+        self.service.desk.answers_immediately = True
         return await self.service.until_ended(await self.start(), seconds=60)
 
     async def failed(self, batch_id: str, *, cause: str = ErrorCode.PROCESSING_ERROR) -> BatchStatusView:
@@ -105,7 +105,7 @@ async def stage(opened: Stage) -> AsyncIterator[Stage]:
     opened.service.desk.tidy()
     opened.provider.batch_ids.clear()
     yield opened
-    opened.service.desk.answers_at_once = True
+    opened.service.desk.answers_immediately = True
     await opened.service.cancel_all()
 
 
@@ -184,7 +184,7 @@ async def test_a_batch_that_was_set_aside_is_finished_once_an_operator_has_mende
         id=batch_id,
         judges=json.dumps(row.judges),
     )
-    stage.service.desk.answers_at_once = True
+    stage.service.desk.answers_immediately = True
     answer = await http.post(f"/admin/v1/set-aside/{item['worker']}/{item['item']}/replay", headers=admin)
     status = await stage.service.until_ended(batch_id, seconds=60)
 

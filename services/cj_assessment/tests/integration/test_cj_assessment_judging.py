@@ -58,7 +58,7 @@ async def assess(
 
 
 async def test_a_cancelled_batch_ends_and_asks_for_no_more(service: Assessment) -> None:
-    service.desk.answers_at_once = service.desk.answers_cancelled = False
+    service.desk.answers_immediately = service.desk.answers_cancelled = False
     batch_id = await assess(service, TEXTS)
     await until(lambda: len(service.desk.taken) >= 8)
 
@@ -103,8 +103,8 @@ async def test_a_judge_who_fails_on_some_pairs_leaves_their_failures_named(servi
     assert set(failed["by_error_code"]) <= {"LLM_INVALID_RESPONSE"}
 
 
-async def test_a_callback_that_nobody_signed_is_refused(service: Assessment) -> None:
-    service.desk.answers_at_once = False
+async def test_an_unsigned_or_forged_callback_is_refused(service: Assessment) -> None:
+    service.desk.answers_immediately = False
     await assess(service, TEXTS)
     await until(lambda: len(service.desk.waiting()) > 0)
     envelope = service.desk.result(service.desk.waiting()[0])
@@ -152,7 +152,7 @@ async def test_a_busy_llm_provider_is_told_while_the_caller_waits_and_nothing_is
 
 
 async def test_a_call_in_flight_when_its_batch_is_cancelled_reaches_its_cost(service: Assessment) -> None:
-    service.desk.answers_at_once = False
+    service.desk.answers_immediately = False
     service.desk.cost_of_cancelled = Decimal("0.02")
     batch_id = await assess(service, TEXTS)
     await until(lambda: len(service.desk.taken) >= len(TEXTS))

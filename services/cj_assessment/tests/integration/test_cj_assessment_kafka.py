@@ -1,4 +1,4 @@
-"""The service on a real broker, with two replicas: nothing is counted twice, nothing is lost, nobody starves."""
+"""The service on a real broker, with two replicas: nothing is counted twice, nothing is lost, no batch starves."""
 
 import asyncio
 import statistics
@@ -120,7 +120,7 @@ async def test_five_requests_and_threefold_shuffled_callbacks_come_to_the_same_a
 
 
 async def test_late_answers_change_nothing_but_what_was_consumed(stage: Stage) -> None:
-    stage.desk.answers_at_once = stage.desk.answers_cancelled = False
+    stage.desk.answers_immediately = stage.desk.answers_cancelled = False
     batch_id = await stage.request(TEXTS)
     await until(lambda: len(stage.desk.taken) >= 8)
     await stage.one.http.post(f"/api/v1/batches/{batch_id}/cancel")
@@ -142,15 +142,15 @@ async def test_late_answers_change_nothing_but_what_was_consumed(stage: Stage) -
     assert consumed.quantity == late
 
 
-async def test_a_result_for_somebody_else_is_left_alone(stage: Stage) -> None:
-    stage.desk.answers_at_once = False
+async def test_a_result_for_another_caller_is_left_alone(stage: Stage) -> None:
+    stage.desk.answers_immediately = False
     batch_id = await stage.request(TEXTS)
     await until(lambda: len(stage.desk.taken) >= 8)
     item = next(iter(stage.desk.taken.values()))
     foreign = item.model_copy(update={"metadata": {"bos_batch_id": batch_id}})
 
     await stage.wire.publish(stage.desk.result(foreign, Vote(winner=Winner.ESSAY_A)))
-    stage.desk.answers_at_once = True
+    stage.desk.answers_immediately = True
     await stage.desk.answer(stage.desk.waiting())
     status = await stage.one.until_ended(batch_id)
 

@@ -22,8 +22,8 @@ from service_kit.storage.database import migrate
 
 ESSAYS = 5_000
 DEFAULT_BYTES = 1_048_588
-"""`max.message.bytes` of a topic that nobody has given another: 1 MiB and the framing of a batch."""
-PATIENCE_SECONDS = 240.0
+"""`max.message.bytes` of a topic by default: 1 MiB and the framing of a batch."""
+TIMEOUT_SECONDS = 240.0
 
 
 async def create_default_topics(bootstrap: str, prefix: str) -> None:
@@ -62,7 +62,7 @@ async def test_five_thousand_essays_leave_through_topics_with_default_limits(
     database = make_database("cj_large")
     batch_id = await judged_batch(database)
 
-    async with open_desk(nobody_asks) as desk:
+    async with open_desk(fail_if_asked) as desk:
         settings: dict[str, Any] = {
             "kafka_bootstrap_servers": kafka_bootstrap,
             "kafka_topic_prefix": topic_prefix,
@@ -71,8 +71,8 @@ async def test_five_thousand_essays_leave_through_topics_with_default_limits(
             replica(database, desk, **settings) as service,
             wire(kafka_bootstrap, topic_prefix) as line,
         ):
-            status = await service.until_ended(batch_id, seconds=PATIENCE_SECONDS)
-            await until(lambda: len(line.events_of(batch_id)) >= 3, seconds=PATIENCE_SECONDS)
+            status = await service.until_ended(batch_id, seconds=TIMEOUT_SECONDS)
+            await until(lambda: len(line.events_of(batch_id)) >= 3, seconds=TIMEOUT_SECONDS)
             answer = await service.http.get(f"/api/v1/batches/{batch_id}/results")
             [event] = [one for one in line.events_of(batch_id) if isinstance(one, AssessmentResultV1)]
             kept = await service.http.get(f"/v1/content/{event.result_ref}")
@@ -94,7 +94,7 @@ async def test_five_thousand_essays_leave_through_topics_with_default_limits(
     assert given_up.json()["items"] == []
 
 
-async def nobody_asks(_item: ComparisonBatchItem, _envelope: ResultEnvelope) -> None:
+async def fail_if_asked(_item: ComparisonBatchItem, _envelope: ResultEnvelope) -> None:
     raise AssertionError("everything was judged before")
 
 

@@ -11,7 +11,7 @@ OLD = "0002"
 STEPS_BACK = len(list((MIGRATIONS / "versions").glob("0*.py"))) - int(OLD)
 BATCH = """
     INSERT INTO assessment_batch (id, batch_id, request_sha256, correlation_id, request, target_reliability, state,
-                                  judges, deadline, awaited_round, ended_at)
+                                  judges, deadline, due_round, ended_at)
     VALUES (gen_random_uuid(), :batch_id, '', gen_random_uuid(),
             '{"course_code": "SV1", "user_id": "teacher-1", "org_id": "school-1"}', 0.9, :state, '[]', now(), 3, :ended)
 """
@@ -29,7 +29,7 @@ ATTEMPTS = """
     SELECT gen_random_uuid(), id, batch, 1, now(), 0 FROM comparison
 """
 BACK = """
-    SELECT batch_id, awaited_round, signals, assigned, attempt.outcome FROM assessment_batch AS batch
+    SELECT batch_id, due_round, signals, assigned, attempt.outcome FROM assessment_batch AS batch
     JOIN batch_essay AS essay ON essay.batch = batch.id AND item = 0
     JOIN comparison ON comparison.batch = batch.id
     JOIN comparison_attempt AS attempt ON attempt.comparison = comparison.id

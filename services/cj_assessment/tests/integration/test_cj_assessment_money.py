@@ -69,11 +69,11 @@ async def test_with_two_hundred_calls_at_once_the_cap_is_kept_to_the_cent(
         spent.append(cost)
         return Vote(winner=longer_text_wins(item).winner, cost_usd=cost)
 
-    service.desk.judge, service.desk.answers_at_once = expensive, False
+    service.desk.judge, service.desk.answers_immediately = expensive, False
     cap = Decimal("6.5")
     batch_id = await start(priced, cap)
     await until(lambda: len(service.desk.waiting()) == ESSAYS)
-    service.desk.answers_at_once = True
+    service.desk.answers_immediately = True
     await service.desk.answer(service.desk.waiting())
 
     status = await service.until_ended(batch_id, seconds=120)
@@ -99,7 +99,7 @@ async def test_a_cap_below_the_price_of_one_comparison_fails_with_that_reason(
 
 
 async def test_calls_that_the_cap_does_not_pay_for_are_not_made(priced: Priced, service: Assessment) -> None:
-    service.desk.answers_at_once = False
+    service.desk.answers_immediately = False
     cap = Decimal("0.05")
     await start(priced, cap)
 

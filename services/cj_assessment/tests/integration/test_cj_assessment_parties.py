@@ -1,4 +1,4 @@
-"""The service and the others of a batch: whoever keeps its texts, judges it, and waits for its result."""
+"""The service and the other parties of a batch: they keep its texts, judge it, and wait for its result."""
 
 import asyncio
 import json
@@ -187,7 +187,7 @@ async def test_what_is_outstanding_when_a_batch_is_cancelled_is_taken_back(
     make_database: Callable[[str], str],
 ) -> None:
     async with over_http(make_database("cj_withdraw")) as service:
-        service.desk.answers_at_once = False
+        service.desk.answers_immediately = False
         batch_id = await ask(service, await _stored(service))
         await until(lambda: len(service.desk.waiting()) == len(TEXTS))
 

@@ -1,4 +1,4 @@
-"""Beside a million comparisons, the statements of every step read the rows that they are about and few others."""
+"""Among a million comparisons, the statements of every step read the rows that they are about and few others."""
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -128,7 +128,7 @@ def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def assert_reads_little(plan: dict[str, Any], *, rows: int) -> None:
-    """No large table is read from end to end, and no more pages than so many rows account for."""
+    """No large table is read from end to end, and no more pages than the rows account for."""
     scanned = [node["Relation Name"] for node in _nodes(plan) if node["Node Type"] == "Seq Scan"]
     pages = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
     assert not {"comparison", "comparison_attempt", "batch_essay"} & set(scanned)

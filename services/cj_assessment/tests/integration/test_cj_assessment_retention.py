@@ -1,4 +1,4 @@
-"""What is older than its time is deleted in bounded steps, and nothing that somebody still needs."""
+"""What is older than its time is deleted in bounded steps, and nothing that is still needed."""
 
 from datetime import timedelta
 
@@ -12,14 +12,16 @@ from service_kit.work.housekeeping import Housekeeping
 DAYS = timedelta(days=90)
 
 
-def housekeeping(storage: StoredInPostgres, *, keep_results: timedelta | None = None) -> Housekeeping:
-    rules = retention_rules(keep_texts=DAYS, keep_results=keep_results, keep_erasures=DAYS, keep_changes=DAYS)
+def housekeeping(storage: StoredInPostgres, *, result_retention: timedelta | None = None) -> Housekeeping:
+    rules = retention_rules(
+        text_retention=DAYS, result_retention=result_retention, erasure_retention=DAYS, audit_retention=DAYS
+    )
     return Housekeeping(database=storage.database, metrics=new_metrics(), rules=rules)
 
 
-async def tidied(storage: StoredInPostgres, *, keep_results: timedelta | None = None) -> int:
+async def tidied(storage: StoredInPostgres, *, result_retention: timedelta | None = None) -> int:
     """Apply the rules until nothing is left to do; returns in how many steps."""
-    keeper, steps = housekeeping(storage, keep_results=keep_results), 1
+    keeper, steps = housekeeping(storage, result_retention=result_retention), 1
     while await keeper.tidy() is not None:
         steps += 1
     return steps
@@ -88,7 +90,7 @@ async def test_a_batch_without_texts_is_not_judged_again(postgres: StoredInPostg
         assert not await transaction.batches.reopen(old)
 
 
-async def test_old_content_goes_unless_somebody_refers_to_it(postgres: StoredInPostgres) -> None:
+async def test_old_content_goes_unless_it_is_referred_to(postgres: StoredInPostgres) -> None:
     await ended_batch(postgres, days_ago=10)
     for storage_id in ("text-0", "orphan", "anchor", "task", "rubric", "posted again"):
         async with postgres.store.transaction() as transaction:
@@ -112,12 +114,12 @@ async def test_old_content_goes_unless_somebody_refers_to_it(postgres: StoredInP
     assert left == {"text-0", "anchor", "task", "rubric", "posted again"}
 
 
-async def test_results_are_kept_until_somebody_says_for_how_long(postgres: StoredInPostgres) -> None:
+async def test_results_are_kept_unless_a_retention_is_set(postgres: StoredInPostgres) -> None:
     old, recent = await ended_batch(postgres, days_ago=400), await ended_batch(postgres, days_ago=10)
 
     await tidied(postgres)
     kept = {row.id for row in await postgres.rows("SELECT id FROM assessment_batch")}
-    await tidied(postgres, keep_results=timedelta(days=365))
+    await tidied(postgres, result_retention=timedelta(days=365))
     left = {row.id for row in await postgres.rows("SELECT id FROM assessment_batch")}
 
     assert (kept, left) == ({old, recent}, {recent})

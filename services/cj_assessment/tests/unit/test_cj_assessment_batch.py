@@ -12,14 +12,13 @@ from cj_assessment.domain.batch import (
     Judge,
     Limits,
     TextRules,
-    check_cost_cap,
-    check_rubric,
     content_seed,
     nothing_to_judge,
     request_sha256,
     with_anchors,
     with_text,
 )
+from cj_assessment.domain.request_checks import check_cost_cap, check_rubric
 from cj_assessment.domain.results import ranks
 from cj_assessment.domain.signals import Signal
 from cj_assessment.tests.building import NOW, request

@@ -73,7 +73,7 @@ def test_the_order_of_the_answers_does_not_change_the_course(
 
 @settings(max_examples=10)
 @given(order=st.integers(0, 1000), steps=st.integers(0, 60))
-def test_asked_twice_it_says_the_same_twice(order: int, steps: int) -> None:
+def test_decide_is_deterministic(order: int, steps: int) -> None:
     batch = PlayedBatch(essays(9), failing(0.2), order=order)
     for _ in range(steps):
         decision = batch.look()
@@ -188,14 +188,14 @@ def test_the_deadline_ends_a_batch_with_what_was_judged() -> None:
     assert decision.reason is StopReason.DEADLINE
 
 
-def test_a_straggler_is_waited_for_no_longer_than_patience_lasts() -> None:
+def test_a_straggler_is_waited_for_no_longer_than_the_timeout() -> None:
     pairs = [asked(0, 1, SUBMITTED), asked(1, 2), asked(2, 3), asked(3, 0), asked(0, 2, number=2)]
 
-    patient = decide(snapshot(essays(4), pairs, last_round=2))
+    waiting = decide(snapshot(essays(4), pairs, last_round=2))
     overdue = decide(snapshot(essays(4), pairs, last_round=2, is_overdue=True))
 
-    assert isinstance(patient, Wait)
-    assert patient.next_check_at == NOW + RULES.straggler_timeout
+    assert isinstance(waiting, Wait)
+    assert waiting.next_check_at == NOW + RULES.straggler_timeout
     assert isinstance(overdue, JudgeMore)
 
 
@@ -252,7 +252,7 @@ def test_a_batch_whose_money_is_gone_ends_with_what_was_judged() -> None:
     assert decision.reason is StopReason.BUDGET_COST
 
 
-def test_comparisons_that_nobody_can_pay_for_do_not_keep_a_batch_waiting() -> None:
+def test_comparisons_that_cannot_be_paid_for_do_not_keep_a_batch_waiting() -> None:
     pairs = [asked(0, 1), asked(1, 2), asked(2, 0), asked(0, 2, PENDING, number=2)]
     money = spent("0.95", pending="0.10")
 
@@ -277,7 +277,7 @@ def test_a_panel_gets_the_shares_that_were_asked_for() -> None:
     assert [times[place] / len(batch.asked) for place in range(3)] == pytest.approx([0.5, 0.3, 0.2], abs=0.02)
 
 
-def test_patience_never_goes_beyond_the_deadline() -> None:
+def test_the_timeout_never_goes_beyond_the_deadline() -> None:
     pairs = [asked(0, 1, SUBMITTED), asked(1, 2), asked(2, 0), asked(0, 2, number=2)]
 
     decision = decide(snapshot(essays(3), pairs, deadline=NOW + timedelta(seconds=1)))

@@ -46,7 +46,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> UseCases:
 
 
 async def until_problem(service: UseCases, batch: BatchRecord) -> None:
-    """Work on a batch until something keeps it from going on."""
+    """Work on a batch until something keeps it waiting."""
     while service.row(batch).problem is None:
         await service.prepare_all()
         await service.advance_all()
@@ -109,7 +109,7 @@ async def test_a_batch_is_not_completed_while_the_whole_result_cannot_be_kept(se
     assert len(service.store.events(AssessmentResultV1)) == 1
 
 
-async def test_what_the_content_service_is_away_for_too_long_for_is_left_to_an_operator(
+async def test_a_result_is_set_aside_after_the_content_timeout(
     service: UseCases,
 ) -> None:
     batch = await service.ask(TEXTS, hints=FEW)

@@ -140,7 +140,7 @@ async def test_a_batch_waits_for_texts_that_are_out_of_reach_and_says_why(
     assert (status.state, status.problem) == (AssessmentState.JUDGING, None)
 
 
-async def test_patience_with_a_content_service_ends(service: UseCases, content: Watched) -> None:
+async def test_waiting_for_the_content_service_times_out(service: UseCases, content: Watched) -> None:
     batch = await service.ask(TEXTS)
     content.is_away = True
     service.row(batch).batch = replace(

@@ -1,4 +1,4 @@
-"""What stops every comparison stops the spending, and is said in words that somebody can act on."""
+"""What stops every comparison stops the spending, and is said in words that a reader can act on."""
 
 from dataclasses import replace
 
@@ -99,7 +99,7 @@ def test_credit_that_runs_out_ends_the_spending_and_what_was_judged_is_ranked() 
     assert isinstance(end, Finish)
     assert end.reason is StopReason.EXHAUSTED
     assert end.problem is not None
-    assert "no credit" in end.problem.words
+    assert "no credit" in end.problem
     assert len(batch.asked) <= 60 + 3 * 12
 
 

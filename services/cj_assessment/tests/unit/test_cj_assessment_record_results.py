@@ -28,13 +28,13 @@ async def test_results_are_recorded_and_wake_who_waits_for_them(service: UseCase
 
 async def test_a_repeated_result_changes_nothing(service: UseCases) -> None:
     await service.judging(TEXTS)
-    name, order = next(iter(service.provider.queued.items()))
-    envelope = result(name, order)
+    name, request = next(iter(service.provider.queued.items()))
+    envelope = result(name, request)
 
     await service.record([envelope, envelope])
     await service.record([envelope])
     woken = dict(service.woken)
-    await service.record([result(name, order)])
+    await service.record([result(name, request)])
 
     assert service.watcher.total == Recorded(repeated=1)
     assert dict(service.woken) == woken
@@ -54,9 +54,9 @@ async def test_a_result_that_answers_nothing_of_ours_is_counted_as_unknown(
     service: UseCases, metadata: dict[str, object]
 ) -> None:
     await service.judging(TEXTS)
-    name, order = next(iter(service.provider.queued.items()))
+    name, request = next(iter(service.provider.queued.items()))
 
-    await service.record([result(name, order, metadata=metadata)])
+    await service.record([result(name, request, metadata=metadata)])
 
     assert service.watcher.total == Recorded(unknown=1)
     assert {row.state for row in service.store.state.comparisons.values()} == {"submitted"}
@@ -66,10 +66,12 @@ async def test_a_result_with_swapped_essays_is_counted_and_the_genuine_one_besid
     service: UseCases,
 ) -> None:
     await service.judging(TEXTS)
-    name, order = next(iter(service.provider.queued.items()))
-    swapped = result(name, order, metadata={"essay_a_id": order.essay_b_id, "essay_b_id": order.essay_a_id})
+    name, request = next(iter(service.provider.queued.items()))
+    swapped = result(
+        name, request, metadata={"essay_a_id": request.essay_b_id, "essay_b_id": request.essay_a_id}
+    )
 
-    await service.record([swapped, result(name, order)])
+    await service.record([swapped, result(name, request)])
 
     assert service.watcher.total == Recorded(new=1, mismatched=1)
 

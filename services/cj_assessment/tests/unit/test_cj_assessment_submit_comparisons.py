@@ -37,9 +37,9 @@ async def test_what_is_sent_names_the_pair_and_holds_each_text_once(service: Use
 
     await service.submit.handle([job_id])
 
-    order = next(iter(service.provider.queued.values()))
-    shown = "".join(block.content for block in order.blocks)
-    names = (order.essay_a_id, order.essay_b_id)
+    request = next(iter(service.provider.queued.values()))
+    shown = "".join(block.content for block in request.blocks)
+    names = (request.essay_a_id, request.essay_b_id)
     assert [shown.count(f"\n{TEXTS[name]!s}\n</essay_") for name in names] == [1, 1]
     assert states(service, job_id) == {"submitted"}
     assert service.woken["submit"] > 0
@@ -56,7 +56,7 @@ async def test_nothing_is_sent_twice(service: UseCases) -> None:
 
 
 async def test_calls_are_cut_by_bytes(service: UseCases, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submit_comparisons, "MAX_SUBMISSION_BYTES", 8_000)
+    monkeypatch.setattr(submit_comparisons, "MAX_TEXT_BYTES_PER_CALL", 8_000)
     job_id = await ready(service)
 
     await service.submit.handle([job_id])
@@ -69,7 +69,7 @@ async def test_calls_are_cut_by_bytes(service: UseCases, monkeypatch: pytest.Mon
 async def test_a_pair_larger_than_a_call_is_sent_alone(
     service: UseCases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(submit_comparisons, "MAX_SUBMISSION_BYTES", 1)
+    monkeypatch.setattr(submit_comparisons, "MAX_TEXT_BYTES_PER_CALL", 1)
     job_id = await ready(service)
 
     await service.submit.handle([job_id])
@@ -87,9 +87,9 @@ async def test_a_call_that_is_too_large_is_narrowed(service: UseCases) -> None:
     assert states(service, job_id) == {"submitted"}
 
 
-async def test_the_order_at_fault_fails_alone_with_the_reason(service: UseCases) -> None:
-    def names_the_first(order: JudgeRequest) -> bool:
-        return "e0" in (order.essay_a_id, order.essay_b_id)
+async def test_the_request_at_fault_fails_alone_with_the_reason(service: UseCases) -> None:
+    def names_the_first(request: JudgeRequest) -> bool:
+        return "e0" in (request.essay_a_id, request.essay_b_id)
 
     service.provider.refuses = names_the_first
     poisoned, healthy = await ready(service), await ready(service, {"x": "one text", "y": "another text"})
@@ -126,7 +126,7 @@ async def test_a_text_that_is_gone_releases_what_was_held_for_the_others(service
     await service.submit.handle([healthy])
 
     assert len(service.provider.queued) == 8
-    assert {order.batch_id for order in service.provider.queued.values()} == {
+    assert {request.batch_id for request in service.provider.queued.values()} == {
         service.store.state.batches[healthy].batch.batch_id
     }
 
@@ -177,7 +177,7 @@ async def test_an_attempt_of_a_sender_that_died_is_sent_by_another_under_its_own
 
     await service.submit_all()
 
-    sent = {order.attempt_id for order in service.provider.queued.values()}
+    sent = {request.attempt_id for request in service.provider.queued.values()}
     assert sent == {attempt.attempt_id for attempt in started}
 
 
@@ -188,7 +188,7 @@ async def test_the_most_a_call_may_cost_goes_with_a_batch_that_has_a_cap() -> No
 
     await service.submit.handle([with_max_cost, free])
 
-    by_batch = {order.batch_id: order.max_cost_usd for order in service.provider.queued.values()}
+    by_batch = {request.batch_id: request.max_cost_usd for request in service.provider.queued.values()}
     batches = service.store.state.batches
     assert by_batch[batches[free].batch.batch_id] is None
     assert (by_batch[batches[with_max_cost].batch.batch_id] or 0) > 0

@@ -33,7 +33,7 @@ from hypothesis import strategies as st
 
 SCALE = grade_scale("eng5_np_legacy_9_step")
 GRADED = essays(10, anchors={0: "A", 3: "B", 6: "C+", 9: "F+"})
-CODES = [None, "", "NOBODY_KNOWS_IT", *ErrorCode]
+CODES = [None, "", "UNKNOWN_TO_ALL", *ErrorCode]
 ERRORS = [
     measurement.NotConverged,
     measurement.GraphNotConnected,
@@ -45,7 +45,7 @@ ERRORS = [
     FloatingPointError,
     ZeroDivisionError,
 ]
-USED = ["fit", "fit_classical", "project_grades", "plan_pairs", "forecast", "split_half", "swap_consistency"]
+USED = ["fit", "fit_classical", "project_grades", "plan_many", "forecast", "split_half", "swap_consistency"]
 
 money = st.decimals(0, 100, places=4)
 
@@ -183,6 +183,25 @@ def test_a_fit_that_fails_ends_the_batch_with_the_code_of_the_contract(error: ty
     assert end.reason is StopReason.FAILED
     assert end.code is ErrorCode.CJ_SCORE_CONVERGENCE_FAILED
     assert "the numbers do not allow it" in end.message
+
+
+def test_a_batch_whose_next_round_cannot_be_planned_ends_and_says_why() -> None:
+    played = PlayedBatch(GRADED, sharp_judge, order=1, scale=SCALE, max_comparisons=60)
+
+    with broken("plan_many", np.linalg.LinAlgError, after=2):
+        end = played.play()
+
+    assert isinstance(end, Finish)
+    assert end.reason is StopReason.EXHAUSTED
+    assert end.problem == "the next comparisons could not be planned: the numbers do not allow it"
+
+
+@pytest.mark.parametrize("error", [ValueError, TypeError, KeyError])
+def test_a_mistake_in_the_code_is_not_taken_for_degenerate_numbers(error: type[Exception]) -> None:
+    played = PlayedBatch(GRADED, sharp_judge, order=1, scale=SCALE, max_comparisons=60)
+
+    with broken("plan_many", error), pytest.raises(error):
+        played.play()
 
 
 def test_a_fit_that_fails_from_where_the_last_one_ended_is_tried_from_nowhere() -> None:

@@ -1,4 +1,4 @@
-"""The statements that delete prompts and answers: when their time is over, or when somebody wants them forgotten."""
+"""The statements that delete prompts and answers: when their time is over, or when they are to be forgotten."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Prompts and answers of batches that somebody wants forgotten, and what is held of a batch."""
+"""Prompts and answers of batches that are to be forgotten, and what is held of a batch."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final

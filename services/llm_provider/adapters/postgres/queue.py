@@ -150,8 +150,8 @@ class PostgresQueue:
         bounds = {"limit": limit, "max_attempts": max_attempts}
         return await self._due(sql.DUE_TO_END, bounds, then=sql.NEXT_EXPIRY)
 
-    async def due_to_give_up(self, *, patience: timedelta, limit: int) -> Due[QueueId]:
-        bounds = {**self._rules.accounts, "patience": patience, "limit": limit}
+    async def due_to_give_up(self, *, outage_timeout: timedelta, limit: int) -> Due[QueueId]:
+        bounds = {**self._rules.accounts, "outage_timeout": outage_timeout, "limit": limit}
         return await self._due(sql.DUE_TO_GIVE_UP, bounds)
 
     async def _due(
@@ -225,7 +225,7 @@ class PostgresQueue:
                 "paid_calls": [int(call.may_be_billed) for call in calls],
                 "vendor_failed": [error is not None and is_vendor_failure(error) for error in errors],
                 "ended_at": [call.ended_at for call in calls],
-                "error_codes": [call.outcome for call in calls],
+                "error_codes": [call.outcome_code for call in calls],
                 "error_messages": [None if error is None else error.message for error in errors],
             },
         )

@@ -269,10 +269,10 @@ DUE_TO_GIVE_UP = text(
     SELECT judge_request.id FROM meter JOIN judge_request USING (provider, model)
     WHERE (meter.provider, meter.key) IN (SELECT * FROM unnest(CAST(:providers AS text[]), CAST(:keys AS text[])))
       AND meter.open_until IS NOT NULL
-      AND meter.failing_since <= clock_timestamp() - CAST(:patience AS interval)
+      AND meter.failing_since <= clock_timestamp() - CAST(:outage_timeout AS interval)
       AND judge_request.state IN ('waiting', 'delayed')
       AND greatest(judge_request.requested_at, judge_request.not_before)
-          <= clock_timestamp() - CAST(:patience AS interval)
+          <= clock_timestamp() - CAST(:outage_timeout AS interval)
       AND {is_retryable_sql(OUTAGE_WORKER, "judge_request.id")}
     ORDER BY judge_request.seq LIMIT :limit
     """

@@ -15,9 +15,9 @@ PROMPTS_PER_STEP: Final = 500
 def retention_rules(
     *,
     prompt_retention: timedelta,
-    keep_answers: timedelta,
-    keep_requests: timedelta,
-    keep_spending: timedelta,
+    answer_retention: timedelta,
+    request_retention: timedelta,
+    spending_retention: timedelta,
 ) -> Sequence[RetentionRule]:
     """Of requests, from their end; of the sums, from their day."""
     return (
@@ -27,13 +27,13 @@ def retention_rules(
             statement=erasing_sql.DELETE_OLD_PROMPTS,
             rows=PROMPTS_PER_STEP,
         ),
-        RetentionRule(name="raw answers", keep=keep_answers, statement=erasing_sql.ERASE_OLD_ANSWERS),
+        RetentionRule(name="raw answers", keep=answer_retention, statement=erasing_sql.ERASE_OLD_ANSWERS),
         RetentionRule(
-            name="requests and their calls", keep=keep_requests, statement=erasing_sql.DELETE_OLD_REQUESTS
+            name="requests and their calls", keep=request_retention, statement=erasing_sql.DELETE_OLD_REQUESTS
         ),
-        RetentionRule(name="batch jobs", keep=keep_requests, statement=erasing_sql.DELETE_OLD_JOBS),
-        RetentionRule(name="spending", keep=keep_spending, statement=delete_older("spending", "day")),
+        RetentionRule(name="batch jobs", keep=request_retention, statement=erasing_sql.DELETE_OLD_JOBS),
+        RetentionRule(name="spending", keep=spending_retention, statement=delete_older("spending", "day")),
         RetentionRule(
-            name="cost alerts", keep=keep_spending, statement=delete_older("cost_alert", "raised_at")
+            name="cost alerts", keep=spending_retention, statement=delete_older("cost_alert", "raised_at")
         ),
     )

@@ -16,16 +16,16 @@ class _Keyed(BaseModel):
 
 
 def require_size(vendor: str, items: Sequence[BatchItem], *, at_most: int) -> None:
-    """Raise ``RequestRejected`` for a job of nothing, or of more than a vendor takes at once."""
+    """Raise ``RequestRejected`` for an empty job, or for one with more items than a vendor takes."""
     if not 0 < len(items) <= at_most:
-        raise RequestRejected(f"a batch job of {vendor}'s holds 1 to {at_most} items, not {len(items)}")
+        raise RequestRejected(f"{vendor} batch jobs hold 1 to {at_most} items, not {len(items)}")
 
 
 def single_model(vendor: str, items: Sequence[BatchItem]) -> str:
-    """The one model that all items of a job ask; raises ``RequestRejected`` where they ask several."""
+    """The one model that all items of a job use; raises ``RequestRejected`` where they use several."""
     models = sorted({item.call.parameters.model for item in items})
     if len(models) != 1:
-        raise RequestRejected(f"a batch job of {vendor}'s asks one model, not {', '.join(models)}")
+        raise RequestRejected(f"{vendor} batch jobs use one model, not {', '.join(models)}")
     return models[0]
 
 
@@ -37,8 +37,8 @@ def json_lines(lines: Sequence[JsonObject]) -> bytes:
 def unprocessed_error(vendor: str, *, expired: bool) -> JudgeError:
     """The error of an item that a job ended without: out of time, or cancelled before its turn."""
     if expired:
-        return JudgeTimeout(f"{vendor} did not get to it before the batch job expired", may_be_billed=False)
-    return JudgeUnavailable(f"{vendor} was told to cancel the batch job before it got to it")
+        return JudgeTimeout(f"{vendor} did not process it before the batch job expired", may_be_billed=False)
+    return JudgeUnavailable(f"the batch job was cancelled before {vendor} processed it")
 
 
 async def read_outcomes(
@@ -46,7 +46,7 @@ async def read_outcomes(
 ) -> AsyncIterator[BatchOutcome]:
     """The outcomes in a file of results; ``reply_of`` raises ``JudgeError`` for an item that has no reply.
 
-    A line that fits nothing is the error of its item alone. One that does not even name its item raises
+    A line that cannot be parsed is the error of its item alone. One that does not even name its item raises
     ``UnexpectedAnswer``; a file that breaks off raises ``JudgeUnreachable``.
     """
     async for content in connection.lines(path):

@@ -56,6 +56,6 @@ async def decompressed(answer: httpx2.Response, *, vendor: str) -> AsyncIterator
 def too_large(vendor: str) -> UnexpectedAnswer:
     """The error of an answer beyond the limit; it was sent, so it may be billed."""
     return UnexpectedAnswer(
-        f"{vendor} sends more than {MAX_ANSWER_BYTES // 2**20} MiB: no answer of a model is so long",
+        f"{vendor}'s response exceeds the limit of {MAX_ANSWER_BYTES // 2**20} MiB",
         may_be_billed=True,
     )

@@ -34,8 +34,8 @@ _ENDINGS: Final = {
 }
 """What servers call the end of an answer (Together: ``eos``, Mistral: ``model_length``, Z.ai: ``sensitive``).
 
-An end that is not here, or null, is no end: ``error``, ``network_error``, DeepSeek's
-``insufficient_system_resource``, a call of a tool that nobody offered.
+Unknown finish reasons, and null, are treated as incomplete: ``error``, ``network_error``, DeepSeek's
+``insufficient_system_resource``, a call to a tool that was not offered.
 """
 
 

@@ -17,7 +17,7 @@ from llm_provider.domain.meters.limits import LimitReading
 
 CONNECT_SECONDS: Final = 10.0
 JOB_SECONDS: Final = 60.0
-"""For a batch job's requests, which are answered at once; a download may pause this long, not last this long."""
+"""For a batch job's requests, which are answered immediately; of a download it bounds each pause, not its length."""
 
 _UNCOMPRESSED: Final = {"accept-encoding": "identity"}
 """Answers are short; what is not compressed cannot grow."""

@@ -1,7 +1,7 @@
 """What a vendor's error means: one table for all vendors, read from the status, the codes and the words of the body.
 
-A vendor's message may quote the prompt. So it is never passed on; its beginning is looked at once, as vendors give
-one code to many errors: an account without credit, an unknown model and a prompt that is too long are all
+A vendor's message may quote the prompt, so it is never passed on. Only its beginning is read, as vendors give one code
+to many errors: an account without credit, an unknown model and a prompt that is too long are all
 ``invalid_request_error`` somewhere.
 """
 
@@ -249,7 +249,7 @@ def _any(pattern: re.Pattern[str], codes: Iterable[str]) -> bool:
 
 
 def _codes_within(details: JsonValue) -> Iterator[str]:
-    """Codes that Anthropic, Google and OpenRouter put beside the error's own."""
+    """Codes that Anthropic, Google and OpenRouter send in addition to the error's own."""
     for part in _objects(details):
         for name in ("error_code", "reason", "error_type"):
             code = part.get(name)

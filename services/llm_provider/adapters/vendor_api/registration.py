@@ -40,7 +40,7 @@ class ConnectedVendor:
 
     ``account`` is the secret that names the account at the vendor, whose limits all replicas share. ``price`` and
     ``structured_output`` replace what the manifest says, for judges whose settings decide that. ``url`` is the address
-    that is called, None for a judge that calls nobody. ``is_free``: nobody bills what is asked of it.
+    that is called, None for a judge that makes no calls. ``is_free``: its calls are not billed.
     ``token_probabilities``: it may be asked for them where the manifest says that its model gives them.
     """
 

@@ -24,7 +24,7 @@ class Alternative(BaseModel):
 
 
 class WrittenToken(Alternative):
-    """A token of the answer, beside the likeliest ones in its place."""
+    """A token of the answer, with the most likely ones in its place."""
 
     top_logprobs: Lenient[list[Alternative]] = None
 

@@ -1,7 +1,7 @@
 """Kinds of values that several vendors send: what decides is read strictly, what only goes with it leniently.
 
-An answer was paid for. A count, an id or a detail beside it that cannot be read is one that is not known: it never
-costs the answer.
+An answer was paid for. If a count, an id or a detail that comes with it cannot be read, that value is unknown: the
+answer still counts.
 """
 
 import re

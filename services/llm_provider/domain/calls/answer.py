@@ -1,4 +1,4 @@
-"""Reading a judge's answer: it fits the schema exactly, or it is no vote."""
+"""Reading a judge's answer: it fits the schema exactly, or it is not a vote."""
 
 import json
 import re
@@ -32,7 +32,7 @@ class Defect(StrEnum):
 
 
 class InvalidAnswer(SuiteError):
-    """The model answered something else than the one JSON object it was asked for."""
+    """The model answered with something other than the one JSON object it was asked for."""
 
     code = ErrorCode.LLM_INVALID_RESPONSE
 
@@ -42,7 +42,7 @@ class InvalidAnswer(SuiteError):
 
 
 class PromptCut(InvalidAnswer):
-    """The model answered about the beginning of the prompt: its server had no room for the rest."""
+    """The model answered about the beginning of the prompt: its server truncated the prompt."""
 
     code = ErrorCode.LLM_CONTENT_TOO_LONG
 
@@ -145,10 +145,10 @@ def _no_constant(name: str) -> float:
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """An object that says a thing twice says nothing."""
+    """The object of these pairs; duplicate keys are rejected."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a field is there twice")
+        raise ValueError("duplicate field")
     return found
 
 

@@ -22,7 +22,7 @@ PER_REQUEST, BATCH_API = "per_request", "batch_api"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One real call to a judge and how it ended: a verdict or an error. ``usage`` is None where there was no reply."""
+    """One real call to a judge and its outcome. ``usage`` is None where there was no reply."""
 
     leased: LeasedRequest
     started_at: datetime
@@ -30,12 +30,21 @@ class Call:
     model: str
     usage: Usage | None
     cost: Cost
-    verdict: Verdict | None
-    error: SuiteError | None
+    outcome: Verdict | SuiteError
     retry_after: timedelta | None = None
     limits: tuple[LimitReading, ...] = ()
     vendor_request_id: str | None = None
     in_batch: bool = False
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The verdict; None where the call failed."""
+        return None if isinstance(self.outcome, SuiteError) else self.outcome
+
+    @property
+    def error(self) -> SuiteError | None:
+        """The error; None where the call has a verdict."""
+        return self.outcome if isinstance(self.outcome, SuiteError) else None
 
     @property
     def queue_id(self) -> QueueId:
@@ -75,7 +84,7 @@ class Call:
         return self.leased.paid_calls + int(self.may_be_billed)
 
     @property
-    def outcome(self) -> str:
+    def outcome_code(self) -> str:
         """``ANSWERED``, or the error's code."""
         return ANSWERED if self.error is None else self.error.code
 
@@ -96,17 +105,16 @@ class EndedRequest:
     paid_calls: int = 0
 
 
-def ended_by(call: Call, *, error: SuiteError | None) -> EndedRequest:
-    """The end of a request whose last call this was, with its verdict or with ``error``; it bills all its calls."""
+def ended_by(call: Call, outcome: Verdict | SuiteError) -> EndedRequest:
+    """The end, with ``outcome``, of a request whose last call this was; it bills all its calls."""
     return EndedRequest(
         leased=call.leased,
-        state=_end_state(error),
+        state=_end_state(outcome),
         result=_result(
             call.leased,
             now=call.ended_at,
             model=call.model,
-            verdict=None if error is not None else call.verdict,
-            error=error,
+            outcome=outcome,
             usage=call.tokens,
             cost=call.cost,
             response_time_ms=call.response_time_ms,
@@ -129,8 +137,7 @@ def ended_without_call(
             leased,
             now=now,
             model=leased.request.parameters.model,
-            verdict=None,
-            error=error,
+            outcome=error,
             usage=Usage(),
             cost=NO_COST,
             response_time_ms=0,
@@ -143,15 +150,17 @@ def ended_without_call(
 
 def without_answer(call: Call, error: SuiteError) -> Call:
     """The same call, reduced to what is billed: for a call whose answer cannot be recorded."""
-    return replace(
-        call, model=call.requested_model, vendor_request_id=None, verdict=None, error=error, limits=()
-    )
+    return replace(call, model=call.requested_model, vendor_request_id=None, outcome=error, limits=())
 
 
-def _end_state(error: SuiteError | None) -> QueueState:
-    if error is None:
-        return QueueState.COMPLETED
-    return QueueState.CANCELLED if isinstance(error, RequestCancelled) else QueueState.FAILED
+def _end_state(outcome: Verdict | SuiteError) -> QueueState:
+    match outcome:
+        case RequestCancelled():
+            return QueueState.CANCELLED
+        case SuiteError():
+            return QueueState.FAILED
+        case Verdict():
+            return QueueState.COMPLETED
 
 
 def _result(
@@ -159,8 +168,7 @@ def _result(
     *,
     now: datetime,
     model: str,
-    verdict: Verdict | None,
-    error: SuiteError | None,
+    outcome: Verdict | SuiteError,
     usage: Usage,
     cost: Cost,
     response_time_ms: int,
@@ -168,6 +176,7 @@ def _result(
     processing_mode: str | None,
 ) -> LLMComparisonResultV1:
     request = leased.request
+    verdict, error = (None, outcome) if isinstance(outcome, SuiteError) else (outcome, None)
     return LLMComparisonResultV1(
         request_id=str(request.queue_id),
         correlation_id=request.correlation_id,

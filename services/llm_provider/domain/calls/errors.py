@@ -24,7 +24,7 @@ InvalidPrompt              LLM_INVALID_PROMPT        refused: holds characters t
 ProviderNotConfigured      LLM_CONFIGURATION_ERROR   refused: no key or address is set here
 
 The details of each say what it stops: ``scope`` is ``batch`` or ``comparison``, ``stops_batch`` is true for the first.
-A vendor that is given up after minutes without an answer stops the batch as well: ``outage_error``.
+A vendor that has not answered for minutes stops the batch as well: ``outage_error``.
 """
 
 from collections.abc import Mapping
@@ -95,7 +95,7 @@ class JudgeUnreachable(JudgeUnavailable):
 
 
 class UnexpectedAnswer(JudgeUnavailable):
-    """What answers at the vendor's address does not speak the vendor's protocol."""
+    """The response from the vendor's address does not follow the vendor's protocol."""
 
     code = ErrorCode.LLM_PARSING_ERROR
 
@@ -133,7 +133,7 @@ class RequestBeyondLimit(PromptTooLong):
 
 
 class UnknownModel(RequestRejected):
-    """The vendor has no such model, or has it no more."""
+    """The vendor has no such model, or no longer offers it."""
 
     code = ErrorCode.LLM_INVALID_CONFIG
     scope = Scope.BATCH
@@ -155,7 +155,7 @@ class KeyRejected(JudgeError):
 
 
 class OutOfCredit(JudgeError):
-    """The account at the vendor is spent or at its spending limit: waiting does not help, paying does."""
+    """The account has no credit left or is at its spending limit: waiting does not help, paying does."""
 
     code = ErrorCode.QUOTA_EXCEEDED
     is_final = True
@@ -173,7 +173,7 @@ class RequestExpired(SuiteError):
 
 
 class RequestCancelled(SuiteError):
-    """The caller took the request back."""
+    """The caller cancelled the request."""
 
     code = ErrorCode.PROCESSING_ERROR
 
@@ -218,9 +218,9 @@ class ProviderNotConfigured(InvalidRequest):
 
 
 DETERMINISTIC_DEFECTS: Final = frozenset({Defect.REFUSAL, Defect.CUT_OFF, Defect.FENCED, Defect.PROMPT_CUT})
-"""What an answer is again if the same call is repeated."""
+"""Defects that the answer has again if the same call is repeated."""
 CHANCE_DEFECTS: Final = frozenset({Defect.BROKEN_OFF})
-"""What happened to an answer on its way, whatever the judge said."""
+"""Defects that an answer got in transit, whatever the judge said."""
 
 
 def may_be_retried(error: SuiteError, *, is_deterministic: bool = False) -> bool:
@@ -236,12 +236,12 @@ def may_be_retried(error: SuiteError, *, is_deterministic: bool = False) -> bool
 
 
 def is_vendor_failure(error: SuiteError) -> bool:
-    """True for what says that the vendor is not well, whatever it was asked."""
+    """True for an error that says that the vendor is failing, whatever it was asked."""
     return isinstance(error, JudgeUnavailable | JudgeTimeout)
 
 
 def failure_type(error: SuiteError) -> ProviderFailureType | None:
-    """The platform's name for a vendor's failure; None for what is no failure of the vendor's."""
+    """The platform's name for a vendor's failure; None for an error that is not the vendor's."""
     match error:
         case RateLimitReached():
             return ProviderFailureType.RATE_LIMIT
@@ -258,9 +258,9 @@ _OUTAGES: Final[Mapping[str, type[JudgeError]]] = {
 }
 
 
-def outage_error(*, code: str | None, message: str, patience: timedelta) -> JudgeError:
+def outage_error(*, code: str | None, message: str, timeout: timedelta) -> JudgeError:
     """The error of a request whose vendor answers no call; ``code`` and ``message`` are the last failed call's."""
     kind = _OUTAGES.get(code or "", JudgeUnavailable)
     return kind(
-        f"{message}; given up after {patience.total_seconds():g} s without an answer", scope=Scope.BATCH
+        f"{message}; gave up after {timeout.total_seconds():g} s without an answer", scope=Scope.BATCH
     )

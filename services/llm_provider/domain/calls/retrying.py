@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from event_contracts import SuiteError
 
+from llm_provider.domain.calls.answer import Verdict
 from llm_provider.domain.calls.call import Call
 from llm_provider.domain.calls.errors import (
     JudgeTimeout,
@@ -51,10 +52,11 @@ class Retry:
 def next_call(call: Call, *, policy: RetryPolicy) -> Retry | None:
     """When a call is repeated; None when the request is over.
 
-    A request that ran out of time in a vendor's batch job is called for live at once, unless its caller wants to be
+    A request that ran out of time in a vendor's batch job is judged live immediately, unless its caller wants to be
     told instead.
     """
-    if call.error is None or not _may_be_retried(call, call.error):
+    is_deterministic = call.leased.request.parameters.is_deterministic
+    if call.error is None or not may_be_retried(call.error, is_deterministic=is_deterministic):
         return None
     if call.in_batch and isinstance(call.error, JudgeTimeout):
         return None if call.leased.request.reports_batch_expiry else Retry(delay=timedelta(0))
@@ -65,15 +67,11 @@ def next_call(call: Call, *, policy: RetryPolicy) -> Retry | None:
     return Retry(delay=call.retry_after or policy.retry_delay(call.leased.failures + 1))
 
 
-def final_error(call: Call, *, policy: RetryPolicy) -> SuiteError | None:
-    """The error that a request ends with after its last call; that of an outage stops the whole batch."""
+def final_outcome(call: Call, *, policy: RetryPolicy) -> Verdict | SuiteError:
+    """What a request ends with after its last call; the error of an outage stops the whole batch."""
     if call.error is None or not _has_outlasted(call, call.error, policy):
-        return call.error
-    return outage_error(code=call.error.code, message=call.error.message, patience=policy.outage_timeout)
-
-
-def _may_be_retried(call: Call, error: SuiteError) -> bool:
-    return may_be_retried(error, is_deterministic=call.leased.request.parameters.is_deterministic)
+        return call.outcome
+    return outage_error(code=call.error.code, message=call.error.message, timeout=policy.outage_timeout)
 
 
 def _has_outlasted(call: Call, error: SuiteError, policy: RetryPolicy) -> bool:

@@ -1,4 +1,4 @@
-"""What a call costs: an exact amount of a named price list, or nothing that anybody knows."""
+"""What a call costs: an exact amount from a named price list, or an unknown amount."""
 
 from dataclasses import dataclass
 from decimal import Decimal

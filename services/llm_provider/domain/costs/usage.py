@@ -7,10 +7,10 @@ from dataclasses import dataclass
 class Usage:
     """Tokens of one call.
 
-    ``input`` counts everything that was read: fresh, read from a cache and written to one. ``cache_write`` counts what
-    was written for five minutes or for an hour, ``cache_write_1h`` the part that was written for an hour.
-    ``output`` counts everything that was written, ``reasoning`` the part that was thought and not shown.
-    ``is_known`` is false where the vendor does not say, or says something that no count can be.
+    ``input`` counts all input tokens: uncached, read from a cache and written to one. ``cache_write`` counts those
+    written to a cache for five minutes or an hour, ``cache_write_1h`` those of them written for an hour. ``output``
+    counts all output tokens, ``reasoning`` those of them that were spent on reasoning and not shown. ``is_known`` is
+    false where the vendor does not say, or says something that cannot be a count.
     """
 
     input: int = 0
@@ -30,4 +30,4 @@ class Usage:
 
 
 UNKNOWN_USAGE = Usage(is_known=False)
-"""Of a call that was answered, and so is billed, without a word on its tokens."""
+"""Of a call that was answered, and so is billed, without token counts."""

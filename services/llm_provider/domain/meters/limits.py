@@ -26,7 +26,7 @@ class LimitReading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one model may be asked: per minute, and at the same time; None is no limit."""
+    """What one model may be asked: per minute, and concurrently; None: unlimited."""
 
     requests_per_minute: float | None = None
     input_tokens_per_minute: float | None = None
@@ -61,8 +61,8 @@ class Limits:
 class Pacing:
     """How allowances are used.
 
-    ``share`` of what a vendor allows is aimed at: the rest is for clocks that differ and messages that bunch up on
-    their way. ``burst`` is how much time's worth of an allowance may be used at once. ``low_water`` is the share of
+    ``share`` is the target share of what a vendor allows: the rest is a margin for clock differences and network
+    jitter. ``burst`` is the amount of an allowance, in time, that may be used at once. ``low_water`` is the share of
     an allowance below which calls are held back. After a rate limit concurrency is multiplied by
     ``backoff_factor``; each answer adds 1/concurrency, so that it grows by about one in the time of one call.
     """

@@ -151,11 +151,9 @@ class LeasedRequest:
 
 
 def canonical_body(request: ComparisonRequest) -> str:
-    """A request's body as one text that is the same whenever it asks for the same.
+    """A request's body as one text that is the same whenever it asks for the same; without its key and its trace.
 
-    Neither the key nor the trace is a part of it.
-
-    Fields at their defaults are left out, so that a field that is added to the contract changes no identity.
+    Fields at their defaults are left out, so that adding a field to the contract does not change identities.
     """
     fields = request.model_dump_json(
         exclude={"idempotency_key", "metadata", TRACEPARENT, TRACESTATE}, exclude_defaults=True

@@ -13,8 +13,8 @@ from event_contracts import (
 from llm_provider.tests.building import RESULTS, comparison
 from llm_provider.tests.serving import (
     HOST,
-    PATIENCE_SECONDS,
     SECRET,
+    TIMEOUT_SECONDS,
     memory_bus,
     serving,
     serving_app,
@@ -52,7 +52,7 @@ class Receiver:
         return "", 204
 
     async def waits_for(self, count: int) -> list[ResultEvent]:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while len(self.received) < count:
                 self._arrived.clear()
                 await self._arrived.wait()
@@ -89,7 +89,7 @@ async def test_a_result_on_kafka_has_the_callers_words_and_the_batch_as_its_key(
 
     async with asyncio.TaskGroup() as group:
         reading = group.create_task(reader.run())
-        async with serving(settings) as client, asyncio.timeout(PATIENCE_SECONDS):
+        async with serving(settings) as client, asyncio.timeout(TIMEOUT_SECONDS):
             await submit(client, [item])
             await arrived.wait()
         reading.cancel()
@@ -147,5 +147,5 @@ async def test_an_error_names_the_pair_the_batch_and_the_prompt_as_a_result_does
     assert result.error_detail is not None
     assert result.error_detail.error_code == "LLM_INVALID_RESPONSE"
     assert result.provenance().bos_batch_id == "batch-9"
-    assert result.token_usage.total_tokens > 0, "an answer that is no vote is paid for all the same"
+    assert result.token_usage.total_tokens > 0, "an answer that is not a vote is paid for all the same"
     assert HOST not in result.model_dump_json()

@@ -189,14 +189,15 @@ async def test_only_the_first_end_of_a_request_sends_a_callback(database_url: st
         (leased,) = await queue.take()
         for _ in range(2):
             async with queue.store.transaction() as transaction:
-                await transaction.queue.end([ended_by(call_of(leased), error=None)])
+                call = call_of(leased)
+                await transaction.queue.end([ended_by(call, call.outcome)])
 
         callbacks = await queue.rows("SELECT 1 FROM outbox")
 
     assert len(callbacks) == 1
 
 
-async def test_a_take_that_is_undone_has_never_been(database_url: str) -> None:
+async def test_undoing_a_lease_restores_the_queue(database_url: str) -> None:
     async with stored(database_url) as queue:
         await queue.add(judge_request())
         leased = await queue.take()

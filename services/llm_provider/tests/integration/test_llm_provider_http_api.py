@@ -223,7 +223,7 @@ async def test_requests_that_come_at_the_same_time_are_each_answered_for_themsel
     assert len({answer.json()["queue_id"] for answer in answers[:20]}) == 20
 
 
-async def test_a_caller_that_hangs_up_takes_nobody_elses_request_with_it(database_url: str) -> None:
+async def test_a_caller_that_hangs_up_leaves_the_requests_of_others_alone(database_url: str) -> None:
     bus, results = memory_bus()
     async with serving(settings_for(database_url), bus=bus) as client:
         posts = [

@@ -11,7 +11,7 @@ import pytest
 from event_contracts import BatchExpiry, ComparisonBatchItem, Latency, LLMConfigOverrides
 from llm_provider.domain.costs.usage import Usage
 from llm_provider.tests.building import comparison
-from llm_provider.tests.serving import PATIENCE_SECONDS, Results, memory_bus, serving, settings_for, submit
+from llm_provider.tests.serving import TIMEOUT_SECONDS, Results, memory_bus, serving, settings_for, submit
 from llm_provider.tests.storing import stored
 from llm_provider.tests.vendors.fake_vendors import (
     KEY,
@@ -56,7 +56,7 @@ async def service(
     urls = {f"{vendor}_url": vendors.url(vendor) for vendor in ("anthropic", "openai", "google")}
     quick = {
         "batch_collect_for": timedelta(seconds=0.1),
-        "batch_poll_every": timedelta(seconds=0.1),
+        "batch_poll_interval": timedelta(seconds=0.1),
         "first_retry_delay": timedelta(seconds=0.01),
     }
     settings = settings_for(database_url, **{**keys, **urls, **quick, **changes})
@@ -293,7 +293,7 @@ async def test_outcomes_that_are_read_twice_are_billed_and_answered_once(databas
     assert costs["calls"] == 5
 
 
-async def test_a_job_that_nobody_waits_for_any_more_is_cancelled_and_billed_as_far_as_it_went(
+async def test_a_job_whose_requests_are_all_cancelled_is_cancelled_and_billed_as_far_as_it_went(
     database_url: str,
 ) -> None:
     async with fake_vendors(always(Answer(usage=USAGE))) as vendors:
@@ -332,12 +332,12 @@ async def _cancel(client: httpx2.AsyncClient, queue_ids: Sequence[object]) -> No
 
 async def _job_is(database_url: str, condition: str) -> None:
     """Wait until the database has a job of which this is true."""
-    async with stored(database_url) as database, asyncio.timeout(PATIENCE_SECONDS):
+    async with stored(database_url) as database, asyncio.timeout(TIMEOUT_SECONDS):
         while not await database.rows(f"SELECT 1 FROM batch_job WHERE {condition}"):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
 async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while not holds():  # noqa: ASYNC110 - nothing here says when
             await asyncio.sleep(0.02)

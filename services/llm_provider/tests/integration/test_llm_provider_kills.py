@@ -30,7 +30,7 @@ from suite.benchmarks.provider.limited_vendor import LimitedVendor, VendorLimits
 KILLS: Final = 8
 CONCURRENCY: Final = 8
 REQUESTS: Final = 400
-PATIENCE_SECONDS: Final = 240.0
+TIMEOUT_SECONDS: Final = 240.0
 OVERRIDES: Final = LLMConfigOverrides(provider_override="openai_compatible", model_override="limited-1")
 ROOTS: Final = os.pathsep.join(
     str(Path(__file__).parents[4] / root) for root in ("libs", "services", "scripts")
@@ -49,7 +49,7 @@ class Callbacks:
             self.of_request[event.data.request_id].add(str(event.event_id))
 
     async def waits_for(self, count: int) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while len(self.of_request) < count:  # noqa: ASYNC110 - the bus says when, not how many
                 await asyncio.sleep(0.1)
 
@@ -141,7 +141,7 @@ async def test_a_kill_loses_nothing_and_repeats_no_more_calls_than_were_under_wa
                     "openai_compatible_url": f"{address}/v1",
                     "limits": {"openai_compatible": {"requests_per_minute": 1e6, "concurrency": CONCURRENCY}},
                     "concurrency": CONCURRENCY,
-                    "lease": "PT1S",
+                    "lease_duration": "PT1S",
                     "publish_call_events": False,
                 },
             }

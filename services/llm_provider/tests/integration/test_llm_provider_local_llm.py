@@ -65,5 +65,5 @@ async def test_a_real_model_judges_a_small_batch_end_to_end(database_url: str) -
     assert all(
         result.winner or (result.error_detail and result.error_detail.error_code == "LLM_INVALID_RESPONSE")
         for result in received
-    ), "a small model may ramble until it is cut off; then that is no vote"
+    ), "a small model may ramble until it is cut off; then that is not a vote"
     assert costs["calls"] >= COMPARISONS

@@ -269,7 +269,7 @@ async def test_accounts_do_not_share_their_limits(database_url: str) -> None:
     assert Counter(one.request.parameters.model for one in leased) == {MODEL: 1}
 
 
-async def test_limits_set_anew_leave_what_was_learnt(database_url: str) -> None:
+async def test_setting_limits_again_keeps_what_was_learnt(database_url: str) -> None:
     async with stored(database_url, limits=Limits(concurrency=20)) as meters:
         await meters.settle(Settlement(model=MODEL, limited=timedelta(0)))
         await meters.limit(Limits(requests_per_minute=300, concurrency=20))

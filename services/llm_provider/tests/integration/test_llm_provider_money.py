@@ -1,4 +1,4 @@
-"""Every call is billed once, at its real price, and whoever asks can see for whom."""
+"""Every call is billed once, at its real price, and the books show for whom."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -26,7 +26,7 @@ from event_contracts import (
 )
 from llm_provider.domain.costs.usage import Usage
 from llm_provider.tests.building import comparison
-from llm_provider.tests.serving import PATIENCE_SECONDS, Results, serving, settings_for, submit
+from llm_provider.tests.serving import TIMEOUT_SECONDS, Results, serving, settings_for, submit
 from llm_provider.tests.storing import stored
 from llm_provider.tests.vendors.fake_vendors import KEY, Answer, Failure, Scenario, fake_vendors, in_turn
 from model_manifest import Price
@@ -60,11 +60,11 @@ class Announced:
         self._arrived.set()
 
     def of(self, event: type[WireModel]) -> list[Any]:
-        """The events of one kind; a completed one is no started one, although it has all that one has."""
+        """The events of one type: a completed one is not a started one, although it has the same fields."""
         return [one for one in self.events if type(one) is event]
 
     async def waits_for(self, event: type[WireModel], count: int) -> list[Any]:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             while len(self.of(event)) < count:
                 self._arrived.clear()
                 await self._arrived.wait()
@@ -142,7 +142,7 @@ async def test_every_try_is_billed_and_recorded(database_url: str) -> None:
     assert (failure.failure_type, failure.circuit_breaker_opened) == ("service_unavailable", False)
 
 
-async def test_a_price_that_nobody_knows_is_said_to_be_unknown_and_never_billed_as_nothing(
+async def test_an_unknown_price_is_said_to_be_unknown_and_never_billed_as_nothing(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(

@@ -13,7 +13,7 @@ from event_contracts import ConfigurationError, LLMConfigOverrides
 from llm_provider.ports import RetiringModel
 from llm_provider.providers import build_service
 from llm_provider.tests.building import comparison
-from llm_provider.tests.serving import PATIENCE_SECONDS, Results, memory_bus, serving, settings_for, submit
+from llm_provider.tests.serving import TIMEOUT_SECONDS, Results, memory_bus, serving, settings_for, submit
 from llm_provider.tests.vendors.fake_vendors import KEY, Answer, Failure, always, fake_vendors
 from service_kit.tests.tokens import (
     SHARED_SECRET,
@@ -50,7 +50,7 @@ async def service(database_url: str, **changes: object) -> AsyncIterator[tuple[h
 
 async def eventually(client: httpx2.AsyncClient, path: str, holds: Callable[[httpx2.Response], bool]) -> None:
     """Ask until the answer is as it should be."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while not holds(await client.get(path)):  # noqa: ASYNC110 - nothing here says when
             await asyncio.sleep(0.05)
 

@@ -26,15 +26,15 @@ from llm_provider.tests.vendors.fake_vendors import (
 )
 
 MAX_PAID: Final = 3
-PATIENCE: Final = timedelta(seconds=5)
+OUTAGE_TIMEOUT: Final = timedelta(seconds=5)
 HTML: Final = b"<html><body>Sign in</body></html>"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Expected:
-    """What a failure of every call leads to; ``calls`` is None where time bounds them and nobody bills them.
+    """What a failure of every call leads to; ``calls`` is None where time bounds them and they are not billed.
 
-    ``stops_batch`` is None where it depends on whether three calls last longer than the patience.
+    ``stops_batch`` is None where it depends on whether three calls last longer than the outage timeout.
     """
 
     behaviour: Behaviour
@@ -77,7 +77,7 @@ FAILURES: Final = {
         behaviour=Failure(status=503),
         calls=None,
         code="LLM_PROVIDER_UNAVAILABLE",
-        says="given up after",
+        says="gave up after",
         stops_batch=True,
     ),
     "closed-connection": Expected(
@@ -114,7 +114,10 @@ FAILURES: Final = {
         says="does not accept the request",
     ),
     "prompt-too-long": Expected(
-        behaviour=Failure(status=413), calls=1, code="LLM_CONTENT_TOO_LONG", says="no prompt of this length"
+        behaviour=Failure(status=413),
+        calls=1,
+        code="LLM_CONTENT_TOO_LONG",
+        says="does not accept a prompt of this length",
     ),
     "cut-off": Expected(
         behaviour=Answer(ending=Ending.CUT_OFF), calls=1, code="LLM_INVALID_RESPONSE", says="cut off"
@@ -160,7 +163,7 @@ def addresses(vendor: str, url: str) -> dict[str, object]:
 
 QUICK: Final = {
     "first_retry_delay": timedelta(milliseconds=20),
-    "outage_timeout": PATIENCE,
+    "outage_timeout": OUTAGE_TIMEOUT,
     "call_timeout": timedelta(seconds=60),
     "breaker_failures": 10_000,
     "publish_call_events": False,
@@ -205,7 +208,7 @@ def _check(name: str, result: LLMComparisonResultV1, calls: int, expected: Expec
     assert isinstance(paid, int)
     assert paid <= MAX_PAID, name
     if expected.calls is None:
-        assert calls > 1, f"{name}: tried again, as nobody bills it"
+        assert calls > 1, f"{name}: tried again, as it is not billed"
         assert paid == 0, name
     else:
         assert (name, calls) == (name, expected.calls)
@@ -227,7 +230,7 @@ async def test_a_judge_that_would_repeat_its_answer_is_asked_once(text: str, dat
     assert len(vendors.received) == result.request_metadata["paid_calls"] == 1
 
 
-async def test_a_vendor_that_cannot_be_reached_is_shown_at_once_and_given_up_after_the_patience(
+async def test_a_vendor_that_cannot_be_reached_is_shown_immediately_and_given_up_after_the_outage_timeout(
     database_url: str,
 ) -> None:
     overrides = LLMConfigOverrides(provider_override="openai_compatible", model_override="llama-3")

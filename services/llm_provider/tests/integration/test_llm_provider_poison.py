@@ -1,4 +1,4 @@
-"""One request that cannot be handled stops nobody else's: it ends in its own error, and an operator can find it."""
+"""One request that cannot be handled stops no other: it ends in its own error, and an operator can find it."""
 
 import asyncio
 from dataclasses import replace
@@ -15,18 +15,18 @@ from llm_provider.domain.costs.usage import Usage
 from llm_provider.ports import Judge, JudgeCall, JudgeReply
 from llm_provider.providers import Judges
 from llm_provider.tests.building import call_of, comparison, judge_request
-from llm_provider.tests.serving import PATIENCE_SECONDS, memory_bus, serving, settings_for, submit
+from llm_provider.tests.serving import TIMEOUT_SECONDS, memory_bus, serving, settings_for, submit
 from llm_provider.tests.storing import stored
 from llm_provider.use_cases.judging.record_calls import RecordCalls
 
 HEALTHY: Final = 20
 PRICED: Final = {"simulated_input_price": "1000", "simulated_output_price": "5000"}
 CORRUPTIONS: Final = {
-    "blocks that are no JSON": "prompt_blocks = '{'",
+    "blocks that are not JSON": "prompt_blocks = '{'",
     "blocks of another shape": "prompt_blocks = '[{\"target\": 1}]'",
     "parameters of another version": "parameters = '{\"unheard_of\": 1}'",
-    "parameters that are no object": "parameters = '[]'",
-    "metadata that is no object": "metadata = '[]'",
+    "parameters that are not an object": "parameters = '[]'",
+    "metadata that is not an object": "metadata = '[]'",
 }
 
 
@@ -153,7 +153,7 @@ async def test_a_request_that_cannot_be_ended_is_left_to_an_operator_and_the_oth
         )
         async with serving(settings_for(database_url), bus=bus):
             await results.waits_for(4)
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 while not (listed := await queue.rows("SELECT worker, item FROM failed_item")):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
 

@@ -1,4 +1,4 @@
-"""The queue keeps what it has accepted: through failures, restarts, lost workers and lost patience."""
+"""The queue keeps what it has accepted: through failures, restarts, lost workers and expired waits."""
 
 import asyncio
 from datetime import timedelta
@@ -50,7 +50,7 @@ async def test_a_request_whose_calls_all_fail_ends_with_the_last_error(database_
 
 
 async def test_what_was_waiting_at_a_stop_is_judged_after_the_restart(database_url: str) -> None:
-    slow = settings_for(database_url, simulated_latency_ms=60_000.0, lease=timedelta(seconds=1))
+    slow = settings_for(database_url, simulated_latency_ms=60_000.0, lease_duration=timedelta(seconds=1))
     first_bus, before = memory_bus()
     async with serving(slow, bus=first_bus) as client:
         await submit(client, [comparison(f"essay {number}") for number in range(20)])
@@ -64,7 +64,7 @@ async def test_what_was_waiting_at_a_stop_is_judged_after_the_restart(database_u
     assert len(ids(received)) == 20
 
 
-async def test_a_request_that_nobody_answers_in_time_ends_in_one_error(database_url: str) -> None:
+async def test_a_request_that_is_not_answered_in_time_ends_in_one_error(database_url: str) -> None:
     bus, results = memory_bus()
     settings = settings_for(
         database_url,

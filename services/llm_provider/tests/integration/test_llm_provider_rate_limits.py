@@ -19,7 +19,7 @@ OVERRIDES = LLMConfigOverrides(provider_override="openai_compatible", model_over
 async def replicas(
     count: int, database_url: str, vendor_url: str, limits: Mapping[str, float]
 ) -> AsyncIterator[list[httpx2.AsyncClient]]:
-    """So many replicas on one database, with one bus between them."""
+    """``count`` replicas on one database, with one bus between them."""
     bus, _ = memory_bus()
     async with AsyncExitStack() as stack:
         yield [

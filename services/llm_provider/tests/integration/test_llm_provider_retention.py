@@ -15,9 +15,9 @@ RULES = {
     rule.name: rule
     for rule in retention_rules(
         prompt_retention=timedelta(days=7),
-        keep_answers=timedelta(days=90),
-        keep_requests=timedelta(days=365),
-        keep_spending=timedelta(days=2557),
+        answer_retention=timedelta(days=90),
+        request_retention=timedelta(days=365),
+        spending_retention=timedelta(days=2557),
     )
 }
 

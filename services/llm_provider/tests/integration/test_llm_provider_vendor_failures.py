@@ -1,4 +1,4 @@
-"""What goes wrong at a vendor is named for what it is, and tells nobody what was in the prompt or what the key is."""
+"""What goes wrong at a vendor is named for what it is, and reveals neither the prompt nor the key."""
 
 import asyncio
 import json
@@ -105,7 +105,7 @@ async def test_no_failure_repeats_the_prompt_or_the_key(
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-def test_a_judge_shows_its_key_to_nobody(vendor: str) -> None:
+def test_a_judge_never_shows_its_key(vendor: str) -> None:
     judge = judge_of(vendor, plain_client(), base_url="http://127.0.0.1:1")
 
     assert KEY not in repr(judge)
@@ -122,7 +122,7 @@ def test_a_key_that_no_header_can_carry_is_refused_at_the_start_and_not_shown(ve
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-def test_an_address_that_is_none_is_refused_at_the_start(vendor: str) -> None:
+def test_an_invalid_url_is_rejected_at_startup(vendor: str) -> None:
     with pytest.raises(ConfigurationError, match="must start with http"):
         judge_of(vendor, plain_client(), base_url="api.example.org")
 

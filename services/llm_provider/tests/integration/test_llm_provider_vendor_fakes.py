@@ -213,7 +213,7 @@ async def test_googles_sdk_can_run_a_job_on_the_fake(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("vendor", BATCH_VENDORS)
-async def test_nobody_is_served_without_the_key(vendor: str) -> None:
+async def test_a_call_without_the_key_is_refused(vendor: str) -> None:
     paths = {"anthropic": "v1/messages/batches/x", "openai": "v1/batches/x", "google": "v1/batches/x"}
     async with fake_vendors() as vendors, plain_client() as client:
         answer = await client.get(f"{vendors.url(vendor)}/{paths[vendor]}")

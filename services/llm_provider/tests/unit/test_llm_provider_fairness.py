@@ -59,7 +59,7 @@ def test_two_batches_that_both_wait_are_never_served_more_than_one_apart(
                     served[pair] = 0
                 elif first.caller in pair:
                     served[pair] += 1 if first.caller == pair[0] else -1
-                assert abs(served[pair]) <= 2, "two may join at one turn; beyond that nobody gets ahead"
+                assert abs(served[pair]) <= 2, "two may join at one turn; beyond that no batch gets ahead"
 
 
 def test_a_small_batch_that_comes_late_is_served_among_the_first() -> None:

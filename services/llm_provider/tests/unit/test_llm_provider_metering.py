@@ -54,7 +54,7 @@ def test_a_call_that_was_refused_gives_its_tokens_back_but_not_its_request(error
     assert settled.replies == 0
 
 
-def test_a_call_that_nobody_waited_for_any_longer_keeps_what_was_reserved() -> None:
+def test_a_call_that_timed_out_keeps_what_was_reserved() -> None:
     (settled,) = settlements([call_of(leased(), error=JudgeTimeout("x"))], now=datetime.now(UTC))
 
     assert settled.excess[Allowance.TOKENS] == 0

@@ -55,7 +55,7 @@ async def called(
 
     async with httpx2.AsyncClient(transport=httpx2.MockTransport(answer)) as client:
         judge = judge_of(vendor, client, base_url="http://127.0.0.1:1")
-        make = MakeCall(judge=judge, catalogue=CATALOGUE, patience=timedelta(seconds=5))
+        make = MakeCall(judge=judge, catalogue=CATALOGUE, timeout=timedelta(seconds=5))
         return await make(leased(vendor, prompt))
 
 
@@ -195,9 +195,7 @@ async def test_an_odd_side_field_never_costs_an_answer(adapter: str, body: JsonO
 @pytest.mark.parametrize(
     ("adapter", "body"), [("google", gemini(usageMetadata=None)), ("openrouter", chat(usage={}))]
 )
-async def test_an_answer_without_counts_is_billed_at_a_price_that_nobody_knows(
-    adapter: str, body: JsonObject
-) -> None:
+async def test_an_answer_without_token_counts_has_an_unknown_price(adapter: str, body: JsonObject) -> None:
     call = await called(adapter, body)
 
     assert call.may_be_billed

@@ -21,7 +21,7 @@ def test_the_mode_is_that_of_the_call_whatever_was_asked_for(
     """A request that waited for a batch job which failed is judged by a single call."""
     call = call_of(leased(is_relaxed=is_relaxed), in_batch=in_batch)
 
-    assert ended_by(call, error=None).result.request_metadata["queue_processing_mode"] == mode
+    assert ended_by(call, call.outcome).result.request_metadata["queue_processing_mode"] == mode
 
 
 @pytest.mark.parametrize(("in_batch", "mode"), [(True, "batch_api"), (False, "per_request")])
@@ -29,7 +29,7 @@ def test_an_error_of_a_call_says_how_the_call_was_made(in_batch: bool, mode: str
     error = JudgeTimeout("no answer", may_be_billed=False)
     call = call_of(leased(is_relaxed=True), in_batch=in_batch, error=error)
 
-    assert ended_by(call, error=error).result.request_metadata["queue_processing_mode"] == mode
+    assert ended_by(call, error).result.request_metadata["queue_processing_mode"] == mode
 
 
 def test_where_no_call_was_made_none_is_named() -> None:

@@ -62,7 +62,7 @@ async def test_a_run_repeats_exactly(tmp_path: Path) -> None:
     assert second[::-1] == first
 
 
-async def test_a_pair_that_nobody_decided_on_is_refused(tmp_path: Path) -> None:
+async def test_a_pair_without_a_recorded_decision_is_refused(tmp_path: Path) -> None:
     judge = replaying(tmp_path, decision(ONE, TWO, "a"))
 
     with pytest.raises(RequestRejected, match="no decision"):

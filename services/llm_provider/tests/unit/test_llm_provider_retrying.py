@@ -20,7 +20,7 @@ from llm_provider.domain.calls.errors import (
     UnknownModel,
     failure_type,
 )
-from llm_provider.domain.calls.retrying import Retry, RetryPolicy, exceeds_cap, final_error, next_call
+from llm_provider.domain.calls.retrying import Retry, RetryPolicy, exceeds_cap, final_outcome, next_call
 from llm_provider.domain.costs.cost import Cost
 from llm_provider.domain.costs.usage import Usage
 from llm_provider.domain.requests.request import LeasedRequest
@@ -106,7 +106,7 @@ def test_calls_that_may_be_billed_are_made_three_times_at_most(error: SuiteError
 
 
 @pytest.mark.parametrize("error", [JudgeUnavailable("x"), JudgeUnreachable("x"), UnexpectedAnswer("x")])
-def test_calls_that_nobody_bills_are_repeated_for_some_minutes(error: JudgeUnavailable) -> None:
+def test_calls_that_are_not_billed_are_repeated_for_some_minutes(error: JudgeUnavailable) -> None:
     early = after(error, failures=20, failing_for=timedelta(minutes=2))
     late = after(error, failures=20, failing_for=timedelta(minutes=3, seconds=1))
 
@@ -115,19 +115,19 @@ def test_calls_that_nobody_bills_are_repeated_for_some_minutes(error: JudgeUnava
 
 
 def test_a_vendor_that_is_given_up_stops_the_batch_and_one_failed_call_does_not() -> None:
-    def ended_with(failing_for: timedelta) -> SuiteError | None:
+    def ended_with(failing_for: timedelta) -> SuiteError:
         leased = LeasedRequest(
             request=judge_request(), attempts=9, paid_calls=3, failing_since=datetime.now(UTC) - failing_for
         )
-        return final_error(call_of(leased, error=JudgeUnreachable("no connection")), policy=POLICY)
+        outcome = final_outcome(call_of(leased, error=JudgeUnreachable("no connection")), policy=POLICY)
+        assert isinstance(outcome, SuiteError)
+        return outcome
 
     once, given_up = ended_with(timedelta(0)), ended_with(timedelta(minutes=4))
 
-    assert once is not None
     assert once.details["stops_batch"] is False
-    assert given_up is not None
     assert (given_up.code, given_up.details["scope"]) == ("CONNECTION_ERROR", "batch")
-    assert given_up.message == "no connection; given up after 180 s without an answer"
+    assert given_up.message == "no connection; gave up after 180 s without an answer"
 
 
 def test_a_rate_limit_is_bounded_by_the_expiry_alone_and_the_vendors_delay_is_kept() -> None:

@@ -35,7 +35,7 @@ def test_limits_are_set_by_provider_or_by_model_in_the_environment(monkeypatch: 
         ({"openai": {"requests_per_minute": 0}}, "greater than 0"),
     ],
 )
-def test_limits_that_nobody_would_read_are_refused(limits: dict[str, object], said: str) -> None:
+def test_invalid_limits_are_refused(limits: dict[str, object], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         settings_for(URL, limits=limits)
 
@@ -44,11 +44,11 @@ def test_limits_that_nobody_would_read_are_refused(limits: dict[str, object], sa
     "name",
     [
         "call_timeout",
-        "lease",
+        "lease_duration",
         "outage_timeout",
         "expires_after",
         "breaker_open_for",
-        "batch_poll_every",
+        "batch_poll_interval",
         "batch_collect_for",
     ],
 )

@@ -1,4 +1,4 @@
-"""Vendors' headers of limits are read as they mean it, and what cannot be read is no limit."""
+"""Vendors' headers of limits are read as they mean it, and what cannot be read sets no limit."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime

@@ -78,7 +78,7 @@ def test_system_text_that_replaces_what_may_be_kept_may_be_kept() -> None:
     assert (split.system.shared, split.system.ttl) == ("other", "1h")
 
 
-def test_system_text_of_which_nobody_said_that_it_may_be_kept_may_not() -> None:
+def test_system_text_may_be_kept_only_where_the_caller_says_so() -> None:
     split = sections(Prompt.of([block("a")], system_override="other"))
 
     assert split.shared == ""

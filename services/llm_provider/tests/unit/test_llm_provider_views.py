@@ -6,7 +6,7 @@ from llm_provider.adapters import http_admin, http_api, http_operations
 from pydantic import BaseModel
 
 MANIFEST = "ModelList.models."
-"""What the manifest in this repository says of a model: nobody sends it."""
+"""What the manifest in this repository says of a model: it is never sent."""
 
 MODELS = [
     found

@@ -2,7 +2,7 @@
 
 They are the SDKs' types with every object closed: a key that the vendor does not know fails, and so does a value of
 another type. As published, some of them would let that pass: objects take any further key, lists are checked only
-when somebody reads them, and requests may hold the lenient objects of responses.
+when they are read, and requests may hold the lenient objects of responses.
 """
 
 import copy
@@ -170,7 +170,7 @@ def _validator(published: Any, *, lenient_objects: bool) -> SchemaValidator:
 
 
 def _closed(schema: Any, *, lenient_objects: bool) -> Any:
-    """A core schema of pydantic's, rewritten: unknown keys are forbidden, lists are read at once."""
+    """A core schema of pydantic's, rewritten: unknown keys are forbidden, lists are read immediately."""
     if isinstance(schema, list | tuple):
         return type(schema)(_closed(part, lenient_objects=lenient_objects) for part in schema)
     if not isinstance(schema, dict):

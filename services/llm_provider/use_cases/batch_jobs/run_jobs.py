@@ -106,7 +106,7 @@ class RunJobs:
             return
         async with self.store.transaction() as transaction:
             await transaction.jobs.submitted(
-                job.job_id, vendor_job_id=vendor_job_id, poll_after=self.policy.poll_every
+                job.job_id, vendor_job_id=vendor_job_id, poll_after=self.policy.poll_interval
             )
             if self.publish_call_events:
                 transaction.outbox.announce(
@@ -206,7 +206,7 @@ class RunJobs:
     async def _look_again(self, job_id: JobId, *, after: timedelta | None = None) -> None:
         async with self.store.transaction() as transaction:
             await transaction.jobs.look_again(
-                job_id, after=self.policy.poll_every if after is None else after
+                job_id, after=self.policy.poll_interval if after is None else after
             )
 
 

@@ -86,7 +86,8 @@ class JudgeRequests:
                 continue
             self.heartbeat.beat()
             self.steps.completed()
-            # Whatever came during the step ends this at once: a step after every step would find nothing most times.
+            # Work that arrived during the step ends this wait immediately. Without a wait, polling after every step
+            # would usually find nothing.
             await self.wakeup.wait(rest)
 
     async def _step(self, group: asyncio.TaskGroup) -> float:
@@ -201,7 +202,7 @@ class JudgeRequests:
         return self.held_until.get(leased.request.parameters.model, 0.0) > time.monotonic()
 
     async def _hold(self, call: Call) -> None:
-        """A vendor's Retry-After binds this worker at once, and all others as soon as the database has it."""
+        """A vendor's Retry-After binds this worker immediately, and all others once it is in the database."""
         is_limited = isinstance(call.error, RateLimitReached)
         for_time = call.retry_after or (self.rate_limit_delay if is_limited else None)
         if for_time is None:

@@ -1,4 +1,4 @@
-"""Make one call to a judge; its verdict or its error is a ``Call``."""
+"""Make one call to a judge; a ``Call`` holds its verdict or its error."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -25,17 +25,17 @@ class MakeCall:
 
     judge: Judge
     catalogue: Catalogue
-    patience: timedelta
+    timeout: timedelta
 
     async def __call__(self, leased: LeasedRequest) -> Call:
         """Call; only cancellation interrupts it."""
         started = datetime.now(UTC)
         try:
-            async with asyncio.timeout(self.patience.total_seconds()):
+            async with asyncio.timeout(self.timeout.total_seconds()):
                 reply = await self.judge.judge(judge_call(leased))
         except TimeoutError:
             failure: SuiteError = JudgeTimeout(
-                f"{leased.request.parameters.provider} did not answer within {self.patience.total_seconds():g} s"
+                f"{leased.request.parameters.provider} did not answer within {self.timeout.total_seconds():g} s"
             )
         except SuiteError as error:
             failure = error
@@ -69,7 +69,7 @@ def answered_call(
     started_at: datetime,
     in_batch: bool = False,
 ) -> Call:
-    """A call with a reply: a verdict, or an error for a reply that is no verdict; it is billed either way."""
+    """A call with a reply: a verdict, or an error for a reply without one; it is billed either way."""
     parameters = leased.request.parameters
     cost = catalogue.cost(
         provider=parameters.provider,
@@ -78,7 +78,10 @@ def answered_call(
         at=started_at,
         in_batch=in_batch,
     )
-    verdict, error = _read(reply, leased.request.prompt)
+    try:
+        outcome: Verdict | SuiteError = verdict_of(reply, leased.request.prompt)
+    except InvalidAnswer as error:
+        outcome = error
     return Call(
         leased=leased,
         started_at=started_at,
@@ -86,8 +89,7 @@ def answered_call(
         model=reply.model if reply.model and is_storable(reply.model) else parameters.model,
         usage=reply.usage,
         cost=cost,
-        verdict=verdict,
-        error=error,
+        outcome=outcome,
         limits=reply.limits,
         vendor_request_id=reply.vendor_request_id,
         in_batch=in_batch,
@@ -105,23 +107,15 @@ def failed_call(
         model=leased.request.parameters.model,
         usage=None,
         cost=NO_COST,
-        verdict=None,
-        error=error,
+        outcome=error,
         retry_after=error.retry_after if isinstance(error, JudgeError) else None,
         limits=error.limits if isinstance(error, JudgeError) else (),
         in_batch=in_batch,
     )
 
 
-def _read(reply: JudgeReply, prompt: Prompt) -> tuple[Verdict | None, InvalidAnswer | None]:
-    try:
-        return verdict_of(reply, prompt), None
-    except InvalidAnswer as error:
-        return None, error
-
-
 def verdict_of(reply: JudgeReply, prompt: Prompt) -> Verdict:
-    """The verdict that a reply is; raises ``InvalidAnswer`` for one that is none."""
+    """The verdict in a reply; raises ``InvalidAnswer`` for a reply without one."""
     if reply.ending is Ending.REFUSAL:
         raise InvalidAnswer("the model refused to judge", defect=Defect.REFUSAL)
     if reply.ending is Ending.CUT_OFF:
@@ -130,7 +124,7 @@ def verdict_of(reply: JudgeReply, prompt: Prompt) -> Verdict:
             defect=Defect.CUT_OFF,
         )
     if reply.ending is Ending.BROKEN_OFF:
-        raise InvalidAnswer("the answer was broken off: its vendor calls it no end", defect=Defect.BROKEN_OFF)
+        raise InvalidAnswer("the answer is incomplete: unrecognised finish reason", defect=Defect.BROKEN_OFF)
     require_whole_prompt(prompt, reply.usage)
     return replace(
         read_verdict(reply.text, may_truncate=not reply.enforces_length), log_odds_a=reply.log_odds_a

@@ -1,4 +1,4 @@
-"""Write calls down: the ledger, results with their callbacks, retries, and the meters."""
+"""Record calls: the ledger, results with their callbacks, retries, and the meters."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
@@ -8,17 +8,16 @@ from decimal import Decimal
 from typing import TypeVar
 
 import structlog
-from event_contracts import SuiteError
 
 from llm_provider.domain.calls.announcements import Announcement, call_ended
-from llm_provider.domain.calls.call import Call, ended_by
+from llm_provider.domain.calls.call import Call, EndedRequest, ended_by
 from llm_provider.domain.calls.errors import (
     CostLimitExceeded,
     RateLimitReached,
     RequestCancelled,
     is_vendor_failure,
 )
-from llm_provider.domain.calls.retrying import Retry, RetryPolicy, exceeds_cap, final_error, next_call
+from llm_provider.domain.calls.retrying import RetryPolicy, exceeds_cap, final_outcome, next_call
 from llm_provider.domain.meters.limits import BreakerChange
 from llm_provider.domain.meters.settlement import settlements
 from llm_provider.domain.requests.request import JudgeRequest
@@ -29,18 +28,9 @@ log = structlog.get_logger()
 KindT = TypeVar("KindT", bound=Hashable)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Decision:
-    """How a call's request goes on: with ``retry``, or it ends with ``error`` (None: with the verdict)."""
-
-    call: Call
-    retry: Retry | None
-    error: SuiteError | None
-
-
 @dataclass(frozen=True, kw_only=True)
 class RecordCalls:
-    """Writes down calls of one provider in one transaction: repeating it changes nothing."""
+    """Records calls of one provider in one transaction: repeating it changes nothing."""
 
     store: Store
     catalogue: Catalogue
@@ -58,10 +48,8 @@ class RecordCalls:
             new = await transaction.ledger.record(calls)
             cancelled = await transaction.queue.cancelled([call.queue_id for call in new])
             decisions = [self._decide(call, is_cancelled=call.queue_id in cancelled) for call in new]
-            await transaction.queue.end(
-                [ended_by(one.call, error=one.error) for one in decisions if one.retry is None]
-            )
-            delayed = [DelayedRequest(call=one.call, delay=one.retry.delay) for one in decisions if one.retry]
+            await transaction.queue.end([one for one in decisions if isinstance(one, EndedRequest)])
+            delayed = [one for one in decisions if isinstance(one, DelayedRequest)]
             await transaction.queue.delay(delayed)
             await transaction.ledger.add_to_totals(new)
             changes = await self._settle(transaction, new, provider)
@@ -83,18 +71,19 @@ class RecordCalls:
             provider=provider, settlements=settlements(live, now=datetime.now(UTC))
         )
 
-    def _decide(self, call: Call, *, is_cancelled: bool) -> _Decision:
+    def _decide(self, call: Call, *, is_cancelled: bool) -> DelayedRequest | EndedRequest:
+        """Whether a call's request is repeated after a delay, or ends, and with what."""
         if is_cancelled:
-            return _Decision(call=call, retry=None, error=RequestCancelled())
+            return ended_by(call, RequestCancelled())
         retry = next_call(call, policy=self.policy)
         if retry is None:
-            return _Decision(call=call, retry=None, error=final_error(call, policy=self.policy))
+            return ended_by(call, final_outcome(call, policy=self.policy))
         if exceeds_cap(call, max_cost=self._max_cost_usd):
             error = CostLimitExceeded(
-                f"another call, after {call.outcome}, might cost more than max_cost_usd"
+                f"another call, after {call.outcome_code}, might cost more than max_cost_usd"
             )
-            return _Decision(call=call, retry=None, error=error)
-        return _Decision(call=call, retry=retry, error=call.error)
+            return ended_by(call, error)
+        return DelayedRequest(call=call, delay=retry.delay)
 
     def _max_cost_usd(self, request: JudgeRequest) -> Decimal | None:
         most = self.catalogue.cost(
@@ -120,14 +109,14 @@ def _is_failure(call: Call) -> bool:
 
 
 def _report(calls: Sequence[Call], changes: Sequence[BreakerChange], *, provider: str) -> None:
-    """One line per kind of failure, however many calls it has hit; a rate limit is no warning."""
+    """One line per kind of failure, however many calls it has hit; a rate limit is not a warning."""
     for change in changes:
         if change.has_opened:
             log.warning("breaker.opened", provider=provider, model=change.model)
         if change.has_closed:
             log.info("breaker.closed", provider=provider, model=change.model)
     for (model, code), failed in _grouped(
-        ((call.requested_model, call.outcome), call) for call in calls if call.error
+        ((call.requested_model, call.outcome_code), call) for call in calls if call.error
     ).items():
         say = log.info if isinstance(failed[0].error, RateLimitReached) else log.warning
         say(

@@ -33,7 +33,13 @@ class AlertOnSpending:
             costs = await transaction.ledger.period_costs(providers)
             alerts = [alert for cost in costs for alert in _alerts(cost, self.limits)]
             raised = [alert for alert in alerts if await transaction.ledger.claim_alert(alert)]
-            transaction.outbox.announce([_event(alert) for alert in raised])
+            # No request caused an alert: each begins a chain of events of its own.
+            transaction.outbox.announce(
+                [
+                    EventEnvelope.wrap(alert, source_service=SERVICE, correlation_id=uuid4())
+                    for alert in raised
+                ]
+            )
         for alert in raised:
             log.warning(
                 "cost.alert_raised",
@@ -59,8 +65,3 @@ def _alerts(cost: PeriodCost, limits: CostLimits) -> Iterator[LLMCostAlertV1]:
                 threshold=threshold,
                 period=period,
             )
-
-
-def _event(alert: LLMCostAlertV1) -> EventEnvelope[LLMCostAlertV1]:
-    # No request caused the alert: it begins a chain of events of its own.
-    return EventEnvelope.wrap(alert, source_service=SERVICE, correlation_id=uuid4())

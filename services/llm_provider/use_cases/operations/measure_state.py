@@ -22,7 +22,7 @@ class MeasureState:
     providers: Sequence[str]
 
     async def __call__(self) -> None:
-        """Measure; there is never more to do at once."""
+        """Measure; one step is always enough."""
         async with self.store.transaction() as transaction:
             counts = await transaction.queue.counts()
             meters = await transaction.meters.views()

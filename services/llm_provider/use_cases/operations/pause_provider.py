@@ -1,4 +1,4 @@
-"""Pause a provider by hand: it is not called until somebody resumes it; its requests wait."""
+"""Pause a provider by hand: it is not called until it is resumed; its requests wait."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ from llm_provider.ports import Store
 
 @dataclass(frozen=True, kw_only=True)
 class ReadCosts:
-    """Sums up calls as the query says, the dearest group first."""
+    """Sums up calls as the query says, the most expensive group first."""
 
     store: Store
 

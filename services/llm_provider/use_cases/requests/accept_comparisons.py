@@ -81,7 +81,7 @@ class AcceptComparisons:
 
         for failure in await self.isolate(requests, queue):
             log.error("request.not_queued", exc_info=failure.error)
-            queued[failure.item.queue_id] = RequestSetAside("the request cannot be stored: report this")
+            queued[failure.item.queue_id] = RequestSetAside("internal error: the request could not be stored")
         return [queued[one.queue_id] if isinstance(one, JudgeRequest) else one for one in checked]
 
     async def _queue(self, requests: Sequence[JudgeRequest]) -> Mapping[QueueId, Outcome]:
@@ -236,10 +236,10 @@ def _require_storable(item: ComparisonBatchItem, body: str) -> None:
 
 
 def _require_two_essays(item: ComparisonBatchItem) -> None:
-    """A pair is judged where both its essays can be told: a judge that sees one of them would choose it."""
+    """Require two identifiable essays: a judge that sees only one of them would choose it."""
     if not new_prompt(item).shows_two_essays:
         raise InvalidPrompt(
-            "no two essays can be told from this request: fence them in prompt_blocks, head them 'Essay A' and"
+            "cannot identify two essays in this request: fence them in prompt_blocks, head them 'Essay A' and"
             " 'Essay B' in user_prompt, or send essay_a and essay_b"
         )
 
@@ -255,7 +255,7 @@ def _batch_id(item: ComparisonBatchItem) -> str | None:
 
 
 def _sample(item: ComparisonBatchItem) -> int:
-    """How often the caller has asked for this prompt before, if it says so."""
+    """How often the caller has sent this prompt before, if it says so."""
     repetition = item.metadata.get("repetition")
     return repetition if isinstance(repetition, int) and 0 <= repetition < 2**31 else 0
 

@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class EndRequests:
-    """Ends requests that are expired, that were taken back during a call, or whose calls were lost too often."""
+    """Ends requests that are expired, that were cancelled during a call, or whose calls were lost too often."""
 
     store: Store
     max_attempts: int

@@ -17,13 +17,13 @@ CANCELLED_AT_A_TIME: Final = 500
 
 @dataclass(frozen=True, kw_only=True)
 class ForgetBatch:
-    """Erases in bounded steps; whoever asks repeats it until nothing is outstanding."""
+    """Erases in bounded steps; the caller repeats it until nothing is outstanding."""
 
     erasures: Erasures
     cancel: CancelRequest
 
     async def __call__(self, batch_id: str, *, everything: bool, by: str) -> ErasureAnswer:
-        """What is erased so far, and what is not yet. A batch of which nothing is held is no error."""
+        """What is erased so far, and what is not yet. A batch of which nothing is held is not an error."""
         for queue_id in await self.erasures.open_requests(batch_id, limit=CANCELLED_AT_A_TIME):
             await self.cancel(queue_id)
         while await self.erasures.erase_ended(batch_id, limit=ROWS_AT_A_TIME) == ROWS_AT_A_TIME:

@@ -17,15 +17,15 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, kw_only=True)
 class GiveUpOutages:
-    """Ends requests that have waited behind an open circuit breaker for ``patience``."""
+    """Ends requests that have waited behind an open circuit breaker for ``outage_timeout``."""
 
     store: Store
-    patience: timedelta
+    outage_timeout: timedelta
 
     async def take(self, limit: int) -> Due[QueueId]:
         """The requests that have waited long enough."""
         async with self.store.transaction() as transaction:
-            return await transaction.queue.due_to_give_up(patience=self.patience, limit=limit)
+            return await transaction.queue.due_to_give_up(outage_timeout=self.outage_timeout, limit=limit)
 
     async def handle(self, queue_ids: Sequence[QueueId]) -> None:
         """End those that still wait."""
@@ -49,5 +49,5 @@ class GiveUpOutages:
         return outage_error(
             code=meter.last_error_code if meter else None,
             message=message or f"{parameters.provider} does not answer",
-            patience=self.patience,
+            timeout=self.outage_timeout,
         )

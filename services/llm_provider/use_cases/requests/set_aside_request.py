@@ -43,5 +43,5 @@ class SetAsideRequest:
     async def _record(self, calls: Sequence[Call]) -> None:
         async with self.store.transaction() as transaction:
             new = await transaction.ledger.record(calls)
-            await transaction.queue.end([ended_by(call, error=call.error) for call in new])
+            await transaction.queue.end([ended_by(call, call.outcome) for call in new])
             await transaction.ledger.add_to_totals(new)

@@ -39,7 +39,7 @@ _ENDINGS: Final = {
     "pause_turn": Ending.CUT_OFF,
     "refusal": Ending.REFUSAL,
 }
-"""An end that is not here is none: the answer was broken off."""
+"""Unknown finish reasons are treated as incomplete."""
 
 
 class _Block(BaseModel):
@@ -79,7 +79,7 @@ class Message(BaseModel):
         if self.error is None and (
             self.content is None or (isinstance(self.content, str) and not self.stop_reason)
         ):
-            raise ValueError("neither content with an end nor an error")
+            raise ValueError("has neither content with a stop reason nor an error")
         return self
 
     def reply(self) -> JudgeReply:

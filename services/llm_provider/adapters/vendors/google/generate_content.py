@@ -85,7 +85,7 @@ class Generated(_Wire):
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if self.candidates is None and self.prompt_feedback is None and self.error is None:
-            raise ValueError("neither candidates nor a word on the prompt nor an error")
+            raise ValueError("has neither candidates nor prompt feedback nor an error")
         return self
 
     def reply(self, *, model: str) -> JudgeReply:
@@ -122,7 +122,7 @@ class GoogleJudge:
         access: Access | None = None,
     ) -> None:
         self._connection = google_connection(client, api_key=api_key, base_url=base_url, access=access)
-        # A named endpoint's address goes as far as its list of models: on Google Cloud that is below a project.
+        # A named endpoint's address is the base URL of the models resource: on Google Cloud that is below a project.
         self._models = "/v1/models" if access is None else "/models"
         self._own_fields = access is None or access.own_fields
 

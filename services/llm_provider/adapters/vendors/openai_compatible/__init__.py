@@ -34,8 +34,8 @@ class Settings(VendorSettings):
     )
     free: bool | None = Field(
         default=None,
-        description="Whether nobody bills its calls; without it, only a server of this machine is free, and what"
-        " another one costs is unknown.",
+        description="Whether its calls are free of charge; without it, only a server on this machine is free, and"
+        " what another one costs is unknown.",
     )
     tokens_field: TokensField = Field(
         default="max_tokens",

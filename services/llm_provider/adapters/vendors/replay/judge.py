@@ -1,6 +1,6 @@
 """The replaying judge: it answers with decisions that were made before, recorded pair by pair.
 
-The file has one JSON object a line: ``{"a": sha256, "b": sha256, "winner": "a" | "b"}``, the hashes as
+The file has one JSON object per line: ``{"a": sha256, "b": sha256, "winner": "a" | "b"}``, the hashes as
 ``event_contracts.judging.text_sha256`` makes them. A line may also have what the judge stated: ``margin``,
 ``confidence`` and ``justification``. A pair may be recorded many times, in either order.
 

@@ -33,7 +33,7 @@ class Settings(VendorSettings):
         default=0.0, ge=0, le=1, description="Share of its calls that meet a rate limit."
     )
     malformed_rate: float = Field(
-        default=0.0, ge=0, le=1, description="Share of its calls whose answer is no vote."
+        default=0.0, ge=0, le=1, description="Share of its calls whose answer is not a vote."
     )
     margin_honesty: float = Field(
         default=1.0, ge=0, le=1, description="Share of its margins that say how far ahead the winner is."

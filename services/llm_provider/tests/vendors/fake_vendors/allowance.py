@@ -1,4 +1,4 @@
-"""A vendor that means its limits: so many requests and tokens a minute, and 429 for what goes beyond."""
+"""A vendor that enforces its limits: requests and tokens per minute, and 429 for what exceeds them."""
 
 import time
 from collections.abc import Callable

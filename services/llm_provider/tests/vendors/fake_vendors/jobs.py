@@ -32,7 +32,7 @@ class Job:
         return self.views_left > 0 and not self.cancelled
 
     def look(self, scenario: Scenario) -> None:
-        """Somebody asks how it stands."""
+        """The caller asks for the job's state."""
         if self.running:
             self.views_left -= 1
         elif not (self.outcomes or self.cancelled) and self.end is JobEnd.ENDED:

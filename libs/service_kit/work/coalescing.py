@@ -14,11 +14,11 @@ BATCH_SIZE: Final = 500
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gather(Generic[ItemT, ResultT]):
-    """The first item is handled at once; no caller waits for others to arrive.
+class Coalesce(Generic[ItemT, ResultT]):
+    """The first item is handled immediately; no caller waits for others to arrive.
 
     ``handle`` does all of a set or nothing, and returns a result per item. An item that makes its set fail gets its
-    own error, the others of the set their results; an error of the infrastructure is everybody's.
+    own error, the others of the set their results; an infrastructure error is raised for all of them.
     """
 
     handle: Callable[[Sequence[ItemT]], Awaitable[Sequence[ResultT]]]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from event_contracts import Unavailable
-from service_kit.work.gathering import Gather
+from service_kit.work.coalescing import Coalesce
 
 
 @dataclass
@@ -28,15 +28,15 @@ class Handler:
         return [2 * item for item in items]
 
 
-async def started(gather: Gather[int, int], items: Sequence[int]) -> list[asyncio.Task[int]]:
-    tasks = [asyncio.create_task(gather(item)) for item in items]
+async def started(coalesce: Coalesce[int, int], items: Sequence[int]) -> list[asyncio.Task[int]]:
+    tasks = [asyncio.create_task(coalesce(item)) for item in items]
     await asyncio.sleep(0)
     return tasks
 
 
 async def test_what_arrives_during_a_set_is_handled_as_the_next_set() -> None:
     handler = Handler()
-    tasks = await started(Gather(handle=handler), [1, 2, 3])
+    tasks = await started(Coalesce(handle=handler), [1, 2, 3])
 
     handler.go.set()
 
@@ -47,7 +47,7 @@ async def test_what_arrives_during_a_set_is_handled_as_the_next_set() -> None:
 
 async def test_an_item_that_cannot_be_handled_fails_its_own_caller_only() -> None:
     handler = Handler(poisonous=frozenset({2}))
-    tasks = await started(Gather(handle=handler), [1, 2, 3])
+    tasks = await started(Coalesce(handle=handler), [1, 2, 3])
 
     handler.go.set()
     results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -58,7 +58,7 @@ async def test_an_item_that_cannot_be_handled_fails_its_own_caller_only() -> Non
 
 async def test_an_outage_is_told_to_every_caller_that_waits() -> None:
     handler = Handler(is_away=True)
-    tasks = await started(Gather(handle=handler), [1, 2])
+    tasks = await started(Coalesce(handle=handler), [1, 2])
 
     handler.go.set()
     results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -68,7 +68,7 @@ async def test_an_outage_is_told_to_every_caller_that_waits() -> None:
 
 async def test_a_caller_that_hangs_up_takes_no_other_item_with_it() -> None:
     handler = Handler()
-    first, second, third = await started(Gather(handle=handler), [1, 2, 3])
+    first, second, third = await started(Coalesce(handle=handler), [1, 2, 3])
 
     first.cancel()
     handler.go.set()
@@ -80,7 +80,7 @@ async def test_a_caller_that_hangs_up_takes_no_other_item_with_it() -> None:
 
 async def test_a_set_is_no_larger_than_its_limit() -> None:
     handler = Handler()
-    tasks = await started(Gather(handle=handler, batch_size=2), range(7))
+    tasks = await started(Coalesce(handle=handler, batch_size=2), range(7))
 
     handler.go.set()
 

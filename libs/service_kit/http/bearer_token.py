@@ -50,7 +50,7 @@ class Presented:
 
 
 def read_presented(token: str) -> Presented:
-    """Take a token apart; raises ``jwt.DecodeError`` for what is too long, ambiguous or no token for access."""
+    """Take a token apart; raises ``jwt.DecodeError`` for what is too long, ambiguous or not an access token."""
     if len(token) > MAX_TOKEN_CHARACTERS:
         raise jwt.DecodeError("the token is too long")
     parts = token.split(".")
@@ -76,28 +76,28 @@ def _object(part: str) -> dict[str, JsonValue]:
     try:
         text = base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
         found = json.loads(
-            text, object_pairs_hook=_unambiguous, parse_constant=_no_number, parse_float=_finite
+            text, object_pairs_hook=_unambiguous, parse_constant=_not_json, parse_float=_finite
         )
     except (binascii.Error, ValueError, RecursionError) as error:
         raise jwt.DecodeError("a part of the token cannot be read") from error
     if not isinstance(found, dict):
-        raise jwt.DecodeError("a part of the token is no object")
+        raise jwt.DecodeError("a part of the token is not an object")
     return found
 
 
 def _unambiguous(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name stands twice")
+        raise ValueError("duplicate key")
     return found
 
 
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
+def _not_json(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError("the number is beyond what can be told")
+        raise ValueError("the number is out of range")
     return number
