@@ -70,16 +70,16 @@ sbom: $(READY)  ## list every installed package with its version, licence and ha
 		--of JSON -o .cache/sbom.json
 	@echo ".cache/sbom.json: $$(grep -c '"purl"' .cache/sbom.json) packages"
 
-lock: $(PDM)  ## lock anew what pyproject.toml asks for, without releases of the last week
+lock: $(PDM)  ## lock again what pyproject.toml asks for, without releases of the last week
 	@PDM_CHECK_UPDATE=0 $(PDM) lock --exclude-newer $(COOLDOWN)
 
 audit: $(READY)  ## look the dependencies up in the advisories of the Python Package Index
 	@.venv/bin/python .ci/audit.py
 
-generate: $(READY)  ## write schemas, API documents and reference pages anew
+generate: $(READY)  ## regenerate schemas, API documents and reference pages
 	@.venv/bin/cj-suite generate
 
-pictures: $(READY)  ## draw the README's picture anew: runs the demo
+pictures: $(READY)  ## redraw the README's picture: runs the demo
 	@.venv/bin/python -m suite.generated.pictures
 
 .env:
@@ -92,10 +92,10 @@ secrets:  ## print fresh secrets for .env; `make up` makes .env by itself where 
 		print("CALLBACK_SIGNING_SECRET=whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()); \
 		print("GRAFANA_ADMIN_PASSWORD=" + secrets.token_urlsafe(24))'
 
-bench-conductor: $(READY)  ## define calls of the Batch Conductor beside GET /healthz, at 64 connections
+bench-conductor: $(READY)  ## throughput of `define` of the Batch Conductor, compared with GET /healthz, at 64 connections
 	@.venv/bin/python -m suite.benchmarks.conductor
 
-bench-measurement: $(READY)  ## time and accuracy of the fit beside choix, evalica and scikit-learn
+bench-measurement: $(READY)  ## time and accuracy of the fit, compared with choix, evalica and scikit-learn
 	@.venv/bin/python -m suite.benchmarks.measurement
 
 bench-judging: $(READY)  ## comparisons per essay that are needed when judges say by how much, in simulated batches
@@ -104,7 +104,7 @@ bench-judging: $(READY)  ## comparisons per essay that are needed when judges sa
 bench-memory: $(READY)  ## peak memory of the services while 2,000 long essays are assessed, in one batch and in 64
 	@.venv/bin/python -m suite.benchmarks.memory
 
-bench-pipeline: $(READY)  ## comparisons per second through both services, Kafka and PostgreSQL, beside the bare floor
+bench-pipeline: $(READY)  ## comparisons per second through both services, Kafka and PostgreSQL, compared with the raw baseline
 	@.venv/bin/python -m suite.benchmarks.pipeline
 
 bench-provider: $(READY)  ## use of a vendor's rate limits, and the gateway's overhead

@@ -135,7 +135,7 @@ EssayIds = Annotated[tuple[Identifier, ...], Field(max_length=MAX_RESULTS_PER_BA
 
 
 def _known_stage(value: object) -> object:
-    """A stage that a later platform has added says nothing to us, and is no reason to refuse its message."""
+    """A stage that a later platform has added says nothing to us, and is not a reason to refuse its message."""
     return None if isinstance(value, str) and value not in set(ProcessingStage) else value
 
 

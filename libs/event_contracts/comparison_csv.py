@@ -1,7 +1,7 @@
 """Comparisons as a CSV table: one row each, safe to open in a spreadsheet program, and ready to be analysed again.
 
 A text that begins like a formula is written with an apostrophe before it, as OWASP recommends; `unescape_formula`
-takes it away again. Numbers are left alone: a score of -0.5 is no formula.
+takes it away again. Numbers are left alone: a score of -0.5 is not a formula.
 """
 
 import csv

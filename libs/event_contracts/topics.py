@@ -109,7 +109,7 @@ _EVENT_BY_TOPIC: Final[Mapping[str, type[WireModel]]] = MappingProxyType(
 
 
 def topic_of(data_type: type[WireModel]) -> Topic:
-    """The topic that carries this event; ConfigurationError for a type that is no event."""
+    """The topic that carries this event; ConfigurationError for a type that is not an event."""
     try:
         return _TOPIC_BY_EVENT[data_type]
     except KeyError:

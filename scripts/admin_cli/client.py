@@ -73,9 +73,7 @@ class AdminClient:
         except ValueError:
             said = None
         if not isinstance(said, dict) or said.get("service") is None:
-            raise ExternalServiceError(
-                f"{self.address} is no service of the suite: say with --url where it is"
-            )
+            raise ExternalServiceError(f"{self.address} is not a service of the suite: set --url")
         return said.get("development") is True
 
     @contextmanager
@@ -163,7 +161,7 @@ class AdminClient:
     def _without_token(self) -> str:
         found = self.caller.found()
         if found is None:
-            return f"nobody is logged in to {self.address}: cj-admin login, or set {TOKEN_VARIABLE}"
+            return f"not logged in to {self.address}: cj-admin login, or set {TOKEN_VARIABLE}"
         remedy = {
             Source.ENVIRONMENT: "set a valid one, or unset it and use cj-admin login",
             Source.EMBEDDED_STACK: "start the stack again",
@@ -204,7 +202,7 @@ def _parsed(model: type[AnswerT], answer: httpx2.Response) -> AnswerT:
     except ValidationError as error:
         reasons = "; ".join(validation_reasons(error)[:3])
         raise ExternalServiceError(
-            f"{answer.request.method} {answer.request.url} was answered in breach of the contract ({reasons}): is"
+            f"{answer.request.method} {answer.request.url} returned an invalid response ({reasons}): is"
             " this the CJ Assessment service, and of the same version as cj-admin?"
         ) from error
 

@@ -1,4 +1,4 @@
-"""What a command logs: JSON objects, one a line, to standard error, with the run that they are about."""
+"""What a command logs: JSON objects, one per line, to standard error, with the run that they are about."""
 
 import logging
 import sys
@@ -14,7 +14,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "batch.progress": "state, counts, cost and reliability changed, or what the batch waits for (`problem`)",
     "batch.ended": "the batch has ended, with `state` and `stop_reason`",
     "run.timed_out": "`--completion-timeout` has passed; the batch continues",
-    "run.interrupted": "Ctrl-C or SIGTERM; the run can be taken up",
+    "run.interrupted": "Ctrl-C or SIGTERM; the run can be resumed",
     "request.retried": "a service was unavailable or busy; the request is repeated, `reason` says why",
     "runner_validation_state": "the run's files are written: `manifest_entries`, `artefact_checksum`, `runner_status`",
 }

@@ -80,7 +80,7 @@ def _one(page: str, pattern: str) -> str:
 
 
 def database_bytes(exam: Exam, figures: Figures) -> float:
-    """Bytes in both databases before any retention, at most: as if all of it grew with the essays in the prompts."""
+    """Maximum bytes in both databases before any retention: as if all of it grew with the essays in the prompts."""
     return exam.comparisons * figures.bytes * max(1, exam.essay_bytes / figures.essay_bytes)
 
 

@@ -59,7 +59,7 @@ def _folder(path: Path) -> Iterator[Path]:
 def _entries(folder: Path, scale: str) -> Sequence[AnchorEntry]:
     """Those of a described assignment, else every document of the folder."""
     if not (folder / DESCRIPTION).is_file():
-        return graded_anchors(folder, scale=scale, beside=folder)
+        return graded_anchors(folder, scale=scale, base=folder)
     problems: list[InvalidRequest] = []
     described = read_description(folder, problems, with_essays=False)
     if problems:
@@ -104,7 +104,7 @@ def _registration(entry: AnchorEntry, text: str, assignment_id: str, scale: str)
 
 
 def _alike(anchors: Sequence[AnchorFile]) -> Iterator[str]:
-    """Files that would be one anchor on the service, which nobody wants by accident."""
+    """Files that would be one anchor on the service, which is never meant."""
     by_label: dict[str, list[str]] = defaultdict(list)
     by_text: dict[str, list[str]] = defaultdict(list)
     for anchor in anchors:

@@ -50,7 +50,7 @@ def list_command(
 
 @commands.command()
 def show(batch: BatchId, url: Url = DEFAULT_URL, as_json: Json = False) -> None:
-    """Show how far a batch is, what it has cost, and what keeps it from going on."""
+    """Show how far a batch is, what it has cost, and what keeps it from continuing."""
     with reporting_errors(), connected(url) as service:
         view = service.ask(BatchStatusView, "GET", f"/api/v1/batches/{part(batch)}")
         if as_json:
@@ -100,7 +100,7 @@ def forget(
             return
         console.print(erasure_facts(view))
         if view.completed_at is None:
-            console.print("it goes on by itself; the same command shows how far it is", style="dim")
+            console.print("it continues by itself; the same command shows how far it is", style="dim")
 
 
 def _make_sure(batch: str, *, everything: bool) -> None:

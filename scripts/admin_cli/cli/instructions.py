@@ -47,7 +47,7 @@ def create(
     instructions_text: Annotated[str | None, typer.Option(help="The instructions themselves.")] = None,
     context_origin: Annotated[
         ContextOrigin,
-        typer.Option(help="canonical_national: nobody but the assignment's owner says how it is judged."),
+        typer.Option(help="canonical_national: only the assignment's owner says how it is judged."),
     ] = ContextOrigin.RESEARCH_EXPERIMENT,
     prompt_file: Annotated[Path | None, typer.Option(help="The students' task, from a file.")] = None,
     prompt_text: Annotated[str | None, typer.Option(help="The students' task itself.")] = None,

@@ -80,9 +80,7 @@ def with_password(
 ) -> tuple[Issuer, Tokens]:
     """Tokens from the identity service; raises ``WrongOption``, ``LoginRefused`` or ``IssuerUnavailable``."""
     if identity_url is None:
-        raise WrongOption(
-            "say where the identity service is: --identity-url or IDENTITY_BASE_URL; or use --oidc"
-        )
+        raise WrongOption("specify the identity service: --identity-url or IDENTITY_BASE_URL; or use --oidc")
     issuer = IdentityService(url=check_address(identity_url, plain_http=plain_http))
     who, secret = credentials(email, password)
     with issuer_client() as client:
@@ -146,7 +144,7 @@ def logout(
             _withdraw(session)
             console.print(f"logged out of {session.service}", markup=False, soft_wrap=True)
         if not forgotten:
-            console.print("nobody was logged in")
+            console.print("there was no login")
 
 
 def _withdraw(session: Session) -> None:
@@ -169,7 +167,7 @@ def whoami(url: Url = DEFAULT_URL, as_json: Json = False) -> None:
         found = service.caller.found()
         if found is None:
             raise NotAuthenticated(
-                f"nobody is logged in to {service.address}: cj-admin login, or set {TOKEN_VARIABLE}"
+                f"not logged in to {service.address}: cj-admin login, or set {TOKEN_VARIABLE}"
             )
         claims = claims_of(found.token)
         refusal: str | None = None

@@ -1,6 +1,6 @@
 """Tokens for development: signed here, with a key that is on this machine, for a service that says it is a toy.
 
-The question is a guard against mistakes. Whoever holds the key of a service can sign for it anyway.
+The question is a guard against mistakes. Anyone who holds the key of a service can sign for it anyway.
 """
 
 import os

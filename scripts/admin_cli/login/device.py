@@ -116,7 +116,7 @@ def await_tokens(
 def _why(reason: str) -> str:
     known = {
         "access_denied": "the login was declined in the browser",
-        "expired_token": "nobody confirmed the login in time: log in again",
+        "expired_token": "the login was not confirmed in time: log in again",
     }
     return known.get(reason, f"the provider refuses this login ({reason or 'without a reason'})")
 

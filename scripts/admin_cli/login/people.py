@@ -14,7 +14,7 @@ PASSWORD_VARIABLE: Final = "CJ_ADMIN_PASSWORD"
 
 
 def credentials(email: str | None, password: str | None) -> tuple[str, str]:
-    """E-mail and password; raises ``WrongOption`` where one is missing and there is nobody to ask."""
+    """E-mail and password; raises ``WrongOption`` where one is missing and there is no terminal."""
     return (
         email or _asked("E-mail", EMAIL_VARIABLE, hidden=False),
         password or _asked("Password", PASSWORD_VARIABLE, hidden=True),
@@ -37,4 +37,4 @@ def _not_echoed(question: str, variable: str) -> str:
     try:
         return getpass(question, stream=sys.stderr)
     except EOFError as error:
-        raise WrongOption(f"nothing was typed: log in again, or set {variable}") from error
+        raise WrongOption(f"no input: log in again, or set {variable}") from error

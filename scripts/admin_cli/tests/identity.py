@@ -57,7 +57,7 @@ class Identity:
 
 class _Server(ThreadingHTTPServer):
     def handle_error(self, *_: object) -> None:
-        """A program that was stopped does not read its answer: that is no error of the test."""
+        """A program that was stopped does not read its answer: that is not an error of the test."""
 
 
 @contextmanager

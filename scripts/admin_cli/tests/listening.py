@@ -1,4 +1,4 @@
-"""An address where nobody should be shown a token: it keeps what it hears, and may answer with a redirection."""
+"""An address that must not be shown a token: it keeps what it hears, and may answer with a redirection."""
 
 import threading
 from collections.abc import Iterator

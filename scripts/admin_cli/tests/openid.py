@@ -1,4 +1,4 @@
-"""The certified OpenID Connect provider `oidc-provider`, run with Node, and the browser of whoever logs in there."""
+"""The certified OpenID Connect provider `oidc-provider`, run with Node, and the browser of its user."""
 
 import re
 import shutil

@@ -41,7 +41,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Program:
-    """cj-admin on somebody's machine: an environment, with a folder of its own for what it keeps."""
+    """cj-admin on a person's machine: an environment, with a folder of its own for what it keeps."""
 
     folder: Path
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Program:
             )
             process.start()
             process.join(PATIENCE_SECONDS)
-            assert process.exitcode is not None, f"cj-admin {arguments} goes on and on"
+            assert process.exitcode is not None, f"cj-admin {arguments} does not end"
             return Ended(process.exitcode, out.read_text(), err.read_text())
 
     def start(self, *arguments: str | Path) -> "subprocess.Popen[bytes]":

@@ -172,7 +172,7 @@ def _print(view: QualificationView, *, console: Console) -> None:
     for graded in view.graded:
         by_winners, with_margins = (_said(value) for value in (graded.eb_winners, graded.eb_graded))
         console.out(
-            f"{graded.judge}: reliability {by_winners} by winners alone, {with_margins} with what it says beside them,"
+            f"{graded.judge}: reliability {by_winners} by winners alone, {with_margins} with its margins or confidence,"
             f" on the same {graded.comparisons} comparisons; {graded.words}",
             highlight=False,
         )

@@ -28,7 +28,7 @@ WRITTEN: Final = (
 that a run that is half deleted can be deleted again."""
 
 EMBEDDED: Final = ".embedded"
-"""Beside the runs' folders: the data of embedded suites whose runs have not ended, by the run's folder name."""
+"""Next to the runs' folders: the data of embedded suites whose runs have not ended, by the run's folder name."""
 
 MAX_SETTINGS_BYTES: Final = 10_000_000
 

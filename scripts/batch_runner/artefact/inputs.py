@@ -23,7 +23,7 @@ SCHEMA_VERSION = "1.0.1"
 
 def _registered(scale: str) -> str:
     if scale not in GRADE_SCALES:
-        raise ValueError(f"is no registered grade scale: {', '.join(GRADE_SCALES)}")
+        raise ValueError(f"is not a registered grade scale: {', '.join(GRADE_SCALES)}")
     return scale
 
 

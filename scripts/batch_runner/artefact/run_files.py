@@ -17,12 +17,12 @@ _ENTRIES: Final = TypeAdapter(tuple[ManifestEntry, ...])
 def write_whole(path: Path, content: bytes) -> Path:
     """Write a file so that it holds all of ``content`` or is not there; returns its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.part")
-    with beside.open("wb") as file:
+    partial = path.with_name(f".{path.name}.part")
+    with partial.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    beside.replace(path)
+    partial.replace(path)
     return path
 
 

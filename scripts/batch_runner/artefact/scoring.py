@@ -1,4 +1,4 @@
-"""Abilities from a run's recorded comparisons: whoever computes them again finds the same numbers."""
+"""Abilities from a run's recorded comparisons: computing them again gives the same numbers."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite, nan

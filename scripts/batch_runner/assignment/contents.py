@@ -48,7 +48,7 @@ class AnchorText:
 class Assignment:
     """Everything that a run needs, read and checked.
 
-    ``left_out`` names files that are no essays; ``notes`` say what the documents show and their texts leave out.
+    ``left_out`` names files that are not essays; ``notes`` say what the documents show and their texts leave out.
     ``files`` are those of the parts: ``student_prompt``, ``instructions``, ``rubric``.
     """
 

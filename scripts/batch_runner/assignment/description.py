@@ -140,16 +140,16 @@ def _anchors(folder: Path, scale: str | None, problems: list[InvalidRequest]) ->
         return ()
     if scale not in GRADE_SCALES:
         return ()  # an unknown one is a problem of the description
-    return _entries(anchors, scale=scale, beside=folder, problems=problems)
+    return _entries(anchors, scale=scale, base=folder, problems=problems)
 
 
-def graded_anchors(anchors: Path, *, scale: str, beside: Path) -> tuple[AnchorEntry, ...]:
-    """The anchors in a folder, with paths from ``beside``, where ``anchors.csv`` may lie as well.
+def graded_anchors(anchors: Path, *, scale: str, base: Path) -> tuple[AnchorEntry, ...]:
+    """The anchors in a folder, with paths from ``base``, where ``anchors.csv`` may lie as well.
 
     Raises ``InvalidRequest`` that names every file without a grade, and every grade without a file.
     """
     problems: list[InvalidRequest] = []
-    entries = _entries(anchors, scale=scale, beside=beside, problems=problems)
+    entries = _entries(anchors, scale=scale, base=base, problems=problems)
     if problems:
         messages = [problem.message for problem in problems]
         raise InvalidRequest("; ".join(messages), details={"problems": [*messages]})
@@ -157,12 +157,12 @@ def graded_anchors(anchors: Path, *, scale: str, beside: Path) -> tuple[AnchorEn
 
 
 def _entries(
-    anchors: Path, *, scale: str, beside: Path, problems: list[InvalidRequest]
+    anchors: Path, *, scale: str, base: Path, problems: list[InvalidRequest]
 ) -> tuple[AnchorEntry, ...]:
-    table = next((path for path in (beside / ANCHOR_TABLE, anchors / ANCHOR_TABLE) if path.is_file()), None)
+    table = next((path for path in (base / ANCHOR_TABLE, anchors / ANCHOR_TABLE) if path.is_file()), None)
     ignored = [] if table is None else [table]
     inventory = take_inventory(anchors, ignored=ignored)
-    shown = "" if anchors == beside else f"{anchors.name}/"
+    shown = "" if anchors == base else f"{anchors.name}/"
     problems += [InvalidRequest(f"{shown}{problem}") for problem in inventory.problems]
     try:
         grades = None if table is None else _grades(table)
@@ -179,7 +179,7 @@ def _entries(
         except KeyError:
             problems.append(InvalidRequest(f"{shown}{source.name}: {ANCHOR_TABLE} gives it no grade"))
         else:
-            entries.append(AnchorEntry(file=str(source.path.relative_to(beside)), grade=grade, label=label))
+            entries.append(AnchorEntry(file=str(source.path.relative_to(base)), grade=grade, label=label))
     problems += [
         InvalidRequest(f"{ANCHOR_TABLE}: there is no file for anchor {label}") for label in grades or ()
     ]

@@ -65,7 +65,7 @@ def examine(
 ) -> Examined:
     """Read a folder as ``load_assignment`` does, and keep what is wrong with it.
 
-    Raises ``InvalidRequest`` for what is no folder, and for a description that cannot be read.
+    Raises ``InvalidRequest`` for what is not a folder, and for a description that cannot be read.
     """
     if folder.is_file() and folder.suffix.lower() == ".zip":
         with unpacked(folder) as inside:
@@ -200,7 +200,7 @@ def _missing(file: str) -> InvalidRequest:
 
 
 def _beside(folder: Path, files: Iterable[str], named: Collection[str]) -> list[str]:
-    """Texts that lie beside the essays and anchors, and that the description does not name."""
+    """Texts that lie next to the essays and anchors, and that the description does not name."""
     known = {(folder / file).resolve() for file in named}
     folders = {(folder / file).parent.resolve() for file in files}
     return sorted(

@@ -87,7 +87,7 @@ def check(
 ) -> None:
     """Do the anchors' scores follow their grades? Kendall's tau, inversions, anchors that never won.
 
-    Of an assignment's folder the anchors alone are judged, as essays whose grades nobody knows: before there are
+    Of an assignment's folder the anchors alone are judged, as essays of unknown grade: before there are
     students' essays it says whether they can carry grades. The exit code is 6 where something is found.
     """
     if not (run / DESCRIPTION).is_file():

@@ -115,10 +115,10 @@ async def execute_run(
 
 
 async def resume_run(folder: Path, execution: Execution) -> None:
-    """Take up a run where it was left; one that has ended is reported, and nothing is fetched again."""
+    """Resume a run; one that has ended is reported, and nothing is fetched again."""
     settings = RunFolder(folder).settings()
     if _is_complete(folder):
-        console.out(f"{folder} is complete: there is nothing to take up", highlight=False)
+        console.out(f"{folder} is complete: nothing to resume", highlight=False)
         return
     options = RunOptions.of_json(settings.options)
     changed = Changes(**{name: str(value) for name, value in settings.given.items()})
@@ -204,12 +204,12 @@ async def _service(execution: Execution, folder: Path) -> AsyncIterator[Addresse
 
 
 def _remove_suite(data: Path) -> None:
-    """Remove the data of an embedded suite that nobody takes up again; what cannot be removed stays and is named."""
+    """Remove the data of an embedded suite that will not be resumed; what cannot be removed stays and is named."""
     try:
         shutil.rmtree(data)
     except OSError as error:
         errors.out(f"{data} is needed no more and could not be removed ({error.strerror})", highlight=False)
-    with suppress(OSError):  # other runs are still to be taken up
+    with suppress(OSError):  # other runs may still be resumed
         data.parent.rmdir()
 
 
@@ -265,5 +265,5 @@ def _check_unchanged(assignment: Assignment, folder: RunFolder) -> None:
         if changed:
             raise Conflict(
                 f"{', '.join(changed[:3])}: the text is not the one that this run began with; put the files back,"
-                " or begin another run"
+                " or start a new run"
             )

@@ -65,7 +65,7 @@ def plan(
 ) -> None:
     """Read and check a folder; show what would be judged, how often, at what price and for how long.
 
-    Nothing is sent and nothing is paid for. Every problem of the folder is named, one on a line; the exit code is then
+    Nothing is sent and nothing is paid for. Every problem of the folder is named, one per line; the exit code is then
     4.
     """
 

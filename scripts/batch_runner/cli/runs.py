@@ -42,16 +42,16 @@ MaxTokens = Annotated[int | None, typer.Option(min=1, help="Tokens that an answe
 Effort = Annotated[ReasoningEffort | None, typer.Option(help="For models that reason.")]
 Verbosity = Annotated[OutputVerbosity | None, typer.Option(help="For models that take one.")]
 SystemPrompt = Annotated[
-    Path | None, typer.Option(help="A file that takes the place of the assignment's instructions.")
+    Path | None, typer.Option(help="A file that replaces the assignment's instructions.")
 ]
-Rubric = Annotated[Path | None, typer.Option(help="A file that takes the place of the assignment's rubric.")]
-AssignmentId = Annotated[str | None, typer.Option(help="Takes the place of the description's.")]
-CourseId = Annotated[str | None, typer.Option(help="Takes the place of the description's.")]
-Scale = Annotated[str | None, typer.Option(help="Takes the place of the description's.")]
+Rubric = Annotated[Path | None, typer.Option(help="A file that replaces the assignment's rubric.")]
+AssignmentId = Annotated[str | None, typer.Option(help="Overrides assignment.toml.")]
+CourseId = Annotated[str | None, typer.Option(help="Overrides assignment.toml.")]
+Scale = Annotated[str | None, typer.Option(help="Overrides assignment.toml.")]
 ExpectedScale = Annotated[
     str | None, typer.Option(help="Refuse an assignment on any other grade scale than this.")
 ]
-Language = Annotated[str | None, typer.Option(help="Takes the place of the description's.")]
+Language = Annotated[str | None, typer.Option(help="Overrides assignment.toml.")]
 UserId = Annotated[str, typer.Option(help="Who is billed.")]
 OrgId = Annotated[str | None, typer.Option(help="The organisation that is billed.")]
 Label = Annotated[str | None, typer.Option("--batch-id", help="What people call the batch.")]
@@ -110,18 +110,16 @@ def execute(
         ),
     ] = False,
     completion_timeout: Annotated[
-        float | None, typer.Option(min=1, help="Stop following after so many seconds (exit code 7).")
+        float | None, typer.Option(min=1, help="Stop following after this many seconds (exit code 7).")
     ] = None,
     force_reupload: Annotated[
         bool, typer.Option("--force-reupload", help="Upload texts again that were uploaded before.")
     ] = False,
-    resume: Annotated[
-        Path | None, typer.Option(metavar="RUN", help="Take up the run in this folder where it was left.")
-    ] = None,
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Resume the run in this folder.")] = None,
 ) -> None:
     """Assess a folder of essays: live progress, then the ranking, then the paths of the run's files.
 
-    Ctrl-C leaves a run that --resume takes up; cj-run cancel stops its batch. The exit code is then 130.
+    Ctrl-C leaves a run that --resume continues; cj-run cancel stops its batch. The exit code is then 130.
     """
 
     def options(assignment: Assignment) -> RunOptions:
@@ -168,7 +166,7 @@ def execute(
 
     async def work() -> None:
         if (folder is None) == (resume is None):
-            raise WrongOption("name a folder of essays, or a run to take up with --resume: one of the two")
+            raise WrongOption("give either a folder of essays, or a run with --resume")
         if resume is not None:
             await resume_run(resume, execution)
         elif folder is not None:

@@ -20,7 +20,7 @@ class PolicyName(StrEnum):
 
 
 class SaysName(StrEnum):
-    """What a simulated judge says beside who won, named here for the same reason."""
+    """What a simulated judge says besides who won, named here for the same reason."""
 
     NOTHING = "nothing"
     MARGIN = "margin"
@@ -162,7 +162,7 @@ def simulate(
     says: Annotated[
         SaysName,
         typer.Option(
-            help="What the judge says beside who won: margin is slightly, clearly, far better; random_confidence tells"
+            help="What the judge says besides who won: margin is slightly, clearly, far better; random_confidence tells"
             " nothing."
         ),
     ] = SaysName.NOTHING,

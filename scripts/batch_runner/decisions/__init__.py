@@ -1,1 +1,1 @@
-"""Decisions of any origin, read from a table: its columns, coding and ids, and which of its rows are no decisions."""
+"""Decisions of any origin, read from a table: its columns, coding and ids, and which of its rows are not decisions."""

@@ -171,7 +171,7 @@ def _checked(layout: Layout, header: Sequence[str]) -> Layout:
     slots = has & {Role.SLOT_A, Role.SLOT_B}
     wins = has & {Role.WINS_A, Role.WINS_B}
     if len(slots) == 1:
-        raise _unclear(f"there is a {next(iter(slots))}, but not the other slot", header)
+        raise _unclear(f"{next(iter(slots))} given without the other slot", header)
     if Role.RESULT in has and has & {Role.WINNER, Role.LOSER}:
         raise _unclear("both a result and a winner or loser say who won", header)
     if wins and (len(wins) == 1 or not slots or has & {Role.RESULT, Role.WINNER, Role.LOSER, Role.COUNT}):
@@ -192,12 +192,12 @@ def _check_counts(layout: Layout, header: Sequence[str]) -> None:
     counts = [name for name in header if name not in used and plain(name) in {*names, *PERHAPS_COUNTS}]
     if counts:
         raise InvalidRequest(
-            f"the column {counts[0]!r} may say how often a row counts: say so with --columns count={counts[0]} (whole"
+            f"the column {counts[0]!r} may say how often a row counts: give it with --columns count={counts[0]} (whole"
             f" numbers) or --columns weight={counts[0]}, or --columns ignore={counts[0]}"
             + (
                 ""
                 if layout.from_settings
-                else ", beside the other columns' roles where they are not recognised"
+                else ", along with the roles of other columns that are not recognised"
             )
         )
 

@@ -126,7 +126,7 @@ def _how_read(body: Body, coding: Coding) -> list[str]:
     lines += [f"values: {line}" for line in coding.lines()]
     if body.skipped:
         shown = ", ".join(f"{number} {what}" for what, number in body.skipped.items())
-        lines.append(f"skipped {sum(body.skipped.values())} rows that are no decisions: {shown}")
+        lines.append(f"skipped {sum(body.skipped.values())} rows that are not decisions: {shown}")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Where the header of a table is, and which of its rows are no decisions."""
+"""Where the header of a table is, and which of its rows are not decisions."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -104,7 +104,7 @@ def _until_last_named(header: Sequence[str]) -> Sequence[str]:
 
 
 def _fitting(line: int, header: Sequence[str], cells: Sequence[str]) -> Sequence[str]:
-    """The row's cells under the header; empty ones beyond it are no cells."""
+    """The row's cells under the header; empty ones beyond it are not cells."""
     kept = list(cells)
     while len(kept) > len(header) and not kept[-1]:
         kept.pop()

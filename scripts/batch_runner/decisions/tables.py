@@ -37,7 +37,7 @@ Row = tuple[int, Sequence[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """The rows of a file or of a sheet of it; ``skipped`` lines came before them and are no rows."""
+    """The rows of a file or of a sheet of it; ``skipped`` lines came before them and are not rows."""
 
     name: str
     rows: Sequence[Row]

@@ -22,7 +22,7 @@ def check_batch_id(batch_id: str) -> None:
         raise WrongOption(f"--batch-id {shortened(batch_id)} {reason}: choose another, such as class-9b-1")
     if batch_id.strip(".") == "":
         raise WrongOption(
-            f"--batch-id {batch_id!r} is no name for a folder: choose another, such as class-9b-1"
+            f"--batch-id {batch_id!r} cannot be the name of a folder: choose another, such as class-9b-1"
         )
 
 

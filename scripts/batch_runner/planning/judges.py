@@ -23,7 +23,7 @@ def judge_panel(
     """Read ``provider/model[:share]`` for each judge; without shares all get the same.
 
     A model may be left out for the provider's default. Raises ``InvalidLlmConfig`` for a judge that there is not, and
-    ``InvalidRequest`` where judges are no panel or ``provider`` or ``model`` name another judge beside it.
+    ``InvalidRequest`` where judges are not a panel, or ``provider`` or ``model`` name another judge as well.
     """
     if not judges:
         return ()

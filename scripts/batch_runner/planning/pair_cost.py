@@ -100,5 +100,5 @@ def _usage(model: Model, size: PromptSize, assumption: _Assumption) -> TokenCoun
 
 
 def reasons(model: Model) -> bool:
-    """Whether it thinks before it answers, where nobody says how much."""
+    """Whether it reasons before it answers where no effort is set."""
     return model.default_effort not in (None, ReasoningEffort.NONE)

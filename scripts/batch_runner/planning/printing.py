@@ -46,7 +46,7 @@ def print_names(assignment: Assignment, *, roster: Sequence[str] = (), console: 
 
 
 def print_problems(examined: Examined, *, errors: Console) -> None:
-    """Every problem of a folder, one on a line, after what can be read of it."""
+    """Every problem of a folder, one per line, after what can be read of it."""
     for problem in examined.problems:
         errors.out(problem.code, style="red", end=" ")
         errors.out(problem.message, highlight=False)

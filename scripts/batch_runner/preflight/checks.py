@@ -91,7 +91,7 @@ async def _asked(what: str, check: Awaitable[list[Finding]]) -> list[Finding]:
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         return [not_checked(what, f"the service does not answer ({type(error).__name__})")]
     except ValidationError:
-        return [failed(what, "answered in breach of the contract: is this the service, of the same version?")]
+        return [failed(what, "returned an invalid response: is this the service, of the same version?")]
 
 
 def _http(url: str) -> httpx2.AsyncClient:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 MAX_CLOCK_SECONDS: Final = 60.0
-"""Signed callbacks are accepted for five minutes: a clock that is off by a minute leaves room for the way."""
+"""Signed callbacks are accepted for five minutes: a clock that is off by a minute leaves margin for transit."""
 
 
 class Verdict(StrEnum):

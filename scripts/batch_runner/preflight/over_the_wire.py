@@ -70,7 +70,7 @@ async def access(http: httpx2.AsyncClient, url: str) -> list[Finding]:
         if admin.is_success
         else not_checked(
             "admin access",
-            f"the token may not administer ({admin.status_code}): runs need it not, cj-admin does",
+            f"the token may not administer ({admin.status_code}): needed by cj-admin, not by runs",
         ),
     ]
 

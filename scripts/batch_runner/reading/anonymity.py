@@ -30,7 +30,7 @@ _NO_NAMES: Final = frozenset(
         "for", "med", "windows", "apple", "mac", "google", "docs",
     }
 )  # fmt: skip
-"""Words in names of files and in properties that are no names."""
+"""Words in names of files and in properties that are not names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def _check_size(path: Path, kind: Kind) -> None:
     largest = _LARGEST.get(kind, MAX_FILE_BYTES)
     if found.st_size > largest:
         raise UnreadableDocument(
-            f"has {found.st_size / MEBIBYTE:.0f} MB, more than {largest // MEBIBYTE} MB; hand in the text without"
+            f"has {found.st_size / MEBIBYTE:.0f} MB, more than {largest // MEBIBYTE} MB; submit the text without"
             " pictures"
         )
 
@@ -77,7 +77,7 @@ def _check_text(text: str, *, what: str) -> None:
         raise EmptyDocument("it holds no text")
     if len(text) > MAX_CHARACTERS:
         raise UnreadableDocument(
-            f"has {len(text)} characters, more than {MAX_CHARACTERS}; hand in the essay alone"
+            f"has {len(text)} characters, more than {MAX_CHARACTERS}; submit the essay alone"
         )
     if "\x00" in text:
         raise UnreadableDocument(f"holds NUL characters{what}")

@@ -1,4 +1,4 @@
-"""The essays in a folder: files beside each other, or a folder for each student as learning platforms export them.
+"""The essays in a folder: files side by side, or a folder for each student as learning platforms export them.
 
 Everything in the folder is an essay, a file of the system, or a problem with a name; nothing is left out unsaid.
 """
@@ -23,7 +23,7 @@ _SYSTEM_NAMES: Final = frozenset(
 )  # fmt: skip
 _SYSTEM_STARTS: Final = (".", "~$", "~wrl", "~wrd")
 _DOCUMENT_FOLDERS: Final = {".pages", ".key", ".numbers", ".rtfd", ".textbundle", ".app"}
-_OUT: Final = "or move it out of the folder if it is no essay"
+_OUT: Final = "or move it out of the folder if it is not an essay"
 _PICTURES: Final = (
     ".jpg", ".jpeg", ".jpe", ".png", ".gif", ".heic", ".heif", ".tif", ".tiff", ".bmp", ".webp",
     ".avif", ".svg", ".psd", ".raw", ".dng", ".jfif",
@@ -101,7 +101,7 @@ class _Search:
             for path in folders:
                 count = len(list(self.inside(path, printable(path.name), depth=1)))
                 self.found.problems.append(
-                    f"{printable(path.name)}: a folder with {counted(count, 'file')} beside essays that lie in no"
+                    f"{printable(path.name)}: a folder with {counted(count, 'file')} next to essays that lie in no"
                     " folder; put all essays on one level, or each student's into a folder of its own"
                 )
         for path in files:

@@ -30,7 +30,7 @@ _KEPT_SETTINGS: Final = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TMPDIR", "TEMP
 
 
 class Reader:
-    """Reads documents one after the other; use it as a context manager. Not for several threads at once."""
+    """Reads documents one after the other; use it as a context manager. Not safe for concurrent threads."""
 
     def __init__(self, *, seconds: float = READ_SECONDS) -> None:
         self._seconds = seconds

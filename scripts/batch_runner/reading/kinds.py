@@ -84,7 +84,7 @@ def check_kind(path: Path, expected: Kind) -> None:
         raise UnreadableDocument(f"this is {found.value}, not {expected.value}; rename it to {renamed}")
     if found is not None:
         raise UnreadableDocument(
-            f"this is {found}, not {expected.value}; hand in the text as .docx, .pdf or .txt"
+            f"this is {found}, not {expected.value}; submit the text as .docx, .pdf or .txt"
         )
     raise UnreadableDocument(
         f"not {expected.value} that can be opened; open it in its program and save it again"

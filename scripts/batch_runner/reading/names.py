@@ -45,7 +45,7 @@ def problems_of_ids(named: Iterable[tuple[str, str]]) -> Iterator[str]:
         by_form[form_of(essay_id)].append((essay_id, source))
         if not is_identifier(essay_id):
             yield (
-                f"{source}: '{printable(essay_id)[:80]}' is no essay id (up to 255 printable characters, no '/');"
+                f"{source}: '{printable(essay_id)[:80]}' is not an essay id (up to 255 printable characters, no '/');"
                 " give the file a shorter or plainer name"
             )
     for alike in by_form.values():

@@ -80,7 +80,7 @@ def _read(content: Element, styles: Element | None, meta: Element | None) -> Doc
     words = len(text.split())
     if walk.shares and refused_pictures(walk.shares, words=words):
         account.refuse(
-            f"it shows {counted(len(walk.shares), 'picture')} beside {counted(words, 'word')}, so that a part of the"
+            f"it shows {counted(len(walk.shares), 'picture')} and only {counted(words, 'word')}, so that a part of the"
             f" essay may be a picture; {SAVE_TEXT}"
         )
     elif walk.shares:

@@ -44,14 +44,14 @@ class Package:
             raise self._damaged() from error
         if len(content) > MAX_PART_BYTES:
             raise UnreadableDocument(
-                f"its part {name} holds more than {MAX_PART_BYTES // MEBIBYTE} MB; hand in the text alone"
+                f"its part {name} holds more than {MAX_PART_BYTES // MEBIBYTE} MB; submit the text alone"
             )
         return content
 
     def _names(self) -> frozenset[str]:
         names = self._zip.namelist()
         if len(names) > MAX_PARTS:
-            raise UnreadableDocument(f"it has more than {MAX_PARTS} parts; hand in the text alone")
+            raise UnreadableDocument(f"it has more than {MAX_PARTS} parts; submit the text alone")
         distinct = frozenset(names)
         if len(distinct) < len(names):
             raise UnreadableDocument(

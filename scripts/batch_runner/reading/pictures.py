@@ -9,7 +9,7 @@ SMALL: Final = 0.05
 """Pictures that take no more of a page altogether are emblems and marks."""
 WORDS_ON_A_PAGE: Final = 250
 """Written by hand."""
-SAVE_TEXT: Final = "type in what it says, or remove it if it is no part of the essay"
+SAVE_TEXT: Final = "type in what it says, or remove it if it is not part of the essay"
 
 
 def refused_pictures(shares: Sequence[float], *, words: int) -> bool:

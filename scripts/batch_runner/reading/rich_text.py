@@ -99,7 +99,7 @@ class _Reader:
             token = _TOKEN.match(content, place)
             if token is None:
                 raise UnreadableDocument(
-                    f"byte {place} is no rich text; open it in its program and save it again"
+                    f"byte {place} is not rich text; open it in its program and save it again"
                 )
             place = token.end()
             if token[3] is not None:
@@ -299,8 +299,8 @@ def read_rich_text(content: bytes) -> Document:
     reader.read(content)
     if reader.pictures:
         reader.refusals.append(
-            f"it shows {counted(reader.pictures, 'picture')}; save it as .docx or PDF, or remove what is no part of the"
-            " essay"
+            f"it shows {counted(reader.pictures, 'picture')}; save it as .docx or PDF, or remove what is not part of"
+            " the essay"
         )
     refuse_for(reader.refusals)
     text = _joined(reader.pieces)

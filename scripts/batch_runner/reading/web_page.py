@@ -112,7 +112,7 @@ class _Page(HTMLParser):
             self.pictures += 1
         else:
             self.refusals.append(
-                "it shows a picture; type in what it says, or remove it if it is no part of the essay"
+                "it shows a picture; type in what it says, or remove it if it is not part of the essay"
             )
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

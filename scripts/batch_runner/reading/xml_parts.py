@@ -80,7 +80,7 @@ class _Parser:
             )
         if self.elements > MAX_ELEMENTS:
             raise UnreadableDocument(
-                f"its part {self.part} has more than {MAX_ELEMENTS} elements; hand in the text alone"
+                f"its part {self.part} has more than {MAX_ELEMENTS} elements; submit the text alone"
             )
         self.builder.start(self._name(name), {self._name(key): value for key, value in attributes.items()})
 

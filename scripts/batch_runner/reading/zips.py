@@ -90,7 +90,7 @@ def _problem(entry: ZipInfo, target: PurePosixPath) -> str | None:
     if entry.flag_bits & _ENCRYPTED_FLAG:
         return "is protected by a password; export the archive without one"
     if entry.file_size > MAX_FILE_BYTES:
-        return f"has more than {MAX_FILE_BYTES // MEBIBYTE} MB; hand in the text without pictures"
+        return f"has more than {MAX_FILE_BYTES // MEBIBYTE} MB; submit the text without pictures"
     return None
 
 
@@ -104,7 +104,7 @@ def _extract(archive: ZipFile, entry: ZipInfo, target: Path, *, left: int, name:
             if written > min(left, MAX_FILE_BYTES):
                 raise InvalidRequest(
                     f"{name}: unpacks to more than {min(left, MAX_FILE_BYTES) // MEBIBYTE} MB at"
-                    f" {printable(str(target.name))}; hand in the texts without pictures"
+                    f" {printable(str(target.name))}; submit the texts without pictures"
                 )
             file.write(chunk)
     return written

@@ -1,4 +1,4 @@
-"""Two runs of the same essays beside each other: how far their rankings and grades agree, and what each cost."""
+"""Two runs of the same essays side by side: how far their rankings and grades agree, and what each cost."""
 
 import math
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """The second run beside the first. ``low`` and ``high`` hold the rank correlation 19 times in 20."""
+    """The second run compared with the first. ``low`` and ``high`` hold the rank correlation 19 times in 20."""
 
     essays: int
     only_first: int
@@ -45,7 +45,7 @@ class Comparison:
     changes: tuple[Change, ...]
 
     def lines(self) -> list[str]:
-        """In words, one fact a line."""
+        """In words, one fact per line."""
         missing = f" ({self.only_first} only in the first, {self.only_second} only in the second)"
         lines = [
             f"{self.essays} essays in both{missing if self.only_first or self.only_second else ''}",

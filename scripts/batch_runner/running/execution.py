@@ -23,7 +23,7 @@ from batch_runner.wire.client import AssessmentClient, ServiceRefused
 MIN_POLL_SECONDS = 0.25
 MAX_POLL_SECONDS = 2.0
 MAX_CONCURRENT_UPLOADS = 8
-TAKE_UP_SECONDS = 300.0
+ACCEPTED_WITHIN_SECONDS = 300.0
 """How long a service may take to read a request that was published."""
 
 
@@ -91,17 +91,17 @@ async def _store_all(client: AssessmentClient, texts: Sequence[str], stored: dic
     return [stored[sha256(text)] for text in texts]
 
 
-async def until_taken_up(client: AssessmentClient, batch_id: str, *, seconds: float) -> None:
+async def until_accepted(client: AssessmentClient, batch_id: str, *, seconds: float) -> None:
     """Wait until the service knows the batch; raises ``ExternalServiceError`` where it does not within ``seconds``."""
     try:
         async with asyncio.timeout(seconds):
-            while not await _is_known(client, batch_id):  # noqa: ASYNC110 - another process takes it up
+            while not await _is_known(client, batch_id):  # noqa: ASYNC110 - another process reads the request
                 await asyncio.sleep(MIN_POLL_SECONDS)
     except TimeoutError:
         raise ExternalServiceError(
-            f"the request was published, and the service has not taken it up after {seconds:.0f} s: does it read from"
+            f"the request was published, and the service has not accepted it after {seconds:.0f} s: does it read from"
             " the same Kafka, with the same --kafka-topic-prefix? Its /admin/v1/given-up lists requests that it"
-            " could not read. The run can be taken up with --resume"
+            " could not read. The run can be resumed with --resume"
         ) from None
 
 

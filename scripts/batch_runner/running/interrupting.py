@@ -13,7 +13,7 @@ REPEAT_SECONDS: Final = 1.0
 
 
 class _Interruption:
-    """The first signal interrupts the work; one that is no repetition of it also interrupts the closing."""
+    """The first signal interrupts the work; one that is not a repetition of it also interrupts the closing."""
 
     def __init__(self, task: asyncio.Task[None]) -> None:
         self._task = task

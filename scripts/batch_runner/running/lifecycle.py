@@ -1,4 +1,4 @@
-"""A batch from its first upload to its end, or to where it can be taken up again."""
+"""A batch from its first upload to its end, or to where it can be resumed."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,11 +15,11 @@ from batch_runner.artefact.record import RunMode
 from batch_runner.assignment.contents import Assignment
 from batch_runner.running.assembling import Observed, RunFacts
 from batch_runner.running.execution import (
-    TAKE_UP_SECONDS,
+    ACCEPTED_WITHIN_SECONDS,
     collect,
     follow,
     stored_texts,
-    until_taken_up,
+    until_accepted,
     upload,
     with_registered_anchors,
 )
@@ -29,7 +29,7 @@ from batch_runner.running.run_folder import RunFolder
 from batch_runner.wire.client import AssessmentClient
 
 STILL_SECONDS: Final = 3.0
-"""So long nothing may move before it is asked why."""
+"""How long nothing may move before the runner asks why."""
 
 STARTED, PROGRESS, UPLOADED, ENDED = "batch.started", "batch.progress", "texts.uploaded", "batch.ended"
 INTERRUPTED, TIMED_OUT = "run.interrupted", "run.timed_out"
@@ -94,14 +94,14 @@ class Running:
     waiting: Waiting = Waiting()
     stored: Mapping[str, str] | None = None
     why_not_called: Callable[[], Awaitable[str | None]] | None = None
-    """Asks why judges are not called, where somebody can tell."""
+    """Asks why judges are not called, where that can be known."""
     is_judged_meanwhile: bool = True
-    """Whether the service goes on when nobody follows the batch."""
+    """Whether the service continues when the runner stops following the batch."""
 
     async def run(self, assignment: Assignment, options: RunOptions) -> RunFacts | None:
-        """Start the batch, or take it up, follow it, and fetch what came out; None where nobody waits for it.
+        """Start or resume the batch, follow it, and fetch the results; None without waiting for completion.
 
-        An interrupt leaves the batch as it is: the run's folder says how to take it up.
+        An interrupt leaves the batch as it is: the run's folder says how to resume it.
         """
         run_log.about_run(runner_mode=RunMode.EXECUTE, batch_uuid=options.batch_id, batch_id=options.label)
         try:
@@ -111,7 +111,7 @@ class Running:
             self.folder.log(STARTED, batch_uuid=options.batch_id, event_id=str(request.event_id))
             if not self.waiting.for_completion:
                 return None
-            await self._until_taken_up(options)
+            await self._until_accepted(options)
             status, timed_out = await self._follow(options)
             if not timed_out:
                 await self.transport.until_quiet()
@@ -153,11 +153,11 @@ class Running:
             }
         return stored
 
-    async def _until_taken_up(self, options: RunOptions) -> None:
+    async def _until_accepted(self, options: RunOptions) -> None:
         if self.transport.is_queued:
             limit = self.waiting.timeout_seconds
-            seconds = TAKE_UP_SECONDS if limit is None else min(limit, TAKE_UP_SECONDS)
-            await until_taken_up(self.client, options.batch_id, seconds=seconds)
+            seconds = ACCEPTED_WITHIN_SECONDS if limit is None else min(limit, ACCEPTED_WITHIN_SECONDS)
+            await until_accepted(self.client, options.batch_id, seconds=seconds)
 
     async def _follow(self, options: RunOptions) -> tuple[BatchStatusView, bool]:
         """The last status, and whether waiting ended before the batch did."""
@@ -209,16 +209,14 @@ class Running:
     def _interrupted(self) -> None:
         self.folder.log(INTERRUPTED)
         if not any(True for _ in self.folder.events(STARTED)):
-            said = f"interrupted before the batch was started: take it up with --resume {self.folder.path}"
+            said = f"interrupted before the batch was started: start it with --resume {self.folder.path}"
         elif self.is_judged_meanwhile:
             said = (
                 f"interrupted: the batch continues and is paid for; follow it with --resume {self.folder.path}, or stop"
                 f" it with cj-run cancel {self.folder.path}"
             )
         else:
-            said = (
-                f"interrupted: nothing more is judged until it is taken up with --resume {self.folder.path}"
-            )
+            said = f"interrupted: nothing more is judged until it is resumed with --resume {self.folder.path}"
         self.console.out(said, highlight=False)
 
 

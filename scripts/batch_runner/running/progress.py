@@ -1,4 +1,4 @@
-"""How far a run is: live on a terminal, a JSON object on a line for each change elsewhere."""
+"""How far a run is: live on a terminal, a JSON object per line for each change elsewhere."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ STATE_NAMES: Final = {
 
 
 class LiveProgress:
-    """Two lines that follow a batch; where there is no terminal, one JSON object on a line for each change.
+    """Two lines that follow a batch; where there is no terminal, one JSON object per line for each change.
 
     What keeps the batch waiting is a line of its own on a terminal, printed once each time it changes.
     """
@@ -74,7 +74,7 @@ class LiveProgress:
             return
         self._reason = reason
         if reason is None:
-            self._console.out("going on", style="dim", highlight=False)
+            self._console.out("continuing", style="dim", highlight=False)
         else:
             self._console.out(f"waiting: {reason}", style="yellow", highlight=False)
 
@@ -97,7 +97,7 @@ def progress_facts(status: BatchStatusView, *, waiting: str | None) -> dict[str,
 
 
 def progress_lines(status: BatchStatusView) -> tuple[str, str]:
-    """Comparisons; then reliability so far, dollars, time left. Each fits beside the bar in 80 columns."""
+    """Comparisons; then reliability so far, dollars, time left. Each fits next to the bar in 80 columns."""
     progress, reliability = status.progress, status.reliability
     judged = f"{progress.comparisons_judged} of at most {progress.max_comparisons or '?'} comparisons"
     if progress.comparisons_failed:

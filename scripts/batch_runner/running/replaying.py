@@ -21,7 +21,7 @@ PROVIDER: Final = "replay"
 
 
 def recorded_assignment(run: AssessmentRun) -> Assignment:
-    """The assignment of a run, from its record: no file of it need be there any more."""
+    """The assignment of a run, from its record: none of its files need to exist."""
     metadata, inputs = run.metadata, run.inputs
     parts = {
         "instructions": inputs.instructions,

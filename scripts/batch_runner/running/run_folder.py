@@ -1,4 +1,4 @@
-"""A run's folder: what was asked, and an append-only log of what happened, so that a run can be taken up again."""
+"""A run's folder: what was asked, and an append-only log of what happened, so that a run can be resumed."""
 
 import json
 import os
@@ -23,7 +23,7 @@ TransportName = Literal["http", "kafka", "embedded"]
 
 
 class RunSettings(WireModel):
-    """What a run needs to be taken up again."""
+    """What a run needs to be resumed."""
 
     folder: str
     label: str
@@ -80,12 +80,12 @@ class RunFolder:
         try:
             return RunSettings.model_validate_json((self.path / SETTINGS).read_bytes())
         except FileNotFoundError:
-            raise NotFound(f"{self.path} is no run's folder: it has no {SETTINGS}") from None
+            raise NotFound(f"{self.path} is not a run's folder: it has no {SETTINGS}") from None
         except ValidationError as error:
             raise InvalidRequest(f"{self.path / SETTINGS}: {InvalidRequest.of(error).message}") from error
 
     def keep_request(self, request: RequestEnvelope) -> None:
-        """Keep the request before it is sent: whoever sends it again sends the same bytes."""
+        """Keep the request before it is sent: sending it again sends the same bytes."""
         write_whole(self.path / REQUEST, request.to_json())
 
     def request(self) -> RequestEnvelope | None:

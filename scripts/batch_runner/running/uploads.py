@@ -21,13 +21,13 @@ class _Stored(WireModel):
 
 @dataclass(frozen=True, slots=True)
 class RememberedUploads:
-    """The storage ids of texts by SHA-256, kept beside the runs of ``out`` for each service's address."""
+    """The storage ids of texts by SHA-256, kept next to the runs of ``out`` for each service's address."""
 
     out: Path
     url: str
 
     async def still_stored(self, client: AssessmentClient) -> dict[str, str]:
-        """What the service has; nothing where it has lost one, as after it was set up anew."""
+        """What the service has; nothing where it has lost one, as after it was set up again."""
         stored = self._read().by_url.get(self.url, {})
         if not stored:
             return {}

@@ -62,7 +62,7 @@ class PowerView(_View):
 class Simulation(_View):
     """Everything that ``cj-run simulate`` reports, by pairing policy.
 
-    ``says`` is what the judge says beside who won. ``policies`` holds the medians at the end, ``curves`` those on the
+    ``says`` is what the judge says besides who won. ``policies`` holds the medians at the end, ``curves`` those on the
     way to it, ``power`` what the target takes.
     """
 

@@ -64,7 +64,7 @@ def status(
     seconds: float = 5,
     error: str | None = None,
 ) -> BatchStatusView:
-    """A batch that has been judged for so many seconds."""
+    """A batch that has been judged for this many seconds."""
     return BatchStatusView(
         batch_id=BATCH,
         cj_assessment_job_id=JOB,
@@ -228,7 +228,7 @@ def decisions_csv(
     preference: Mapping[str, float] | None = None,
     seed: int = 1,
 ) -> Path:
-    """Decisions of judges who see true scores i1 > i2 > …, spread by ``sd``, and prefer the first by so many logits."""
+    """Decisions of judges who see true scores i1 > i2 > …, spread by ``sd``, and prefer the first by these logits."""
     judges = preference or {"j1": 0.0}
     rng = np.random.default_rng(seed)
     theta = np.linspace(1, -1, items) * sd * np.sqrt(3)

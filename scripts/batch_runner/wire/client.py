@@ -105,7 +105,7 @@ class AssessmentClient:
         return await self._send(ComparisonPage, "GET", f"{_batch(batch_id)}/comparisons{query}")
 
     async def check_ready(self) -> None:
-        """Raise ``ExternalServiceError`` at once unless the service can do its work now."""
+        """Raise ``ExternalServiceError`` immediately unless the service can do its work now."""
         answer = await self._exchange(self._request("GET", "/readyz"))
         if not answer.is_success:
             raise ExternalServiceError(f"{self.base_url} is not ready: {answer.text[:_SHOWN]}")
@@ -176,7 +176,7 @@ def _parsed(model: type[AnswerT], answer: httpx2.Response) -> AnswerT:
     except ValidationError as error:
         reasons = "; ".join(validation_reasons(error)[:3])
         raise ExternalServiceError(
-            f"{_asked(answer)} was answered in breach of the contract ({reasons}):"
+            f"{_asked(answer)} returned an invalid response ({reasons}):"
             " is this the CJ Assessment service, and of the same version as cj-run?"
         ) from error
 

@@ -35,7 +35,7 @@ async def embedded_suite(
 
     ``environment`` is added to this process's.
 
-    The same folder takes up the batches that it held before. Raises ``ConfigurationError`` with what it said where it
+    The same folder resumes the batches that it held before. Raises ``ConfigurationError`` with what it said where it
     does not start.
     """
     await asyncio.to_thread(data.mkdir, parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now; all are held until the last is found, so that they differ."""
+    """Ports that are free now; all are held until the last is found, so that they differ."""
     sockets = [socket.create_server((_HOST, 0)) for _ in range(count)]
     try:
         return [each.getsockname()[1] for each in sockets]

@@ -39,7 +39,7 @@ class Providers(WireModel):
 
 
 async def why_not_called(llm_url: str, *, providers: Collection[str], role: str) -> str | None:
-    """What keeps these providers, or any that is set up, from being called; None where nothing does, or nobody says."""
+    """What keeps these providers, or any that is set up, from being called; None where nothing is known to."""
     try:
         async with httpx2.AsyncClient(auth=CallerToken(llm_url, role=role), timeout=TIMEOUT_SECONDS) as http:
             answer = await http.get(f"{llm_url}/api/v1/providers")

@@ -145,7 +145,7 @@ class OverKafka:
                     self._keep(kind, record.value)
 
     def _keep(self, kind: str, value: bytes | None) -> None:
-        """Keep a message about this batch; others, and what is no message of ours, are left alone."""
+        """Keep a message about this batch; others, and messages that are not ours, are left alone."""
         try:
             envelope = json.loads(value or b"")
             event_id, data = str(envelope["event_id"]), envelope["data"]

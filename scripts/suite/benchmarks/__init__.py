@@ -1,1 +1,1 @@
-"""Benchmarks: each measures in one run, beside a peer or a floor, and prints its figures last."""
+"""Benchmarks: each measures in one run, compared with a peer or a baseline, and prints its figures last."""

@@ -1,4 +1,4 @@
-"""Define calls of the Batch Conductor beside GET /healthz of the same process, at 64 connections.
+"""Throughput of `define` of the Batch Conductor, compared with GET /healthz of the same process, at 64 connections.
 
 Both are asked in turns, a few seconds each, so that both see the same machine. The calls are about many batches,
 half of which have a phase completed. The client writes and reads bare HTTP, so that little of the machine is its own.
@@ -42,7 +42,7 @@ class Timing:
 
     @property
     def per_second(self) -> float:
-        """Calls a second."""
+        """Calls per second."""
         return len(self.calls) / self.seconds
 
     @property
@@ -146,7 +146,7 @@ def _section(define: Timing, healthz: Timing, line: str) -> str:
             f"{BATCHES:,} batches of which half have a phase completed; define calls and `GET /healthz` in turns of "
             f"{TURN_SECONDS:g} s, all on one machine.",
             "",
-            "| | calls a second | p50 ms | p99 ms |",
+            "| | calls per second | p50 ms | p99 ms |",
             "|---|--:|--:|--:|",
             *(
                 f"| {name} | {timing.per_second:,.0f} | {1000 * statistics.median(timing.calls):.1f} "

@@ -1,6 +1,6 @@
 """How many comparisons an essay needs when judges say by how much, and whether worthless statements are kept out.
 
-Simulated batches of 100 essays, paired as the service pairs them. What is counted are comparisons an essay until the
+Simulated batches of 100 essays, paired as the service pairs them. What is counted are comparisons per essay until the
 median of r² with the truth is .90; seeds are other ones than those of the tests.
 """
 

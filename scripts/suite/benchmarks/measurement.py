@@ -1,8 +1,8 @@
-"""Time and accuracy of the fit beside choix, evalica and scikit-learn: the same comparisons, the same prior, one run.
+"""Time and accuracy of the fit, compared with choix, evalica and scikit-learn: same comparisons, same prior, one run.
 
-Every solver gets the comparisons in the form it likes best, made beforehand. Each peer is asked for ever smaller
+Every solver gets the comparisons in the form it likes best, made in advance. Each peer is asked for ever smaller
 tolerances until its gradient is below the limit of our own fit, or gets no smaller; what it then took is its time.
-What it takes at its default tolerance, less exact, is shown beside it. The peer that our ratio is taken to is the
+What it takes at its default tolerance, less exact, is shown next to it. The peer that our ratio is taken to is the
 fastest whose gradient came below the limit: a result that is as exact. The fastest that came near is named too.
 """
 
@@ -321,7 +321,7 @@ def section(timings: dict[int, list[Timing]], a_round: Round) -> str:
         f"`make bench-measurement`: random cycles, {COMPARISONS_PER_ESSAY} comparisons per essay, true SD and each"
         f" solver's prior SD {SPREAD}, no position effect. Milliseconds are processor time of the quickest of several"
         f" runs from scratch, one thread each ({machine}, scikit-learn {sklearn.__version__}); each solver gets its own"
-        " form of input, made beforehand: ours are sorted by essay, like the design matrix of scikit-learn."
+        " form of input, made in advance: ours are sorted by essay, like the design matrix of scikit-learn."
         " Ours includes the check that all essays are linked, and ends when no component of the gradient is above 1e-8;"
         " a peer is shown at its"
         " default tolerance, and at the loosest of 1e-6 to 1e-14 at which its gradient is as small as ours, or else"
@@ -368,7 +368,7 @@ def main() -> None:
     with threadpool_limits(1):
         timings, a_round = measure(), after_a_round()
     table = Table(
-        *(Column(name, no_wrap=True) for name in COLUMNS), title="the fit beside its peers", box=None
+        *(Column(name, no_wrap=True) for name in COLUMNS), title="the fit compared with its peers", box=None
     )
     for row in rows(timings):
         table.add_row(*row)

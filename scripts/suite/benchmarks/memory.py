@@ -1,6 +1,6 @@
-"""Peak memory of the services while very many long essays are assessed at once, beside the size of their texts.
+"""Peak memory of the services while very many long essays are assessed together, compared with the size of their texts.
 
-Two loads, each in fresh processes: one batch of all essays, and the same essays in many batches at once.
+Two loads, each in fresh processes: one batch of all essays, and the same essays in many concurrent batches.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ def long_essays(count: int, *, seed: int) -> Assignment:
 
 
 async def measure(folder: Path, *, batches: int) -> Load:
-    """Assess all essays in that many batches at once."""
+    """Assess all essays in this many concurrent batches."""
     assignments = [long_essays(ESSAYS // batches, seed=number) for number in range(batches)]
     with throwaway_postgres() as postgres, throwaway_kafka() as kafka:
         deployment = make_deployment(
@@ -111,7 +111,8 @@ def section(loads: list[Load]) -> str:
             " each service's process before and at its peak; the bounds are `MAX_CACHED_TEXT_BYTES`,"
             " `MAX_TEXT_BYTES_PER_CALL` and the limits of request bodies.",
             "",
-            "| batches at once | comparisons | seconds | CJ Assessment: before | peak | LLM Provider: before | peak |",
+            "| concurrent batches | comparisons | seconds | CJ Assessment: before | peak "
+            "| LLM Provider: before | peak |",
             "|--:|--:|--:|--:|--:|--:|--:|",
             *rows,
             "<!-- memory: end -->",

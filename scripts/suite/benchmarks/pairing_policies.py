@@ -294,7 +294,7 @@ def save_plot(figure: Figure, path: Path) -> None:
 
 
 def main() -> None:
-    """Judge, and write the table into both pages and the plot beside them."""
+    """Judge, and write the table into both pages and the plot next to them."""
     console = Console()
     with threadpool_limits(limits=1):
         measured = measure(console)

@@ -1,9 +1,9 @@
-"""Comparisons per second through both services, Kafka and PostgreSQL, beside the floor of the bare servers.
+"""Comparisons per second through both services, Kafka and PostgreSQL, compared with the bare servers.
 
 Timed from the request, when the essays are stored, to the published result, after a small batch to warm up. The
-floor is what the same broker and database do without the services: as many messages as the run sent, of their mean
+baseline is what the same broker and database do without the services: as many messages as the run sent, of their mean
 size, through bare aiokafka (produced and consumed), and as many rows as it wrote, inserted through bare asyncpg,
-500 to a transaction, both at once.
+500 to a transaction, both concurrently.
 """
 
 import asyncio
@@ -56,16 +56,16 @@ class Traffic:
 
 @dataclass(frozen=True, kw_only=True)
 class Throughput:
-    """Comparisons per second of the services and of the floor, the traffic, and processor seconds by process."""
+    """Comparisons per second of the services and of the baseline, the traffic, and processor seconds by process."""
 
     services: float
-    floor: float
+    baseline: float
     traffic: Traffic
     processor_seconds: Mapping[str, float]
 
 
 async def measure(folder: Path) -> Throughput:
-    """Run the services, then the floor with the same traffic."""
+    """Run the services, then the baseline with the same traffic."""
     assignment = generated_essays(ESSAYS)
     qualities = write_qualities(assignment, folder / "qualities.toml")
     with throwaway_postgres() as postgres, throwaway_kafka() as kafka:
@@ -85,9 +85,9 @@ async def measure(folder: Path) -> Throughput:
             judged, seconds = await _judge(deployment, assignment, comparisons=COMPARISONS)
             used = {who: after - before[who] for who, after in _processor_seconds(deployment).items()}
         traffic = (await _traffic(deployment, kafka.bootstrap)).since(earlier)
-        floor = await _floor_seconds(postgres, kafka.bootstrap, traffic)
+        baseline = await _baseline_seconds(postgres, kafka.bootstrap, traffic)
     return Throughput(
-        services=judged / seconds, floor=judged / floor, traffic=traffic, processor_seconds=used
+        services=judged / seconds, baseline=judged / baseline, traffic=traffic, processor_seconds=used
     )
 
 
@@ -123,14 +123,14 @@ async def _traffic(deployment: Deployment, kafka: str) -> Traffic:
     )
 
 
-async def _floor_seconds(postgres: PostgresServer, bootstrap: str, traffic: Traffic) -> float:
+async def _baseline_seconds(postgres: PostgresServer, bootstrap: str, traffic: Traffic) -> float:
     started = time.perf_counter()
     await asyncio.gather(_bare_kafka(bootstrap, traffic), _bare_postgres(postgres, traffic))
     return time.perf_counter() - started
 
 
 async def _bare_kafka(bootstrap: str, traffic: Traffic) -> None:
-    topic = f"floor-{uuid4()}"
+    topic = f"baseline-{uuid4()}"
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     await admin.create_topics([NewTopic(topic, num_partitions=6, replication_factor=1)])
@@ -162,13 +162,13 @@ async def _read(consumer: AIOKafkaConsumer, messages: int) -> None:
 async def _bare_postgres(postgres: PostgresServer, traffic: Traffic) -> None:
     url = make_url(postgres.url).set(drivername="postgresql")
     connection = await asyncpg.connect(url.render_as_string(hide_password=False))
-    await connection.execute("CREATE TABLE floor (id uuid PRIMARY KEY, number int, body bytea)")
+    await connection.execute("CREATE TABLE baseline (id uuid PRIMARY KEY, number int, body bytea)")
     body = b"x" * 500
     for start in range(0, traffic.rows, BATCH_SIZE):
         count = min(BATCH_SIZE, traffic.rows - start)
         async with connection.transaction():
             await connection.executemany(
-                "INSERT INTO floor VALUES ($1, $2, $3)", [(uuid4(), start + n, body) for n in range(count)]
+                "INSERT INTO baseline VALUES ($1, $2, $3)", [(uuid4(), start + n, body) for n in range(count)]
             )
     await connection.close()
 
@@ -186,8 +186,8 @@ def section(pace: Throughput) -> str:
             "",
             f"`make bench-pipeline`: {ESSAYS} essays, {COMPARISONS} comparisons by a simulated judge without latency,"
             f" through CJ Assessment, LLM Provider, Kafka and PostgreSQL on {os.cpu_count()} cores:"
-            f" **{pace.services:.0f} comparisons per second**. The floor of the same {traffic.messages} messages and"
-            f" {traffic.rows} rows is {pace.floor:.0f}, {pace.floor / pace.services:.1f} times as many.",
+            f" **{pace.services:.0f} comparisons per second**. The baseline of the same {traffic.messages} messages and"
+            f" {traffic.rows} rows is {pace.baseline:.0f}, {pace.baseline / pace.services:.1f} times as many.",
             "",
             "| the essays' storing included | processor seconds | ms per comparison |",
             "|---|--:|--:|",
@@ -209,8 +209,8 @@ def main() -> None:
     )
     print(", ".join(f"{who} {seconds:.1f} s" for who, seconds in pace.processor_seconds.items()))
     print(
-        f"comparisons_per_second={pace.services:.0f} floor_per_second={pace.floor:.0f}"
-        f" ratio={pace.floor / pace.services:.2f}"
+        f"comparisons_per_second={pace.services:.0f} baseline_per_second={pace.baseline:.0f}"
+        f" ratio={pace.baseline / pace.services:.2f}"
     )
 
 

@@ -319,7 +319,7 @@ def _say(message: str) -> None:
 
 
 def _print_row(letter: Letter) -> None:
-    """Two lines: a table would fold ids where a terminal is narrow, and nobody could copy them."""
+    """Two lines: a table would fold ids where a terminal is narrow, and they could not be copied."""
     at = letter.at.astimezone(UTC).isoformat(timespec="seconds")
     error = " ".join(letter.error[:300].split())
     for line in (letter.letter_id, f"    {letter.kind} {letter.place} {letter.reason} {at} {error}"):

@@ -13,7 +13,7 @@ from service_kit.messaging.dead_letters import Action, DeadLetter, DeadLetters, 
 from suite.dead_letters.letters import Kind, Letter, Selection
 
 LISTED: Final = 1000
-"""A service lists so many at once; the next come when these are handled."""
+"""Maximum number that a service lists in one answer; the next come when these are handled."""
 
 TIMEOUT_SECONDS: Final = 30.0
 
@@ -44,7 +44,7 @@ class TopicLetters:
         return await self.dead_letters.handle(_filter(selection), Action.REPLAY)
 
     async def drop(self, selection: Selection) -> Handled:
-        """Note that nobody wants the events; Kafka deletes them in its own time."""
+        """Note that the events are not wanted; Kafka deletes them in its own time."""
         return await self.dead_letters.handle(_filter(selection), Action.DROP)
 
 
@@ -68,7 +68,9 @@ class ServiceLetters:
         """Up to ``LISTED`` of what waits, those that are meant."""
         entries = (await self._call("GET", f"?limit={LISTED}"))["items"]
         if len(entries) == LISTED:
-            self.report(f"{self.service} lists {LISTED} {self.kind}s at once: there may be more, after these")
+            self.report(
+                f"{self.service} lists {LISTED} {self.kind}s in one answer: there may be more, after these"
+            )
         for entry in entries:
             letter = self._letter(entry)
             if selection.admits(letter):

@@ -48,10 +48,10 @@ def examine(
         vendors = VendorCheck(client)
         yield from vendors.findings()
     if vendors.vendor_time is None:
-        yield not_checked("clock beside a vendor's", "no vendor was asked: no key is set")
+        yield not_checked("clock compared with a vendor's", "no vendor was asked: no key is set")
     else:
         theirs, ours = vendors.vendor_time
-        yield clock("clock beside a vendor's", theirs, ours=ours)
+        yield clock("clock compared with a vendor's", theirs, ours=ours)
     if with_judges:
         yield from judges()
     yield from asyncio.run(_of_servers(environment, compose=compose))

@@ -37,7 +37,7 @@ _WEAK: Final = "it was a boat and it was good and it was a boat"
 
 
 def judges(settings: Mapping[str, object] | None = None) -> Iterator[Finding]:
-    """One finding for each provider that calls somebody; ``settings`` come before the environment."""
+    """One finding for each provider that calls a vendor; ``settings`` come before the environment."""
     yield from asyncio.run(_all(settings or {}))
 
 

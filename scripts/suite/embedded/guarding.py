@@ -13,7 +13,7 @@ from suite.embedded.errors import DataFolderInUse, DataFolderUnusable
 
 @contextmanager
 def exclusive_folder_lock(folder: Path) -> Iterator[None]:
-    """Hold ``folder`` for this process; a kill releases it. The lock file beside it names the process that holds it.
+    """Hold ``folder`` for this process; a kill releases it. The lock file next to it names the process that holds it.
 
     Raises DataFolderInUse while another process holds it, and DataFolderUnusable where no lock file can be made.
     """

@@ -202,7 +202,7 @@ def _write_settings(folder: Path, port: int, controller_port: int) -> Path:
         "advertised.listeners": f"PLAINTEXT://{HOST}:{port}",
         "controller.quorum.voters": f"1@{HOST}:{controller_port}",
         "log.dirs": str(folder / "data"),
-        # The default takes 128 MB of the heap at once.
+        # The default takes 128 MB of the heap immediately.
         "log.cleaner.dedupe.buffer.size": "4194304",
     }
     path = folder / "server.properties"

@@ -8,7 +8,7 @@ HOST: Final = "127.0.0.1"
 
 
 def free_ports(count: int) -> tuple[int, ...]:
-    """``count`` different ports that nobody listens on now."""
+    """``count`` different ports that are free now."""
     with ExitStack() as probes:
         bound = [probes.enter_context(socket.socket()) for _ in range(count)]
         for probe in bound:
@@ -17,6 +17,6 @@ def free_ports(count: int) -> tuple[int, ...]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """A port that is free now."""
     (port,) = free_ports(1)
     return port

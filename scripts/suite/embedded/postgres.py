@@ -23,7 +23,7 @@ DATABASE_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 SETTINGS: Final = {
     "listen_addresses": "",
     "max_connections": "200",
-    # Nobody looks at the process list of a laptop's database, and each statement would change it twice.
+    # The process list of a laptop's database is not looked at, and each statement would change it twice.
     "update_process_title": "off",
 }
 THROWAWAY_SETTINGS: Final = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -113,7 +113,7 @@ async def _execute(url: str, statement: str) -> str:
 
 def _checked(name: str) -> str:
     if not DATABASE_NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is no database name: use a to z, 0 to 9 and _, at most 63 characters")
+        raise ValueError(f"{name!r} is not a database name: use a to z, 0 to 9 and _, at most 63 characters")
     return name
 
 

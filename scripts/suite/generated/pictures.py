@@ -1,4 +1,4 @@
-"""The README's picture: what `make demo` ends with. `make pictures` runs the demo and draws it anew."""
+"""The README's picture: what `make demo` ends with. `make pictures` runs the demo and redraws it."""
 
 import re
 import subprocess

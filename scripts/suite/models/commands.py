@@ -75,7 +75,7 @@ def list_command(
     console.print(models_table(models, day))
     console.print(
         f"$: per million tokens of a short prompt on {day}; ?: not in {PRICE_LIST}.\n"
-        "effort: none is no reasoning at all. *: only with reasoning_effort=none.",
+        "effort: none means no reasoning at all. *: only with reasoning_effort=none.",
         style="dim",
     )
 
@@ -191,7 +191,7 @@ def _named(name: str) -> Model:
 
 def _vendors(chosen: Sequence[str] | None, base_url: str | None) -> list[Vendor]:
     if base_url is not None and len(chosen or ()) != 1:
-        _refuse("--base-url is one vendor's: name it with --provider")
+        _refuse("--base-url is one vendor's: give it with --provider")
     without = [provider for provider in chosen or () if provider not in VENDORS]
     if without:
         _refuse(f"{without[0]} has no list to compare with: choose from {', '.join(VENDORS)}")

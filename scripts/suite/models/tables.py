@@ -117,7 +117,7 @@ def price_table(model: Model, day: date) -> Table | str:
         return f"[yellow]{PRICE_LIST} has no price of it: what it costs is not counted[/]"
     table = _table(caption=_price_caption(model, direct, day))
     for heading in (
-        f"$ a million tokens, {day}",
+        f"$ per million tokens, {day}",
         "read",
         "cached",
         "written to cache",
@@ -214,7 +214,7 @@ def _retirement_in_words(model: Model) -> str:
 def _limits(limits: Limits) -> str:
     return (
         f"{limits.requests_per_minute:,g} requests, {_tokens(limits.input_tokens_per_minute)} tokens in and"
-        f" {_tokens(limits.output_tokens_per_minute)} out a minute, {limits.concurrency} at a time"
+        f" {_tokens(limits.output_tokens_per_minute)} out per minute, {limits.concurrency} at a time"
     )
 
 

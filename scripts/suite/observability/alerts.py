@@ -11,10 +11,10 @@ RUNBOOK: Final = "documentation/operations/alerts.md"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One alert. ``fault`` and ``quiet`` are series by their values, one a minute, in promtool's notation.
+    """One alert. ``fault`` and ``quiet`` are series by their values, one per minute, in promtool's notation.
 
     With ``fault`` it fires at ``fires_at``, and with ``quiet`` it does not. ``page`` is for what people should be
-    woken for: nothing goes on without them.
+    woken for: nothing continues without them.
     """
 
     name: str

@@ -79,7 +79,7 @@ BATCHES: Final = Board(
                 number("Past their deadline", "Should be none.", "max(assessment_batches_overdue)", width=6),
                 lines(
                     "Tasks and rubrics that could not be had",
-                    "Batches wait or go on without them, as their request says.",
+                    "Batches wait or continue without them, as their request says.",
                     Query(
                         expression="sum by (reason) (increase(huleedu_cj_prompt_fetch_failures_total[1h]))",
                         legend="{{reason}}",

@@ -163,7 +163,7 @@ LLM_PROVIDERS: Final = Board(
                 ),
                 lines(
                     "Spent today and this month",
-                    "Beside LLM_PROVIDER_DAILY_COST_LIMIT_USD and …_MONTHLY_….",
+                    "Compare with LLM_PROVIDER_DAILY_COST_LIMIT_USD and …_MONTHLY_….",
                     Query(
                         expression="max by (provider, period) (judge_spent_usd)",
                         legend="{{provider}} {{period}}",

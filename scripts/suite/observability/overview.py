@@ -111,7 +111,7 @@ OVERVIEW: Final = Board(
                     unit=Unit.SECONDS,
                 ),
                 lines(
-                    "What keeps batches from going on",
+                    "What keeps batches from continuing",
                     "Open batches by the code of their problem; each batch's status has it in words.",
                     Query(
                         expression="max by (error_code) (assessment_batch_problems)", legend="{{error_code}}"

@@ -1,4 +1,4 @@
-"""CJ Assessment and LLM Provider as processes of their own, on servers that somebody else has started."""
+"""CJ Assessment and LLM Provider as processes of their own, on servers that are running already."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping

@@ -30,7 +30,7 @@ class Ports:
 
     @classmethod
     def free(cls) -> "Ports":
-        """Three ports that nobody listens on now."""
+        """Three ports that are free now."""
         assessment, provider, conductor = free_ports(3)
         return cls(cj_assessment=assessment, llm_provider=provider, batch_conductor=conductor)
 

@@ -32,7 +32,7 @@ def identity() -> Iterator[Identity]:
 
 @pytest.fixture
 def program(service: Assessment, identity: Identity, tmp_path: Path) -> Program:
-    """cj-admin of somebody who has said where the services are, and who they are."""
+    """cj-admin of a person who has said where the services are, and who they are."""
     return Program(
         tmp_path,
         {

@@ -44,11 +44,11 @@ def _read(document: Any) -> Document:
         document.init_forms()
     pages = len(document)
     if pages > MAX_PAGES:
-        raise UnreadableDocument(f"has {pages} pages, more than {MAX_PAGES}; hand in the essay alone")
+        raise UnreadableDocument(f"has {pages} pages, more than {MAX_PAGES}; submit the essay alone")
     account = Account()
     if document.count_attachments():
         account.refuse(
-            f"has {counted(document.count_attachments(), 'attached file')}, whose text would be lost; hand in one"
+            f"has {counted(document.count_attachments(), 'attached file')}, whose text would be lost; submit one"
             " document with all of the text"
         )
     texts = []

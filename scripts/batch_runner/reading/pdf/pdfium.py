@@ -40,7 +40,7 @@ _COMMENTS: Final = (
     raw.FPDF_ANNOT_CARET,
 )
 _LOST: Final = {
-    raw.FPDF_ANNOT_FILEATTACHMENT: "an attached file; hand in one document with all of the text",
+    raw.FPDF_ANNOT_FILEATTACHMENT: "an attached file; submit one document with all of the text",
     raw.FPDF_ANNOT_RICHMEDIA: "a video or sound, which would be lost; type in what it says",
     raw.FPDF_ANNOT_MOVIE: "a video, which would be lost; type in what it says",
     raw.FPDF_ANNOT_SOUND: "a sound, which would be lost; type in what it says",
@@ -145,7 +145,7 @@ class _Objects:
         self.count += 1
         if self.count > MAX_PAGE_OBJECTS:
             raise UnreadableDocument(
-                f"a page draws more than {MAX_PAGE_OBJECTS} things; hand in the text as .docx"
+                f"a page draws more than {MAX_PAGE_OBJECTS} things; submit the text as .docx"
             )
         match raw.FPDFPageObj_GetType(item):
             case raw.FPDF_PAGEOBJ_IMAGE:

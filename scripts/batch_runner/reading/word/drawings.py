@@ -20,7 +20,7 @@ LOSING_TEXT: Final = {
     "w14:contentPart": "handwriting (ink), which would be lost; type in what it says",
     "w:control": "a form control (ActiveX), whose text would be lost; type its text into the page",
     "w:altChunk": "a part imported from another file, which would be lost; open it in Word and save it again",
-    "w:subDoc": "a part kept in another file, which would be lost; hand in one document with all of the text",
+    "w:subDoc": "a part kept in another file, which would be lost; submit one document with all of the text",
     "w:pgNum": "a page number of an old kind; remove it",
 }
 """Elements whose text is in another part or program."""
@@ -70,7 +70,7 @@ class Drawings:
             )
         elif program.lower().startswith(("word", "acroexch", "package")):
             self._account.refuse(
-                f"it has another document in it ({program}), which would be lost; hand in one document with all of"
+                f"it has another document in it ({program}), which would be lost; submit one document with all of"
                 " the text"
             )
 
@@ -80,7 +80,7 @@ class Drawings:
             return
         if refused_pictures(self.shares, words=words):
             self._account.refuse(
-                f"it shows {counted(len(self.shares), 'picture')} beside {counted(words, 'word')}, so that a part of"
+                f"it shows {counted(len(self.shares), 'picture')} and only {counted(words, 'word')}, so that a part of"
                 f" the essay may be a picture; {SAVE_TEXT}"
             )
         else:

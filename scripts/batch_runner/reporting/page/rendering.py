@@ -30,7 +30,7 @@ MAX_REASON: Final = 500
 MAX_NAMED: Final = 12
 MAX_REMARKS: Final = 20
 MANY: Final = 60
-"""From so many essays on an overview comes before the table."""
+"""From this many essays on an overview comes before the table."""
 GOOD, FAIR = 0.9, 0.7
 SURE: Final = 0.6
 FAR: Final = 1.0

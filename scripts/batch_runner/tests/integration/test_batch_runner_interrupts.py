@@ -1,4 +1,4 @@
-"""Ctrl-C in a terminal, once or twice in quick succession, leaves a run that can be taken up, whenever it comes."""
+"""Ctrl-C in a terminal, once or twice in quick succession, leaves a run that can be resumed, whenever it comes."""
 
 import re
 import signal
@@ -17,7 +17,7 @@ from batch_runner.tests.stub_service import Answer, Assessing, StubService, serv
 from event_contracts import AssessmentState
 
 PATIENCE_SECONDS = 120
-NOTHING_JUDGED = "interrupted before the batch was started: take it up with --resume"
+NOTHING_JUDGED = "interrupted before the batch was started: start it with --resume"
 GOES_ON = "interrupted: the batch continues and is paid for; follow it with --resume"
 
 

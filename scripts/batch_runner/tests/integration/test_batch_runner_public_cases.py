@@ -1,6 +1,6 @@
 """Inputs behind public bug reports: every one is read whole, or refused with a sentence that says why.
 
-They are published beside the repository; without them (CJ_VALIDATION_DATA) these tests are skipped.
+They are published separately from the repository; without them (CJ_VALIDATION_DATA) these tests are skipped.
 """
 
 import re
@@ -58,7 +58,7 @@ READ = {
 }
 REFUSED = {
     "D09": "imported from another file",
-    "D12": "1 picture beside 4 words",
+    "D12": "1 picture and only 4 words",
     "P01": "page 1 shows a picture without text",
     "P06": "characters whose meaning its fonts do not say",
     "P06b": "characters whose meaning its fonts do not say",
@@ -108,7 +108,7 @@ def test_a_folder_is_read_as_it_was_exported(cases: Path, case: str, ids: list[s
 @pytest.mark.parametrize(
     ("case", "reasons"),
     [
-        ("F02", ["Anna Ek_1234_assignsubmission_file_: a folder with 1 file beside essays"]),
+        ("F02", ["Anna Ek_1234_assignsubmission_file_: a folder with 1 file next to essays"]),
         (
             "F03",
             [

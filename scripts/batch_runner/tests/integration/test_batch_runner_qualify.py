@@ -20,7 +20,7 @@ def run(path: Path, *options: str) -> Result:
 
 
 def both_judging(path: Path, *, preference: float = 0.0, same_truth: bool = True, pairs: int = PAIRS) -> Path:
-    """The same pairs judged by the old model and by the new one, which prefers the first by so many logits."""
+    """The same pairs judged by the old model and by the new one, which prefers the first by this many logits."""
     rng = np.random.default_rng(3)
     seen = {"old": rng.normal(0, 2, ESSAYS), "new": rng.normal(0, 2, ESSAYS)}
     if same_truth:

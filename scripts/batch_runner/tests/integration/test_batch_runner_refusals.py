@@ -25,7 +25,7 @@ def execute(essays: Path, service: StubService, *options: str) -> Result:
         ("a\udcffb", "--batch-id 'a\\udcffb' holds a character that cannot be printed"),
         ("x" * 300, f"--batch-id '{'x' * 40}…' has 300 characters, more than 255"),
         ("", "--batch-id '' is empty"),
-        ("..", "--batch-id '..' is no name for a folder"),
+        ("..", "--batch-id '..' cannot be the name of a folder"),
     ],
 )
 def test_a_batch_id_that_could_not_be_asked_for_again(tmp_path: Path, batch_id: str, said: str) -> None:
@@ -89,8 +89,8 @@ def test_a_file_name_with_a_line_break(tmp_path: Path) -> None:
 
     assert ended.exit_code == 4
     assert ended.stderr == (
-        r"VALIDATION_ERROR c\nd.txt: 'c\nd' is no essay id (up to 255 printable characters, no '/'); give the file a"
-        " shorter or plainer name\n"
+        r"VALIDATION_ERROR c\nd.txt: 'c\nd' is not an essay id (up to 255 printable characters, no '/'); give the file"
+        " a shorter or plainer name\n"
     )
     assert service.asked == []
 

@@ -44,7 +44,7 @@ def test_known_kinds_of_file_need_no_settings(header: str, slots: bool, verdict:
         ("name,score", "do not say which item won"),
         ("judge,winner", "do not say which item won"),
         ("item1,item2,judge", "do not say which item won"),
-        ("item1,winner,loser", "there is a slot_a, but not the other slot"),
+        ("item1,winner,loser", "slot_a given without the other slot"),
         ("item1,item2,winner,result", "both a result and a winner"),
         ("winner,candidate_chosen,loser", "'winner', 'candidate_chosen' could each be the winner"),
         ("judge,model,winner,loser", "'judge', 'model' could each be the judge"),

@@ -246,7 +246,7 @@ def test_rows_that_are_no_decisions_are_skipped_and_counted_in_one_line(
 
     assert winners_and_losers(decisions) == [("a", "b")]
     (line,) = [line for line in decisions.how_read if line.startswith("skipped")]
-    assert line.endswith(f"rows that are no decisions: {skipped}")
+    assert line.endswith(f"rows that are not decisions: {skipped}")
 
 
 def test_empty_cells_beyond_the_header_are_no_cells(tmp_path: Path) -> None:

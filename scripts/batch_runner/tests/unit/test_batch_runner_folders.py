@@ -99,7 +99,9 @@ def test_names_in_a_zip_that_does_not_say_its_encoding_are_read(tmp_path: Path) 
     [
         (
             ["one.txt", "two.txt", "Anna Ek_1234_assignsubmission_file_/essay.txt"],
-            ["Anna Ek_1234_assignsubmission_file_: a folder with 1 file beside essays that lie in no folder"],
+            [
+                "Anna Ek_1234_assignsubmission_file_: a folder with 1 file next to essays that lie in no folder"
+            ],
         ),
         (
             ["anna/a.txt", "anna/b.txt", "bo/c.txt"],
@@ -242,7 +244,7 @@ def test_an_id_that_the_services_would_not_take_is_refused(essay_id: str) -> Non
     (problem,) = problems_of_ids([(essay_id, "essay.txt")])
 
     assert problem.startswith("essay.txt: ")
-    assert "is no essay id" in problem
+    assert "is not an essay id" in problem
 
 
 @pytest.mark.parametrize("essay_id", ["one 😀 åäö", "x" * 255, "S01", "=1+1", ".hidden", "a.b"])

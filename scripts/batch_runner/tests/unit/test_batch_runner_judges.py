@@ -48,7 +48,7 @@ def test_a_colon_that_is_not_followed_by_a_number_belongs_to_the_model() -> None
         (["mock:0.5", "anthropic:0.6"], "must add up to 1"),
         (["mock:0", "anthropic:1"], "judge_panel"),
         (["mock:nan", "anthropic:1"], "judge_panel"),
-        (["mock", "mock"], "twice"),
+        (["mock", "mock"], "duplicate judge"),
         (["mock", "/model"], "write provider/model"),
     ],
 )

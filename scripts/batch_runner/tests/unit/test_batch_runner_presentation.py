@@ -86,7 +86,7 @@ def test_a_terminal_says_once_what_keeps_a_batch_waiting() -> None:
             live.show(status(judged=1), waiting=reason)
 
     assert screen.getvalue().count("waiting: anthropic: rate limit until 10:42") == 1
-    assert screen.getvalue().count("going on") == 1
+    assert screen.getvalue().count("continuing") == 1
 
 
 def test_live_progress_fits_a_terminal_of_80_columns() -> None:

@@ -233,7 +233,7 @@ def test_an_open_documents_hidden_text_is_named(tmp_path: Path, hidden: str) -> 
         ("<text:p>a<draw:control/></text:p>", "a form control"),
         (
             '<text:p>Title<draw:frame svg:width="17cm" svg:height="22cm"><draw:image/></draw:frame></text:p>',
-            "shows 1 picture beside 1 word",
+            "shows 1 picture and only 1 word",
         ),
         ("<text:p>a</text:p><text:new>stray words</text:new>", "'stray words' would be lost"),
     ],

@@ -341,7 +341,7 @@ def test_an_illustration_is_mentioned(tmp_path: Path) -> None:
 LOST = {
     "a picture of the essay": (
         picture(15, 20),
-        "shows 1 picture beside 1 word, so that a part of the essay may be",
+        "shows 1 picture and only 1 word, so that a part of the essay may be",
     ),
     "a full page": (picture(20, 27), "type in what it says"),
     "a diagram": ("<w:r><w:drawing><dgm:relIds/></w:drawing></w:r>", "a diagram .SmartArt."),
@@ -469,7 +469,7 @@ def test_a_document_made_to_do_harm_is_refused(tmp_path: Path, kind: str) -> Non
 def test_more_elements_than_an_essay_has_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(xml_parts, "MAX_ELEMENTS", 30)
 
-    with pytest.raises(UnreadableDocument, match="has more than 30 elements; hand in the text alone"):
+    with pytest.raises(UnreadableDocument, match="has more than 30 elements; submit the text alone"):
         read(tmp_path, *[paragraph("Text.")] * 10)
 
 

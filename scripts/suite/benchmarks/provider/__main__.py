@@ -60,10 +60,10 @@ def section(uses: Sequence[LimitUtilisation], added: Sequence[Overhead]) -> str:
         "|---|--:|--:|--:|--:|",
         *(f"| {' | '.join(use.cells())} |" for use in uses),
         "",
-        "What the service adds to a call: from the POST of one comparison to the arrival of its result, beside the same"
-        f" call made directly with httpx2, to a vendor that takes {CALL_SECONDS:g} s; calls start evenly spread over"
-        " that time. Milliseconds. Vendor, callers and receivers share the cores with the service, its database and its"
-        " broker.",
+        "What the service adds to a call: from the POST of one comparison to the arrival of its result, compared with"
+        f" the same call made directly with httpx2, to a vendor that takes {CALL_SECONDS:g} s; calls start evenly"
+        " spread over that time. Milliseconds. Vendor, callers and receivers share the cores with the service, its"
+        " database and its broker.",
         "",
         "| concurrency | result by | direct p50 | direct p99 | through p50 | through p99 | added p50 | added p99 |",
         "|--:|---|--:|--:|--:|--:|--:|--:|",

@@ -1,4 +1,4 @@
-"""`make audit` fails for advisories that nobody has accepted, and for nothing else: on pip-audit and real HTTP."""
+"""`make audit` fails for advisories that have not been accepted, and for nothing else: on pip-audit and real HTTP."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ WEAK: Final[dict[str, Any]] = {
     "schema_version": "1.6.0",
     "id": "GHSA-made-up-0001",
     "aliases": ["CVE-2026-00001"],
-    "summary": "A weakness that nobody has.",
+    "summary": "A made-up weakness.",
     "affected": [
         {
             "package": {"name": "weak-package", "ecosystem": "PyPI"},

@@ -72,7 +72,7 @@ def test_a_key_in_env_that_is_accepted(tmp_path: Path) -> None:
     assert code == 0
     said = lines["passed       provider openai"]
     assert said == f"the key is accepted; {default_model('openai').id} is one of 2 models"
-    assert lines["passed       clock beside a vendor's"].startswith("agrees to ")
+    assert lines["passed       clock compared with a vendor's"].startswith("agrees to ")
     assert lines["not checked  provider anthropic"].startswith("LLM_PROVIDER_ANTHROPIC_API_KEY is not set")
 
 
@@ -93,7 +93,7 @@ def test_a_wrong_key_a_vendor_that_is_away_and_a_clock_that_is_wrong(tmp_path: P
         in lines["failed       provider openai"]
     )
     assert "cannot be reached" in lines["failed       provider openai_compatible"]
-    assert "set both machines' clocks" in lines["failed       clock beside a vendor's"]
+    assert "set both machines' clocks" in lines["failed       clock compared with a vendor's"]
     assert "secret" not in str(lines)
 
 

@@ -107,7 +107,7 @@ async def test_sixty_real_essays_are_ranked_as_they_were_written(
     agreement = spearmanr([found[name] for name in truth], list(truth.values())).statistic
     reliability = result.assessment_metadata.reliability
     judged = status.progress.comparisons_judged
-    print(f"graded essays: {judged} comparisons in {seconds:.1f} s, {judged / seconds:.0f} a second")
+    print(f"graded essays: {judged} comparisons in {seconds:.1f} s, {judged / seconds:.0f} per second")
     assert status.state is AssessmentState.COMPLETED
     assert status.stop_reason is StopReason.TARGET_REACHED
     assert agreement >= 0.95
@@ -152,7 +152,7 @@ async def test_real_peoples_decisions_replayed_give_their_published_ranking(
 
 
 def replayable(path: Path, topic: str, texts: dict[str, str]) -> Iterator[str]:
-    """People's decisions as the replaying judge reads them; ties are nobody's vote."""
+    """People's decisions as the replaying judge reads them; ties are not votes."""
     with gzip.open(path, "rt", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             if row["topic_code"] == topic and row["value"] in ("a1", "a2"):

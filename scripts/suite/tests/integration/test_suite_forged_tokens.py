@@ -249,7 +249,7 @@ async def test_of_the_services_cj_assessment_alone_has_batches_forgotten(
     for service in await services(nowhere):
         if service.name == llm_provider.providers.NAME:
             answer = await service.app.test_client().delete("/admin/v1/batches/b", headers=headers)
-            # There is no database: whoever is admitted learns that.
+            # There is no database: an admitted caller learns that.
             assert answer.status_code == (503 if is_admitted else 403)
             assert access_table(service.app)["privacy.export"].any_of == {Permission.FORGET}
         await service.close()

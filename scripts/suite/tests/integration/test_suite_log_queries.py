@@ -92,7 +92,7 @@ async def lines(written: io.StringIO) -> list[dict[str, Any]]:
     ).subscribe()
     await bus.publish([Message(topic=Topic.CJ_ASSESSMENT_REQUESTED, key=b"b", value=b"{}")])
     try:
-        raise ValueError("nobody expected this")
+        raise ValueError("unexpected")
     except ValueError as error:
         structlog.get_logger().error("worker.step_failed", worker="advance", exc_info=error)
     own = written.getvalue().splitlines()

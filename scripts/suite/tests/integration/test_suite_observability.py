@@ -49,7 +49,7 @@ async def live(
     postgres_server: PostgresServer, kafka_bootstrap: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[LiveRun]:
     folder = tmp_path_factory.mktemp("live")
-    # A key makes a vendor's models known; nobody is called with it.
+    # A key makes a vendor's models known; no call is made with it.
     containers = Containers(
         postgres_server, kafka_bootstrap, folder, {"LLM_PROVIDER_ANTHROPIC_API_KEY": "nobody"}
     )

@@ -37,7 +37,7 @@ TRIES: Final = 3
 """A healthy batch that a busy machine has delayed is judged again, beside new poison."""
 
 OF_NO_BATCH: Final = {
-    "UPDATE meter": "a meter belongs to a model, whoever asks it",
+    "UPDATE meter": "a meter belongs to a model, whichever caller asks",
     "INSERT INTO meter": "the same",
     "UPDATE batch_job": "relaxed requests are not on this stage: see test_llm_provider_poison",
     "INSERT INTO cost_alert": "alerts belong to a provider",
@@ -47,7 +47,7 @@ OF_NO_BATCH: Final = {
 NOT_ON_STAGE: Final = {
     "http": "its caller gets the error",
     "housekeeping": "rows of batches that ended long ago",
-    "forget": "nobody asks for a batch to be forgotten here",
+    "forget": "no batch is forgotten here",
 }
 """Workers that write nothing of an open batch, and why."""
 
@@ -141,7 +141,7 @@ class Pack:
             ratios.append(beside.healthy_seconds / expected)
             if ratios[-1] <= MAX_RATIO:
                 break
-            # The machine may have become busier since: a batch is as slow then beside the same batch without poison.
+            # The machine may have become busier since: the same batch without poison then shows it.
             control = await run(self.stage, Case(case.scenario))
             expected = max(self.expected_seconds, control.healthy_seconds)
         self.ratios.append(min(ratios))

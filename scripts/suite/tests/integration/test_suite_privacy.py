@@ -39,7 +39,7 @@ async def services(make_database: Callable[[str], str]) -> AsyncIterator[BothSer
 
 
 async def judged(services: BothServices, *, shared_text: str | None = None) -> Judged:
-    """Have a batch judged whose essays nobody else has written."""
+    """Have a batch judged whose essays are in no other batch."""
     batch_id = f"batch-{uuid4().hex}"
     sentences = {
         f"pupil-{number}-{batch_id[-6:]}": f"Secret sentence {uuid4().hex} of number {number}."

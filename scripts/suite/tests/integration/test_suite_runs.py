@@ -132,7 +132,7 @@ async def test_a_run_that_is_interrupted_again_and_again_ends_as_one_that_is_not
 
 
 def until_a_run_is_kept(out: Path) -> None:
-    """Wait until a run can be taken up."""
+    """Wait until a run can be resumed."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not any(out.glob("*/run.json")):
         assert time.monotonic() < deadline

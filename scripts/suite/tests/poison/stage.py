@@ -71,7 +71,7 @@ class Stage:
     census: Census
     ports: PortPoison
     receiver: str
-    """URL of somebody who takes every callback."""
+    """URL of a receiver that takes every callback."""
 
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
     """A connection to a database runs one query at a time."""

@@ -325,7 +325,7 @@ def test_the_most_urgent_finding_decides_the_exit_code(
     ("arguments", "reason"),
     [
         (("--provider", "mock"), "choose from anthropic, openai, google, openrouter"),
-        (("--base-url", "http://127.0.0.1:1"), "name it with --provider"),
+        (("--base-url", "http://127.0.0.1:1"), "give it with --provider"),
     ],
 )
 def test_check_refuses_what_it_cannot_do(arguments: tuple[str, ...], reason: str) -> None:
