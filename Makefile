@@ -28,7 +28,7 @@ $(READY): pyproject.toml pdm.lock | $(PDM)
 	@echo "installing the locked dependencies into .venv ..."
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@PDM_CHECK_UPDATE=0 PDM_IGNORE_ACTIVE_VENV=1 $(PDM) use --quiet --first .venv/bin/python
-	@PDM_CHECK_UPDATE=0 $(PDM) sync --quiet --group embedded
+	@PDM_CHECK_UPDATE=0 $(PDM) sync --quiet --group embedded --group tracing
 	@.venv/bin/python -m compileall -q -j 2 .venv/lib >/dev/null || true  # some hosts do not let Python write its byte code by itself
 	@touch $@
 

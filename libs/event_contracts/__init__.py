@@ -213,3 +213,6 @@ from event_contracts.topics import TopicSpec as TopicSpec
 from event_contracts.topics import dead_letter_topic as dead_letter_topic
 from event_contracts.topics import event_for as event_for
 from event_contracts.topics import topic_of as topic_of
+from event_contracts.trace_context import TRACEPARENT as TRACEPARENT
+from event_contracts.trace_context import TRACESTATE as TRACESTATE
+from event_contracts.trace_context import TraceContext as TraceContext

@@ -27,6 +27,7 @@ from event_contracts.fields import (
     UtcDatetime,
     is_identifier,
 )
+from event_contracts.trace_context import TraceContext, Traceparent, Tracestate
 
 MAX_COMPARISONS_PER_SUBMISSION: Final = 500
 MAX_PROMPT_BLOCKS: Final = 100
@@ -131,7 +132,8 @@ class ComparisonRequest(WireModel):
     is refused.
 
     Older callers send `essay_a` and `essay_b` along with a prompt without the essays. Without `correlation_id` the
-    service makes one.
+    service makes one. `traceparent` and `tracestate` name the trace of this comparison where it is another one than
+    that of the HTTP request; they are no part of what is asked.
     """
 
     user_prompt: Annotated[LongText, Field(min_length=1)]
@@ -151,6 +153,13 @@ class ComparisonRequest(WireModel):
     on_batch_expiry: BatchExpiry = BatchExpiry.RETRY_LIVE
     allowed_regions: Annotated[tuple[Region, ...], Field(min_length=1, max_length=MAX_REGIONS)] | None = None
     metadata: JsonObject = Field(default_factory=dict)
+    traceparent: Traceparent | None = None
+    tracestate: Tracestate | None = None
+
+    @property
+    def trace(self) -> TraceContext | None:
+        """The span that the comparison continues."""
+        return TraceContext.of(self.traceparent, self.tracestate)
 
     @field_validator("metadata")
     @classmethod

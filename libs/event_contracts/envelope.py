@@ -1,6 +1,5 @@
 """The envelope around every event: written once, read strictly, with its headers, key and hints."""
 
-import re
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
@@ -27,6 +26,7 @@ from event_contracts.fields import (
 )
 from event_contracts.json_values import MAX_MESSAGE_VALUES, holds_too_many_values
 from event_contracts.topics import topic_of
+from event_contracts.trace_context import TRACEPARENT, TRACESTATE, TraceContext
 
 DataT = TypeVar("DataT", bound=WireModel)
 
@@ -41,7 +41,6 @@ class SourceService(StrEnum):
 
 
 CONTENT_TYPE: Final = b"application/json"
-_TRACEPARENT: Final = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
 SHARES_TOLERANCE: Final = 1e-6
 MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 """Of one message: many times what a broker takes, and what 5,000 essays need."""
@@ -111,8 +110,11 @@ class EventEnvelope(WireModel, Generic[DataT]):
         metadata: JsonObject | None = None,
         event_timestamp: datetime | None = None,
         event_id: UUID | None = None,
+        trace: TraceContext | None = None,
     ) -> "EventEnvelope[DataT]":
         """Envelope a new event: its type is its topic; its id is new and its time now unless given."""
+        if trace is not None:
+            metadata = {**(metadata or {}), **trace.fields()}
         return envelope_type(type(data))(
             event_id=event_id or uuid4(),
             event_type=topic_of(type(data)),
@@ -135,6 +137,16 @@ class EventEnvelope(WireModel, Generic[DataT]):
         if batch_id is None and isinstance(data, BaseEventData):
             batch_id = data.entity_id
         return str(batch_id or self.correlation_id)
+
+    @property
+    def trace(self) -> TraceContext | None:
+        """The span that the event continues, by its metadata."""
+        metadata = self.metadata or {}
+        return TraceContext.of(metadata.get(TRACEPARENT), metadata.get(TRACESTATE))
+
+    def continuing(self, trace: TraceContext) -> Self:
+        """The same event as a part of this span."""
+        return self.model_copy(update={"metadata": {**(self.metadata or {}), **trace.fields()}})
 
     def hints(self) -> EnvelopeHints:
         """The sender's wishes; InvalidRequest says which one is wrong."""
@@ -159,12 +171,11 @@ class EventEnvelope(WireModel, Generic[DataT]):
             ("occurred_at", self.event_timestamp.isoformat().encode()),
             ("content_type", CONTENT_TYPE),
         )
-        trace = (self.metadata or {}).get("traceparent")
-        if not isinstance(trace, str):
+        trace = self.trace
+        if trace is None:
             return (*named, ("trace_id", self.correlation_id.hex.encode()))
-        found = _TRACEPARENT.fullmatch(trace)
-        trace_id = found[1] if found else self.correlation_id.hex
-        return (*named, ("trace_id", trace_id.encode()), ("traceparent", trace.encode()))
+        context = ((name, value.encode()) for name, value in trace.fields().items())
+        return (*named, ("trace_id", trace.trace_id.encode()), *context)
 
 
 def envelope_type(data_type: type[DataT]) -> type[EventEnvelope[DataT]]:

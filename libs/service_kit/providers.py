@@ -28,6 +28,8 @@ from service_kit.running import BackgroundLoop
 from service_kit.settings import ServiceSettings
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.tracing import NO_TRACING, Tracing
+from service_kit.tracing.http_client import traced_client
 from service_kit.work.housekeeping import NAME as HOUSEKEEPING
 from service_kit.work.housekeeping import Housekeeping
 from service_kit.work.retention import RetentionRule
@@ -176,8 +178,24 @@ class InfrastructureProvider(Provider):
         await database.close()
 
     @provide
-    async def http_client(self) -> AsyncIterator[httpx2.AsyncClient]:
-        async with httpx2.AsyncClient(verify=trusted_certificates()) as client:
+    async def tracing(self) -> AsyncIterator[Tracing]:
+        endpoint = self._settings.otlp_endpoint
+        if endpoint is None:
+            yield NO_TRACING
+            return
+        try:
+            from service_kit.tracing.open_telemetry import exporting_to
+        except ImportError as error:
+            raise ConfigurationError(
+                "otlp_endpoint is set, and OpenTelemetry is not installed: install the extra `tracing`"
+            ) from error
+        tracing = exporting_to(endpoint, service=self._service)
+        yield tracing
+        await tracing.close()
+
+    @provide
+    async def http_client(self, tracing: Tracing) -> AsyncIterator[httpx2.AsyncClient]:
+        async with traced_client(tracing, verify=trusted_certificates()) as client:
             yield client
 
     @provide
@@ -212,17 +230,22 @@ class InfrastructureProvider(Provider):
 
     @provide
     async def callback_sender(
-        self, policy: CallbackPolicy, signer: WebhookSigner
+        self, policy: CallbackPolicy, signer: WebhookSigner, tracing: Tracing
     ) -> AsyncIterator[CallbackSender]:
         async with callback_client(policy) as client:
-            yield CallbackSender(client, signer=signer)
+            yield CallbackSender(client, signer=signer, tracing=tracing)
 
     @provide
     def relays(
-        self, database: Database, bus: EventBus, sender: CallbackSender, metrics: ServiceMetrics
+        self,
+        database: Database,
+        bus: EventBus,
+        sender: CallbackSender,
+        metrics: ServiceMetrics,
+        tracing: Tracing,
     ) -> Relays:
         return Relays(
-            bus=OutboxRelay(database=database, bus=bus, metrics=metrics, wakeup=Wakeup()),
+            bus=OutboxRelay(database=database, bus=bus, metrics=metrics, wakeup=Wakeup(), tracing=tracing),
             http=CallbackRelay(database=database, sender=sender, metrics=metrics, wakeup=Wakeup()),
         )
 

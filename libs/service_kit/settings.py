@@ -58,6 +58,12 @@ class ServiceSettings(BaseSettings):
         default="json",
         description="json writes one JSON object per line, console is for reading in a terminal.",
     )
+    otlp_endpoint: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s/]+[^\s]*$",
+        description="Where traces are sent (OTLP over HTTP): http://collector:4318. Needs the extra `tracing`; without "
+        "an address nothing is traced. Sampling, headers and the like are OpenTelemetry's own settings (OTEL_…).",
+    )
     callback_signing_secret: SecretStr = Field(
         description="whsec_ + base64 of 24 to 64 bytes: signs and checks HTTP callbacks (Standard Webhooks)."
     )

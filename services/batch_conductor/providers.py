@@ -23,6 +23,7 @@ from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
 from service_kit.storage.store import PostgresStore
 from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.tracing import Tracing
 from service_kit.work.coalescing import Coalesce
 from service_kit.work.housekeeping import Housekeeping
 
@@ -158,6 +159,7 @@ async def _subscribe(container: AsyncContainer, *, group: str) -> None:
         group=group,
         routes=routes(record_outcomes=await container.get(RecordOutcomes)),
         metrics=await container.get(ServiceMetrics),
+        tracing=await container.get(Tracing),
     ).subscribe()
 
 
@@ -186,5 +188,6 @@ async def _app(
             metrics=await container.get(ServiceMetrics),
             max_failed_logins=settings.max_failed_logins,
             development=settings.development,
+            tracing=await container.get(Tracing),
         )
     )

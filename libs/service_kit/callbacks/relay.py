@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -30,6 +30,7 @@ from service_kit.storage.database import Database
 from service_kit.storage.errors import is_infrastructure_error
 from service_kit.telemetry.error_text import error_text
 from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.tracing import NO_TRACING, SpanKind, Tracing, trace_of_headers
 from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules, is_retryable_sql
 from service_kit.work.isolation import Failure, isolate
 from service_kit.work.items import FailureRecord, only_list
@@ -88,16 +89,32 @@ class CallbackSender:
     ``client`` must be one that connects where ``CallbackPolicy`` allows: see ``callback_client``.
     """
 
-    def __init__(self, client: httpx2.AsyncClient, *, signer: WebhookSigner) -> None:
+    def __init__(
+        self, client: httpx2.AsyncClient, *, signer: WebhookSigner, tracing: Tracing = NO_TRACING
+    ) -> None:
         self._client = client
         self._signer = signer
+        self._tracing = tracing
 
     async def post(self, message: OutgoingMessage) -> Refusal | None:
         """None when it was delivered, else why not; takes ``TIMEOUT_SECONDS`` at most."""
+        trace = trace_of_headers(message.headers)
+        if trace is None or not self._tracing.is_on:
+            return await self._post(message, {} if trace is None else trace.fields())
+        attributes = {"messaging.message.id": str(message.event_id), "server.address": message.key}
+        with self._tracing.span(
+            "POST callback", kind=SpanKind.CLIENT, parents=(trace,), attributes=attributes
+        ) as span:
+            refusal = await self._post(message, (span.context or trace).fields())
+            if refusal is not None:
+                span.failed("not_delivered")
+        return refusal
+
+    async def _post(self, message: OutgoingMessage, trace: Mapping[str, str]) -> Refusal | None:
         try:
             # Around everything: a receiver that answers byte by byte never exceeds a timeout of one read.
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                status = await self._status(message)
+                status = await self._status(message, trace)
         except TimeoutError:
             return Refusal(reason=f"no answer within {TIMEOUT_SECONDS:g} s")
         except InvalidCallback as error:
@@ -108,9 +125,9 @@ class CallbackSender:
             return None
         return Refusal(reason=f"the receiver answered {status}", final=status == httpx2.codes.GONE)
 
-    async def _status(self, message: OutgoingMessage) -> int:
+    async def _status(self, message: OutgoingMessage, trace: Mapping[str, str]) -> int:
         signature = self._signer.headers(message_id=str(message.event_id), body=message.value)
-        headers = {"content-type": "application/json", **signature}
+        headers = {"content-type": "application/json", **trace, **signature}
         # Streamed, and the body left unread: it says nothing, and it may have no end.
         async with self._client.stream(
             "POST", message.destination, content=message.value, headers=headers, follow_redirects=False

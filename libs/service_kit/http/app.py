@@ -23,6 +23,8 @@ from service_kit.http.openapi import SECURITY_SCHEMES, SuiteOpenApi
 from service_kit.http.operations import Check, operations
 from service_kit.http.permissions import Access, access_table
 from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.tracing import NO_TRACING, Tracing
+from service_kit.tracing.http_server import TracedRequests, name_spans_by_route
 
 CORRELATION_HEADER: Final = "x-correlation-id"
 DEFAULT_MAX_FAILED_LOGINS: Final = 120
@@ -42,6 +44,7 @@ class HttpService:
     gate: Gate
     max_failed_logins: int = DEFAULT_MAX_FAILED_LOGINS
     development: bool = False
+    tracing: Tracing = NO_TRACING
 
 
 def create_app(service: HttpService) -> Quart:
@@ -90,6 +93,9 @@ def create_app(service: HttpService) -> Quart:
     access.update(access_table(app))
     edge = Edge(cast(AsgiApp, app.asgi_app), service=service.name, limit_of=_limit_of(app))
     app.asgi_app = edge  # type: ignore[method-assign]  # as Quart's documentation says of middleware
+    if service.tracing.is_on:
+        name_spans_by_route(app)
+        app.asgi_app = TracedRequests(edge, service.tracing)  # type: ignore[method-assign]  # see above
     return app
 
 

@@ -89,6 +89,14 @@ class DocumentedErrors(H11Protocol):
 class BoundedWrites(TCPServer):
     """Hypercorn's connection; a client that does not read its answer loses it, and the memory that it takes."""
 
+    async def run(self) -> None:
+        """Serve one client; one that is still there at the very end of a stop is cut off."""
+        try:
+            await super().run()
+        except asyncio.CancelledError:
+            # Its task has ended, and nobody awaits it: Python's streams would report it as an error, with a traceback.
+            self.writer.transport.abort()
+
     async def protocol_send(self, event: ConnectionEvent) -> None:
         """Write, in bounded time."""
         size = len(event.data) if isinstance(event, RawData) else 0

@@ -22,6 +22,8 @@ from service_kit.messaging.outbox import (
 from service_kit.storage.database import Database
 from service_kit.telemetry.error_text import error_text
 from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.tracing import NO_TRACING, Tracing
+from service_kit.tracing.messages import publishing
 from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules, is_retryable_sql
 from service_kit.work.isolation import Failure, isolate
 from service_kit.work.items import FailureRecord, only_list
@@ -80,6 +82,7 @@ class OutboxRelay:
     limit: int = MAX_RECORDS_PER_POLL
     policy: DeliveryPolicy = DEFAULT_DELIVERY_POLICY
     rules: RetryRules = DEFAULT_RETRY_RULES
+    tracing: Tracing = NO_TRACING
     _unmarked: FailureRecord[int] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -116,10 +119,12 @@ class OutboxRelay:
 
         async def publish(places: Sequence[int]) -> None:
             messages = [_message(outgoing(rows[place])) for place in places]
-            try:
-                await self.bus.publish(messages)
-            except NotPublished as error:
-                refusals.update({places[place]: refusal for place, refusal in error.refusals.items()})
+            with publishing(messages, self.tracing) as leaving:
+                try:
+                    await self.bus.publish(leaving.messages)
+                except NotPublished as error:
+                    leaving.refused(error.refusals)
+                    refusals.update({places[place]: refusal for place, refusal in error.refusals.items()})
 
         for failure in await isolate(range(len(rows)), publish):
             refusals[failure.item] = Refusal(reason=error_text(failure.error), final=True)

@@ -1,7 +1,8 @@
 """From records to events: parse, hand over in batches, and send what cannot be handled to the dead letters."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
 
@@ -17,8 +18,10 @@ from event_contracts import (
 )
 
 from service_kit.messaging.event_bus import EventBus, Headers, Message, Record
-from service_kit.telemetry.error_text import error_text
+from service_kit.telemetry.error_text import error_code, error_text
 from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.tracing import NO_TRACING, Span, Tracing
+from service_kit.tracing.messages import handling
 from service_kit.work.isolation import isolate
 
 log = structlog.get_logger()
@@ -66,6 +69,7 @@ class EventConsumer:
     group: str
     routes: Sequence[Route]
     metrics: ServiceMetrics
+    tracing: Tracing = NO_TRACING
 
     def subscribe(self) -> None:
         """Register with the bus; call once, before it runs."""
@@ -84,7 +88,7 @@ class EventConsumer:
             if own:
                 parsed, failed = _parse(route, own)
                 if parsed:
-                    failed += await _handle_isolating(route, parsed)
+                    failed += await self._handle_traced(route, parsed)
                 dead += failed
                 handled.append((topic, len(own) - len(failed), parsed))
         if dead:
@@ -95,6 +99,25 @@ class EventConsumer:
                 waited = (now - one.event.event_timestamp).total_seconds()
                 self.metrics.queue_latency.labels(topic).observe(max(waited, 0.0))
             self.metrics.events_handled.labels(topic).inc(count)
+
+    async def _handle_traced(self, route: Route, parsed: Sequence[_Parsed]) -> list[_DeadLetter]:
+        """A span for each event; the handler finds it in the event's metadata, and so what the event causes."""
+        if not self.tracing.is_on:
+            return await _handle_isolating(route, parsed)
+        with ExitStack() as open_spans:
+            spans: dict[int, Span] = {}
+            traced: list[_Parsed] = []
+            for one in parsed:
+                span = open_spans.enter_context(
+                    handling(one.record, one.event, self.tracing, is_current=len(parsed) == 1)
+                )
+                spans[id(one.record)] = span
+                event = one.event if span.context is None else one.event.continuing(span.context)
+                traced.append(replace(one, event=event))
+            dead = await _handle_isolating(route, traced)
+            for letter in dead:
+                spans[id(letter.record)].failed(error_code(letter.error))
+            return dead
 
     async def _publish_dead_letters(self, dead: Sequence[_DeadLetter]) -> None:
         messages = [

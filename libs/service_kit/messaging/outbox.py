@@ -28,6 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import BigInteger
 
 from service_kit.messaging.event_bus import Headers, Refusal
+from service_kit.tracing import in_current_trace
 
 _UNSENT = "given_up_at IS NULL"
 
@@ -54,7 +55,11 @@ class OutgoingMessage:
 
 
 def bus_message(envelope: EventEnvelope[Any], *, key: str, topic: str | None = None) -> OutgoingMessage:
-    """An event for the bus; ``topic`` defaults to the event's own."""
+    """An event for the bus; ``topic`` defaults to the event's own.
+
+    It continues the span that the event's metadata name, else the one that this code runs in.
+    """
+    envelope = in_current_trace(envelope)
     return OutgoingMessage(
         event_id=envelope.event_id,
         transport="bus",
@@ -67,6 +72,7 @@ def bus_message(envelope: EventEnvelope[Any], *, key: str, topic: str | None = N
 
 def callback_message(envelope: EventEnvelope[Any], *, url: str) -> OutgoingMessage:
     """An event for a signed HTTP callback to a URL that ``CallbackPolicy.check`` has let through."""
+    envelope = in_current_trace(envelope)
     return OutgoingMessage(
         event_id=envelope.event_id,
         transport="http",

@@ -30,6 +30,13 @@ DECIDED: Final = frozenset(
 )
 """What docker-compose.yml itself decides, and what is for services assembled in code."""
 
+OPEN_TELEMETRY: Final = {
+    "OTEL_EXPORTER_OTLP_HEADERS": "What the collector wants to be shown, such as api-key=…",
+    "OTEL_TRACES_SAMPLER": "parentbased_traceidratio traces a share of the batches, which the next one names.",
+    "OTEL_TRACES_SAMPLER_ARG": "0.1 is one in ten.",
+}
+"""OpenTelemetry's own settings, which every service reads where it is traced."""
+
 WIDTH: Final = 110
 _JSON: Final = TypeAdapter[object](object)
 
@@ -76,7 +83,8 @@ def compose_settings() -> str:
     every: list[str] = []
     for service in SERVICES:
         own = [f"      {variable}:" for variable in passed_on(service)]
-        lines += [f"  {service.container}:", "    environment:", *own]
+        open_telemetry = [f"      {variable}:" for variable in OPEN_TELEMETRY]
+        lines += [f"  {service.container}:", "    environment:", *own, *open_telemetry]
         every += own
     lines += ["  doctor:", "    environment:", *every]
     return "\n".join(lines) + "\n"
@@ -109,6 +117,9 @@ def environment_example() -> str:
     for service in SERVICES:
         names = [name for name in service.settings.model_fields if name not in DECIDED]
         lines += [f"# --- {service.title}", *_examples(service.settings, names), ""]
+    lines.append("# --- traces: see OTLP_ENDPOINT of each service")
+    for variable, description in OPEN_TELEMETRY.items():
+        lines += [f"# {description}", f"# {variable}="]
     return "\n".join(lines).rstrip() + "\n"
 
 

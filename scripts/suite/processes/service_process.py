@@ -96,12 +96,15 @@ class ServiceProcess:
         """End it with SIGKILL, and wait until it has ended."""
         await self._end(signal.SIGKILL)
 
-    async def stop(self) -> None:
-        """End it with SIGTERM, and wait until it has ended."""
-        await self._end(signal.SIGTERM)
+    async def stop(self) -> int | None:
+        """End it with SIGTERM, and wait until it has ended; returns its exit code, None if it was never started."""
+        return await self._end(signal.SIGTERM)
 
-    async def _end(self, number: signal.Signals) -> None:
-        if self._process is not None and self._process.returncode is None:
+    async def _end(self, number: signal.Signals) -> int | None:
+        if self._process is None:
+            return None
+        if self._process.returncode is None:
             self._process.send_signal(number)
-            await self._process.wait()
+        code = await self._process.wait()
         self._guard.close()
+        return code

@@ -80,7 +80,15 @@ class BothServices:
 
 @asynccontextmanager
 async def both_services(
-    assessment_url: str, provider_url: str, *, kafka: Mapping[str, Any] | None = None, **assessment: Any
+    assessment_url: str,
+    provider_url: str,
+    *,
+    kafka: Mapping[str, Any] | None = None,
+    assessment_overrides: Sequence[Provider] = (),
+    provider_overrides: Sequence[Provider] = (),
+    callback_over_http: bool = False,
+    provider: Mapping[str, Any] | None = None,
+    **assessment: Any,
 ) -> AsyncIterator[BothServices]:
     """Run both until the context ends; requests of the clients show an administrator's token.
 
@@ -94,11 +102,17 @@ async def both_services(
         "service_secret": SecretStr(SERVICE_SECRET),
     }
     bus = MemoryEventBus() if kafka is None else None
+    if callback_over_http:
+        common["callback_allowed_hosts"] = ("127.0.0.1",)
+        own = f"http://127.0.0.1:{ports[0]}"
+        assessment = {"callback_transport": "http", "callback_base_url": own, **assessment}
     services = [
         await llm_provider.providers.build_service(
-            llm_provider.settings.Settings(database_url=provider_url, http_port=ports[1], **common),
+            llm_provider.settings.Settings(
+                database_url=provider_url, http_port=ports[1], **common, **(provider or {})
+            ),
             bus=bus,
-            overrides=[Quoting()],
+            overrides=[Quoting(), *provider_overrides],
         ),
         await cj_assessment.main.assemble(
             cj_assessment.settings.Settings(
@@ -110,6 +124,7 @@ async def both_services(
                 **assessment,
             ),
             bus=bus,
+            overrides=assessment_overrides,
         ),
     ]
     stop, started = asyncio.Event(), asyncio.Event()

@@ -37,6 +37,7 @@ from quart_schema import document_request, document_response, validate_querystri
 from service_kit.callbacks.webhooks import WebhookSigner
 from service_kit.http.bodies import INVALID_JSON, answers, check_values, max_body_bytes, request_body, takes
 from service_kit.http.permissions import Permission, caller, open_to_all, requires
+from service_kit.tracing import in_current_trace
 
 from cj_assessment.domain.batch import Anchor, BatchId, BatchRecord, RequestEnvelope
 
@@ -120,7 +121,7 @@ def assessments_api(actions: Actions) -> Blueprint:
     @requires(Permission.ASSESS)
     async def accept(data: RequestEnvelope) -> AssessmentAccepted:
         """Assess a batch of essays: the same envelope as on the request topic."""
-        batch = await actions.accept(data)
+        batch = await actions.accept(in_current_trace(data))
         return AssessmentAccepted(batch_id=batch.batch_id, cj_assessment_job_id=str(batch.job_id))
 
     @blueprint.get("/batches")

@@ -140,6 +140,8 @@ class LlmProviderClient:
             max_cost_usd=request.max_cost_usd,
             allowed_regions=request.allowed_regions,
             latency=Latency.RELAXED if request.is_relaxed else Latency.LIVE,
+            traceparent=None if request.trace is None else request.trace.traceparent,
+            tracestate=None if request.trace is None else request.trace.tracestate,
             metadata={
                 "essay_a_id": request.essay_a_id,
                 "essay_b_id": request.essay_b_id,

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from event_contracts import (
     MAX_RESULTS_PER_BATCH,
@@ -19,10 +19,13 @@ from event_contracts import (
     SourceService,
     SuiteError,
     SystemProcessingMetadata,
+    WireModel,
     is_identifier,
 )
 
 from cj_assessment.domain.batch import BatchRecord, Essay
+
+DataT = TypeVar("DataT", bound=WireModel)
 
 SERVICE = SourceService.CJ_ASSESSMENT
 ENTITY_TYPE = "batch"
@@ -57,7 +60,7 @@ def completed_event(
             single_essay_batch=len(students) == 1,
         ),
     )
-    return EventEnvelope.wrap(data, source_service=SERVICE, correlation_id=batch.correlation_id)
+    return _enveloped(batch, data)
 
 
 def failed_event(
@@ -81,7 +84,7 @@ def failed_event(
         ),
         cj_assessment_job_id=str(batch.job_id),
     )
-    return EventEnvelope.wrap(data, source_service=SERVICE, correlation_id=batch.correlation_id)
+    return _enveloped(batch, data)
 
 
 def ended_without_result_event(
@@ -113,12 +116,12 @@ def ended_without_result_event(
             single_essay_batch=len(essay_ids) == 1,
         ),
     )
-    return EventEnvelope.wrap(data, source_service=SERVICE, correlation_id=batch.correlation_id)
+    return _enveloped(batch, data)
 
 
 def result_event(batch: BatchRecord, result: AssessmentResultV1) -> EventEnvelope[AssessmentResultV1]:
     """The ranking and the grades."""
-    return EventEnvelope.wrap(result, source_service=SERVICE, correlation_id=batch.correlation_id)
+    return _enveloped(batch, result)
 
 
 def consumption_event(
@@ -137,7 +140,13 @@ def consumption_event(
         processing_id=str(batch.job_id),
         consumed_at=now,
     )
-    return EventEnvelope.wrap(data, source_service=SERVICE, correlation_id=batch.correlation_id)
+    return _enveloped(batch, data)
+
+
+def _enveloped(batch: BatchRecord, data: DataT) -> EventEnvelope[DataT]:
+    return EventEnvelope.wrap(
+        data, source_service=SERVICE, correlation_id=batch.correlation_id, trace=batch.trace
+    )
 
 
 def _metadata(

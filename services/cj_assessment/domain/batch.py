@@ -20,6 +20,7 @@ from event_contracts import (
     JsonObject,
     Latency,
     LLMConfigOverrides,
+    TraceContext,
 )
 
 from cj_assessment.domain.prompt import JudgeContext
@@ -93,6 +94,7 @@ class BatchRecord:
     stop_reason: str | None = None
     allowed_regions: tuple[str, ...] | None = None
     is_relaxed: bool = False
+    trace: TraceContext | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +217,7 @@ def new_batch(envelope: RequestEnvelope, *, job_id: JobId, now: datetime, defaul
         judges=(),
         received_at=now,
         is_relaxed=is_relaxed,
+        trace=envelope.trace,
     )
 
 

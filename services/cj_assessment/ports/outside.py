@@ -6,7 +6,14 @@ from decimal import Decimal
 from typing import Protocol
 from uuid import UUID
 
-from event_contracts import ContentServiceError, LLMConfigOverrides, PanelJudge, PromptBlock, SuiteError
+from event_contracts import (
+    ContentServiceError,
+    LLMConfigOverrides,
+    PanelJudge,
+    PromptBlock,
+    SuiteError,
+    TraceContext,
+)
 
 from cj_assessment.domain.batch import BatchId, Fetched, Judge
 from cj_assessment.domain.comparison import AttemptId
@@ -79,6 +86,7 @@ class JudgeRequest:
     max_cost_usd: Decimal | None
     allowed_regions: tuple[str, ...] | None = None
     is_relaxed: bool = False
+    trace: TraceContext | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

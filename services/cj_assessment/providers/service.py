@@ -20,6 +20,7 @@ from service_kit.providers import (
 from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.tracing import Tracing
 from service_kit.work.retention import RetentionRule
 from threadpoolctl import threadpool_limits
 
@@ -118,6 +119,7 @@ async def _subscribe(container: AsyncContainer, bus: EventBus, *, group: str) ->
         group=group,
         routes=routes(accept_requests=accept.from_events, record_results=record),
         metrics=await container.get(ServiceMetrics),
+        tracing=await container.get(Tracing),
     ).subscribe()
 
 
@@ -170,5 +172,6 @@ async def _app(
             gate=gate,
             max_failed_logins=settings.max_failed_logins,
             development=settings.development,
+            tracing=await container.get(Tracing),
         )
     )

@@ -10,6 +10,7 @@ from service_kit.providers import Relays
 from service_kit.running import BackgroundLoop
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.tracing import Tracing
 from service_kit.work.failed_items import RetryRules
 from service_kit.work.housekeeping import Housekeeping
 from service_kit.work.items import FailureRecord, ItemWorker, SetAside, TaskWorker
@@ -17,6 +18,7 @@ from service_kit.work.items import FailureRecord, ItemWorker, SetAside, TaskWork
 from cj_assessment.adapters.batch_metrics import BatchMetrics
 from cj_assessment.adapters.postgres import attempts_sql, batches_sql
 from cj_assessment.adapters.postgres.erasures import FORGET
+from cj_assessment.adapters.tracing import BatchSpans
 from cj_assessment.domain.batch import JobId
 from cj_assessment.providers.wakeups import (
     AdvanceWakeup,
@@ -49,6 +51,7 @@ REPORTED_BATCHES = 20
 
 async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop, ...]:
     database, metrics = await container.get(Database), await container.get(ServiceMetrics)
+    spans = BatchSpans(database=database, tracing=await container.get(Tracing))
     rules = await container.get(RetryRules)
     relays, housekeeping = await container.get(Relays), await container.get(Housekeeping)
     prepare, advance = await container.get(PrepareBatch), await container.get(AdvanceBatches)
@@ -65,7 +68,7 @@ async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop,
         TaskWorker(
             name=batches_sql.PREPARE,
             take=prepare.take,
-            handle=prepare.handle,
+            handle=spans.of_one(prepare.handle, "prepare batch"),
             failures=failures(batches_sql.PREPARE, prepare.set_aside),
             concurrency=PREPARE_CONCURRENCY,
             takes_leases=True,
@@ -74,7 +77,7 @@ async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop,
         TaskWorker(
             name=batches_sql.ADVANCE,
             take=advance.take,
-            handle=advance.handle,
+            handle=spans.of_one(advance.handle, "decide on batch"),
             failures=failures(batches_sql.ADVANCE, advance.set_aside),
             concurrency=FITTE_CONCURRENCY,
             wakeup=await container.get(AdvanceWakeup),
@@ -82,7 +85,7 @@ async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop,
         ItemWorker(
             name=attempts_sql.SUBMIT,
             take=submit.take,
-            handle=submit.handle,
+            handle=spans.of_several(submit.handle, "submit comparisons"),
             failures=failures(attempts_sql.SUBMIT, submit.set_aside),
             batch_size=SUBMITTED_BATCHES,
             wakeup=await container.get(SubmitWakeup),

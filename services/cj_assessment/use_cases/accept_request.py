@@ -104,7 +104,7 @@ def _unchecked(envelope: RequestEnvelope, defaults: Defaults) -> Batch:
 async def _record_refused(transaction: Transaction, envelope: RequestEnvelope, error: InvalidRequest) -> None:
     """Keep the batch as failed and say so: the sender of an event sees no other answer."""
     without_hints = envelope.model_copy(update={"metadata": None})
-    batch = _unchecked(without_hints, Defaults.for_refused_batch())
+    batch = replace(_unchecked(without_hints, Defaults.for_refused_batch()), trace=envelope.trace)
     if not await transaction.batches.add(batch, ()):
         log.warning("batch.invalid_request_repeated", batch_id=batch.batch_id, reason=str(error))
         return

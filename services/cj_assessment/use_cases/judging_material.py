@@ -8,7 +8,7 @@ from sys import getsizeof
 from typing import Final
 from uuid import UUID
 
-from event_contracts import LLMConfigOverrides
+from event_contracts import LLMConfigOverrides, TraceContext
 
 from cj_assessment.domain.batch import Batch, JobId
 from cj_assessment.domain.comparison import UnsentAttempt
@@ -34,6 +34,7 @@ class BatchContext:
     org_id: str | None
     allowed_regions: tuple[str, ...] | None
     is_relaxed: bool = False
+    trace: TraceContext | None = None
 
     @classmethod
     def of(cls, batch: Batch, context: JudgeContext) -> "BatchContext":
@@ -48,6 +49,7 @@ class BatchContext:
             org_id=batch.org_id,
             allowed_regions=batch.allowed_regions,
             is_relaxed=batch.is_relaxed,
+            trace=batch.trace,
         )
 
     def judge_request(self, attempt: UnsentAttempt, *, text_a: str, text_b: str) -> JudgeRequest:
@@ -66,6 +68,7 @@ class BatchContext:
             max_cost_usd=self.caps[attempt.assigned],
             allowed_regions=self.allowed_regions,
             is_relaxed=self.is_relaxed,
+            trace=self.trace,
         )
 
 

@@ -26,6 +26,7 @@ from quart_schema import document_request, document_response
 from service_kit.http.app import correlation_id
 from service_kit.http.bodies import answers, json_body, max_body_bytes, takes
 from service_kit.http.permissions import Permission, requires
+from service_kit.tracing import current_trace
 
 from llm_provider.domain.requests.request import SERVICE, QueueId
 
@@ -121,9 +122,11 @@ def _item_or_error(raw: Any) -> ComparisonBatchItem | ComparisonItemAnswer:
 
 def _item(raw: Any) -> ComparisonBatchItem:
     try:
-        return ComparisonBatchItem.model_validate(raw)
+        item = ComparisonBatchItem.model_validate(raw)
     except ValidationError as error:
         raise InvalidRequest.of(error) from error
+    trace = current_trace()
+    return item if trace is None or item.trace is not None else item.model_copy(update=trace.fields())
 
 
 def _correlation_id(raw: Any) -> UUID:

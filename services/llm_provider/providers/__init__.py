@@ -21,6 +21,7 @@ from service_kit.providers import (
 from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.tracing import Tracing
 from service_kit.work.coalescing import Coalesce
 from service_kit.work.housekeeping import Housekeeping
 from service_kit.work.retention import RetentionRule
@@ -140,5 +141,6 @@ async def _app(
             metrics=await container.get(ServiceMetrics),
             max_failed_logins=settings.max_failed_logins,
             development=settings.development,
+            tracing=await container.get(Tracing),
         )
     )

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 from dishka import Provider, Scope, provide
 from model_manifest import list_providers
+from service_kit.tracing import Tracing
 from service_kit.work.isolation import isolate, isolate_largest_first
 from service_kit.work.worker import Heartbeat
 
+from llm_provider.adapters.tracing import traced_call
 from llm_provider.domain.batch_job import JobPolicy
 from llm_provider.domain.calls.retrying import RetryPolicy
 from llm_provider.domain.costs.cost import CostLimits
@@ -176,13 +178,16 @@ class UseCaseProvider(Provider):
         open_meters: OpenMeters,
         failures: Failures,
         watcher: CallWatcher,
+        tracing: Tracing,
     ) -> tuple[JudgeRequests, ...]:
         settings = self._settings
         return tuple(
             JudgeRequests(
                 provider=provider,
                 prepare=open_meters,
-                make_call=MakeCall(judge=judge, catalogue=catalogue, timeout=settings.call_timeout),
+                make_call=traced_call(
+                    MakeCall(judge=judge, catalogue=catalogue, timeout=settings.call_timeout), tracing
+                ),
                 record=record,
                 store=store,
                 concurrency=settings.concurrency,

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 
 from dishka import AsyncContainer
 from service_kit.running import BackgroundLoop
+from service_kit.tracing import Tracing
 from service_kit.work.items import FailureRecord, ItemWorker, SetAsideReason, TaskWorker
 from service_kit.work.worker import FALLBACK_SECONDS, Worker
 
 from llm_provider.adapters.postgres.jobs import JOB_WORKER
 from llm_provider.adapters.postgres.ledger import ALERT_WORKER
 from llm_provider.adapters.postgres.queue_sql import END_WORKER, OUTAGE_WORKER, RETURN_WORKER
+from llm_provider.adapters.tracing import traced_job
 from llm_provider.domain.batch_job import JobId, JobPolicy
 from llm_provider.ports import Due, Store
 from llm_provider.providers.failures import Failures
@@ -108,7 +110,7 @@ async def _job_runner(container: AsyncContainer, wakeup: JobWakeup) -> Backgroun
     return TaskWorker(
         name=JOB_WORKER,
         take=take,
-        handle=run.handle,
+        handle=traced_job(run.handle, await container.get(Tracing)),
         failures=FailureRecord(
             worker=JOB_WORKER,
             database=failures.database,

@@ -11,6 +11,7 @@ from event_contracts import (
     CourseCode,
     ELS_CJAssessmentRequestV1,
     ErrorDetail,
+    TraceContext,
     WireModel,
 )
 from pydantic import TypeAdapter
@@ -248,6 +249,14 @@ def _columns(batch: Batch) -> Mapping[str, object]:
         "assignment_id": batch.assignment_id,
         "judges": _judge_rows(batch.judges),
         "received_at": batch.received_at,
+        **_trace_columns(batch.trace),
+    }
+
+
+def _trace_columns(trace: TraceContext | None) -> Mapping[str, str | None]:
+    return {
+        "traceparent": None if trace is None else trace.traceparent,
+        "tracestate": None if trace is None else trace.tracestate,
     }
 
 
@@ -291,4 +300,5 @@ def _fields(row: Row[Any]) -> dict[str, Any]:
         "stop_reason": row.stop_reason,
         "allowed_regions": None if row.allowed_regions is None else tuple(row.allowed_regions.split(",")),
         "is_relaxed": row.is_relaxed,
+        "trace": TraceContext.of(row.traceparent, row.tracestate),
     }

@@ -148,6 +148,8 @@ assessment_batch = Table(
         server_default=text("false"),
         comment="judged through the vendors' batch APIs, in few rounds",
     ),
+    Column("traceparent", Text, comment="W3C trace context that the batch's spans continue"),
+    Column("tracestate", Text),
     Column(
         "texts_deleted_at",
         DateTime(timezone=True),

@@ -6,7 +6,14 @@ from functools import lru_cache
 from typing import Any, Final
 
 import orjson
-from event_contracts import LastError, LLMComparisonResultV1, PromptBlock, RequestState, RequestStatus
+from event_contracts import (
+    LastError,
+    LLMComparisonResultV1,
+    PromptBlock,
+    RequestState,
+    RequestStatus,
+    TraceContext,
+)
 from pydantic import TypeAdapter
 from service_kit.storage.database import named_rows
 from service_kit.storage.rows import RowCodec
@@ -100,6 +107,7 @@ def _leased(
         is_relaxed=row["is_relaxed"],
         reports_batch_expiry=row["reports_batch_expiry"],
         max_cost_usd=row["max_cost_usd"],
+        trace=TraceContext.of(row["traceparent"], row["tracestate"]),
     )
     return LeasedRequest(
         request=request,
@@ -143,6 +151,8 @@ NEW_REQUESTS: Final = RowCodec[QueuedRequest](
         "is_relaxed": lambda new: new.request.is_relaxed,
         "reports_batch_expiry": lambda new: new.request.reports_batch_expiry,
         "max_cost_usd": lambda new: new.request.max_cost_usd,
+        "traceparent": lambda new: new.request.trace and new.request.trace.traceparent,
+        "tracestate": lambda new: new.request.trace and new.request.trace.tracestate,
         "state": lambda new: new.request.first_state,
         "due_at": lambda new: new.request.not_before,
         "priority": lambda new: new.request.priority,

@@ -133,6 +133,8 @@ judge_request = Table(
         server_default=text("false"),
         comment="prompt, reasons and what else the caller sent are deleted",
     ),
+    Column("traceparent", Text, comment="W3C trace context that its calls and its callback continue"),
+    Column("tracestate", Text),
     CheckConstraint(
         "callback_topic IS NOT NULL OR callback_url IS NOT NULL", name="judge_request_has_callback"
     ),

@@ -1,5 +1,7 @@
 """Events about calls for analytics and billing, and the callback of a result."""
 
+from typing import TypeVar
+
 from event_contracts import (
     EventEnvelope,
     LLMComparisonResultV1,
@@ -7,6 +9,7 @@ from event_contracts import (
     LLMProviderFailureV1,
     LLMRequestCompletedV1,
     LLMRequestStartedV1,
+    WireModel,
     is_name,
     usd,
 )
@@ -14,6 +17,8 @@ from event_contracts import (
 from llm_provider.domain.calls.call import Call, token_usage
 from llm_provider.domain.calls.errors import failure_type
 from llm_provider.domain.requests.request import SERVICE, JudgeRequest
+
+DataT = TypeVar("DataT", bound=WireModel)
 
 Announcement = (
     EventEnvelope[LLMRequestStartedV1]
@@ -25,7 +30,7 @@ Announcement = (
 
 def callback(request: JudgeRequest, result: LLMComparisonResultV1) -> EventEnvelope[LLMComparisonResultV1]:
     """The one event that a request ends with."""
-    return EventEnvelope.wrap(result, source_service=SERVICE, correlation_id=request.correlation_id)
+    return _enveloped(result, request)
 
 
 def call_started(request: JudgeRequest, *, attempt: int) -> Announcement:
@@ -36,13 +41,19 @@ def call_started(request: JudgeRequest, *, attempt: int) -> Announcement:
         user_id=request.user_id,
         metadata={"request_id": str(request.queue_id), "attempt": attempt},
     )
-    return EventEnvelope.wrap(started, source_service=SERVICE, correlation_id=request.correlation_id)
+    return _enveloped(started, request)
 
 
 def call_ended(call: Call, *, opened_breaker: bool) -> tuple[Announcement, ...]:
     """How a call ended, what it cost where that is known, and whether the vendor failed."""
     found = (_completed(call), _cost(call), _failure(call, opened_breaker=opened_breaker))
     return tuple(event for event in found if event is not None)
+
+
+def _enveloped(data: DataT, request: JudgeRequest) -> EventEnvelope[DataT]:
+    return EventEnvelope.wrap(
+        data, source_service=SERVICE, correlation_id=request.correlation_id, trace=request.trace
+    )
 
 
 def _completed(call: Call) -> Announcement:
@@ -58,7 +69,7 @@ def _completed(call: Call) -> Announcement:
         token_usage=None if call.usage is None else token_usage(call.usage),
         cost_estimate=None if call.cost.usd is None else usd(call.cost.usd),
     )
-    return EventEnvelope.wrap(completed, source_service=SERVICE, correlation_id=request.correlation_id)
+    return _enveloped(completed, request)
 
 
 def _cost(call: Call) -> Announcement | None:
@@ -78,7 +89,7 @@ def _cost(call: Call) -> Announcement | None:
         request_timestamp=call.started_at,
         response_time_ms=call.response_time_ms,
     )
-    return EventEnvelope.wrap(cost, source_service=SERVICE, correlation_id=request.correlation_id)
+    return _enveloped(cost, request)
 
 
 def _named(request: JudgeRequest, key: str) -> str | None:
@@ -99,4 +110,4 @@ def _failure(call: Call, *, opened_breaker: bool) -> Announcement | None:
         error_details=call.error.message,
         circuit_breaker_opened=opened_breaker,
     )
-    return EventEnvelope.wrap(failure, source_service=SERVICE, correlation_id=request.correlation_id)
+    return _enveloped(failure, request)

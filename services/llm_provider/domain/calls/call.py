@@ -193,6 +193,7 @@ def _result(
         cost_estimate=usd(leased.spent_usd + cost.known_usd),
         requested_at=request.requested_at,
         completed_at=now,
+        trace_id=request.trace.trace_id if request.trace else None,
         request_metadata={
             **request.metadata,
             "prompt_sha256": request.prompt_sha256,

@@ -10,7 +10,15 @@ from enum import StrEnum
 from typing import Final, NewType
 from uuid import UUID
 
-from event_contracts import MAX_SCHEMA_TOKENS, ComparisonRequest, JsonObject, SourceService
+from event_contracts import (
+    MAX_SCHEMA_TOKENS,
+    TRACEPARENT,
+    TRACESTATE,
+    ComparisonRequest,
+    JsonObject,
+    SourceService,
+    TraceContext,
+)
 
 from llm_provider.domain.costs.usage import Usage
 from llm_provider.domain.requests.fair_turns import Lane
@@ -73,6 +81,7 @@ class JudgeRequest:
     is_relaxed: bool
     reports_batch_expiry: bool
     max_cost_usd: Decimal | None
+    trace: TraceContext | None = None
 
     @property
     def lane(self) -> Lane:
@@ -142,11 +151,13 @@ class LeasedRequest:
 
 
 def canonical_body(request: ComparisonRequest) -> str:
-    """A request's body as one text that is the same whenever it asks for the same; without its key.
+    """A request's body as one text that is the same whenever it asks for the same; without its key and its trace.
 
     Fields at their defaults are left out, so that adding a field to the contract does not change identities.
     """
-    fields = request.model_dump_json(exclude={"idempotency_key", "metadata"}, exclude_defaults=True)
+    fields = request.model_dump_json(
+        exclude={"idempotency_key", "metadata", TRACEPARENT, TRACESTATE}, exclude_defaults=True
+    )
     return fields + json.dumps(request.metadata, sort_keys=True, separators=(",", ":"))
 
 

@@ -83,6 +83,15 @@ def test_a_body_is_the_same_whatever_its_key_and_different_when_anything_else_is
     assert canonical_body(item) != canonical_body(other)
 
 
+def test_a_request_that_is_repeated_in_another_trace_is_the_same_request() -> None:
+    item = comparison(key="one")
+    traced = item.model_copy(
+        update={"traceparent": f"00-{'ab' * 16}-{'cd' * 8}-01", "tracestate": "school=1"}
+    )
+
+    assert canonical_body(item) == canonical_body(traced)
+
+
 def test_a_body_is_the_same_in_whatever_order_its_metadata_comes() -> None:
     item = comparison()
     turned = item.model_copy(update={"metadata": dict(reversed(item.metadata.items()))})

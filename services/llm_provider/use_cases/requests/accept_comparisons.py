@@ -193,6 +193,7 @@ class AcceptComparisons:
             is_relaxed=is_relaxed,
             reports_batch_expiry=item.on_batch_expiry is BatchExpiry.REPORT,
             max_cost_usd=item.max_cost_usd,
+            trace=item.trace,
         )
 
     def _is_relaxed(self, item: ComparisonBatchItem, parameters: JudgeParameters) -> bool:

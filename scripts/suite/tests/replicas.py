@@ -1,0 +1,115 @@
+"""Replicas of the three services as processes, and a balancer in front of the replicas of each."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from suite.embedded.loopback import HOST, free_port
+from suite.embedded.postgres import PostgresServer
+from suite.processes.service_process import ServiceProcess, new_secret
+from suite.processes.tokens import TOKEN_SETTINGS
+
+SERVICES: Final = ("llm_provider", "cj_assessment", "batch_conductor")
+CHUNK_BYTES: Final = 64 * 1024
+SIGNING_SECRET: Final = new_secret()
+
+
+@dataclass
+class Balancer:
+    """An address for several replicas, as a Kubernetes Service is one: connections are given to each in turn.
+
+    Those who have left get no new ones. Where a connection is refused, the next replica gets it.
+    """
+
+    ports: Sequence[int]
+    port: int = field(default_factory=free_port)
+    out_of_rotation: set[int] = field(default_factory=set)
+    unanswered: int = 0
+    _turn: int = 0
+
+    @property
+    def url(self) -> str:
+        """The base URL of the service behind it."""
+        return f"http://{HOST}:{self.port}"
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator["Balancer"]:
+        """Balance until the context ends."""
+        server = await asyncio.start_server(self._connected, HOST, self.port, backlog=1024)
+        try:
+            yield self
+        finally:
+            server.close()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            behind = await self._replica()
+            if behind is None:
+                self.unanswered += 1
+                return
+            there, back = behind
+            try:
+                await _until_either(_pumped(reader, back), _pumped(there, writer))
+            finally:
+                back.close()
+        finally:
+            writer.close()
+
+    async def _replica(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        for _ in self.ports:
+            self._turn += 1
+            port = self.ports[self._turn % len(self.ports)]
+            if port in self.out_of_rotation:
+                continue
+            try:
+                return await asyncio.open_connection(HOST, port)
+            except ConnectionRefusedError:
+                continue
+        return None
+
+
+async def _pumped(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while piece := await reader.read(CHUNK_BYTES):
+            writer.write(piece)
+            await writer.drain()
+    except ConnectionError:
+        return
+
+
+async def _until_either(first: Coroutine[Any, Any, None], second: Coroutine[Any, Any, None]) -> None:
+    tasks = [asyncio.ensure_future(pump) for pump in (first, second)]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def replica(
+    package: str,
+    postgres: PostgresServer,
+    kafka: str,
+    *,
+    name: str,
+    folder: Path,
+    settings: dict[str, str],
+    number: int = 1,
+) -> ServiceProcess:
+    """A replica of a service, not yet started; replicas of one ``name`` share databases, topics and secrets."""
+    return ServiceProcess(
+        package=package,
+        port=free_port(),
+        settings={
+            "kafka_bootstrap_servers": kafka,
+            "kafka_topic_prefix": f"{name}.",
+            "database_url": postgres.url_for(f"{name}_{package}"),
+            "callback_signing_secret": SIGNING_SECRET,
+            "log_level": "warning",
+            **TOKEN_SETTINGS,
+            **settings,
+        },
+        log=folder / f"{package}-{number}.log",
+    )
