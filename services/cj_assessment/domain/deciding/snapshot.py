@@ -21,7 +21,7 @@ OPEN: Final = frozenset({ComparisonState.PENDING, ComparisonState.SUBMITTED})
 SHORTEST_PATIENCE: Final = timedelta(seconds=1.5)
 SHORTEST_LOOK: Final = timedelta(seconds=0.3)
 RELAXED_LOOK: Final = timedelta(hours=1)
-PATIENCE_FACTOR: Final = 1.5
+PATIENCE_FACTOR: Final = 1.2
 """How many times the usual time of an answer late ones are waited for, before the next large round is planned."""
 
 
