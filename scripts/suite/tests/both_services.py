@@ -80,11 +80,17 @@ class BothServices:
 
 @asynccontextmanager
 async def both_services(
-    assessment_url: str, provider_url: str, *, kafka: Mapping[str, Any] | None = None, **assessment: Any
+    assessment_url: str,
+    provider_url: str,
+    *,
+    kafka: Mapping[str, Any] | None = None,
+    provider: Mapping[str, Any] | None = None,
+    **assessment: Any,
 ) -> AsyncIterator[BothServices]:
     """Run both until the context ends; requests of the clients show an administrator's token.
 
-    ``kafka`` are the settings of a broker; without it, a bus in memory joins them.
+    ``kafka`` are the settings of a broker; without it, a bus in memory joins them. ``provider`` are further settings
+    of the LLM Provider, ``assessment`` those of CJ Assessment.
     """
     ports = tuple(_free_port() for _ in range(2))
     common: dict[str, Any] = {
@@ -96,7 +102,9 @@ async def both_services(
     bus = MemoryEventBus() if kafka is None else None
     services = [
         await llm_provider.providers.build_service(
-            llm_provider.settings.Settings(database_url=provider_url, http_port=ports[1], **common),
+            llm_provider.settings.Settings(
+                database_url=provider_url, http_port=ports[1], **common, **(provider or {})
+            ),
             bus=bus,
             overrides=[Quoting()],
         ),
@@ -105,9 +113,7 @@ async def both_services(
                 database_url=assessment_url,
                 http_port=ports[0],
                 llm_provider_url=f"http://127.0.0.1:{ports[1]}",
-                default_provider="mock",
-                **common,
-                **assessment,
+                **{"default_provider": "mock", **common, **assessment},
             ),
             bus=bus,
         ),
