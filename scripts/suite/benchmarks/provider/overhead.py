@@ -19,7 +19,8 @@ from suite.processes.tokens import OwnToken
 
 CONCURRENCIES: Final = (1, 16, 64)
 CALL_SECONDS: Final = 1.0
-CALLS_PER_SLOT: Final = 10
+TURNS: Final = 5
+CALLS_PER_TURN: Final = 2
 
 Way = Literal["bare steps", "topic", "signed callback"]
 """What is called: the floor, or the service, with its result over Kafka, as the suite's services use it, or HTTP."""
@@ -102,13 +103,19 @@ async def overheads(site: Site) -> list[Overhead]:
 
 
 async def overhead(direct: "Direct", ways: Mapping[Way, Call], concurrency: int) -> list[Overhead]:
-    """Time calls of each kind, ``concurrency`` of them at a time."""
-    plain = Times.of(await slots(direct.call, concurrency=concurrency, calls=CALLS_PER_SLOT))
-    measured: list[Overhead] = []
-    for way, call in ways.items():
-        through = Times.of(await slots(call, concurrency=concurrency, calls=CALLS_PER_SLOT))
-        measured.append(Overhead(concurrency=concurrency, way=way, direct=plain, through=through))
-        print(f"overhead: {' | '.join(measured[-1].cells())}", flush=True)
+    """Time calls of each kind, ``concurrency`` of them at a time; kinds take turns, so that load meets all alike."""
+    plain: list[float] = []
+    seconds: dict[Way, list[float]] = {way: [] for way in ways}
+    for _ in range(TURNS):
+        plain += await slots(direct.call, concurrency=concurrency, calls=CALLS_PER_TURN)
+        for way, call in ways.items():
+            seconds[way] += await slots(call, concurrency=concurrency, calls=CALLS_PER_TURN)
+    measured = [
+        Overhead(concurrency=concurrency, way=way, direct=Times.of(plain), through=Times.of(through))
+        for way, through in seconds.items()
+    ]
+    for one in measured:
+        print(f"overhead: {' | '.join(one.cells())}", flush=True)
     return measured
 
 
