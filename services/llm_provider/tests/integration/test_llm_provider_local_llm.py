@@ -13,12 +13,12 @@ import suite
 from cj_measurement import Comparisons, MeasurementError, fit
 from event_contracts import LLMComparisonResultV1, LLMConfigOverrides, Winner
 from llm_provider.tests.building import comparison
-from llm_provider.tests.serving import memory_bus, serving, settings_for, submit
+from llm_provider.tests.serving import Results, memory_bus, serving, settings_for, submit
 from suite.embedded.local_llm import MODEL, local_llm
 
 ESSAYS = sorted((Path(suite.__file__).parent / "sample_assignment" / "essays").glob("*.txt"))
 COMPARISONS = 6
-GRADED_ESSAYS, GRADED_WORDS = 6, 60
+GRADED_ESSAYS, GRADED_WORDS = 5, 40
 PATIENCE_SECONDS = 1_800
 INSTRUCTIONS = (
     "You compare two essays. Answer with one JSON object: winner is Essay A or Essay B, justification is one short"
@@ -34,7 +34,26 @@ pytestmark = [
 ]
 
 
-async def test_a_real_model_judges_a_small_batch_end_to_end(database_url: str) -> None:
+async def arriving(
+    results: Results, count: int, capsys: pytest.CaptureFixture[str]
+) -> list[LLMComparisonResultV1]:
+    """All results; each that comes is a line on the screen."""
+    received: list[LLMComparisonResultV1] = []
+    for number in range(1, count + 1):
+        received = await results.waits_for(number, seconds=PATIENCE_SECONDS)
+        latest = received[number - 1]
+        said = latest.winner or (latest.error_detail and latest.error_detail.error_code)
+        with capsys.disabled():
+            print(
+                f"local model: {number} of {count}, {latest.response_time_ms / 1_000:.1f} s, {said}",
+                flush=True,
+            )
+    return received
+
+
+async def test_a_real_model_judges_a_small_batch_end_to_end(
+    database_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     overrides = LLMConfigOverrides(
         provider_override="openai_compatible",
         model_override=MODEL,
@@ -57,7 +76,7 @@ async def test_a_real_model_judges_a_small_batch_end_to_end(database_url: str) -
         )
         async with serving(settings, bus=bus) as client:
             answer = await submit(client, items)
-            received = await results.waits_for(COMPARISONS, seconds=1_200)
+            received = await arriving(results, COMPARISONS, capsys)
             costs = (await client.get("/api/v1/costs")).json()["total"]
 
     assert all(item.accepted for item in answer.items)
@@ -100,7 +119,7 @@ async def test_a_real_model_states_margins_and_the_evidence_test_says_what_they_
         )
         async with serving(settings, bus=bus) as client:
             answer = await submit(client, items)
-            received = await results.waits_for(len(items), seconds=PATIENCE_SECONDS)
+            received = await arriving(results, len(items), capsys)
 
     place = {
         item.accepted.queue_id: pair for item, pair in zip(answer.items, pairs, strict=True) if item.accepted
