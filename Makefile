@@ -38,8 +38,8 @@ demo: $(READY)  ## assess the sample assignment with the simulated judge: no Doc
 test: $(READY)  ## run every test, on real PostgreSQL and Kafka
 	@.venv/bin/pytest -n $(WORKERS) --dist worksteal
 
-test-local-llm: $(READY)  ## a small real model judges a batch on this machine; builds llama.cpp once (some minutes)
-	@CJ_LOCAL_LLM=1 .venv/bin/pytest services/llm_provider/tests/integration/test_llm_provider_local_llm.py
+test-local-llm: $(READY)  ## a small real model judges on this machine; downloads it and llama.cpp once (130 MB)
+	@CJ_LOCAL_LLM=1 .venv/bin/pytest -n 0 -o faulthandler_timeout=0 services/llm_provider/tests/integration/test_llm_provider_local_llm.py
 
 check: $(READY)  ## lint, types, architecture rules, dependencies, freshness of generated files
 	.venv/bin/ruff check .

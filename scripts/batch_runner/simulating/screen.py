@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from cj_measurement import Says
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -22,7 +23,7 @@ def print_simulation(found: Simulation, *, console: Console) -> None:
 
 def _medians_table(found: Simulation) -> Table:
     table = _table(
-        f"{found.essays} essays, SD {found.sd:g}: medians of {found.seeds} runs",
+        f"{_batch(found)}: medians of {found.seeds} runs",
         "policy",
         "an essay",
         "EB",
@@ -44,12 +45,17 @@ def _medians_table(found: Simulation) -> Table:
     return table
 
 
+def _batch(found: Simulation) -> str:
+    said = "" if found.says == Says.NOTHING else f", winners and {found.says.replace('_', ' ')}"
+    return f"{found.essays} essays, SD {found.sd:g}{said}"
+
+
 def _known(value: float | None) -> str:
     return "–" if value is None else "not measurable" if value < 0 else f"{value:.3f}"
 
 
 def _power_table(found: Simulation) -> Table:
-    title = f"{found.essays} essays, SD {found.sd:g}: until EB reaches {found.target_reliability:g}"
+    title = f"{_batch(found)}: until EB reaches {found.target_reliability:g}"
     table = _table(title, "policy", "an essay", "comparisons", "range", "cost", "range")
     for policy, needed in found.power.items():
         table.add_row(policy, *_power_cells(needed))

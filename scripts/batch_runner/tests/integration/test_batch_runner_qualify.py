@@ -76,6 +76,52 @@ def test_a_few_pairs_decide_nothing(tmp_path: Path) -> None:
     assert ended.stdout.startswith("new cannot yet be said to be able to replace old\n")
 
 
+def stating_margins(path: Path, *, honest: bool) -> Path:
+    """Both judge the same pairs; the new model states margins, honest ones or any. The old one states none."""
+    rng = np.random.default_rng(5)
+    ability = rng.normal(0, 3, ESSAYS)
+    rows: list[tuple[str, str, str, int, int | None]] = []
+    for _ in range(300):
+        first, second = rng.choice(ESSAYS, 2, replace=False)
+        for judge in ("old", "new"):
+            lead = ability[first] - ability[second] + rng.logistic()
+            margin = 1 + (abs(lead) > 1.5) + (abs(lead) > 4) if honest else rng.integers(1, 4)
+            rows.append(
+                (judge, f"e{first}", f"e{second}", int(lead > 0), int(margin) if judge == "new" else None)
+            )
+    return write_table(path, ("judge", "item1", "item2", "result", "margin"), rows)
+
+
+def test_margins_that_tell_something_are_set_against_winners_alone_on_the_same_pairs(tmp_path: Path) -> None:
+    path = stating_margins(tmp_path / "decisions.csv", honest=True)
+
+    screen, document = run(path), json.loads(run(path, "--json").stdout)
+
+    [graded] = document["graded"]
+    assert (graded["judge"], graded["comparisons"]) == ("new", 300)
+    assert graded["eb_graded"] > graded["eb_winners"] + 0.02
+    assert graded["lead_nats"] > 3
+    assert graded["words"].startswith("its margins tell ")
+    assert (
+        f"new: reliability {graded['eb_winners']:.3f} by winners alone, {graded['eb_graded']:.3f} with what it says"
+        f" beside them, on the same 300 comparisons; {graded['words']}"
+    ) in screen.stdout
+
+
+def test_margins_that_tell_nothing_leave_the_winners_reliability(tmp_path: Path) -> None:
+    document = json.loads(run(stating_margins(tmp_path / "decisions.csv", honest=False), "--json").stdout)
+
+    [graded] = document["graded"]
+    assert graded["eb_graded"] == graded["eb_winners"]
+    assert graded["words"] == "its margins tell nothing: not used"
+
+
+def test_a_judge_that_states_no_margins_has_no_line_on_them(tmp_path: Path) -> None:
+    ended = run(both_judging(tmp_path / "decisions.csv"))
+
+    assert "by winners alone" not in ended.stdout
+
+
 @pytest.mark.parametrize(
     ("header", "row", "reason"),
     [

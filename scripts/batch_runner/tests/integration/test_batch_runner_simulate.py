@@ -58,6 +58,40 @@ def test_a_sharper_judge_reaches_more() -> None:
     assert sharp["true_r2"] > dull["true_r2"]
 
 
+def test_margins_bring_more_than_winners_and_random_confidence_brings_no_more() -> None:
+    options = ("--essays", "30", "--seeds", "3", "--sd", "3", "--comparisons-per-essay", "8")
+
+    said = {
+        says: document(*options, "--policy", "random", "--says", says)
+        for says in ("nothing", "margin", "random_confidence")
+    }
+
+    assert all(found["says"] == says for says, found in said.items())
+    reached = {says: found["policies"]["random"] for says, found in said.items()}
+    assert reached["margin"]["true_r2"] > reached["nothing"]["true_r2"] + 0.05
+    assert reached["margin"]["eb_reliability"] > 0.9
+    assert reached["random_confidence"]["eb_reliability"] < reached["nothing"]["eb_reliability"] + 0.05
+
+
+def test_margins_need_fewer_comparisons_and_dollars_for_a_target() -> None:
+    options = ("--essays", "24", "--seeds", "3", "--sd", "3", "--target-reliability", "0.85")
+    judged = ("--policy", "random", "--provider", "anthropic")
+
+    winners = document(*options, *judged)["power"]["random"]
+    margins = document(*options, *judged, "--says", "margin")["power"]["random"]
+
+    assert margins["comparisons"] < 0.75 * winners["comparisons"]
+    assert margins["cost_usd"] < 0.75 * winners["cost_usd"]
+
+
+def test_the_screen_says_what_the_judge_says() -> None:
+    quick = ("--essays", "8", "--seeds", "1", "--comparisons-per-essay", "4", "--policy", "random")
+    ended = run("simulate", *quick, "--says", "loose_confidence")
+
+    assert ended.exit_code == 0
+    assert "8 essays, SD 2, winners and loose confidence: medians of 1 runs" in ended.stdout
+
+
 def test_a_target_is_reported_in_comparisons_and_dollars() -> None:
     options = ("--essays", "12", "--seeds", "3", "--sd", "4", "--target-reliability", "0.8")
 

@@ -4,7 +4,7 @@ Limits: a vendor counts 600 requests and 200,000 tokens over every minute and re
 three (processes of their own, one database) judge comparisons that are short enough to be bound by requests, or long
 enough to be bound by tokens. Overhead: the same vendor without limits, called directly through httpx2 and through the
 service, from the POST of one comparison to the arrival of its result on its topic or at its URL, at several
-concurrencies.
+concurrencies; and, as the floor, between the same durable steps with bare asyncpg and aiokafka.
 """
 
 import asyncio
@@ -23,7 +23,13 @@ from suite.benchmarks.provider.limits import (
     LimitUtilisation,
     use_of_limits,
 )
-from suite.benchmarks.provider.overhead import CALL_SECONDS, Overhead, overheads
+from suite.benchmarks.provider.overhead import (
+    CALL_SECONDS,
+    CONCURRENCIES,
+    Overhead,
+    against_floor,
+    overheads,
+)
 from suite.benchmarks.provider.site import LONG_ESSAY, SHORT_ESSAY, Site
 from suite.embedded.kafka import throwaway_kafka
 from suite.embedded.postgres import throwaway_postgres
@@ -63,7 +69,8 @@ def section(uses: Sequence[LimitUtilisation], added: Sequence[Overhead]) -> str:
         "What the service adds to a call: from the POST of one comparison to the arrival of its result, compared with"
         f" the same call made directly with httpx2, to a vendor that takes {CALL_SECONDS:g} s; calls start evenly"
         " spread over that time. Milliseconds. Vendor, callers and receivers share the cores with the service, its"
-        " database and its broker.",
+        " database and its broker. The bare steps are the floor: four commits (queue, lease, record, sent) with bare"
+        " asyncpg and one message with bare aiokafka around each call. The goal for the median is three times that floor.",
         "",
         "| concurrency | result by | direct p50 | direct p99 | through p50 | through p99 | added p50 | added p99 |",
         "|--:|---|--:|--:|--:|--:|--:|--:|",
@@ -80,10 +87,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-provider-") as folder:
         uses, added = asyncio.run(measure(Path(folder)))
     write_section(section(uses, added))
-    print(
+    print(line(uses, added))
+
+
+def line(uses: Sequence[LimitUtilisation], added: Sequence[Overhead]) -> str:
+    """The worst figures, then what the service and the floor add to the median call, each at one and at most calls."""
+    floors = []
+    for number in (CONCURRENCIES[0], CONCURRENCIES[-1]):
+        service, floor, ratio = against_floor(added, concurrency=number)
+        floors.append(
+            f"added_{number}_ms={service:.0f} floor_{number}_ms={floor:.0f} ratio_{number}={ratio:.1f}"
+        )
+    return (
         f"allowance_used={min(use.allowance for use in uses):.3f}"
         f" rate_limited={max(use.refused for use in uses):.4f}"
-        f" overhead_p99_ms={max(one.added.p99 for one in added if one.way == 'topic'):.0f}"
+        f" overhead_p99_ms={max(one.added.p99 for one in added if one.way == 'topic'):.0f} {' '.join(floors)}"
     )
 
 

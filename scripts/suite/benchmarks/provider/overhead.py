@@ -1,26 +1,31 @@
-"""What the service adds to a call: the same vendor called directly, and through the service."""
+"""What the service adds to a call, and what its durable steps alone add: the same vendor called in three ways."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import httpx2
 import numpy as np
 from event_contracts import Topic
 
+from suite.benchmarks.provider.floor import bare_steps
 from suite.benchmarks.provider.limited_vendor import LimitedVendor, VendorLimits
 from suite.benchmarks.provider.receiving import ExpectedResults, listening, receiver, serving
 from suite.benchmarks.provider.site import SHORT_ESSAY, Site, comparison, running
 from suite.processes.service_process import ServiceProcess
+from suite.processes.tokens import OwnToken
 
 CONCURRENCIES: Final = (1, 16, 64)
 CALL_SECONDS: Final = 1.0
-CALLS_PER_SLOT: Final = 10
+TURNS: Final = 5
+CALLS_PER_TURN: Final = 2
 
-Way = Literal["topic", "signed callback"]
-"""How a result comes back: over Kafka, as the suite's services use it, or over HTTP."""
+Way = Literal["bare steps", "topic", "signed callback"]
+"""What is called: the floor, or the service, with its result over Kafka, as the suite's services use it, or HTTP."""
+
+Call = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +63,12 @@ class Overhead:
         return [str(self.concurrency), self.way, *figures]
 
 
+def against_floor(measured: Sequence[Overhead], *, concurrency: int) -> tuple[float, float, float]:
+    """What the service and the floor add to the median call, in milliseconds, and how many times as much that is."""
+    added = {one.way: one.added.p50 for one in measured if one.concurrency == concurrency}
+    return added["topic"], added["bare steps"], added["topic"] / added["bare steps"]
+
+
 async def overheads(site: Site) -> list[Overhead]:
     """What the service adds, at each concurrency."""
     vendor = LimitedVendor(
@@ -71,31 +82,44 @@ async def overheads(site: Site) -> list[Overhead]:
             running(services),
             listening(site.kafka, service, expected),
             httpx2.AsyncClient(timeout=60) as client,
+            bare_steps(site, client, f"{address}/v1/chat/completions") as floor,
         ):
             direct = Direct(client, f"{address}/v1/chat/completions")
-            ways: dict[Way, Gateway] = {
-                "topic": Gateway(client, service, expected, {"callback_topic": Topic.LLM_COMPARISON_RESULT}),
-                "signed callback": Gateway(
-                    client, service, expected, {"callback_url": f"{callbacks}/results"}
-                ),
+            to_topic, to_url = (
+                Gateway(client, service, expected, destination)
+                for destination in (
+                    {"callback_topic": str(Topic.LLM_COMPARISON_RESULT)},
+                    {"callback_url": f"{callbacks}/results"},
+                )
+            )
+            ways: dict[Way, Call] = {
+                "bare steps": floor.call,
+                "topic": to_topic.call,
+                "signed callback": to_url.call,
             }
-            for gateway in ways.values():
-                await slots(gateway.call, concurrency=8, calls=2)
+            for call in ways.values():
+                await slots(call, concurrency=8, calls=2)
             return [one for number in CONCURRENCIES for one in await overhead(direct, ways, number)]
 
 
-async def overhead(direct: "Direct", ways: Mapping[Way, "Gateway"], concurrency: int) -> list[Overhead]:
-    """Time calls of each kind, ``concurrency`` of them at a time."""
-    plain = Times.of(await slots(direct.call, concurrency=concurrency, calls=CALLS_PER_SLOT))
-    measured: list[Overhead] = []
-    for way, gateway in ways.items():
-        through = Times.of(await slots(gateway.call, concurrency=concurrency, calls=CALLS_PER_SLOT))
-        measured.append(Overhead(concurrency=concurrency, way=way, direct=plain, through=through))
-        print(f"overhead: {' | '.join(measured[-1].cells())}", flush=True)
+async def overhead(direct: "Direct", ways: Mapping[Way, Call], concurrency: int) -> list[Overhead]:
+    """Time calls of each kind, ``concurrency`` of them at a time; kinds take turns, so that load meets all alike."""
+    plain: list[float] = []
+    seconds: dict[Way, list[float]] = {way: [] for way in ways}
+    for _ in range(TURNS):
+        plain += await slots(direct.call, concurrency=concurrency, calls=CALLS_PER_TURN)
+        for way, call in ways.items():
+            seconds[way] += await slots(call, concurrency=concurrency, calls=CALLS_PER_TURN)
+    measured = [
+        Overhead(concurrency=concurrency, way=way, direct=Times.of(plain), through=Times.of(through))
+        for way, through in seconds.items()
+    ]
+    for one in measured:
+        print(f"overhead: {' | '.join(one.cells())}", flush=True)
     return measured
 
 
-async def slots(call: Callable[[], Awaitable[None]], *, concurrency: int, calls: int) -> list[float]:
+async def slots(call: Call, *, concurrency: int, calls: int) -> list[float]:
     """Seconds that each of ``concurrency * calls`` calls took; slots start evenly spread over the time of one call."""
     seconds: list[float] = []
 
@@ -134,6 +158,7 @@ class Gateway:
     service: ServiceProcess
     expected: "ExpectedResults"
     destination: Mapping[str, str]
+    token: OwnToken = field(default_factory=OwnToken)
 
     async def call(self) -> None:
         """One call: from the request to its result."""
@@ -144,6 +169,7 @@ class Gateway:
             f"{self.service.url}/api/v1/comparison",
             content=item.model_dump_json(exclude_none=True),
             headers={"content-type": "application/json"},
+            auth=self.token,
         )
         answer.raise_for_status()
         await arrived.wait()

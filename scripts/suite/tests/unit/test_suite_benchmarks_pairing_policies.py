@@ -11,10 +11,12 @@ from suite.benchmarks.pairing_policies import (
     END,
     EXPLANATION,
     Measured,
+    dollars,
     draw,
     limit,
     needed,
     reliability,
+    remark,
     save_plot,
     table,
     truth,
@@ -56,8 +58,21 @@ def test_a_target_never_reached_has_no_number() -> None:
 def test_savings_are_compared_with_random_pairs() -> None:
     rows = table(measured()).splitlines()
 
-    assert rows[2].startswith("| random pairs | 15.0 | 20.0 | 15.0 | 20.0 |")
+    assert rows[2].startswith(f"| random pairs | 15.0 | 20.0 | {dollars(20)} | 15.0 | 20.0 | {dollars(20)} |")
     assert rows[3].startswith("| ours, as the service judges | 10.0 (−33%) | 15.0 (−25%) |")
+
+
+def test_judges_that_say_by_how_much_have_rows_with_their_dollars() -> None:
+    rows = table(measured()).splitlines()
+
+    graded = [row for row in rows if row.startswith("| three margins")]
+    assert len(graded) == 2
+    assert all(f"| {dollars(15)} |" in row for row in graded)
+
+
+def test_dollars_are_those_of_all_comparisons_of_a_batch() -> None:
+    assert float(dollars(20)) == pytest.approx(4 * float(dollars(5)), abs=0.02)
+    assert dollars(None) == "–"
 
 
 def test_no_policy_can_beat_the_information_in_its_answers() -> None:
@@ -72,6 +87,11 @@ def test_no_policy_can_beat_the_information_in_its_answers() -> None:
 
 def test_swedish_readers_get_their_decimal_comma() -> None:
     assert "| slumpade par | 15,0 | 20,0 |" in table(measured(), swedish=True)
+
+
+def test_the_page_says_how_many_batches_the_figures_are_of() -> None:
+    assert remark(40).startswith("Medians of 40 simulated batches of 100 essays.")
+    assert remark(16, swedish=True).startswith("Medianer av 16 simulerade omgångar om 100 texter.")
 
 
 def test_the_table_replaces_the_old_one_and_nothing_else() -> None:

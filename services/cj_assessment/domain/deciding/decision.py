@@ -7,7 +7,7 @@ stop, the open answers are waited for, and the decision is taken on all of them.
 longer than ``DecisionRules.straggler_timeout`` are not waited for; they count when they come.
 
 Judges that state margins are asked in few large rounds instead, planned from all answers that are there: which pairs
-are asked hardly matters to them. The next round waits for nine answers in ten, and for the last ones a little longer
+are asked hardly matters to them. The next round waits for six answers in seven, and for the last ones a little longer
 than an answer usually takes.
 
 A relaxed batch is judged through the vendors' batch APIs, which take up to a day for any number of pairs: it has three
@@ -37,9 +37,9 @@ from cj_assessment.domain.deciding.snapshot import OPEN, Snapshot
 from cj_assessment.domain.measuring import NoFit
 
 _ESSAYS_NAMED: Final = 10
-_LATE_SHARE: Final = 0.1
+_LATE_SHARE: Final = 0.15
 """Of all comparisons: if at most this share is late, the next large round does not wait for it."""
-_CLOSE_SHARE: Final = 0.3
+_CLOSE_SHARE: Final = 0.35
 """Of all comparisons: if at most this share is late, re-check soon."""
 
 

@@ -21,7 +21,7 @@ OPEN: Final = frozenset({ComparisonState.PENDING, ComparisonState.SUBMITTED})
 MIN_STRAGGLER_TIMEOUT: Final = timedelta(seconds=1.5)
 MIN_CHECK_INTERVAL: Final = timedelta(seconds=0.3)
 RELAXED_CHECK_INTERVAL: Final = timedelta(hours=1)
-STRAGGLER_FACTOR: Final = 1.5
+STRAGGLER_FACTOR: Final = 1.2
 """Wait for late answers this many times the usual answer time before planning the next large round."""
 
 

@@ -16,6 +16,8 @@ from cj_assessment.domain.measuring.fitting import Fitted, among
 
 _MOST_PER_ESSAY: Final = 4
 """Comparisons per essay in one round at most, each counted for one of its two essays."""
+_LEAST_LATER: Final = 4
+"""How many rounds of winners a later round of graded verdicts holds at least."""
 _LAST_JOB_FACTOR: Final = 1.25
 MOST_RELAXED_ROUNDS: Final = 3
 """Rounds of a relaxed batch: each is a job of a vendor's batch API, which may take a day."""
@@ -91,8 +93,8 @@ def graded_round_size(
 
     At first all that a decision needs, then what the fit says is missing: that is a mean, so that one round more or
     none is as likely, and every round costs the time of its slowest answers. ``least`` is the smallest round of judges
-    that state none; later rounds are no smaller than two of it, as another gate than the reliability may keep a batch
-    open that the fit thinks is done.
+    that state none; later rounds are no smaller than four of it, as another gate than the reliability, of which
+    nothing says how much it takes, may keep a batch open that the fit thinks is done.
     """
     first = math.ceil(state.n_items * measurement.MIN_COMPARISONS_WHEN_GRADED / 2) - asked
     if first > 0:
@@ -105,7 +107,7 @@ def graded_round_size(
     if seen.until_target is None:
         return least
     missing = seen.until_target.expected - (asked - len(state.fit.comparisons))
-    return max(2 * least, min(missing, _MOST_PER_ESSAY * state.n_items))
+    return max(_LEAST_LATER * least, min(missing, _MOST_PER_ESSAY * state.n_items))
 
 
 def relaxed_round_size(

@@ -94,7 +94,7 @@ def test_it_is_looked_again_after_a_little_more_than_an_answer_usually_takes() -
     decision = decide(of(comparisons, spending=spending))
 
     assert isinstance(decision, Wait)
-    assert decision.next_check_at == NOW + timedelta(seconds=3)
+    assert decision.next_check_at == NOW + timedelta(seconds=2.4)
 
 
 def test_what_was_paid_for_counts_before_judging_ends() -> None:

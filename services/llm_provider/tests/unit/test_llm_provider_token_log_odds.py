@@ -72,14 +72,68 @@ def test_tokens_that_name_no_essay_tell_nothing(tokens: list[WrittenToken] | Non
     assert log_odds_a(tokens, constrained=True, temperature=None) is None
 
 
+def test_an_essay_that_reasons_name_is_not_the_winner() -> None:
+    tokens = [
+        token('{"justification":"Essay '),
+        token("B", -0.1, A=-0.1, B=-9.0),
+        token(' shines."'),
+        token(',"'),
+    ]
+
+    said = log_odds_a(
+        [*tokens, *answer(token("A", -0.5, A=-0.5, B=-1.5))[1:]], constrained=False, temperature=None
+    )
+
+    assert said is not None
+    assert said.value == pytest.approx(1.0)
+    assert not said.before_reasoning
+
+
+def test_a_winner_that_the_model_thought_about_comes_after_reasoning() -> None:
+    said = log_odds_a(
+        answer(token("A", -0.5, A=-0.5, B=-1.5)), constrained=True, temperature=None, has_reasoned=True
+    )
+
+    assert said is not None
+    assert not said.before_reasoning
+
+
+def test_a_letter_that_no_alternative_shows_is_bounded_and_not_taken_at_its_word() -> None:
+    """OpenAI writes -9999 for what is not among the likeliest, a forced token among them."""
+    said = log_odds_a(
+        answer(token("A", -9999.0, B=-0.2, A=-9999.0, C=-6.2)), constrained=True, temperature=None
+    )
+
+    assert said is not None
+    assert said.censored
+    assert said.value == pytest.approx(-6.0)
+
+
+@pytest.mark.parametrize("alternatives", [{}, {"A": -9999.0}, {"x": -0.1, "y": -3.0}])
+def test_a_forced_letter_without_alternatives_tells_nothing(alternatives: dict[str, float]) -> None:
+    assert value(answer(token("A", -9999.0, **alternatives))) is None
+
+
+def test_a_token_that_cannot_be_printed_tells_nothing() -> None:
+    odd = WrittenToken(
+        token="\u200bEssay A", logprob=-0.1, top_logprobs=[Alternative(token="\u200bEssay B", logprob=-2.1)]
+    )
+
+    assert log_odds_a([token('{"winner":"'), odd], constrained=True, temperature=None) is None
+
+
 @given(
     st.lists(
         st.builds(
             WrittenToken,
-            token=st.sampled_from(["Essay ", "A", "B", "Essay A", "", "x"]),
+            token=st.sampled_from(
+                ['{"winner":"Essay ', '"winner": "Essay', " A", "\nA", " ", "A", "B", "Essay A", "", "x"]
+            ),
             logprob=st.floats(),
             top_logprobs=st.lists(
-                st.builds(Alternative, token=st.sampled_from(["A", "B", "", "x"]), logprob=st.floats())
+                st.builds(
+                    Alternative, token=st.sampled_from(["A", "B", " A", " B", "", "x"]), logprob=st.floats()
+                )
             )
             | st.none(),
         )

@@ -96,15 +96,17 @@ class Response(BaseModel):
             raise error_in_success(VENDOR, self.error or ErrorObject(code="unknown"))
         contents = [part for item in self.output if item.is_answer for part in item.content or ()]
         refused = any(part.type == "refusal" for part in contents)
+        usage = _read_usage(self.usage)
         return JudgeReply(
             text="".join(part.answer for part in contents),
             model=self.model or "",
-            usage=_read_usage(self.usage),
+            usage=usage,
             ending=Ending.REFUSAL if refused else self._ending(),
             log_odds_a=log_odds_a(
                 [token for part in contents if part.answer for token in part.logprobs or ()],
                 constrained=self._is_constrained,
                 temperature=self.temperature,
+                has_reasoned=usage.reasoning > 0,
             ),
         )
 

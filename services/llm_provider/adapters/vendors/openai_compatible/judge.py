@@ -63,6 +63,7 @@ class OpenAiCompatibleJudge:
             completion.tokens,
             constrained=call.parameters.structured_output != "prompt",
             temperature=call.parameters.temperature,
+            has_reasoned=reply.usage.reasoning > 0,
         )
         return replace(reply, limits=self._connection.limits(answer), log_odds_a=said)
 
