@@ -70,7 +70,7 @@ def section(uses: Sequence[LimitUtilisation], added: Sequence[Overhead]) -> str:
         f" the same call made directly with httpx2, to a vendor that takes {CALL_SECONDS:g} s; calls start evenly"
         " spread over that time. Milliseconds. Vendor, callers and receivers share the cores with the service, its"
         " database and its broker. The bare steps are the floor: four commits (queue, lease, record, sent) with bare"
-        " asyncpg and one message with bare aiokafka around each call. The goal for the median is three times that floor.",
+        " asyncpg and one message with bare aiokafka around each call. The goal for the median: three times it.",
         "",
         "| concurrency | result by | direct p50 | direct p99 | through p50 | through p99 | added p50 | added p99 |",
         "|--:|---|--:|--:|--:|--:|--:|--:|",
