@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Sequence, Set
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import cache
 
 import httpx2
 from dishka import Provider
@@ -19,6 +20,7 @@ from event_contracts import (
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from hypercorn.typing import Framework
+from llm_provider.adapters.vendors import registrations
 from llm_provider.providers import build_service
 from llm_provider.settings import Settings
 from llm_provider.tests.building import RESULTS
@@ -49,8 +51,20 @@ def settings_for(database_url: str, **changes: object) -> Settings:
         "callback_allowed_hosts": (HOST,),
         "drain_timeout": timedelta(0),
     }
+    unknown = changes.keys() - Settings.model_fields.keys() - _vendor_settings()
+    assert not unknown, f"no settings, which would be ignored: {unknown}"
     keys = {} if "jwt_jwks_url" in changes else KEYS
     return Settings.model_validate({**defaults, **keys, **changes})
+
+
+@cache
+def _vendor_settings() -> frozenset[str]:
+    """Names of the vendors' own settings, as one gives them to the service's."""
+    return frozenset(
+        f"{one.settings.model_config.get('env_prefix', '').removeprefix('LLM_PROVIDER_').lower()}{name}"
+        for one in registrations().values()
+        for name in one.settings.model_fields
+    )
 
 
 @asynccontextmanager

@@ -18,7 +18,7 @@ OPEN: Final = frozenset({ComparisonState.PENDING, ComparisonState.SUBMITTED})
 """States of a comparison whose answer may still come."""
 
 
-MIN_STRAGGLER_TIMEOUT: Final = timedelta(seconds=1.5)
+MIN_STRAGGLER_TIMEOUT: Final = timedelta(seconds=2.4)
 MIN_CHECK_INTERVAL: Final = timedelta(seconds=0.3)
 RELAXED_CHECK_INTERVAL: Final = timedelta(hours=1)
 STRAGGLER_FACTOR: Final = 1.2
