@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Annotated, Final
+from uuid import UUID
 
 import typer
+from batch_runner.artefact.forgetting import ForgottenRun, forget_run
 from event_contracts import (
     AssessmentAccepted,
     AssessmentState,
@@ -81,10 +83,14 @@ def forget(
     wait: Annotated[
         float, typer.Option(min=0, help="Seconds to wait until every service has done it.")
     ] = 30.0,
+    runs: Annotated[
+        Path,
+        typer.Option(help="Folder of cj-run's runs: the files of the batch's own run are deleted as well."),
+    ] = Path("runs"),
     url: Url = DEFAULT_URL,
     as_json: Json = False,
 ) -> None:
-    """Forget a batch that has ended: texts, prompts, raw answers, reasons and names, in every service.
+    """Forget a batch that has ended: texts, prompts, raw answers, reasons and names, in every service and its run.
 
     It cannot be undone. Repeating it changes nothing, and shows how far it is.
     """
@@ -95,12 +101,26 @@ def forget(
             path = f"/admin/v1/batches/{part(batch)}"
             view = service.ask(ErasureView, "DELETE", path, query={"everything": str(everything).lower()})
             view = _followed(service, view, f"{path}/erasure", seconds=wait)
+        forgotten = _forget_run(runs, batch)
+        for kept in () if forgotten is None else forgotten.left:
+            errors.print(f"left, because cj-run did not write it: {kept}", soft_wrap=True)
         if as_json:
             print_json(console, view)
             return
         console.print(erasure_facts(view))
+        if forgotten is not None:
+            console.print(f"deleted {len(forgotten.deleted)} files of its run", soft_wrap=True)
         if view.completed_at is None:
             console.print("it continues by itself; the same command shows how far it is", style="dim")
+
+
+def _forget_run(runs: Path, batch: str) -> ForgottenRun | None:
+    """Delete what cj-run has written about the batch, where its run lies here: in a folder named by its UUID."""
+    try:
+        folder = runs / str(UUID(batch))
+    except ValueError:
+        return None
+    return forget_run(folder) if folder.is_dir() else None
 
 
 def _make_sure(batch: str, *, everything: bool) -> None:

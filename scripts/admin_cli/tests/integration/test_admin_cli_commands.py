@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 from admin_cli.tests.running import Ended, Program
+from batch_runner.artefact.forgetting import SETTINGS
 from cj_assessment.tests.building import request
 from cj_assessment.tests.serving import Assessment, over_http
 from docx import Document
@@ -241,13 +242,13 @@ async def test_scales_and_the_audit_are_shown(admin: Program, assignment: str) -
     assert "instructions.save" in shown.out
 
 
-async def finished_batch(service: Assessment) -> str:
+async def finished_batch(service: Assessment, batch_id: str | None = None) -> str:
     texts: dict[str, str | bytes] = {f"e{n}": essay(n) for n in range(4)}
-    envelope = request(await service.store_all(texts), hints={"max_comparisons": 4})
+    envelope = request(await service.store_all(texts), batch_id=batch_id, hints={"max_comparisons": 4})
     await service.accept(envelope)
-    batch_id: str = envelope.data.entity_id
-    await service.until_ended(batch_id)
-    return batch_id
+    name: str = envelope.data.entity_id
+    await service.until_ended(name)
+    return name
 
 
 async def test_batches_are_listed_shown_and_paged(admin: Program, service: Assessment) -> None:
@@ -284,6 +285,23 @@ async def test_a_batch_that_is_judged_can_be_cancelled(admin: Program, service: 
     assert ended.json["batch_id"] == envelope.data.entity_id
     assert status.state == AssessmentState.CANCELLED
     assert again.code == 4
+
+
+async def test_forgetting_a_batch_deletes_the_files_of_its_run_and_no_others(
+    admin: Program, service: Assessment
+) -> None:
+    batch, other = await finished_batch(service, str(uuid4())), str(uuid4())
+    runs = admin.folder / "runs"
+    for name in (batch, other):
+        (runs / name).mkdir(parents=True)
+        (runs / name / SETTINGS).write_text("{}")
+        (runs / name / "comparisons.csv").write_text("an essay's words")
+
+    ended = await done(admin, "batches", "forget", batch, "--yes", "--wait", "0", "--runs", runs)
+
+    assert "deleted 2 files of its run" in ended.out
+    assert [path.name for path in runs.iterdir()] == [other]
+    assert len(list((runs / other).iterdir())) == 2
 
 
 WRONG: Sequence[tuple[str, int]] = (
