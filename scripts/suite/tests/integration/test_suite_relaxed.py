@@ -55,7 +55,7 @@ def of_provider(vendors: FakeVendors) -> dict[str, Any]:
         **{f"{vendor}_api_key": KEY for vendor in MODELS},
         **{f"{vendor}_url": vendors.url(vendor) for vendor in MODELS},
         "batch_collect_for": timedelta(seconds=1),
-        "batch_poll_every": timedelta(seconds=0.1),
+        "batch_poll_interval": timedelta(seconds=0.1),
     }
 
 
