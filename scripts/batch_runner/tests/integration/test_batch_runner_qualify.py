@@ -103,8 +103,8 @@ def test_margins_that_tell_something_are_set_against_winners_alone_on_the_same_p
     assert graded["lead_nats"] > 3
     assert graded["words"].startswith("its margins tell ")
     assert (
-        f"new: reliability {graded['eb_winners']:.3f} by winners alone, {graded['eb_graded']:.3f} with what it says"
-        f" beside them, on the same 300 comparisons; {graded['words']}"
+        f"new: reliability {graded['eb_winners']:.3f} by winners alone, {graded['eb_graded']:.3f} with its"
+        f" margins or confidence, on the same 300 comparisons; {graded['words']}"
     ) in screen.stdout
 
 
