@@ -19,6 +19,8 @@ from llm_provider.tests.vendors.fake_vendors import KEY, Answer, FakeVendors, Re
 from scipy.stats import spearmanr
 from suite.tests.both_services import BothServices, both_services
 
+pytestmark = pytest.mark.slow
+
 ESSAYS, MANY_ESSAYS = 24, 210
 MOST_JOBS = 3
 USAGE = Usage(input=2_000, output=100)

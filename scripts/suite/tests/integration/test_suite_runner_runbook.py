@@ -21,9 +21,10 @@ IN_CONTAINER = {
     "/assignments/": "",
     "/home/suite/runs": "in-container",
 }
-pytestmark = pytest.mark.skipif(
-    shutil.which("jq") is None and not os.environ.get("CI"), reason="install Debian's jq"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("jq") is None and not os.environ.get("CI"), reason="install Debian's jq"),
+]
 
 
 @pytest.fixture(scope="module")
