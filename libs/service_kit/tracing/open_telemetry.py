@@ -1,4 +1,4 @@
-"""Tracing with OpenTelemetry; spans leave in the background, and none is waited for but at the end."""
+"""Tracing with OpenTelemetry; spans are sent in the background, and waited for only when the service stops."""
 
 import asyncio
 import logging
@@ -24,10 +24,10 @@ log = structlog.get_logger()
 
 TRACES_PATH: Final = "/v1/traces"
 FLUSH_SECONDS: Final = 3.0
-"""How long a stopping service waits for its last spans to leave: less than it has, even if nobody takes them."""
+"""How long a stopping service waits until its last spans are sent; less than it has to stop."""
 
-TELL_EVERY_SECONDS: Final = 60.0
-"""How often it is logged that spans are lost: not for each of them."""
+LOG_INTERVAL_SECONDS: Final = 60.0
+"""Lost spans are logged once per interval, not each."""
 
 _W3C: Final = TraceContextTextMapPropagator()
 _KINDS: Final = {kind: api.SpanKind[kind.name] for kind in SpanKind}
@@ -81,7 +81,7 @@ class OpenTelemetryTracing:
             span.end()
 
     async def close(self) -> None:
-        """Send what is left, for ``FLUSH_SECONDS`` at most."""
+        """Send the last spans; those that are not sent within ``FLUSH_SECONDS`` are lost, which is logged."""
         loop, done = asyncio.get_running_loop(), asyncio.Event()
 
         def shut_down() -> None:
@@ -89,13 +89,13 @@ class OpenTelemetryTracing:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(done.set)
 
-        # A thread of its own, which nobody waits for at the end of the process.
+        # A daemon thread, because the process ends without waiting for it.
         threading.Thread(target=shut_down, name="last-spans", daemon=True).start()
         try:
             async with asyncio.timeout(FLUSH_SECONDS):
                 await done.wait()
         except TimeoutError:
-            return
+            log.warning("traces.not_flushed", seconds=FLUSH_SECONDS)
 
 
 class _Span:
@@ -119,13 +119,13 @@ class _Span:
         self._span.end()
 
 
-class _ToldOnceAMinute(SpanExporter):
-    """Says in one line that spans do not arrive; the exporter's own lines, of each attempt, are not shown."""
+class _ReportingExporter(SpanExporter):
+    """Logs once per interval that spans are lost; the exporter's own lines, one per attempt, are not shown."""
 
     def __init__(self, exporter: SpanExporter, *, endpoint: str) -> None:
         self._exporter = exporter
         self._endpoint = endpoint
-        self._told_at = -TELL_EVERY_SECONDS
+        self._logged_at = -LOG_INTERVAL_SECONDS
         self._lost = 0
         logging.getLogger("opentelemetry.exporter").setLevel(logging.CRITICAL)
 
@@ -133,8 +133,8 @@ class _ToldOnceAMinute(SpanExporter):
         result = self._exporter.export(spans)
         if result is not SpanExportResult.SUCCESS:
             self._lost += len(spans)
-            if time.monotonic() - self._told_at >= TELL_EVERY_SECONDS:
-                self._told_at = time.monotonic()
+            if time.monotonic() - self._logged_at >= LOG_INTERVAL_SECONDS:
+                self._logged_at = time.monotonic()
                 log.warning("traces.not_delivered", endpoint=self._endpoint, lost_spans=self._lost)
         return result
 
@@ -148,5 +148,5 @@ class _ToldOnceAMinute(SpanExporter):
 def exporting_to(endpoint: str, *, service: str) -> OpenTelemetryTracing:
     """Tracing that sends its spans to an OTLP receiver over HTTP; ``endpoint`` is its address without a path."""
     exporter = OTLPSpanExporter(endpoint=endpoint.rstrip("/") + TRACES_PATH)
-    told = _ToldOnceAMinute(exporter, endpoint=endpoint)
-    return OpenTelemetryTracing(BatchSpanProcessor(told), service=service)
+    reporting = _ReportingExporter(exporter, endpoint=endpoint)
+    return OpenTelemetryTracing(BatchSpanProcessor(reporting), service=service)

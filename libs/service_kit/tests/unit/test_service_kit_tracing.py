@@ -206,10 +206,12 @@ async def test_a_collector_that_does_not_answer_holds_up_no_stop() -> None:
         with tracing.span("decide on batch"):
             pass
         started = time.monotonic()
-        await tracing.close()
+        with structlog.testing.capture_logs() as lines:
+            await tracing.close()
         seconds = time.monotonic() - started
 
     assert FLUSH_SECONDS <= seconds < FLUSH_SECONDS + 5
+    assert [one["event"] for one in lines] == ["traces.not_flushed"]
 
 
 async def test_a_collector_that_is_away_is_one_line_in_the_log(monkeypatch: pytest.MonkeyPatch) -> None:
