@@ -7,6 +7,7 @@ from typing import Final, Self
 
 from cj_measurement import Design, Power, SimulatedJudge, power
 
+from batch_runner.money import dollars
 from batch_runner.planning.pair_cost import PairCost
 
 HUMAN_LIKE: Final = 1.5
@@ -72,11 +73,6 @@ def _comparisons(per_essay: float | None, essays: int) -> int | None:
 
 def _times(comparisons: int | None, price: Decimal) -> Decimal | None:
     return None if comparisons is None else comparisons * price
-
-
-def dollars(amount: Decimal | float) -> str:
-    """Two decimals, or as many as show that it is not zero."""
-    return f"${amount:.2f}" if amount >= 1 or amount == 0 else f"${amount:.4f}"
 
 
 def effort_line(found: Effort) -> str:

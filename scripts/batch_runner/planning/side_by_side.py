@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from batch_runner.planning.forecast import dollars, effort_line
+from batch_runner.money import dollars
+from batch_runner.planning.forecast import effort_line
 from batch_runner.planning.pace import BATCH_HOURS, MOST_BATCH_JOBS
 from batch_runner.planning.prospects import Offer, Prospect
 
@@ -32,7 +33,8 @@ def print_prospects(
     console.out(
         "what that costs and takes with each model, from the least to the most of these:", highlight=False
     )
-    table = Table("judge", box=None, header_style="bold", padding=(0, 1))
+    table = Table(box=None, header_style="bold", padding=(0, 1))
+    table.add_column("judge", overflow="fold")
     for name in ("dollars", "minutes", "relaxed"):
         table.add_column(name, justify="right", overflow="fold")
     for offer in offered:

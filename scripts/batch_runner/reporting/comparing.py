@@ -10,6 +10,7 @@ from event_contracts import GRADE_SCALES, InvalidRequest
 
 from batch_runner.artefact.assessment_run import AssessmentRun
 from batch_runner.artefact.outcome import Score
+from batch_runner.money import dollars
 
 FEWEST: Final = 4
 Z_95: Final = 1.959963984540054
@@ -50,7 +51,7 @@ class Comparison:
         lines = [
             f"{self.essays} essays in both{missing if self.only_first or self.only_second else ''}",
             f"rank correlation {self.correlation:.3f}, 95 % interval {self.low:.3f} to {self.high:.3f}",
-            f"cost ${self.costs[0]:.4f} and ${self.costs[1]:.4f}",
+            f"cost {dollars(self.costs[0])} and {dollars(self.costs[1])}",
         ]
         if self.agreement is not None:
             kappa = "not measurable" if self.kappa is None else f"{self.kappa:.3f}"

@@ -13,6 +13,7 @@ from event_contracts import (
 from rich.table import Table
 from rich.text import Text
 
+from batch_runner.money import dollars
 from batch_runner.running.execution import FinishedRun
 from batch_runner.running.progress import reliability_so_far
 
@@ -55,7 +56,7 @@ def totals_line(run: FinishedRun) -> str:
     return (
         f"{status.progress.essays} essays and {status.progress.anchors} anchors,"
         f" {status.progress.comparisons_judged} comparisons, reliability {reliability_so_far(status)},"
-        f" ${status.cost.cost_usd:.4f}, {seconds:.1f} s, stopped: {status.stop_reason or '–'}"
+        f" {dollars(status.cost.cost_usd)}, {seconds:.1f} s, stopped: {status.stop_reason or '–'}"
     )
 
 

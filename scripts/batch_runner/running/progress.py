@@ -9,6 +9,8 @@ from pydantic import JsonValue
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
+from batch_runner.money import dollars
+
 STATE_NAMES: Final = {
     AssessmentState.ACCEPTED: "preparing",
     AssessmentState.JUDGING: "judging",
@@ -106,7 +108,7 @@ def progress_lines(status: BatchStatusView) -> tuple[str, str]:
     left, bound = time_left(status), "≤" if _expected(status) is None else "≈"
     facts = (
         f"reliability {reliability_so_far(status)}{target}",
-        f"${status.cost.cost_usd:.4f}",
+        dollars(status.cost.cost_usd),
         "time left –" if left is None else f"{bound} {short_duration(left)} left",
     )
     return judged, " · ".join(facts)

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from batch_runner.planning.forecast import dollars
+from batch_runner.money import dollars
 from batch_runner.simulating.findings import PowerView, Simulation
 
 

@@ -55,7 +55,8 @@ class Wording:
         """With the language's decimal sign, a real minus and thin spaces between thousands."""
         if value is None:
             return "–"
-        text = f"{value:{'+' if sign else ''},.{decimals}f}".replace("-", "−").replace(",", "\u202f")
+        is_signed = sign and round(value, decimals) != 0
+        text = f"{value:{'+' if is_signed else 'z'},.{decimals}f}".replace("-", "−").replace(",", "\u202f")
         return text.replace(".", ",") if self._is_swedish else text
 
     def shortest(self, value: float | None) -> str:
@@ -71,8 +72,8 @@ class Wording:
         return f"{share * 100:.0f}\u202f%" if self._is_swedish else f"{share * 100:.0f}%"
 
     def dollars(self, value: float) -> str:
-        """US dollars, with four decimals below one."""
-        amount = self.number(value, 2 if value >= 1 else 4)
+        """US dollars, with four decimals below one, unless they are nothing."""
+        amount = self.number(value, 2 if value >= 1 or value == 0 else 4)
         return f"{amount}\u00a0USD" if self._is_swedish else f"${amount}"
 
     def moment(self, value: datetime) -> str:

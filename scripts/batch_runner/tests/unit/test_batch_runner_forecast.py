@@ -3,7 +3,8 @@
 from decimal import Decimal
 
 import pytest
-from batch_runner.planning.forecast import Effort, dollars, effort, effort_line
+from batch_runner.money import dollars
+from batch_runner.planning.forecast import Effort, effort, effort_line
 from batch_runner.planning.pair_cost import PairCost
 from cj_measurement import Design, Power, SimulatedJudge
 

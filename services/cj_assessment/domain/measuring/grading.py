@@ -45,7 +45,7 @@ class Grading:
 def grade_essays(essays: Sequence[Essay], *, fitted: Fitted, scale: GradeScale | None, seed: int) -> Grading:
     """Grades of all ranked essays through those that are anchors."""
     if scale is None:
-        return Grading.none("no anchors: scores cannot be mapped to grades")
+        return Grading.none("there are no anchors to map scores to grades")
     try:
         projection = _projection(essays, fitted, scale, seed)
         if isinstance(projection, measurement.NoProjection):
