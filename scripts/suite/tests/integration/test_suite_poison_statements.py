@@ -29,8 +29,11 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 QUICK: Final = RetryRules(max_attempts=3, first_delay=timedelta(milliseconds=50))
 EVERYTHING: Final = os.environ.get("CJ_POISON") == "all"
-MAX_RATIO: Final = 1.2 if EVERYTHING else 2.0
-"""A healthy batch beside a poisoned one ends as fast as alone: strictly in the long run, on a machine of its own."""
+MAX_MEDIAN: Final = 1.2
+"""A healthy batch beside a poisoned one ends as fast as alone, in the median of all cases."""
+
+MAX_RATIO: Final = MAX_MEDIAN if EVERYTHING else 2.0
+"""The same for each single case: a busy machine moves it, so that only the long run is strict."""
 
 DISCOVERED_AT_ONCE: Final = 4
 TRIES: Final = 3
@@ -139,7 +142,7 @@ class Pack:
             self._check(beside)
             _report(f"BESIDE {beside.healthy_seconds:.2f} s {beside.outcome}")
             ratios.append(beside.healthy_seconds / expected)
-            if ratios[-1] <= MAX_RATIO:
+            if ratios[-1] <= MAX_MEDIAN:
                 break
             # The machine may have become busier since: the same batch without poison then shows it.
             control = await run(self.stage, Case(case.scenario))
@@ -192,6 +195,7 @@ async def test_a_row_that_cannot_be_written_delays_no_other_batch(stage: Stage) 
     pack = await poisoned_everywhere(stage, of_ports=False)
 
     assert pack.problems == []
+    assert median(pack.ratios) <= MAX_MEDIAN
     assert (pack.missing, pack.untouched) == ([], set()), "no case has reached these: extend the scenarios"
 
 
@@ -199,4 +203,5 @@ async def test_a_port_that_raises_for_one_batch_delays_no_other(stage: Stage) ->
     pack = await poisoned_everywhere(stage, of_ports=True)
 
     assert pack.problems == []
+    assert median(pack.ratios) <= MAX_MEDIAN
     assert (pack.missing, pack.untouched) == ([], set()), "no case has reached these: extend the scenarios"

@@ -1,7 +1,7 @@
 """A comparison costs three paid calls at most, whatever fails; a reason that would repeat costs one."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -144,6 +144,7 @@ FAILURES: Final = {
 
 
 TIMEOUT: Final = "timeout"
+CLOSED: Final = "closed-connection"
 
 
 def failing_as_the_essay_says(received: Received) -> Behaviour:
@@ -170,25 +171,27 @@ QUICK: Final = {
 }
 
 
-# Apart from the others: a time limit that is soon over on a quiet machine is over for every call on a busy one.
+# Apart from the others: a time limit that is soon over on a quiet machine is over for every call on a busy one; and two
+# lost connections must not be an outage already because the machine was slow between them.
 @pytest.mark.parametrize(
-    ("names", "call_timeout"),
+    ("names", "settings"),
     [
-        pytest.param([name for name in FAILURES if name != TIMEOUT], timedelta(seconds=60), id="answers"),
-        pytest.param([TIMEOUT], timedelta(seconds=0.5), id="no answer"),
+        pytest.param([name for name in FAILURES if name not in (TIMEOUT, CLOSED)], {}, id="answers"),
+        pytest.param([CLOSED], {"outage_timeout": timedelta(minutes=5)}, id="closed connection"),
+        pytest.param([TIMEOUT], {"call_timeout": timedelta(seconds=0.5)}, id="no answer"),
     ],
 )
 @pytest.mark.parametrize("vendor", VENDORS)
 async def test_no_failure_of_a_vendor_costs_more_than_three_paid_calls(
-    vendor: str, names: Sequence[str], call_timeout: timedelta, database_url: str
+    vendor: str, names: Sequence[str], settings: Mapping[str, timedelta], database_url: str
 ) -> None:
     overrides = LLMConfigOverrides(provider_override=vendor, model_override=MODELS[vendor])
     items = [comparison(f"[{name}]", overrides=overrides, metadata={"failure": name}) for name in names]
     bus, results = memory_bus()
-    options = {**QUICK, "call_timeout": call_timeout}
+    options = {**QUICK, **settings}
     async with fake_vendors(failing_as_the_essay_says) as vendors:
-        settings = settings_for(database_url, **addresses(vendor, vendors.url(vendor)), **options)
-        async with serving(settings, bus=bus) as client:
+        chosen = settings_for(database_url, **addresses(vendor, vendors.url(vendor)), **options)
+        async with serving(chosen, bus=bus) as client:
             await submit(client, items)
             received = await results.waits_for(len(names), seconds=240)
         calls = calls_by_failure(vendors)
@@ -210,10 +213,6 @@ def _check(name: str, result: LLMComparisonResultV1, calls: int, expected: Expec
     if expected.calls is None:
         assert calls > 1, f"{name}: tried again, as it is not billed"
         assert paid == 0, name
-    elif isinstance(expected.behaviour, BreaksOff):
-        # A call into a connection that its peer is just closing may not arrive; it counts as paid all the same.
-        assert (name, paid) == (name, expected.calls)
-        assert 1 <= calls <= expected.calls
     else:
         assert (name, calls) == (name, expected.calls)
 
