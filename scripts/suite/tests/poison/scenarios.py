@@ -10,6 +10,7 @@ from suite.tests.poison.judges import FAILS_ONCE, SLOW
 from suite.tests.poison.stage import Stage
 
 CALLING_SECONDS: Final = 8.0
+ENDING_SECONDS: Final = 120.0
 
 Drive = Callable[[Stage, EventEnvelope[Any]], Coroutine[Any, Any, None]]
 
@@ -79,6 +80,19 @@ async def _given_up(stage: Stage, envelope: EventEnvelope[Any]) -> None:
             " not_before = now() - interval '1 hour'",
             batch_id,
         )
+        await _ended(stage, batch_id)
+
+
+async def _ended(stage: Stage, batch_id: str) -> None:
+    """Wait until no request of the batch waits: the worker that ends them may rest for some seconds first."""
+    waiting = "SELECT count(*) AS requests FROM judge_request WHERE batch_id = $1 AND state = 'waiting'"
+    async with asyncio.timeout(ENDING_SECONDS):
+        while True:
+            async with stage.looking:
+                [row] = await stage.databases["llm_provider"].rows(waiting, batch_id)
+            if row["requests"] == 0:
+                return
+            await asyncio.sleep(0.05)
 
 
 async def _calling(stage: Stage, batch_id: str) -> bool:
