@@ -12,13 +12,11 @@ from pydantic import ValidationError
 from service_kit.http.bearer_token import Claims, Presented, check_kind, read_presented
 from service_kit.http.keys import KeySource
 from service_kit.http.permissions import Caller, Permission, Role
+from service_kit.http.verified_tokens import CLOCK_LEEWAY_SECONDS, VerifiedToken, VerifiedTokens
 
 log = structlog.get_logger()
 
 REQUIRED_CLAIMS: Final = ("sub", "exp", "iss", "aud")
-CLOCK_LEEWAY_SECONDS: Final = 30
-"""How far the identity service's clock may differ from this one."""
-
 SUITE_ISSUER: Final = "comparative-judgement-suite"
 """Who signs the tokens that the suite's own services show each other."""
 
@@ -52,6 +50,7 @@ class TokenGate:
 
     def __init__(self, issuers: Sequence[TrustedIssuer]) -> None:
         self._issuers: Mapping[str, TrustedIssuer] = {trusted.issuer: trusted for trusted in issuers}
+        self._verified = VerifiedTokens()
 
     async def admit(self, authorization: Sequence[str], *, any_of: frozenset[Permission]) -> Caller:
         found = await self.identify(authorization)
@@ -63,7 +62,8 @@ class TokenGate:
     async def identify(self, authorization: Sequence[str]) -> Caller:
         """Who shows this token, whatever it permits."""
         try:
-            return await self._believed(_token(authorization))
+            token = _token(authorization)
+            return await self._verified.caller_of(token) or await self._verify(token)
         except jwt.PyJWTError as error:
             reason = type(error).__name__
         except ValidationError as error:
@@ -74,26 +74,34 @@ class TokenGate:
         log.info("token.refused", reason=reason)
         raise NotAuthenticated(SHOW_A_TOKEN)
 
-    async def _believed(self, token: str) -> Caller:
+    async def _verify(self, token: str) -> Caller:
         presented = read_presented(token)
         claims = Claims.model_validate(dict(presented.payload))
         check_kind(claims)
         trusted = self._trusted(presented)
+        key = await trusted.keys.key_for(presented.key_id)
         jwt.decode(
             token,
-            await trusted.keys.key_for(presented.key_id),
+            key,
             algorithms=trusted.keys.algorithms,
             issuer=trusted.issuer,
             audience=trusted.audience,
             leeway=CLOCK_LEEWAY_SECONDS,
             options={"require": list(REQUIRED_CLAIMS), "enforce_minimum_key_length": True},
         )
-        return Caller(
+        caller = Caller(
             subject=claims.sub,
             organisation=claims.org,
             issuer=trusted.issuer,
             roles=tuple(role for role in claims.roles if trusted.roles is None or role in trusted.roles),
         )
+        self._verified.keep(
+            token,
+            VerifiedToken(
+                caller=caller, keys=trusted.keys, key_id=presented.key_id, key=key, expires_at=claims.exp
+            ),
+        )
+        return caller
 
     def _trusted(self, presented: Presented) -> TrustedIssuer:
         issuer = presented.issuer
