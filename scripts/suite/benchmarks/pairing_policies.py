@@ -284,8 +284,17 @@ def _draw_curves(panel: Axes, by_contender: Mapping[Contender, Sequence[Reading]
     above = (ours[place].comparisons_per_essay - 0.4, truth(ours)[place] + 0.02)
     panel.annotate("ours", above, color=INK, weight="bold", ha="right")
     graded = by_contender[GRADED]
-    beside = (graded[1].comparisons_per_essay + 0.2, truth(graded)[1] - 0.06)
-    panel.annotate(GRADED.english, beside, color=GRADED_INK, weight="bold", size=9)
+    end = (graded[-1].comparisons_per_essay, truth(graded)[-1])
+    panel.annotate(
+        GRADED.english,
+        end,
+        (0, 8),
+        textcoords="offset points",
+        color=GRADED_INK,
+        weight="bold",
+        size=9,
+        ha="center",
+    )
     if late is not None and early is not None:
         panel.annotate("", (early, TARGET), (late, TARGET), arrowprops={"arrowstyle": "->", "color": INK})
         saved = f"{1 - early / late:.0%} fewer".replace("%", " %")
