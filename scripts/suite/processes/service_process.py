@@ -33,12 +33,14 @@ class ServiceProcess:
     """One replica of a service: ``python -m {package}.main`` with its settings in the environment.
 
     ``settings`` are named as in the service's settings reference, without its prefix. What it logs goes to ``log``.
+    ``source`` is a folder with another version's ``libs`` and ``services``, which is run instead of the installed one.
     """
 
     package: str
     port: int
     settings: Mapping[str, str]
     log: Path
+    source: Path | None = None
     starts: int = 0
     _process: asyncio.subprocess.Process | None = field(default=None, repr=False)
     _guard: ExitStack = field(default_factory=ExitStack, repr=False)
@@ -54,6 +56,18 @@ class ServiceProcess:
         assert self._process is not None, "start the process first"
         return self._process.pid
 
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The environment that it runs in."""
+        prefix = self.package.upper()
+        settings = {"http_port": str(self.port), **self.settings}
+        named = {f"{prefix}_{name.upper()}": value for name, value in settings.items()}
+        if self.source is not None:
+            named["PYTHONPATH"] = os.pathsep.join(
+                str(self.source / folder) for folder in ("libs", "services")
+            )
+        return {**os.environ, **named}
+
     async def start(self) -> None:
         """Start it and wait until it is ready; raises ``ServiceEnded``."""
         await self.launch()
@@ -61,16 +75,13 @@ class ServiceProcess:
 
     async def launch(self) -> None:
         """Start it without waiting."""
-        prefix = self.package.upper()
-        settings = {"http_port": str(self.port), **self.settings}
-        named = {f"{prefix}_{name.upper()}": value for name, value in settings.items()}
         self.starts += 1
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 f"{self.package}.main",
-                env={**os.environ, **named},
+                env=self.environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

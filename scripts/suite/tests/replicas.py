@@ -97,8 +97,12 @@ def replica(
     folder: Path,
     settings: dict[str, str],
     number: int = 1,
+    source: Path | None = None,
 ) -> ServiceProcess:
-    """A replica of a service, not yet started; replicas of one ``name`` share databases, topics and secrets."""
+    """A replica of a service, not yet started; replicas of one ``name`` share databases, topics and secrets.
+
+    ``source`` holds another version's code, which is run instead of this one's.
+    """
     return ServiceProcess(
         package=package,
         port=free_port(),
@@ -112,4 +116,5 @@ def replica(
             **settings,
         },
         log=folder / f"{package}-{number}.log",
+        source=source,
     )
