@@ -32,12 +32,11 @@ pytestmark = pytest.mark.slow
 
 COMPARISONS: Final = 60
 ESSAYS: Final = generated_essays(16)
-JUDGE: Final = {
-    "simulated_latency_ms": "300",
-    "concurrency": "3",
-    "simulated_states_margin": "false",
-    "lease_duration": "PT5S",
-}
+# At two seconds a call, three at a time, the batch takes 40 s where nothing is ended: far longer than a back-up.
+SLOW: Final = {"simulated_latency_ms": "2000", "concurrency": "3"}
+FAST: Final = {"simulated_latency_ms": "20"}
+FIRST: Final = 5
+JUDGE: Final = {"simulated_states_margin": "false", "lease_duration": "PT5S"}
 # Every comparison is waited for: those that were under way at the back-up are begun anew when their leases are over.
 WAITS: Final = {"straggler_timeout": "PT1H", "default_provider": "mock"}
 
@@ -71,11 +70,16 @@ class Suite:
     _starts: int = 0
 
     @asynccontextmanager
-    async def running(self, postgres: PostgresServer) -> AsyncIterator[str]:
-        """Run the services on a server; yields the URL of CJ Assessment. They are killed in the end."""
+    async def running(self, postgres: PostgresServer, *, pace: dict[str, str]) -> AsyncIterator[str]:
+        """Run the services on a server, with a judge of that pace; yields the URL of CJ Assessment.
+
+        They are killed in the end.
+        """
         self._starts += 1
         qualities = write_qualities(ESSAYS, self.folder / "qualities.toml")
-        judge = self._service(postgres, "llm_provider", {**JUDGE, "simulated_quality_file": str(qualities)})
+        judge = self._service(
+            postgres, "llm_provider", {**JUDGE, **pace, "simulated_quality_file": str(qualities)}
+        )
         assessment = self._service(postgres, "cj_assessment", {**WAITS, "llm_provider_url": judge.url})
         services = (judge, assessment, self._service(postgres, "batch_conductor", {}))
         try:
@@ -134,9 +138,9 @@ async def test_a_batch_goes_on_from_a_back_up_that_was_made_while_it_was_judged(
     copy = folder / "copy"
 
     with embedded_postgres(folder / "data", throwaway=True) as postgres:
-        async with suite.running(postgres) as url:
+        async with suite.running(postgres, pace=SLOW) as url:
             await send_batch(url, ESSAYS, suite.options)
-            await suite.judged(url, more_than=10)
+            await suite.judged(url, more_than=FIRST)
             await asyncio.to_thread(back_up, folder / "data", copy)
             at_back_up = len(await suite.rows(postgres, "cj_assessment", JUDGED))
             await suite.judged(url, more_than=at_back_up)
@@ -144,13 +148,13 @@ async def test_a_batch_goes_on_from_a_back_up_that_was_made_while_it_was_judged(
     with embedded_postgres(copy, throwaway=True) as restored:
         kept = await suite.rows(restored, "cj_assessment", JUDGED)
         paid = await suite.rows(restored, "llm_provider", CALLS)
-        async with suite.running(restored) as url:
+        async with suite.running(restored, pace=FAST) as url:
             ended = await wait_until_ended(url, suite.options.batch_id)
         judged = await suite.rows(restored, "cj_assessment", JUDGED)
         calls = await suite.rows(restored, "llm_provider", CALLS)
         twice = await suite.rows(restored, "cj_assessment", ANSWERED_TWICE)
 
-    assert 10 < len(kept) < COMPARISONS
+    assert FIRST < len(kept) < COMPARISONS
     assert ended.state is AssessmentState.COMPLETED
     assert ended.progress.comparisons_judged == COMPARISONS == len({row["id"] for row in judged})
     assert twice == []
