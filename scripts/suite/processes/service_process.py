@@ -32,15 +32,15 @@ class ServiceEnded(RuntimeError):
 class ServiceProcess:
     """One replica of a service: ``python -m {package}.main`` with its settings in the environment.
 
-    ``settings`` are named as in the service's settings reference, without its prefix. What it logs goes to ``log``.
-    ``source`` is a folder with another version's ``libs`` and ``services``, which is run instead of the installed one.
+    ``settings`` are named as in the service's settings reference, without its prefix; ``environment`` holds other
+    variables under their own names. What it logs goes to ``log``.
     """
 
     package: str
     port: int
     settings: Mapping[str, str]
     log: Path
-    source: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
     starts: int = 0
     _process: asyncio.subprocess.Process | None = field(default=None, repr=False)
     _guard: ExitStack = field(default_factory=ExitStack, repr=False)
@@ -57,16 +57,12 @@ class ServiceProcess:
         return self._process.pid
 
     @property
-    def environment(self) -> Mapping[str, str]:
-        """The environment that it runs in."""
+    def whole_environment(self) -> Mapping[str, str]:
+        """The environment that it runs in: this process's, ``environment`` and ``settings``."""
         prefix = self.package.upper()
         settings = {"http_port": str(self.port), **self.settings}
         named = {f"{prefix}_{name.upper()}": value for name, value in settings.items()}
-        if self.source is not None:
-            named["PYTHONPATH"] = os.pathsep.join(
-                str(self.source / folder) for folder in ("libs", "services")
-            )
-        return {**os.environ, **named}
+        return {**os.environ, **self.environment, **named}
 
     async def start(self) -> None:
         """Start it and wait until it is ready; raises ``ServiceEnded``."""
@@ -81,16 +77,16 @@ class ServiceProcess:
                 sys.executable,
                 "-m",
                 f"{self.package}.main",
-                env=self.environment,
+                env=self.whole_environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
         self._guard.enter_context(kill_on_parent_death(self._process.pid, signal.SIGKILL))
 
-    async def wait_until_ready(self) -> None:
-        """Wait until ``/readyz`` says so; raises ``ServiceEnded``."""
-        async with httpx2.AsyncClient(timeout=5) as http, asyncio.timeout(READY_SECONDS):
+    async def wait_until_ready(self, *, seconds: float = READY_SECONDS) -> None:
+        """Wait until ``/readyz`` says so; raises ``ServiceEnded``, ``TimeoutError``."""
+        async with httpx2.AsyncClient(timeout=5) as http, asyncio.timeout(seconds):
             while not await self._is_ready(http):  # noqa: ASYNC110 - another process becomes ready, not a task
                 await asyncio.sleep(0.05)
 

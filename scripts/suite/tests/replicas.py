@@ -1,6 +1,7 @@
 """Replicas of the three services as processes, and a balancer in front of the replicas of each."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -101,7 +102,7 @@ def replica(
 ) -> ServiceProcess:
     """A replica of a service, not yet started; replicas of one ``name`` share databases, topics and secrets.
 
-    ``source`` holds another version's code, which is run instead of this one's.
+    ``source`` is a folder with another version's ``libs`` and ``services``, which are run instead of these.
     """
     return ServiceProcess(
         package=package,
@@ -116,5 +117,7 @@ def replica(
             **settings,
         },
         log=folder / f"{package}-{number}.log",
-        source=source,
+        environment={}
+        if source is None
+        else {"PYTHONPATH": f"{source / 'libs'}{os.pathsep}{source / 'services'}"},
     )

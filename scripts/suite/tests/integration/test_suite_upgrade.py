@@ -205,7 +205,11 @@ def module_files(service: ServiceProcess) -> list[Path]:
         "print(service_kit.__file__, event_contracts.__file__, own.__file__, sep='\\n')"
     )
     found = subprocess.run(
-        [sys.executable, "-c", code], env=service.environment, check=True, capture_output=True, text=True
+        [sys.executable, "-c", code],
+        env=service.whole_environment,
+        check=True,
+        capture_output=True,
+        text=True,
     )
     return [Path(line) for line in found.stdout.splitlines()]
 

@@ -1,0 +1,56 @@
+"""``make chaos``: what was lost or counted twice while everything was disturbed; exit code 1 unless nothing was."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import stamina
+import typer
+from event_contracts import AssessmentState
+
+from suite.chaos.clocks import NoSteppableClock
+from suite.chaos.disturbances import POSTGRES_EVERY_SECONDS, Disturbances
+from suite.chaos.judging import compare
+
+
+def main(
+    comparisons: Annotated[int, typer.Option(help="Comparisons of the batch.")] = 1_000,
+    kills: Annotated[int, typer.Option(help="SIGKILLs of each service.")] = 100,
+    pauses: Annotated[int, typer.Option(help="Pauses of each service, longer than its leases.")] = 10,
+    clock_steps: Annotated[int, typer.Option(help="Steps of the services' clock (needs libfaketime).")] = 20,
+    postgres_kills: Annotated[int, typer.Option(help="SIGKILLs of PostgreSQL.")] = 15,
+    postgres_every: Annotated[float, typer.Option(help="Seconds between them.")] = POSTGRES_EVERY_SECONDS,
+    broker_frozen: Annotated[
+        float, typer.Option(help="Seconds for which the broker does not answer.")
+    ] = 10.0,
+    broker_down: Annotated[float, typer.Option(help="Seconds for which the broker is gone, killed.")] = 60.0,
+) -> None:
+    """Judge the batch undisturbed and disturbed; exit code 1 unless both end the same."""
+    stamina.instrumentation.set_on_retry_hooks([])  # a killed service is expected to be down
+    disturbances = Disturbances(
+        kills=kills,
+        pauses=pauses,
+        clock_steps=clock_steps,
+        postgres_kills=postgres_kills,
+        postgres_every=postgres_every,
+        broker_frozen=broker_frozen,
+        broker_down=broker_down,
+    )
+    with tempfile.TemporaryDirectory(prefix="cj-chaos-", ignore_cleanup_errors=True) as folder:
+        try:
+            quiet, killed, hits = asyncio.run(
+                compare(Path(folder), comparisons=comparisons, disturbances=disturbances)
+            )
+        except NoSteppableClock as error:
+            typer.echo(error, err=True)
+            raise typer.Exit(2) from error
+    same = quiet.ranking == killed.ranking and killed.ranking != []
+    print(f"kills={hits} lost={killed.lost} twice={killed.twice} same_ranking={'yes' if same else 'no'}")
+    ended = killed.status.state is AssessmentState.COMPLETED
+    if not (same and ended and killed.lost == killed.twice == 0):
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)
