@@ -6,11 +6,11 @@ COPY pyproject.toml pdm.lock README.md ./
 # Dependencies first: they change less often than the code, and stay in the builder's cache.
 RUN pdm config check_update false \
     && pdm use --quiet --first python3.11 \
-    && pdm sync --prod --group tracing --no-self
+    && pdm sync --prod --group tracing --group vertex --no-self
 COPY libs libs
 COPY services services
 COPY scripts scripts
-RUN pdm sync --prod --group tracing --no-editable \
+RUN pdm sync --prod --group tracing --group vertex --no-editable \
     && .venv/bin/python -m compileall -q -j 0 .venv/lib
 
 FROM python:3.11-slim-bookworm

@@ -44,12 +44,17 @@ class WorkerStalled(Unavailable):
 
 
 def readiness_checks(
-    *, database: Database, bus: EventBus, migrations: Path, workers: Sequence[BackgroundLoop]
+    *,
+    database: Database,
+    bus: EventBus,
+    migrations: Path,
+    oldest_schema: str,
+    workers: Sequence[BackgroundLoop],
 ) -> Mapping[str, Check]:
-    """What a service needs to do its work: its database, the bus, the schema it was written for, and its workers."""
+    """What a service needs to do its work: its database, the bus, a schema that it serves on, and its workers."""
 
     async def schema() -> None:
-        await database.check_schema(migrations)
+        await database.check_schema(migrations, oldest=oldest_schema)
 
     async def work() -> None:
         stalled = [

@@ -19,7 +19,7 @@ from quart import Quart
 
 from service_kit.http.server import serve_until
 from service_kit.messaging.event_bus import EventBus
-from service_kit.storage.database import create_database_if_missing, migrate
+from service_kit.storage.database import Database, create_database_if_missing, migrate
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.work.loop_watchdog import LoopWatchdog
 
@@ -77,6 +77,8 @@ class Service:
     port: int
     database_url: str
     migrations: Path
+    oldest_schema: str
+    migrates_at_start: bool
     bus: EventBus
     workers: Sequence[BackgroundLoop]
     metrics: ServiceMetrics
@@ -141,12 +143,28 @@ class _Part:
 
 
 async def _prepare_database(service: Service) -> None:
+    if not service.migrates_at_start:
+        await _await_schema(service)
+        return
     async for attempt in stamina.retry_context(
         on=STARTING_ERRORS, attempts=None, timeout=CONNECT_TIMEOUT_SECONDS
     ):
         with attempt:
             await create_database_if_missing(service.database_url)
     await migrate(service.database_url, service.migrations)
+
+
+async def _await_schema(service: Service) -> None:
+    """Wait for the schema that somebody else is to bring up to date."""
+    database = Database(service.database_url, pool_size=1, application_name=service.name)
+    try:
+        async for attempt in stamina.retry_context(
+            on=STARTING_ERRORS, attempts=None, timeout=CONNECT_TIMEOUT_SECONDS
+        ):
+            with attempt:
+                await database.check_schema(service.migrations, oldest=service.oldest_schema)
+    finally:
+        await database.close()
 
 
 async def _start_bus(bus: EventBus) -> None:

@@ -21,6 +21,11 @@ class ServiceSettings(BaseSettings):
         repr=False, description="SQLAlchemy URL of the service's own PostgreSQL database."
     )
     database_pool_size: int = Field(default=10, gt=0, description="Maximum number of open connections.")
+    migrate_at_start: bool = Field(
+        default=True,
+        description="Bring the schema up to date at the start. false: `cj-suite deployment migrate` has done so, and "
+        "the database user of the service needs no right to change tables.",
+    )
     event_bus: Literal["kafka", "memory"] = Field(
         default="kafka", description="memory serves one process and survives a kill through the outbox."
     )

@@ -18,6 +18,7 @@ class InstalledService:
     title: str
     settings: type[ServiceSettings]
     migrations: Path
+    oldest_schema: str
 
     @property
     def prefix(self) -> str:
@@ -46,17 +47,20 @@ SERVICES: Final = (
         title="CJ Assessment",
         settings=cj_assessment.settings.Settings,
         migrations=cj_assessment.settings.MIGRATIONS,
+        oldest_schema=cj_assessment.settings.OLDEST_SCHEMA,
     ),
     InstalledService(
         package="llm_provider",
         title="LLM Provider",
         settings=llm_provider.settings.Settings,
         migrations=llm_provider.settings.MIGRATIONS,
+        oldest_schema=llm_provider.settings.OLDEST_SCHEMA,
     ),
     InstalledService(
         package="batch_conductor",
         title="Batch Conductor",
         settings=batch_conductor.settings.Settings,
         migrations=batch_conductor.settings.MIGRATIONS,
+        oldest_schema=batch_conductor.settings.OLDEST_SCHEMA,
     ),
 )

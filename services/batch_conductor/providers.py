@@ -37,7 +37,7 @@ from batch_conductor.adapters.retention import retention_rules
 from batch_conductor.domain.pipeline import PipelineRules
 from batch_conductor.domain.plan import Plan
 from batch_conductor.ports import Facts, Store, Watcher
-from batch_conductor.settings import MIGRATIONS, PIPELINES, Settings
+from batch_conductor.settings import MIGRATIONS, OLDEST_SCHEMA, PIPELINES, Settings
 from batch_conductor.use_cases.complete_phase import CompletePhase
 from batch_conductor.use_cases.define_pipeline import DefinePipeline
 from batch_conductor.use_cases.evaluate_gates import EvaluateGates
@@ -145,6 +145,8 @@ async def build_service(
         port=settings.http_port,
         database_url=settings.database_url,
         migrations=MIGRATIONS,
+        oldest_schema=OLDEST_SCHEMA,
+        migrates_at_start=settings.migrate_at_start,
         bus=await container.get(EventBus),
         workers=workers,
         metrics=metrics,
@@ -184,7 +186,13 @@ async def _app(
                 *administration_api(database=database, reopen={}),
             ],
             gate=gate,
-            checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
+            checks=readiness_checks(
+                database=database,
+                bus=bus,
+                migrations=MIGRATIONS,
+                oldest_schema=OLDEST_SCHEMA,
+                workers=workers,
+            ),
             metrics=await container.get(ServiceMetrics),
             max_failed_logins=settings.max_failed_logins,
             development=settings.development,

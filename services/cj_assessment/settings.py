@@ -123,3 +123,5 @@ class Settings(ServiceSettings):
 
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+OLDEST_SCHEMA = "0011"
+"""The oldest revision that this code serves on: older than the newest, see decision 69."""

@@ -79,8 +79,8 @@ class Database:
         async with self._engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
 
-    async def check_schema(self, migrations: Path) -> None:
-        """Raise ``Unavailable`` while the schema is older than this version of the service needs.
+    async def check_schema(self, migrations: Path, *, oldest: str) -> None:
+        """Raise ``Unavailable`` while the schema is older than ``oldest``, the first that this version serves on.
 
         A revision that this version does not know is of a newer one, which keeps to what the older ones need
         until they are gone: otherwise each upgrade would take all running replicas out of service.
@@ -88,9 +88,9 @@ class Database:
         known = _revisions(migrations)
         async with self._engine.connect() as connection:
             found = await connection.run_sync(_revision)
-        if found is None or (found in known and found != known[0]):
+        if found is None or found in known[known.index(oldest) + 1 :]:
             raise Unavailable(
-                f"the schema is at revision {found}, this version of the service needs {known[0]}",
+                f"the schema is at revision {found}, this version of the service needs {oldest} or newer",
                 retry_after=RETRY_AFTER_SECONDS,
             )
 
@@ -173,12 +173,19 @@ async def _create_database(url: str) -> None:
 async def migrate(url: str, migrations: Path, *, revision: str = "head") -> None:
     """Bring the schema to ``revision``; replicas that start together wait for the first and find nothing to do.
 
-    ``base`` and relative steps such as ``-1`` go down, everything else goes up.
+    ``base`` and relative steps such as ``-1`` go down, everything else goes up. A schema that a newer version of the
+    service has migrated is at this version's ``head`` and beyond: it stays as it is.
     """
     engine = create_async_engine(url, poolclass=NullPool, hide_parameters=True)
     try:
         async with engine.connect() as connection:
             await connection.execute(text("SELECT pg_advisory_lock(:id)"), {"id": MIGRATION_LOCK})
+            await connection.commit()
+            found = await connection.run_sync(_revision)
+            if revision == "head" and found is not None and found not in _revisions(migrations):
+                log.info("database.newer_schema_kept", migrations=migrations.parent.name, revision=found)
+                return
+            # Alembic begins and commits its own transactions where none has begun.
             await connection.commit()
             await connection.run_sync(_run_alembic, migrations, revision)
             await connection.commit()

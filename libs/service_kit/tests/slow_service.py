@@ -46,6 +46,8 @@ def slow_service(database_url: str, port: int, folder: Path, *more: Blueprint) -
         port=port,
         database_url=database_url,
         migrations=folder,
+        oldest_schema="0001",
+        migrates_at_start=True,
         bus=MemoryEventBus(),
         workers=(),
         metrics=metrics,

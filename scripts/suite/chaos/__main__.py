@@ -21,7 +21,9 @@ def main(
     clock_steps: Annotated[int, typer.Option(help="Steps of the services' clock (needs libfaketime).")] = 20,
     postgres_kills: Annotated[int, typer.Option(help="SIGKILLs of PostgreSQL.")] = 15,
     postgres_every: Annotated[float, typer.Option(help="Seconds between them.")] = POSTGRES_EVERY_SECONDS,
-    broker_frozen: Annotated[float, typer.Option(help="Seconds for which the broker does not answer.")] = 10.0,
+    broker_frozen: Annotated[
+        float, typer.Option(help="Seconds for which the broker does not answer.")
+    ] = 10.0,
     broker_down: Annotated[float, typer.Option(help="Seconds for which the broker is gone, killed.")] = 60.0,
 ) -> None:
     """Judge the batch undisturbed and disturbed; exit code 1 unless both end the same."""

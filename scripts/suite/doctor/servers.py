@@ -1,8 +1,7 @@
 """The servers that services stand on: databases, the broker, and the services themselves."""
 
 import asyncio
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import asyncpg
@@ -33,7 +32,7 @@ async def database(service: InstalledService, environment: Mapping[str, str]) ->
         async with asyncio.timeout(TIMEOUT_SECONDS):
             connection = await asyncpg.connect(address)
             try:
-                return await _looked_into(connection, what, service.migrations)
+                return await _looked_into(connection, what, service)
             finally:
                 await connection.close()
     except ArgumentError:
@@ -46,7 +45,7 @@ async def database(service: InstalledService, environment: Mapping[str, str]) ->
         return [failed(what, f"does not answer ({error_text(error)}): check {variable}, and that it runs")]
 
 
-async def _looked_into(connection: asyncpg.Connection, what: str, migrations: Path) -> list[Finding]:
+async def _looked_into(connection: asyncpg.Connection, what: str, service: InstalledService) -> list[Finding]:
     now = await connection.fetchval("SELECT clock_timestamp()")
     version = connection.get_server_version()
     found = clock(f"clock of the {what}", now)
@@ -54,14 +53,23 @@ async def _looked_into(connection: asyncpg.Connection, what: str, migrations: Pa
         return [found, failed(what, f"PostgreSQL {version.major} is too old: use {MIN_POSTGRES} or newer")]
     made = await connection.fetchval("SELECT to_regclass('alembic_version')")
     revision = made and await connection.fetchval("SELECT version_num FROM alembic_version")
-    newest = ScriptDirectory(str(migrations)).get_current_head()
     if revision is None:
         return [found, failed(what, "answers, and is empty: run cj-suite deployment migrate")]
-    known = {script.revision for script in ScriptDirectory(str(migrations)).walk_revisions()}
-    if revision in known and revision != newest:
-        said = f"its schema is {revision}, {newest} is needed: run cj-suite deployment migrate"
-        return [found, failed(what, said)]
-    return [found, passed(what, f"PostgreSQL {version.major}.{version.minor}, schema {revision}")]
+    scripts = ScriptDirectory(str(service.migrations)).walk_revisions()
+    known = [script.revision for script in scripts]
+    server = f"PostgreSQL {version.major}.{version.minor}"
+    return [found, _schema(what, server, revision, known=known, oldest=service.oldest_schema)]
+
+
+def _schema(what: str, server: str, revision: str, *, known: Sequence[str], oldest: str) -> Finding:
+    """Whether the service serves on a revision; of the ``known`` the newest comes first."""
+    if revision in known[known.index(oldest) + 1 :]:
+        said = f"its schema is {revision}, {oldest} or newer is needed: run cj-suite deployment migrate"
+        return failed(what, said)
+    if revision in known[1:]:
+        behind = f"{known.index(revision)} behind {known[0]}, on which it serves as well"
+        return passed(what, f"{server}, schema {revision}, {behind}: run cj-suite deployment migrate")
+    return passed(what, f"{server}, schema {revision}")
 
 
 async def broker(bootstrap: str | None, *, prefix: str) -> Finding:

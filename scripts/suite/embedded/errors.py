@@ -6,6 +6,7 @@ ConfigurationError
     ├── DataFolderUnusable      the folder holds something else, or another version's data
     ├── PostgresNotAvailable    the wheel is not installed
     ├── PostgresNotStarted      the server did not come up; its log says why
+    ├── BackUpFailed            there is no back-up, for the reason that is given
     ├── KafkaNotAvailable       Java or Maven is missing, or the jars could not be fetched
     └── KafkaNotStarted         the broker did not come up; its log says why
 """
@@ -31,6 +32,10 @@ class PostgresNotAvailable(EmbeddedServerError):
 
 class PostgresNotStarted(EmbeddedServerError):
     """PostgreSQL did not come up."""
+
+
+class BackUpFailed(EmbeddedServerError):
+    """The database could not be backed up."""
 
 
 class KafkaNotAvailable(EmbeddedServerError):

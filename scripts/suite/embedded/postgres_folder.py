@@ -56,6 +56,14 @@ class DataFolder:
         except (FileNotFoundError, ValueError):
             return None
 
+    @property
+    def sockets(self) -> Path | None:
+        """The folder of the running server's socket; None where no server runs."""
+        pid = self.pid
+        if pid is None or not psutil.pid_exists(pid) or not self.is_ready(pid):
+            return None
+        return Path(self._record().splitlines()[4])
+
     def is_ready(self, pid: int) -> bool:
         """Whether the server with this pid says that it accepts connections."""
         try:

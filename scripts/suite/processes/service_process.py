@@ -56,6 +56,14 @@ class ServiceProcess:
         assert self._process is not None, "start the process first"
         return self._process.pid
 
+    @property
+    def whole_environment(self) -> Mapping[str, str]:
+        """The environment that it runs in: this process's, ``environment`` and ``settings``."""
+        prefix = self.package.upper()
+        settings = {"http_port": str(self.port), **self.settings}
+        named = {f"{prefix}_{name.upper()}": value for name, value in settings.items()}
+        return {**os.environ, **self.environment, **named}
+
     async def start(self) -> None:
         """Start it and wait until it is ready; raises ``ServiceEnded``."""
         await self.launch()
@@ -63,16 +71,13 @@ class ServiceProcess:
 
     async def launch(self) -> None:
         """Start it without waiting."""
-        prefix = self.package.upper()
-        settings = {"http_port": str(self.port), **self.settings}
-        named = {f"{prefix}_{name.upper()}": value for name, value in settings.items()}
         self.starts += 1
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 f"{self.package}.main",
-                env={**os.environ, **self.environment, **named},
+                env=self.whole_environment,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

@@ -1,6 +1,7 @@
 """Replicas of the three services as processes, and a balancer in front of the replicas of each."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -97,8 +98,12 @@ def replica(
     folder: Path,
     settings: dict[str, str],
     number: int = 1,
+    source: Path | None = None,
 ) -> ServiceProcess:
-    """A replica of a service, not yet started; replicas of one ``name`` share databases, topics and secrets."""
+    """A replica of a service, not yet started; replicas of one ``name`` share databases, topics and secrets.
+
+    ``source`` is a folder with another version's ``libs`` and ``services``, which are run instead of these.
+    """
     return ServiceProcess(
         package=package,
         port=free_port(),
@@ -112,4 +117,7 @@ def replica(
             **settings,
         },
         log=folder / f"{package}-{number}.log",
+        environment={}
+        if source is None
+        else {"PYTHONPATH": f"{source / 'libs'}{os.pathsep}{source / 'services'}"},
     )

@@ -33,7 +33,7 @@ from cj_assessment.ports import ContentStore
 from cj_assessment.providers.adapters import AdapterProvider
 from cj_assessment.providers.use_cases import UseCaseProvider
 from cj_assessment.providers.workers import assessment_workers, reopeners
-from cj_assessment.settings import MIGRATIONS, Settings
+from cj_assessment.settings import MIGRATIONS, OLDEST_SCHEMA, Settings
 from cj_assessment.use_cases.accept_request import AcceptRequest
 from cj_assessment.use_cases.cancel_batch import CancelBatch
 from cj_assessment.use_cases.export_data import ExportData
@@ -82,6 +82,8 @@ async def build_service(
         port=settings.http_port,
         database_url=settings.database_url,
         migrations=MIGRATIONS,
+        oldest_schema=OLDEST_SCHEMA,
+        migrates_at_start=settings.migrate_at_start,
         bus=event_bus,
         workers=workers,
         metrics=metrics,
@@ -167,7 +169,13 @@ async def _app(
                 http_admin.admin_api(admin),
                 *administration,
             ],
-            checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
+            checks=readiness_checks(
+                database=database,
+                bus=bus,
+                migrations=MIGRATIONS,
+                oldest_schema=OLDEST_SCHEMA,
+                workers=workers,
+            ),
             metrics=await container.get(ServiceMetrics),
             gate=gate,
             max_failed_logins=settings.max_failed_logins,

@@ -35,7 +35,7 @@ from llm_provider.providers.judges import JudgeProvider, Judges
 from llm_provider.providers.use_cases import UseCaseProvider
 from llm_provider.providers.wakeups import WakeupProvider
 from llm_provider.providers.workers import service_workers
-from llm_provider.settings import MIGRATIONS, Settings
+from llm_provider.settings import MIGRATIONS, OLDEST_SCHEMA, Settings
 from llm_provider.use_cases.operations.pause_provider import PauseProvider
 from llm_provider.use_cases.operations.read_costs import ReadCosts
 from llm_provider.use_cases.operations.read_providers import ReadProviders
@@ -83,6 +83,8 @@ async def build_service(
         port=settings.http_port,
         database_url=settings.database_url,
         migrations=MIGRATIONS,
+        oldest_schema=OLDEST_SCHEMA,
+        migrates_at_start=settings.migrate_at_start,
         bus=await container.get(EventBus),
         workers=workers,
         metrics=metrics,
@@ -137,7 +139,13 @@ async def _app(
             version="1",
             blueprints=blueprints,
             gate=gate,
-            checks=readiness_checks(database=database, bus=bus, migrations=MIGRATIONS, workers=workers),
+            checks=readiness_checks(
+                database=database,
+                bus=bus,
+                migrations=MIGRATIONS,
+                oldest_schema=OLDEST_SCHEMA,
+                workers=workers,
+            ),
             metrics=await container.get(ServiceMetrics),
             max_failed_logins=settings.max_failed_logins,
             development=settings.development,

@@ -282,12 +282,25 @@ class TestMigrations:
         database = Database(new_url)
 
         with pytest.raises(Unavailable, match="at revision None, this version of the service needs 0002"):
-            await database.check_schema(migrations)
+            await database.check_schema(migrations, oldest="0002")
         await migrate(new_url, migrations, revision="0001")
         with pytest.raises(Unavailable, match="at revision 0001"):
-            await database.check_schema(migrations)
+            await database.check_schema(migrations, oldest="0002")
         await migrate(new_url, migrations)
-        await database.check_schema(migrations)
+        await database.check_schema(migrations, oldest="0002")
+        await database.close()
+
+    async def test_a_service_serves_on_every_schema_from_its_oldest_on(
+        self, new_url: str, migrations: Path
+    ) -> None:
+        await create_database_if_missing(new_url)
+        database = Database(new_url)
+
+        with pytest.raises(Unavailable, match="at revision None, this version of the service needs 0001"):
+            await database.check_schema(migrations, oldest="0001")
+        for revision in ("0001", "0002"):
+            await migrate(new_url, migrations, revision=revision)
+            await database.check_schema(migrations, oldest="0001")
         await database.close()
 
     async def test_a_schema_that_a_newer_version_has_migrated_is_left_to_it(
@@ -298,7 +311,10 @@ class TestMigrations:
         database = Database(new_url)
         await execute(database, "UPDATE alembic_version SET version_num = '0003'")
 
-        await database.check_schema(migrations)
+        await migrate(new_url, migrations)
+
+        await database.check_schema(migrations, oldest="0002")
+        assert await tables(new_url) == {"alembic_version", "essay", "anchor"}
         await database.close()
 
     async def test_a_failed_migration_leaves_the_schema_as_it_was_and_frees_the_lock(

@@ -14,6 +14,7 @@ from threading import Thread
 import pytest
 from batch_runner.preflight.finding import Verdict, clock
 from model_manifest import default_model
+from service_kit.storage.database import migrate
 from suite.doctor.examination import unknown_settings
 from suite.embedded.loopback import HOST, free_port
 from suite.embedded.postgres import PostgresServer
@@ -140,6 +141,26 @@ def test_databases_and_broker_that_are_away_empty_or_ready(
     assert "no such database" in lines["failed       database of Batch Conductor"]
     assert "run cj-suite deployment topics" in lines["failed       broker"]
     assert "is wrong" in lines["failed       settings of CJ Assessment"]
+
+
+async def test_a_schema_that_is_behind_is_served_from_the_oldest_on(
+    tmp_path: Path, make_database: Callable[[str], str]
+) -> None:
+    service = next(one for one in SERVICES if one.package == "batch_conductor")
+    url = make_database("doctor_behind")
+    environment = {service.variable("database_url"): url}
+    line = f"database of {service.title}"
+
+    await migrate(url, service.migrations, revision=service.oldest_schema)
+    _, behind = examined(tmp_path, environment)
+    await migrate(url, service.migrations, revision="-1")
+    _, too_old = examined(tmp_path, environment)
+
+    said = behind[f"passed       {line}"]
+    assert f"schema {service.oldest_schema}, 1 behind " in said
+    assert said.endswith(": run cj-suite deployment migrate")
+    needed = f"{service.oldest_schema} or newer is needed: run cj-suite deployment migrate"
+    assert too_old[f"failed       {line}"].endswith(needed)
 
 
 @pytest.mark.parametrize(

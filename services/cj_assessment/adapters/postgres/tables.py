@@ -159,6 +159,10 @@ assessment_batch = Table(
         "state IN ('accepted', 'judging', 'completed', 'completed_with_failures', 'failed', 'cancelled')",
         name="assessment_batch_state",
     ),
+    CheckConstraint(
+        "max_comparisons >= 0 AND max_cost_usd >= 0 AND consumption_reported >= 0",
+        name="assessment_batch_nothing_negative",
+    ),
 )
 Index(
     "assessment_batch_open",
@@ -257,6 +261,10 @@ comparison = Table(
         "state IN ('pending', 'submitted', 'judged', 'failed', 'abandoned')", name="comparison_state"
     ),
     CheckConstraint("(state = 'judged') = (a_won IS NOT NULL)", name="comparison_judged_has_winner"),
+    CheckConstraint(
+        "cap_usd >= 0 AND attempts >= 0 AND repetition >= 0",
+        name="comparison_nothing_negative",
+    ),
 )
 _OPEN = text("state IN ('pending', 'submitted')")
 Index("comparison_open", comparison.c.job_id, comparison.c.round, postgresql_where=_OPEN)
@@ -311,6 +319,11 @@ comparison_attempt = Table(
     UniqueConstraint("comparison_id", "number", name="comparison_attempt_number"),
     CheckConstraint(
         "outcome IN ('answered', 'refused', 'expired', 'withdrawn')", name="comparison_attempt_outcome"
+    ),
+    CheckConstraint(
+        "number > 0 AND reserved_usd >= 0 AND cost_usd >= 0 AND prompt_tokens >= 0"
+        " AND completion_tokens >= 0 AND response_time_ms >= 0",
+        name="comparison_attempt_nothing_negative",
     ),
 )
 Index("comparison_attempt_of_batch", comparison_attempt.c.job_id)

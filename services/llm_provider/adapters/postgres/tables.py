@@ -55,6 +55,10 @@ batch_job = Table(
     ),
     Column("ended_at", TIMESTAMP),
     Column("reason", Text, comment="why it failed as a whole"),
+    CheckConstraint(
+        "items >= 0 AND submissions >= 0",
+        name="batch_job_nothing_negative",
+    ),
 )
 Index("batch_job_due", batch_job.c.due_at, postgresql_where=text("ended_at IS NULL"))
 
@@ -144,6 +148,12 @@ judge_request = Table(
         name="judge_request_state_fits",
     ),
     CheckConstraint("state <> 'waiting' OR turn IS NOT NULL", name="judge_request_waiting_has_turn"),
+    CheckConstraint(
+        "max_cost_usd >= 0 AND spent_usd >= 0 AND attempts >= 0 AND failures >= 0"
+        " AND paid_calls >= 0 AND estimated_input >= 0 AND reserved_input >= 0"
+        " AND reserved_output >= 0",
+        name="judge_request_nothing_negative",
+    ),
 )
 _WAITING = text("state = 'waiting'")
 _column = judge_request.c
@@ -225,6 +235,10 @@ meter = Table(
     Column("failing_since", TIMESTAMP, comment="first failure since the last answer"),
     Column("last_error_code", Text),
     Column("last_error_message", Text),
+    CheckConstraint(
+        "failures >= 0 AND times_opened >= 0",
+        name="meter_nothing_negative",
+    ),
 )
 
 provider_pause = Table(
@@ -257,6 +271,11 @@ provider_call = Table(
     _count("reasoning_tokens"),
     Column("cost_usd", MONEY, comment="null: no price is known"),
     Column("price_list", Text, nullable=False),
+    CheckConstraint(
+        "cost_usd >= 0 AND input_tokens >= 0 AND output_tokens >= 0 AND cache_read_tokens >= 0"
+        " AND cache_write_tokens >= 0 AND cache_write_1h_tokens >= 0 AND reasoning_tokens >= 0",
+        name="provider_call_nothing_negative",
+    ),
 )
 Index("provider_call_once", provider_call.c.request_id, provider_call.c.attempt, unique=True)
 
@@ -274,6 +293,11 @@ spending = Table(
     _count("input_tokens"),
     _count("output_tokens"),
     Column("cost_usd", MONEY, nullable=False, server_default=text("0")),
+    CheckConstraint(
+        "cost_usd >= 0 AND calls >= 0 AND answered >= 0 AND unpriced_calls >= 0"
+        " AND input_tokens >= 0 AND output_tokens >= 0",
+        name="spending_nothing_negative",
+    ),
     comment="Sums over provider_call, kept in the same transactions.",
 )
 Index("spending_of_user", spending.c.user_id, spending.c.day)
