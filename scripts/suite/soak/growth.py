@@ -1,8 +1,9 @@
 """Whether a service grew: what its samples say once it has warmed up.
 
 The first fifth of the time is the warm-up, which is not looked at: pools fill, caches and code are loaded, the
-allocator finds its size. Of the rest, the first fifth is the warm level and the last fifth the end. Growth is the
-median of the samples at the end less the median at the warm level, so that a moment's load does not count.
+allocator finds its size. Of the rest, the first fifth is the warm level and the last fifth the end. Memory has grown by
+the median of the samples at the end less the median of those at the warm level. Files, threads, tasks and connections
+are compared by the lowest sample of each: what is in use comes and goes with the load, what is leaked stays.
 """
 
 import math
@@ -13,7 +14,7 @@ from typing import Final
 
 WARM_UP_SHARE: Final = 0.2
 COMPARED_SHARE: Final = 0.2
-MIN_SAMPLES: Final = 3
+MIN_SAMPLES: Final = 2
 """Of the warm level, and of the end."""
 
 
@@ -34,7 +35,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What a service may grow by; those of counts allow for a moment's load at the end.
+    """What a service may grow by; counts have some room, because a fifth of a short soak may have no quiet moment.
 
     ``memory_share`` is of the warm level; None: only ``megabytes`` counts, as short runs need.
     """
@@ -43,7 +44,7 @@ class Bounds:
     megabytes: float = math.inf
     files: int = 4
     threads: int = 4
-    tasks: int = 4
+    tasks: int = 12
     connections: int = 2
 
 
@@ -96,15 +97,16 @@ def growth(service: str, samples: Sequence[Sample], *, seconds: float) -> Growth
             f"{service}: {len(warm)} samples at the warm level and {len(end)} at the end are too few"
         )
 
-    def grown(read: Callable[[Sample], float]) -> float:
-        return statistics.median(map(read, end)) - statistics.median(map(read, warm))
+    def rise(read: Callable[[Sample], int]) -> int:
+        return min(map(read, end)) - min(map(read, warm))
 
+    warm_megabytes = statistics.median(one.megabytes for one in warm)
     return Growth(
         service=service,
-        warm_megabytes=statistics.median(one.megabytes for one in warm),
-        megabytes=grown(lambda one: one.megabytes),
-        files=math.ceil(grown(lambda one: one.files)),
-        threads=math.ceil(grown(lambda one: one.threads)),
-        tasks=math.ceil(grown(lambda one: one.tasks)),
-        connections=math.ceil(grown(lambda one: one.connections)),
+        warm_megabytes=warm_megabytes,
+        megabytes=statistics.median(one.megabytes for one in end) - warm_megabytes,
+        files=rise(lambda one: one.files),
+        threads=rise(lambda one: one.threads),
+        tasks=rise(lambda one: one.tasks),
+        connections=rise(lambda one: one.connections),
     )

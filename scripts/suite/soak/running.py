@@ -21,7 +21,7 @@ from suite.soak.sampling import APPLICATION, Sampler, core_share
 
 SAMPLES: Final = 300
 """About as many in every soak, and no more than one a second."""
-SETTLING_SECONDS: Final = 10.0
+SETTLING_SECONDS: Final = 15.0
 """From the load's end until the idle services are measured."""
 IDLE_SECONDS: Final = 10.0
 SENT_SECONDS: Final = 60.0

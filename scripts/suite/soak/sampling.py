@@ -41,8 +41,8 @@ class Sampler:
                 at = time.monotonic() - began
                 counted = await self._rows.fetch(CONNECTIONS, APPLICATION)
                 connections = {row["datname"]: row["connections"] for row in counted}
-                for name, service in self._services.items():
-                    tasks = await _tasks(http, service)
+                counts = await asyncio.gather(*(_tasks(http, one) for one in self._services.values()))
+                for name, tasks in zip(self._services, counts, strict=True):
                     self.samples[name].append(self._sample(name, at, tasks, connections.get(name, 0)))
                 await asyncio.sleep(every)
 
