@@ -52,13 +52,13 @@ def section(done: Soak) -> str:
             "<!-- soak: written by make soak -->",
             "## Soak",
             "",
-            f"`make soak MINUTES={minutes:g}`: {load.batches:,} small batches, {load.cancelled:,} of them cancelled,"
-            f" {load.defined:,} plans and {load.refused:,} refused requests in {minutes:g} minutes, all on one machine"
-            f" of {os.cpu_count()} cores. After a warm-up of a fifth of the time, the last fifth of the rest is"
-            " compared with the first: medians of memory, lowest values of the others. Bounds of a soak of this length,"
-            f" per service: memory {memory}, files {bounds.files:+d}, threads {bounds.threads:+d}, tasks {bounds.tasks:+d},"
-            f" connections {bounds.connections:+d}. `idle_core` is the share of a core that the three services use once"
-            " nothing is asked of them.",
+            f"`make soak MINUTES={minutes:g}`, all on one machine of {os.cpu_count()} cores: {load.batches:,} small"
+            f" batches ({load.cancelled:,} cancelled), {load.defined:,} plans and {load.refused:,} refused requests."
+            " After a warm-up of a fifth of the time, the last fifth of the rest is compared with the first: medians"
+            " of memory, lowest values of the others. Bounds of a soak of this length, per service:"
+            f" memory {memory}, files {bounds.files:+d}, threads {bounds.threads:+d}, tasks {bounds.tasks:+d},"
+            f" connections {bounds.connections:+d}. `idle_core` is the share of a core that the three services use"
+            " once nothing is asked of them.",
             "",
             "| service | MB, warm | MB grown | share | files | threads | tasks | connections |",
             "|---|--:|--:|--:|--:|--:|--:|--:|",

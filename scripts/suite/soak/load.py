@@ -2,8 +2,9 @@
 
 import asyncio
 import itertools
+import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -26,7 +27,7 @@ from event_contracts import (
 )
 
 from suite.processes.batches import generated_essays, wait_until_ended
-from suite.processes.tokens import OwnToken
+from suite.processes.tokens import own_token
 
 ESSAYS: Final = 5
 COMPARISONS: Final = 10
@@ -35,9 +36,24 @@ REST_SECONDS: Final = 0.5
 CANCELLED_EVERY: Final = 5
 ACCEPTED_SECONDS: Final = 120.0
 ENDED_SECONDS: Final = 300.0
+TOKEN_SECONDS: Final = 300.0
 WANTED: Final = {AssessmentState.COMPLETED}
 CANCELLED: Final = {AssessmentState.COMPLETED, AssessmentState.CANCELLED}
 """A batch that is cancelled may have ended before."""
+
+
+class KeptToken(httpx2.Auth):
+    """Shows the same token for minutes, as callers do; a new one for each request would fill caches of tokens."""
+
+    def __init__(self) -> None:
+        self._token, self._signed_at = "", -math.inf
+
+    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
+        """Add the token, which is valid for ten minutes."""
+        if time.monotonic() > self._signed_at + TOKEN_SECONDS:
+            self._token, self._signed_at = own_token(), time.monotonic()
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        yield request
 
 
 @dataclass(kw_only=True)
@@ -57,13 +73,14 @@ class Load:
     failures: list[str] = field(default_factory=list)
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
     _last: str = ""
+    _auth: KeptToken = field(default_factory=KeptToken)
 
     async def run(self) -> None:
         """Ask until the time is over, and until the batches that were begun have ended."""
         producer = AIOKafkaProducer(bootstrap_servers=self.kafka, enable_idempotence=True, acks="all")
         async with (
             producer,
-            httpx2.AsyncClient(auth=OwnToken(), timeout=30) as http,
+            httpx2.AsyncClient(auth=self._auth, timeout=30) as http,
             asyncio.TaskGroup() as group,
         ):
             client = AssessmentClient(http=http, base_url=self.assessment)
@@ -102,7 +119,9 @@ class Load:
             if count % CANCELLED_EVERY == 0:
                 await client.cancel(options.batch_id)
                 self.cancelled, wanted = self.cancelled + 1, CANCELLED
-            ended = await wait_until_ended(self.assessment, options.batch_id, seconds=ENDED_SECONDS)
+            ended = await wait_until_ended(
+                self.assessment, options.batch_id, seconds=ENDED_SECONDS, auth=self._auth
+            )
             if ended.state not in wanted:
                 self.failures.append(f"batch {options.batch_id} ended as {ended.state}")
 
