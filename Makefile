@@ -9,8 +9,9 @@ DOCUMENTS := .cache/documents
 COOLDOWN ?= 7d
 READY := .venv/.ready
 WORKERS ?= 3
+MINUTES ?= 30
 
-.PHONY: help setup demo test check documents site pictures sbom lock audit generate secrets up doctor down clean bench-conductor bench-judging bench-measurement bench-memory bench-pipeline bench-provider chaos test-local-llm
+.PHONY: help setup demo test check documents site pictures sbom lock audit generate secrets up doctor down clean bench-conductor bench-judging bench-measurement bench-memory bench-pipeline bench-provider chaos soak test-local-llm
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -112,6 +113,9 @@ bench-provider: $(READY)  ## use of a vendor's rate limits, and the gateway's ov
 
 chaos: $(READY)  ## disturb services, clocks, PostgreSQL and Kafka while a batch is judged: nothing lost, nothing counted twice (needs libfaketime)
 	@.venv/bin/python -m suite.chaos
+
+soak: $(READY)  ## a steady load of half an hour (MINUTES=5: shorter): nothing grows, nothing is lost
+	@.venv/bin/python -m suite.soak --minutes $(MINUTES)
 
 up: .env  ## start the services, Kafka and PostgreSQL with Docker Compose
 	docker compose up --build --wait

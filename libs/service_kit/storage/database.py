@@ -11,7 +11,6 @@ import orjson
 import structlog
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from event_contracts import Unavailable
 from sqlalchemy import Connection, ExceptionContext, Result, event, make_url, text
@@ -87,7 +86,7 @@ class Database:
         """
         known = _revisions(migrations)
         async with self._engine.connect() as connection:
-            found = await connection.run_sync(_revision)
+            found = await _revision(connection)
         if found is None or found in known[known.index(oldest) + 1 :]:
             raise Unavailable(
                 f"the schema is at revision {found}, this version of the service needs {oldest} or newer",
@@ -131,8 +130,15 @@ def _revisions(migrations: Path) -> tuple[str, ...]:
     return tuple(script.revision for script in ScriptDirectory(str(migrations)).walk_revisions())
 
 
-def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+_HAS_REVISION = text("SELECT to_regclass('alembic_version') IS NOT NULL")
+_REVISION = text("SELECT version_num FROM alembic_version")
+
+
+async def _revision(connection: AsyncConnection) -> str | None:
+    """Asked by constant statements: Alembic makes a new one at each call, and each would stay in the engine's cache."""
+    if not (await connection.execute(_HAS_REVISION)).scalar_one():
+        return None
+    return (await connection.execute(_REVISION)).scalar_one_or_none()
 
 
 async def create_database_if_missing(url: str) -> None:
@@ -181,7 +187,7 @@ async def migrate(url: str, migrations: Path, *, revision: str = "head") -> None
         async with engine.connect() as connection:
             await connection.execute(text("SELECT pg_advisory_lock(:id)"), {"id": MIGRATION_LOCK})
             await connection.commit()
-            found = await connection.run_sync(_revision)
+            found = await _revision(connection)
             if revision == "head" and found is not None and found not in _revisions(migrations):
                 log.info("database.newer_schema_kept", migrations=migrations.parent.name, revision=found)
                 return

@@ -4,6 +4,7 @@ Every metric is shown from the start, with zero for each name of a fixed set: a 
 happened answers "none", not "no data". Names that callers can choose are bounded: see ``BoundedNames``.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -135,6 +136,13 @@ class ServiceMetrics:
             buckets=LAG_BUCKETS,
             registry=registry,
         )
+        self.tasks = Gauge(
+            "asyncio_tasks", "Tasks of the process's event loop that have not ended.", registry=registry
+        )
+
+    def watch_tasks(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Count the tasks of ``loop`` whenever the metrics are read."""
+        self.tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
 
     def show_topic(self, topic: str, *, group: str, reasons: Iterable[str]) -> None:
         """Show what is counted of a topic that ``group`` reads, before anything has happened."""

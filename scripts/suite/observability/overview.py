@@ -68,6 +68,11 @@ OVERVIEW: Final = Board(
                     ),
                     unit=Unit.SECONDS,
                 ),
+                lines(
+                    "Tasks",
+                    "Rises and falls with the load; a number that only rises is a leak.",
+                    Query(expression="max by (service) (asyncio_tasks)", legend="{{service}}"),
+                ),
             ),
         ),
         Row(

@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -121,3 +121,43 @@ def replica(
         if source is None
         else {"PYTHONPATH": f"{source / 'libs'}{os.pathsep}{source / 'services'}"},
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReplicatedService:
+    """The replicas of one service, and the address that they share."""
+
+    balancer: Balancer
+    replicas: Sequence[ServiceProcess]
+
+
+@asynccontextmanager
+async def replicated(
+    postgres: PostgresServer,
+    kafka: str,
+    *,
+    name: str,
+    folder: Path,
+    settings: Mapping[str, Mapping[str, str]],
+    count: int,
+) -> AsyncIterator[dict[str, ReplicatedService]]:
+    """``count`` replicas of each service, each service behind an address; ``settings`` are by service."""
+    services: dict[str, ReplicatedService] = {}
+    async with AsyncExitStack() as closing:
+        for package in SERVICES:
+            own = dict(settings[package])
+            if package == "cj_assessment":
+                own["llm_provider_url"] = services["llm_provider"].balancer.url
+            replicas = [
+                replica(package, postgres, kafka, name=name, folder=folder, settings=own, number=number)
+                for number in range(count)
+            ]
+            balancer = Balancer(ports=[one.port for one in replicas])
+            await closing.enter_async_context(balancer.serving())
+            services[package] = ReplicatedService(balancer=balancer, replicas=replicas)
+        every = [one for service in services.values() for one in service.replicas]
+        try:
+            await asyncio.gather(*(one.start() for one in every))
+            yield services
+        finally:
+            await asyncio.gather(*(one.kill() for one in every))

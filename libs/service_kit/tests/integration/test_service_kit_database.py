@@ -303,6 +303,22 @@ class TestMigrations:
             await database.check_schema(migrations, oldest="0001")
         await database.close()
 
+    async def test_checking_a_schema_again_and_again_keeps_nothing(
+        self, new_url: str, migrations: Path
+    ) -> None:
+        await create_database_if_missing(new_url)
+        await migrate(new_url, migrations)
+        database = Database(new_url)
+        statements = database._engine.sync_engine._compiled_cache
+
+        await database.check_schema(migrations, oldest="0001")
+        after_one = len(statements or ())
+        for _ in range(20):
+            await database.check_schema(migrations, oldest="0001")
+
+        assert len(statements or ()) == after_one
+        await database.close()
+
     async def test_a_schema_that_a_newer_version_has_migrated_is_left_to_it(
         self, new_url: str, migrations: Path
     ) -> None:

@@ -95,6 +95,12 @@ async def forever() -> None:
     await asyncio.Event().wait()
 
 
+async def asyncio_tasks(client: httpx2.AsyncClient) -> int:
+    text = (await client.get("/metrics")).text
+    [tasks] = [line for line in text.splitlines() if line.startswith("asyncio_tasks ")]
+    return int(float(tasks.split()[1]))
+
+
 class Loop:
     """A background loop made of one coroutine function."""
 
@@ -116,6 +122,24 @@ async def test_a_started_service_answers(service: Service) -> None:
 
     await running.ended()
     assert answer.status_code == 200
+
+
+async def test_a_task_that_does_not_end_is_seen_at_metrics(service: Service) -> None:
+    running = Running([service])
+    await running.until_started()
+
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as client:
+        before = await asyncio_tasks(client)
+        leaked = [asyncio.create_task(forever()) for _ in range(50)]
+        with_them = await asyncio_tasks(client)
+        for task in leaked:
+            task.cancel()
+        await asyncio.wait(leaked)
+        after = await asyncio_tasks(client)
+
+    await running.ended()
+    assert 40 < with_them - before < 60
+    assert 40 < with_them - after < 60
 
 
 async def test_a_request_in_progress_is_answered_before_the_service_ends(service: Service) -> None:

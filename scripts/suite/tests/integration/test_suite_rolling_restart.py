@@ -5,8 +5,7 @@ told to stop, and comes back when it is ready.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -21,10 +20,9 @@ from event_contracts import AssessmentState
 from service_kit.tests.tokens import bearer, signed_with_secret
 from suite.embedded.postgres import PostgresServer
 from suite.processes.batches import generated_essays, send_batch, wait_until_ended, write_qualities
-from suite.processes.service_process import ServiceProcess
 from suite.processes.tokens import OwnToken
 from suite.tests.both_services import both_services
-from suite.tests.replicas import SERVICES, Balancer, replica
+from suite.tests.replicas import SERVICES, ReplicatedService, replicated
 
 pytestmark = pytest.mark.slow
 
@@ -57,23 +55,16 @@ def postgres(postgres_server: PostgresServer, name: str) -> Iterator[PostgresSer
         postgres_server.drop_database(f"{name}_{service}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class RolledService:
-    """The replicas of one service, and the address that they share."""
-
-    balancer: Balancer
-    replicas: Sequence[ServiceProcess]
-
-    async def roll(self) -> list[int | None]:
-        """Restart one replica after the other; returns the exit codes."""
-        codes: list[int | None] = []
-        for one in self.replicas:
-            self.balancer.out_of_rotation.add(one.port)
-            await asyncio.sleep(LEAVING_SECONDS)
-            codes.append(await one.stop())
-            await one.start()
-            self.balancer.out_of_rotation.discard(one.port)
-        return codes
+async def rolled(service: ReplicatedService) -> list[int | None]:
+    """Restart one replica after the other; returns the exit codes."""
+    codes: list[int | None] = []
+    for one in service.replicas:
+        service.balancer.out_of_rotation.add(one.port)
+        await asyncio.sleep(LEAVING_SECONDS)
+        codes.append(await one.stop())
+        await one.start()
+        service.balancer.out_of_rotation.discard(one.port)
+    return codes
 
 
 @dataclass
@@ -97,43 +88,6 @@ class Caller:
                     if not answer.is_success:
                         self.errors.append(f"{answer.request.url.path}: {answer.status_code} {answer.text}")
                 await asyncio.sleep(0.2)
-
-
-@asynccontextmanager
-async def cluster(
-    postgres: PostgresServer, kafka: str, *, name: str, folder: Path, qualities: Path
-) -> AsyncIterator[dict[str, RolledService]]:
-    """Two replicas of each service, each service behind an address."""
-    settings: dict[str, dict[str, str]] = {
-        "llm_provider": {**JUDGE, **SLOW, "simulated_quality_file": str(qualities)},
-        "cj_assessment": {**WAITS, "default_provider": "mock"},
-        "batch_conductor": {},
-    }
-    services: dict[str, RolledService] = {}
-    async with AsyncExitStack() as closing:
-        for package in SERVICES:
-            replicas = [
-                replica(
-                    package,
-                    postgres,
-                    kafka,
-                    name=name,
-                    folder=folder,
-                    settings=settings[package],
-                    number=number,
-                )
-                for number in range(REPLICAS)
-            ]
-            balancer = Balancer(ports=[one.port for one in replicas])
-            await closing.enter_async_context(balancer.serving())
-            services[package] = RolledService(balancer=balancer, replicas=replicas)
-            settings["cj_assessment"] |= {"llm_provider_url": services["llm_provider"].balancer.url}
-        every = [one for service in services.values() for one in service.replicas]
-        try:
-            await asyncio.gather(*(one.start() for one in every))
-            yield services
-        finally:
-            await asyncio.gather(*(one.kill() for one in every))
 
 
 async def judged(url: str, assignment: Assignment, auth: httpx2.Auth) -> Ranking:
@@ -167,7 +121,7 @@ async def quiet_ranking(
         return await judged(str(services.assessment.base_url).rstrip("/"), assignment, SharedToken())
 
 
-def callers(services: dict[str, RolledService]) -> list[Caller]:
+def callers(services: dict[str, ReplicatedService]) -> list[Caller]:
     """One who asks each of the services."""
     assessment = services["cj_assessment"].balancer.url
     provider = services["llm_provider"].balancer.url
@@ -196,13 +150,18 @@ async def test_a_rolling_restart_of_every_service_is_seen_by_nobody(
     qualities = write_qualities(assignment, tmp_path / "qualities.toml")
     expected = await quiet_ranking(make_database, assignment, qualities)
 
-    async with cluster(
-        postgres, kafka_bootstrap, name=name, folder=tmp_path, qualities=qualities
+    settings = {
+        "llm_provider": {**JUDGE, **SLOW, "simulated_quality_file": str(qualities)},
+        "cj_assessment": {**WAITS, "default_provider": "mock"},
+        "batch_conductor": {},
+    }
+    async with replicated(
+        postgres, kafka_bootstrap, name=name, folder=tmp_path, settings=settings, count=REPLICAS
     ) as services:
         url = services["cj_assessment"].balancer.url
         asking = callers(services)
         tasks = [asyncio.create_task(one.run()) for one in asking]
-        rolling = asyncio.gather(*(service.roll() for service in services.values()))
+        rolling = asyncio.gather(*(rolled(service) for service in services.values()))
         found = [await judged(url, assignment, OwnToken())]
         # A batch is under way at every moment of it, however fast this machine is.
         while not rolling.done():

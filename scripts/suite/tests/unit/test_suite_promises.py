@@ -19,6 +19,8 @@ TOPICS = (
     "Callbacks",
     "Poison",
     "Outages",
+    "Many at once",
+    "Long runs",
     "Privacy",
     "Determinism",
 )
