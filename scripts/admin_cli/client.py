@@ -30,7 +30,7 @@ from admin_cli.exit_codes import WrongOption
 AnswerT = TypeVar("AnswerT", bound=WireModel)
 ROLE: Final = "admin"
 TIMEOUT_SECONDS: Final = 60.0
-PATIENCE_SECONDS: Final = 20.0
+RETRY_TIMEOUT_SECONDS: Final = 20.0
 """How long a request is repeated for a service that asks to be left alone; nothing was done in between."""
 MAX_RETRY_DELAY_SECONDS: Final = 5.0
 ADMIN_PATH: Final = "/admin/v1"
@@ -99,7 +99,7 @@ class AdminClient:
     ) -> httpx2.Response:
         request = self._request(method, path, query=query, content=content, kind=kind)
         for attempt in stamina.retry_context(
-            _retry_delay, attempts=None, timeout=PATIENCE_SECONDS, wait_initial=0.2, wait_jitter=0.2
+            _retry_delay, attempts=None, timeout=RETRY_TIMEOUT_SECONDS, wait_initial=0.2, wait_jitter=0.2
         ):
             with attempt:
                 answer = self._exchange(request)

@@ -17,7 +17,7 @@ from admin_cli.client import AdminClient
 from admin_cli.exit_codes import WrongOption
 
 SECRET_VARIABLE: Final = "CJ_ADMIN_DEV_SECRET"
-SHORTEST_SECRET_BYTES: Final = 32
+MIN_SECRET_BYTES: Final = 32
 LIFETIME_SECONDS: Final = 600
 
 
@@ -43,10 +43,10 @@ def development_token(
     if access is not None:
         return access.token(role=role.value, subject=subject)
     secret = os.environ.get(SECRET_VARIABLE, "")
-    if len(secret.encode()) < SHORTEST_SECRET_BYTES:
+    if len(secret.encode()) < MIN_SECRET_BYTES:
         raise WrongOption(
             f"no key of {service.address} is on this machine: put its JWT_SECRET"
-            f" ({SHORTEST_SECRET_BYTES} bytes at least) into {SECRET_VARIABLE}"
+            f" ({MIN_SECRET_BYTES} bytes at least) into {SECRET_VARIABLE}"
         )
     now = int(time())
     claims = {

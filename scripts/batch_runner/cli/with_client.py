@@ -9,7 +9,7 @@ import typer
 from batch_runner import run_log
 from batch_runner.running.exit_codes import errors, exit_code, reporting_errors
 from batch_runner.running.interrupting import run_until_interrupted
-from batch_runner.wire.client import PATIENCE_SECONDS
+from batch_runner.wire.client import RETRY_TIMEOUT_SECONDS
 
 
 def run_async(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -33,6 +33,6 @@ def _reporting_each_wait_once() -> stamina.instrumentation.RetryHook:
         if reason not in printed:
             printed.add(reason)
             run_log.event("request.retried", reason=reason)
-            errors.out(f"waiting up to {PATIENCE_SECONDS:.0f} s: {reason}", style="dim", highlight=False)
+            errors.out(f"waiting up to {RETRY_TIMEOUT_SECONDS:.0f} s: {reason}", style="dim", highlight=False)
 
     return report

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final, Protocol
 from event_contracts import (
     COMPARISON_COLUMNS,
     FINAL_STATES,
-    LARGEST_INTEGER,
     MAX_COMPARISONS_PER_PAGE,
+    MAX_INTEGER,
     MAX_PAGE_SIZE,
     AnchorRegistration,
     AnchorView,
@@ -67,7 +67,7 @@ class RegistersAnchors(Protocol):
 
 
 def _fits(cursor: str) -> str:
-    if int(cursor) > LARGEST_INTEGER:
+    if int(cursor) > MAX_INTEGER:
         raise ValueError("must be the next_cursor from the previous page")
     return cursor
 

@@ -29,7 +29,7 @@ from service_kit.messaging.outbox import OutgoingMessage, callback_message, enqu
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tests.builders import (
-    PATIENCE_SECONDS,
+    WAIT_TIMEOUT_SECONDS,
     captured_logs,
     consumption,
     eventually,
@@ -355,7 +355,7 @@ class TestRelaying:
 
         async with relaying(database, allowed=("127.0.0.1", "*.example.org")):
             await eventually(lambda: len(receiver.bodies("/ok")) >= 19)
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
                 while await fetch("SELECT 1 FROM outbox WHERE given_up_at IS NULL"):  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
 

@@ -10,7 +10,7 @@ from event_contracts import InvalidRequest
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tests.builders import (
-    PATIENCE_SECONDS,
+    WAIT_TIMEOUT_SECONDS,
     captured_logs,
     eventually,
     metric,
@@ -143,7 +143,7 @@ async def test_an_item_that_recovers_starts_to_count_again(
             await eventually(lambda: work.tried.count(1) >= 2)
             work.poisonous.clear()
             await eventually(lambda: not work.open)
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
                 while await fetch("SELECT 1 FROM failed_item"):  # noqa: ASYNC110 - another process could clear it
                     await asyncio.sleep(0.01)
 
