@@ -135,7 +135,10 @@ class FinishBatch:
         except ContentRefused as refusal:
             # Judging is paid for: a content service that will never take the result does not keep it from its reader.
             log.warning(
-                "result.kept_here", batch_id=ending.batch.batch_id, bytes=len(body), reason=refusal.message
+                "result.stored_locally",
+                batch_id=ending.batch.batch_id,
+                bytes=len(body),
+                reason=refusal.message,
             )
             return await self.own_content.store(body)
 

@@ -25,6 +25,7 @@ from service_kit.work.failed_items import (
     list_set_aside,
     take_back,
 )
+from service_kit.work.isolation import Failure
 from service_kit.work.items import FailureRecord, ItemWorker, SetAsideReason, TaskWorker
 from sqlalchemy import text
 
@@ -119,6 +120,19 @@ async def test_bad_items_are_set_aside_and_all_others_are_done_once(
     assert metric(metrics, "worker_item_failures_total", worker=NAME) == 9
     said = [entry for entry in logs if entry["event"] == "item.set_aside"]
     assert sorted(entry["item"] for entry in said) == ["0", "39", "7"]
+
+
+async def test_one_traceback_is_logged_per_distinct_error(database: Database) -> None:
+    work = Work(database, 3)
+    errors = [InvalidRequest("no text"), InvalidRequest("no text"), InvalidRequest("no author")]
+
+    with captured_logs() as logs:
+        await record_of(work, new_metrics()).failed(
+            [Failure(item, error) for item, error in enumerate(errors)]
+        )
+
+    assert [entry["reason"] for entry in logs if entry["exc_info"]] == ["no text", "no author"]
+    assert [entry["item"] for entry in logs if entry["event"] == "item.failed"] == ["0", "1", "2"]
 
 
 @both_workers

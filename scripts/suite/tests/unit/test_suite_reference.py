@@ -51,6 +51,10 @@ def test_every_event_and_every_error_code_is_on_its_page() -> None:
     [
         ('log.info("batch.ended", state=1, **more)', "| `batch.ended` | info | `state` |"),
         ('log.exception("step.failed", exc_info=error, worker=name)', "| `step.failed` | error | `worker` |"),
+        (
+            'log.log(logging.INFO if slow else logging.WARNING, "call.failed", calls=2)',
+            "| `call.failed` | info or warning | `calls` |",
+        ),
     ],
 )
 def test_a_log_event_is_found_with_its_level_and_keys(call: str, row: str, tmp_path: Path) -> None:
