@@ -13,7 +13,7 @@ from batch_runner.assignment.loading import load_assignment
 from batch_runner.reporting.ended import report_run
 from batch_runner.running.exit_codes import reporting_errors
 from batch_runner.running.interrupting import STOP_SIGNALS, run_until_interrupted
-from batch_runner.running.lifecycle import OverHttp, Running
+from batch_runner.running.lifecycle import HttpTransport, RunLifecycle
 from batch_runner.running.request import RunOptions
 from batch_runner.running.run_folder import RunFolder
 from batch_runner.wire.client import AssessmentClient
@@ -70,7 +70,7 @@ async def _demo(data: Path) -> None:
         run_options = RunOptions(label="demo")
         folder = RunFolder(data / "runs" / run_options.batch_id)
         folder.path.mkdir(parents=True, exist_ok=True)
-        running = Running(client=client, transport=OverHttp(client), folder=folder, console=console)
+        running = RunLifecycle(client=client, transport=HttpTransport(client), folder=folder, console=console)
         facts = await running.run(assignment, run_options)
     assert facts is not None, "the demo waits for its batch"
     report_run(facts, folder=folder.path, console=console)

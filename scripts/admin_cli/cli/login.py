@@ -23,8 +23,8 @@ from admin_cli.cli.app import DEFAULT_URL, Json, Url, app, console
 from admin_cli.client import ROLE, base_address, connected
 from admin_cli.exit_codes import ExitCode, WrongOption, errors, reporting_errors
 from admin_cli.login.claims import claims_of
+from admin_cli.login.credentials import credentials
 from admin_cli.login.device import await_tokens, begin, discover, provider_of
-from admin_cli.login.people import credentials
 from admin_cli.showing import facts, moment, print_json
 
 IdentityUrl = Annotated[

@@ -1,4 +1,4 @@
-"""Tokens for development: signed here, with a key that is on this machine, for a service that says it is a toy.
+"""Tokens for development: signed here, with a key on this machine, for a service that says it is in development.
 
 The question is a guard against mistakes. Anyone who holds the key of a service can sign for it anyway.
 """

@@ -29,7 +29,7 @@ from batch_runner.cli.app import (
     label_of,
 )
 from batch_runner.cli.executing import Changes, Execution, execute_run
-from batch_runner.cli.with_client import run_async
+from batch_runner.cli.run_async import run_async
 from batch_runner.reporting.anchors_shown import show_alignment
 from batch_runner.running.alignment import anchor_alignment
 from batch_runner.running.execution import register_anchors

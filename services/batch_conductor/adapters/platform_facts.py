@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 from urllib.parse import quote
 
 import httpx2
-from event_contracts import AssignmentAnchors, LargeCount, Money, WireModel
+from event_contracts import AssignmentAnchors, ErrorBody, LargeCount, Money, WireModel
 from pydantic import BaseModel, ValidationError
 from service_kit.http.error_answers import NO_SUCH_ROUTE
 
@@ -73,7 +73,7 @@ class PlatformFacts:
         url = f"{base}/admin/v1/student-prompts/assignment/{quote(assignment_id, safe='')}"
         answer = await self._get(url, service="CJ Assessment", auth=self._auth)
         # An installation without administrators' routes knows nothing about prompts: that is not "no prompt".
-        if not answer.found and NO_SUCH_ROUTE.encode() in answer.body:
+        if not answer.found and _has_no_such_route(answer):
             raise FactUnknown(
                 "CJ Assessment has no route for an assignment's prompt",
                 what_to_do="have an operator update it; or send batch_metadata.student_prompt_ref",
@@ -110,6 +110,13 @@ class PlatformFacts:
                 return _Answer(found=answer.is_success, body=body)
         except httpx2.HTTPError as error:
             raise FactUnknown(f"{service} does not answer ({type(error).__name__})") from error
+
+
+def _has_no_such_route(answer: _Answer) -> bool:
+    try:
+        return ErrorBody.model_validate_json(answer.body).error.details.get("reason") == NO_SUCH_ROUTE
+    except ValidationError:
+        return False
 
 
 def _known(address: str | None, service: str, setting: str) -> str:

@@ -10,7 +10,7 @@ from event_contracts import NotFound
 
 from cj_assessment.domain.batch import BatchId
 from cj_assessment.domain.erasure import Erasure
-from cj_assessment.ports import Due, ErasesRequests, Erasures, RemovesTexts, SetAsideReason, Wake
+from cj_assessment.ports import Due, Erasures, RequestEraser, SetAsideReason, TextRemover, Wake
 
 log = structlog.get_logger()
 
@@ -47,8 +47,8 @@ class CompleteErasures:
     """The work of the forgetting worker, whose items are batches: what others hold, then what is left here."""
 
     erasures: Erasures
-    requests: ErasesRequests
-    texts: RemovesTexts | None
+    requests: RequestEraser
+    texts: TextRemover | None
 
     async def take(self, limit: int) -> Due[BatchId]:
         """Batches whose erasure is not complete."""

@@ -162,6 +162,13 @@ class TestErrors:
         assert (response.status_code, error.error_code, error.service) == (status, code, "grading_service")
         assert len(error.operation) < 100
 
+    async def test_a_missing_route_can_be_told_from_a_missing_resource(self, client: Client) -> None:
+        route = await error_of(await client.get("/nowhere"))
+        resource = await error_of(await client.get("/raise/not_found"))
+
+        assert route.details == {"reason": "no_such_route"}
+        assert "reason" not in resource.details
+
     async def test_another_method_is_405_with_those_that_are_allowed(self, client: Client) -> None:
         response = await client.put("/bill")
 

@@ -15,7 +15,7 @@ from cj_assessment.use_cases.accept_request import AcceptRequest
 from event_contracts import InvalidRequest, JsonObject, LLMConfigOverrides
 from model_manifest import SimulatedPrice
 from pydantic import SecretStr
-from service_kit.callbacks.webhooks import CallbackPolicy
+from service_kit.callbacks.policy import CallbackPolicy
 
 ANTHROPIC = LLMConfigOverrides(provider_override="anthropic")
 OPENAI = LLMConfigOverrides(provider_override="openai")

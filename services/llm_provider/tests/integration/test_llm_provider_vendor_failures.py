@@ -340,6 +340,6 @@ async def test_the_vendors_codes_are_shown_as_far_as_they_are_codes() -> None:
     found = await error_of("openai", Raw(body=json.dumps({"error": error}).encode(), status=400))
 
     assert found.message == (
-        "OpenAI does not accept the request: look whether this model takes these parameters"
+        "OpenAI does not accept the request: check that this model accepts these parameters"
         " (400 invalid_request_error reasoning.effort)"
     )
