@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import httpx2
 import stamina
+from batch_runner.command_errors import WrongOption
 from event_contracts import (
     ContentStored,
     ErrorBody,
@@ -24,8 +25,6 @@ from event_contracts import (
 )
 from pydantic import ValidationError
 from suite_access import TOKEN_VARIABLE, CallerToken, Source
-
-from admin_cli.exit_codes import WrongOption
 
 AnswerT = TypeVar("AnswerT", bound=WireModel)
 ROLE: Final = "admin"
@@ -86,7 +85,7 @@ class AdminClient:
                     raise self._error(answer)
                 yield answer.iter_bytes()
         except httpx2.HTTPError as error:
-            raise _away(self.address, error) from error
+            raise _unreachable(self.address, error) from error
 
     def _send(
         self,
@@ -129,7 +128,7 @@ class AdminClient:
         try:
             answer = self.http.send(request)
         except httpx2.HTTPError as error:
-            raise _away(self.address, error) from error
+            raise _unreachable(self.address, error) from error
         if answer.is_redirect:
             raise ExternalServiceError(
                 f"{self.address} answers with a redirection to {answer.headers.get('location', 'nowhere')[:_SHOWN]}:"
@@ -207,7 +206,7 @@ def _parsed(model: type[AnswerT], answer: httpx2.Response) -> AnswerT:
         ) from error
 
 
-def _away(address: str, error: httpx2.HTTPError) -> ExternalServiceError:
+def _unreachable(address: str, error: httpx2.HTTPError) -> ExternalServiceError:
     reason = str(error) or type(error).__name__
     return ExternalServiceError(
         f"no answer from {address} ({reason}): is the suite up? Start it with cj-suite up, or say with --url where"

@@ -138,13 +138,11 @@ def generate(
 def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run ``work``; a signal lets it close what it opened, and ends the program with 128 + its number."""
 
-    def until_interrupted() -> None:
+    with reporting_errors():
         number = run_until_interrupted(work, signals=STOP_SIGNALS)
         if number is not None:
             console.print("stopped", style="dim")
             raise typer.Exit(128 + number)
-
-    reporting_errors(until_interrupted)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,11 @@ from typing import Final
 from uuid import uuid4
 
 import jwt
+from batch_runner.command_errors import WrongOption
 from event_contracts import InvalidRequest
 from suite_access import find_stack_access
 
 from admin_cli.client import AdminClient
-from admin_cli.exit_codes import WrongOption
 
 SECRET_VARIABLE: Final = "CJ_ADMIN_DEV_SECRET"
 MIN_SECRET_BYTES: Final = 32

@@ -91,7 +91,8 @@ def check(
     students' essays it says whether they can carry grades. The exit code is 6 where something is found.
     """
     if not (run / DESCRIPTION).is_file():
-        reporting_errors(lambda: _check_run(run))
+        with reporting_errors():
+            _check_run(run)
         return
     execution = Execution(
         url=url,

@@ -16,12 +16,10 @@ def run_async(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a command's work; raises ``typer.Exit`` with the code of its error or of the signal that ended it."""
     stamina.instrumentation.set_on_retry_hooks([_reporting_each_wait_once()])
 
-    def until_interrupted() -> None:
+    with reporting_errors():
         number = run_until_interrupted(work)
         if number is not None:
             raise typer.Exit(exit_code(number))
-
-    reporting_errors(until_interrupted)
 
 
 def _reporting_each_wait_once() -> stamina.instrumentation.RetryHook:

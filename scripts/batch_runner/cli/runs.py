@@ -31,7 +31,7 @@ from batch_runner.cli.app import (
 )
 from batch_runner.cli.executing import Changes, Execution, cancel_run, check_scale, execute_run, resume_run
 from batch_runner.cli.run_async import run_async
-from batch_runner.planning.checking import WrongOption
+from batch_runner.command_errors import WrongOption
 from batch_runner.planning.judges import judge_panel
 from batch_runner.planning.printing import print_names
 from batch_runner.reading.anonymity import read_roster
