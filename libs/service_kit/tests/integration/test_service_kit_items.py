@@ -183,7 +183,7 @@ async def test_a_slow_item_delays_no_other(database: Database) -> None:
     assert sorted(work.done) == list(range(20))
 
 
-async def test_what_is_leased_is_started_at_once(database: Database) -> None:
+async def test_a_leased_item_is_started_immediately(database: Database) -> None:
     """A lease on an item that is not being worked on would delay it until the lease has run out."""
     work, release, leased = Work(database, 6), asyncio.Event(), set[int]()
 

@@ -411,7 +411,7 @@ class TestTrouble:
         with pytest.raises(ConfigurationError, match="not a topic"):
             await kafka_buses.start("not a topic")
 
-    async def test_no_broker_is_said_at_the_start(self) -> None:
+    async def test_a_missing_broker_fails_the_start(self) -> None:
         bus = KafkaEventBus("127.0.0.1:9", client_id="kit-test", topics=["essays"])
 
         with pytest.raises(BusUnavailable, match=r"127\.0\.0\.1:9 does not answer"):

@@ -150,7 +150,7 @@ def test_an_outage_that_lasts_is_repeated_once_a_minute(monkeypatch: pytest.Monk
     assert logs[-1]["failed_steps"] == 481
 
 
-async def test_a_worker_that_fails_has_no_pulse() -> None:
+async def test_a_failing_worker_has_no_heartbeat() -> None:
     failing = Worker(name="w", step=Steps(*[ConnectionError("away")] * 1000))
     idle = Worker(name="i", step=Steps(*[0.01] * 1000))
 
@@ -189,7 +189,7 @@ async def test_the_watchdog_reports_what_holds_the_event_loop() -> None:
     assert logs[0]["event"] == "event_loop.blocked"
 
 
-async def test_a_worker_that_nobody_needs_rests_longer_and_still_wakes_at_once() -> None:
+async def test_an_idle_worker_rests_longer_and_still_wakes_immediately() -> None:
     steps = Steps()
     worker = Worker(name="w", step=steps, longest_rest_seconds=0.1)
 
