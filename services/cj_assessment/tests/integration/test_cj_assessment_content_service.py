@@ -250,9 +250,7 @@ class TestWithAnExternalContentService:
         assert set(elsewhere or ()) == set(there.values()) <= server.texts.keys()
 
 
-async def test_unknown_texts_count_as_removed_and_kept_ones_are_named(
-    elsewhere: ContentServer, external: RemoteContent
-) -> None:
+async def test_unknown_texts_count_as_removed(elsewhere: ContentServer, external: RemoteContent) -> None:
     known = await external.store(b"text")
 
     gone = await external.remove([known, "0" * 32, "no id of theirs"])
