@@ -8,9 +8,9 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 from typing import Final
@@ -70,13 +70,42 @@ _POM: Final = Template("""\
 """)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class KafkaBroker:
-    """A running broker: its address (host:port), its version and its process."""
+    """A running broker: its address (host:port), its version, and a process that may be killed and started again."""
 
     bootstrap: str
     version: str
-    pid: int
+    _command: Sequence[str]
+    _log: Path
+    _process: "subprocess.Popen[bytes] | None" = None
+    _guard: ExitStack = field(default_factory=ExitStack)
+
+    @property
+    def pid(self) -> int:
+        """Of its process; only while it runs."""
+        assert self._process is not None, "start the broker first"
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it with the data that it has, and wait until it serves; raises KafkaNotStarted."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._guard.enter_context(kill_on_parent_death(self._process.pid, signal.SIGKILL))
+        _wait_until_listening(self._process, int(self.bootstrap.rpartition(":")[2]), self._log)
+
+    def kill(self) -> None:
+        """End it with SIGKILL, and wait until it has ended; its data stays."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._guard.close()
 
 
 @contextmanager
@@ -92,23 +121,19 @@ def embedded_kafka(folder: Path) -> Iterator[KafkaBroker]:
     port, controller_port = free_ports(2)
     settings = _write_settings(folder, port, controller_port)
     command = [java, *_JVM, _LOGGING, "-cp", f"{jars}/*"]
-    with (folder / "broker.log").open("wb") as log:
-        _format(command, settings)
-        process = subprocess.Popen(
-            [*command, "kafka.Kafka", str(settings)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            with kill_on_parent_death(process.pid, signal.SIGKILL):
-                _wait_until_listening(process, port, Path(log.name))
-                yield KafkaBroker(bootstrap=f"{HOST}:{port}", version=KAFKA_VERSION, pid=process.pid)
-        finally:
-            # Nothing to save: a broker's data never outlives it.
-            process.kill()
-            process.wait()
+    _format(command, settings)
+    broker = KafkaBroker(
+        bootstrap=f"{HOST}:{port}",
+        version=KAFKA_VERSION,
+        _command=[*command, "kafka.Kafka", str(settings)],
+        _log=folder / "broker.log",
+    )
+    try:
+        broker.start()
+        yield broker
+    finally:
+        # Nothing to save: a broker's data never outlives it.
+        broker.kill()
 
 
 @contextmanager

@@ -32,13 +32,15 @@ class ServiceEnded(RuntimeError):
 class ServiceProcess:
     """One replica of a service: ``python -m {package}.main`` with its settings in the environment.
 
-    ``settings`` are named as in the service's settings reference, without its prefix. What it logs goes to ``log``.
+    ``settings`` are named as in the service's settings reference, without its prefix; ``environment`` holds other
+    variables under their own names. What it logs goes to ``log``.
     """
 
     package: str
     port: int
     settings: Mapping[str, str]
     log: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
     starts: int = 0
     _process: asyncio.subprocess.Process | None = field(default=None, repr=False)
     _guard: ExitStack = field(default_factory=ExitStack, repr=False)
@@ -70,16 +72,16 @@ class ServiceProcess:
                 sys.executable,
                 "-m",
                 f"{self.package}.main",
-                env={**os.environ, **named},
+                env={**os.environ, **self.environment, **named},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
         self._guard.enter_context(kill_on_parent_death(self._process.pid, signal.SIGKILL))
 
-    async def wait_until_ready(self) -> None:
-        """Wait until ``/readyz`` says so; raises ``ServiceEnded``."""
-        async with httpx2.AsyncClient(timeout=5) as http, asyncio.timeout(READY_SECONDS):
+    async def wait_until_ready(self, *, seconds: float = READY_SECONDS) -> None:
+        """Wait until ``/readyz`` says so; raises ``ServiceEnded``, ``TimeoutError``."""
+        async with httpx2.AsyncClient(timeout=5) as http, asyncio.timeout(seconds):
             while not await self._is_ready(http):  # noqa: ASYNC110 - another process becomes ready, not a task
                 await asyncio.sleep(0.05)
 

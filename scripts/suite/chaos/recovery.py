@@ -1,0 +1,52 @@
+"""How long it takes after a disturbance until another comparison is judged."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import asyncpg
+
+from suite.processes.deployment import Deployment
+
+SAMPLE_SECONDS: Final = 0.1
+JUDGED: Final = "SELECT count(*) FROM comparison WHERE state = 'judged'"
+
+
+@dataclass
+class Recovery:
+    """Samples how many comparisons are judged, and knows when the disturbances were over."""
+
+    _disturbed: list[tuple[str, float]] = field(default_factory=list)
+    _growth: list[float] = field(default_factory=list)
+
+    def disturbed(self, kind: str) -> None:
+        """A disturbance of this kind is over now: what it took away is back, or comes back by itself."""
+        self._disturbed.append((kind, time.monotonic()))
+
+    async def watch(self, deployment: Deployment) -> None:
+        """Look at the database until cancelled; while it is away, nothing is judged."""
+        last = 0
+        while True:
+            try:
+                async with deployment.database(deployment.assessment) as database:
+                    while True:
+                        judged = await database.fetchval(JUDGED)
+                        if judged > last:
+                            self._growth.append(time.monotonic())
+                            last = judged
+                        await asyncio.sleep(SAMPLE_SECONDS)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+                await asyncio.sleep(SAMPLE_SECONDS)
+
+    def longest(self) -> Mapping[str, float]:
+        """By kind of disturbance, the longest time in seconds until another comparison was judged.
+
+        Disturbances after which none was left to judge are left out.
+        """
+        found: dict[str, float] = {}
+        for kind, over in self._disturbed:
+            if (after := next((at for at in self._growth if at > over), None)) is not None:
+                found[kind] = max(found.get(kind, 0.0), after - over)
+        return found
