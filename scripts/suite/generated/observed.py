@@ -114,5 +114,8 @@ def _keys(keywords: Sequence[ast.keyword]) -> tuple[str, ...]:
 def _levels(chosen: ast.expr) -> Iterator[str]:
     """The levels among which an expression such as ``logging.INFO if … else logging.WARNING`` chooses."""
     for node in ast.walk(chosen):
-        if isinstance(node, ast.Attribute) and (level := node.attr.lower()) in LEVELS:
-            yield level
+        match node:
+            case ast.Attribute(value=ast.Name(id="logging"), attr=name):
+                yield name.lower()
+            case _:
+                pass

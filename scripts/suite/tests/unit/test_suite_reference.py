@@ -59,7 +59,7 @@ def test_every_event_and_every_error_code_is_on_its_page() -> None:
         ('log.info("batch.ended", state=1, **more)', "| `batch.ended` | info | `state` |"),
         ('log.exception("step.failed", exc_info=error, worker=name)', "| `step.failed` | error | `worker` |"),
         (
-            'log.log(logging.INFO if slow else logging.WARNING, "call.failed", calls=2)',
+            'log.log(logging.INFO if is_slow(first.error) else logging.WARNING, "call.failed", calls=2)',
             "| `call.failed` | info or warning | `calls` |",
         ),
     ],
