@@ -110,7 +110,7 @@ bench-pipeline: $(READY)  ## comparisons per second through both services, Kafka
 bench-provider: $(READY)  ## use of a vendor's rate limits, and the gateway's overhead
 	@.venv/bin/python -m suite.benchmarks.provider
 
-chaos: $(READY)  ## kill -9 the services again and again: nothing lost, nothing counted twice
+chaos: $(READY)  ## disturb services, clocks, PostgreSQL and Kafka while a batch is judged: nothing lost, nothing counted twice (needs libfaketime)
 	@.venv/bin/python -m suite.chaos
 
 up: .env  ## start the services, Kafka and PostgreSQL with Docker Compose

@@ -1,0 +1,130 @@
+"""One batch judged undisturbed and then disturbed, on the same servers."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from batch_runner.assignment.contents import Assignment
+from batch_runner.running.request import RunOptions
+from rich.console import Console
+
+from suite.chaos.clocks import SteppableClock
+from suite.chaos.disturbances import Disturbances, Disturber
+from suite.chaos.outcome import Outcome, count_outcome, received_callbacks
+from suite.chaos.recovery import Recovery
+from suite.embedded.kafka import KafkaBroker, throwaway_kafka
+from suite.embedded.postgres import PostgresServer, embedded_postgres
+from suite.processes.batches import generated_essays, send_batch, wait_until_ended, write_qualities
+from suite.processes.deployment import make_deployment, running
+
+ESSAYS: Final = 50
+BATCH_UUID: Final = UUID("c4a05c4a-05c4-4a05-8c4a-05c4a05c4a05")
+MAX_SECONDS: Final = 3_600.0
+"""A disturbed batch that has not ended by then never will."""
+
+# Calls are slow enough that the batch outlasts the kills, and leases short enough that interrupted work is resumed
+# soon. Stragglers are waited for, because the ranking must not depend on the order of answers; and the judge states no
+# margins, because a large round is planned without the answers that are late, as all are while a server is down.
+PROVIDER: Final[Mapping[str, str]] = {
+    "simulated_latency_ms": "250",
+    "simulated_seed": "3",
+    "simulated_states_margin": "false",
+    "concurrency": "8",
+    "call_timeout": "PT1S",
+    "lease_duration": "PT2S",
+}
+ASSESSMENT: Final[Mapping[str, str]] = {"straggler_timeout": "PT1H"}
+
+console = Console()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What both runs share: the servers, the batch, and the folder of logs."""
+
+    postgres: PostgresServer
+    postgres_data: Path
+    kafka: KafkaBroker
+    folder: Path
+    assignment: Assignment
+    comparisons: int
+
+
+async def judge_once(
+    scene: Scene, *, name: str, disturbances: Disturbances
+) -> tuple[Outcome, int, Mapping[str, float]]:
+    """Judge the batch; returns its outcome, the number of kills, and the times to recover in seconds."""
+    kafka = scene.kafka.bootstrap
+    deployment = make_deployment(
+        scene.postgres,
+        kafka,
+        name=name,
+        folder=scene.folder,
+        qualities=scene.folder / "qualities.toml",
+        assessment=ASSESSMENT,
+        provider=PROVIDER,
+    )
+    clock = SteppableClock(scene.folder / f"{name}-clock")
+    clock.step(0)
+    if disturbances.clock_steps:
+        for service in (deployment.assessment, deployment.provider):
+            service.environment = clock.environment
+    options = RunOptions(batch_uuid=BATCH_UUID, max_comparisons=scene.comparisons, target_reliability=0.9999)
+    url = deployment.assessment.url
+    async with running(deployment):
+        await send_batch(url, scene.assignment, options)
+        batch = asyncio.create_task(wait_until_ended(url, options.batch_id, seconds=MAX_SECONDS))
+        recovery = Recovery()
+        with _background(recovery.watch(deployment)):
+            disturber = Disturber(
+                deployment=deployment,
+                postgres_data=scene.postgres_data,
+                kafka=scene.kafka,
+                clock=clock,
+                batch=batch,
+                recovery=recovery,
+            )
+            kills = sum(await asyncio.gather(*disturber.tasks(disturbances)))
+            status = await batch
+        callbacks = await received_callbacks(kafka, name=name)
+        outcome = await count_outcome(deployment, status, callbacks, comparisons=scene.comparisons)
+        return outcome, kills, recovery.longest()
+
+
+@contextmanager
+def _background(work: Coroutine[Any, Any, None]) -> Iterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+async def compare(
+    folder: Path, *, comparisons: int, disturbances: Disturbances
+) -> tuple[Outcome, Outcome, int]:
+    """The undisturbed run, the disturbed one, and the number of kills in it."""
+    assignment = generated_essays(ESSAYS)
+    write_qualities(assignment, folder / "qualities.toml")
+    data = folder / "postgres"
+    # A durable server: one that forgets commits when it is killed would lose things by itself.
+    with embedded_postgres(data) as postgres, throwaway_kafka() as kafka:
+        scene = Scene(
+            postgres=postgres,
+            postgres_data=data,
+            kafka=kafka,
+            folder=folder,
+            assignment=assignment,
+            comparisons=comparisons,
+        )
+        console.print("judging undisturbed …", style="dim")
+        quiet, _, _ = await judge_once(scene, name="quiet", disturbances=Disturbances())
+        console.print(f"judging with {disturbances} …", style="dim", highlight=False)
+        disturbed, kills, recovery = await judge_once(scene, name="killed", disturbances=disturbances)
+    for kind, seconds in recovery.items():
+        console.print(f"{kind}: judging again after {seconds:.1f} s at most", highlight=False)
+    return quiet, disturbed, kills

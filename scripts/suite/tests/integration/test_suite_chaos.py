@@ -1,0 +1,45 @@
+"""The chaos run in short: everything is disturbed while a batch is judged, and nothing is lost or counted twice."""
+
+from pathlib import Path
+
+import pytest
+import stamina
+from event_contracts import AssessmentState
+from suite.chaos.clocks import NoSteppableClock, SteppableClock
+from suite.chaos.disturbances import Disturbances
+from suite.chaos.judging import compare
+from suite.embedded.kafka import unavailable_reason
+
+COMPARISONS = 100
+DISTURBANCES = Disturbances(
+    kills=3, pauses=1, postgres_kills=1, postgres_every=2.0, broker_frozen=1.0, broker_down=2.0
+)
+
+
+@pytest.fixture(autouse=True)
+def _own_broker() -> None:
+    if why_not := unavailable_reason():
+        pytest.skip(f"this test kills its broker, and has none of its own: {why_not}")
+    stamina.instrumentation.set_on_retry_hooks([])
+
+
+@pytest.mark.slow
+async def test_a_batch_that_is_disturbed_everywhere_ends_as_one_that_is_not(tmp_path: Path) -> None:
+    quiet, disturbed, kills = await compare(tmp_path, comparisons=COMPARISONS, disturbances=DISTURBANCES)
+
+    assert disturbed.status.state is AssessmentState.COMPLETED
+    assert (disturbed.lost, disturbed.twice) == (0, 0)
+    assert disturbed.ranking == quiet.ranking != []
+    assert kills > DISTURBANCES.kills
+
+
+def test_a_clock_says_how_far_it_is_stepped_and_who_lacks_the_library_is_told_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SteppableClock(tmp_path / "clock")
+    clock.step(-20)
+
+    assert clock.file.read_text("ascii") == "-20\n"
+    monkeypatch.setattr("suite.chaos.clocks.PLACES", (str(tmp_path),))
+    with pytest.raises(NoSteppableClock, match="apt-get install libfaketime"):
+        assert clock.environment
