@@ -18,7 +18,7 @@ PIP_AUDIT = "pip-audit==2.10.0"
 ROOT = Path(__file__).parent.parent
 TOOLS = ROOT / ".cache" / "pip-audit"
 REVIEWED = ROOT / ".ci" / "audit-reviewed.toml"
-PATIENCE_SECONDS = 300
+TIMEOUT_SECONDS = 300
 
 
 class NotChecked(Exception):
@@ -83,7 +83,7 @@ def audit(packages: Path | None, *, osv_url: str | None) -> str:
                 "--disable-pip-version-check",
                 PIP_AUDIT,
             ]
-            subprocess.run(install, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
+            subprocess.run(install, check=True, capture_output=True, timeout=TIMEOUT_SECONDS)
             (TOOLS / PIP_AUDIT).touch()
         site = packages or next((ROOT / ".venv" / "lib").glob("python3.*/site-packages"))
         command = [str(python), "-m", "pip_audit", "--path", str(site), "--format", "json", "--skip-editable"]
@@ -92,7 +92,7 @@ def audit(packages: Path | None, *, osv_url: str | None) -> str:
             check=False,
             capture_output=True,
             text=True,
-            timeout=PATIENCE_SECONDS,
+            timeout=TIMEOUT_SECONDS,
         )
     except (OSError, subprocess.SubprocessError, StopIteration) as error:
         raise NotChecked(f"pip-audit cannot be run: {type(error).__name__}") from error

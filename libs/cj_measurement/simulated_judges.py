@@ -26,7 +26,7 @@ OVERCONFIDENCE, FLOOR, LOG_ODDS_NOISE = 2.76, 14.5, 0.5
 SIGN_LEVEL, SIGN_NOISE = 10.0, 2.0
 CUT_DRAWS = 20_000
 CUT_SEED = 8_191
-SMALLEST_CHANCE = 1e-15
+MIN_CHANCE = 1e-15
 
 
 class Says(StrEnum):
@@ -182,7 +182,7 @@ class Verdicts:
             normal = np.sqrt(rho) * self._shared[one, other] + np.sqrt(1 - rho) * rng.standard_normal(
                 len(one)
             )
-            noise = logit(np.clip(ndtr(normal), SMALLEST_CHANCE, 1 - SMALLEST_CHANCE))
+            noise = logit(np.clip(ndtr(normal), MIN_CHANCE, 1 - MIN_CHANCE))
         else:
             noise = rng.logistic(size=len(one))
         noise = noise * (1 + self.judge.noise_growth * np.abs(difference))

@@ -149,9 +149,9 @@ from event_contracts.errors import http_status as http_status
 from event_contracts.errors import shortened as shortened
 from event_contracts.errors import validation_reasons as validation_reasons
 from event_contracts.fields import IDENTIFIER_PATTERN as IDENTIFIER_PATTERN
-from event_contracts.fields import LARGEST_INTEGER as LARGEST_INTEGER
 from event_contracts.fields import MAX_ESSAYS_PER_BATCH as MAX_ESSAYS_PER_BATCH
 from event_contracts.fields import MAX_IDENTIFIER as MAX_IDENTIFIER
+from event_contracts.fields import MAX_INTEGER as MAX_INTEGER
 from event_contracts.fields import MAX_JSON_DEPTH as MAX_JSON_DEPTH
 from event_contracts.fields import MAX_JSON_VALUES as MAX_JSON_VALUES
 from event_contracts.fields import MAX_RESULTS_PER_BATCH as MAX_RESULTS_PER_BATCH

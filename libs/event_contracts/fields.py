@@ -44,14 +44,14 @@ MAX_RESULTS_PER_BATCH: Final = 2 * MAX_ESSAYS_PER_BATCH
 MAX_JSON_DEPTH: Final = 32
 MAX_JSON_VALUES: Final = 100_000
 MAX_JSON_CHARACTERS: Final = 2_000_000
-LARGEST_INTEGER: Final = 2**63 - 1
+MAX_INTEGER: Final = 2**63 - 1
 """The largest that a database keeps and readers of JSON agree on as a whole number."""
 
-LARGEST_COUNT: Final = 2**31 - 1
+MAX_COUNT: Final = 2**31 - 1
 """What PostgreSQL's `integer` columns keep."""
 
 MONEY_LIMIT: Final = Decimal(1_000_000_000)
-SMALLEST_AMOUNT: Final = Decimal("0.000000001")
+MIN_AMOUNT: Final = Decimal("0.000000001")
 """A billionth of a dollar: `numeric(18, 9)` keeps amounts below `MONEY_LIMIT` in these steps."""
 
 LATEST_YEAR: Final = 9998
@@ -75,7 +75,7 @@ _BROKEN: Final = re.compile("[\x00\ud800-\udfff]")
 
 def usd(amount: Decimal) -> Decimal:
     """Round an amount to a billionth of a dollar, half to even: the smallest step that is kept."""
-    return amount.quantize(SMALLEST_AMOUNT, rounding=ROUND_HALF_EVEN).normalize()
+    return amount.quantize(MIN_AMOUNT, rounding=ROUND_HALF_EVEN).normalize()
 
 
 def _without_noise(value: object) -> object:
@@ -157,7 +157,7 @@ def _check_number(value: object) -> None:
             raise ValueError("holds NaN or an infinity, which JSON cannot represent")
     elif not isinstance(value, int):
         raise ValueError(f"holds a {type(value).__name__}, which JSON has no form for")
-    elif abs(value) > LARGEST_INTEGER:
+    elif abs(value) > MAX_INTEGER:
         raise ValueError("holds a whole number outside 64 bits")
 
 
@@ -235,13 +235,13 @@ def _object_schema(_source: object, _handler: GetCoreSchemaHandler) -> core_sche
 JsonObject: TypeAlias = Annotated[dict[str, JsonValue], GetPydanticSchema(_object_schema)]
 """A free JSON object whose keys belong to its writer; bounded in depth, size and numbers by `check_json`."""
 
-Int: TypeAlias = Annotated[int, Strict(), Field(ge=-LARGEST_COUNT, le=LARGEST_COUNT)]
+Int: TypeAlias = Annotated[int, Strict(), Field(ge=-MAX_COUNT, le=MAX_COUNT)]
 Number: TypeAlias = Annotated[float, Strict(), Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 Flag: TypeAlias = Annotated[bool, Strict()]
-Count: TypeAlias = Annotated[int, Strict(), Field(ge=0, le=LARGEST_COUNT)]
+Count: TypeAlias = Annotated[int, Strict(), Field(ge=0, le=MAX_COUNT)]
 """How many, for 32-bit columns."""
 
-LargeCount: TypeAlias = Annotated[int, Strict(), Field(ge=0, le=LARGEST_INTEGER)]
+LargeCount: TypeAlias = Annotated[int, Strict(), Field(ge=0, le=MAX_INTEGER)]
 """How many, for 64-bit sums."""
 
 Seconds: TypeAlias = Annotated[float, Strict(), Field(ge=0, le=1e9, allow_inf_nan=False)]

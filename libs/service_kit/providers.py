@@ -10,9 +10,9 @@ from event_contracts import ALL_TOPICS, ConfigurationError, Unavailable, dead_le
 from prometheus_client import CollectorRegistry
 from quart import Blueprint
 
-from service_kit.callbacks.policy import callback_client
+from service_kit.callbacks.policy import CallbackPolicy, callback_client
 from service_kit.callbacks.relay import CallbackRelay, CallbackSender
-from service_kit.callbacks.webhooks import CallbackPolicy, WebhookSigner
+from service_kit.callbacks.webhooks import WebhookSigner
 from service_kit.http.authentication import TokenGate, TrustedIssuer, suite_issuer
 from service_kit.http.certificates import trusted_certificates
 from service_kit.http.given_up import GivenUpActions, given_up_api

@@ -37,7 +37,7 @@ GC_THRESHOLD = 10_000
 STARTING_ERRORS = (OSError, Unavailable, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError)
 
 
-class Heartbeat(Protocol):
+class ReadsHeartbeat(Protocol):
     """Says how long ago a step was last completed."""
 
     def silent_seconds(self) -> float:
@@ -54,7 +54,7 @@ class BackgroundLoop(Protocol):
         ...
 
     @property
-    def heartbeat(self) -> Heartbeat:
+    def heartbeat(self) -> ReadsHeartbeat:
         """When it last completed a step."""
         ...
 

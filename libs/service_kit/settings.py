@@ -5,7 +5,8 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service_kit.callbacks.webhooks import CallbackPolicy, WebhookSigner
+from service_kit.callbacks.policy import CallbackPolicy
+from service_kit.callbacks.webhooks import WebhookSigner
 from service_kit.http.keys import PublicKey, SharedSecret, check_jwks_url
 
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import httpx2
 import stamina
+from batch_runner.command_errors import WrongOption
 from event_contracts import (
     ContentStored,
     ErrorBody,
@@ -25,12 +26,10 @@ from event_contracts import (
 from pydantic import ValidationError
 from suite_access import TOKEN_VARIABLE, CallerToken, Source
 
-from admin_cli.exit_codes import WrongOption
-
 AnswerT = TypeVar("AnswerT", bound=WireModel)
 ROLE: Final = "admin"
 TIMEOUT_SECONDS: Final = 60.0
-PATIENCE_SECONDS: Final = 20.0
+RETRY_TIMEOUT_SECONDS: Final = 20.0
 """How long a request is repeated for a service that asks to be left alone; nothing was done in between."""
 MAX_RETRY_DELAY_SECONDS: Final = 5.0
 ADMIN_PATH: Final = "/admin/v1"
@@ -86,7 +85,7 @@ class AdminClient:
                     raise self._error(answer)
                 yield answer.iter_bytes()
         except httpx2.HTTPError as error:
-            raise _away(self.address, error) from error
+            raise _unreachable(self.address, error) from error
 
     def _send(
         self,
@@ -99,7 +98,7 @@ class AdminClient:
     ) -> httpx2.Response:
         request = self._request(method, path, query=query, content=content, kind=kind)
         for attempt in stamina.retry_context(
-            _retry_delay, attempts=None, timeout=PATIENCE_SECONDS, wait_initial=0.2, wait_jitter=0.2
+            _retry_delay, attempts=None, timeout=RETRY_TIMEOUT_SECONDS, wait_initial=0.2, wait_jitter=0.2
         ):
             with attempt:
                 answer = self._exchange(request)
@@ -129,7 +128,7 @@ class AdminClient:
         try:
             answer = self.http.send(request)
         except httpx2.HTTPError as error:
-            raise _away(self.address, error) from error
+            raise _unreachable(self.address, error) from error
         if answer.is_redirect:
             raise ExternalServiceError(
                 f"{self.address} answers with a redirection to {answer.headers.get('location', 'nowhere')[:_SHOWN]}:"
@@ -207,7 +206,7 @@ def _parsed(model: type[AnswerT], answer: httpx2.Response) -> AnswerT:
         ) from error
 
 
-def _away(address: str, error: httpx2.HTTPError) -> ExternalServiceError:
+def _unreachable(address: str, error: httpx2.HTTPError) -> ExternalServiceError:
     reason = str(error) or type(error).__name__
     return ExternalServiceError(
         f"no answer from {address} ({reason}): is the suite up? Start it with cj-suite up, or say with --url where"

@@ -1,14 +1,12 @@
 """How a command ends: its exit code, and one line for each thing that went wrong."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from enum import IntEnum
 
-import typer
+from batch_runner.command_errors import EXIT_INTERRUPTED, WrongOption, exiting_on_errors
 from batch_runner.reading.names import printable
 from event_contracts import (
     ConfigurationError,
-    InvalidRequest,
     NotAuthenticated,
     NotAuthorized,
     NotFound,
@@ -22,16 +20,12 @@ class ExitCode(IntEnum):
     """What the exit codes of cj-admin mean; 130 is that of Ctrl-C."""
 
     DONE = 0
-    AWAY = 1
+    UNAVAILABLE = 1
     USAGE = 2
     NOT_FOUND = 3
     REFUSED = 4
     NO_PERMISSION = 5
-    INTERRUPTED = 130
-
-
-class WrongOption(InvalidRequest):
-    """The command cannot be done as it was typed."""
+    INTERRUPTED = EXIT_INTERRUPTED
 
 
 errors = Console(stderr=True, highlight=False)
@@ -47,20 +41,18 @@ def code_of(error: SuiteError) -> ExitCode:
         case WrongOption() | ConfigurationError():
             return ExitCode.USAGE
         case RateLimited():
-            return ExitCode.AWAY
+            return ExitCode.UNAVAILABLE
         case _:
-            return ExitCode.REFUSED if error.http_status < 500 else ExitCode.AWAY
+            return ExitCode.REFUSED if error.http_status < 500 else ExitCode.UNAVAILABLE
 
 
-@contextmanager
-def reporting_errors() -> Iterator[None]:
+def reporting_errors() -> AbstractContextManager[None]:
     """Run a command: an error becomes a line on stderr for each of its problems, and the exit code it stands for."""
-    try:
-        yield
-    except SuiteError as error:
-        problems = error.details.get("problems")
-        for line in problems if isinstance(problems, list) and problems else [error.message]:
-            errors.out(printable(str(line)), style="red", highlight=False)
-        raise typer.Exit(code_of(error)) from error
-    except KeyboardInterrupt:
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    return exiting_on_errors(_report)
+
+
+def _report(error: SuiteError) -> ExitCode:
+    problems = error.details.get("problems")
+    for line in problems if isinstance(problems, list) and problems else [error.message]:
+        errors.out(printable(str(line)), style="red", highlight=False)
+    return code_of(error)

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
+from batch_runner.command_errors import WrongOption
 from event_contracts import NotFound
-
-from admin_cli.exit_codes import WrongOption
 
 
 def given_text(text: str | None, file: Path | None, *, names: str) -> str:

@@ -13,7 +13,7 @@ from batch_runner.assignment.loading import load_assignment
 from batch_runner.reporting.ended import report_run
 from batch_runner.running.exit_codes import reporting_errors
 from batch_runner.running.interrupting import STOP_SIGNALS, run_until_interrupted
-from batch_runner.running.lifecycle import OverHttp, Running
+from batch_runner.running.lifecycle import HttpTransport, RunLifecycle
 from batch_runner.running.request import RunOptions
 from batch_runner.running.run_folder import RunFolder
 from batch_runner.wire.client import AssessmentClient
@@ -86,7 +86,7 @@ async def _demo(data: Path) -> None:
         run_options = RunOptions(label="demo")
         folder = RunFolder(data / "runs" / run_options.batch_id)
         folder.path.mkdir(parents=True, exist_ok=True)
-        running = Running(client=client, transport=OverHttp(client), folder=folder, console=console)
+        running = RunLifecycle(client=client, transport=HttpTransport(client), folder=folder, console=console)
         facts = await running.run(assignment, run_options)
     assert facts is not None, "the demo waits for its batch"
     report_run(facts, folder=folder.path, console=console)
@@ -154,13 +154,11 @@ def generate(
 def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run ``work``; a signal lets it close what it opened, and ends the program with 128 + its number."""
 
-    def until_interrupted() -> None:
+    with reporting_errors():
         number = run_until_interrupted(work, signals=STOP_SIGNALS)
         if number is not None:
             console.print("stopped", style="dim")
             raise typer.Exit(128 + number)
-
-    reporting_errors(until_interrupted)
 
 
 if __name__ == "__main__":

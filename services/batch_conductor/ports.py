@@ -42,7 +42,7 @@ class Transaction(Protocol):
         """Phases that a granted plan of the batch has left to run."""
         ...
 
-    async def tell_essay_counts(self, counts: Mapping[BatchId, int]) -> None:
+    async def record_essay_counts(self, counts: Mapping[BatchId, int]) -> None:
         """Keep how many essays each batch has, as its caller says."""
         ...
 

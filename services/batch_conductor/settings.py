@@ -16,7 +16,7 @@ class Settings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="BATCH_CONDUCTOR_", frozen=True, extra="ignore")
 
-    http_port: int = Field(default=8103, gt=0, lt=65536)
+    http_port: int = Field(default=8103, gt=0, lt=65536, description="Port of the HTTP API.")
     kafka_consumer_group: str = Field(
         default="bcs-event-consumer",
         min_length=1,

@@ -16,7 +16,7 @@ class Settings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="CJ_ASSESSMENT_", frozen=True, extra="ignore")
 
-    http_port: int = Field(default=8101, gt=0, lt=65536)
+    http_port: int = Field(default=8101, gt=0, lt=65536, description="Port of the HTTP API.")
     kafka_consumer_group: str = Field(
         default="cj_assessment_consumer_group",
         min_length=1,
@@ -43,7 +43,11 @@ class Settings(ServiceSettings):
         ge=0,
         description="As at the LLM Provider: what the simulated judge pretends to cost.",
     )
-    simulated_output_price: Decimal = Field(default=Decimal(0), ge=0)
+    simulated_output_price: Decimal = Field(
+        default=Decimal(0),
+        ge=0,
+        description="Output price of the simulated judge, in US dollars per million tokens.",
+    )
     vendor_regions: dict[str, Region] = Field(
         default_factory=dict,
         description="Where providers' endpoints process what they are sent, for those that the manifest does not know: "
@@ -58,14 +62,20 @@ class Settings(ServiceSettings):
     org_allowed_regions: dict[str, tuple[Region, ...]] = Field(
         default_factory=dict, description='The same for single organisations: {"school-1": ["eu"]}.'
     )
-    target_reliability: float = Field(default=0.90, gt=0, lt=1)
+    target_reliability: float = Field(
+        default=0.90, gt=0, lt=1, description="EB reliability at which judging may stop."
+    )
     comparisons_per_essay: int = Field(
         default=30,
         gt=0,
         description="Comparisons to spend where a request names no budget: half of (this × number of essays).",
     )
-    min_comparisons_per_essay: int = Field(default=4, gt=0)
-    batch_deadline: timedelta = timedelta(hours=24)
+    min_comparisons_per_essay: int = Field(
+        default=4, gt=0, description="Minimum number of comparisons per essay before judging may stop."
+    )
+    batch_deadline: timedelta = Field(
+        default=timedelta(hours=24), description="Time after which a batch ends with what has been judged."
+    )
     relaxed_batch_deadline: timedelta = Field(
         default=timedelta(days=4),
         description="The same for relaxed batches: three jobs of a vendor's batch API, each of up to a day.",
@@ -96,7 +106,9 @@ class Settings(ServiceSettings):
         description="The target counts as reached only when the expected share of essays whose grade more judging "
         "would change is at most this.",
     )
-    max_essay_characters: int = Field(default=60_000, gt=0)
+    max_essay_characters: int = Field(
+        default=60_000, gt=0, description="Maximum length of an essay, in characters."
+    )
     text_retention: timedelta = Field(
         default=timedelta(days=90),
         ge=timedelta(0),

@@ -16,11 +16,17 @@ class LimitOverrides(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    requests_per_minute: float | None = Field(default=None, gt=0)
-    input_tokens_per_minute: float | None = Field(default=None, gt=0)
-    output_tokens_per_minute: float | None = Field(default=None, gt=0)
-    tokens_per_minute: float | None = Field(default=None, gt=0, description="Input and output together.")
-    concurrency: int | None = Field(default=None, gt=0)
+    requests_per_minute: float | None = Field(default=None, gt=0, description="Calls per minute.")
+    input_tokens_per_minute: float | None = Field(
+        default=None, gt=0, description="Tokens of prompts per minute."
+    )
+    output_tokens_per_minute: float | None = Field(
+        default=None, gt=0, description="Tokens of answers per minute."
+    )
+    tokens_per_minute: float | None = Field(
+        default=None, gt=0, description="Input and output tokens together, per minute."
+    )
+    concurrency: int | None = Field(default=None, gt=0, description="Maximum number of concurrent calls.")
 
 
 class Settings(ServiceSettings):

@@ -8,7 +8,7 @@ from cj_measurement.fitting.result import COVARIANCE_LIMIT, Fit
 
 TOO_CLOSE = 0.8
 """P(θ_i > θ_j) from 1 − this to this: too close to call."""
-SMALLEST_VARIANCE = 1e-20
+MIN_VARIANCE = 1e-20
 """Of a difference, in squared logits: both abilities were known in advance."""
 
 
@@ -33,5 +33,5 @@ def _above(fit: Fit, items: IntArray, other: int) -> FloatArray:
     spread = fit.variances[items] + fit.variances[other]
     if fit.n_items <= COVARIANCE_LIMIT:
         spread = spread - 2 * fit.covariance[items, other]
-    error = np.sqrt(np.maximum(spread, SMALLEST_VARIANCE))
+    error = np.sqrt(np.maximum(spread, MIN_VARIANCE))
     return np.asarray(ndtr((fit.theta[items] - fit.theta[other]) / error), dtype=np.float64)

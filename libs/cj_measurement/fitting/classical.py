@@ -28,7 +28,7 @@ PUBLISHED_TOLERANCE = 1e-3
 """Steps that are cut off this near to the solution, in logits, end where published figures were taken."""
 NEWTON_STEPS = 40
 LAST_NEWTON_STEP = 1e-8
-SMALLEST_DAMPING = 1e-6
+MIN_DAMPING = 1e-6
 CG_TOLERANCE = 1e-3
 NO_SOLUTION = "no finite abilities have the adjusted scores: judge more pairs across the gaps in the ranking"
 
@@ -160,7 +160,7 @@ class Decisions:
             moved, moved_residual, chance = theta + step, *self._residuals_within(theta + step, part)
             while not np.abs(moved_residual).max() < np.abs(residual).max():
                 damping /= 2
-                if damping < SMALLEST_DAMPING:
+                if damping < MIN_DAMPING:
                     raise NotConverged(NO_SOLUTION)
                 moved = theta + damping * step
                 moved_residual, chance = self._residuals_within(moved, part)

@@ -28,16 +28,16 @@ NEGLIGIBLE_GAIN = 1e-3
 MAX_STEPS = 60
 MAX_HALVINGS = 6
 BEYOND = 0.9
-LONGEST_LOG_TAU_STEP = 1.0
-LONGEST_STEP = 3.0
+MAX_LOG_TAU_STEP = 1.0
+MAX_STEP = 3.0
 SETTLING_STEPS = 6
-LONGEST_SETTLING_STEP = 1.0
+MAX_SETTLING_STEP = 1.0
 CHORD_STEPS = 6
 RIDGE = 1e-3
 """Added to the curvature by each parameter: where nothing is known of it, steps stay finite."""
-SMALLEST_GAP = 1e-3
+MIN_GAP = 1e-3
 """Between two cuts in logits."""
-LOWEST_FIRST_TAU = 0.3
+MIN_FIRST_TAU = 0.3
 """Below, the evidence is flat in log τ: a search that begins there does not move."""
 MAX_PARAMETER = 30.0
 """Cuts and γ beyond are those of levels that never err: going further gains nothing."""
@@ -49,7 +49,7 @@ def settled(scale: AnswerScale, moments: Moments, weight: FloatArray) -> AnswerS
     for _ in range(SETTLING_STEPS):
         score = scale.score(moments.ahead, moments.shift, moments.variance, weight)
         step = _solved(scale.curvature(moments.ahead, weight) + RIDGE * np.eye(len(place)), score)
-        step *= min(1.0, LONGEST_SETTLING_STEP / max(float(np.abs(step).max()), 1e-12))
+        step *= min(1.0, MAX_SETTLING_STEP / max(float(np.abs(step).max()), 1e-12))
         while not _ascends(scale.at(place + step)):
             step /= 2
         place = place + step
@@ -65,7 +65,7 @@ def _solved(matrix: FloatArray, right: FloatArray) -> FloatArray:
 
 
 def _ascends(scale: AnswerScale) -> bool:
-    return bool((np.diff(scale.edges) > SMALLEST_GAP).all())
+    return bool((np.diff(scale.edges) > MIN_GAP).all())
 
 
 class ScaleSearch:
@@ -91,7 +91,7 @@ class ScaleSearch:
         self._last: Mode | None = None
         self._warm = start
         parts = [self.scales[place].parameters for place in self._moving]
-        first = math.log(tau if tau_fixed else max(tau, LOWEST_FIRST_TAU))
+        first = math.log(tau if tau_fixed else max(tau, MIN_FIRST_TAU))
         self._place = np.concatenate([[first], *parts])
         self._gradient = self._look(self._place)
         self._matrix = self._first_matrix()
@@ -196,8 +196,8 @@ class ScaleSearch:
     def _length(self, step: FloatArray) -> float:
         """How much of a step may be taken: none too long, and cuts kept in order."""
         place = self._place
-        length = min(1.0, LONGEST_LOG_TAU_STEP / max(abs(step[0]), 1e-12))
-        length = min(length, LONGEST_STEP / max(float(np.abs(step).max()), 1e-12))
+        length = min(1.0, MAX_LOG_TAU_STEP / max(abs(step[0]), 1e-12))
+        length = min(length, MAX_STEP / max(float(np.abs(step).max()), 1e-12))
         while not self._in_order(place + length * step):
             length /= 2
         return float(length)

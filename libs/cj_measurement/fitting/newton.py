@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cj_measurement.fitting.posterior import Point, Posterior
 
 MAX_ITERATIONS = 100
-SMALLEST_STEP = 1e-10
+MIN_STEP = 1e-10
 ROUNDING = 1e-12
 
 
@@ -52,7 +52,7 @@ def _move(
 ) -> "tuple[Point, FloatArray]":
     """The whole step where the gradient shrinks short of the mode; else as much as improves the posterior."""
     value, scale, slope = None, 1.0, np.einsum("i,i->", gradient, step)
-    while scale > SMALLEST_STEP:
+    while scale > MIN_STEP:
         moved = posterior.at(point.parameters + scale * step)
         turned = posterior.gradient(moved, tau)
         is_beyond = np.einsum("i,i->", turned, step) < -slope / 2

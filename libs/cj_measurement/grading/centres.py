@@ -14,7 +14,7 @@ PRIOR_WEIGHT = 0.25
 """Weight on a grade's centre of the share of essays expected at it, relative to one anchor of that grade."""
 SCATTER_WEIGHT = 2.0
 """How many anchors' residuals the scatter that is expected, half a grade, weighs as much as."""
-SMALLEST_GAP_SHARE = 0.02
+MIN_GAP_SHARE = 0.02
 DISPLACED_SD = 2.0
 
 
@@ -98,5 +98,5 @@ def _expected_centres(abilities: Abilities, scale: ScaleShape) -> FloatArray | N
 
 def _ordered(centres: FloatArray) -> FloatArray:
     rising = isotonic_regression(centres).x
-    gap = SMALLEST_GAP_SHARE * max(float(np.ptp(rising)), 1e-6) / len(rising)
+    gap = MIN_GAP_SHARE * max(float(np.ptp(rising)), 1e-6) / len(rising)
     return np.asarray(rising + gap * np.arange(len(rising)), dtype=np.float64)

@@ -209,9 +209,8 @@ class CallbackRelay:
     async def _deliver(self, row: Row[Any]) -> None:
         try:
             await self._record(row, await self._send(row))
-        except (
-            Exception
-        ) as error:  # the outermost frame of a delivery: it is sent again when its lease is over
+        # The outermost frame of a delivery: it is sent again when its lease is over.
+        except Exception as error:
             await self._report(row, error)
         finally:
             self._in_progress[row.key] -= 1

@@ -9,10 +9,6 @@ from datetime import UTC, datetime
 
 from event_contracts import NotAuthenticated
 
-from service_kit.callbacks.policy import CallbackPolicy
-
-__all__ = ["CallbackPolicy", "WebhookRejected", "WebhookSigner"]
-
 ID_HEADER = "webhook-id"
 TIMESTAMP_HEADER = "webhook-timestamp"
 SIGNATURE_HEADER = "webhook-signature"

@@ -20,16 +20,16 @@ from werkzeug.exceptions import HTTPException
 
 from service_kit.http.bodies import INVALID_JSON
 from service_kit.http.error_bodies import error_body
+from service_kit.retry_after import RETRY_AFTER_SECONDS
 from service_kit.storage.errors import is_infrastructure_error, is_unstorable
 
 log = structlog.get_logger()
 
-UNAVAILABLE_RETRY_SECONDS: Final = 5.0
 MAX_LOGGED_PATH: Final = 200
 """Characters of a path in a log line: clients make paths up, of any length."""
 
-NO_SUCH_ROUTE: Final = "there is no such route"
-"""Tells a route that a service does not have from a resource that it does not know: both are 404."""
+NO_SUCH_ROUTE: Final = "no_such_route"
+"""Details' ``reason`` that tells a route that a service does not have from an unknown resource: both are 404."""
 
 NO_ROUTE: Final = "unknown"
 """What requests to no route are counted under: a path or method made up by a client makes no time series."""
@@ -54,14 +54,13 @@ def add_error_answers(app: Quart, service: str) -> None:
 
     @app.errorhandler(HTTPException)
     async def http_error(error: HTTPException) -> Response:
-        if error.code is None or error.code < 400:
-            return _answer(NotFound(NO_SUCH_ROUTE), service=service)
+        if error.code is None or error.code < 400 or (error.code == 404 and request.url_rule is None):
+            no_route = NotFound("there is no such route", details={"reason": NO_SUCH_ROUTE})
+            return _answer(no_route, service=service)
         # quart answers 400 to a body that is not JSON: it is as unfit as one whose fields are wrong.
         status = 422 if error.code == 400 and request.url_rule else error.code
         kind = NotFound if status == 404 else InvalidRequest
         message = INVALID_JSON if status == 422 else error.description or error.name
-        if status == 404 and request.url_rule is None:
-            message = NO_SUCH_ROUTE
         answer = _answer(kind(message), service=service, status=status)
         if allowed := getattr(error, "valid_methods", None):
             answer.headers["Allow"] = ", ".join(allowed)
@@ -78,9 +77,7 @@ def add_error_answers(app: Quart, service: str) -> None:
             return _answer(InvalidRequest("the request holds NUL characters or broken text"), service=service)
         if is_infrastructure_error(error):
             log.warning("http.unavailable", path=path, reason=repr(error))
-            away = Unavailable(
-                "a dependency is unavailable: try again", retry_after=UNAVAILABLE_RETRY_SECONDS
-            )
+            away = Unavailable("a dependency is unavailable: try again", retry_after=RETRY_AFTER_SECONDS)
             return _answer(away, service=service)
         log.exception("http.failed", path=path, exc_info=error)
         vague = SuiteError("the service failed; its logs hold the reason under this correlation_id")

@@ -21,8 +21,8 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 log = structlog.get_logger()
 
-SHORTEST_SECRET_BYTES: Final = 32
-SHORTEST_RSA_BITS: Final = 2048
+MIN_SECRET_BYTES: Final = 32
+MIN_RSA_BITS: Final = 2048
 PEM_MARK: Final = "-----BEGIN"
 MAX_PEM_BYTES: Final = 16_384
 MAX_PUBLISHED_BYTES: Final = 1_000_000
@@ -59,9 +59,9 @@ class SharedSecret:
     algorithms = ("HS256",)
 
     def __init__(self, secret: str, *, name: str = "the secret") -> None:
-        if len(secret.encode()) < SHORTEST_SECRET_BYTES:
+        if len(secret.encode()) < MIN_SECRET_BYTES:
             raise ConfigurationError(
-                f"{name} is too short: {SHORTEST_SECRET_BYTES} bytes at least, made at random"
+                f"{name} is too short: {MIN_SECRET_BYTES} bytes at least, made at random"
             )
         self._secret = secret
 
@@ -203,8 +203,8 @@ def _public_key(pem: bytes) -> rsa.RSAPublicKey | ec.EllipticCurvePublicKey:
         key = load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise ConfigurationError("jwt_public_key is not a PEM public key") from error
-    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= SHORTEST_RSA_BITS:
+    if isinstance(key, rsa.RSAPublicKey) and key.key_size >= MIN_RSA_BITS:
         return key
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
         return key
-    raise ConfigurationError(f"jwt_public_key must be RSA of {SHORTEST_RSA_BITS} bits or more, or P-256")
+    raise ConfigurationError(f"jwt_public_key must be RSA of {MIN_RSA_BITS} bits or more, or P-256")

@@ -173,12 +173,25 @@ def report_refused(outcomes: Sequence[Row[Any]], *, transport: Transport, metric
     """Log and count refused messages; one that is given up is an error."""
     for outcome in outcomes:
         metrics.outbox_refused.labels(transport).inc()
-        event = {"transport": transport, "event_id": str(outcome.event_id), "key": outcome.key}
         if outcome.given_up:
             metrics.outbox_given_up.labels(transport).inc()
-            log.error("outbox.given_up", **event, attempts=outcome.attempts, reason=outcome.last_error)
+            log.error(
+                "outbox.given_up",
+                transport=transport,
+                event_id=str(outcome.event_id),
+                key=outcome.key,
+                attempts=outcome.attempts,
+                reason=outcome.last_error,
+            )
         else:
-            log.warning("outbox.not_delivered", **event, attempts=outcome.attempts, reason=outcome.last_error)
+            log.warning(
+                "outbox.not_delivered",
+                transport=transport,
+                event_id=str(outcome.event_id),
+                key=outcome.key,
+                attempts=outcome.attempts,
+                reason=outcome.last_error,
+            )
 
 
 def _message(message: OutgoingMessage) -> Message:

@@ -79,7 +79,7 @@ class ServiceMetrics:
         )
         self.outbox_backlog = self._gauge("outbox_backlog_messages", "Messages that wait in the outbox.")
         self.outbox_oldest = self._gauge("outbox_oldest_seconds", "Age of the oldest unsent message.")
-        self.outbox_abandoned = self._gauge(
+        self.outbox_currently_given_up = self._gauge(
             "outbox_given_up_messages", "Messages in the outbox that were given up."
         )
         for transport in TRANSPORTS:
@@ -89,7 +89,7 @@ class ServiceMetrics:
                 self.outbox_given_up,
                 self.outbox_backlog,
                 self.outbox_oldest,
-                self.outbox_abandoned,
+                self.outbox_currently_given_up,
             ):
                 metric.labels(transport)
         self.consumer_lag = Gauge(

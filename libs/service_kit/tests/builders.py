@@ -16,7 +16,7 @@ from service_kit.work.retention import common_rules
 from sqlalchemy.ext.asyncio import AsyncConnection
 from structlog.testing import LogCapture
 
-PATIENCE_SECONDS = 20.0
+WAIT_TIMEOUT_SECONDS = 20.0
 """How long a test waits for what must happen; longer than the broker takes on a busy machine."""
 
 
@@ -112,7 +112,7 @@ def fails_first(times: int) -> Callable[[Sequence[Record]], Awaitable[None]]:
     return fail
 
 
-async def eventually(is_so: Callable[[], bool], *, within: float = PATIENCE_SECONDS) -> None:
+async def eventually(is_so: Callable[[], bool], *, within: float = WAIT_TIMEOUT_SECONDS) -> None:
     """Wait until ``is_so``; fail when it does not come true."""
     deadline = time.monotonic() + within
     while not is_so():

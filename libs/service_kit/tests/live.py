@@ -15,7 +15,7 @@ from service_kit.tests.tokens import ADMIN
 PROBE_SECONDS: Final = 0.005
 ATTEMPTS: Final = 5
 MAX_LAG_SECONDS: Final = 0.1
-START_PATIENCE_SECONDS: Final = 120.0
+START_TIMEOUT_SECONDS: Final = 120.0
 
 
 @dataclass
@@ -73,14 +73,14 @@ def live(assemble: Callable[[], Awaitable[Service]]) -> Iterator[Live]:
 
     thread = threading.Thread(target=run, name="live-service", daemon=True)
     thread.start()
-    assert started.wait(START_PATIENCE_SECONDS), "the service does not start"
+    assert started.wait(START_TIMEOUT_SECONDS), "the service does not start"
     if failed:
         raise failed[0]
     try:
         yield running
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(START_PATIENCE_SECONDS)
+        thread.join(START_TIMEOUT_SECONDS)
 
 
 async def _watch(running: Live) -> None:

@@ -96,7 +96,7 @@ class Housekeeping:
         for transport, backlog in (("bus", bus), ("http", http)):
             self.metrics.outbox_backlog.labels(transport).set(backlog.messages)
             self.metrics.outbox_oldest.labels(transport).set(backlog.oldest_seconds)
-            self.metrics.outbox_abandoned.labels(transport).set(backlog.given_up)
+            self.metrics.outbox_currently_given_up.labels(transport).set(backlog.given_up)
         self._reported.update(set_aside)
         for worker in self._reported:
             self.metrics.set_aside_items.labels(worker).set(set_aside.get(worker, 0))

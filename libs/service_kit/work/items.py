@@ -8,7 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 
@@ -124,29 +124,34 @@ class FailureRecord(Generic[KeyT]):
             log.error("item.failure_not_recorded", worker=self.worker, exc_info=failure.error)
             self._unrecorded[failure.item] += 1
             attempts[failure.item] = self._unrecorded[failure.item]
-        # Many items that fail alike have one traceback: to write it takes longer than the work of an item.
         explained: set[str] = set()
         for key, count in attempts.items():
-            described = self._described(keys[key], count)
-            if described["reason"] not in explained:
-                explained.add(described["reason"])
-                described["exc_info"] = keys[key].error
             self.metrics.item_failures.labels(self.worker).inc()
+            error, reason = keys[key].error, error_text(keys[key].error)
+            # Log one traceback per distinct error: writing one takes longer than handling an item.
+            traceback = None if reason in explained else error
+            explained.add(reason)
             if count < self.rules.max_attempts:
-                log.warning("item.failed", **described)
+                log.warning(
+                    "item.failed",
+                    worker=self.worker,
+                    item=key,
+                    attempts=count,
+                    error_code=error_code(error),
+                    reason=reason,
+                    exc_info=traceback,
+                )
                 continue
             await self._set_aside(keys[key], count)
-            log.error("item.set_aside", **described)
-
-    def _described(self, failure: Failure[KeyT], attempts: int) -> dict[str, Any]:
-        return {
-            "worker": self.worker,
-            "item": str(failure.item),
-            "attempts": attempts,
-            "error_code": error_code(failure.error),
-            "reason": error_text(failure.error),
-            "exc_info": failure.error,
-        }
+            log.error(
+                "item.set_aside",
+                worker=self.worker,
+                item=key,
+                attempts=count,
+                error_code=error_code(error),
+                reason=reason,
+                exc_info=traceback,
+            )
 
     async def _set_aside(self, failure: Failure[KeyT], attempts: int) -> None:
         """End what the item represents first: a crash before the mark does both again."""

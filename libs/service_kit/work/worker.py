@@ -27,7 +27,7 @@ QUIET_RESTS: Final = 6
 QUIET_FACTOR: Final = 2.0
 
 FIRST_RETRY_SECONDS: Final = 0.2
-LONGEST_RETRY_SECONDS: Final = 10.0
+MAX_STEP_RETRY_SECONDS: Final = 10.0
 
 
 class Wakeup:
@@ -88,7 +88,7 @@ class Worker:
             try:
                 rest = await self.step()
             except Exception as error:  # the outermost loop of a worker: nothing above it could continue
-                delay = min(FIRST_RETRY_SECONDS * 2.0 ** min(failed_steps, 20), LONGEST_RETRY_SECONDS)
+                delay = min(FIRST_RETRY_SECONDS * 2.0 ** min(failed_steps, 20), MAX_STEP_RETRY_SECONDS)
                 failed_steps += 1
                 self._report(error, delay)
                 await asyncio.sleep(delay * random.uniform(0.75, 1.25))

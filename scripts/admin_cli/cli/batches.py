@@ -9,6 +9,7 @@ from uuid import UUID
 
 import typer
 from batch_runner.artefact.forgetting import ForgottenRun, forget_run
+from batch_runner.command_errors import WrongOption
 from event_contracts import (
     AssessmentAccepted,
     AssessmentState,
@@ -21,7 +22,7 @@ from rich.prompt import Confirm
 
 from admin_cli.cli.app import DEFAULT_URL, Json, OutputFile, Url, console, group
 from admin_cli.client import AdminClient, connected, part
-from admin_cli.exit_codes import WrongOption, errors, reporting_errors
+from admin_cli.exit_codes import errors, reporting_errors
 from admin_cli.showing import batch_facts, batches_table, erasure_facts, print_json
 
 LOOK_EVERY_SECONDS: Final = 0.5

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from batch_runner.command_errors import WrongOption
 from event_contracts import (
     ContextOrigin,
     Deleted,
@@ -26,7 +27,7 @@ from admin_cli.cli.app import (
     scale_names,
 )
 from admin_cli.client import connected, part
-from admin_cli.exit_codes import WrongOption, reporting_errors
+from admin_cli.exit_codes import reporting_errors
 from admin_cli.showing import instruction_facts, instructions_table, owner_of, print_json
 from admin_cli.typed_texts import given_text, optional_text
 

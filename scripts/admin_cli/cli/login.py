@@ -4,6 +4,7 @@ from time import sleep, time
 from typing import Annotated
 
 import typer
+from batch_runner.command_errors import WrongOption
 from batch_runner.reading.names import printable
 from event_contracts import JsonObject, NotAuthenticated, NotAuthorized, ScaleList, SuiteError
 from suite_access import (
@@ -21,10 +22,10 @@ from suite_access.tokens import check_address, issuer_client
 
 from admin_cli.cli.app import DEFAULT_URL, Json, Url, app, console
 from admin_cli.client import ROLE, base_address, connected
-from admin_cli.exit_codes import ExitCode, WrongOption, errors, reporting_errors
+from admin_cli.exit_codes import ExitCode, errors, reporting_errors
 from admin_cli.login.claims import claims_of
+from admin_cli.login.credentials import credentials
 from admin_cli.login.device import await_tokens, begin, discover, provider_of
-from admin_cli.login.people import credentials
 from admin_cli.showing import facts, moment, print_json
 
 IdentityUrl = Annotated[

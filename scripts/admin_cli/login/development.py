@@ -1,4 +1,4 @@
-"""Tokens for development: signed here, with a key that is on this machine, for a service that says it is a toy.
+"""Tokens for development: signed here, with a key on this machine, for a service that says it is in development.
 
 The question is a guard against mistakes. Anyone who holds the key of a service can sign for it anyway.
 """
@@ -10,14 +10,14 @@ from typing import Final
 from uuid import uuid4
 
 import jwt
+from batch_runner.command_errors import WrongOption
 from event_contracts import InvalidRequest
 from suite_access import find_stack_access
 
 from admin_cli.client import AdminClient
-from admin_cli.exit_codes import WrongOption
 
 SECRET_VARIABLE: Final = "CJ_ADMIN_DEV_SECRET"
-SHORTEST_SECRET_BYTES: Final = 32
+MIN_SECRET_BYTES: Final = 32
 LIFETIME_SECONDS: Final = 600
 
 
@@ -43,10 +43,10 @@ def development_token(
     if access is not None:
         return access.token(role=role.value, subject=subject)
     secret = os.environ.get(SECRET_VARIABLE, "")
-    if len(secret.encode()) < SHORTEST_SECRET_BYTES:
+    if len(secret.encode()) < MIN_SECRET_BYTES:
         raise WrongOption(
             f"no key of {service.address} is on this machine: put its JWT_SECRET"
-            f" ({SHORTEST_SECRET_BYTES} bytes at least) into {SECRET_VARIABLE}"
+            f" ({MIN_SECRET_BYTES} bytes at least) into {SECRET_VARIABLE}"
         )
     now = int(time())
     claims = {

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-PATIENCE_SECONDS = 120.0
+WAIT_TIMEOUT_SECONDS = 120.0
 _KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
 _forking: ForkServerContext = multiprocessing.get_context("forkserver")
 # httpcore2 is loaded by the first client; the others would load what the test process began with.
@@ -74,7 +74,7 @@ class Program:
                 target=_main, args=([str(one) for one in arguments], self.environment, self.folder, out, err)
             )
             process.start()
-            process.join(PATIENCE_SECONDS)
+            process.join(WAIT_TIMEOUT_SECONDS)
             assert process.exitcode is not None, f"cj-admin {arguments} does not end"
             return Ended(process.exitcode, out.read_text(), err.read_text())
 
@@ -103,15 +103,15 @@ class Program:
         )
         os.close(terminal)
         seen, outstanding = "", dict(answers)
-        impatience = threading.Timer(PATIENCE_SECONDS, process.kill)
-        impatience.start()
+        timer = threading.Timer(WAIT_TIMEOUT_SECONDS, process.kill)
+        timer.start()
         with os.fdopen(controller, "r+b", buffering=0) as screen:
             while piece := _read(screen):
                 seen += piece.decode()
                 for question in [one for one in outstanding if one in seen]:
                     screen.write(f"{outstanding.pop(question)}\n".encode())
-        impatience.cancel()
-        return process.wait(PATIENCE_SECONDS), seen
+        timer.cancel()
+        return process.wait(WAIT_TIMEOUT_SECONDS), seen
 
 
 def _read(screen: FileIO) -> bytes:

@@ -11,7 +11,7 @@ from batch_runner.artefact.assessment_run import CliEnvironment
 
 DISTRIBUTION: Final = "comparative-judgement-suite"
 UNKNOWN_REVISION: Final = "0" * 7
-_PATIENCE_SECONDS: Final = 10.0
+_COMMAND_TIMEOUT_SECONDS: Final = 10.0
 
 
 def cli_environment() -> CliEnvironment:
@@ -42,7 +42,7 @@ def _said(command: list[str]) -> str | None:
         return None
     try:
         ended = subprocess.run(
-            command, capture_output=True, text=True, timeout=_PATIENCE_SECONDS, check=False
+            command, capture_output=True, text=True, timeout=_COMMAND_TIMEOUT_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -10,7 +10,7 @@ from batch_runner.reading.names import composed
 
 _FITS: Final = re.compile(r"[a-z0-9_-]{3,64}")
 _OTHER: Final = re.compile(r"[^a-z0-9_-]+")
-_LONGEST_STEM: Final = 50
+_MAX_STEM: Final = 50
 
 
 def record_ids(names: Iterable[str]) -> dict[str, str]:
@@ -23,6 +23,6 @@ def record_ids(names: Iterable[str]) -> dict[str, str]:
 
 def _made(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name).casefold().encode("ascii", "ignore").decode()
-    stem = _OTHER.sub("-", plain).strip("-")[:_LONGEST_STEM]
+    stem = _OTHER.sub("-", plain).strip("-")[:_MAX_STEM]
     digest = hashlib.sha256(composed(name).encode()).hexdigest()[:8]
     return f"{stem}-{digest}" if stem else f"essay-{digest}"

@@ -29,7 +29,7 @@ from batch_runner.cli.app import (
     label_of,
 )
 from batch_runner.cli.executing import Changes, Execution, execute_run
-from batch_runner.cli.with_client import run_async
+from batch_runner.cli.run_async import run_async
 from batch_runner.reporting.anchors_shown import show_alignment
 from batch_runner.running.alignment import anchor_alignment
 from batch_runner.running.execution import register_anchors
@@ -91,7 +91,8 @@ def check(
     students' essays it says whether they can carry grades. The exit code is 6 where something is found.
     """
     if not (run / DESCRIPTION).is_file():
-        reporting_errors(lambda: _check_run(run))
+        with reporting_errors():
+            _check_run(run)
         return
     execution = Execution(
         url=url,

@@ -19,7 +19,7 @@ from batch_runner.planning.checking import writable_folder
 from batch_runner.reporting.ended import report_run
 from batch_runner.running.execution import sha256
 from batch_runner.running.exit_codes import errors
-from batch_runner.running.lifecycle import UPLOADED, OverHttp, Running, Transport, Waiting
+from batch_runner.running.lifecycle import UPLOADED, HttpTransport, RunLifecycle, Transport, WaitPolicy
 from batch_runner.running.request import RunOptions
 from batch_runner.running.run_folder import RunFolder, RunSettings, TransportName
 from batch_runner.running.uploads import RememberedUploads
@@ -27,7 +27,7 @@ from batch_runner.wire.client import AssessmentClient
 from batch_runner.wire.connection import ROLE, connected
 from batch_runner.wire.embedded import Addresses, embedded_suite
 from batch_runner.wire.judges_state import why_not_called
-from batch_runner.wire.kafka import OverKafka
+from batch_runner.wire.kafka import KafkaTransport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,12 +163,12 @@ async def _run(
     if outlives_run and not execution.force_reupload:
         stored = await remembered.still_stored(client)
     async with _transport(client, options, settings, folder) as transport:
-        running = Running(
+        running = RunLifecycle(
             client=client,
             transport=transport,
             folder=folder,
             console=console,
-            waiting=Waiting(
+            waiting=WaitPolicy(
                 for_completion=execution.await_completion, timeout_seconds=execution.completion_timeout
             ),
             stored=stored,
@@ -218,11 +218,11 @@ async def _transport(
     client: AssessmentClient, options: RunOptions, settings: RunSettings, folder: RunFolder
 ) -> AsyncIterator[Transport]:
     if settings.transport != "kafka":
-        yield OverHttp(client)
+        yield HttpTransport(client)
         return
     assert settings.kafka_bootstrap is not None, "set with the transport"
     assert settings.kafka_client_id is not None, "set with the transport"
-    async with OverKafka(
+    async with KafkaTransport(
         bootstrap=settings.kafka_bootstrap,
         client_id=settings.kafka_client_id,
         prefix=settings.kafka_topic_prefix,

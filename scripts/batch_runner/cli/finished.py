@@ -29,7 +29,7 @@ def verify(run: RunFolder) -> None:
     Exit code: 0 where everything holds, 4 where anything does not, 3 where there is no run.
     """
 
-    def work() -> None:
+    with reporting_errors():
         checks = verified(run)
         for check in checks:
             for problem in check.problems[:SHOWN]:
@@ -43,8 +43,6 @@ def verify(run: RunFolder) -> None:
         if any(check.problems for check in checks):
             raise typer.Exit(ExitCode.VALIDATION)
 
-    reporting_errors(work)
-
 
 @app.command()
 def report(
@@ -55,7 +53,8 @@ def report(
     ] = None,
 ) -> None:
     """Write report.html: one page that explains the run, needs no network, and may be printed."""
-    reporting_errors(lambda: _report(run, language, out))
+    with reporting_errors():
+        _report(run, language, out)
 
 
 @app.command()
@@ -64,7 +63,8 @@ def compare(
     json: Json = False,
 ) -> None:
     """Compare runs with the first: rank correlation, agreement of grades, grade changes by essay, cost."""
-    reporting_errors(lambda: _compare(runs, as_json=json))
+    with reporting_errors():
+        _compare(runs, as_json=json)
 
 
 @app.command()
@@ -75,7 +75,8 @@ def export(
     ] = None,
 ) -> None:
     """Write a run's essays and comparisons as CSV and Parquet."""
-    reporting_errors(lambda: _export(run, out))
+    with reporting_errors():
+        _export(run, out)
 
 
 @app.command()
@@ -86,7 +87,8 @@ def forget(
 
     The exit code is 6 where files are left that cj-run did not write.
     """
-    reporting_errors(lambda: _forget(run))
+    with reporting_errors():
+        _forget(run)
 
 
 def _forget(run: Path) -> None:

@@ -69,7 +69,7 @@ def plan(
     4.
     """
 
-    def work() -> None:
+    with reporting_errors():
         panel = judge_panel(judge or (), provider=provider, model=model)
         names = () if roster is None else read_roster(roster)
         with console.status("reading …"):
@@ -113,8 +113,6 @@ def plan(
                 is_quiet=json,
             )
 
-    reporting_errors(work)
-
 
 def _forecast(assignment: Assignment, wanted: "Wanted", names: Sequence[str], *, as_json: bool) -> None:
     from batch_runner.analysing.analysis import measuring
@@ -151,7 +149,7 @@ def dry_run(
 ) -> None:
     """Make the request and the run's record, and send nothing: shows what a run would send."""
 
-    def work() -> None:
+    with reporting_errors():
         panel = judge_panel(judge or (), provider=provider, model=model)
         assignment = load_assignment(folder, course=course)
         options = RunOptions(label=label_of(None, assignment), provider=provider, model=model, panel=panel)
@@ -172,8 +170,6 @@ def dry_run(
             _record(
                 RunFacts(mode=RunMode.DRY_RUN, assignment=assignment, options=options, request=request), out
             )
-
-    reporting_errors(work)
 
 
 def _record(facts: RunFacts, out: Path, *, is_quiet: bool = False) -> None:

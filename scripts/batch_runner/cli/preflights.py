@@ -22,7 +22,7 @@ from batch_runner.cli.app import (
     console,
     print_json,
 )
-from batch_runner.cli.with_client import run_async
+from batch_runner.cli.run_async import run_async
 from batch_runner.preflight.checks import Wanted, access_findings, findings
 from batch_runner.preflight.finding import Finding, Verdict
 from batch_runner.running.exit_codes import ExitCode

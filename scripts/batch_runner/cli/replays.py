@@ -12,11 +12,11 @@ from event_contracts import InvalidRequest
 from batch_runner.artefact.assessment_run import AssessmentRun
 from batch_runner.artefact.verifying import read_artefact
 from batch_runner.cli.app import DEFAULT_OUT, Out, app, console
-from batch_runner.cli.with_client import run_async
+from batch_runner.cli.run_async import run_async
 from batch_runner.planning.checking import writable_folder
 from batch_runner.reporting.run_files import write_run_files
 from batch_runner.running.exit_codes import ExitCode
-from batch_runner.running.lifecycle import OverHttp, Running
+from batch_runner.running.lifecycle import HttpTransport, RunLifecycle
 from batch_runner.running.replaying import DECISIONS, recorded_assignment, replay_options, write_decisions
 from batch_runner.running.run_folder import RunFolder, RunSettings
 from batch_runner.wire.connection import connected
@@ -62,9 +62,9 @@ async def _replay(run: Path, out: Path) -> None:
                     options=options.as_json(),
                 )
             )
-            running = Running(
+            running = RunLifecycle(
                 client=client,
-                transport=OverHttp(client),
+                transport=HttpTransport(client),
                 folder=kept,
                 console=console,
                 is_judged_meanwhile=False,

@@ -1,11 +1,11 @@
 """Commands that carry a run out: execute, cancel."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import uuid4
 
 import typer
-from event_contracts import CourseCode, OutputVerbosity, ReasoningEffort
+from event_contracts import CourseCode
 
 from batch_runner.assignment.contents import Assignment
 from batch_runner.assignment.loading import load_assignment
@@ -29,54 +29,51 @@ from batch_runner.cli.app import (
     exact,
     label_of,
 )
+from batch_runner.cli.execute_options import (
+    AssignmentId,
+    AwaitCompletion,
+    CompletionTimeout,
+    CourseId,
+    Effort,
+    Essays,
+    ExpectedScale,
+    ForceReupload,
+    KafkaBootstrap,
+    KafkaClientId,
+    KafkaTopicPrefix,
+    Label,
+    Language,
+    MaxTokens,
+    OrgId,
+    Relaxed,
+    Resume,
+    Rubric,
+    Scale,
+    SystemPrompt,
+    TransportOption,
+    UserId,
+    Verbosity,
+)
 from batch_runner.cli.executing import Changes, Execution, cancel_run, check_scale, execute_run, resume_run
-from batch_runner.cli.with_client import run_async
-from batch_runner.planning.checking import WrongOption
+from batch_runner.cli.run_async import run_async
+from batch_runner.command_errors import WrongOption
 from batch_runner.planning.judges import judge_panel
 from batch_runner.planning.printing import print_names
 from batch_runner.reading.anonymity import read_roster
 from batch_runner.reading.essays import read_document
 from batch_runner.running.request import RunOptions
 
-MaxTokens = Annotated[int | None, typer.Option(min=1, help="Tokens that an answer may have.")]
-Effort = Annotated[ReasoningEffort | None, typer.Option(help="For models that reason.")]
-Verbosity = Annotated[OutputVerbosity | None, typer.Option(help="For models that take one.")]
-SystemPrompt = Annotated[
-    Path | None, typer.Option(help="A file that replaces the assignment's instructions.")
-]
-Rubric = Annotated[Path | None, typer.Option(help="A file that replaces the assignment's rubric.")]
-AssignmentId = Annotated[str | None, typer.Option(help="Overrides assignment.toml.")]
-CourseId = Annotated[str | None, typer.Option(help="Overrides assignment.toml.")]
-Scale = Annotated[str | None, typer.Option(help="Overrides assignment.toml.")]
-ExpectedScale = Annotated[
-    str | None, typer.Option(help="Refuse an assignment on any other grade scale than this.")
-]
-Language = Annotated[str | None, typer.Option(help="Overrides assignment.toml.")]
-UserId = Annotated[str, typer.Option(help="Who is billed.")]
-OrgId = Annotated[str | None, typer.Option(help="The organisation that is billed.")]
-Label = Annotated[str | None, typer.Option("--batch-id", help="What people call the batch.")]
-
 
 @app.command()
 def execute(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(help="A folder of essays as for plan; left out with --resume."),
-    ] = None,
+    folder: Essays = None,
     url: Url = DEFAULT_URL,
     llm_url: LlmUrl = None,
     out: Out = DEFAULT_OUT,
-    transport: Annotated[
-        Literal["http", "kafka", "embedded"],
-        typer.Option(
-            help="How the request is sent; embedded runs the suite itself, so that nothing need run."
-        ),
-    ] = "http",
-    kafka_bootstrap: Annotated[
-        str, typer.Option(envvar="KAFKA_BOOTSTRAP_SERVERS", help="The broker's address, for kafka.")
-    ] = "127.0.0.1:9092",
-    kafka_client_id: Annotated[str, typer.Option(help="The runner's name at the broker.")] = "cj-run",
-    kafka_topic_prefix: Annotated[str, typer.Option(help="Before each topic's name, for kafka.")] = "",
+    transport: TransportOption = "http",
+    kafka_bootstrap: KafkaBootstrap = "127.0.0.1:9092",
+    kafka_client_id: KafkaClientId = "cj-run",
+    kafka_topic_prefix: KafkaTopicPrefix = "",
     course: Course = CourseCode.ENG5,
     provider: Provider = None,
     model: Model = None,
@@ -99,23 +96,11 @@ def execute(
     user_id: UserId = "batch-runner",
     org_id: OrgId = None,
     batch_id: Label = None,
-    await_completion: Annotated[
-        bool, typer.Option("--await-completion/--no-await", help="Follow the batch to its end, or leave it.")
-    ] = True,
-    relaxed: Annotated[
-        bool,
-        typer.Option(
-            "--relaxed",
-            help="Judge within days at half the price, in at most three jobs of the vendor's batch API.",
-        ),
-    ] = False,
-    completion_timeout: Annotated[
-        float | None, typer.Option(min=1, help="Stop following after this many seconds (exit code 7).")
-    ] = None,
-    force_reupload: Annotated[
-        bool, typer.Option("--force-reupload", help="Upload texts again that were uploaded before.")
-    ] = False,
-    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Resume the run in this folder.")] = None,
+    await_completion: AwaitCompletion = True,
+    relaxed: Relaxed = False,
+    completion_timeout: CompletionTimeout = None,
+    force_reupload: ForceReupload = False,
+    resume: Resume = None,
 ) -> None:
     """Assess a folder of essays: live progress, then the ranking, then the paths of the run's files.
 

@@ -84,7 +84,8 @@ def analyse(
         plots=plots,
         plot_format=plot_format,
     )
-    reporting_errors(lambda: analyse_file(decisions, options, console=console))
+    with reporting_errors():
+        analyse_file(decisions, options, console=console)
 
 
 @app.command()
@@ -125,7 +126,8 @@ def qualify(
         coding=tuple(coding or ()),
         as_json=json,
     )
-    reporting_errors(lambda: qualify_judge(decisions, options, console=console))
+    with reporting_errors():
+        qualify_judge(decisions, options, console=console)
 
 
 @app.command()
@@ -195,4 +197,5 @@ def simulate(
         plots=plots,
         plot_format=plot_format,
     )
-    reporting_errors(lambda: simulate_and_report(options, console=console, progress_console=errors))
+    with reporting_errors():
+        simulate_and_report(options, console=console, progress_console=errors)

@@ -6,14 +6,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from event_contracts import MAX_IDENTIFIER, InvalidRequest
+from event_contracts import MAX_IDENTIFIER
+
+from batch_runner.command_errors import WrongOption
 
 MEANT_FOR_PATHS: Final = "/\\?#%"
 """Characters that end or change a path in an address or on disk."""
-
-
-class WrongOption(InvalidRequest):
-    """An option of the command line cannot be meant."""
 
 
 def check_batch_id(batch_id: str) -> None:

@@ -12,13 +12,13 @@ from batch_runner.planning.pair_cost import PromptSize, likely_usage, reasons
 ANSWER_SECONDS: Final = 2.0
 REASONED_ANSWER_SECONDS: Final = 8.0
 """How long a usual answer takes: most of it is what is written, thoughts included."""
-SLOWEST: Final = 1.8
+SLOWEST_ANSWER_FACTOR: Final = 1.8
 """How many times the usual time the slowest answers of a round take."""
 CONCURRENCY: Final = 16
 """Calls at a time that most accounts allow."""
 ROUNDS_WITH_MARGINS: Final = 4
 BATCH_HOURS: Final = 24
-MOST_BATCH_JOBS: Final = 3
+MAX_BATCH_JOBS: Final = 3
 """Within how many hours a vendor's batch API answers, and how many jobs one batch of essays takes at most."""
 
 
@@ -35,7 +35,7 @@ class Pace:
         A round compares each essay once, except with margins, where a batch is planned in a few large ones.
         """
         rounds = min(ROUNDS_WITH_MARGINS, per_essay) if with_margins else per_essay
-        waiting = math.ceil(rounds) * self.answer_seconds * SLOWEST
+        waiting = math.ceil(rounds) * self.answer_seconds * SLOWEST_ANSWER_FACTOR
         busy = comparisons * self.answer_seconds / CONCURRENCY
         return max(waiting / 60, busy / 60, comparisons / self.pairs_per_minute)
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from batch_runner.money import dollars
 from batch_runner.planning.forecast import effort_line
-from batch_runner.planning.pace import BATCH_HOURS, MOST_BATCH_JOBS
+from batch_runner.planning.pace import BATCH_HOURS, MAX_BATCH_JOBS
 from batch_runner.planning.prospects import Offer, Prospect
 
 Value = TypeVar("Value", float, Decimal)
@@ -46,7 +46,7 @@ def print_prospects(
         )
         table.add_row(*map(Text, cells), style="bold" if offer.is_chosen else None)
     console.print(table)
-    said = f"relaxed: by the vendor's batch API, in up to {MOST_BATCH_JOBS} jobs of at most {BATCH_HOURS} hours each"
+    said = f"relaxed: by the vendor's batch API, in up to {MAX_BATCH_JOBS} jobs of at most {BATCH_HOURS} hours each"
     console.out(said, highlight=False)
 
 

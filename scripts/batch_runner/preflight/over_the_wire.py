@@ -16,30 +16,18 @@ from event_contracts import (
     InstructionView,
     InvalidLlmConfig,
     Topic,
-    WireModel,
 )
 from pydantic import ValidationError
 
 from batch_runner.assignment.contents import Assignment
 from batch_runner.planning.judges import resolve_judge
 from batch_runner.preflight.finding import Finding, clock, failed, not_checked, passed
+from batch_runner.wire.judges_state import READY, Providers
 from batch_runner.wire.kafka import KINDS
 
 TIMEOUT_SECONDS: Final = 10.0
 PROBE: Final = "A text with which cj-run preflight tries whether texts can be stored."
 _LOG_IN: Final = "log in with cj-admin login, or set CJ_ADMIN_TOKEN to a token with the role runner"
-
-
-class _Provider(WireModel):
-    provider: str
-    configured: bool
-    enabled: bool
-    state: str
-    message: str
-
-
-class _Providers(WireModel):
-    providers: tuple[_Provider, ...]
 
 
 async def service(http: httpx2.AsyncClient, title: str, url: str) -> list[Finding]:
@@ -103,7 +91,7 @@ async def judge(
     what = f"endpoint of {resolved.provider}"
     try:
         answer = await http.get(f"{url}/api/v1/providers")
-        providers = _Providers.model_validate_json(answer.content).providers if answer.is_success else ()
+        providers = Providers.model_validate_json(answer.content).providers if answer.is_success else ()
     except (httpx2.HTTPError, httpx2.InvalidURL, ValidationError) as error:
         return [*found, not_checked(what, f"the LLM Provider at {url} does not say ({type(error).__name__})")]
     if not answer.is_success:
@@ -115,7 +103,7 @@ async def judge(
             *found,
             failed(what, "the LLM Provider has no key or address for it: set it, and restart the service"),
         ]
-    if not known.enabled or known.state != "ready":
+    if not known.enabled or known.state != READY:
         return [*found, failed(what, f"{known.state}: {known.message}")]
     return [*found, passed(what, known.message)]
 

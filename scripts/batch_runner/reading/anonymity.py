@@ -13,7 +13,7 @@ from batch_runner.reading.bounds import MAX_TEXT_FILE_BYTES
 from batch_runner.reading.encodings import decode
 from batch_runner.reading.names import composed
 
-_SHORTEST: Final = 3
+_MIN_NAME_LENGTH: Final = 3
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’\-][^\W\d_]+)*")
 _NO_NAMES: Final = frozenset(
     {
@@ -87,7 +87,7 @@ def _found(essay_id: str, text: str, known: Mapping[str, str]) -> Iterator[NameI
 def _names(source: str) -> Iterator[str]:
     for word in _WORD.findall(composed(source).replace("_", " ")):
         folded = word.casefold()
-        if len(word) >= _SHORTEST and folded not in _NO_NAMES:
+        if len(word) >= _MIN_NAME_LENGTH and folded not in _NO_NAMES:
             yield folded
 
 

@@ -22,7 +22,7 @@ from batch_runner.reading.rich_text import read_rich_text
 from batch_runner.reading.web_page import read_web_page
 from batch_runner.reading.word.document import read_word
 
-_LARGEST: Final = {
+_MAX_BYTES: Final = {
     Kind.TEXT: MAX_TEXT_FILE_BYTES,
     Kind.WEB_PAGE: MAX_TEXT_FILE_BYTES,
     Kind.RICH_TEXT: MAX_RTF_BYTES,
@@ -64,7 +64,7 @@ def _check_size(path: Path, kind: Kind) -> None:
     found = path.stat()
     if not stat.S_ISREG(found.st_mode):
         raise UnreadableDocument("not a file that can be read, but a folder or a device")
-    largest = _LARGEST.get(kind, MAX_FILE_BYTES)
+    largest = _MAX_BYTES.get(kind, MAX_FILE_BYTES)
     if found.st_size > largest:
         raise UnreadableDocument(
             f"has {found.st_size / MEBIBYTE:.0f} MB, more than {largest // MEBIBYTE} MB; submit the text without"

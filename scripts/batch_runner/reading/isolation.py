@@ -12,7 +12,7 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Self, TypedDict
 
 from batch_runner.reading.bounds import READ_SECONDS
 from batch_runner.reading.document import Document
@@ -27,6 +27,16 @@ _ERRORS: Final[Mapping[str, type[UnreadableDocument]]] = {
 
 _KEPT_SETTINGS: Final = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TMPDIR", "TEMP", "TMP")
 """Of the environment; keys of vendors are not among them."""
+
+
+class _Answer(TypedDict, total=False):
+    """What the reading process answers: a document, or an error."""
+
+    text: str
+    notes: list[str]
+    authors: list[str]
+    error: str
+    message: str
 
 
 class Reader:
@@ -68,7 +78,7 @@ class Reader:
         )
         return self._process
 
-    def _ask(self, process: "subprocess.Popen[bytes]", path: Path) -> dict[str, "str"]:
+    def _ask(self, process: "subprocess.Popen[bytes]", path: Path) -> _Answer:
         assert process.stdin is not None
         assert process.stdout is not None
         too_long = threading.Event()
@@ -89,7 +99,7 @@ class Reader:
         finally:
             timer.cancel()
         if line.endswith(b"\n") and not too_long.is_set():
-            answer: dict[str, str] = json.loads(line)
+            answer: _Answer = json.loads(line)
             return answer
         self._end()
         if too_long.is_set():

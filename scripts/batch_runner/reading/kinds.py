@@ -44,7 +44,7 @@ KIND_OF_SUFFIX: Final = {
 USUAL_SUFFIXES: Final = (".txt", ".md", ".docx", ".odt", ".rtf", ".pdf", ".html")
 _SUFFIX_OF_KIND: Final = {kind: suffix for suffix, kind in reversed(KIND_OF_SUFFIX.items())}
 
-_PICTURES: Final = {
+_UNSUPPORTED_SIGNATURES: Final = {
     b"\x89PNG": "a picture (PNG)",
     b"\xff\xd8\xff": "a picture (JPEG)",
     b"GIF8": "a picture (GIF)",
@@ -107,7 +107,7 @@ def _kind(path: Path, head: bytes) -> Kind | str | None:
         return Kind.PDF
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _kind_of_zip(path)
-    for mark, name in _PICTURES.items():
+    for mark, name in _UNSUPPORTED_SIGNATURES.items():
         if head.startswith(mark):
             return name
     if head[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1", b"ftypavif") or head[8:12] == b"WEBP":

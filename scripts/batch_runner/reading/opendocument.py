@@ -44,7 +44,7 @@ _LENGTHS: Final = {"cm": 1.0, "mm": 0.1, "in": 2.54, "pt": 0.0353, "pc": 0.423, 
 _PAGE_AREA: Final = 21.0 * 29.7
 """Square centimetres."""
 _SHARE_OF_UNKNOWN: Final = 0.25
-_LONGEST_RUN_OF_SPACES: Final = 1000
+_MAX_RUN_OF_SPACES: Final = 1000
 
 
 def read_opendocument(path: Path) -> Document:
@@ -134,7 +134,7 @@ class _Walk:
                 self._list(element)
             case "text:s":
                 count = element.get("text:c", "1")
-                self._add(" " * min(int(count) if count.isdecimal() else 1, _LONGEST_RUN_OF_SPACES))
+                self._add(" " * min(int(count) if count.isdecimal() else 1, _MAX_RUN_OF_SPACES))
             case "text:tab":
                 self._add("\t")
             case "text:line-break":

@@ -52,7 +52,7 @@ _CHARSETS: Final = {
     162: "cp1254", 163: "cp1258", 177: "cp1255", 178: "cp1256", 186: "cp1257", 204: "cp1251", 222: "cp874",
     238: "cp1250", 2: "symbol",
 }  # fmt: skip
-_LARGEST_UNIT: Final = 0xFFFF
+_MAX_UNIT: Final = 0xFFFF
 _MAX_DEPTH: Final = 500
 
 
@@ -225,7 +225,7 @@ class _Reader:
 
     def unicode(self, number: int) -> None:
         code = number + 65536 if number < 0 else number
-        if not 0 <= code <= _LARGEST_UNIT:
+        if not 0 <= code <= _MAX_UNIT:
             raise UnreadableDocument(
                 f"it has a character \\u{number}, which does not exist; save it again in its program"
             )

@@ -12,7 +12,7 @@ from batch_runner.artefact.assessment_run import AssessmentRun
 from batch_runner.artefact.outcome import Score
 from batch_runner.money import dollars
 
-FEWEST: Final = 4
+MIN_COMMON_ESSAYS: Final = 4
 Z_95: Final = 1.959963984540054
 SPEARMAN_VARIANCE: Final = 1.06
 """Of Fisher's z of a rank correlation, by n − 3 (Fieller, Hartley & Pearson 1957)."""
@@ -66,9 +66,9 @@ def compare_runs(first: AssessmentRun, second: AssessmentRun) -> Comparison:
     """Compare on the essays that both ranked, anchors aside; raises ``InvalidRequest`` for fewer than four."""
     one, two = _students(first), _students(second)
     common = [name for name in one if name in two]
-    if len(common) < FEWEST:
+    if len(common) < MIN_COMMON_ESSAYS:
         raise InvalidRequest(
-            f"{len(common)} essays are in both runs: there must be {FEWEST}; compare runs of the same"
+            f"{len(common)} essays are in both runs: there must be {MIN_COMMON_ESSAYS}; compare runs of the same"
         )
     correlation = spearman(
         np.array([one[name].theta for name in common]), np.array([two[name].theta for name in common])

@@ -1,14 +1,13 @@
 """How a command ends: its exit code, and one line for what went wrong."""
 
 import signal
-from collections.abc import Callable
+from contextlib import AbstractContextManager
 from enum import IntEnum
 
-import typer
 from event_contracts import ConfigurationError, ErrorCode, InvalidLlmConfig, NotFound, SuiteError
 from rich.console import Console
 
-from batch_runner.planning.checking import WrongOption
+from batch_runner.command_errors import EXIT_INTERRUPTED, WrongOption, exiting_on_errors
 from batch_runner.wire.client import ServiceRefused
 
 
@@ -23,7 +22,7 @@ class ExitCode(IntEnum):
     BUDGET_REFUSED = 5
     FINDINGS = 6
     TIMED_OUT = 7
-    INTERRUPTED = 130
+    INTERRUPTED = EXIT_INTERRUPTED
 
 
 class BudgetRefused(SuiteError):
@@ -55,14 +54,13 @@ def code_of(error: SuiteError) -> ExitCode:
 _BUDGET = frozenset({ErrorCode.LLM_COST_LIMIT_EXCEEDED, ErrorCode.QUOTA_EXCEEDED})
 
 
-def reporting_errors(work: Callable[[], None]) -> None:
+def reporting_errors() -> AbstractContextManager[None]:
     """Run a command: an error is one line on stderr and the exit code that it stands for."""
-    try:
-        work()
-    except SuiteError as error:
-        code = error.service_code if isinstance(error, ServiceRefused) else None
-        errors.out(code or error.code, style="red", end=" ")
-        errors.out(error.message, highlight=False)
-        raise typer.Exit(code_of(error)) from error
-    except KeyboardInterrupt:
-        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    return exiting_on_errors(_report)
+
+
+def _report(error: SuiteError) -> ExitCode:
+    code = error.service_code if isinstance(error, ServiceRefused) else None
+    errors.out(code or error.code, style="red", end=" ")
+    errors.out(error.message, highlight=False)
+    return code_of(error)

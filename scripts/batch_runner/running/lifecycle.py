@@ -53,8 +53,8 @@ class Transport(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class OverHttp:
-    """The request is posted, and the batch is asked how it is."""
+class HttpTransport:
+    """The request is posted, and its status is polled."""
 
     client: AssessmentClient
 
@@ -76,7 +76,7 @@ class OverHttp:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class WaitPolicy:
     """Whether and how long a run waits for the end of its batch; no ``timeout_seconds``, no limit."""
 
     for_completion: bool = True
@@ -84,14 +84,14 @@ class Waiting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Running:
+class RunLifecycle:
     """One run: everything that it needs to go from its folder to its facts."""
 
     client: AssessmentClient
     transport: Transport
     folder: RunFolder
     console: Console
-    waiting: Waiting = Waiting()
+    waiting: WaitPolicy = WaitPolicy()
     stored: Mapping[str, str] | None = None
     why_not_called: Callable[[], Awaitable[str | None]] | None = None
     """Asks why judges are not called, where that can be known."""

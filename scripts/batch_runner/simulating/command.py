@@ -23,7 +23,7 @@ FIRST_READING: Final = 4
 READINGS: Final = 8
 BEYOND_TARGET: Final = 1.25
 """A power curve ends at this multiple of what the target takes."""
-LONGEST_CURVE: Final = 40
+MAX_CURVE: Final = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +127,7 @@ def _readings(options: SimulationOptions, reached: Effort | None) -> list[int]:
         last = DEFAULT_COMPARISONS
     if last is None and reached is not None and options.plots is not None:
         needed = reached.power.comparisons_per_essay
-        last = LONGEST_CURVE if needed is None else math.ceil(BEYOND_TARGET * needed)
+        last = MAX_CURVE if needed is None else math.ceil(BEYOND_TARGET * needed)
     if last is None:
         return []
     step = max(1, math.ceil(last / READINGS))

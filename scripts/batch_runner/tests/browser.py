@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx2
 
-PATIENCE = 120.0
+WAIT_TIMEOUT_SECONDS = 120.0
 OPTIONS = {"args": ["--headless", "--no-sandbox", "--disable-gpu"]}
 
 
@@ -70,7 +70,7 @@ def browser() -> Iterator[Browser]:
         port = free.getsockname()[1]
     process = subprocess.Popen(["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL)
     try:
-        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as http:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=WAIT_TIMEOUT_SECONDS) as http:
             _wait_until_ready(http)
             wanted = {"goog:chromeOptions": OPTIONS, "goog:loggingPrefs": {"browser": "ALL"}}
             made = http.post("/session", json={"capabilities": {"alwaysMatch": wanted}})
@@ -84,7 +84,7 @@ def browser() -> Iterator[Browser]:
 
 
 def _wait_until_ready(http: httpx2.Client) -> None:
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + WAIT_TIMEOUT_SECONDS
     while True:
         try:
             if http.get("/status").json()["value"]["ready"]:

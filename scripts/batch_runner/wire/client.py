@@ -28,7 +28,7 @@ from pydantic import ValidationError
 AnswerT = TypeVar("AnswerT", bound=WireModel)
 PAGE: Final = 1000
 TIMEOUT_SECONDS: Final = 30.0
-PATIENCE_SECONDS: Final = 60.0
+RETRY_TIMEOUT_SECONDS: Final = 60.0
 """How long a request is repeated while the service is unavailable or busy; every one of them may be repeated."""
 MAX_RETRY_DELAY_SECONDS: Final = 15.0
 
@@ -59,7 +59,7 @@ class AssessmentClient:
 
     http: httpx2.AsyncClient
     base_url: str
-    patience: float = PATIENCE_SECONDS
+    retry_timeout: float = RETRY_TIMEOUT_SECONDS
 
     async def store_text(self, text: str) -> str:
         """Upload a text; returns its storage id."""
@@ -126,7 +126,7 @@ class AssessmentClient:
     ) -> httpx2.Response:
         request = self._request(method, path, content=content, kind=kind)
         async for attempt in stamina.retry_context(
-            _retry_delay, attempts=None, timeout=self.patience, wait_initial=0.2, wait_jitter=0.2
+            _retry_delay, attempts=None, timeout=self.retry_timeout, wait_initial=0.2, wait_jitter=0.2
         ):
             with attempt:
                 answer = await self._exchange(request)

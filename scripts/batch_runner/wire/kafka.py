@@ -35,7 +35,7 @@ QUIET_SECONDS: Final = 10.0
 
 
 @dataclass(kw_only=True)
-class OverKafka:
+class KafkaTransport:
     """Publishes the request under the batch's key, and keeps every message about the batch once."""
 
     bootstrap: str

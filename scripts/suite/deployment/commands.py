@@ -29,11 +29,9 @@ def migrate() -> None:
 
     configure_logging(service="deployment")
 
-    def work() -> None:
+    with reporting_errors():
         for title in asyncio.run(migrate_databases(os.environ)):
             console.print(f"up to date: {title}")
-
-    reporting_errors(work)
 
 
 @deployment_app.command()
@@ -59,10 +57,8 @@ def topics(
 
     configure_logging(service="deployment")
 
-    def work() -> None:
+    with reporting_errors():
         count = asyncio.run(
             create_topics(bootstrap, prefix=prefix, partitions=partitions, replication=replication)
         )
         console.print(f"{count} topics are there")
-
-    reporting_errors(work)

@@ -153,12 +153,12 @@ def _launch(folder: DataFolder, command: list[str]) -> "subprocess.Popen[bytes]"
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    patience = {
+    timeouts = {
         signal.SIGINT: STOP_TIMEOUT_SECONDS,
         signal.SIGQUIT: ABORT_TIMEOUT_SECONDS,
         signal.SIGKILL: None,
     }
-    for number, seconds in patience.items():
+    for number, seconds in timeouts.items():
         process.send_signal(number)
         with suppress(subprocess.TimeoutExpired):
             process.wait(seconds)

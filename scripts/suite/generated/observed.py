@@ -96,7 +96,26 @@ def _log_calls(source: str, *, file: str) -> Iterator[LogCall]:
                 args=[ast.Constant(value=str(event)), *_],
                 keywords=keywords,
             ) if level in LEVELS:
-                keys = tuple(one.arg for one in keywords if one.arg and one.arg != "exc_info")
-                yield LogCall(event, "error" if level == "exception" else level, keys, file)
+                yield LogCall(event, "error" if level == "exception" else level, _keys(keywords), file)
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="log" | "logger"), attr="log"),
+                args=[levels, ast.Constant(value=str(event)), *_],
+                keywords=keywords,
+            ):
+                yield LogCall(event, " or ".join(_levels(levels)), _keys(keywords), file)
+            case _:
+                pass
+
+
+def _keys(keywords: Sequence[ast.keyword]) -> tuple[str, ...]:
+    return tuple(one.arg for one in keywords if one.arg and one.arg != "exc_info")
+
+
+def _levels(chosen: ast.expr) -> Iterator[str]:
+    """The levels among which an expression such as ``logging.INFO if … else logging.WARNING`` chooses."""
+    for node in ast.walk(chosen):
+        match node:
+            case ast.Attribute(value=ast.Name(id="logging"), attr=name):
+                yield name.lower()
             case _:
                 pass

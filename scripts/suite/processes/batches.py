@@ -76,6 +76,8 @@ async def wait_until_ended(
 ) -> BatchStatusView:
     """The final status of a batch; a service that is down is asked again for up to ``seconds``."""
     async with httpx2.AsyncClient(timeout=30, auth=auth or OwnToken()) as http, asyncio.timeout(seconds):
-        async for status in follow(AssessmentClient(http=http, base_url=url, patience=seconds), batch_id):
+        async for status in follow(
+            AssessmentClient(http=http, base_url=url, retry_timeout=seconds), batch_id
+        ):
             last = status
         return last

@@ -28,7 +28,7 @@ from sqlalchemy import text
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 SERVICE_SECRET = "what the services of this test know each other by"
-PATIENCE_SECONDS = 120.0
+WAIT_TIMEOUT_SECONDS = 120.0
 
 
 class QuotingJudge:
@@ -65,7 +65,7 @@ class BothServices:
 
     async def until(self, path: str, holds: Any) -> Any:
         """Ask CJ Assessment until the answer is as it should be; returns it."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             while True:
                 answer = await self.assessment.get(path)
                 if answer.status_code == 200 and holds(answer.json()):

@@ -20,7 +20,7 @@ from suite.installed import SERVICES, InstalledService
 from suite.processes.service_process import new_secret
 from suite.tests.compose_file import ComposeFile
 
-PATIENCE_SECONDS = 300
+WAIT_TIMEOUT_SECONDS = 300
 DATABASE = re.compile(r"postgresql\+asyncpg://postgres:secret@postgres/(\w+)")
 
 
@@ -85,7 +85,7 @@ class Containers:
             capture_output=True,
             text=True,
             check=False,
-            timeout=PATIENCE_SECONDS,
+            timeout=WAIT_TIMEOUT_SECONDS,
         )
         assert ended.returncode == 0, ended.stderr
         return ended.stdout
@@ -119,7 +119,7 @@ class Containers:
                 assert await process.wait() == 0, f"{service.title} ended badly: see {log}"
 
     async def _ready(self, service: InstalledService, process: asyncio.subprocess.Process, log: Path) -> None:
-        async with httpx2.AsyncClient(timeout=5) as http, asyncio.timeout(PATIENCE_SECONDS):
+        async with httpx2.AsyncClient(timeout=5) as http, asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             while True:
                 assert process.returncode is None, f"{service.title} ended: see {log}"
                 try:

@@ -14,7 +14,7 @@ import yaml
 from suite.embedded.guarding import kill_on_parent_death
 from suite.embedded.loopback import HOST, free_port
 
-PATIENCE_SECONDS = 240
+WAIT_TIMEOUT_SECONDS = 240
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ def _write_settings(folder: Path, targets: Mapping[str, str], rules: Path) -> No
 
 
 async def _ready(http: httpx2.AsyncClient, process: asyncio.subprocess.Process) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
         while True:
             assert process.returncode is None, "Prometheus ended: see its log"
             try:

@@ -14,14 +14,14 @@ import httpx2
 import psutil
 from suite.stack.options import Addresses, Ports
 
-PATIENCE_SECONDS = 600
+WAIT_TIMEOUT_SECONDS = 600
 
 
 def wait_until(holds: Callable[[], bool], *, what: str) -> None:
     """Return as soon as ``holds()`` is true; fail after far longer than a loaded machine takes."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + WAIT_TIMEOUT_SECONDS
     while not holds():
-        assert time.monotonic() < deadline, f"not in {PATIENCE_SECONDS} s: {what}"
+        assert time.monotonic() < deadline, f"not in {WAIT_TIMEOUT_SECONDS} s: {what}"
         time.sleep(0.02)
 
 
@@ -69,7 +69,7 @@ class SuiteProcess:
         """Send a signal; returns the exit code once everything that was started has ended."""
         family = self.family()
         self.process.send_signal(number)
-        code = self.process.wait(PATIENCE_SECONDS)
+        code = self.process.wait(WAIT_TIMEOUT_SECONDS)
         wait_until(lambda: not any(map(_runs, family)), what="everything that the suite started has ended")
         return code
 

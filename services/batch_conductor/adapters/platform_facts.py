@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 from urllib.parse import quote
 
 import httpx2
-from event_contracts import AssignmentAnchors, LargeCount, Money, WireModel
+from event_contracts import AssignmentAnchors, ErrorBody, LargeCount, Money, WireModel
 from pydantic import BaseModel, ValidationError
 from service_kit.http.error_answers import NO_SUCH_ROUTE
 
@@ -15,7 +15,7 @@ from batch_conductor.domain.pipeline import BatchId
 
 TIMEOUT_SECONDS: Final = 5.0
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
-LONGEST_RETRY_SECONDS: Final = 60.0
+MAX_FACT_RETRY_SECONDS: Final = 60.0
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -73,11 +73,11 @@ class PlatformFacts:
         url = f"{base}/admin/v1/student-prompts/assignment/{quote(assignment_id, safe='')}"
         answer = await self._get(url, service="CJ Assessment", auth=self._auth)
         # An installation without administrators' routes knows nothing about prompts: that is not "no prompt".
-        if not answer.found and NO_SUCH_ROUTE.encode() in answer.body:
+        if not answer.found and _has_no_such_route(answer):
             raise FactUnknown(
                 "CJ Assessment has no route for an assignment's prompt",
                 what_to_do="have an operator update it; or send batch_metadata.student_prompt_ref",
-                retry_after=LONGEST_RETRY_SECONDS,
+                retry_after=MAX_FACT_RETRY_SECONDS,
             )
         return answer.found
 
@@ -112,12 +112,19 @@ class PlatformFacts:
             raise FactUnknown(f"{service} does not answer ({type(error).__name__})") from error
 
 
+def _has_no_such_route(answer: _Answer) -> bool:
+    try:
+        return ErrorBody.model_validate_json(answer.body).error.details.get("reason") == NO_SUCH_ROUTE
+    except ValidationError:
+        return False
+
+
 def _known(address: str | None, service: str, setting: str) -> str:
     if address is None:
         raise FactUnknown(
             f"this installation does not say where its {service} is",
             what_to_do=f"have an operator set BATCH_CONDUCTOR_{setting}",
-            retry_after=LONGEST_RETRY_SECONDS,
+            retry_after=MAX_FACT_RETRY_SECONDS,
         )
     return address.rstrip("/")
 
@@ -129,14 +136,14 @@ def _check_status(answer: httpx2.Response, service: str) -> None:
         raise FactUnknown(
             f"{service} does not let the conductor in ({answer.status_code})",
             what_to_do="have an operator set the same SERVICE_SECRET and JWT_AUDIENCE for both",
-            retry_after=LONGEST_RETRY_SECONDS,
+            retry_after=MAX_FACT_RETRY_SECONDS,
         )
     raise FactUnknown(f"{service} answered {answer.status_code}", retry_after=_retry_after(answer))
 
 
 def _retry_after(answer: httpx2.Response) -> float:
     asked = answer.headers.get("Retry-After", "")
-    return min(max(float(asked), 1.0), LONGEST_RETRY_SECONDS) if asked.isascii() and asked.isdigit() else 5.0
+    return min(max(float(asked), 1.0), MAX_FACT_RETRY_SECONDS) if asked.isascii() and asked.isdigit() else 5.0
 
 
 async def _bounded_body(answer: httpx2.Response, service: str) -> bytes:

@@ -77,7 +77,7 @@ class PostgresTransaction:
         phases = await self._connection.scalars(sql.PLANNED, {"batch_id": batch_id})
         return {PhaseName(phase) for phase in phases}
 
-    async def tell_essay_counts(self, counts: Mapping[BatchId, int]) -> None:
+    async def record_essay_counts(self, counts: Mapping[BatchId, int]) -> None:
         if counts:
             await self._connection.execute(
                 sql.TELL_SIZES, {"batches": list(counts), "counts": list(counts.values())}

@@ -18,8 +18,8 @@ class EssayCounts:
     skipped: int = 0
 
     @property
-    def accounted(self) -> int:
-        """All of them."""
+    def total(self) -> int:
+        """Number of essays reported."""
         return self.succeeded + self.failed + self.skipped
 
 
@@ -66,17 +66,17 @@ def phase_state(record: PhaseRecord, *, expected: int | None) -> PhaseState:
 
     A phase has ended when its newest report says so, or when every expected essay was reported after that report.
     """
-    if expected and record.since.accounted >= expected:
+    if expected and record.since.total >= expected:
         stage = _stage_by_essays(record.since)
     elif record.stage is not None:
         stage = record.stage
     else:
-        stage = ProcessingStage.PROCESSING if record.counts.accounted else ProcessingStage.PENDING
+        stage = ProcessingStage.PROCESSING if record.counts.total else ProcessingStage.PENDING
     known = [number for number in (expected, record.essays) if number is not None]
     return PhaseState(
         stage=stage,
         outcome=_outcome(stage, has_failures=record.with_failures or record.counts.failed > 0),
-        expected=max(*known, record.counts.accounted) if known else None,
+        expected=max(*known, record.counts.total) if known else None,
     )
 
 

@@ -106,10 +106,10 @@ async def essays_ready(case: GateCase) -> Obstacle | None:
         record = case.batch.phases.get(phase, NOTHING_ON_RECORD)
         if record.counts.succeeded or record.essays is None:
             continue
-        if record.counts.accounted < record.essays:
+        if record.counts.total < record.essays:
             raise FactUnknown(
                 f"{phase} is reported as completed for {record.essays} essays, of which"
-                f" {record.counts.accounted} are named and none succeeded",
+                f" {record.counts.total} are named and none succeeded",
                 what_to_do="ask again when its essays are reported",
             )
         return Obstacle(

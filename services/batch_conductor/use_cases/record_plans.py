@@ -20,7 +20,7 @@ class RecordPlans:
         """All of them, or none."""
         granted = [plan for plan in plans if plan.refusal() is None]
         async with self.store.transaction() as transaction:
-            await transaction.tell_essay_counts(_essay_counts(granted))
+            await transaction.record_essay_counts(_essay_counts(granted))
             await transaction.add_plans(plans)
             new = await transaction.first_skips(granted)
             now = datetime.now(UTC)

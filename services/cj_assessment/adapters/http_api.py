@@ -9,8 +9,8 @@ from typing import Annotated, Any, Final, Protocol
 from event_contracts import (
     COMPARISON_COLUMNS,
     FINAL_STATES,
-    LARGEST_INTEGER,
     MAX_COMPARISONS_PER_PAGE,
+    MAX_INTEGER,
     MAX_PAGE_SIZE,
     AnchorRegistration,
     AnchorView,
@@ -67,7 +67,7 @@ class RegistersAnchors(Protocol):
 
 
 def _fits(cursor: str) -> str:
-    if int(cursor) > LARGEST_INTEGER:
+    if int(cursor) > MAX_INTEGER:
         raise ValueError("must be the next_cursor from the previous page")
     return cursor
 
@@ -110,10 +110,10 @@ class BatchesQuery(BaseModel):
 
 
 def assessments_api(actions: Actions) -> Blueprint:
-    """The routes of assessments and batches."""
-    blueprint = Blueprint("assessments", __name__, url_prefix="/api/v1")
+    """The route that accepts batches."""
+    blueprint = Blueprint("assessments", __name__, url_prefix="/api/v1/assessments")
 
-    @blueprint.post("/assessments")
+    @blueprint.post("")
     @takes(EventEnvelope[ELS_CJAssessmentRequestV1], max_bytes=MAX_ASSESSMENT_BYTES)
     @answers(AssessmentAccepted, 202)
     @document_response(ErrorBody, 409)
@@ -124,15 +124,22 @@ def assessments_api(actions: Actions) -> Blueprint:
         batch = await actions.accept(in_current_trace(data))
         return AssessmentAccepted(batch_id=batch.batch_id, cj_assessment_job_id=str(batch.job_id))
 
-    @blueprint.get("/batches")
+    return blueprint
+
+
+def batches_api(actions: Actions) -> Blueprint:
+    """The routes of accepted batches."""
+    blueprint = Blueprint("batches", __name__, url_prefix="/api/v1/batches")
+
+    @blueprint.get("")
     @validate_querystring(BatchesQuery)
     @answers(BatchPage)
     @requires(Permission.READ)
-    async def batches(query_args: BatchesQuery) -> BatchPage:
+    async def page(query_args: BatchesQuery) -> BatchPage:
         """Batches, the newest first."""
         return await actions.batches(state=query_args.state, cursor=query_args.cursor, limit=query_args.limit)
 
-    @blueprint.get("/batches/<batch_id>")
+    @blueprint.get("/<batch_id>")
     @answers(BatchStatusView)
     @document_response(ErrorBody, 404)
     @requires(Permission.READ)
@@ -140,7 +147,7 @@ def assessments_api(actions: Actions) -> Blueprint:
         """State, progress, cost and reliability so far."""
         return await actions.status(BatchId(batch_id))
 
-    @blueprint.get("/batches/<batch_id>/results")
+    @blueprint.get("/<batch_id>/results")
     @answers(BatchResultsView)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 409)
@@ -149,7 +156,7 @@ def assessments_api(actions: Actions) -> Blueprint:
         """The published ranking and grades; 409 while there are none."""
         return await actions.results(BatchId(batch_id))
 
-    @blueprint.get("/batches/<batch_id>/comparisons")
+    @blueprint.get("/<batch_id>/comparisons")
     @validate_querystring(PageQuery)
     @answers(ComparisonPage)
     @document_response(ErrorBody, 404)
@@ -158,7 +165,7 @@ def assessments_api(actions: Actions) -> Blueprint:
         """Every comparison of a batch, in the order they were planned."""
         return await actions.comparisons(BatchId(batch_id), cursor=query_args.cursor, limit=query_args.limit)
 
-    @blueprint.get("/batches/<batch_id>/comparisons.csv")
+    @blueprint.get("/<batch_id>/comparisons.csv")
     @document_response(ErrorBody, 404)
     @requires(Permission.READ)
     async def comparisons_csv(batch_id: str) -> Response:
@@ -166,7 +173,7 @@ def assessments_api(actions: Actions) -> Blueprint:
         first = await actions.comparisons(BatchId(batch_id), cursor=None, limit=CSV_PAGE)
         return Response(_csv_pages(actions, first), content_type="text/csv; charset=utf-8")
 
-    @blueprint.get("/batches/<batch_id>/events")
+    @blueprint.get("/<batch_id>/events")
     @document_response(ErrorBody, 404)
     @requires(Permission.READ)
     async def events(batch_id: str) -> Response:
@@ -177,7 +184,7 @@ def assessments_api(actions: Actions) -> Blueprint:
         response.headers["Cache-Control"] = "no-store"
         return response
 
-    @blueprint.post("/batches/<batch_id>/cancel")
+    @blueprint.post("/<batch_id>/cancel")
     @answers(AssessmentAccepted, 202)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 409)

@@ -68,5 +68,5 @@ class PromptMetrics:
         for reason in (ErrorCode.CONTENT_SERVICE_ERROR, ErrorCode.RESOURCE_NOT_FOUND):
             self._failures.labels(reason.value)
 
-    def prompt_not_had(self, reason: str) -> None:
+    def prompt_unavailable(self, reason: str) -> None:
         self._failures.labels(reason).inc()

@@ -39,7 +39,8 @@ def completed_event(
     """State only: which essays were ranked and which could not be."""
     students = [essay for essay in essays if not essay.is_anchor]
     failed = tuple(essay.essay_id for essay in students if not essay.is_usable or essay.essay_id in unranked)
-    successful = tuple(essay.essay_id for essay in students if essay.essay_id not in failed)
+    failed_ids = frozenset(failed)
+    successful = tuple(essay.essay_id for essay in students if essay.essay_id not in failed_ids)
     data = CJAssessmentCompletedV1(
         event_name=EventName.CJ_ASSESSMENT_COMPLETED,
         entity_id=batch.batch_id,

@@ -32,7 +32,7 @@ MIXED_WORDS: Final = 2
 """Words of two alphabets: one may be a name or a unit."""
 _DIGITS_AS_LETTERS: Final = str.maketrans("013457", "oieast")
 _WORD_WITH_DIGITS: Final = re.compile(r"[a-z][013457]|[013457][a-z]", re.IGNORECASE)
-LONGEST_DECODED: Final = 4_096
+MAX_DECODED: Final = 4_096
 _PRINTED_SHARE: Final = 0.95
 
 
@@ -58,7 +58,7 @@ def spelt_otherwise(text: str) -> Iterator[str]:
 
 
 def _base64(run: str) -> bytes:
-    whole = run.rstrip("=")[:LONGEST_DECODED]
+    whole = run.rstrip("=")[:MAX_DECODED]
     try:
         return base64.b64decode(whole[: len(whole) - len(whole) % 4])
     except binascii.Error:
@@ -66,7 +66,7 @@ def _base64(run: str) -> bytes:
 
 
 def _base32(run: str) -> bytes:
-    whole = run.rstrip("=")[:LONGEST_DECODED]
+    whole = run.rstrip("=")[:MAX_DECODED]
     try:
         return base64.b32decode(whole[: len(whole) - len(whole) % 8])
     except binascii.Error:
@@ -74,7 +74,7 @@ def _base32(run: str) -> bytes:
 
 
 def _numbers(run: str) -> bytes:
-    codes = [int(code) for code in re.findall("[0-9]+", run[:LONGEST_DECODED])]
+    codes = [int(code) for code in re.findall("[0-9]+", run[:MAX_DECODED])]
     return bytes(code for code in codes if code < 128) if all(code < 128 for code in codes) else b""
 
 

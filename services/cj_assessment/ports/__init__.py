@@ -16,7 +16,7 @@ from cj_assessment.ports.outside import (
     Submitted,
     Wake,
 )
-from cj_assessment.ports.privacy import ErasesRequests, Erasures, Exports, RemovesTexts
+from cj_assessment.ports.privacy import Erasures, Exports, RequestEraser, TextRemover
 from cj_assessment.ports.storage import (
     Anchors,
     Attempts,
@@ -41,7 +41,6 @@ __all__ = [
     "ContentStore",
     "Contents",
     "Due",
-    "ErasesRequests",
     "Erasures",
     "EssayCounts",
     "Essays",
@@ -56,7 +55,7 @@ __all__ = [
     "PromptWatcher",
     "Recorded",
     "Refusal",
-    "RemovesTexts",
+    "RequestEraser",
     "ResultWatcher",
     "Score",
     "Scores",
@@ -64,6 +63,7 @@ __all__ = [
     "Store",
     "SubmissionRefused",
     "Submitted",
+    "TextRemover",
     "Transaction",
     "Usage",
     "Wake",

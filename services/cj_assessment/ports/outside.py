@@ -146,9 +146,9 @@ class ResultWatcher(Protocol):
 
 
 class PromptWatcher(Protocol):
-    """Counts tasks and rubrics that cannot be had, for the operators."""
+    """Counts student prompts and rubrics that cannot be fetched, for operators."""
 
-    def prompt_not_had(self, reason: str) -> None:
+    def prompt_unavailable(self, reason: str) -> None:
         """Count one; ``reason`` is the error's code."""
         ...
 

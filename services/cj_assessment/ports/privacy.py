@@ -43,7 +43,7 @@ class Erasures(Protocol):
         ...
 
 
-class ErasesRequests(Protocol):
+class RequestEraser(Protocol):
     """The LLM Provider, which keeps prompts and answers of its own."""
 
     async def erase(self, batch_id: BatchId, *, everything: bool) -> ErasedRequests:
@@ -55,7 +55,7 @@ class ErasesRequests(Protocol):
         ...
 
 
-class RemovesTexts(Protocol):
+class TextRemover(Protocol):
     """An external content service."""
 
     async def remove(self, storage_ids: Sequence[str]) -> TextRemoval:

@@ -6,7 +6,7 @@ import httpx2
 from dishka import Provider, Scope, provide
 from event_contracts import SourceService, Topic
 from model_manifest import SimulatedPrice, check_region, region_of
-from service_kit.callbacks.webhooks import CallbackPolicy
+from service_kit.callbacks.policy import CallbackPolicy
 from service_kit.http.permissions import Role
 from service_kit.messaging.event_bus import EventBus
 from service_kit.providers import Relays, service_token
@@ -30,16 +30,16 @@ from cj_assessment.domain.residency import Residency
 from cj_assessment.ports import (
     CallbackRules,
     ContentStore,
-    ErasesRequests,
     Erasures,
     Exports,
     JudgeCatalogue,
     LlmProvider,
     MessageLimits,
     PromptWatcher,
-    RemovesTexts,
+    RequestEraser,
     ResultWatcher,
     Store,
+    TextRemover,
 )
 from cj_assessment.providers.wakeups import (
     AdvanceWakeup,
@@ -50,7 +50,7 @@ from cj_assessment.providers.wakeups import (
     WithdrawWakeup,
 )
 from cj_assessment.settings import Settings
-from cj_assessment.use_cases.prepare_batch import ContentTimeout
+from cj_assessment.use_cases.content_waiting import ContentTimeout
 
 CALLBACK_PATH = "/api/v1/callbacks/comparison-results"
 
@@ -96,7 +96,7 @@ class AdapterProvider(Provider):
         return bus
 
     @provide
-    def removes_texts(self, external: RemoteContent | None) -> RemovesTexts | None:
+    def text_remover(self, external: RemoteContent | None) -> TextRemover | None:
         return external
 
     @provide
@@ -140,7 +140,7 @@ class AdapterProvider(Provider):
         return client
 
     @provide
-    def erases_requests(self, client: LlmProviderClient) -> ErasesRequests:
+    def request_eraser(self, client: LlmProviderClient) -> RequestEraser:
         return client
 
     @provide

@@ -163,6 +163,7 @@ async def _app(
             version="1",
             blueprints=[
                 http_api.assessments_api(actions),
+                http_api.batches_api(actions),
                 http_api.anchors_api(actions),
                 http_api.content_api(actions),
                 http_api.callbacks_api(actions, signer=await container.get(WebhookSigner)),

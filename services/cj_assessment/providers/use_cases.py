@@ -11,16 +11,16 @@ from cj_assessment.domain.residency import Residency
 from cj_assessment.ports import (
     CallbackRules,
     ContentStore,
-    ErasesRequests,
     Erasures,
     Exports,
     JudgeCatalogue,
     LlmProvider,
     MessageLimits,
     PromptWatcher,
-    RemovesTexts,
+    RequestEraser,
     ResultWatcher,
     Store,
+    TextRemover,
 )
 from cj_assessment.providers.wakeups import (
     AdvanceWakeup,
@@ -33,11 +33,12 @@ from cj_assessment.providers.wakeups import (
 from cj_assessment.use_cases.accept_request import AcceptRequest
 from cj_assessment.use_cases.advance_batch import AdvanceBatches
 from cj_assessment.use_cases.cancel_batch import CancelBatch
+from cj_assessment.use_cases.content_waiting import ContentTimeout
 from cj_assessment.use_cases.expire_attempts import ExpireAttempts
 from cj_assessment.use_cases.export_data import ExportData
 from cj_assessment.use_cases.finish_batch import FinishBatch
 from cj_assessment.use_cases.forget_batch import CompleteErasures, ForgetBatch
-from cj_assessment.use_cases.prepare_batch import ContentTimeout, PrepareBatch
+from cj_assessment.use_cases.prepare_batch import PrepareBatch
 from cj_assessment.use_cases.read_batch import ReadBatch
 from cj_assessment.use_cases.record_results import RecordResults
 from cj_assessment.use_cases.register_anchor import ListAnchors, RegisterAnchor
@@ -204,12 +205,12 @@ class UseCaseProvider(Provider):
 
     @provide
     def complete_erasures(
-        self, erasures: Erasures, requests: ErasesRequests, texts: RemovesTexts | None
+        self, erasures: Erasures, requests: RequestEraser, texts: TextRemover | None
     ) -> CompleteErasures:
         return CompleteErasures(erasures=erasures, requests=requests, texts=texts)
 
     @provide
-    def export(self, exports: Exports, requests: ErasesRequests) -> ExportData:
+    def export(self, exports: Exports, requests: RequestEraser) -> ExportData:
         return ExportData(exports=exports, requests=requests)
 
     @provide

@@ -40,8 +40,8 @@ from cj_assessment.use_cases.withdraw_attempts import WithdrawAttempts
 KeyT = TypeVar("KeyT")
 
 PREPARE_CONCURRENCY = 4
-FITTE_CONCURRENCY = 4
-"""Batches advanced side by side: each holds a connection and a thread while it is fitted."""
+ADVANCE_CONCURRENCY = 4
+"""Batches advanced concurrently: each holds a connection and a thread while it is fitted."""
 SUBMITTED_BATCHES = 500
 EXPIRED_ATTEMPTS = 100
 WITHDRAWN_ATTEMPTS = 50
@@ -79,7 +79,7 @@ async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop,
             take=advance.take,
             handle=spans.of_one(advance.handle, "decide on batch"),
             failures=failures(batches_sql.ADVANCE, advance.set_aside),
-            concurrency=FITTE_CONCURRENCY,
+            concurrency=ADVANCE_CONCURRENCY,
             wakeup=await container.get(AdvanceWakeup),
         ),
         ItemWorker(

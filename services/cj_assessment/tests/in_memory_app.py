@@ -19,9 +19,10 @@ from cj_assessment.tests.memory.store import MemoryStore
 from cj_assessment.use_cases.accept_request import AcceptRequest
 from cj_assessment.use_cases.advance_batch import AdvanceBatches
 from cj_assessment.use_cases.cancel_batch import CancelBatch
+from cj_assessment.use_cases.content_waiting import ContentTimeout
 from cj_assessment.use_cases.expire_attempts import ExpireAttempts
 from cj_assessment.use_cases.finish_batch import FinishBatch
-from cj_assessment.use_cases.prepare_batch import ContentTimeout, PrepareBatch
+from cj_assessment.use_cases.prepare_batch import PrepareBatch
 from cj_assessment.use_cases.read_batch import ReadBatch
 from cj_assessment.use_cases.record_results import RecordResults
 from cj_assessment.use_cases.report_consumption import ReportConsumption
@@ -116,7 +117,7 @@ class CountedPrompts:
 
     reasons: Counter[str] = field(default_factory=Counter)
 
-    def prompt_not_had(self, reason: str) -> None:
+    def prompt_unavailable(self, reason: str) -> None:
         self.reasons[reason] += 1
 
 

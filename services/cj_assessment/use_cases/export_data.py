@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from cj_assessment.domain.batch import BatchId
-from cj_assessment.ports import ErasesRequests, Exports
+from cj_assessment.ports import Exports, RequestEraser
 
 log = structlog.get_logger()
 
@@ -17,7 +17,7 @@ class ExportData:
     """Documents in pieces, as a batch may be larger than memory; errors are raised before the first piece."""
 
     exports: Exports
-    requests: ErasesRequests
+    requests: RequestEraser
 
     async def batch(self, batch_id: BatchId, *, by: str) -> AsyncIterator[bytes]:
         """Everything about one batch. Raises ``NotFound`` and ``ExternalServiceError``."""

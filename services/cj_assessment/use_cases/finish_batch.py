@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import structlog
@@ -25,12 +25,11 @@ from cj_assessment.domain.deciding import Finish, Snapshot
 from cj_assessment.domain.large_results import reduced
 from cj_assessment.domain.results import assessment_result
 from cj_assessment.ports import ContentRefused, ContentStore, MessageLimits, Store, Transaction
+from cj_assessment.use_cases.content_waiting import CONTENT_RETRY_DELAY, ContentTimeout
 from cj_assessment.use_cases.ending import log_decision, report_consumption
-from cj_assessment.use_cases.prepare_batch import ContentTimeout
 
 log = structlog.get_logger()
 
-CONTENT_RETRY_DELAY: Final = timedelta(seconds=15)
 CONTENT_PAUSE_SECONDS: Final = 5.0
 """Between two attempts to store a result: the batch is due immediately, and its ranking is computed again each time."""
 
@@ -135,7 +134,10 @@ class FinishBatch:
         except ContentRefused as refusal:
             # Judging is paid for: a content service that will never take the result does not keep it from its reader.
             log.warning(
-                "result.kept_here", batch_id=ending.batch.batch_id, bytes=len(body), reason=refusal.message
+                "result.stored_locally",
+                batch_id=ending.batch.batch_id,
+                bytes=len(body),
+                reason=refusal.message,
             )
             return await self.own_content.store(body)
 

@@ -10,7 +10,7 @@ from event_contracts import NotFound
 
 from cj_assessment.domain.batch import BatchId
 from cj_assessment.domain.erasure import Erasure
-from cj_assessment.ports import Due, ErasesRequests, Erasures, RemovesTexts, SetAsideReason, Wake
+from cj_assessment.ports import Due, Erasures, RequestEraser, SetAsideReason, TextRemover, Wake
 
 log = structlog.get_logger()
 
@@ -31,7 +31,7 @@ class ForgetBatch:
         erasure = await self.erasures.start(batch_id, everything=everything, requested_by=by)
         self.forget_cached()
         self.wake()
-        log.warning("batch.forgetting", batch_id=batch_id, everything=everything, by=by)
+        log.warning("batch.forget_requested", batch_id=batch_id, everything=everything, by=by)
         return erasure
 
     async def status(self, batch_id: BatchId) -> Erasure:
@@ -47,8 +47,8 @@ class CompleteErasures:
     """The work of the forgetting worker, whose items are batches: what others hold, then what is left here."""
 
     erasures: Erasures
-    requests: ErasesRequests
-    texts: RemovesTexts | None
+    requests: RequestEraser
+    texts: TextRemover | None
 
     async def take(self, limit: int) -> Due[BatchId]:
         """Batches whose erasure is not complete."""
@@ -62,7 +62,7 @@ class CompleteErasures:
         if erasure.requests_erased is None:
             answer = await self.requests.erase(batch_id, everything=erasure.everything)
             if answer.outstanding:
-                log.info("batch.forgetting_waits", batch_id=batch_id, outstanding=answer.outstanding)
+                log.info("batch.forget_waiting", batch_id=batch_id, outstanding=answer.outstanding)
                 return
             await self.erasures.note_requests(batch_id, erased=answer.erased)
         await self._remove_texts(erasure)
@@ -76,7 +76,7 @@ class CompleteErasures:
             asked = erasure.elsewhere[start : start + TEXTS_PER_STEP]
             removal = await self.texts.remove(asked)
             for storage_id, reason in removal.kept.items():
-                log.warning("content.kept_elsewhere", storage_id=storage_id, reason=reason)
+                log.warning("content.not_deleted", storage_id=storage_id, reason=reason)
             await self.erasures.note_texts(erasure.batch_id, settled=asked, kept=len(removal.kept))
 
     async def set_aside(self, batch_id: BatchId, reason: SetAsideReason) -> None:

@@ -46,23 +46,16 @@ from cj_assessment.ports import (
     Transaction,
     Wake,
 )
+from cj_assessment.use_cases.content_waiting import CONTENT_RETRY_DELAY, ContentTimeout
 from cj_assessment.use_cases.ending import end_without_result, set_batch_aside
 
 log = structlog.get_logger()
 
 STEP = "prepare_batch"
 LEASE = timedelta(seconds=30)
-CONTENT_RETRY_DELAY = timedelta(seconds=15)
 RESULT_TOPICS = (Topic.ASSESSMENT_RESULT_PUBLISHED, Topic.CJ_ASSESSMENT_COMPLETED)
 ESSAYS_PER_CHUNK = 32
 """Texts of a batch that are in memory together: at most about 25 MB for each batch that is being prepared."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContentTimeout:
-    """How long a batch waits for a content service that does not answer."""
-
-    longest: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,7 +157,7 @@ class PrepareBatch:
                 student_prompt=_text(fetched, prompt_id, "student prompt"),
             )
         except (ContentServiceError, InvalidRequest) as error:
-            self.watcher.prompt_not_had(error.code)
+            self.watcher.prompt_unavailable(error.code)
             raise
 
     async def _fetch(self, batch: Batch, storage_ids: Sequence[str]) -> Fetched:

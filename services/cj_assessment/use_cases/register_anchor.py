@@ -51,14 +51,14 @@ class RegisterAnchor:
                 by=by,
                 operation="anchors.register",
                 subject=f"assignment {registration.assignment_id}",
-                before=None if replaced is None else _told(replaced),
-                after=_told(anchor),
+                before=None if replaced is None else _audit_entry(replaced),
+                after=_audit_entry(anchor),
             )
             registered = await transaction.anchors.for_assignment(registration.assignment_id)
         return next(found for found in registered if (found.label, found.grade_scale) == (label, scale.id))
 
 
-def _told(anchor: Anchor) -> JsonObject:
+def _audit_entry(anchor: Anchor) -> JsonObject:
     return {
         "anchor_label": anchor.label,
         "grade": anchor.grade,

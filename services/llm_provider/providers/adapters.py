@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from dishka import Provider, Scope, provide
-from service_kit.callbacks.webhooks import CallbackPolicy
+from service_kit.callbacks.policy import CallbackPolicy
 from service_kit.providers import Relays
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics

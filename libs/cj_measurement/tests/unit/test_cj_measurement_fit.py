@@ -282,7 +282,7 @@ def test_a_start_that_does_not_fit_the_items_is_refused(start: FloatArray) -> No
 
 
 @pytest.mark.parametrize("tau", [0.0, -1.0, math.nan, math.inf, ()])
-def test_a_tau_that_is_no_spread_is_refused(tau: float | tuple[float, ...]) -> None:
+def test_a_tau_that_is_not_finite_and_positive_is_refused(tau: float | tuple[float, ...]) -> None:
     with pytest.raises(InvalidArgument, match="finite and positive"):
         fit(judged(20).comparisons, tau=tau)
 

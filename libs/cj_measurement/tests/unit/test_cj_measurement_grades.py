@@ -468,7 +468,7 @@ def test_a_covariance_of_another_shape_or_without_values_is_refused(covariance: 
 
 
 @pytest.mark.parametrize("priors", [(0.5, 0.5), (0.5, 0.6, -0.1), (0.5, 0.4, 0.2), (0.5, 0.5, 0.0)])
-def test_expected_shares_that_are_none_are_refused(priors: tuple[float, ...]) -> None:
+def test_invalid_expected_shares_are_refused(priors: tuple[float, ...]) -> None:
     with pytest.raises(InvalidArgument, match="priors"):
         ScaleShape(3, priors=priors)
 

@@ -22,7 +22,7 @@ def classical(sessions: tuple[Session, ...]) -> dict[str, ClassicalFit]:
     }
 
 
-def test_all_sessions_are_there(sessions: tuple[Session, ...]) -> None:
+def test_all_55_published_sessions_are_present(sessions: tuple[Session, ...]) -> None:
     assert len(sessions) == 55
 
 

@@ -36,7 +36,7 @@ def test_scores_without_spread_have_no_reliability() -> None:
     assert stepped_up(-1.0) == -1
 
 
-def test_the_flag_goes_up_when_the_classical_number_says_far_more() -> None:
+def test_a_far_higher_classical_reliability_is_flagged() -> None:
     inflated = Reliability(eb=0.718, ssr=0.968, ssr_prime=0.97, split_half=None)
     sound = Reliability(eb=0.72, ssr=0.738, ssr_prime=0.79, split_half=None)
 

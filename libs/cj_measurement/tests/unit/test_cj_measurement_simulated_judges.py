@@ -53,7 +53,9 @@ def test_levels_have_their_shares_over_random_pairs(
         (Says.LOG_ODDS_OF_SIGN, "log_odds", False),
     ],
 )
-def test_what_is_said_follows_the_distance_or_does_not(says: Says, name: str, follows: bool) -> None:
+def test_informative_statements_follow_the_distance_and_worthless_ones_do_not(
+    says: Says, name: str, follows: bool
+) -> None:
     difference, given = answers(says)
 
     correlation = np.corrcoef(np.abs(difference), np.abs(getattr(given, name)))[0, 1]

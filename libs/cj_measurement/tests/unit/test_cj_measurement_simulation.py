@@ -244,7 +244,7 @@ def test_what_is_to_be_read_is_checked(at: list[int], seeds: int) -> None:
         simulate(Design(essays=5), SimulatedJudge(sd=1.0), comparisons_per_essay=at, seeds=seeds)
 
 
-def test_nothing_can_be_read_before_there_are_answers() -> None:
+def test_a_reading_before_the_first_answers_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="judge a round"):
         Run(Design(essays=5), SimulatedJudge(sd=1.0), seed=0).reading()
 

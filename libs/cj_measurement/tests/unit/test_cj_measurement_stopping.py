@@ -137,7 +137,7 @@ def test_a_target_reached_at_a_limit_is_a_target_reached() -> None:
     assert evaluate_stop(replace(GOOD, comparisons=1000)).reason is StopReason.TARGET_REACHED
 
 
-def test_that_nothing_changes_is_no_reason_to_stop() -> None:
+def test_unchanged_input_is_no_reason_to_stop() -> None:
     assert [evaluate_stop(NOT_THERE).reason for _ in range(3)] == [None] * 3
 
 
@@ -162,7 +162,7 @@ def test_a_target_is_only_reached_by_reliability_with_no_gate_failed(what_is_kno
 @given(
     inputs, st.integers(0, 500), st.decimals(0, 5, places=2), st.timedeltas(timedelta(0), timedelta(days=9))
 )
-def test_a_limit_stays_reached(
+def test_a_limit_that_is_reached_stays_reached(
     what_is_known: StopInputs, more: int, dollars: Decimal, later: timedelta
 ) -> None:
     if not evaluate_stop(what_is_known).stop or what_is_known.now > datetime(9000, 1, 1, tzinfo=UTC):

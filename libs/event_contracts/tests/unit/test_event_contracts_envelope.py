@@ -166,7 +166,7 @@ def test_hints_are_read_from_the_metadata_and_the_rest_is_left_alone() -> None:
     )
 
 
-def test_no_metadata_is_no_hint() -> None:
+def test_without_metadata_there_are_no_hints() -> None:
     assert started().hints() == EnvelopeHints()
 
 

@@ -190,7 +190,7 @@ def test_what_is_written_names_its_topic(event: str) -> None:
 
 
 @pytest.mark.parametrize(("event", "place", "value", "expected"), facts.READ)
-def test_what_peers_write_is_read(event: str, place: str, value: Any, expected: Any) -> None:
+def test_events_that_peers_write_are_read(event: str, place: str, value: Any, expected: Any) -> None:
     envelope = read(changed(golden(event), place, value), event)
 
     assert at(written(envelope), place) == (value if expected is facts.ABSENT else expected)

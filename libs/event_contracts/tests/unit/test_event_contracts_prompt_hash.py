@@ -105,7 +105,7 @@ def test_any_change_changes_the_fingerprint(question: Question, other: Question,
 
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf"), "\ud800"])
-def test_what_json_cannot_say_is_refused(broken: JsonValue) -> None:
+def test_a_value_that_json_cannot_represent_is_refused(broken: JsonValue) -> None:
     question: Question = {**QUESTION, "parameters": {"temperature": broken}}
 
     with pytest.raises(InvalidRequest, match="plain JSON"):
@@ -113,7 +113,7 @@ def test_what_json_cannot_say_is_refused(broken: JsonValue) -> None:
 
 
 @pytest.mark.parametrize("part", ["system_text", "user_blocks"])
-def test_text_that_utf8_cannot_say_is_refused(part: str) -> None:
+def test_text_that_utf8_cannot_encode_is_refused(part: str) -> None:
     broken: Question = {**QUESTION, part: "\ud800" if part == "system_text" else ["\ud800"]}  # type: ignore[misc]  # one of its keys
 
     with pytest.raises(InvalidRequest, match="plain JSON"):

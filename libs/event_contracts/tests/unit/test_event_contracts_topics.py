@@ -28,7 +28,7 @@ def test_an_event_and_its_topic_name_each_other(spec: TopicSpec) -> None:
     assert event_for(spec.topic.value) is spec.event
 
 
-def test_what_is_no_event_has_no_topic() -> None:
+def test_a_type_that_is_not_an_event_has_no_topic() -> None:
     with pytest.raises(ConfigurationError, match="TokenUsage"):
         topic_of(TokenUsage)
 

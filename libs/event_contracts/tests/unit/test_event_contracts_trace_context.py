@@ -31,7 +31,7 @@ def started(trace: TraceContext | None, **metadata: str) -> EventEnvelope[LLMReq
         TRACEPARENT + "\n",
     ],
 )
-def test_what_is_no_trace_context_is_ignored(text: object) -> None:
+def test_an_invalid_trace_context_is_ignored(text: object) -> None:
     assert TraceContext.of(text, "school=1") is None
 
 

@@ -117,7 +117,7 @@ def test_an_empty_list_is_not_believed(server: VendorServer) -> None:
         read(server, LLMProvider.OPENAI)
 
 
-def test_something_else_than_a_list_of_models_is_refused(server: VendorServer) -> None:
+def test_an_answer_that_is_not_a_list_of_models_is_refused(server: VendorServer) -> None:
     server.models = [{"name": "no id"}]
 
     with pytest.raises(ListNotRead, match="not its list of models"):

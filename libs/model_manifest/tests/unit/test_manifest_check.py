@@ -221,7 +221,7 @@ def test_a_model_that_we_do_not_have_is_judged_by_its_family(
         (LLMProvider.OPENROUTER, "meta-llama/llama-4-scout anthropic/claude-haiku-4.5 openrouter/auto"),
     ],
 )
-def test_what_is_no_judge_of_texts_is_passed_over(provider: LLMProvider, model_ids: str) -> None:
+def test_models_that_cannot_judge_texts_are_skipped(provider: LLMProvider, model_ids: str) -> None:
     listed = [*as_listed(provider), *(ListedModel(id=model_id) for model_id in model_ids.split())]
 
     assert serious(against_vendor(provider, listed)) == []

@@ -27,7 +27,7 @@ def examples(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FILE_VARIABLE, str(EXAMPLES))
 
 
-def test_every_example_is_there() -> None:
+def test_the_manifest_has_every_endpoint_example() -> None:
     assert tuple(endpoint.name for endpoint in manifest().named) == NAMES
 
 

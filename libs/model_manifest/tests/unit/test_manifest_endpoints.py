@@ -116,7 +116,7 @@ def test_a_limit_per_day_and_one_per_minute_bind_as_the_tighter_one() -> None:
 
 
 @pytest.mark.usefixtures("file")
-def test_a_chat_model_of_which_nothing_is_said_has_room_to_think_and_takes_every_effort() -> None:
+def test_an_undescribed_chat_model_gets_a_reasoning_allowance_and_accepts_every_effort() -> None:
     overrides = LLMConfigOverrides(provider_override="groq", reasoning_effort=ReasoningEffort.LOW)
 
     asked = resolve(overrides, default_provider="mock")

@@ -18,7 +18,7 @@ PRICED = [
     for model in list_models(include_deprecated=True)
     if not model.free and price_list_entry(model) is not None
 ]
-SHORTEST_TIER = 100_000
+MIN_TIER_TOKENS = 100_000
 
 
 def cost(
@@ -169,7 +169,7 @@ def test_after_preloading_a_price_is_read_from_memory() -> None:
 
 @st.composite
 def usages(draw: st.DrawFn) -> TokenCounts:
-    fresh, read, five, hour = (draw(st.integers(0, SHORTEST_TIER // 8)) for _ in range(4))
+    fresh, read, five, hour = (draw(st.integers(0, MIN_TIER_TOKENS // 8)) for _ in range(4))
     return TokenCounts(
         input=fresh + read + five + hour,
         output=draw(st.integers(0, 100_000)),

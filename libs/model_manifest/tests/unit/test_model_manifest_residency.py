@@ -27,7 +27,7 @@ def test_every_provider_but_a_self_hosted_one_has_a_usual_endpoint(provider: str
         ("mock", None, "local"),
     ],
 )
-def test_the_address_decides(provider: str, url: str | None, region: str) -> None:
+def test_the_region_follows_from_the_address(provider: str, url: str | None, region: str) -> None:
     assert region_of(provider, url=url) == region
 
 
@@ -53,5 +53,5 @@ def test_what_is_not_known_to_be_allowed_is_not(region: str) -> None:
 
 
 @pytest.mark.parametrize(("region", "allowed"), [("eu", {"eu"}), ("local", {"eu"}), ("global", None)])
-def test_what_is_allowed_passes(region: str, allowed: set[str] | None) -> None:
+def test_an_allowed_region_is_accepted(region: str, allowed: set[str] | None) -> None:
     check_region("openai", region=region, allowed=allowed)

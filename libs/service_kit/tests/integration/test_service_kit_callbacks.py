@@ -29,7 +29,7 @@ from service_kit.messaging.outbox import OutgoingMessage, callback_message, enqu
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tests.builders import (
-    PATIENCE_SECONDS,
+    WAIT_TIMEOUT_SECONDS,
     captured_logs,
     consumption,
     eventually,
@@ -88,7 +88,7 @@ class TestDelivery:
             assert await sender.post(message_to(receiver.url(f"/status/{status}"))) is None
 
     @pytest.mark.parametrize("status", [301, 400, 401, 404, 408, 429, 500, 503])
-    async def test_anything_else_is_tried_again(self, receiver: Receiver, status: int) -> None:
+    async def test_any_other_status_is_retried(self, receiver: Receiver, status: int) -> None:
         async with sending() as sender:
             refusal = await sender.post(message_to(receiver.url(f"/status/{status}")))
 
@@ -124,7 +124,7 @@ class TestDelivery:
         async with sending() as sender, asyncio.timeout(10):
             assert await sender.post(message_to(receiver.url("/endless"))) is None
 
-    async def test_nobody_at_the_address_is_a_reason(self) -> None:
+    async def test_a_refused_connection_is_a_reason_to_retry(self) -> None:
         async with sending() as sender:
             refusal = await sender.post(message_to("http://127.0.0.1:9/"))
 
@@ -194,7 +194,7 @@ class TestWhereTo:
         assert refusal is None
         assert receiver.received[0].headers["host"] == f"ras.internal:{receiver.port}"
 
-    async def test_a_name_that_changes_its_mind_after_the_check_is_not_asked_again(
+    async def test_a_name_is_not_resolved_again_after_its_check(
         self, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         resolver = Resolver(monkeypatch, ["203.0.113.1"], ["127.0.0.1"])
@@ -355,7 +355,7 @@ class TestRelaying:
 
         async with relaying(database, allowed=("127.0.0.1", "*.example.org")):
             await eventually(lambda: len(receiver.bodies("/ok")) >= 19)
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
                 while await fetch("SELECT 1 FROM outbox WHERE given_up_at IS NULL"):  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
 

@@ -164,7 +164,7 @@ async def test_one_poison_event_is_isolated_and_all_others_are_handled(start_bus
         Unavailable("the other service is unavailable", retry_after=1),
     ],
 )
-async def test_a_failure_of_the_world_is_tried_again_and_nothing_is_set_aside(
+async def test_an_infrastructure_failure_is_retried_and_nothing_is_set_aside(
     start_bus: StartBus, failure: Exception
 ) -> None:
     handler, events = Handler(failures=[failure] * 3), [consumption("a"), consumption("a")]

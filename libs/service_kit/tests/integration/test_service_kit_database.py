@@ -86,7 +86,7 @@ class TestTransactions:
 
         assert len(await fetch("SELECT 1 FROM inbox")) == 1
 
-    async def test_an_error_rolls_it_back(self, database: Database, fetch: FetchAll) -> None:
+    async def test_an_error_rolls_the_transaction_back(self, database: Database, fetch: FetchAll) -> None:
         async def fail() -> None:
             async with database.transaction() as connection:
                 await connection.execute(text("INSERT INTO inbox VALUES ('a', gen_random_uuid())"))
@@ -97,7 +97,7 @@ class TestTransactions:
 
         assert await fetch("SELECT 1 FROM inbox") == []
 
-    async def test_a_cancelled_one_is_rolled_back_and_gives_its_connection_back(
+    async def test_a_cancelled_transaction_is_rolled_back_and_returns_its_connection(
         self, kit_database_url: str, fetch: FetchAll
     ) -> None:
         small = Database(kit_database_url, pool_size=1)
@@ -193,7 +193,7 @@ class TestTransience:
             ["DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '55P03'; END $$"],
         ],
     )
-    async def test_what_the_server_may_allow_later_is_infrastructure_error(
+    async def test_temporary_server_errors_are_infrastructure_errors(
         self, database: Database, statements: list[str]
     ) -> None:
         with pytest.raises(DBAPIError) as raised:
@@ -204,7 +204,9 @@ class TestTransience:
     @pytest.mark.parametrize(
         "statement", ["SELECT nothing", "SELECT 1/0", "INSERT INTO inbox VALUES (NULL, gen_random_uuid())"]
     )
-    async def test_what_will_fail_every_time_is_not(self, database: Database, statement: str) -> None:
+    async def test_permanent_errors_are_not_infrastructure_errors(
+        self, database: Database, statement: str
+    ) -> None:
         with pytest.raises(DBAPIError) as raised:
             await execute(database, statement)
 

@@ -23,7 +23,7 @@ from service_kit.tests.tokens import OpenGate
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 LIMIT = 100_000
-PATIENCE_SECONDS = 60.0
+WAIT_TIMEOUT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ async def port() -> AsyncIterator[int]:
 
 async def exchange(port: int, *parts: bytes) -> Answer:
     """Send the parts, all of them, and read one answer to its end."""
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         for part in parts:
             writer.write(part)
@@ -203,7 +203,7 @@ async def test_a_client_that_dribbles_its_head_is_cut_off(port: int, head: bytes
             await asyncio.sleep(0.1)
 
     dribbling = asyncio.ensure_future(dribble())
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
         with contextlib.suppress(ConnectionError):
             assert await reader.read() == b""
     dribbling.cancel()

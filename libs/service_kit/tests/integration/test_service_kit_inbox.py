@@ -55,7 +55,7 @@ async def test_an_event_whose_handling_failed_is_new_again(database: Database) -
     assert await claim(database, [event]) == {event}
 
 
-async def test_no_events_are_no_trouble(database: Database) -> None:
+async def test_claiming_no_events_returns_none(database: Database) -> None:
     assert await claim(database, []) == set()
 
 

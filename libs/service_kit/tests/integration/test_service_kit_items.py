@@ -10,7 +10,7 @@ from event_contracts import InvalidRequest
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tests.builders import (
-    PATIENCE_SECONDS,
+    WAIT_TIMEOUT_SECONDS,
     captured_logs,
     eventually,
     metric,
@@ -25,6 +25,7 @@ from service_kit.work.failed_items import (
     list_set_aside,
     take_back,
 )
+from service_kit.work.isolation import Failure
 from service_kit.work.items import FailureRecord, ItemWorker, SetAsideReason, TaskWorker
 from sqlalchemy import text
 
@@ -121,6 +122,19 @@ async def test_bad_items_are_set_aside_and_all_others_are_done_once(
     assert sorted(entry["item"] for entry in said) == ["0", "39", "7"]
 
 
+async def test_one_traceback_is_logged_per_distinct_error(database: Database) -> None:
+    work = Work(database, 3)
+    errors = [InvalidRequest("no text"), InvalidRequest("no text"), InvalidRequest("no author")]
+
+    with captured_logs() as logs:
+        await record_of(work, new_metrics()).failed(
+            [Failure(item, error) for item, error in enumerate(errors)]
+        )
+
+    assert [entry["reason"] for entry in logs if entry["exc_info"]] == ["no text", "no author"]
+    assert [entry["item"] for entry in logs if entry["event"] == "item.failed"] == ["0", "1", "2"]
+
+
 @both_workers
 async def test_a_bad_item_delays_no_other(database: Database, make_worker: MakeWorker) -> None:
     work = Work(database, 40, poisonous=range(0, 40, 2))
@@ -143,7 +157,7 @@ async def test_an_item_that_recovers_starts_to_count_again(
             await eventually(lambda: work.tried.count(1) >= 2)
             work.poisonous.clear()
             await eventually(lambda: not work.open)
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
                 while await fetch("SELECT 1 FROM failed_item"):  # noqa: ASYNC110 - another process could clear it
                     await asyncio.sleep(0.01)
 
@@ -169,7 +183,7 @@ async def test_a_slow_item_delays_no_other(database: Database) -> None:
     assert sorted(work.done) == list(range(20))
 
 
-async def test_what_is_leased_is_started_at_once(database: Database) -> None:
+async def test_a_leased_item_is_started_immediately(database: Database) -> None:
     """A lease on an item that is not being worked on would delay it until the lease has run out."""
     work, release, leased = Work(database, 6), asyncio.Event(), set[int]()
 

@@ -25,7 +25,7 @@ from service_kit.messaging.event_bus import (
     stopping,
 )
 from service_kit.tests.builders import (
-    PATIENCE_SECONDS,
+    WAIT_TIMEOUT_SECONDS,
     Recorder,
     captured_logs,
     eventually,
@@ -393,7 +393,7 @@ class TestTrouble:
                 async with running(bus.run):
                     await eventually(lambda: "bus.consumer_rebuilt" in events(logs))
                     may_go_on.set()
-                    async with asyncio.timeout(PATIENCE_SECONDS):
+                    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
                         while not recorder.records:
                             await bus.publish(messages("essays", [f"key-{n}" for n in range(20)], count=1))
                             await asyncio.sleep(0.2)
@@ -411,7 +411,7 @@ class TestTrouble:
         with pytest.raises(ConfigurationError, match="not a topic"):
             await kafka_buses.start("not a topic")
 
-    async def test_no_broker_is_said_at_the_start(self) -> None:
+    async def test_a_missing_broker_fails_the_start(self) -> None:
         bus = KafkaEventBus("127.0.0.1:9", client_id="kit-test", topics=["essays"])
 
         with pytest.raises(BusUnavailable, match=r"127\.0\.0\.1:9 does not answer"):

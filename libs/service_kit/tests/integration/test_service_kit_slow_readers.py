@@ -89,7 +89,7 @@ def connections() -> int:
 
 
 @pytest.mark.parametrize("path", ["/large", "/endless"])
-async def test_who_does_not_read_is_cut_off_and_nothing_is_kept(port: int, path: str) -> None:
+async def test_a_client_that_does_not_read_is_cut_off_and_nothing_is_kept(port: int, path: str) -> None:
     before = connections()
     with captured_logs() as logs:
         clients = [ask(port, path) for _ in range(5)]
@@ -100,7 +100,7 @@ async def test_who_does_not_read_is_cut_off_and_nothing_is_kept(port: int, path:
         client.close()
 
 
-async def test_others_are_answered_meanwhile(port: int) -> None:
+async def test_clients_that_do_not_read_delay_no_other(port: int) -> None:
     clients = [ask(port, "/endless") for _ in range(20)]
 
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
@@ -111,7 +111,7 @@ async def test_others_are_answered_meanwhile(port: int) -> None:
         client.close()
 
 
-async def test_who_reads_slowly_but_steadily_gets_everything(
+async def test_a_client_that_reads_slowly_but_steadily_gets_everything(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server, "MIN_BYTES_PER_SECOND", 1024 * 1024)

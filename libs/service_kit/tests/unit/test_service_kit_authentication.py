@@ -45,7 +45,7 @@ def stripped() -> str:
     return f"{header.decode()}.{signed_with_secret().split('.')[1]}."
 
 
-async def test_an_administrator_is_let_in_and_named() -> None:
+async def test_an_administrator_is_admitted_and_named() -> None:
     admitted = [await GATE.admit(f"{scheme} {signed_with_secret()}") for scheme in ("Bearer", "bearer")]
 
     assert admitted == ["admin@example.org"] * 2
@@ -118,7 +118,7 @@ async def test_a_valid_token_without_the_role_is_not_enough(roles: list[JsonValu
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic YWRtaW46YWRtaW4="], ids=str)
-async def test_who_shows_no_token_is_told_how(header: str | None) -> None:
+async def test_a_caller_without_a_token_is_told_how_to_show_one(header: str | None) -> None:
     with pytest.raises(NotAuthenticated, match="Authorization: Bearer <token>"):
         await GATE.admit(header)
 

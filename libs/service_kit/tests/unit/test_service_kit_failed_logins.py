@@ -57,7 +57,7 @@ async def test_after_so_many_refused_tokens_the_next_ones_are_not_even_checked()
     assert (known.status_code, without.status_code) == (200, 401)
 
 
-def test_another_address_is_not_concerned_and_a_minute_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_logins_block_their_own_address_for_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr("service_kit.http.failed_logins.time.monotonic", lambda: now)
     logins = FailedLogins(per_minute=LIMIT)

@@ -162,6 +162,13 @@ class TestErrors:
         assert (response.status_code, error.error_code, error.service) == (status, code, "grading_service")
         assert len(error.operation) < 100
 
+    async def test_a_missing_route_can_be_told_from_a_missing_resource(self, client: Client) -> None:
+        route = await error_of(await client.get("/nowhere"))
+        resource = await error_of(await client.get("/raise/not_found"))
+
+        assert route.details == {"reason": "no_such_route"}
+        assert "reason" not in resource.details
+
     async def test_another_method_is_405_with_those_that_are_allowed(self, client: Client) -> None:
         response = await client.put("/bill")
 
@@ -204,7 +211,7 @@ class TestErrors:
         }
         assert len(error.message) < 500
 
-    async def test_a_database_that_is_away_is_503_with_a_time_to_come_back(self, client: Client) -> None:
+    async def test_an_unavailable_database_is_503_with_retry_after(self, client: Client) -> None:
         response = await client.get("/raise/database_away")
 
         error = await error_of(response)
@@ -272,12 +279,14 @@ class TestErrors:
         ("path", "seconds"),
         [("/raise/unavailable", "7"), ("/raise/queue_full", "1"), ("/raise/rate_limited", "3")],
     )
-    async def test_when_to_come_back_is_said(self, client: Client, path: str, seconds: str) -> None:
+    async def test_a_retryable_error_carries_retry_after(
+        self, client: Client, path: str, seconds: str
+    ) -> None:
         response = await client.get(path)
 
         assert response.headers["retry-after"] == seconds
 
-    async def test_who_shows_no_token_is_told_which_kind_to_show(self, client: Client) -> None:
+    async def test_a_caller_without_a_token_is_told_which_kind_to_show(self, client: Client) -> None:
         response = await client.get("/raise/not_authenticated")
 
         assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")

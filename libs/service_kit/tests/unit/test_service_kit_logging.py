@@ -88,7 +88,7 @@ def test_secrets_and_bytes_are_not_written(stream: io.StringIO) -> None:
     assert entry["body"] == f"{len(ESSAY)} bytes"
 
 
-def test_what_json_has_no_word_for_is_written_as_text(stream: io.StringIO) -> None:
+def test_a_value_that_json_cannot_represent_is_logged_as_text(stream: io.StringIO) -> None:
     configure_logging(service="cj_assessment", stream=stream)
 
     structlog.get_logger().info("odd.values", error=KeyError("x"), keys={1: {2}}, kind=int)

@@ -141,7 +141,7 @@ async def test_an_address_without_the_extra_says_what_to_install(monkeypatch: py
         await tracing_with("http://127.0.0.1:4318")
 
 
-def test_an_address_that_is_none_is_refused() -> None:
+def test_an_invalid_address_is_refused() -> None:
     with pytest.raises(ValueError, match="otlp_endpoint"):
         settings("collector:4318")
 

@@ -83,7 +83,7 @@ async def test_a_wakeup_during_a_step_is_not_forgotten() -> None:
 
 async def test_a_failing_step_is_repeated_after_growing_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_module, "FIRST_RETRY_SECONDS", 0.05)
-    monkeypatch.setattr(worker_module, "LONGEST_RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(worker_module, "MAX_STEP_RETRY_SECONDS", 0.2)
     steps = Steps(*[ValueError("a bug") for _ in range(5)], 0)
 
     with captured_logs() as logs:
@@ -111,7 +111,7 @@ async def test_delays_are_short_again_after_a_success(monkeypatch: pytest.Monkey
 
 async def test_a_worker_survives_thousands_of_failures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_module, "FIRST_RETRY_SECONDS", 0.0)
-    monkeypatch.setattr(worker_module, "LONGEST_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(worker_module, "MAX_STEP_RETRY_SECONDS", 0.0)
     steps = Steps(*[ConnectionError("away")] * 3000)
 
     with captured_logs():
@@ -121,7 +121,7 @@ async def test_a_worker_survives_thousands_of_failures(monkeypatch: pytest.Monke
 
 async def test_an_outage_is_one_line_however_many_workers_meet_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_module, "FIRST_RETRY_SECONDS", 0.001)
-    monkeypatch.setattr(worker_module, "LONGEST_RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(worker_module, "MAX_STEP_RETRY_SECONDS", 0.001)
     monkeypatch.setattr(worker_module, "OUTAGES", outages.Outages())
     both = [Steps(*[Unavailable("no database", retry_after=1)] * 50) for _ in range(2)]
 
@@ -150,7 +150,7 @@ def test_an_outage_that_lasts_is_repeated_once_a_minute(monkeypatch: pytest.Monk
     assert logs[-1]["failed_steps"] == 481
 
 
-async def test_a_worker_that_fails_has_no_pulse() -> None:
+async def test_a_failing_worker_has_no_heartbeat() -> None:
     failing = Worker(name="w", step=Steps(*[ConnectionError("away")] * 1000))
     idle = Worker(name="i", step=Steps(*[0.01] * 1000))
 
@@ -189,7 +189,7 @@ async def test_the_watchdog_reports_what_holds_the_event_loop() -> None:
     assert logs[0]["event"] == "event_loop.blocked"
 
 
-async def test_a_worker_that_nobody_needs_rests_longer_and_still_wakes_at_once() -> None:
+async def test_an_idle_worker_rests_longer_and_still_wakes_immediately() -> None:
     steps = Steps()
     worker = Worker(name="w", step=steps, longest_rest_seconds=0.1)
 

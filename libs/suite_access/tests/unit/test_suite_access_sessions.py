@@ -77,7 +77,7 @@ def test_no_token_is_shown_when_a_session_is_printed() -> None:
 
 
 @pytest.mark.parametrize("url", ["nonsense", "ftp://host", "http://[::1", "https://"])
-def test_what_is_no_address_has_no_login(url: str) -> None:
+def test_an_invalid_address_has_no_login(url: str) -> None:
     with pytest.raises(InvalidRequest):
         origin(url)
 

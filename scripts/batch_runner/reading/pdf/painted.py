@@ -20,10 +20,10 @@ LETTERS_BESIDE_TEXT: Final = 0.1
 LETTER_HEIGHTS: Final = (3.0, 60.0)
 DRAWN_WITHOUT_TEXT: Final = 60
 STROKES_OF_HANDWRITING: Final = 15
-UNKNOWN_SIGNS: Final = 0.02
-MOST_UNKNOWN_SIGNS: Final = 10
-FEWEST_LETTERS: Final = 80
-LEAST_SPACES: Final = 0.06
+MAX_UNKNOWN_SHARE: Final = 0.02
+MAX_UNKNOWN_CHARACTERS: Final = 10
+MIN_LETTERS: Final = 80
+MIN_SPACE_SHARE: Final = 0.06
 SPACED_OUT: Final = 0.6
 _NO_SPACES: Final = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]"
@@ -132,7 +132,7 @@ def _glyphs(page: Page, account: Account, where: str) -> Iterator[str]:
     """A few signs without a meaning, such as bullets of a symbol font, are left out and mentioned."""
     wrong = [each for each in page.characters if not each.certain and chr(each.code).isalnum()]
     unknown = [each for each in page.characters if not has_meaning(each.code)]
-    if wrong or len(unknown) > min(MOST_UNKNOWN_SIGNS, UNKNOWN_SIGNS * len(page.characters)):
+    if wrong or len(unknown) > min(MAX_UNKNOWN_CHARACTERS, MAX_UNKNOWN_SHARE * len(page.characters)):
         yield (
             f"has {len({*wrong, *unknown})} of {len(page.characters)} characters whose meaning its fonts do not say;"
             " save the document as PDF again (or as .docx), not with a printer driver"
@@ -159,12 +159,12 @@ def _visibility(page: Page, account: Account, where: str) -> Iterator[str]:
 
 def _spaces(page: Page) -> Iterator[str]:
     letters = sum(character.isalpha() for character in page.text)
-    if letters < FEWEST_LETTERS or len(_NO_SPACES.findall(page.text)) > letters / 4:
+    if letters < MIN_LETTERS or len(_NO_SPACES.findall(page.text)) > letters / 4:
         return
     spaces = sum(character.isspace() for character in page.text)
     words = page.text.split()
     single = sum(len(word) == 1 and word.isalpha() for word in words)
-    if spaces < LEAST_SPACES * len(page.text):
+    if spaces < MIN_SPACE_SHARE * len(page.text):
         yield "has lost the spaces between its words; save it as .docx, or as PDF from its own program"
     elif single > SPACED_OUT * len(words):
         yield "has spaces between its letters; save it as .docx, or as PDF from its own program"

@@ -26,7 +26,7 @@ Matrix = tuple[float, float, float, float, float, float]
 _IDENTITY: Final[Matrix] = (1, 0, 0, 1, 0, 0)
 _MAX_FORMS: Final = 12
 """Drawings inside each other."""
-_SMALLEST_PICTURE: Final = 2
+_MIN_PICTURE: Final = 2
 """Pixels; smaller ones are fills."""
 _INVISIBLE_MODES: Final = (3, 7)
 _WHITE: Final = 250
@@ -165,7 +165,7 @@ class _Objects:
     def _picture(self, item: Any, outer: Matrix) -> None:
         width, height = ctypes.c_uint(), ctypes.c_uint()
         raw.FPDFImageObj_GetImagePixelSize(item, width, height)
-        if min(width.value, height.value) <= _SMALLEST_PICTURE:
+        if min(width.value, height.value) <= _MIN_PICTURE:
             return
         corners = [_apply(_times(_matrix(item), outer), x, y) for x in (0, 1) for y in (0, 1)]
         self.found.pictures.append(_box(corners).clipped(self.found.box))

@@ -16,7 +16,7 @@ from batch_runner.reading.word.numbering import Numbering, numeral
 from batch_runner.reading.word.package import KIND, Relation, WordPackage
 from batch_runner.reading.word.styles import Styles
 
-LONGEST_MARGIN_WORDS: Final = 60
+MAX_MARGIN_WORDS: Final = 60
 """A header or footer of more words may hold a part of the essay."""
 _PAGE_FIELDS: Final = ("PAGE", "NUMPAGES", "SECTIONPAGES")
 
@@ -79,7 +79,7 @@ def _mention_margins(package: WordPackage, relations: dict[str, Relation], accou
     for name, root in package.parts_of(relations, "header", "footer"):
         kind = "header" if "header" in name else "footer"
         words = _margin_words(root)
-        if len(words) > LONGEST_MARGIN_WORDS:
+        if len(words) > MAX_MARGIN_WORDS:
             account.refuse(f"its {kind} holds {len(words)} words; move them into the page")
         elif any(any(character.isalpha() for character in word) for word in words):
             account.note(f"the {kind} is left out ({shortened(' '.join(words))!r})")

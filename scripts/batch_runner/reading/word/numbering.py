@@ -13,17 +13,17 @@ _ROMAN: Final = (
     (1000, "M"), (900, "CM"), (500, "D"), (400, "CD"), (100, "C"), (90, "XC"), (50, "L"), (40, "XL"),
     (10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"),
 )  # fmt: skip
-_LARGEST_ROMAN: Final = 3999
-_LARGEST_LETTERS: Final = 26 * 10
+_MAX_ROMAN: Final = 3999
+_MAX_LETTERS: Final = 26 * 10
 
 
 def numeral(number: int, style: str) -> str:
     """A number as a list shows it. ``style`` is one of Word's number formats; an unknown one is read as decimal."""
     match style:
-        case "lowerLetter" | "upperLetter" if 0 < number <= _LARGEST_LETTERS:
+        case "lowerLetter" | "upperLetter" if 0 < number <= _MAX_LETTERS:
             letters = chr(ord("a") + (number - 1) % 26) * ((number - 1) // 26 + 1)
             return letters if style == "lowerLetter" else letters.upper()
-        case "lowerRoman" | "upperRoman" if 0 < number <= _LARGEST_ROMAN:
+        case "lowerRoman" | "upperRoman" if 0 < number <= _MAX_ROMAN:
             roman = _roman(number)
             return roman.lower() if style == "lowerRoman" else roman
         case "decimalZero":

@@ -20,7 +20,9 @@ ClientFor = Callable[..., AssessmentClient]
 @pytest.fixture
 async def client_for() -> AsyncIterator[ClientFor]:
     async with httpx2.AsyncClient() as http:
-        yield lambda url, patience=10.0: AssessmentClient(http=http, base_url=url, patience=patience)
+        yield lambda url, retry_timeout=10.0: AssessmentClient(
+            http=http, base_url=url, retry_timeout=retry_timeout
+        )
 
 
 def error_body(code: str, message: str) -> bytes:
@@ -70,7 +72,7 @@ async def test_a_service_that_stays_away_is_given_up(client_for: ClientFor) -> N
         serving(one_after_the_other(away)) as service,
         pytest.raises(ServiceUnavailable, match="the service cannot answer now: the database is unavailable"),
     ):
-        await client_for(service.url, patience=0.5).status(BATCH)
+        await client_for(service.url, retry_timeout=0.5).status(BATCH)
 
     assert service.times("GET", STATUS) > 1
 

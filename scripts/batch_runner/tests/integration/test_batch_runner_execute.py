@@ -18,7 +18,7 @@ from event_contracts import AssessmentState
 from typer.testing import CliRunner, Result
 
 ESSAYS = {"a.txt": "The text of a.", "b.txt": "The text of b."}
-PATIENCE_SECONDS = 60
+WAIT_TIMEOUT_SECONDS = 60
 
 
 def run(*arguments: str) -> Result:
@@ -30,7 +30,7 @@ def interrupting(service: StubService, number: signal.Signals) -> Iterator[None]
     """Send this process a signal as soon as the batch is followed."""
 
     def send() -> None:
-        if service.started.wait(PATIENCE_SECONDS):
+        if service.started.wait(WAIT_TIMEOUT_SECONDS):
             os.kill(os.getpid(), number)
 
     thread = threading.Thread(target=send)

@@ -16,7 +16,7 @@ from batch_runner.tests.building import BATCH, folder_of
 from batch_runner.tests.stub_service import Answer, Assessing, StubService, serving
 from event_contracts import AssessmentState
 
-PATIENCE_SECONDS = 120
+WAIT_TIMEOUT_SECONDS = 120
 NOTHING_JUDGED = "interrupted before the batch was started: start it with --resume"
 GOES_ON = "interrupted: the batch continues and is paid for; follow it with --resume"
 
@@ -34,7 +34,7 @@ class Held:
     def __call__(self, method: str, path: str) -> Answer:
         if method == self.method and re.fullmatch(self.path, path.partition("?")[0]):
             self.reached.set()
-            assert self.released.wait(PATIENCE_SECONDS)
+            assert self.released.wait(WAIT_TIMEOUT_SECONDS)
         return self.answering(method, path)
 
 
@@ -70,13 +70,13 @@ def test_ctrl_c_ends_the_program_in_one_line_and_leaves_a_run_to_take_up(
     held = Held(method, path, Assessing(AssessmentState(state)))
 
     with serving(held) as service, executing(tmp_path, service) as process:
-        assert held.reached.wait(PATIENCE_SECONDS)
+        assert held.reached.wait(WAIT_TIMEOUT_SECONDS)
         process.send_signal(signal.SIGINT)
         for _ in range(presses - 1):
             time.sleep(0.02)
             process.send_signal(signal.SIGINT)
         held.released.set()
-        out, errors = process.communicate(timeout=PATIENCE_SECONDS)
+        out, errors = process.communicate(timeout=WAIT_TIMEOUT_SECONDS)
 
     assert (process.returncode, errors) == (130, "")
     assert out.splitlines()[-1].startswith(said)
@@ -88,11 +88,11 @@ def test_ctrl_c_ends_the_program_in_one_line_and_leaves_a_run_to_take_up(
 def test_ctrl_c_while_the_program_loads_is_no_traceback(tmp_path: Path) -> None:
     with serving(Assessing()) as service, executing(tmp_path, service) as process:
         maps = Path(f"/proc/{process.pid}/maps")
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + WAIT_TIMEOUT_SECONDS
         while "pydantic_core" not in maps.read_text():  # it is loaded after the first lines of the program
             assert time.monotonic() < deadline
             time.sleep(0.001)
         process.send_signal(signal.SIGINT)
-        out, errors = process.communicate(timeout=PATIENCE_SECONDS)
+        out, errors = process.communicate(timeout=WAIT_TIMEOUT_SECONDS)
 
     assert (process.returncode, out, errors) == (130, "", "")

@@ -97,7 +97,7 @@ def test_running_out_of_memory_or_depth_is_an_answer(tmp_path: Path, monkeypatch
     )
 
 
-def test_the_process_ends_with_its_reader(tmp_path: Path) -> None:
+def test_the_reading_process_ends_with_its_reader(tmp_path: Path) -> None:
     with Reader() as reader:
         reader.read(word_document(tmp_path / "a.docx", paragraph(TEXT)))
         assert reader._process is not None

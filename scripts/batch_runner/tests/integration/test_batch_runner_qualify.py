@@ -45,7 +45,7 @@ def test_a_judge_as_good_as_the_reference_qualifies(tmp_path: Path) -> None:
     assert "costs 0.50 times as much" in criteria[-1]
 
 
-def test_a_judge_with_a_strong_preference_for_a_slot_does_not(tmp_path: Path) -> None:
+def test_a_judge_with_a_strong_preference_for_a_slot_does_not_qualify(tmp_path: Path) -> None:
     path = both_judging(tmp_path / "decisions.csv", preference=1.5)
 
     ended = run(path)
@@ -56,7 +56,7 @@ def test_a_judge_with_a_strong_preference_for_a_slot_does_not(tmp_path: Path) ->
     )
 
 
-def test_a_judge_of_something_else_does_not_and_the_document_says_by_how_much(tmp_path: Path) -> None:
+def test_a_judge_of_another_trait_fails_and_the_json_shows_the_correlation(tmp_path: Path) -> None:
     path = both_judging(tmp_path / "decisions.csv", same_truth=False)
 
     ended = run(path, "--json")

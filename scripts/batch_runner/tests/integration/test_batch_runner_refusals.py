@@ -28,7 +28,9 @@ def execute(essays: Path, service: StubService, *options: str) -> Result:
         ("..", "--batch-id '..' cannot be the name of a folder"),
     ],
 )
-def test_a_batch_id_that_could_not_be_asked_for_again(tmp_path: Path, batch_id: str, said: str) -> None:
+def test_a_batch_id_that_cannot_be_part_of_an_address_is_refused(
+    tmp_path: Path, batch_id: str, said: str
+) -> None:
     essays = folder_of(tmp_path / "essays", ESSAYS)
 
     with serving(Assessing()) as service:
@@ -40,7 +42,7 @@ def test_a_batch_id_that_could_not_be_asked_for_again(tmp_path: Path, batch_id: 
     assert service.asked == []
 
 
-def test_an_output_folder_that_cannot_be_written(tmp_path: Path) -> None:
+def test_an_output_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     essays = folder_of(tmp_path / "essays", ESSAYS)
     (tmp_path / "taken").write_text("a file")
 
@@ -81,7 +83,7 @@ def test_every_file_whose_name_is_not_utf8_is_named(tmp_path: Path) -> None:
     assert service.asked == []
 
 
-def test_a_file_name_with_a_line_break(tmp_path: Path) -> None:
+def test_a_file_name_with_a_line_break_is_refused(tmp_path: Path) -> None:
     essays = folder_of(tmp_path / "essays", {**ESSAYS, "c\nd.txt": "An essay."})
 
     with serving(Assessing()) as service:

@@ -35,7 +35,7 @@ def with_many_items(analysis: Analysis) -> Analysis:
     )
 
 
-def test_it_says_what_was_read_how_reliable_it_is_and_who_ranks_where(small: Analysis) -> None:
+def test_the_report_shows_the_data_its_reliability_and_the_ranking(small: Analysis) -> None:
     lines = printed(small)
 
     assert lines[0] == "d.csv: 400 comparisons of 12 items by 2 judges"

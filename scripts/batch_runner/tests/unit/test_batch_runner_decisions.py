@@ -296,7 +296,7 @@ def test_a_column_that_may_be_a_count_is_never_passed_over(
         ("-1", "from 0"),
     ],
 )
-def test_a_count_that_is_none_is_refused_by_line(tmp_path: Path, count: str, reason: str) -> None:
+def test_an_invalid_count_is_refused_by_line(tmp_path: Path, count: str, reason: str) -> None:
     with pytest.raises(InvalidRequest, match=f"line 2: the count '{count}' .*{reason}"):
         read(tmp_path, f"winner,loser,count\na,b,{count}\n")
 

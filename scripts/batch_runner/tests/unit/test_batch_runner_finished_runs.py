@@ -32,7 +32,7 @@ def test_a_run_is_reported_in_the_language_asked_for(tmp_path: Path) -> None:
     assert '<html lang="sv">' in (run / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_run_agrees_with_itself() -> None:
+def test_a_run_compared_with_itself_agrees_fully() -> None:
     run = simulated_run(12, anchors=4)
 
     found = compare_runs(run, run)
@@ -91,7 +91,7 @@ def test_anchors_out_of_order_are_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["{}", "no json", json.dumps({"schema_version": "1.0.0"})])
-def test_what_is_no_artefact_is_refused_in_one_line(tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_not_an_artefact_is_refused_in_one_line(tmp_path: Path, content: str) -> None:
     (tmp_path / "assessment_run.execute.json").write_text(content, encoding="utf-8")
 
     code, output = called("report", tmp_path)

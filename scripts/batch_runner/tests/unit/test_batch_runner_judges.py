@@ -52,7 +52,7 @@ def test_a_colon_that_is_not_followed_by_a_number_belongs_to_the_model() -> None
         (["mock", "/model"], "write provider/model"),
     ],
 )
-def test_what_is_no_panel_is_refused_with_what_to_do(judges: list[str], reason: str) -> None:
+def test_an_invalid_panel_is_refused_with_what_to_do(judges: list[str], reason: str) -> None:
     with pytest.raises(InvalidRequest, match=reason):
         judge_panel(judges)
 

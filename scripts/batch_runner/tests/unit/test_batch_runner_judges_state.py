@@ -59,5 +59,5 @@ async def test_a_run_says_what_keeps_its_judge_from_being_called(
         assert await why_not_called(url, providers={"openai"}, role="runner") == said
 
 
-async def test_a_service_that_is_away_says_nothing() -> None:
+async def test_an_unavailable_llm_provider_gives_no_reason() -> None:
     assert await why_not_called("http://127.0.0.1:9", providers=(), role="runner") is None

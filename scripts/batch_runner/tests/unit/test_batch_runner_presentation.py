@@ -143,7 +143,7 @@ def test_the_totals_are_one_line() -> None:
     )
 
 
-def test_a_run_without_anything_to_say_says_nothing() -> None:
+def test_a_run_without_problems_lists_none() -> None:
     assert problems(finished("a", "b")) == []
 
 

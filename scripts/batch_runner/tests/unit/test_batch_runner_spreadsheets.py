@@ -26,7 +26,7 @@ def test_a_text_is_never_a_formula(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("cell", "expected"), [(-0.5, "-0.5"), ("essay-1", "essay-1"), ("'quoted'", "'quoted'")]
 )
-def test_what_is_no_formula_stays_as_it_is(tmp_path: Path, cell: object, expected: str) -> None:
+def test_text_that_is_not_a_formula_is_unchanged(tmp_path: Path, cell: object, expected: str) -> None:
     assert written(tmp_path / "t.csv", cell) == expected
 
 

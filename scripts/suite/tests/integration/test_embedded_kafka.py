@@ -42,7 +42,7 @@ async def test_no_topic_is_created_by_itself(kafka_bootstrap: str, topic_prefix:
     topic = f"{topic_prefix}never-created"
 
     with pytest.raises(KafkaError):
-        await _send(kafka_bootstrap, topic, b"hello", patience_ms=1000)
+        await _send(kafka_bootstrap, topic, b"hello", timeout_ms=1000)
 
     assert topic not in await _topics(kafka_bootstrap)
 
@@ -153,9 +153,9 @@ async def _topics(bootstrap: str) -> list[str]:
         return list(await admin.list_topics())
 
 
-async def _send(bootstrap: str, topic: str, value: bytes, *, patience_ms: int = 20_000) -> None:
+async def _send(bootstrap: str, topic: str, value: bytes, *, timeout_ms: int = 20_000) -> None:
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, request_timeout_ms=patience_ms
+        bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, request_timeout_ms=timeout_ms
     )
     await producer.start()
     try:

@@ -100,7 +100,7 @@ def test_an_accepted_advisory_passes_by_any_of_its_names(packages: Path, name: s
     assert "1 advisories, 0 to be looked at" in ended.stdout
 
 
-def test_an_acceptance_ends(packages: Path) -> None:
+def test_an_accepted_advisory_fails_again_after_its_date(packages: Path) -> None:
     with advisories() as url:
         ended = audit(packages, url, ACCEPTED.format(name="CVE-2026-00001", until="2026-01-31"))
 

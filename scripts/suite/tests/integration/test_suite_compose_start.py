@@ -13,7 +13,7 @@ from service_kit.callbacks.webhooks import WebhookSigner
 from suite.embedded.postgres import PostgresServer
 from suite.installed import SERVICES
 from suite.processes.batches import generated_essays, send_batch, wait_until_ended
-from suite.tests.containers import PATIENCE_SECONDS, AdministratorsToken, Containers
+from suite.tests.containers import WAIT_TIMEOUT_SECONDS, AdministratorsToken, Containers
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +40,7 @@ async def test_a_batch_runs_through_services_that_have_composes_environment(cont
         options = RunOptions(label="composed", max_comparisons=12)
         await send_batch(containers.url(assessment), generated_essays(6), options, auth=auth)
         ended = await wait_until_ended(
-            containers.url(assessment), options.batch_id, seconds=PATIENCE_SECONDS, auth=auth
+            containers.url(assessment), options.batch_id, seconds=WAIT_TIMEOUT_SECONDS, auth=auth
         )
 
     assert [line.removeprefix("up to date: ") for line in migrated.splitlines()] == [

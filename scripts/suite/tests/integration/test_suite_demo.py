@@ -15,12 +15,16 @@ import pytest
 pytestmark = pytest.mark.slow
 
 DEMO = [sys.executable, "-m", "suite.cli", "demo"]
-PATIENCE_SECONDS = 600
+WAIT_TIMEOUT_SECONDS = 600
 
 
 def demo(data: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*DEMO, "--data", str(data)], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+        [*DEMO, "--data", str(data)],
+        capture_output=True,
+        text=True,
+        timeout=WAIT_TIMEOUT_SECONDS,
+        check=False,
     )
 
 
@@ -65,14 +69,14 @@ def test_the_same_essays_judged_again_are_ranked_the_same(
 def test_an_interrupt_stops_everything_that_was_started(data: Path) -> None:
     other = data.with_name("interrupted")
     process = subprocess.Popen([*DEMO, "--data", str(other)], stdout=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + WAIT_TIMEOUT_SECONDS
     log = other / "demo.log"
     while time.monotonic() < deadline and not (log.exists() and "batch.decided" in log.read_text("utf-8")):
         time.sleep(0.05)
     children = psutil.Process(process.pid).children(recursive=True)
 
     process.send_signal(signal.SIGINT)
-    output, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    output, _ = process.communicate(timeout=WAIT_TIMEOUT_SECONDS)
 
     assert process.returncode == 130
     assert output.rstrip().endswith("stopped")

@@ -63,7 +63,7 @@ def examined(folder: Path, environment: Mapping[str, str]) -> tuple[int, dict[st
     return ended.returncode, lines
 
 
-def test_a_key_in_env_that_is_accepted(tmp_path: Path) -> None:
+def test_a_valid_key_in_the_env_file_passes_the_check(tmp_path: Path) -> None:
     with vendor(default_model("openai").id, "another") as url:
         (tmp_path / ".env").write_text(
             f"LLM_PROVIDER_OPENAI_API_KEY={RIGHT_KEY}\nLLM_PROVIDER_OPENAI_URL={url}\n"
@@ -77,7 +77,7 @@ def test_a_key_in_env_that_is_accepted(tmp_path: Path) -> None:
     assert lines["not checked  provider anthropic"].startswith("LLM_PROVIDER_ANTHROPIC_API_KEY is not set")
 
 
-def test_a_wrong_key_a_vendor_that_is_away_and_a_clock_that_is_wrong(tmp_path: Path) -> None:
+def test_a_wrong_key_an_unreachable_vendor_and_a_wrong_clock_fail_the_check(tmp_path: Path) -> None:
     with vendor(default_model("openai").id, skew=timedelta(minutes=10)) as url:
         code, lines = examined(
             tmp_path,
@@ -98,7 +98,7 @@ def test_a_wrong_key_a_vendor_that_is_away_and_a_clock_that_is_wrong(tmp_path: P
     assert "secret" not in str(lines)
 
 
-def test_a_default_model_that_the_vendor_no_longer_lists(tmp_path: Path) -> None:
+def test_a_default_model_that_the_vendor_no_longer_lists_fails_the_check(tmp_path: Path) -> None:
     with vendor("another") as url:
         environment = {"LLM_PROVIDER_OPENAI_API_KEY": RIGHT_KEY, "LLM_PROVIDER_OPENAI_URL": url}
         code, lines = examined(tmp_path, environment)
@@ -109,7 +109,7 @@ def test_a_default_model_that_the_vendor_no_longer_lists(tmp_path: Path) -> None
     assert f"does not list {default_model('openai').id}" in lines["failed       provider openai"]
 
 
-def test_databases_and_broker_that_are_away_empty_or_ready(
+def test_missing_empty_and_ready_databases_are_told_apart(
     tmp_path: Path, make_database: Callable[[str], str], kafka_bootstrap: str, topic_prefix: str
 ) -> None:
     assessment, provider, conductor = SERVICES

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from suite.tests.documented import PAGES, ROOT, Block, Run, blocks_of
-from suite.tests.suite_process import PATIENCE_SECONDS, SuiteProcess, suite_process, wait_until
+from suite.tests.suite_process import WAIT_TIMEOUT_SECONDS, SuiteProcess, suite_process, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +48,7 @@ def run(block: Block, checkout: Path, suite: SuiteProcess | None) -> None:
         env=environment(suite),
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=WAIT_TIMEOUT_SECONDS,
         check=False,
     )
     assert ended.returncode == 0, f"{block.commands}\n{ended.stdout}\n{ended.stderr}"

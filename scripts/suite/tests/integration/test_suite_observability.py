@@ -20,7 +20,7 @@ from suite.observability.panels import Source
 from suite.observability.rules import RULES_FILE
 from suite.processes.batches import generated_essays, send_batch, wait_until_ended
 from suite.tests.compose_file import ROOT
-from suite.tests.containers import PATIENCE_SECONDS, AdministratorsToken, Containers
+from suite.tests.containers import WAIT_TIMEOUT_SECONDS, AdministratorsToken, Containers
 from suite.tests.prometheus_process import Prometheus, is_installed, prometheus
 
 pytestmark = [
@@ -75,7 +75,7 @@ async def live(
             options = RunOptions(label="watched", max_comparisons=12)
             await send_batch(containers.url(assessment), generated_essays(6), options, auth=auth)
             ended = await wait_until_ended(
-                containers.url(assessment), options.batch_id, seconds=PATIENCE_SECONDS, auth=auth
+                containers.url(assessment), options.batch_id, seconds=WAIT_TIMEOUT_SECONDS, auth=auth
             )
             assert ended.state in (AssessmentState.COMPLETED, AssessmentState.COMPLETED_WITH_FAILURES)
             # The last of what is shown is measured a minute after the batch's end at the latest.
@@ -91,7 +91,7 @@ async def live(
 
 
 async def _until_asked(watching: Prometheus, expression: str) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
         while not await watching.ask(expression):  # noqa: ASYNC110 - another process measures, not a task
             await asyncio.sleep(0.5)
 

@@ -34,7 +34,7 @@ from event_contracts.tests import contract_facts as facts
 from pydantic import JsonValue
 from suite.tests.both_services import BothServices, both_services
 
-PATIENCE_SECONDS: Final = 120.0
+WAIT_TIMEOUT_SECONDS: Final = 120.0
 TEXTS: Final = ["word " * (20 + 15 * number) for number in range(6)]
 TRACE: Final = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
@@ -55,7 +55,7 @@ class Platform:
         )
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             while not condition():
                 polled = await self._consumer.getmany(timeout_ms=200)
                 self.heard += [

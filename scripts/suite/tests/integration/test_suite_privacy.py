@@ -198,7 +198,9 @@ async def test_an_essays_export_holds_its_text_and_no_other_essays(services: Bot
         ("GET", "/admin/v1/essays/nobody/export"),
     ],
 )
-async def test_what_is_not_held_is_not_found(services: BothServices, method: str, path: str) -> None:
+async def test_an_unknown_batch_or_essay_is_404_for_every_privacy_route(
+    services: BothServices, method: str, path: str
+) -> None:
     answer = await services.assessment.request(method, path)
 
     assert answer.status_code == 404

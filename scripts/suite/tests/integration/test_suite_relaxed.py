@@ -22,7 +22,7 @@ from suite.tests.both_services import BothServices, both_services
 pytestmark = pytest.mark.slow
 
 ESSAYS, MANY_ESSAYS = 24, 210
-MOST_JOBS = 3
+MAX_JOBS = 3
 USAGE = Usage(input=2_000, output=100)
 MODELS = {"anthropic": "claude-haiku-5-5", "openai": "gpt-6-luna", "google": "gemini-3.8-flash"}
 PRICES = {"anthropic": ("0.10", "0.50"), "openai": ("0.10", "0.50"), "google": ("0.75", "3.75")}
@@ -104,7 +104,7 @@ async def test_a_relaxed_batch_is_ranked_in_three_jobs_at_half_the_price(
     in_order = sorted(result["essay_results"], key=lambda essay: int(essay["essay_id"]))
     price = sum(Decimal(one) * tokens for one, tokens in zip(PRICES[vendor], (2_000, 100), strict=True))
     assert (status["state"], status["stop_reason"]) == ("completed", "target_reached")
-    assert 1 < len(vendors.jobs) <= MOST_JOBS
+    assert 1 < len(vendors.jobs) <= MAX_JOBS
     assert all(received.in_batch for received in vendors.received)
     assert judged == sum(len(job.items) for job in vendors.jobs.values()) == costs["calls"]
     assert status["cost"]["cost_usd"] == costs["cost_usd"]
@@ -123,4 +123,4 @@ async def test_a_round_that_is_submitted_in_parts_is_one_job(make_database: Call
 
     assert status["state"] == "completed"
     assert max(len(job.items) for job in vendors.jobs.values()) > MAX_COMPARISONS_PER_SUBMISSION
-    assert len(vendors.jobs) <= MOST_JOBS
+    assert len(vendors.jobs) <= MAX_JOBS

@@ -14,7 +14,7 @@ from suite.tests.suite_process import SuiteProcess, suite_process, wait_until
 REPOSITORY = Path(__file__).parents[4]
 RUNBOOK = REPOSITORY / "documentation/operations/runner-runbook.md"
 SAMPLE = Path(__file__).parents[2] / "sample_assignment"
-PATIENCE_SECONDS = 900
+WAIT_TIMEOUT_SECONDS = 900
 IN_CONTAINER = {
     "scripts/preflight.sh": "cj-run preflight",
     "docker compose run --rm runner": "cj-run",
@@ -62,7 +62,7 @@ def test_every_command_of_the_runbook_works(suite: SuiteProcess, tmp_path: Path)
         env=environment,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=WAIT_TIMEOUT_SECONDS,
         check=False,
     )
 

@@ -21,7 +21,7 @@ from suite.processes.tokens import own_token
 from suite_access import TOKEN_VARIABLE
 
 SAMPLE = Path(__file__).parents[2] / "sample_assignment"
-PATIENCE_SECONDS = 300
+WAIT_TIMEOUT_SECONDS = 300
 COMPARISONS = 180
 INTERRUPTIONS = 5
 
@@ -54,7 +54,7 @@ def started(out: Path, *options: str) -> "subprocess.Popen[str]":
 async def executed(out: Path, *options: str) -> AssessmentRun:
     """A run to its end, verified."""
     process = started(out, str(SAMPLE), "--max-comparisons", str(COMPARISONS), *options)
-    said, _ = await asyncio.to_thread(process.communicate, timeout=PATIENCE_SECONDS)
+    said, _ = await asyncio.to_thread(process.communicate, timeout=WAIT_TIMEOUT_SECONDS)
     assert process.returncode == 0, said
     return verified(run_folder(out))
 
@@ -112,10 +112,10 @@ async def test_a_run_that_is_interrupted_again_and_again_ends_as_one_that_is_not
         await asyncio.to_thread(until_a_run_is_kept, out)
         await asyncio.sleep(seeded.uniform(0, 1.0))
         process.send_signal(signal.SIGINT)
-        await asyncio.to_thread(process.communicate, timeout=PATIENCE_SECONDS)
+        await asyncio.to_thread(process.communicate, timeout=WAIT_TIMEOUT_SECONDS)
         options = ["--resume", str(run_folder(out))]
     process = started(out, *options)
-    said, _ = await asyncio.to_thread(process.communicate, timeout=PATIENCE_SECONDS)
+    said, _ = await asyncio.to_thread(process.communicate, timeout=WAIT_TIMEOUT_SECONDS)
 
     assert process.returncode == 0, said
     resumed = verified(run_folder(out))
@@ -133,7 +133,7 @@ async def test_a_run_that_is_interrupted_again_and_again_ends_as_one_that_is_not
 
 def until_a_run_is_kept(out: Path) -> None:
     """Wait until a run can be resumed."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + WAIT_TIMEOUT_SECONDS
     while not any(out.glob("*/run.json")):
         assert time.monotonic() < deadline
         time.sleep(0.01)

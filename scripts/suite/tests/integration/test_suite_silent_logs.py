@@ -12,7 +12,7 @@ from batch_runner.running.request import RunOptions, assessment_request
 from batch_runner.wire.client import AssessmentClient
 from event_contracts import AssessmentState, CourseCode, LLMConfigOverrides
 from service_kit.tests.tokens import SHARED_SECRET, signed_with_secret
-from suite.tests.suite_process import PATIENCE_SECONDS, suite_process, wait_until
+from suite.tests.suite_process import WAIT_TIMEOUT_SECONDS, suite_process, wait_until
 from suite_access import CallerToken
 
 pytestmark = pytest.mark.slow
@@ -53,7 +53,7 @@ async def test_no_essay_no_prompt_no_token_and_no_secret_is_in_the_output(tmp_pa
         wait_until(suite.is_ready, what="the suite is ready")
         own = CallerToken(suite.addresses.cj_assessment, role="runner", folder=suite.data)
         hooks = {"request": [remember]}
-        async with httpx2.AsyncClient(timeout=PATIENCE_SECONDS, auth=own, event_hooks=hooks) as http:
+        async with httpx2.AsyncClient(timeout=WAIT_TIMEOUT_SECONDS, auth=own, event_hooks=hooks) as http:
             client = AssessmentClient(http=http, base_url=suite.addresses.cj_assessment)
             texts = await upload(client, assignment())
             options = RunOptions(label="marked", max_comparisons=30)

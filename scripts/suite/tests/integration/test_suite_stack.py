@@ -19,7 +19,7 @@ from batch_runner.running.request import RunOptions, assessment_request
 from batch_runner.wire.client import AssessmentClient
 from event_contracts import AssessmentState, BatchStatusView, ExternalServiceError
 from suite.processes.batches import generated_essays, write_qualities
-from suite.tests.suite_process import PATIENCE_SECONDS, SuiteProcess, suite_process, wait_until
+from suite.tests.suite_process import WAIT_TIMEOUT_SECONDS, SuiteProcess, suite_process, wait_until
 from suite_access import CallerToken
 
 pytestmark = pytest.mark.slow
@@ -74,7 +74,7 @@ async def final_status(client: AssessmentClient) -> BatchStatusView:
 
 async def test_a_database_that_is_killed_is_started_again_and_the_batch_ends(suite: SuiteProcess) -> None:
     token = CallerToken(suite.addresses.cj_assessment, role="runner", folder=suite.data)
-    async with httpx2.AsyncClient(auth=token) as http, asyncio.timeout(PATIENCE_SECONDS):
+    async with httpx2.AsyncClient(auth=token) as http, asyncio.timeout(WAIT_TIMEOUT_SECONDS):
         client = AssessmentClient(http=http, base_url=suite.addresses.cj_assessment)
         await started_batch(client)
         before = suite.postgres_pid
@@ -96,7 +96,7 @@ def test_a_second_suite_on_the_same_folder_is_refused_and_changes_nothing(suite:
         [sys.executable, "-m", "suite.main", "up", "--data", str(suite.data)],
         capture_output=True,
         text=True,
-        timeout=PATIENCE_SECONDS,
+        timeout=WAIT_TIMEOUT_SECONDS,
         check=False,
     )
 

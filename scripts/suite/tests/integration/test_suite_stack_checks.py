@@ -34,14 +34,14 @@ def taken_port() -> Iterator[int]:
         yield int(server.getsockname()[1])
 
 
-def test_a_port_that_is_taken(tmp_path: Path, taken_port: int) -> None:
+def test_a_port_that_is_taken_is_refused(tmp_path: Path, taken_port: int) -> None:
     assert refusal(tmp_path / "data", "--cj-port", str(taken_port)) == [
         f"port {taken_port} is not free (Address already in use): stop what listens there, or choose another with"
         " --cj-port"
     ]
 
 
-def test_every_problem_with_ports_at_once(tmp_path: Path) -> None:
+def test_all_problems_with_ports_are_reported_together(tmp_path: Path) -> None:
     port = str(free_port())
 
     lines = refusal(tmp_path, "--cj-port", port, "--llm-port", port, "--conductor-port", "70000")
@@ -52,20 +52,20 @@ def test_every_problem_with_ports_at_once(tmp_path: Path) -> None:
     ]
 
 
-def test_a_provider_that_is_unknown(tmp_path: Path) -> None:
+def test_an_unknown_provider_is_refused_with_the_choices(tmp_path: Path) -> None:
     (line,) = refusal(tmp_path / "data", "--provider", "nobody")
 
     assert line.startswith("unknown provider 'nobody': use one of anthropic, ")
     assert not (tmp_path / "data").exists()
 
 
-def test_a_model_that_is_unknown(tmp_path: Path) -> None:
+def test_an_unknown_model_is_refused_with_the_choices(tmp_path: Path) -> None:
     (line,) = refusal(tmp_path / "data", "--provider", "anthropic", "--model", "nothing")
 
     assert line.startswith("anthropic has no model 'nothing': use one of claude-")
 
 
-def test_a_provider_without_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_provider_without_its_key_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LLM_PROVIDER_ANTHROPIC_API_KEY", raising=False)
 
     assert refusal(tmp_path / "data", "--provider", "anthropic") == [
@@ -74,7 +74,7 @@ def test_a_provider_without_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ]
 
 
-def test_every_wrong_setting_by_its_name_and_without_its_value(
+def test_every_invalid_setting_is_named_without_its_value(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LLM_PROVIDER_CONCURRENCY", "secret-1")
@@ -88,7 +88,7 @@ def test_every_wrong_setting_by_its_name_and_without_its_value(
     assert "secret" not in "".join(lines)
 
 
-def test_a_data_folder_that_is_a_file(tmp_path: Path) -> None:
+def test_a_data_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "essay.txt").write_text("mine")
 
     assert refusal(tmp_path / "essay.txt" / "data") == [
@@ -96,19 +96,19 @@ def test_a_data_folder_that_is_a_file(tmp_path: Path) -> None:
     ]
 
 
-def test_a_data_folder_that_cannot_be_made() -> None:
+def test_a_data_folder_that_cannot_be_made_is_refused() -> None:
     (line,) = refusal(Path("/proc/suite"))
 
     assert line.startswith("/proc/suite cannot be written (")
 
 
-def test_a_data_folder_with_a_line_break(tmp_path: Path) -> None:
+def test_a_data_folder_with_a_line_break_is_refused(tmp_path: Path) -> None:
     (line,) = refusal(tmp_path / "a\nb")
 
     assert line.endswith("holds characters that cannot be printed: choose another --data")
 
 
-def test_a_disk_that_is_full(tmp_path: Path) -> None:
+def test_a_full_disk_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         ConfigurationError, match=r"MB are free where .*: make room, or choose another folder"
     ):

@@ -26,7 +26,7 @@ from suite.tests.replicas import SERVICES, replica
 pytestmark = pytest.mark.slow
 
 LIMIT_SECONDS: Final = 25.0
-PATIENCE_SECONDS: Final = 60.0
+WAIT_TIMEOUT_SECONDS: Final = 60.0
 WAITS_FOR_LOCK: Final = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'INSERT INTO inbox%'
@@ -79,7 +79,7 @@ async def a_consumer_in_the_middle(
             await producer.send_and_wait(
                 f"{prefix}.{topic_of(type(event.data))}", value=event.to_json(), key=event.key.encode()
             )
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
                 while not await connection.fetchval(WAITS_FOR_LOCK):
                     # What a transaction has seen of other sessions, it keeps seeing.
                     await connection.execute("SELECT pg_stat_clear_snapshot()")
@@ -97,7 +97,7 @@ async def a_call_that_takes_long(service: ServiceProcess) -> AsyncIterator[None]
         accepted = await http.post("/api/v1/comparison", json=body)
         assert accepted.status_code == 202, accepted.text
         path = f"/api/v1/requests/{accepted.json()['queue_id']}"
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             while (await http.get(path)).json()["status"] != "processing":  # noqa: ASYNC110 - over there
                 await asyncio.sleep(0.05)
         yield

@@ -14,7 +14,7 @@ from suite.tests.poison.scenarios import Scenario
 from suite.tests.poison.stage import Stage
 from suite.tests.poison.triggers import SQLSTATES
 
-PATIENCE_SECONDS: Final = 90.0
+WAIT_TIMEOUT_SECONDS: Final = 90.0
 
 _ERRORS: Final = cycle(ERRORS)
 _SQLSTATES: Final = cycle(SQLSTATES)
@@ -89,7 +89,7 @@ async def outcome(stage: Stage, case: Case, batch_id: str) -> Outcome:
     """Wait until a case has ended."""
     found = Outcome(case, batch_id)
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             while not found.has_ended:
                 await asyncio.sleep(0.1)
                 await look(stage, found)

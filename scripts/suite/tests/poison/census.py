@@ -7,7 +7,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from service_kit.running import BackgroundLoop, Heartbeat, Service
+from service_kit.running import BackgroundLoop, ReadsHeartbeat, Service
 from sqlalchemy import Connection, Engine, ExceptionContext, event
 
 WORKER: Final[ContextVar[str]] = ContextVar("worker", default="http")
@@ -100,7 +100,7 @@ class NamedLoop:
         return self.inner.name
 
     @property
-    def heartbeat(self) -> Heartbeat:
+    def heartbeat(self) -> ReadsHeartbeat:
         """Its heartbeat."""
         return self.inner.heartbeat
 

@@ -37,7 +37,7 @@ LATENCY_MS: Final = 700
 ESSAYS: Final = 6
 COMPARISONS: Final = 12
 PRICE: Final = Decimal(1)
-PATIENCE_SECONDS: Final = 60.0
+WAIT_TIMEOUT_SECONDS: Final = 60.0
 
 
 class LearningBus(MemoryEventBus):
@@ -129,7 +129,7 @@ class Stage:
         """Cancel a batch; returns the HTTP status."""
         return (await self.assessment.post(f"/api/v1/batches/{batch_id}/cancel")).status_code
 
-    async def until_ended(self, batch_id: str, *, seconds: float = PATIENCE_SECONDS) -> BatchStatusView:
+    async def until_ended(self, batch_id: str, *, seconds: float = WAIT_TIMEOUT_SECONDS) -> BatchStatusView:
         """The final status of a batch."""
         async with asyncio.timeout(seconds):
             while True:

@@ -32,7 +32,7 @@ def run(*command: str) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
-def test_the_rules_are_sound() -> None:
+def test_promtool_accepts_the_alert_rules() -> None:
     run("promtool", "check", "rules", "alerts.yml")
 
 
@@ -52,7 +52,7 @@ def test_alertmanager_takes_its_configuration() -> None:
     run("amtool", "check-config", str(ROOT / "deploy/observability/alertmanager/alertmanager.yml"))
 
 
-def test_what_issue_and_operators_ask_for_is_there() -> None:
+def test_every_expected_alert_exists() -> None:
     assert {alert.name for alert in ALERTS} >= EXPECTED
 
 

@@ -35,7 +35,7 @@ def test_the_service_is_held_against_its_durable_steps_alone() -> None:
     assert against_floor(ADDED, concurrency=64) == (70.0, 20.0, 3.5)
 
 
-def test_the_last_line_shows_both_and_their_ratio(uses: list[LimitUtilisation]) -> None:
+def test_the_last_line_shows_added_time_floor_and_their_ratio(uses: list[LimitUtilisation]) -> None:
     said = line(uses, ADDED)
 
     assert "added_1_ms=25 floor_1_ms=10 ratio_1=2.5" in said

@@ -10,6 +10,7 @@ from prometheus_client import generate_latest
 from suite.generated.contracts import errors_page, events_page, http_page
 from suite.generated.observed import log_events_page, metrics_page
 from suite.generated.openapi import DescribedService, described_services
+from suite.generated.reference import settings_page
 
 
 @cache
@@ -27,6 +28,12 @@ def test_every_metric_that_a_service_declares_is_on_the_page() -> None:
         if line.startswith("# HELP") and not line.split()[2].startswith(("process_", "python_"))
     }
     assert {name for name in declared if f"`{name}`" not in page and not name.endswith("_created")} == set()
+
+
+def test_every_setting_has_a_description() -> None:
+    rows = [line for line in settings_page().splitlines() if line.startswith("| `")]
+
+    assert [row for row in rows if row.endswith("|  |")] == []
 
 
 def test_every_route_is_on_the_page_with_who_may_call_it() -> None:
@@ -51,6 +58,10 @@ def test_every_event_and_every_error_code_is_on_its_page() -> None:
     [
         ('log.info("batch.ended", state=1, **more)', "| `batch.ended` | info | `state` |"),
         ('log.exception("step.failed", exc_info=error, worker=name)', "| `step.failed` | error | `worker` |"),
+        (
+            'log.log(logging.INFO if is_slow(first.error) else logging.WARNING, "call.failed", calls=2)',
+            "| `call.failed` | info or warning | `calls` |",
+        ),
     ],
 )
 def test_a_log_event_is_found_with_its_level_and_keys(call: str, row: str, tmp_path: Path) -> None:

@@ -173,7 +173,7 @@ async def test_every_call_is_on_record_with_its_answer(
         ({"batch_metadata": {"prompt_attached": "yes"}}, "batch_metadata.prompt_attached"),
     ],
 )
-async def test_a_call_that_is_wrong_is_told_which_field(
+async def test_an_invalid_call_is_answered_with_the_field_at_fault(
     conductor: Conductor, batch_id: str, change: JsonObject, reason: str
 ) -> None:
     body = {"batch_id": batch_id, "requested_pipeline": "nlp", "correlation_id": "run-1", **change}

@@ -5,13 +5,14 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 from batch_conductor.settings import Settings
 from batch_conductor.tests.building import SPELLCHECK
 from batch_conductor.tests.serving import SECRET, Conductor, free_port, rows, running
-from event_contracts import JsonObject
+from event_contracts import ErrorBody, JsonObject, NotFound
 from pydantic import SecretStr
 from service_kit.http.error_answers import NO_SUCH_ROUTE
 from service_kit.messaging.event_bus import MemoryEventBus
@@ -77,6 +78,11 @@ def cost(usd: float, *, unpriced: int = 0) -> JsonObject:
     return {"by": "batch_id", "rows": [], "total": total}
 
 
+NO_ROUTE = ErrorBody(
+    error=NotFound("there is no such route", details={"reason": NO_SUCH_ROUTE}).detail(
+        service="cj_assessment_service", operation="GET", correlation_id=uuid4()
+    )
+).model_dump(mode="json")
 PROMPTED: JsonObject = {"prompt_attached": True}
 
 
@@ -90,7 +96,7 @@ PROMPTED: JsonObject = {"prompt_attached": True}
         ({"assignment_id": "a"}, {}, 422, "prompt_attached"),
         (
             {"assignment_id": "a"},
-            {"/admin/v1/student-prompts/assignment/a": (404, {"error": {"message": NO_SUCH_ROUTE}})},
+            {"/admin/v1/student-prompts/assignment/a": (404, NO_ROUTE)},
             503,
             "prompt_attached",
         ),

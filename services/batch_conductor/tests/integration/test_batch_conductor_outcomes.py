@@ -140,7 +140,7 @@ async def test_any_interleaving_and_any_duplication_of_reports_give_one_state(
     assert await conductor.phases(shuffled) == await conductor.phases(in_order)
 
 
-async def test_a_batchs_story_told_backwards_ends_as_it_should(
+async def test_a_batchs_events_in_reverse_order_give_the_same_phases(
     conductor: Conductor, bus: MemoryEventBus, batch_id: str
 ) -> None:
     await bus.publish(a_batchs_story(batch_id)[::-1] * 2)

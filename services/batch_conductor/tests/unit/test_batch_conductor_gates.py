@@ -214,7 +214,9 @@ async def test_what_blocks_is_told_even_where_something_else_is_not_known() -> N
         ),
     ],
 )
-def test_a_few_keys_say_something_about_the_batch(metadata: JsonObject | None, facts: BatchFacts) -> None:
+def test_facts_are_read_from_known_metadata_keys_alone(
+    metadata: JsonObject | None, facts: BatchFacts
+) -> None:
     assert read_facts(metadata) == facts
 
 

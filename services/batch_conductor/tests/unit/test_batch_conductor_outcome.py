@@ -51,7 +51,7 @@ def test_a_checked_spelling_speaks_of_its_essay_alone(
 @pytest.mark.parametrize(
     "status", [ProcessingStage.PENDING, ProcessingStage.INITIALIZED, ProcessingStage.PROCESSING]
 )
-def test_a_spelling_that_is_not_done_is_no_outcome(status: ProcessingStage) -> None:
+def test_an_unfinished_spellcheck_is_not_an_outcome(status: ProcessingStage) -> None:
     with pytest.raises(InvalidRequest, match="completed, failed, cancelled"):
         read_report(spelling("batch-1", "e1", status=status))
 

@@ -47,7 +47,9 @@ class PostgresAdministration:
                         .returning(assessment_instruction)
                     )
                 ).one()
-            await audit(connection, by, "instructions.save", owner.subject, _told(before), _told(row))
+            await audit(
+                connection, by, "instructions.save", owner.subject, _audit_entry(before), _audit_entry(row)
+            )
         return instruction_of(row)
 
     async def find(self, owner: Owner) -> Instruction | None:
@@ -74,7 +76,7 @@ class PostgresAdministration:
             if before is None:
                 return False
             await connection.execute(delete(assessment_instruction).where(_INSTRUCTION.id == before.id))
-            await audit(connection, by, "instructions.delete", owner.subject, _told(before), None)
+            await audit(connection, by, "instructions.delete", owner.subject, _audit_entry(before), None)
         return True
 
     async def set_student_prompt(self, assignment_id: str, storage_id: str, *, by: str) -> Instruction | None:
@@ -93,7 +95,7 @@ class PostgresAdministration:
                 return None
             row = await _updated(connection, before, {column: storage_id, "updated_at": func.now()})
             operation = f"{column.removesuffix('_storage_id')}.upload"
-            await audit(connection, by, operation, owner.subject, _told(before), _told(row))
+            await audit(connection, by, operation, owner.subject, _audit_entry(before), _audit_entry(row))
         return instruction_of(row)
 
     async def delete_anchor(self, number: int, *, by: str) -> Anchor | None:
@@ -106,7 +108,7 @@ class PostgresAdministration:
             if row is None:
                 return None
             subject = f"assignment {row.assignment_id}"
-            await audit(connection, by, "anchors.delete", subject, anchor_told(row), None)
+            await audit(connection, by, "anchors.delete", subject, anchor_audit_entry(row), None)
         return anchor_of(row)
 
     async def changes(self, *, before: int | None, limit: int) -> Sequence[Change]:
@@ -163,7 +165,7 @@ async def _refuse_change_under_anchors(
         )
 
 
-def _told(row: Row[Any] | None) -> JsonObject | None:
+def _audit_entry(row: Row[Any] | None) -> JsonObject | None:
     if row is None:
         return None
     return {
@@ -175,7 +177,7 @@ def _told(row: Row[Any] | None) -> JsonObject | None:
     }
 
 
-def anchor_told(row: Row[Any]) -> JsonObject:
+def anchor_audit_entry(row: Row[Any]) -> JsonObject:
     """An anchor as the audit keeps it: its text by its id alone."""
     return {
         "anchor_id": row.id,

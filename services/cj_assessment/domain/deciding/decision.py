@@ -149,19 +149,19 @@ def _rounds_awaited(evidence: Evidence) -> Wait | None:
     if _stop_waiting(evidence):
         return None
     awaited = snapshot.last_round - (0 if snapshot.has_few_rounds else 1)
-    is_open = sum(pair.state in OPEN and pair.round <= awaited for pair in snapshot.asked)
+    open_count = sum(pair.state in OPEN and pair.round <= awaited for pair in snapshot.asked)
     is_late = snapshot.is_graded and snapshot.is_overdue and not snapshot.is_relaxed
-    if is_open == 0 or (is_late and _nearly_all_came(snapshot, is_open)):
+    if open_count == 0 or (is_late and _few_are_late(snapshot, open_count)):
         return None
-    is_close = is_late and is_open <= _CLOSE_SHARE * len(snapshot.asked)
+    is_close = is_late and open_count <= _CLOSE_SHARE * len(snapshot.asked)
     return Wait(
         awaited_round=awaited,
         next_check_at=snapshot.early_check_at if is_close else snapshot.straggler_deadline,
     )
 
 
-def _nearly_all_came(snapshot: Snapshot, is_open: int) -> bool:
-    return is_open <= _LATE_SHARE * len(snapshot.asked)
+def _few_are_late(snapshot: Snapshot, open_count: int) -> bool:
+    return open_count <= _LATE_SHARE * len(snapshot.asked)
 
 
 def _continue_or_finish(evidence: Evidence, problem: JudgingFailure | None) -> Decision:

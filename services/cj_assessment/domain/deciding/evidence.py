@@ -30,7 +30,7 @@ from cj_assessment.domain.measuring.fitting import (
     min_comparisons,
 )
 from cj_assessment.domain.measuring.pairing import (
-    MOST_RELAXED_ROUNDS,
+    MAX_RELAXED_ROUNDS,
     forecast,
     graded_round_size,
     pairing_state,
@@ -182,7 +182,7 @@ class Evidence:
             return NoPlan()
         if self.verdict.stop or is_budget_exhausted(self.snapshot) or len(self.participation.essays) < 2:
             return NoPlan()
-        if self.snapshot.is_relaxed and self.snapshot.last_round >= MOST_RELAXED_ROUNDS:
+        if self.snapshot.is_relaxed and self.snapshot.last_round >= MAX_RELAXED_ROUNDS:
             return NoPlan()
         try:
             return self._plan()
@@ -225,7 +225,7 @@ class Evidence:
                 asked=snapshot.unfailed,
                 target_reliability=snapshot.limits.target_reliability,
                 least=self.participation.round_size,
-                is_last=snapshot.last_round + 1 >= MOST_RELAXED_ROUNDS,
+                is_last=snapshot.last_round + 1 >= MAX_RELAXED_ROUNDS,
             )
         if snapshot.last_round == 0:
             return len(essays)

@@ -14,12 +14,12 @@ from cj_assessment.domain.batch import Essay, Judge
 from cj_assessment.domain.comparison import Asked, PlannedComparison
 from cj_assessment.domain.measuring.fitting import Fitted, among
 
-_MOST_PER_ESSAY: Final = 4
+_MAX_PER_ESSAY: Final = 4
 """Comparisons per essay in one round at most, each counted for one of its two essays."""
-_LEAST_LATER: Final = 4
+_MIN_LATER_ROUNDS: Final = 4
 """How many rounds of winners a later round of graded verdicts holds at least."""
 _LAST_JOB_FACTOR: Final = 1.25
-MOST_RELAXED_ROUNDS: Final = 3
+MAX_RELAXED_ROUNDS: Final = 3
 """Rounds of a relaxed batch: each is a job of a vendor's batch API, which may take a day."""
 
 
@@ -91,10 +91,10 @@ def graded_round_size(
 ) -> int:
     """Comparisons of a round where judges state margins; ``asked`` are those that are judged or may still be.
 
-    At first all that a decision needs, then what the fit says is missing: that is a mean, so that one round more or
-    none is as likely, and every round costs the time of its slowest answers. ``least`` is the smallest round of judges
-    that state none; later rounds are no smaller than four of it, as another gate than the reliability, of which
-    nothing says how much it takes, may keep a batch open that the fit thinks is done.
+    The first round holds what a decision needs; later rounds hold what the fit says is missing. That estimate is a
+    mean, so another round may still be needed, and every round takes as long as its slowest answers. ``least`` is the
+    round size for judges that state no margins. A later round holds at least four times that, because gates other than
+    reliability may keep a batch open.
     """
     first = math.ceil(state.n_items * measurement.MIN_COMPARISONS_WHEN_GRADED / 2) - asked
     if first > 0:
@@ -107,7 +107,7 @@ def graded_round_size(
     if seen.until_target is None:
         return least
     missing = seen.until_target.expected - (asked - len(state.fit.comparisons))
-    return max(_LEAST_LATER * least, min(missing, _MOST_PER_ESSAY * state.n_items))
+    return max(_MIN_LATER_ROUNDS * least, min(missing, _MAX_PER_ESSAY * state.n_items))
 
 
 def relaxed_round_size(

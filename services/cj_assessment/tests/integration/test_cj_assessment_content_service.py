@@ -74,7 +74,7 @@ async def test_a_failure_that_passes_is_not_noticed(
         ("refusing", "answered 413"),
     ],
 )
-async def test_what_cannot_be_had_now_is_said_in_bounded_time(
+async def test_a_failing_content_service_is_reported_in_bounded_time(
     elsewhere: ContentServer,
     external: RemoteContent,
     trouble: Trouble,
@@ -90,7 +90,7 @@ async def test_what_cannot_be_had_now_is_said_in_bounded_time(
     assert told in fetched.failures["0" * 32]
 
 
-async def test_more_than_was_asked_for_is_not_read_on(
+async def test_reading_a_text_stops_at_the_size_limit(
     elsewhere: ContentServer, external: RemoteContent
 ) -> None:
     elsewhere.trouble = "endless"
@@ -212,7 +212,7 @@ class TestWithAnExternalContentService:
         assert [answer.status_code for answer in answers] == [200, 200, 404]
         assert [answer.text for answer in answers[:2]] == [OLD["text"], "A text from after."]
 
-    async def test_where_it_is_away_nothing_is_kept_here_instead(
+    async def test_an_unavailable_content_service_is_not_replaced_by_local_storage(
         self, installation: tuple[Assessment, ContentServer]
     ) -> None:
         service, server = installation
@@ -250,9 +250,7 @@ class TestWithAnExternalContentService:
         assert set(elsewhere or ()) == set(there.values()) <= server.texts.keys()
 
 
-async def test_what_it_does_not_know_is_gone_and_what_it_keeps_is_named(
-    elsewhere: ContentServer, external: RemoteContent
-) -> None:
+async def test_unknown_texts_count_as_removed(elsewhere: ContentServer, external: RemoteContent) -> None:
     known = await external.store(b"text")
 
     gone = await external.remove([known, "0" * 32, "no id of theirs"])

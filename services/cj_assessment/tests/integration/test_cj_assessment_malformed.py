@@ -444,7 +444,7 @@ def test_the_largest_batch_keeps_the_event_loop_free(service: Live, client: http
     assert service.lag_of(send) < MAX_LAG_SECONDS
 
 
-def test_a_service_whose_database_is_away_says_when_to_come_back() -> None:
+def test_a_service_without_its_database_sends_retry_after() -> None:
     settings = Settings(
         database_url="postgresql+asyncpg://nobody@127.0.0.1:9/none",
         event_bus="memory",

@@ -125,7 +125,7 @@ async def test_an_accepted_batch_is_prepared_by_one_replica_at_a_time(storage: S
     assert await accepted_due(storage) == [batch.job_id]
 
 
-async def test_the_time_until_a_batch_is_due_is_told(storage: Stored) -> None:
+async def test_a_batchs_store_returns_the_time_until_it_is_due(storage: Stored) -> None:
     batch = await storage.accepted()
     async with storage.store.transaction() as transaction:
         await transaction.batches.check_after(batch.job_id, LATER)
@@ -137,7 +137,7 @@ async def test_the_time_until_a_batch_is_due_is_told(storage: Stored) -> None:
     assert due.rest_seconds == pytest.approx(LATER.total_seconds(), abs=60)
 
 
-async def test_nothing_due_ever_is_told_as_well(storage: Stored) -> None:
+async def test_without_batches_there_is_no_next_due_time(storage: Stored) -> None:
     async with storage.store.transaction() as transaction:
         assert (await transaction.batches.take_accepted(limit=10, lease=LEASE)).rest_seconds is None
         assert (await transaction.batches.take_judging(limit=10)).rest_seconds is None

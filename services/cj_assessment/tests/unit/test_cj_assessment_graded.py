@@ -87,7 +87,7 @@ def test_many_late_answers_are_waited_for() -> None:
     assert isinstance(decide(of(comparisons, is_overdue=True)), Wait)
 
 
-def test_it_is_looked_again_after_a_little_more_than_an_answer_usually_takes() -> None:
+def test_the_next_check_is_slightly_later_than_a_typical_answer() -> None:
     spending = replace(nothing_spent(), typical_answer=timedelta(seconds=2))
     comparisons = [*pairs(ESSAYS), *pairs(20, number=2, state=PENDING, seed=3)]
 

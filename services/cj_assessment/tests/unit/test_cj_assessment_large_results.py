@@ -125,7 +125,7 @@ async def test_a_result_is_set_aside_after_the_content_timeout(
     assert (await service.status(batch)).state is AssessmentState.JUDGING
 
 
-async def test_what_the_content_service_refuses_is_kept_here(service: UseCases) -> None:
+async def test_a_result_that_the_content_service_refuses_is_stored_locally(service: UseCases) -> None:
     batch = await service.ask(TEXTS, hints=FEW)
     service.texts.error = ContentRefused("the content service answered 413")
 
@@ -186,7 +186,7 @@ def _result(essay_ids: Sequence[str], like: AssessmentResultV1) -> AssessmentRes
     )
 
 
-async def test_the_estimate_at_the_door_is_never_too_small(service: UseCases) -> None:
+async def test_the_size_estimate_of_a_result_is_never_too_small(service: UseCases) -> None:
     await service.work(await service.ask(TEXTS, hints=FEW))
     [like] = service.store.events(AssessmentResultV1)
     for essay_ids in (["a"], [f"{n:036d}" for n in range(1_000)], [f'"{n}"' + "å" * 200 for n in range(100)]):

@@ -8,7 +8,8 @@ import pytest
 from cj_assessment.domain.batch import Fetched, Instruction
 from cj_assessment.ports import ContentStore
 from cj_assessment.tests.in_memory_app import RULES, UseCases
-from cj_assessment.use_cases.prepare_batch import CONTENT_RETRY_DELAY, ESSAYS_PER_CHUNK
+from cj_assessment.use_cases.content_waiting import CONTENT_RETRY_DELAY
+from cj_assessment.use_cases.prepare_batch import ESSAYS_PER_CHUNK
 from cj_assessment.use_cases.register_anchor import RegisterAnchor
 from event_contracts import (
     AnchorRegistration,

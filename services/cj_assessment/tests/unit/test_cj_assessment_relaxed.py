@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from cj_assessment.domain.comparison import Asked
 from cj_assessment.domain.deciding import Decision, Finish, JudgeMore, Snapshot, Wait, decide
-from cj_assessment.domain.measuring.pairing import MOST_RELAXED_ROUNDS
+from cj_assessment.domain.measuring.pairing import MAX_RELAXED_ROUNDS
 from cj_assessment.tests.building import NOW, asked, essays, snapshot
 from event_contracts import ComparisonState
 
@@ -41,7 +41,7 @@ def test_a_relaxed_batch_ends_after_three_rounds_at_most(seed: int, with_margins
         decision = decide(of(comparisons))
 
     assert isinstance(decision, Finish)
-    assert rounds <= MOST_RELAXED_ROUNDS
+    assert rounds <= MAX_RELAXED_ROUNDS
 
 
 def test_the_first_round_holds_all_that_a_decision_needs() -> None:

@@ -15,7 +15,7 @@ from cj_assessment.use_cases.accept_request import AcceptRequest
 from event_contracts import InvalidRequest, JsonObject, LLMConfigOverrides
 from model_manifest import SimulatedPrice
 from pydantic import SecretStr
-from service_kit.callbacks.webhooks import CallbackPolicy
+from service_kit.callbacks.policy import CallbackPolicy
 
 ANTHROPIC = LLMConfigOverrides(provider_override="anthropic")
 OPENAI = LLMConfigOverrides(provider_override="openai")
@@ -86,7 +86,7 @@ async def test_a_judge_in_an_allowed_region_is_accepted(
     assert batch.state == "accepted"
 
 
-def test_what_all_allow_travels_with_the_batch() -> None:
+def test_a_batch_is_limited_to_regions_that_all_parties_allow() -> None:
     residency = Residency(
         installation=frozenset({"eu", "us", "se"}), organisations={"school-1": frozenset({"se", "eu"})}
     )
@@ -96,7 +96,7 @@ def test_what_all_allow_travels_with_the_batch() -> None:
 
 
 @pytest.mark.parametrize("regions", [[], ["EU"], ["e" * 40], ["eu"] * 21, "eu", [1]])
-def test_regions_that_are_none_are_refused(regions: object) -> None:
+def test_invalid_regions_are_refused(regions: object) -> None:
     with pytest.raises(InvalidRequest, match="allowed_regions"):
         request({"a": "1"}, hints={"allowed_regions": regions}).hints()  # type: ignore[dict-item]  # on purpose
 

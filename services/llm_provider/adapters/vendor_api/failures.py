@@ -46,7 +46,7 @@ _NO_CREDIT: Final = re.compile(
     r"|billing details|not active, please check|payment required|limit: ?0\b",
     re.I,
 )
-_PAY_AND_GO_ON: Final = re.compile(r"check your plan and billing details", re.I)
+_AMBIGUOUS_BILLING_HINT: Final = re.compile(r"check your plan and billing details", re.I)
 """Google reports this for every limit of its free tier, even for those that reset after a minute."""
 
 _RATE_CODE: Final = re.compile(r"rate_limit.*|.*_rate_limit|too_many_requests|RESOURCE_EXHAUSTED|429", re.I)
@@ -80,9 +80,10 @@ _PHRASES: Final[dict[type[JudgeError], str]] = {
     RateLimitReached: "rate limited the request",
     JudgeUnavailable: "failed",
     JudgeTimeout: "did not answer in time",
-    RequestRejected: "does not accept the request: look whether this model takes these parameters",
+    RequestRejected: "does not accept the request: check that this model accepts these parameters",
     UnknownModel: "has no such model, or its address is wrong: compare the model's name with the vendor's list",
-    PromptTooLong: "does not accept a prompt of this length: shorten the essays, or take a model with a larger context",
+    PromptTooLong: "does not accept a prompt of this length: shorten the essays,"
+    " or choose a model with a larger context window",
     RequestBeyondLimit: "allows this account fewer tokens per minute than this one request needs:"
     " ask the vendor for a higher limit, or shorten the essays",
     KeyRejected: "does not accept the key: check it, and its rights",
@@ -201,7 +202,7 @@ def _status_of(error: VendorError) -> int:
 
 
 def _kind(status: int, error: VendorError) -> type[JudgeError]:
-    if _wants_money(status, error):
+    if _is_out_of_credit(status, error):
         return OutOfCredit
     if _is_beyond_limit(status, error):
         return RequestBeyondLimit
@@ -227,10 +228,10 @@ def _kind(status: int, error: VendorError) -> type[JudgeError]:
     return UnknownModel if unknown else RequestRejected
 
 
-def _wants_money(status: int, error: VendorError) -> bool:
+def _is_out_of_credit(status: int, error: VendorError) -> bool:
     if status == 402 or _any(_CREDIT_CODE, error.codes):
         return True
-    words = _PAY_AND_GO_ON.sub("", error.message)
+    words = _AMBIGUOUS_BILLING_HINT.sub("", error.message)
     return status < 500 and _NO_CREDIT.search(words) is not None
 
 

@@ -12,7 +12,7 @@ from llm_provider.domain.meters.limits import Allowance, LimitReading
 _UNIT_SECONDS: Final = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|us|ns|d|h|m|s)")
 _DURATION: Final = re.compile(rf"(?:{_PART.pattern})+")
-_LONGEST: Final = timedelta(days=365)
+_MAX_WINDOW: Final = timedelta(days=365)
 
 _ANTHROPIC: Final = {
     "requests": Allowance.REQUESTS,
@@ -76,7 +76,7 @@ def read_duration(text: str) -> timedelta | None:
     if not _DURATION.fullmatch(text):
         return None
     seconds = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _PART.findall(text))
-    return timedelta(seconds=seconds) if seconds <= _LONGEST.total_seconds() else None
+    return timedelta(seconds=seconds) if seconds <= _MAX_WINDOW.total_seconds() else None
 
 
 def _reading(
@@ -98,7 +98,7 @@ def _seconds(text: str) -> timedelta | None:
         seconds = float(text)
     except ValueError:
         return None
-    usable = math.isfinite(seconds) and 0 <= seconds <= _LONGEST.total_seconds()
+    usable = math.isfinite(seconds) and 0 <= seconds <= _MAX_WINDOW.total_seconds()
     return timedelta(seconds=seconds) if usable else None
 
 

@@ -13,7 +13,7 @@ from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 from llm_provider.domain.costs.usage import UNKNOWN_USAGE, Usage
 
 _ID: Final = re.compile(r"[!-~]{1,200}")
-_MOST_TOKENS: Final = 2**31
+_MAX_TOKENS: Final = 2**31 - 1
 """No call has billions of tokens."""
 
 ValueT = TypeVar("ValueT")
@@ -35,7 +35,7 @@ def _count(sent: object) -> int | None:
         sent = int(sent)
     if not isinstance(sent, int) or isinstance(sent, bool):
         return None
-    return sent if 0 <= sent < _MOST_TOKENS else None
+    return sent if 0 <= sent <= _MAX_TOKENS else None
 
 
 Tokens = Annotated[int | None, BeforeValidator(_count)]

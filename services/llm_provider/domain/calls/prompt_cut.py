@@ -14,7 +14,7 @@ from llm_provider.domain.requests.prompt import Prompt
 
 _SHORT_TOKENS: Final = 1_000
 """No server has so small a context that it cuts a prompt of fewer."""
-_LEAST_SHARE: Final = 0.5
+_MIN_SHARE: Final = 0.5
 """Of the words; the smallest share ever seen with whole prompts is about .9."""
 _WORD: Final = re.compile(r"\w+")
 _WITHOUT_SPACES: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -27,7 +27,7 @@ def require_whole_prompt(prompt: Prompt, usage: Usage) -> None:
     if not usage.is_known or usage.input <= 0:
         return
     least = _least_tokens(prompt)
-    if least >= _SHORT_TOKENS and usage.input < _LEAST_SHARE * least:
+    if least >= _SHORT_TOKENS and usage.input < _MIN_SHARE * least:
         raise PromptCut(read=usage.input, least=least)
 
 

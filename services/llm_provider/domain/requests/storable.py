@@ -2,7 +2,7 @@
 
 from typing import Final
 
-LARGEST_WHOLE: Final = 2**63 - 1
+MAX_INTEGER: Final = 2**63 - 1
 """The largest that readers of JSON agree on reading as a whole number."""
 
 
@@ -11,7 +11,7 @@ def is_storable(value: object) -> bool:
     if isinstance(value, str):
         return "\x00" not in value and _is_unicode(value)
     if isinstance(value, int):
-        return abs(value) <= LARGEST_WHOLE
+        return abs(value) <= MAX_INTEGER
     if isinstance(value, dict):
         return all(is_storable(key) and is_storable(inner) for key, inner in value.items())
     return all(is_storable(inner) for inner in value) if isinstance(value, list) else True

@@ -117,7 +117,7 @@ async def test_a_result_over_http_is_signed_and_is_the_envelope(database_url: st
     assert on_bus.received == []
 
 
-async def test_a_receiver_that_is_away_gets_the_same_message_later(database_url: str) -> None:
+async def test_an_unavailable_receiver_gets_the_same_message_later(database_url: str) -> None:
     receiver, (bus, _) = Receiver(failing=2), memory_bus()
     async with serving_app(receiver.app) as address, serving(settings_for(database_url), bus=bus) as client:
         await submit(client, [comparison(callback_topic=None, callback_url=f"{address}/results")])

@@ -193,7 +193,7 @@ async def test_a_body_that_is_no_request_is_refused(database_url: str, body: byt
     assert error_of(answer).error_code == "VALIDATION_ERROR"
 
 
-async def test_a_full_queue_answers_503_and_says_when_to_come_back(database_url: str) -> None:
+async def test_a_full_queue_answers_503_with_retry_after(database_url: str) -> None:
     held = {"max_queue_size": 2, "simulated_latency_ms": 60_000.0}
     key = str(uuid4())
     async with service(database_url, **held) as client:

@@ -173,7 +173,7 @@ def expiring_in_batches(received: Received) -> Answer | Expires:
     return Expires() if received.in_batch else Answer(usage=USAGE)
 
 
-async def test_what_the_vendor_did_not_get_round_to_is_judged_live(database_url: str) -> None:
+async def test_requests_that_expire_in_a_job_are_judged_live(database_url: str) -> None:
     async with (
         fake_vendors(expiring_in_batches) as vendors,
         service(database_url, vendors) as (client, results),
@@ -186,7 +186,9 @@ async def test_what_the_vendor_did_not_get_round_to_is_judged_live(database_url:
     assert len({result.request_id for result in received}) == 3
 
 
-async def test_or_reported_where_its_caller_wants_that(database_url: str) -> None:
+async def test_requests_that_expire_in_a_job_are_reported_to_callers_that_ask_for_it(
+    database_url: str,
+) -> None:
     async with (
         fake_vendors(expiring_in_batches) as vendors,
         service(database_url, vendors) as (client, results),

@@ -19,7 +19,7 @@ from suite.embedded.local_llm import MODEL, local_llm
 ESSAYS = sorted((Path(suite.__file__).parent / "sample_assignment" / "essays").glob("*.txt"))
 COMPARISONS = 6
 GRADED_ESSAYS, GRADED_WORDS = 5, 40
-PATIENCE_SECONDS = 1_800
+WAIT_TIMEOUT_SECONDS = 1_800
 INSTRUCTIONS = (
     "You compare two essays. Answer with one JSON object: winner is Essay A or Essay B, justification is one short"
     " sentence, confidence is a number from 1 to 5."
@@ -40,7 +40,7 @@ async def arriving(
     """All results; each that comes is a line on the screen."""
     received: list[LLMComparisonResultV1] = []
     for number in range(1, count + 1):
-        received = await results.waits_for(number, seconds=PATIENCE_SECONDS)
+        received = await results.waits_for(number, seconds=WAIT_TIMEOUT_SECONDS)
         latest = received[number - 1]
         said = latest.winner or (latest.error_detail and latest.error_detail.error_code)
         with capsys.disabled():

@@ -145,7 +145,7 @@ async def test_retry_after_holds_back_every_worker_until_its_time(database_url: 
     assert len(free) == 200
 
 
-async def test_a_vendors_word_on_its_limit_is_taken_over(database_url: str) -> None:
+async def test_a_vendors_limit_replaces_the_configured_one(database_url: str) -> None:
     async with stored(database_url, limits=Limits(requests_per_minute=600, concurrency=8)) as meters:
         await meters.settle(said(40, limit=50))
         lower = (await view(meters)).requests_per_minute

@@ -84,7 +84,7 @@ async def test_the_probabilities_of_the_winners_token_become_log_odds_of_slot_a(
     )
 
 
-async def test_what_speaks_for_slot_b_is_negative() -> None:
+async def test_log_odds_for_slot_b_are_negative() -> None:
     tokens = answer_in(token("Essay"), token(" B", -0.25, **{" A": -1.5}))
 
     said = await odds_on(body_of(tokens, winner="Essay B"))

@@ -152,7 +152,7 @@ async def test_a_refused_call_still_tells_what_is_left(vendor: str) -> None:
     assert [(reading.limit, reading.remaining) for reading in error.limits] == [(600, 0)]
 
 
-async def test_what_google_says_in_the_body_of_when_to_return_is_obeyed() -> None:
+async def test_googles_retry_delay_is_read_from_the_body() -> None:
     detail: JsonObject = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "13.5s"}
     error: JsonObject = {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "", "details": [detail]}
     body = json.dumps({"error": error}).encode()
@@ -280,7 +280,7 @@ async def test_an_account_that_is_spent_is_no_rate_limit(vendor: str, behaviour:
     assert error.is_final
 
 
-async def test_google_says_400_of_a_wrong_key() -> None:
+async def test_googles_400_for_a_wrong_key_is_a_rejected_key() -> None:
     error = await error_of("google", Failure(status=400, code="API_KEY_INVALID"))
 
     assert type(error) is KeyRejected
@@ -340,6 +340,6 @@ async def test_the_vendors_codes_are_shown_as_far_as_they_are_codes() -> None:
     found = await error_of("openai", Raw(body=json.dumps({"error": error}).encode(), status=400))
 
     assert found.message == (
-        "OpenAI does not accept the request: look whether this model takes these parameters"
+        "OpenAI does not accept the request: check that this model accepts these parameters"
         " (400 invalid_request_error reasoning.effort)"
     )

@@ -93,7 +93,9 @@ async def test_the_vendors_id_of_a_call_is_kept(vendor: str) -> None:
         ("openai_compatible", (Allowance.REQUESTS, Allowance.TOKENS)),
     ],
 )
-async def test_a_vendors_word_on_its_limits_is_read(vendor: str, allowances: tuple[Allowance, ...]) -> None:
+async def test_a_vendors_limits_are_read_from_its_headers(
+    vendor: str, allowances: tuple[Allowance, ...]
+) -> None:
     said = tuple(
         LimitReading(allowance=allowance, limit=600, remaining=599, resets_in=timedelta(seconds=90))
         for allowance in allowances
@@ -227,7 +229,7 @@ async def test_an_id_that_no_log_could_hold_is_none(sent: str) -> None:
     assert reply.text == VERDICT
 
 
-async def test_a_server_that_counts_nothing_is_taken_at_its_word() -> None:
+async def test_a_reply_without_model_and_usage_keeps_the_model_and_has_unknown_usage() -> None:
     body = json.dumps({"choices": [{"message": {"content": VERDICT}}]}).encode()
 
     reply = await reply_to("openai_compatible", Raw(body=body))

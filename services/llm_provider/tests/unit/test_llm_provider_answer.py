@@ -128,7 +128,7 @@ def test_a_long_justification_without_a_whole_sentence_is_an_error_even_then() -
 
 
 @given(st.text(st.sampled_from("ab .!?…”)"), max_size=1200))
-def test_what_is_cut_is_a_beginning_of_what_was_said(text: str) -> None:
+def test_a_shortened_justification_is_the_beginning_of_the_original(text: str) -> None:
     answer = json.dumps({**GOOD, "justification": text})
     try:
         kept = read_verdict(answer, may_truncate=True).justification

@@ -71,7 +71,7 @@ def test_calls_that_were_not_made_give_everything_back() -> None:
     }
 
 
-def test_the_latest_word_of_the_vendor_counts() -> None:
+def test_the_vendors_latest_limits_apply() -> None:
     calls = [call_of(leased(), limits=(reading(9),)), call_of(leased(), limits=(reading(8),))]
 
     (settled,) = settlements(calls, now=datetime.now(UTC))

@@ -184,7 +184,7 @@ GOOD: Final[list[tuple[str, JsonObject]]] = [
 
 
 @pytest.mark.parametrize(("adapter", "body"), GOOD)
-async def test_an_odd_side_field_never_costs_an_answer(adapter: str, body: JsonObject) -> None:
+async def test_an_unusual_side_field_never_invalidates_an_answer(adapter: str, body: JsonObject) -> None:
     call = await called(adapter, body)
 
     assert call.error is None

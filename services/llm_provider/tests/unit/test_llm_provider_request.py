@@ -38,14 +38,14 @@ def test_the_order_of_the_essays_and_the_system_text_are_part_of_it_too() -> Non
     assert len({digest(prompt, parameters()) for prompt in (PROMPT, swapped, instructed)}) == 3
 
 
-def test_who_asks_and_for_which_essays_is_not() -> None:
+def test_caller_and_batch_are_not_part_of_the_prompts_identity() -> None:
     mine = comparison("one", "two", batch="mine", user_id="me")
     yours = comparison("one", "two", batch="yours", user_id="you")
 
     assert digest(new_prompt(mine), parameters()) == digest(new_prompt(yours), parameters())
 
 
-def test_how_a_prompt_is_cached_is_not() -> None:
+def test_caching_is_not_part_of_the_prompts_identity() -> None:
     uncached = tuple(block.model_copy(update={"cacheable": False}) for block in blocks("one", "two"))
 
     assert digest(Prompt.of(uncached), parameters()) == digest(PROMPT, parameters())

@@ -75,7 +75,7 @@ def test_an_answered_call_is_not_repeated() -> None:
     ],
     ids=lambda error: getattr(error, "defect", type(error).__name__),
 )
-def test_what_would_fail_again_is_not_repeated(error: SuiteError) -> None:
+def test_a_call_that_would_fail_again_is_not_repeated(error: SuiteError) -> None:
     assert after(error) is None
 
 
@@ -151,7 +151,7 @@ def test_what_a_batch_job_did_not_judge_is_called_for_live_at_once() -> None:
     assert after(expired, failures=2, in_batch=True) == Retry(delay=timedelta(0))
 
 
-def test_a_caller_may_want_to_be_told_instead() -> None:
+def test_an_expiry_in_a_job_is_not_retried_for_callers_that_want_it_reported() -> None:
     leased = LeasedRequest(request=judge_request(reports_batch_expiry=True), attempts=1)
     call = call_of(leased, error=JudgeTimeout("expired", may_be_billed=False), in_batch=True)
 

@@ -52,7 +52,7 @@ def test_invalid_limits_are_refused(limits: dict[str, object], said: str) -> Non
         "batch_collect_for",
     ],
 )
-def test_no_time_at_all_is_refused(name: str) -> None:
+def test_a_duration_of_zero_is_refused(name: str) -> None:
     with pytest.raises(ValidationError, match="greater than 0"):
         settings_for(URL, **{name: 0})
 

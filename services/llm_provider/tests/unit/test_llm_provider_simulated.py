@@ -105,7 +105,7 @@ async def test_calls_fail_as_often_as_the_settings_say_and_another_attempt_may_s
     assert outcomes["answered"] / MANY == pytest.approx(0.7 * 0.8, abs=0.03)
 
 
-async def test_its_malformed_answers_are_never_taken_for_votes() -> None:
+async def test_the_simulated_judges_malformed_answers_are_never_votes() -> None:
     for attempt in range(200):
         reply = await judge(SimulatedSettings(malformed_rate=1.0)).judge(
             judge_call(STRONG, WEAK, attempt=attempt)
@@ -159,7 +159,7 @@ def test_a_varied_text_is_better_than_a_monotonous_one() -> None:
 
 
 @pytest.mark.parametrize("content", ["", "[quality]\nabc = 'high'", "quality = 3", "not toml ="])
-def test_a_quality_file_that_is_none_is_refused_by_name(tmp_path: Path, content: str) -> None:
+def test_an_invalid_quality_file_is_refused_by_name(tmp_path: Path, content: str) -> None:
     file = tmp_path / "quality.toml"
     file.write_text(content)
 
@@ -174,7 +174,7 @@ def test_a_quality_file_is_read(tmp_path: Path) -> None:
     assert read_qualities(file) == {text_sha256(STRONG): 2.0}
 
 
-async def test_its_answers_say_why_in_whole_sentences() -> None:
+async def test_the_simulated_judge_justifies_in_whole_sentences() -> None:
     answer = json.loads((await judge().judge(judge_call(STRONG, WEAK))).text)
 
     assert answer["justification"].endswith(".")

@@ -36,7 +36,7 @@ def test_a_duration_is_read_as_go_and_protobuf_write_it(text: str, seconds: floa
 
 
 @pytest.mark.parametrize("text", ["", "6", "m", "-1s", "1s ", "1x", "soon", "1e9s", "9999999h", "٣s"])
-def test_what_is_no_duration_is_none(text: str) -> None:
+def test_text_that_is_not_a_duration_is_none(text: str) -> None:
     assert read_duration(text) is None
 
 
@@ -69,12 +69,12 @@ def test_a_duration_is_the_sum_of_its_parts(
         ),
     ],
 )
-def test_when_to_return_is_read_in_all_its_forms(headers: dict[str, str], wait: timedelta) -> None:
+def test_retry_after_is_read_in_every_form(headers: dict[str, str], wait: timedelta) -> None:
     assert retry_after(headers) == wait
 
 
 @pytest.mark.parametrize("text", ["", "soon", "-1", "nan", "inf", "1e30", "Tue, 99 Nov 2026"])
-def test_a_word_on_returning_that_cannot_be_read_is_none(text: str) -> None:
+def test_an_unreadable_retry_after_is_ignored(text: str) -> None:
     assert retry_after({"retry-after": text}) is None
 
 
@@ -141,7 +141,7 @@ def test_a_moment_that_is_past_is_now_and_one_that_cannot_be_read_is_none(
 
 
 @pytest.mark.parametrize("value", ["-1", "many", "1.5", "٦", "9" * 30, ""])
-def test_a_number_that_is_none_leaves_its_place_empty(value: str) -> None:
+def test_an_unreadable_limit_is_left_empty(value: str) -> None:
     (reading,) = openai_limits({"x-ratelimit-limit-requests": value, "x-ratelimit-remaining-requests": "5"})
 
     assert (reading.limit, reading.remaining) == (None, 5)

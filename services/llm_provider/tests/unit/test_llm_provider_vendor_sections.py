@@ -35,7 +35,7 @@ def test_splitting_a_prompt_changes_no_character_of_it(prompt: Prompt) -> None:
 
 
 @given(prompts)
-def test_what_is_shared_is_one_unbroken_prefix(prompt: Prompt) -> None:
+def test_the_shared_part_of_a_prompt_is_one_unbroken_prefix(prompt: Prompt) -> None:
     split = sections(prompt)
 
     if split.system.own:

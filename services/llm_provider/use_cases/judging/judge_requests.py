@@ -214,9 +214,8 @@ class JudgeRequests:
         try:
             async with self.store.transaction() as transaction:
                 await transaction.meters.hold(provider=self.provider, model=model, for_time=for_time)
-        except (
-            Exception
-        ) as error:  # the outermost frame of a call's task: this worker holds the model all the same
+        # The outermost frame of a call's task: this worker holds the model all the same.
+        except Exception as error:
             self.steps.failed(error)
 
     async def _renew_leases(self) -> None:
@@ -225,9 +224,8 @@ class JudgeRequests:
             try:
                 for failure in await self.isolate(list(self.calling.values()), self._renew):
                     self.steps.failed(failure.error)
-            except (
-                Exception
-            ) as error:  # the outermost loop of this task: a later renewal may still be in time
+            # The outermost loop of this task: a later renewal may still be in time.
+            except Exception as error:
                 self.steps.failed(error)
 
     async def _renew(self, held: Sequence[LeasedRequest]) -> None:

@@ -1,5 +1,6 @@
 """Record calls: the ledger, results with their callbacks, retries, and the meters."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -118,8 +119,8 @@ def _report(calls: Sequence[Call], changes: Sequence[BreakerChange], *, provider
     for (model, code), failed in _grouped(
         ((call.requested_model, call.outcome_code), call) for call in calls if call.error
     ).items():
-        say = log.info if isinstance(failed[0].error, RateLimitReached) else log.warning
-        say(
+        log.log(
+            logging.INFO if isinstance(failed[0].error, RateLimitReached) else logging.WARNING,
             "call.failed",
             provider=provider,
             model=model,

@@ -30,8 +30,8 @@ class CancelRequest:
         async with self.store.transaction() as transaction:
             leased = await transaction.queue.lock_for_end(queue_id)
             if leased is not None:
-                call_is_under_way = await transaction.queue.request_cancel(queue_id)
-                if not call_is_under_way:
+                call_in_progress = await transaction.queue.request_cancel(queue_id)
+                if not call_in_progress:
                     now = datetime.now(UTC)
                     ended = ended_without_call(
                         leased, RequestCancelled(), state=QueueState.CANCELLED, now=now
@@ -41,7 +41,7 @@ class CancelRequest:
                     "request.cancelled",
                     queue_id=str(queue_id),
                     batch_id=leased.request.batch_id,
-                    call_is_under_way=call_is_under_way,
+                    call_in_progress=call_in_progress,
                 )
             status = await transaction.queue.status(queue_id)
         if status is None:

@@ -36,7 +36,7 @@ class ForgetBatch:
                 continue
             await self.erasures.anonymise_spending(batch_id)
         log.warning(
-            "batch.erased",
+            "batch.forgotten",
             batch_id=batch_id,
             everything=everything,
             by=by,

@@ -40,7 +40,7 @@ class GiveUpOutages:
                 ]
             )
         if waiting:
-            log.warning("request.failed_outage", count=len(waiting))
+            log.warning("request.outage_timed_out", count=len(waiting))
 
     def _error(self, leased: LeasedRequest, meters: Mapping[tuple[str, str], MeterView]) -> JudgeError:
         parameters = leased.request.parameters

@@ -9,19 +9,17 @@ import typer
 from batch_runner import run_log
 from batch_runner.running.exit_codes import errors, exit_code, reporting_errors
 from batch_runner.running.interrupting import run_until_interrupted
-from batch_runner.wire.client import PATIENCE_SECONDS
+from batch_runner.wire.client import RETRY_TIMEOUT_SECONDS
 
 
 def run_async(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a command's work; raises ``typer.Exit`` with the code of its error or of the signal that ended it."""
     stamina.instrumentation.set_on_retry_hooks([_reporting_each_wait_once()])
 
-    def until_interrupted() -> None:
+    with reporting_errors():
         number = run_until_interrupted(work)
         if number is not None:
             raise typer.Exit(exit_code(number))
-
-    reporting_errors(until_interrupted)
 
 
 def _reporting_each_wait_once() -> stamina.instrumentation.RetryHook:
@@ -33,6 +31,6 @@ def _reporting_each_wait_once() -> stamina.instrumentation.RetryHook:
         if reason not in printed:
             printed.add(reason)
             run_log.event("request.retried", reason=reason)
-            errors.out(f"waiting up to {PATIENCE_SECONDS:.0f} s: {reason}", style="dim", highlight=False)
+            errors.out(f"waiting up to {RETRY_TIMEOUT_SECONDS:.0f} s: {reason}", style="dim", highlight=False)
 
     return report
