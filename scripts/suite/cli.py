@@ -61,7 +61,8 @@ def back_up_suite(
 
     Exit code: 0, 2 when there is no back-up.
     """
-    reporting_errors(lambda: back_up(data / "postgres", target / "postgres"))
+    with reporting_errors():
+        back_up(data / "postgres", target / "postgres")
     console.print(f"backed up to {target}", highlight=False, soft_wrap=True)
 
 

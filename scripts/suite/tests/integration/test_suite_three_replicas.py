@@ -64,7 +64,7 @@ OVER_HTTP: Final = 3
 COMPARISONS: Final = 16
 FAIR_SHARE: Final = 0.1
 """What each replica does at least, of what the three do; a third would be equal."""
-PATIENCE_SECONDS: Final = 180.0
+RETRY_SECONDS: Final = 180.0
 
 WINDOW_SECONDS: Final = 12.0
 PER_MINUTE: Final = 1200
@@ -113,7 +113,7 @@ class Cluster:
     def assessment(self) -> AssessmentClient:
         """CJ Assessment at the address of its replicas; one that is killed breaks off its answers."""
         url = self.services["cj_assessment"].balancer.url
-        return AssessmentClient(http=self.http, base_url=url, patience=PATIENCE_SECONDS)
+        return AssessmentClient(http=self.http, base_url=url, retry_timeout=RETRY_SECONDS)
 
     async def work(self, package: str) -> list[float]:
         """What each replica of a service has done since it was started; nothing, if it does not answer."""
@@ -173,8 +173,8 @@ class Cluster:
 
     async def ended(self, batch: str) -> BatchStatusView:
         """The final status of a batch that has been asked for."""
-        await until_accepted(self.assessment, batch, seconds=PATIENCE_SECONDS)
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        await until_accepted(self.assessment, batch, seconds=RETRY_SECONDS)
+        async with asyncio.timeout(RETRY_SECONDS):
             return [status async for status in follow(self.assessment, batch)][-1]
 
     async def check_every_batch_ended_once(self, batches: Sequence[str]) -> None:
@@ -259,7 +259,7 @@ async def _partitions_by_member(kafka: str, group: str) -> list[int]:
 
 
 async def _until_true(holds: Callable[[], Any]) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
+    async with asyncio.timeout(RETRY_SECONDS):
         while not await holds():  # noqa: ASYNC110 - other processes work, not a task
             await asyncio.sleep(0.1)
 
