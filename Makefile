@@ -29,7 +29,7 @@ $(READY): pyproject.toml pdm.lock | $(PDM)
 	@echo "installing the locked dependencies into .venv ..."
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@PDM_CHECK_UPDATE=0 PDM_IGNORE_ACTIVE_VENV=1 $(PDM) use --quiet --first .venv/bin/python
-	@PDM_CHECK_UPDATE=0 $(PDM) sync --quiet --group embedded --group tracing
+	@PDM_CHECK_UPDATE=0 $(PDM) sync --quiet --without sbom --group embedded --group tracing
 	@.venv/bin/python -m compileall -q -j 2 .venv/lib >/dev/null || true  # some hosts do not let Python write its byte code by itself
 	@touch $@
 
@@ -67,12 +67,13 @@ site: $(READY) $(DOCUMENTS)/.ready  ## build the documentation site in .cache/si
 	@NO_COLOR=1 .venv/bin/zensical build --strict
 
 sbom: $(READY)  ## list every installed package with its version, licence and hash: .cache/sbom.json (CycloneDX)
+	@PDM_CHECK_UPDATE=0 $(PDM) sync --quiet --group embedded --group tracing
 	@.venv/bin/cyclonedx-py environment .venv --pyproject pyproject.toml --mc-type application --output-reproducible \
 		--of JSON -o .cache/sbom.json
 	@echo ".cache/sbom.json: $$(grep -c '"purl"' .cache/sbom.json) packages"
 
 lock: $(PDM)  ## lock again what pyproject.toml asks for, without releases of the last week
-	@PDM_CHECK_UPDATE=0 $(PDM) lock --exclude-newer $(COOLDOWN)
+	@PDM_CHECK_UPDATE=0 $(PDM) lock --group :all --exclude-newer $(COOLDOWN)
 
 audit: $(READY)  ## look the dependencies up in the advisories of the Python Package Index
 	@.venv/bin/python .ci/audit.py

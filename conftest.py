@@ -9,10 +9,11 @@ import re
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from multiprocessing.connection import Client, Listener
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -273,12 +274,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(folder)
     # The longest first: a run of several processes ends when the last test of the slowest one does.
     items.sort(key=_expected_place)
+    items[:] = _dealt(items, hands=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 def _expected_place(item: pytest.Item) -> tuple[bool, bool]:
     """Tests of whole suites take longest, then those marked slow; within a group the order stays."""
     runs_a_suite = "suite" in item.path.parts and "integration" in item.path.parts
     return not runs_a_suite, item.get_closest_marker("slow") is None
+
+
+def _dealt(items: Sequence[pytest.Item], *, hands: int) -> list[pytest.Item]:
+    """Deal the long tests out, file by file, so that each process begins with its share of them.
+
+    pytest-xdist cuts the list into one part of equal length per process: undealt, the first has nearly all long tests.
+    """
+    long = [item for item in items if not all(_expected_place(item))]
+    short = items[len(long) :]
+    dealt: list[list[pytest.Item]] = [[] for _ in range(hands)]
+    for number, (_, file) in enumerate(groupby(long, key=lambda item: (_expected_place(item), item.path))):
+        dealt[number % hands].extend(file)
+    taken = 0
+    for number, hand in enumerate(dealt):
+        left = len(items) - sum(len(one) for one in dealt[:number])
+        room = max(0, left // (hands - number) - len(hand))
+        hand.extend(short[taken : taken + room])
+        taken += room
+    return [item for hand in dealt for item in hand]
 
 
 def pytest_report_header() -> list[str]:

@@ -8,7 +8,6 @@ from math import isclose
 from pathlib import Path
 from typing import Final
 
-import jsonschema
 from event_contracts import InvalidRequest, NotFound
 from pydantic import JsonValue, ValidationError
 
@@ -83,6 +82,9 @@ def verify(folder: Path) -> tuple[Verified, ...]:
 
 def schema_errors(document: JsonValue) -> Iterator[str]:
     """Where the document breaks the schema."""
+    # Imported here: it loads checks of formats that take longer than most commands do.
+    import jsonschema
+
     validator = jsonschema.Draft202012Validator(
         artefact_schema(), format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
     )

@@ -10,9 +10,9 @@ from suite.chaos.disturbances import Disturbances
 from suite.chaos.judging import compare
 from suite.embedded.kafka import unavailable_reason
 
-COMPARISONS = 100
+COMPARISONS = 60
 DISTURBANCES = Disturbances(
-    kills=3, pauses=1, postgres_kills=1, postgres_every=2.0, broker_frozen=1.0, broker_down=2.0
+    kills=2, pauses=1, postgres_kills=1, postgres_every=2.0, broker_frozen=1.0, broker_down=2.0
 )
 
 
