@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from batch_runner.assignment.contents import Assignment
 from batch_runner.running.execution import until_accepted, upload
 from batch_runner.running.request import RunOptions, assessment_request
-from batch_runner.wire.client import AssessmentClient
+from batch_runner.wire.client import AssessmentClient, ServiceRefused
 from event_contracts import (
     AssessmentState,
     BatchStatus,
@@ -117,8 +117,13 @@ class Load:
             self.batches, self._last = self.batches + 1, options.batch_id
             wanted = WANTED
             if count % CANCELLED_EVERY == 0:
-                await client.cancel(options.batch_id)
-                self.cancelled, wanted = self.cancelled + 1, CANCELLED
+                wanted = CANCELLED
+                try:
+                    await client.cancel(options.batch_id)
+                    self.cancelled += 1
+                except ServiceRefused as refused:
+                    if refused.status != httpx2.codes.CONFLICT:
+                        raise
             ended = await wait_until_ended(
                 self.assessment, options.batch_id, seconds=ENDED_SECONDS, auth=self._auth
             )
