@@ -330,8 +330,12 @@ def _address(config: pytest.Config, kind: str) -> str:
 
 @pytest.fixture(autouse=True)
 def plain_logs() -> Iterator[None]:
-    """Plain tracebacks: structlog's default draws a picture of each, which takes a second of a busy machine."""
+    """Nothing that the test before has bound to its log, and plain tracebacks.
+
+    structlog's default draws a picture of each traceback, which takes a second of a busy machine.
+    """
     before = structlog.get_config()
+    structlog.contextvars.clear_contextvars()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -16,7 +16,7 @@ from service_kit.work.retention import common_rules
 from sqlalchemy.ext.asyncio import AsyncConnection
 from structlog.testing import LogCapture
 
-WAIT_TIMEOUT_SECONDS = 20.0
+WAIT_TIMEOUT_SECONDS = 180.0
 """How long a test waits for what must happen; longer than the broker takes on a busy machine."""
 
 

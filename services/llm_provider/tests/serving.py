@@ -31,7 +31,7 @@ from service_kit.tests.tokens import ADMIN, KEYS
 
 HOST = "127.0.0.1"
 SECRET = "whsec_" + base64.b64encode(b"a secret that only this test knows").decode()
-TIMEOUT_SECONDS = 60.0
+TIMEOUT_SECONDS = 180.0
 
 
 def free_port() -> int:
