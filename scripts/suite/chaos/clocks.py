@@ -34,7 +34,8 @@ class SteppableClock:
         return {
             "LD_PRELOAD": str(_library()),
             "FAKETIME_TIMESTAMP_FILE": str(self.file),
-            "FAKETIME_NO_CACHE": "1",
+            # Without a cache the file would be read at every look at the clock.
+            "FAKETIME_CACHE_DURATION": "1",
             # Timeouts and intervals are measured by the monotonic clock, which no correction steps.
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "DONT_FAKE_MONOTONIC": "1",
