@@ -39,16 +39,21 @@ def main(
     )
     with tempfile.TemporaryDirectory(prefix="cj-chaos-", ignore_cleanup_errors=True) as folder:
         try:
-            quiet, killed, hits = asyncio.run(
+            quiet, disturbed = asyncio.run(
                 compare(Path(folder), comparisons=comparisons, disturbances=disturbances)
             )
         except NoSteppableClock as error:
             typer.echo(error, err=True)
             raise typer.Exit(2) from error
-    same = quiet.ranking == killed.ranking and killed.ranking != []
-    print(f"kills={hits} lost={killed.lost} twice={killed.twice} same_ranking={'yes' if same else 'no'}")
-    ended = killed.status.state is AssessmentState.COMPLETED
-    if not (same and ended and killed.lost == killed.twice == 0):
+    for kind, seconds in disturbed.recovery.items():
+        print(f"{kind}: judging again after {seconds:.1f} s at most")
+    outcome = disturbed.outcome
+    same = quiet.outcome.ranking == outcome.ranking != []
+    print(
+        f"kills={disturbed.kills} lost={outcome.lost} twice={outcome.twice} same_ranking={'yes' if same else 'no'}"
+    )
+    ended = outcome.status.state is AssessmentState.COMPLETED
+    if not (same and ended and outcome.lost == outcome.twice == 0):
         raise typer.Exit(1)
 
 

@@ -1,11 +1,10 @@
 """One batch judged undisturbed and then disturbed, on the same servers."""
 
 import asyncio
-from collections.abc import Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from batch_runner.assignment.contents import Assignment
@@ -54,10 +53,17 @@ class Scene:
     comparisons: int
 
 
-async def judge_once(
-    scene: Scene, *, name: str, disturbances: Disturbances
-) -> tuple[Outcome, int, Mapping[str, float]]:
-    """Judge the batch; returns its outcome, the number of kills, and the times to recover in seconds."""
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """A run: its outcome, how often services and servers were killed, and the times to recover in seconds."""
+
+    outcome: Outcome
+    kills: int
+    recovery: Mapping[str, float]
+
+
+async def judge_once(scene: Scene, *, name: str, disturbances: Disturbances) -> Judged:
+    """Judge the batch; whatever fails in here, a disturbance or what watches them, fails the run."""
     kafka = scene.kafka.bootstrap
     deployment = make_deployment(
         scene.postgres,
@@ -77,9 +83,10 @@ async def judge_once(
     url = deployment.assessment.url
     async with running(deployment):
         await send_batch(url, scene.assignment, options)
-        batch = asyncio.create_task(wait_until_ended(url, options.batch_id, seconds=MAX_SECONDS))
         recovery = Recovery()
-        with _background(recovery.watch(deployment)):
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(recovery.watch(deployment))
+            batch = group.create_task(wait_until_ended(url, options.batch_id, seconds=MAX_SECONDS))
             disturber = Disturber(
                 deployment=deployment,
                 postgres_data=scene.postgres_data,
@@ -88,26 +95,19 @@ async def judge_once(
                 batch=batch,
                 recovery=recovery,
             )
-            kills = sum(await asyncio.gather(*disturber.tasks(disturbances)))
-            status = await batch
+            tasks = [group.create_task(task) for task in disturber.tasks(disturbances)]
+            await asyncio.wait((batch, *tasks))
+            watching.cancel()
         callbacks = await received_callbacks(kafka, name=name)
-        outcome = await count_outcome(deployment, status, callbacks, comparisons=scene.comparisons)
-        return outcome, kills, recovery.longest()
+        return Judged(
+            outcome=await count_outcome(deployment, batch.result(), callbacks, comparisons=scene.comparisons),
+            kills=sum(task.result() for task in tasks),
+            recovery=recovery.longest(),
+        )
 
 
-@contextmanager
-def _background(work: Coroutine[Any, Any, None]) -> Iterator[None]:
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-
-
-async def compare(
-    folder: Path, *, comparisons: int, disturbances: Disturbances
-) -> tuple[Outcome, Outcome, int]:
-    """The undisturbed run, the disturbed one, and the number of kills in it."""
+async def compare(folder: Path, *, comparisons: int, disturbances: Disturbances) -> tuple[Judged, Judged]:
+    """The undisturbed run and the disturbed one."""
     assignment = generated_essays(ESSAYS)
     write_qualities(assignment, folder / "qualities.toml")
     data = folder / "postgres"
@@ -122,9 +122,6 @@ async def compare(
             comparisons=comparisons,
         )
         console.print("judging undisturbed …", style="dim")
-        quiet, _, _ = await judge_once(scene, name="quiet", disturbances=Disturbances())
+        quiet = await judge_once(scene, name="quiet", disturbances=Disturbances())
         console.print(f"judging with {disturbances} …", style="dim", highlight=False)
-        disturbed, kills, recovery = await judge_once(scene, name="killed", disturbances=disturbances)
-    for kind, seconds in recovery.items():
-        console.print(f"{kind}: judging again after {seconds:.1f} s at most", highlight=False)
-    return quiet, disturbed, kills
+        return quiet, await judge_once(scene, name="disturbed", disturbances=disturbances)
