@@ -9,11 +9,10 @@ import re
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
-from itertools import groupby
 from multiprocessing.connection import Client, Listener
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -26,6 +25,7 @@ from suite.embedded.errors import EmbeddedServerError
 from suite.embedded.kafka import BROKER_SETTINGS, KAFKA_VERSION, throwaway_kafka, unavailable_reason
 from suite.embedded.loopback import free_port
 from suite.embedded.postgres import PostgresServer, throwaway_postgres
+from suite.tests.dealing import dealt
 
 # Before numpy is imported: its threads would only take the cores from the other test processes.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -274,7 +274,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(folder)
     # The longest first: a run of several processes ends when the last test of the slowest one does.
     items.sort(key=_expected_place)
-    items[:] = _dealt(items, hands=int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
+    processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    items[:] = dealt(items, hands=processes, is_long=_is_long, file_of=lambda item: item.path)
 
 
 def _expected_place(item: pytest.Item) -> tuple[bool, bool]:
@@ -283,23 +284,8 @@ def _expected_place(item: pytest.Item) -> tuple[bool, bool]:
     return not runs_a_suite, item.get_closest_marker("slow") is None
 
 
-def _dealt(items: Sequence[pytest.Item], *, hands: int) -> list[pytest.Item]:
-    """Deal the long tests out, file by file, so that each process begins with its share of them.
-
-    pytest-xdist cuts the list into one part of equal length per process: undealt, the first has nearly all long tests.
-    """
-    long = [item for item in items if not all(_expected_place(item))]
-    short = items[len(long) :]
-    dealt: list[list[pytest.Item]] = [[] for _ in range(hands)]
-    for number, (_, file) in enumerate(groupby(long, key=lambda item: (_expected_place(item), item.path))):
-        dealt[number % hands].extend(file)
-    taken = 0
-    for number, hand in enumerate(dealt):
-        left = len(items) - sum(len(one) for one in dealt[:number])
-        room = max(0, left // (hands - number) - len(hand))
-        hand.extend(short[taken : taken + room])
-        taken += room
-    return [item for hand in dealt for item in hand]
+def _is_long(item: pytest.Item) -> bool:
+    return not all(_expected_place(item))
 
 
 def pytest_report_header() -> list[str]:
