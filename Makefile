@@ -112,7 +112,7 @@ bench-pipeline: $(READY)  ## comparisons per second through both services, Kafka
 bench-provider: $(READY)  ## use of a vendor's rate limits, and the gateway's overhead
 	@.venv/bin/python -m suite.benchmarks.provider
 
-chaos: $(READY)  ## disturb services, clocks, PostgreSQL and Kafka while a batch is judged: nothing lost, nothing counted twice (needs libfaketime)
+chaos: $(READY)  ## inject faults into services, clocks, PostgreSQL and Kafka while a batch is judged: nothing lost, nothing counted twice (needs libfaketime)
 	@.venv/bin/python -m suite.chaos
 
 soak: $(READY)  ## a steady load of half an hour (MINUTES=5: shorter): nothing grows, nothing is lost

@@ -25,7 +25,7 @@ from suite.embedded.errors import EmbeddedServerError
 from suite.embedded.kafka import BROKER_SETTINGS, KAFKA_VERSION, throwaway_kafka, unavailable_reason
 from suite.embedded.loopback import free_port
 from suite.embedded.postgres import PostgresServer, throwaway_postgres
-from suite.tests.dealing import dealt
+from suite.tests.distributing import distribute
 
 # Before numpy is imported: its threads would only take the cores from the other test processes.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -275,7 +275,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # The longest first: a run of several processes ends when the last test of the slowest one does.
     items.sort(key=_expected_place)
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    items[:] = dealt(items, hands=processes, is_long=_is_long, file_of=lambda item: item.path)
+    items[:] = distribute(items, processes=processes, is_long=_is_long, file_of=lambda item: item.path)
 
 
 def _expected_place(item: pytest.Item) -> tuple[bool, bool]:

@@ -10,7 +10,7 @@ import typer
 from event_contracts import AssessmentState
 
 from suite.chaos.clocks import NoSteppableClock
-from suite.chaos.disturbances import POSTGRES_EVERY_SECONDS, Disturbances
+from suite.chaos.faults import POSTGRES_EVERY_SECONDS, Faults
 from suite.chaos.judging import compare
 
 
@@ -28,7 +28,7 @@ def main(
 ) -> None:
     """Judge the batch undisturbed and disturbed; exit code 1 unless both end the same."""
     stamina.instrumentation.set_on_retry_hooks([])  # a killed service is expected to be down
-    disturbances = Disturbances(
+    faults = Faults(
         kills=kills,
         pauses=pauses,
         clock_steps=clock_steps,
@@ -39,9 +39,7 @@ def main(
     )
     with tempfile.TemporaryDirectory(prefix="cj-chaos-", ignore_cleanup_errors=True) as folder:
         try:
-            quiet, disturbed = asyncio.run(
-                compare(Path(folder), comparisons=comparisons, disturbances=disturbances)
-            )
+            quiet, disturbed = asyncio.run(compare(Path(folder), comparisons=comparisons, faults=faults))
         except NoSteppableClock as error:
             typer.echo(error, err=True)
             raise typer.Exit(2) from error

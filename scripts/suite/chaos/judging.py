@@ -12,7 +12,7 @@ from batch_runner.running.request import RunOptions
 from rich.console import Console
 
 from suite.chaos.clocks import SteppableClock
-from suite.chaos.disturbances import Disturbances, Disturber
+from suite.chaos.faults import FaultInjector, Faults
 from suite.chaos.outcome import Outcome, count_outcome, received_callbacks
 from suite.chaos.recovery import Recovery
 from suite.embedded.kafka import KafkaBroker, throwaway_kafka
@@ -42,7 +42,7 @@ console = Console()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scene:
+class Experiment:
     """What both runs share: the servers, the batch, and the folder of logs."""
 
     postgres: PostgresServer
@@ -62,58 +62,62 @@ class Judged:
     recovery: Mapping[str, float]
 
 
-async def judge_once(scene: Scene, *, name: str, disturbances: Disturbances) -> Judged:
-    """Judge the batch; whatever fails in here, a disturbance or what watches them, fails the run."""
-    kafka = scene.kafka.bootstrap
+async def judge_once(experiment: Experiment, *, name: str, faults: Faults) -> Judged:
+    """Judge the batch; whatever fails in here, a fault or what watches them, fails the run."""
+    kafka = experiment.kafka.bootstrap
     deployment = make_deployment(
-        scene.postgres,
+        experiment.postgres,
         kafka,
         name=name,
-        folder=scene.folder,
-        qualities=scene.folder / "qualities.toml",
+        folder=experiment.folder,
+        qualities=experiment.folder / "qualities.toml",
         assessment=ASSESSMENT,
         provider=PROVIDER,
     )
-    clock = SteppableClock(scene.folder / f"{name}-clock")
+    clock = SteppableClock(experiment.folder / f"{name}-clock")
     clock.step(0)
-    if disturbances.clock_steps:
+    if faults.clock_steps:
         for service in (deployment.assessment, deployment.provider):
             service.environment = clock.environment
-    options = RunOptions(batch_uuid=BATCH_UUID, max_comparisons=scene.comparisons, target_reliability=0.9999)
+    options = RunOptions(
+        batch_uuid=BATCH_UUID, max_comparisons=experiment.comparisons, target_reliability=0.9999
+    )
     url = deployment.assessment.url
     async with running(deployment):
-        await send_batch(url, scene.assignment, options)
+        await send_batch(url, experiment.assignment, options)
         recovery = Recovery()
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(recovery.watch(deployment))
             batch = group.create_task(wait_until_ended(url, options.batch_id, seconds=MAX_SECONDS))
-            disturber = Disturber(
+            injector = FaultInjector(
                 deployment=deployment,
-                postgres_data=scene.postgres_data,
-                kafka=scene.kafka,
+                postgres_data=experiment.postgres_data,
+                kafka=experiment.kafka,
                 clock=clock,
                 batch=batch,
                 recovery=recovery,
             )
-            tasks = [group.create_task(task) for task in disturber.tasks(disturbances)]
+            tasks = [group.create_task(task) for task in injector.tasks(faults)]
             await asyncio.wait((batch, *tasks))
             watching.cancel()
         callbacks = await received_callbacks(kafka, name=name)
         return Judged(
-            outcome=await count_outcome(deployment, batch.result(), callbacks, comparisons=scene.comparisons),
+            outcome=await count_outcome(
+                deployment, batch.result(), callbacks, comparisons=experiment.comparisons
+            ),
             kills=sum(task.result() for task in tasks),
             recovery=recovery.longest(),
         )
 
 
-async def compare(folder: Path, *, comparisons: int, disturbances: Disturbances) -> tuple[Judged, Judged]:
+async def compare(folder: Path, *, comparisons: int, faults: Faults) -> tuple[Judged, Judged]:
     """The undisturbed run and the disturbed one."""
     assignment = generated_essays(ESSAYS)
     write_qualities(assignment, folder / "qualities.toml")
     data = folder / "postgres"
     # A durable server: one that forgets commits when it is killed would lose things by itself.
     with embedded_postgres(data) as postgres, throwaway_kafka() as kafka:
-        scene = Scene(
+        experiment = Experiment(
             postgres=postgres,
             postgres_data=data,
             kafka=kafka,
@@ -122,6 +126,6 @@ async def compare(folder: Path, *, comparisons: int, disturbances: Disturbances)
             comparisons=comparisons,
         )
         console.print("judging undisturbed …", style="dim")
-        quiet = await judge_once(scene, name="quiet", disturbances=Disturbances())
-        console.print(f"judging with {disturbances} …", style="dim", highlight=False)
-        return quiet, await judge_once(scene, name="disturbed", disturbances=disturbances)
+        quiet = await judge_once(experiment, name="quiet", faults=Faults())
+        console.print(f"judging with {faults} …", style="dim", highlight=False)
+        return quiet, await judge_once(experiment, name="disturbed", faults=faults)

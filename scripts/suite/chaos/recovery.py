@@ -1,4 +1,4 @@
-"""How long it takes after a disturbance until another comparison is judged."""
+"""How long it takes after a fault until another comparison is judged."""
 
 import asyncio
 import time
@@ -16,13 +16,13 @@ JUDGED: Final = "SELECT count(*) FROM comparison WHERE state = 'judged'"
 
 @dataclass
 class Recovery:
-    """Samples how many comparisons are judged, and knows when the disturbances were over."""
+    """Samples how many comparisons are judged, and knows when the faults were over."""
 
     _disturbed: list[tuple[str, float]] = field(default_factory=list)
     _growth: list[float] = field(default_factory=list)
 
     def disturbed(self, kind: str) -> None:
-        """A disturbance of this kind is over now: what it took away is back, or comes back by itself."""
+        """A fault of this kind is over now: what it took away is back, or comes back by itself."""
         self._disturbed.append((kind, time.monotonic()))
 
     async def watch(self, deployment: Deployment) -> None:
@@ -41,9 +41,9 @@ class Recovery:
                 await asyncio.sleep(SAMPLE_SECONDS)
 
     def longest(self) -> Mapping[str, float]:
-        """By kind of disturbance, the longest time in seconds until another comparison was judged.
+        """By kind of fault, the longest time in seconds until another comparison was judged.
 
-        Disturbances after which none was left to judge are left out.
+        Faults after which none was left to judge are left out.
         """
         found: dict[str, float] = {}
         for kind, over in self._disturbed:

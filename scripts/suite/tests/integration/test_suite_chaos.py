@@ -6,14 +6,12 @@ import pytest
 import stamina
 from event_contracts import AssessmentState
 from suite.chaos.clocks import NoSteppableClock, SteppableClock
-from suite.chaos.disturbances import Disturbances
+from suite.chaos.faults import Faults
 from suite.chaos.judging import compare
 from suite.embedded.kafka import unavailable_reason
 
 COMPARISONS = 60
-DISTURBANCES = Disturbances(
-    kills=2, pauses=1, postgres_kills=1, postgres_every=2.0, broker_frozen=1.0, broker_down=2.0
-)
+FAULTS = Faults(kills=2, pauses=1, postgres_kills=1, postgres_every=2.0, broker_frozen=1.0, broker_down=2.0)
 
 
 @pytest.fixture(autouse=True)
@@ -25,13 +23,13 @@ def _own_broker() -> None:
 
 @pytest.mark.slow
 async def test_a_batch_that_is_disturbed_everywhere_ends_as_one_that_is_not(tmp_path: Path) -> None:
-    quiet, disturbed = await compare(tmp_path, comparisons=COMPARISONS, disturbances=DISTURBANCES)
+    quiet, disturbed = await compare(tmp_path, comparisons=COMPARISONS, faults=FAULTS)
 
     outcome = disturbed.outcome
     assert outcome.status.state is AssessmentState.COMPLETED
     assert (outcome.lost, outcome.twice) == (0, 0)
     assert outcome.ranking == quiet.outcome.ranking != []
-    assert disturbed.kills > DISTURBANCES.kills
+    assert disturbed.kills > FAULTS.kills
     assert "broker down" in disturbed.recovery
 
 

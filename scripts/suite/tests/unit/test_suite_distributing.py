@@ -1,8 +1,8 @@
-"""The order of tests in a run of several processes: none is lost, and the long ones are shared out."""
+"""The order of tests in a run of several processes: none is lost, and the long ones are shared."""
 
 from hypothesis import given
 from hypothesis import strategies as st
-from suite.tests.dealing import dealt
+from suite.tests.distributing import distribute
 
 Test = tuple[str, int, bool]
 
@@ -17,15 +17,15 @@ def named(files: list[tuple[int, bool]]) -> list[Test]:
     return sorted(tests, key=lambda test: not test[2])
 
 
-def in_order(tests: list[Test], hands: int) -> list[Test]:
-    return dealt(tests, hands=hands, is_long=lambda test: test[2], file_of=lambda test: test[0])
+def in_order(tests: list[Test], processes: int) -> list[Test]:
+    return distribute(tests, processes=processes, is_long=lambda test: test[2], file_of=lambda test: test[0])
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.booleans()), max_size=12), st.integers(1, 5))
-def test_every_test_runs_once(files: list[tuple[int, bool]], hands: int) -> None:
+def test_every_test_runs_once(files: list[tuple[int, bool]], processes: int) -> None:
     tests = named(files)
 
-    assert sorted(in_order(tests, hands)) == sorted(tests)
+    assert sorted(in_order(tests, processes)) == sorted(tests)
 
 
 def test_each_process_begins_with_long_tests_and_keeps_their_files_together() -> None:

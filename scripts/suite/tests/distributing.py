@@ -1,4 +1,4 @@
-"""Dealing long tests out, so that each process of a run begins with its share of them."""
+"""The order of tests in a run of several processes: each begins with its share of the long ones."""
 
 from collections.abc import Callable, Hashable, Sequence
 from itertools import groupby
@@ -7,26 +7,25 @@ from typing import TypeVar
 TestT = TypeVar("TestT")
 
 
-def dealt(
+def distribute(
     tests: Sequence[TestT],
     *,
-    hands: int,
+    processes: int,
     is_long: Callable[[TestT], bool],
     file_of: Callable[[TestT], Hashable],
 ) -> list[TestT]:
-    """The tests in ``hands`` parts of equal length, one after the other; long ones file by file, at the head of each.
+    """The tests in ``processes`` parts of equal length, one after the other; long ones file by file, at the head of each.
 
-    pytest-xdist cuts the list into one part of equal length per process, so the first would have nearly all long tests
-    where they come first.
+    pytest-xdist gives each process one such part: in any other order, the first would have nearly all of the long tests.
     """
     long = [test for test in tests if is_long(test)]
     short = iter([test for test in tests if not is_long(test)])
-    parts: list[list[TestT]] = [[] for _ in range(hands)]
+    parts: list[list[TestT]] = [[] for _ in range(processes)]
     for number, (_, file) in enumerate(groupby(long, key=file_of)):
-        parts[number % hands].extend(file)
+        parts[number % processes].extend(file)
     left = len(tests)
     for number, part in enumerate(parts):
-        room = left // (hands - number) - len(part)
+        room = left // (processes - number) - len(part)
         part.extend(test for _, test in zip(range(room), short, strict=False))
         left -= len(part)
     return [test for part in parts for test in part]

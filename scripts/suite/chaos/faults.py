@@ -37,7 +37,7 @@ console = Console()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Disturbances:
+class Faults:
     """Of each service, how many kills and pauses; of PostgreSQL, how many kills and the seconds between them; for how
     many seconds the broker is frozen, and for how many it is gone; how many times the services' clocks are stepped.
     """
@@ -52,7 +52,7 @@ class Disturbances:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Disturber:
+class FaultInjector:
     """Disturbs one run. Its tasks return the number of kills, and end early when the batch does."""
 
     deployment: Deployment
@@ -63,8 +63,8 @@ class Disturber:
     recovery: Recovery
     _locks: dict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
-    def tasks(self, planned: Disturbances) -> list[Coroutine[Any, Any, int]]:
-        """One for each kind of disturbance, of each service where a kind is of services."""
+    def tasks(self, planned: Faults) -> list[Coroutine[Any, Any, int]]:
+        """One for each kind of fault, of each service where a kind is of services."""
         services = (self.deployment.assessment, self.deployment.provider)
         return [
             *(self._kill_service(service, planned.kills) for service in services),
