@@ -53,7 +53,7 @@ class Faults:
 
 @dataclass(frozen=True, kw_only=True)
 class FaultInjector:
-    """Disturbs one run. Its tasks return the number of kills, and end early when the batch does."""
+    """Injects the faults of one run. Its tasks return the number of kills, and end early when the batch does."""
 
     deployment: Deployment
     postgres_data: Path
@@ -71,7 +71,7 @@ class FaultInjector:
             *(self._pause_service(service, planned.pauses) for service in services),
             self._step_clocks(planned.clock_steps),
             self._kill_postgres(planned.postgres_kills, planned.postgres_every),
-            self._disturb_broker(frozen=planned.broker_frozen, down=planned.broker_down),
+            self._fail_broker(frozen=planned.broker_frozen, down=planned.broker_down),
         ]
 
     async def _rest(self, seconds: float) -> bool:
@@ -126,7 +126,7 @@ class FaultInjector:
                 console.print(f"postgres: killed {hits} times", style="dim", highlight=False)
         return hits
 
-    async def _disturb_broker(self, *, frozen: float, down: float) -> int:
+    async def _fail_broker(self, *, frozen: float, down: float) -> int:
         """Let the broker answer nothing for a while, which to its clients is a network that lets nothing through; then
         kill it and start it again later.
         """

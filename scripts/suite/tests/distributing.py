@@ -14,9 +14,9 @@ def distribute(
     is_long: Callable[[TestT], bool],
     file_of: Callable[[TestT], Hashable],
 ) -> list[TestT]:
-    """The tests in ``processes`` parts of equal length, one after the other; long ones file by file, at the head of each.
+    """The tests in ``processes`` parts of equal length, one after the other; long ones first in each, by file.
 
-    pytest-xdist gives each process one such part: in any other order, the first would have nearly all of the long tests.
+    pytest-xdist gives each process one such part: in another order, the first might have nearly all of the long tests.
     """
     long = [test for test in tests if is_long(test)]
     short = iter([test for test in tests if not is_long(test)])
