@@ -11,6 +11,9 @@ import asyncpg
 from suite.processes.deployment import Deployment
 
 SAMPLE_SECONDS: Final = 0.1
+LOST_CONNECTION: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What asyncpg raises for a connection that went away while it was in use."""
+
 JUDGED: Final = "SELECT count(*) FROM comparison WHERE state = 'judged'"
 
 
@@ -37,7 +40,7 @@ class Recovery:
                             self._growth.append(time.monotonic())
                             last = judged
                         await asyncio.sleep(SAMPLE_SECONDS)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            except (OSError, asyncpg.PostgresError, *LOST_CONNECTION):
                 await asyncio.sleep(SAMPLE_SECONDS)
 
     def longest(self) -> Mapping[str, float]:
