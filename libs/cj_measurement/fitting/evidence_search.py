@@ -18,8 +18,7 @@ from cj_measurement.fitting.answer_scales import AnswerScale
 from cj_measurement.fitting.information import DENSE_SOLVE_LIMIT
 from cj_measurement.fitting.likelihood import Graded
 from cj_measurement.fitting.moments import Moments
-from cj_measurement.fitting.posterior import Mode, Posterior
-from cj_measurement.fitting.tau import TAU_RANGE
+from cj_measurement.fitting.posterior import TAU_RANGE, Mode, Posterior
 
 MODE_TOLERANCE = 2e-3
 """Of the gradient of modes on the way: the evidence is then known to 1e-5 nats. The last one is as exact as any."""
@@ -39,6 +38,10 @@ MIN_GAP = 1e-3
 """Between two cuts in logits."""
 MIN_FIRST_TAU = 0.3
 """Below, the evidence is flat in log τ: a search that begins there does not move."""
+DIFFERENCE = 0.05
+"""Step in log τ, a cut or γ over which the evidence's curvature and the abilities' movement are measured."""
+MAX_ERROR = 2.0
+"""Standard error of any combination of log τ, cuts and γ beyond which a parabola through the evidence says nothing."""
 MAX_PARAMETER = 30.0
 """Cuts and γ beyond are those of levels that never err: going further gains nothing."""
 
@@ -117,6 +120,28 @@ class ScaleSearch:
         mode = reached.mode.posterior.mode(reached.mode.tau, reached.mode.parameters)
         return replace(reached, mode=mode, log_evidence=mode.posterior.log_evidence(mode))
 
+    def ability_errors(self) -> FloatArray:
+        """Covariance R Rᵀ that abilities have because τ and the scales are estimated: R (n, r), at the best place.
+
+        R = J V^½ (Kass & Steffey 1989): J is how the mode moves with log τ, cuts and γ, V the inverse of the evidence's
+        curvature in them, both by central differences.
+        """
+        n, best = self.posterior.n, self._place
+        moving = np.flatnonzero(self._movable())
+        curvature, movement = np.empty((len(moving), len(moving))), np.empty((n, len(moving)))
+        for column, place in enumerate(moving):
+            step = np.zeros_like(best)
+            step[place] = DIFFERENCE / 2
+            gradients, abilities = [], []
+            for side in (best - step, best + step):
+                gradients.append(self._look(side)[moving])
+                abilities.append(self.mode.parameters[:n].copy())
+            curvature[:, column] = (gradients[0] - gradients[1]) / DIFFERENCE
+            movement[:, column] = (abilities[1] - abilities[0]) / DIFFERENCE
+        bends, directions = np.linalg.eigh((curvature + curvature.T) / 2)
+        spread = movement @ (directions / np.sqrt(np.maximum(bends, MAX_ERROR**-2)))
+        return np.asarray(spread if self.posterior.fixed is not None else spread - spread.mean(axis=0))
+
     def _at(self, place: FloatArray) -> tuple[float, tuple[AnswerScale, ...]]:
         scales, at = list(self.scales), 1
         for index in self._moving:
@@ -174,8 +199,7 @@ class ScaleSearch:
 
     def _step(self) -> FloatArray:
         """A quasi-Newton step of what may move: not of a cut or γ that has no end, nor of τ beyond its range."""
-        free: BoolArray = np.abs(self._place) < MAX_PARAMETER
-        free[0] = not self.tau_fixed
+        free = self._movable()
         step = self._solved(free)
         if self.tau_fixed or self._bounds[0] <= self._place[0] + step[0] <= self._bounds[1]:
             return step
@@ -185,6 +209,11 @@ class ScaleSearch:
         step = self._solved(free, self._gradient - self._matrix[:, 0] * moved)
         step[0] = moved
         return step
+
+    def _movable(self) -> BoolArray:
+        free: BoolArray = np.abs(self._place) < MAX_PARAMETER
+        free[0] = not self.tau_fixed
+        return free
 
     def _solved(self, free: BoolArray, right: FloatArray | None = None) -> FloatArray:
         step = np.zeros_like(self._place)

@@ -20,6 +20,8 @@ from cj_measurement.fitting.newton import climb
 
 TOLERANCE = 1e-8
 COLUMNS_PER_CHUNK = 100
+TAU_RANGE = (0.02, 20.0)
+"""Bounds of τ in logits: below, everything is noise; above, the data are separated."""
 POSITION_PRIOR_SD = 2.0
 """A weak prior on b_j keeps it finite for a judge who always prefers one slot."""
 DISCRIMINATION_PRIOR_SD = 0.5

@@ -11,6 +11,7 @@ from scipy.special import expit, ndtri
 from cj_measurement.comparisons import Comparisons, FloatArray
 from cj_measurement.errors import TooLarge
 from cj_measurement.fitting.answer_scales import AnswerScale, VerdictModel
+from cj_measurement.fitting.evidence_search import ScaleSearch
 from cj_measurement.fitting.information import DENSE_LIMIT
 from cj_measurement.fitting.posterior import Mode, Posterior
 from cj_measurement.levels import LevelSource
@@ -203,6 +204,18 @@ class Fit:
         return np.sqrt(self.variances)
 
     @cached_property
+    def _scale_variances(self) -> FloatArray:
+        """What the estimated τ and scales add to ``variances``, shape (n,): wider cuts stretch all abilities."""
+        search = ScaleSearch(
+            self.posterior,
+            self.scales,
+            tau=self.tau,
+            tau_fixed=not self.tau_estimated,
+            start=self.mode.parameters,
+        )
+        return np.asarray(np.sum(search.ability_errors() ** 2, axis=1), dtype=np.float64)
+
+    @cached_property
     def posterior_mean(self) -> FloatArray:
         """Abilities' posterior means (n,) given τ, to first order: a little further out than the mode ``theta``."""
         generator = np.random.default_rng(DRAW_SEED)
@@ -212,18 +225,20 @@ class Fit:
     def intervals(self, level: float = 0.9) -> FloatArray:
         """Lower and upper ends (n, 2) of what each ability is with probability ``level``, around the posterior mean.
 
-        Abilities sum to zero, so an error that all of them share is not in them (but for known abilities). What is
-        not known of an estimated τ is (Kass & Steffey 1989), up to ``DENSE_LIMIT`` items: beyond, τ is known well.
+        Abilities sum to zero, so an error that all of them share is not in them (but for known abilities). What is not
+        known of τ and of the judges' scales is (Kass & Steffey 1989), up to ``DENSE_LIMIT`` items: it is little beyond.
         """
-        mean, variances = self._over_tau
+        mean, variances = self._over_hyperparameters
         half = float(ndtri((1 + level) / 2)) * np.sqrt(variances)
         return np.column_stack([mean - half, mean + half])
 
     @cached_property
-    def _over_tau(self) -> tuple[FloatArray, FloatArray]:
-        """Posterior means and variances (n,) over τ, by Gauss and Hermite's three points in log τ."""
-        if not self.tau_estimated or self.n_items > DENSE_LIMIT:
+    def _over_hyperparameters(self) -> tuple[FloatArray, FloatArray]:
+        """Posterior means and variances (n,) over τ, by Gauss and Hermite's three points in log τ, and over scales."""
+        if self.n_items > DENSE_LIMIT or not (self.tau_estimated or self.scales):
             return self.posterior_mean, self.centred_variances
+        if self.scales:
+            return self.posterior_mean, self.centred_variances + self._scale_variances
         away = math.sqrt(3) * self.log_tau_error
         fits = (self, self._at(-away), self._at(away))
         means, variances = (

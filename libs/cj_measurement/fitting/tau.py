@@ -6,11 +6,9 @@ from collections.abc import Callable, Sequence
 import numpy.typing as npt
 
 from cj_measurement.errors import NotConverged
-from cj_measurement.fitting.posterior import Mode, Posterior
+from cj_measurement.fitting.posterior import TAU_RANGE, Mode, Posterior
 from cj_measurement.fitting.result import Fit
 
-TAU_RANGE = (0.02, 20.0)
-"""Bounds of τ in logits: below, everything is noise; above, the data are separated."""
 TAU_TOLERANCE = 1e-3
 """The search ends when log τ would move by less; τ itself is known to a tenth or worse."""
 MAX_EVALUATIONS = 40

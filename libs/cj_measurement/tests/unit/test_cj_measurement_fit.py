@@ -17,6 +17,7 @@ from cj_measurement import (
 from cj_measurement.comparisons import BoolArray, FloatArray
 from cj_measurement.fitting import newton, result
 from cj_measurement.fitting import tau as tau_search
+from cj_measurement.fitting.posterior import TAU_RANGE
 from cj_measurement.pairing.state import Policy
 from cj_measurement.simulated_judges import SimulatedJudge
 from cj_measurement.simulation import Design, Run
@@ -259,7 +260,7 @@ def test_essays_that_win_or_lose_everything_stay_finite() -> None:
 
     assert np.isfinite(fitted.theta).all()
     assert np.isfinite(fitted.standard_errors).all()
-    assert fitted.tau <= tau_search.TAU_RANGE[1]
+    assert fitted.tau <= TAU_RANGE[1]
 
 
 def test_parts_that_were_never_compared_are_refused_unless_asked_for() -> None:
