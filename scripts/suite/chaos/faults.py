@@ -20,6 +20,8 @@ from suite.processes.deployment import Deployment
 from suite.processes.service_process import ServiceEnded, ServiceProcess
 
 MAX_UPTIME_SECONDS: Final = 1.2
+"""From the first comparison that is judged after a kill until the next kill."""
+POLL_SECONDS: Final = 0.1
 POSTGRES_EVERY_SECONDS: Final = 20.0
 PAUSE_SECONDS: Final = 3.0
 """Longer than the leases of this run: a service that wakes up has lost what it held, and does not know."""
@@ -79,6 +81,11 @@ class FaultInjector:
         await asyncio.wait((self.batch,), timeout=seconds)
         return not self.batch.done()
 
+    async def _until_judging(self, *, since: float) -> None:
+        """Wait until another comparison is judged: a service that is killed before it does anything proves little."""
+        while not self.recovery.has_gone_on(since) and await self._rest(POLL_SECONDS):
+            pass
+
     async def _kill_service(self, service: ServiceProcess, kills: int) -> int:
         chance, hits = random.Random(service.package), 0
         while hits < kills and await self._rest(chance.uniform(0, MAX_UPTIME_SECONDS)):
@@ -86,7 +93,7 @@ class FaultInjector:
                 await service.kill()
                 hits += 1
                 await _start_again(service)
-            self.recovery.disturbed("service killed")
+            await self._until_judging(since=self.recovery.disturbed(f"{service.package} killed"))
             if hits % 10 == 0:
                 console.print(f"{service.package}: killed {hits} times", style="dim", highlight=False)
         return hits
@@ -101,7 +108,7 @@ class FaultInjector:
                 finally:
                     os.kill(service.pid, signal.SIGCONT)
             hits += 1
-            self.recovery.disturbed("service paused")
+            self.recovery.disturbed(f"{service.package} paused")
         return 0
 
     async def _step_clocks(self, steps: int) -> int:

@@ -36,7 +36,8 @@ PROVIDER: Final[Mapping[str, str]] = {
     "call_timeout": "PT1S",
     "lease_duration": "PT2S",
 }
-ASSESSMENT: Final[Mapping[str, str]] = {"straggler_timeout": "PT1H"}
+ASSESSMENT: Final[Mapping[str, str]] = {"straggler_timeout": "PT1H", "kafka_instance_id": "chaos"}
+"""A member of a fixed name has its partitions again as soon as it is back."""
 
 console = Console()
 

@@ -24,9 +24,15 @@ class Recovery:
     _disturbed: list[tuple[str, float]] = field(default_factory=list)
     _growth: list[float] = field(default_factory=list)
 
-    def disturbed(self, kind: str) -> None:
-        """A fault of this kind is over now: what it took away is back, or comes back by itself."""
-        self._disturbed.append((kind, time.monotonic()))
+    def disturbed(self, kind: str) -> float:
+        """A fault of this kind is over now: what it took away is back, or comes back by itself. Returns now."""
+        now = time.monotonic()
+        self._disturbed.append((kind, now))
+        return now
+
+    def has_gone_on(self, since: float) -> bool:
+        """Whether another comparison was judged after this moment."""
+        return bool(self._growth) and self._growth[-1] > since
 
     async def watch(self, deployment: Deployment) -> None:
         """Look at the database until cancelled; while it is away, nothing is judged."""
