@@ -10,7 +10,6 @@ from event_contracts import (
     NotAuthenticated,
     NotAuthorized,
     NotFound,
-    RateLimited,
     SuiteError,
 )
 from rich.console import Console
@@ -40,8 +39,6 @@ def code_of(error: SuiteError) -> ExitCode:
             return ExitCode.NOT_FOUND
         case WrongOption() | ConfigurationError():
             return ExitCode.USAGE
-        case RateLimited():
-            return ExitCode.UNAVAILABLE
         case _:
             return ExitCode.REFUSED if error.http_status < 500 else ExitCode.UNAVAILABLE
 

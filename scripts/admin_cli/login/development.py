@@ -37,15 +37,15 @@ def development_token(
     there is no key for it."""
     if not service.is_in_development():
         raise InvalidRequest(
-            f"{service.address} does not say that it is in development (its setting DEVELOPMENT): use cj-admin login"
+            f"{service.base_url} does not say that it is in development (its setting DEVELOPMENT): use cj-admin login"
         )
-    access = find_stack_access(service.address)
+    access = find_stack_access(service.base_url)
     if access is not None:
         return access.token(role=role.value, subject=subject)
     secret = os.environ.get(SECRET_VARIABLE, "")
     if len(secret.encode()) < MIN_SECRET_BYTES:
         raise WrongOption(
-            f"no key of {service.address} is on this machine: put its JWT_SECRET"
+            f"no key of {service.base_url} is on this machine: put its JWT_SECRET"
             f" ({MIN_SECRET_BYTES} bytes at least) into {SECRET_VARIABLE}"
         )
     now = int(time())

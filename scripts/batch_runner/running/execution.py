@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
+from command_line.service_client import ServiceRefused
 from event_contracts import (
     FINAL_STATES,
     AnchorRegistration,
@@ -18,7 +19,7 @@ from event_contracts import (
 
 from batch_runner.assignment.contents import AnchorText, Assignment
 from batch_runner.running.request import RequestEnvelope, RequestTexts
-from batch_runner.wire.client import AssessmentClient, ServiceRefused
+from batch_runner.wire.client import AssessmentClient
 
 MIN_POLL_SECONDS = 0.25
 MAX_POLL_SECONDS = 2.0

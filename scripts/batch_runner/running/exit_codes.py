@@ -4,11 +4,11 @@ import signal
 from contextlib import AbstractContextManager
 from enum import IntEnum
 
+from command_line.service_client import ServiceRefused
 from event_contracts import ConfigurationError, ErrorCode, InvalidLlmConfig, NotFound, SuiteError
 from rich.console import Console
 
 from batch_runner.command_errors import EXIT_INTERRUPTED, WrongOption, exiting_on_errors
-from batch_runner.wire.client import ServiceRefused
 
 
 class ExitCode(IntEnum):
