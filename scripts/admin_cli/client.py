@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import httpx2
 import stamina
-from batch_runner.command_errors import WrongOption
+from command_line.errors import WrongOption
 from command_line.service_client import MAX_SHOWN, AnswerT, ServiceClient, ServiceRefused
 from event_contracts import (
     ContentStored,

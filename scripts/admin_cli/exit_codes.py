@@ -3,8 +3,8 @@
 from contextlib import AbstractContextManager
 from enum import IntEnum
 
-from batch_runner.command_errors import EXIT_INTERRUPTED, WrongOption, exiting_on_errors
-from batch_runner.reading.names import printable
+from command_line.errors import EXIT_INTERRUPTED, WrongOption, exiting_on_errors
+from command_line.printable import printable
 from event_contracts import (
     ConfigurationError,
     NotAuthenticated,

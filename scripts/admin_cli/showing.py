@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from batch_runner.reading.names import printable
+from command_line.printable import printable
 from event_contracts import (
     AdminAnchors,
     AssessmentState,

@@ -1,1 +1,1 @@
-"""What cj-run, cj-admin and cj-suite share: the client of a service."""
+"""What cj-run, cj-admin and cj-suite share: errors, exit codes, findings, and the client of a service."""

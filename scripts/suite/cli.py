@@ -11,12 +11,12 @@ import httpx2
 import typer
 from batch_runner.assignment.loading import load_assignment
 from batch_runner.reporting.ended import report_run
-from batch_runner.running.exit_codes import reporting_errors
 from batch_runner.running.interrupting import STOP_SIGNALS, run_until_interrupted
 from batch_runner.running.lifecycle import HttpTransport, RunLifecycle
 from batch_runner.running.request import RunOptions
 from batch_runner.running.run_folder import RunFolder
 from batch_runner.wire.client import AssessmentClient
+from command_line.exit_codes import reporting_errors
 from rich.console import Console
 from suite_access import CallerToken
 

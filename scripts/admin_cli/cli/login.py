@@ -4,8 +4,8 @@ from time import sleep, time
 from typing import Annotated
 
 import typer
-from batch_runner.command_errors import WrongOption
-from batch_runner.reading.names import printable
+from command_line.errors import WrongOption
+from command_line.printable import printable
 from event_contracts import JsonObject, NotAuthenticated, NotAuthorized, ScaleList, SuiteError
 from suite_access import (
     TOKEN_VARIABLE,

@@ -10,7 +10,7 @@ from typing import Final
 from uuid import uuid4
 
 import jwt
-from batch_runner.command_errors import WrongOption
+from command_line.errors import WrongOption
 from event_contracts import InvalidRequest
 from suite_access import find_stack_access
 

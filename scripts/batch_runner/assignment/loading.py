@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from command_line.printable import printable
 from event_contracts import MIN_ANCHOR_CHARACTERS, CourseCode, InvalidRequest, course_language, grade_scale
 
 from batch_runner.assignment.contents import AnchorText, Assignment, SourceFile, StudentEssay
@@ -13,7 +14,7 @@ from batch_runner.reading.document import Document
 from batch_runner.reading.essays import read_documents, refuse_all
 from batch_runner.reading.folders import is_system_file, take_inventory
 from batch_runner.reading.kinds import KIND_OF_SUFFIX, USUAL_SUFFIXES
-from batch_runner.reading.names import composed, printable, problems_of_ids
+from batch_runner.reading.names import composed, problems_of_ids
 from batch_runner.reading.zips import unpacked
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from command_line.exit_codes import errors
 from event_contracts import Conflict, CourseCode, InvalidRequest, JsonObject, NotFound, grade_scale
 
 from batch_runner.artefact.forgetting import EMBEDDED, SETTINGS
@@ -18,7 +19,6 @@ from batch_runner.cli.app import console
 from batch_runner.planning.checking import writable_folder
 from batch_runner.reporting.ended import report_run
 from batch_runner.running.execution import sha256
-from batch_runner.running.exit_codes import errors
 from batch_runner.running.lifecycle import UPLOADED, HttpTransport, RunLifecycle, Transport, WaitPolicy
 from batch_runner.running.request import RunOptions
 from batch_runner.running.run_folder import RunFolder, RunSettings, TransportName

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from command_line.exit_codes import ExitCode, errors, reporting_errors
 from event_contracts import CourseCode
 
 from batch_runner.artefact.record import RunMode
@@ -35,7 +36,6 @@ from batch_runner.reading.anonymity import read_roster
 from batch_runner.reporting.run_files import write_run_files
 from batch_runner.running.assembling import RunFacts
 from batch_runner.running.execution import sha256
-from batch_runner.running.exit_codes import ExitCode, errors, reporting_errors
 from batch_runner.running.request import RequestTexts, RunOptions, assessment_request
 from batch_runner.running.run_folder import RunFolder
 

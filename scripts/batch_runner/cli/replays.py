@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from command_line.exit_codes import ExitCode
 from event_contracts import InvalidRequest
 
 from batch_runner.artefact.assessment_run import AssessmentRun
@@ -15,7 +16,6 @@ from batch_runner.cli.app import DEFAULT_OUT, Out, app, console
 from batch_runner.cli.run_async import run_async
 from batch_runner.planning.checking import writable_folder
 from batch_runner.reporting.run_files import write_run_files
-from batch_runner.running.exit_codes import ExitCode
 from batch_runner.running.lifecycle import HttpTransport, RunLifecycle
 from batch_runner.running.replaying import DECISIONS, recorded_assignment, replay_options, write_decisions
 from batch_runner.running.run_folder import RunFolder, RunSettings

@@ -5,6 +5,7 @@ from typing import Annotated
 from uuid import uuid4
 
 import typer
+from command_line.errors import WrongOption
 from event_contracts import CourseCode
 
 from batch_runner.assignment.contents import Assignment
@@ -56,7 +57,6 @@ from batch_runner.cli.execute_options import (
 )
 from batch_runner.cli.executing import Changes, Execution, cancel_run, check_scale, execute_run, resume_run
 from batch_runner.cli.run_async import run_async
-from batch_runner.command_errors import WrongOption
 from batch_runner.planning.judges import judge_panel
 from batch_runner.planning.printing import print_names
 from batch_runner.reading.anonymity import read_roster

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import typer
+from command_line.exit_codes import ExitCode, errors
 from event_contracts import AssessmentState, InvalidRequest
 from rich.console import Console
 
 from batch_runner.reporting.presentation import problems, ranking_table, totals_line
 from batch_runner.reporting.run_files import write_run_files
 from batch_runner.running.assembling import RunFacts
-from batch_runner.running.exit_codes import ExitCode, errors
 
 _NO_RANKING = (AssessmentState.FAILED, AssessmentState.CANCELLED)
 
