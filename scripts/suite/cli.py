@@ -88,9 +88,8 @@ async def _demo(data: Path) -> None:
         folder = RunFolder(data / "runs" / run_options.batch_id)
         folder.path.mkdir(parents=True, exist_ok=True)
         running = RunLifecycle(client=client, transport=HttpTransport(client), folder=folder, console=console)
-        facts = await running.run(assignment, run_options)
-    assert facts is not None, "the demo waits for its batch"
-    report_run(facts, folder=folder.path, console=console)
+        ended = await running.run(assignment, run_options)
+    report_run(ended, folder=folder.path, console=console)
     console.print(str(data / "demo.log"), highlight=False, soft_wrap=True)
 
 

@@ -62,6 +62,7 @@ from batch_runner.planning.printing import print_names
 from batch_runner.reading.anonymity import read_roster
 from batch_runner.reading.essays import read_document
 from batch_runner.running.request import RunOptions
+from batch_runner.running.run_folder import KafkaSettings
 
 
 @app.command()
@@ -141,9 +142,11 @@ def execute(
         llm_url=llm_url,
         out=out,
         transport=transport,
-        kafka_bootstrap=kafka_bootstrap,
-        kafka_client_id=kafka_client_id,
-        kafka_topic_prefix=kafka_topic_prefix,
+        kafka=KafkaSettings(
+            bootstrap=kafka_bootstrap, client_id=kafka_client_id, topic_prefix=kafka_topic_prefix
+        )
+        if transport == "kafka"
+        else None,
         await_completion=await_completion,
         completion_timeout=completion_timeout,
         force_reupload=force_reupload,

@@ -15,6 +15,7 @@ from event_contracts import (
     BatchStatusView,
     ComparisonView,
     ExternalServiceError,
+    InvalidRequest,
 )
 
 from batch_runner.assignment.contents import AnchorText, Assignment
@@ -70,7 +71,8 @@ def sha256(text: str) -> str:
 
 def _anchors(assignment: Assignment) -> Iterator[AnchorRegistration]:
     for anchor in assignment.anchors:
-        assert assignment.assignment_id is not None, "anchors stand in an assignment.toml, which has an id"
+        if assignment.assignment_id is None:
+            raise InvalidRequest("anchors are registered for an assignment: give it an assignment_id")
         yield AnchorRegistration(
             assignment_id=assignment.assignment_id,
             grade=anchor.grade,
