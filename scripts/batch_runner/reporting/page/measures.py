@@ -22,7 +22,6 @@ FEW_ESSAYS: Final = 300
 MAX_READINGS: Final = 40
 """Maximum number of recorded readings that the curve shows."""
 SEED: Final = 20_250_101
-_ERRORS: Final = (measurement.MeasurementError, ValueError, ArithmeticError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +135,7 @@ class _Measuring:
             return None
         try:
             return measurement.fit(self._comparisons(judged), start=start, allow_disconnected=True)
-        except _ERRORS:
+        except measurement.NUMERICAL_ERRORS:
             return None
 
     def _project(self, fit: measurement.Fit, scale: GradeScale) -> measurement.GradeProjection | None:
@@ -156,7 +155,7 @@ class _Measuring:
                 wins=fit.comparisons.scores,
                 draws=1,
             )
-        except _ERRORS:
+        except measurement.NUMERICAL_ERRORS:
             return None
         return found if isinstance(found, measurement.GradeProjection) else None
 
