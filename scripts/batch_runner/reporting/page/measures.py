@@ -57,7 +57,8 @@ class AnchorPlace:
 
 @dataclass(frozen=True, kw_only=True)
 class Measures:
-    """``chance`` is by sequence the probability of what happened, ``intervals`` by essay id hold 90 %.
+    """``chance`` maps a comparison's sequence number to the probability of its outcome, ``intervals`` an essay's id to
+    its 90 % interval.
 
     ``began`` is when the first request was made.
     """
@@ -203,7 +204,7 @@ class _Measuring:
         )
 
     def _inversions(self) -> tuple[tuple[Score, Score], ...]:
-        """Pairs (lower grade, higher grade) that the ranking turns round."""
+        """Pairs (lower grade, higher grade) that the ranking inverts."""
         if self.scale is None:
             return ()
         order = {grade: number for number, grade in enumerate(_names(self.scale))}
