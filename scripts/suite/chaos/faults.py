@@ -83,7 +83,7 @@ class FaultInjector:
 
     async def _until_judging(self, *, since: float) -> None:
         """Wait until another comparison is judged: a service that is killed before it does anything proves little."""
-        while not self.recovery.has_gone_on(since) and await self._rest(POLL_SECONDS):
+        while not self.recovery.has_resumed(since) and await self._rest(POLL_SECONDS):
             pass
 
     async def _kill_service(self, service: ServiceProcess, kills: int) -> int:
@@ -93,7 +93,7 @@ class FaultInjector:
                 await service.kill()
                 hits += 1
                 await _start_again(service)
-            await self._until_judging(since=self.recovery.disturbed(f"{service.package} killed"))
+            await self._until_judging(since=self.recovery.ended(f"{service.package} killed"))
             if hits % 10 == 0:
                 console.print(f"{service.package}: killed {hits} times", style="dim", highlight=False)
         return hits
@@ -108,7 +108,7 @@ class FaultInjector:
                 finally:
                     os.kill(service.pid, signal.SIGCONT)
             hits += 1
-            self.recovery.disturbed(f"{service.package} paused")
+            self.recovery.ended(f"{service.package} paused")
         return 0
 
     async def _step_clocks(self, steps: int) -> int:
@@ -117,7 +117,7 @@ class FaultInjector:
         while hits < steps and await self._rest(STEP_EVERY_SECONDS):
             self.clock.step(chance.uniform(-MAX_STEP_SECONDS, MAX_STEP_SECONDS))
             hits += 1
-            self.recovery.disturbed("clock stepped")
+            self.recovery.ended("clock stepped")
         self.clock.step(0)
         return 0
 
@@ -129,7 +129,7 @@ class FaultInjector:
             if pid not in (None, killed):
                 os.kill(pid, signal.SIGKILL)
                 hits, killed = hits + 1, pid
-                self.recovery.disturbed("postgres killed")
+                self.recovery.ended("postgres killed")
                 console.print(f"postgres: killed {hits} times", style="dim", highlight=False)
         return hits
 
@@ -143,14 +143,14 @@ class FaultInjector:
                 await asyncio.sleep(frozen)
             finally:
                 os.kill(self.kafka.pid, signal.SIGCONT)
-            self.recovery.disturbed("broker frozen")
+            self.recovery.ended("broker frozen")
             console.print(f"broker: frozen for {frozen:g} s", style="dim", highlight=False)
         if not down or not await self._rest(QUIET_SECONDS):
             return 0
         await asyncio.to_thread(self.kafka.kill)
         await asyncio.sleep(down)
         await asyncio.to_thread(self.kafka.start)
-        self.recovery.disturbed("broker down")
+        self.recovery.ended("broker down")
         console.print(f"broker: down for {down:g} s", style="dim", highlight=False)
         return 1
 

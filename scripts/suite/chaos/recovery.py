@@ -19,18 +19,18 @@ JUDGED: Final = "SELECT count(*) FROM comparison WHERE state = 'judged'"
 
 @dataclass
 class Recovery:
-    """Samples how many comparisons are judged, and knows when the faults were over."""
+    """Samples how many comparisons are judged, and knows when the faults ended."""
 
-    _disturbed: list[tuple[str, float]] = field(default_factory=list)
+    _ended: list[tuple[str, float]] = field(default_factory=list)
     _growth: list[float] = field(default_factory=list)
 
-    def disturbed(self, kind: str) -> float:
-        """A fault of this kind is over now: what it took away is back, or comes back by itself. Returns now."""
+    def ended(self, kind: str) -> float:
+        """A fault of this kind ends now: what it took away is back, or comes back by itself. Returns now."""
         now = time.monotonic()
-        self._disturbed.append((kind, now))
+        self._ended.append((kind, now))
         return now
 
-    def has_gone_on(self, since: float) -> bool:
+    def has_resumed(self, since: float) -> bool:
         """Whether another comparison was judged after this moment."""
         return bool(self._growth) and self._growth[-1] > since
 
@@ -55,7 +55,7 @@ class Recovery:
         Faults after which none was left to judge are left out.
         """
         found: dict[str, float] = {}
-        for kind, over in self._disturbed:
-            if (after := next((at for at in self._growth if at > over), None)) is not None:
-                found[kind] = max(found.get(kind, 0.0), after - over)
+        for kind, ended in self._ended:
+            if (after := next((at for at in self._growth if at > ended), None)) is not None:
+                found[kind] = max(found.get(kind, 0.0), after - ended)
         return found
