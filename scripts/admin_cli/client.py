@@ -30,7 +30,8 @@ ADMIN_PATH: Final = "/admin/v1"
 @dataclass(frozen=True, kw_only=True)
 class AdminClient(ServiceClient):
     """Raises ``NotAuthenticated``, ``NotAuthorized``, ``NotFound``, ``ServiceRefused`` for what the service refuses,
-    ``ExternalServiceError`` and ``ServiceUnavailable`` where it fails or is unavailable."""
+    ``ExternalServiceError`` and ``ServiceUnavailable`` where it fails or is unavailable.
+    """
 
     PROGRAM = "cj-admin"
     TIMEOUT_SECONDS = 60.0

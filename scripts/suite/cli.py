@@ -153,7 +153,6 @@ def generate(
 
 def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run ``work``; a signal lets it close what it opened, and ends the program with 128 + its number."""
-
     with reporting_errors():
         number = run_until_interrupted(work, signals=STOP_SIGNALS)
         if number is not None:

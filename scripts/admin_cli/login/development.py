@@ -34,7 +34,8 @@ def development_token(
     service: AdminClient, *, role: DevelopmentRole, subject: str, issuer: str, audience: str
 ) -> str:
     """A token of ten minutes. Raises ``InvalidRequest`` for a service that is not in development, ``WrongOption`` where
-    there is no key for it."""
+    there is no key for it.
+    """
     if not service.is_in_development():
         raise InvalidRequest(
             f"{service.base_url} does not say that it is in development (its setting DEVELOPMENT): use cj-admin login"

@@ -28,7 +28,6 @@ def verify(run: RunFolder) -> None:
 
     Exit code: 0 where everything holds, 4 where anything does not, 3 where there is no run.
     """
-
     with reporting_errors():
         checks = verified(run)
         for check in checks:

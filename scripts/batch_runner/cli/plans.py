@@ -68,7 +68,6 @@ def plan(
     Nothing is sent and nothing is paid for. Every problem of the folder is named, one per line; the exit code is then
     4.
     """
-
     with reporting_errors():
         panel = judge_panel(judge or (), provider=provider, model=model)
         names = () if roster is None else read_roster(roster)
@@ -148,7 +147,6 @@ def dry_run(
     judge: Judges = None,
 ) -> None:
     """Make the request and the run's record, and send nothing: shows what a run would send."""
-
     with reporting_errors():
         panel = judge_panel(judge or (), provider=provider, model=model)
         assignment = load_assignment(folder, course=course)

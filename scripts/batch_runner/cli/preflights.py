@@ -62,7 +62,6 @@ def preflight(
     Each line says passed, failed or not checked, and what to do. Nothing is judged and nothing is paid for. The exit
     code is 0 where nothing failed, else 1.
     """
-
     wanted = Wanted(
         folder=folder,
         course=course,
