@@ -1,4 +1,4 @@
-"""cj-admin batches: list, show, cancel and forget them, and tell what is held."""
+"""cj-admin batches: list, show, cancel, forget and export them."""
 
 import os
 import sys

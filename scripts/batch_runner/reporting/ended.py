@@ -54,6 +54,6 @@ def _written(run: EndedRun, folder: Path) -> tuple[Path, ...]:
         return write_run_files(run, folder)
     except OSError as error:
         raise InvalidRequest(
-            f"{folder} could not be written ({error.strerror}): put that right, and collect the results with"
+            f"{folder} could not be written ({error.strerror}): correct that, and collect the results with"
             f" cj-run execute --resume {folder}"
         ) from error

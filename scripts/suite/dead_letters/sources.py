@@ -70,7 +70,7 @@ class ServiceLetters:
     kind: Kind
     auth: httpx2.Auth
     report: Callable[[str], None]
-    """Is told in words when a list may not be all."""
+    """Called with a sentence when a list may be incomplete."""
 
     @property
     def _route(self) -> str:

@@ -61,4 +61,4 @@ def topics(
         count = asyncio.run(
             create_topics(bootstrap, prefix=prefix, partitions=partitions, replication=replication)
         )
-        console.print(f"{count} topics are there")
+        console.print(f"{count} topics exist")
