@@ -8,6 +8,7 @@ import httpx2
 import stamina
 from command_line.service_client import MAX_SHOWN, AnswerT, ServiceClient
 from event_contracts import (
+    MAX_COMPARISONS_PER_PAGE,
     AnchorRegistration,
     AnchorView,
     AssessmentAccepted,
@@ -21,7 +22,6 @@ from event_contracts import (
     ExternalServiceError,
 )
 
-PAGE: Final = 1000
 RETRY_TIMEOUT_SECONDS: Final = 60.0
 """How long a request is repeated while the service is unavailable or busy; every one of them may be repeated."""
 
@@ -78,7 +78,7 @@ class AssessmentClient(ServiceClient):
 
     async def comparisons(self, batch_id: str, *, cursor: str | None = None) -> ComparisonPage:
         """One page of comparisons."""
-        query = f"?limit={PAGE}" + (f"&cursor={cursor}" if cursor else "")
+        query = f"?limit={MAX_COMPARISONS_PER_PAGE}" + (f"&cursor={cursor}" if cursor else "")
         return await self._send(ComparisonPage, "GET", f"{_batch(batch_id)}/comparisons{query}")
 
     async def check_ready(self) -> None:
