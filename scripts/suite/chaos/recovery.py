@@ -23,11 +23,17 @@ class Recovery:
 
     _ended: list[tuple[str, float]] = field(default_factory=list)
     _growth: list[float] = field(default_factory=list)
+    _outages: list[float] = field(default_factory=list)
 
-    def ended(self, kind: str) -> float:
-        """A fault of this kind ends now: what it took away is back, or comes back by itself. Returns now."""
+    def ended(self, kind: str, *, stopped_all: bool = False) -> float:
+        """A fault of this kind ends now: what it took away is back, or comes back by itself. Returns now.
+
+        ``stopped_all``: while it lasted nothing could be judged, so recovery from any other fault counts from its end.
+        """
         now = time.monotonic()
         self._ended.append((kind, now))
+        if stopped_all:
+            self._outages.append(now)
         return now
 
     def has_resumed(self, since: float) -> bool:
@@ -57,5 +63,6 @@ class Recovery:
         found: dict[str, float] = {}
         for kind, ended in self._ended:
             if (after := next((at for at in self._growth if at > ended), None)) is not None:
-                found[kind] = max(found.get(kind, 0.0), after - ended)
+                over = max((end for end in self._outages if ended < end < after), default=ended)
+                found[kind] = max(found.get(kind, 0.0), after - over)
         return found
