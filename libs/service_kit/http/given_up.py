@@ -79,8 +79,6 @@ def given_up_api(actions: GivenUpActions) -> Blueprint:
     @blueprint.get("")
     @validate_querystring(GivenUpQuery)
     @answers(GivenUpMessages)
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @requires(Permission.OPERATE)
     async def listing(query_args: GivenUpQuery) -> GivenUpMessages:
         """Messages that are no longer sent, with the reason."""
@@ -92,8 +90,6 @@ def given_up_api(actions: GivenUpActions) -> Blueprint:
 
     @blueprint.get("/<int:message_id>")
     @answers(GivenUp)
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @requires(Permission.OPERATE)
     async def show(message_id: int) -> GivenUp:
@@ -102,8 +98,6 @@ def given_up_api(actions: GivenUpActions) -> Blueprint:
 
     @blueprint.post("/<int:message_id>/replay")
     @answers(GivenUp, 202)
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @requires(Permission.OPERATE)
     async def replay(message_id: int) -> GivenUp:
@@ -117,8 +111,6 @@ def given_up_api(actions: GivenUpActions) -> Blueprint:
 
     @blueprint.delete("/<int:message_id>")
     @answers(GivenUp)
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @requires(Permission.OPERATE)
     async def drop(message_id: int) -> GivenUp:

@@ -84,8 +84,6 @@ def set_aside_api(actions: SetAsideActions) -> Blueprint:
     @blueprint.get("")
     @validate_querystring(SetAsideQuery)
     @answers(SetAsideItems)
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @requires(Permission.OPERATE)
     async def listing(query_args: SetAsideQuery) -> SetAsideItems:
         """Items that are no longer tried, with the reason."""
@@ -97,8 +95,6 @@ def set_aside_api(actions: SetAsideActions) -> Blueprint:
     @answers(SetAsideItem, 202)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 409)
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @requires(Permission.OPERATE)
     async def replay(worker: str, item: str) -> SetAsideItem:
         """Have an item tried again, with all its attempts; correct what it failed for first."""
@@ -107,8 +103,6 @@ def set_aside_api(actions: SetAsideActions) -> Blueprint:
     @blueprint.delete("/<worker>/<item>")
     @answers(SetAsideItem)
     @document_response(ErrorBody, 404)
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @requires(Permission.OPERATE)
     async def drop(worker: str, item: str) -> SetAsideItem:
         """Take an item off the list; what it stood for has ended, and stays as it is."""
