@@ -208,22 +208,25 @@ class CallbackRelay:
 
     async def _deliver(self, row: Row[Any]) -> None:
         try:
-            await self._record(row, await self._send(row))
-        # The outermost frame of a delivery: it is sent again when its lease is over.
+            await self._handle(row)
+        # The outermost frame of a delivery: nothing above it could continue. It is sent again after its lease.
         except Exception as error:
-            await self._report(row, error)
+            if is_infrastructure_error(error):
+                OUTAGES.report(self.name, error)
+            else:
+                log.exception("item.failure_not_recorded", worker=self.name, item=str(row.id))
         finally:
             self._in_progress[row.key] -= 1
             self.wakeup.wake()
 
-    async def _report(self, row: Row[Any], error: Exception) -> None:
-        """Count a callback that cannot be marked: it is sent again, and set aside in the end."""
+    async def _handle(self, row: Row[Any]) -> None:
+        """Send it and mark it; one that cannot be marked is counted, sent again, and set aside in the end."""
         try:
+            await self._record(row, await self._send(row))
+        except Exception as error:
             if is_infrastructure_error(error):
-                raise error
+                raise
             await self._failures.failed([Failure(row.id, error)])
-        except Exception as unrecorded:  # nothing above a delivery's task could continue
-            OUTAGES.report(self.name, unrecorded)
 
     async def _send(self, row: Row[Any]) -> Refusal | None:
         """None when it was delivered; a message that cannot be sent at all gets a final refusal."""
