@@ -135,7 +135,7 @@ class CallbackSender:
             return answer.status_code
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class CallbackRelay:
     """Keeps up to ``CONCURRENCY`` callbacks in progress; a slow receiver takes no more than its host's share."""
 
@@ -147,18 +147,17 @@ class CallbackRelay:
     policy: DeliveryPolicy = DEFAULT_DELIVERY_POLICY
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     rules: RetryRules = DEFAULT_RETRY_RULES
-    _in_progress: Counter[str] = field(default_factory=Counter)
+    _in_progress: Counter[str] = field(default_factory=Counter, init=False)
     _failures: FailureRecord[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        record = FailureRecord[int](
+        self._failures = FailureRecord(
             worker=NAME,
             database=self.database,
             metrics=self.metrics,
             set_aside=only_list,
             rules=self.rules,
         )
-        object.__setattr__(self, "_failures", record)
 
     @property
     def name(self) -> str:

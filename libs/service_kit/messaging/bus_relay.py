@@ -67,7 +67,7 @@ TAKE = text(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class OutboxRelay:
     """Publishes unsent messages; the rows stay locked meanwhile, so a relay that dies gives them back immediately.
 
@@ -86,14 +86,13 @@ class OutboxRelay:
     _unmarked: FailureRecord[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        record = FailureRecord[int](
+        self._unmarked = FailureRecord(
             worker=NAME,
             database=self.database,
             metrics=self.metrics,
             set_aside=only_list,
             rules=self.rules,
         )
-        object.__setattr__(self, "_unmarked", record)
 
     def worker(self) -> Worker:
         """The loop that runs this relay."""

@@ -220,7 +220,7 @@ class ItemWorker(Generic[KeyT]):
         return taken.rest_seconds
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class TaskWorker(Generic[KeyT]):
     """Works on each item in a task of its own, ``concurrency`` at a time: a slow or failing item delays no other.
 
@@ -237,7 +237,7 @@ class TaskWorker(Generic[KeyT]):
     longest_rest_seconds: float = FALLBACK_SECONDS
     wakeup: Wakeup = field(default_factory=Wakeup)
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
-    _working_on: set[KeyT] = field(default_factory=set)
+    _working_on: set[KeyT] = field(default_factory=set, init=False)
 
     async def run(self) -> None:
         """Run until cancelled; items that are being worked on are cancelled with it."""

@@ -29,7 +29,7 @@ FAILED_STEP_SECONDS = 1.0
 RENEWALS_PER_LEASE = 3
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class JudgeRequests:
     """The worker of one provider: up to ``concurrency`` calls at a time, results are written as they arrive."""
 
@@ -105,7 +105,7 @@ class JudgeRequests:
         return FALLBACK_SECONDS if leased == free else await self._seconds_until_grant()
 
     async def _record_done(self) -> None:
-        ended, self.done[:] = list(self.done), []
+        ended, self.done = self.done, []
         if ended:
             try:
                 not_recorded = await self.record(ended, provider=self.provider)
@@ -165,7 +165,7 @@ class JudgeRequests:
         return rest
 
     async def _return_unused(self) -> None:
-        unused, self.unused[:] = list(self.unused), []
+        unused, self.unused = self.unused, []
         try:
             failures = await self.isolate(unused, self._return)
         except BaseException:
