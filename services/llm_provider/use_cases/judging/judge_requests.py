@@ -15,6 +15,7 @@ from llm_provider.domain.calls.errors import RateLimitReached
 from llm_provider.domain.meters.settlement import unused_settlements
 from llm_provider.domain.requests.request import LeasedRequest, QueueId
 from llm_provider.ports import FailureCount, Heartbeat, Isolate, StepLog, Store, Unreadable, Wakeup
+from llm_provider.ports.workers import judge_worker
 from llm_provider.use_cases.judging.record_isolated import RecordIsolated
 
 log = structlog.get_logger()
@@ -60,7 +61,7 @@ class JudgeRequests:
     @property
     def name(self) -> str:
         """What the worker is called in logs and metrics."""
-        return f"judge-{self.provider}"
+        return judge_worker(self.provider)
 
     async def run(self) -> None:
         """Judge until cancelled; then wait a little for the calls that are in progress."""
