@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dishka import AsyncContainer
 from service_kit.running import BackgroundLoop
 from service_kit.tracing import Tracing
-from service_kit.work.items import FailureRecord, ItemWorker, SetAsideReason, TaskWorker
+from service_kit.work.items import FailureRecord, ItemWorker, SetAsideReason, TaskWorker, only_list
 from service_kit.work.worker import FALLBACK_SECONDS, Worker
 
 from llm_provider.adapters.tracing import traced_job
@@ -136,18 +136,15 @@ async def _alert_worker(container: AsyncContainer) -> BackgroundLoop:
     async def take(_: int) -> Due[str]:
         return Due(keys=await alert.take(), rest_seconds=None)
 
-    async def set_aside(provider: str, reason: SetAsideReason) -> None:
-        """The alert of one provider is not raised; the failed item says so to an operator."""
-
     return ItemWorker(
         name=RAISE_ALERTS,
         take=take,
         handle=alert.handle,
-        failures=FailureRecord(
+        failures=FailureRecord[str](
             worker=RAISE_ALERTS,
             database=failures.database,
             metrics=failures.metrics,
-            set_aside=set_aside,
+            set_aside=only_list,
             rules=failures.rules,
         ),
         batch_size=BATCH_SIZE,
