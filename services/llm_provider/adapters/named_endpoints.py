@@ -23,12 +23,13 @@ from llm_provider.ports import BatchJudge, Judge
 BEARER: Final = "authorization"
 _KEY_HEADER: Final[Mapping[str, str]] = {"anthropic": "x-api-key", "google": "x-goog-api-key"}
 """The header that carries a key; elsewhere it is a bearer token."""
+_JSON_OBJECT_SCHEMA: Final = "json_object_with_schema"
 
 
 def connect_endpoint(endpoint: InstalledEndpoint, client: httpx2.AsyncClient) -> ConnectedVendor | None:
     """Connect with the key and headers of the environment; None where one of them is not set.
 
-    Raises ``ConfigurationError`` for a key that no header can carry, and for Google's tokens where they cannot be had.
+    Raises ``ConfigurationError`` for a key that no header can carry, and for Google's tokens where none can be made.
     """
     if endpoint.missing() is not None or endpoint.base_url is None:
         return None
@@ -40,9 +41,6 @@ def connect_endpoint(endpoint: InstalledEndpoint, client: httpx2.AsyncClient) ->
         url=endpoint.base_url,
         structured_output=_JSON_OBJECT_SCHEMA if endpoint.settings.json_object_schema else None,
     )
-
-
-_JSON_OBJECT_SCHEMA: Final = "json_object_with_schema"
 
 
 def endpoint_access(endpoint: InstalledEndpoint) -> Access:
