@@ -23,7 +23,6 @@ from llm_provider.ports import BatchJudge, Judge
 BEARER: Final = "authorization"
 _KEY_HEADER: Final[Mapping[str, str]] = {"anthropic": "x-api-key", "google": "x-goog-api-key"}
 """The header that carries a key; elsewhere it is a bearer token."""
-_JSON_OBJECT_SCHEMA: Final = "json_object_with_schema"
 
 
 def connect_endpoint(endpoint: InstalledEndpoint, client: httpx2.AsyncClient) -> ConnectedVendor | None:
@@ -39,7 +38,7 @@ def connect_endpoint(endpoint: InstalledEndpoint, client: httpx2.AsyncClient) ->
         batch=_batches(endpoint, access, client),
         account=endpoint.key or f"{endpoint.name} without a key",
         url=endpoint.base_url,
-        structured_output=_JSON_OBJECT_SCHEMA if endpoint.settings.json_object_schema else None,
+        structured_output="json_object_with_schema" if endpoint.settings.json_object_schema else None,
     )
 
 

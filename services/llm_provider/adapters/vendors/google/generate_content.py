@@ -17,7 +17,7 @@ from llm_provider.adapters.vendor_api.failures import ErrorObject, error_in_succ
 from llm_provider.adapters.vendor_api.unsupported import refuse_verbosity, unsupported_output_mode
 from llm_provider.adapters.vendor_api.wire_types import CallId, Lenient, Tokens, counted
 from llm_provider.domain.costs.usage import UNKNOWN_USAGE, Usage
-from llm_provider.domain.requests.prompt import JudgeParameters
+from llm_provider.domain.requests.prompt import JudgeParameters, StructuredOutput
 from llm_provider.ports import Ending, JudgeCall, JudgeReply
 
 VENDOR: Final = "Google"
@@ -179,7 +179,7 @@ def _generation(parameters: JudgeParameters) -> JsonObject:
     return config
 
 
-def _response(mode: str) -> JsonObject:
+def _response(mode: StructuredOutput) -> JsonObject:
     match mode:
         case "json_schema":
             return {"responseMimeType": "application/json", "responseJsonSchema": PORTABLE_SCHEMA}
