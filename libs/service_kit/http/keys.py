@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from event_contracts import ConfigurationError, Unavailable
 from pydantic import BaseModel, JsonValue, ValidationError
 
+from service_kit.http.bounded_body import TooLong, bounded_body
+
 log = structlog.get_logger()
 
 MIN_SECRET_BYTES: Final = 32
@@ -144,15 +146,11 @@ class PublishedKeys:
             self._keep_until, self._fetch_failed = monotonic() + KEYS_LIFETIME_SECONDS, False
 
     async def _body(self) -> bytes:
-        """Up to a limit: what is longer is cut off, and is then no JSON."""
-        body = bytearray()
+        """Up to a limit: what is longer is no set of keys, as an empty answer is none."""
         async with self._client.stream("GET", self._url) as answer:
             answer.raise_for_status()
-            async for piece in answer.aiter_bytes():
-                body += piece
-                if len(body) > MAX_PUBLISHED_BYTES:
-                    break
-        return bytes(body[:MAX_PUBLISHED_BYTES])
+            body = await bounded_body(answer.aiter_bytes(), max_bytes=MAX_PUBLISHED_BYTES)
+        return b"" if isinstance(body, TooLong) else body
 
     def _usable(self, body: bytes) -> Mapping[str, jwt.PyJWK]:
         return {
