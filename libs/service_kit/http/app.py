@@ -18,7 +18,7 @@ from service_kit.http.authentication import Gate
 from service_kit.http.bodies import MAX_BODY_BYTES
 from service_kit.http.edge import MAX_BYTES_ATTRIBUTE, REFUSAL_KEY, AsgiApp, Edge, LimitOf
 from service_kit.http.error_answers import NO_ROUTE, add_error_answers
-from service_kit.http.failed_logins import limit_failed_logins
+from service_kit.http.failed_logins import DEFAULT_MAX_FAILED_LOGINS, limit_failed_logins
 from service_kit.http.openapi import SECURITY_SCHEMES, SuiteOpenApi
 from service_kit.http.operations import Check, operations
 from service_kit.http.permissions import Access, access_table
@@ -27,7 +27,6 @@ from service_kit.tracing import NO_TRACING, Tracing
 from service_kit.tracing.http_server import TracedRequests, name_spans_by_route
 
 CORRELATION_HEADER: Final = "x-correlation-id"
-DEFAULT_MAX_FAILED_LOGINS: Final = 120
 _IDENTIFIER: Final[TypeAdapter[str]] = TypeAdapter(Identifier)
 
 

@@ -16,6 +16,7 @@ from event_contracts import (
     UtcDatetime,
     WireModel,
 )
+from event_contracts.fields import MAX_INTEGER
 from pydantic import BaseModel, Field
 from quart import Blueprint
 from quart_schema import document_response, validate_querystring
@@ -126,7 +127,7 @@ def given_up_api(actions: GivenUpActions) -> Blueprint:
 
 
 async def _found(actions: GivenUpActions, message_id: int) -> GivenUpMessage:
-    if message_id < 2**63:
+    if message_id <= MAX_INTEGER:
         async with actions.database.transaction() as connection:
             found = await given_up_message(connection, message_id)
         if found is not None:
