@@ -47,7 +47,7 @@ class Housekeeping:
 
     def worker(self) -> Worker:
         """The loop that runs this."""
-        return Worker(name=NAME, step=self.tidy, longest_rest_seconds=MEASURING_SECONDS)
+        return Worker(name=NAME, step=self.tidy, max_rest_seconds=MEASURING_SECONDS)
 
     async def tidy(self) -> float | None:
         """One round; the next is due after the worker's longest rest."""

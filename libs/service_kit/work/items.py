@@ -192,7 +192,7 @@ class ItemWorker(Generic[KeyT]):
     handle: Callable[[Sequence[KeyT]], Awaitable[None]]
     failures: FailureRecord[KeyT]
     batch_size: int
-    longest_rest_seconds: float = FALLBACK_SECONDS
+    max_rest_seconds: float = FALLBACK_SECONDS
     wakeup: Wakeup = field(default_factory=Wakeup)
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
 
@@ -201,7 +201,7 @@ class ItemWorker(Generic[KeyT]):
         await Worker(
             name=self.name,
             step=self.step,
-            longest_rest_seconds=self.longest_rest_seconds,
+            max_rest_seconds=self.max_rest_seconds,
             wakeup=self.wakeup,
             heartbeat=self.heartbeat,
         ).run()
@@ -234,7 +234,7 @@ class TaskWorker(Generic[KeyT]):
     failures: FailureRecord[KeyT]
     concurrency: int
     takes_leases: bool = False
-    longest_rest_seconds: float = FALLBACK_SECONDS
+    max_rest_seconds: float = FALLBACK_SECONDS
     wakeup: Wakeup = field(default_factory=Wakeup)
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     _working_on: set[KeyT] = field(default_factory=set, init=False)
@@ -249,7 +249,7 @@ class TaskWorker(Generic[KeyT]):
             await Worker(
                 name=self.name,
                 step=step,
-                longest_rest_seconds=self.longest_rest_seconds,
+                max_rest_seconds=self.max_rest_seconds,
                 wakeup=self.wakeup,
                 heartbeat=self.heartbeat,
             ).run()

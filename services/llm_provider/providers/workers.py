@@ -47,7 +47,7 @@ async def service_workers(container: AsyncContainer) -> Sequence[BackgroundLoop]
         Worker(
             name=MEASURE,
             step=await container.get(MeasureState),
-            longest_rest_seconds=MEASURING_SECONDS,
+            max_rest_seconds=MEASURING_SECONDS,
         ),
     )
 
@@ -148,5 +148,5 @@ async def _alert_worker(container: AsyncContainer) -> BackgroundLoop:
             rules=failures.rules,
         ),
         batch_size=BATCH_SIZE,
-        longest_rest_seconds=FALLBACK_SECONDS,
+        max_rest_seconds=FALLBACK_SECONDS,
     )
