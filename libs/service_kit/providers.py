@@ -76,8 +76,8 @@ def readiness_checks(
 def measure_workers(workers: Sequence[BackgroundLoop], metrics: ServiceMetrics) -> None:
     """Let the metrics tell how long each worker has been silent."""
     for worker in workers:
-        metrics.worker_silence.labels(worker.name).set_function(worker.heartbeat.silent_seconds)
-        metrics.show_worker(worker.name)
+        metrics.workers.silence.labels(worker.name).set_function(worker.heartbeat.silent_seconds)
+        metrics.workers.show(worker.name)
 
 
 def token_gate(settings: ServiceSettings, *, client: httpx2.AsyncClient) -> TokenGate:
@@ -230,7 +230,7 @@ class InfrastructureProvider(Provider):
             topics=[*topics, *(dead_letter_topic(topic) for topic in topics)],
             partitions=self._settings.kafka_partitions,
             replication=self._settings.kafka_replication,
-            watcher=metrics,
+            watcher=metrics.events,
         )
 
     @provide

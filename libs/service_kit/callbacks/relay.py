@@ -244,5 +244,5 @@ class CallbackRelay:
                 outcomes: Sequence[Row[Any]] = ()
             else:
                 outcomes = await mark_refused(connection, {row.id: refusal}, policy=self.policy)
-        self.metrics.outbox_sent.labels("http").inc(refusal is None)
+        self.metrics.outbox.sent.labels("http").inc(refusal is None)
         report_refused(outcomes, transport="http", metrics=self.metrics)

@@ -141,8 +141,8 @@ def _add_request_metrics(app: Quart, metrics: ServiceMetrics) -> None:
         seconds = time.perf_counter() - g.get("started", time.perf_counter())
         route, method = (request.url_rule.rule, request.method) if request.url_rule else (NO_ROUTE, NO_ROUTE)
         status = str(response.status_code)
-        metrics.http_requests.labels(route, method, status).observe(seconds)
-        metrics.platform_http_requests.labels(method, route, status).inc()
+        metrics.http.requests.labels(route, method, status).observe(seconds)
+        metrics.http.platform_requests.labels(method, route, status).inc()
         return response
 
 

@@ -139,7 +139,7 @@ class OutboxRelay:
         async def sent(ids: Sequence[int]) -> None:
             async with connection.begin_nested():
                 await mark_sent(connection, ids)
-            self.metrics.outbox_sent.labels("bus").inc(len(ids))
+            self.metrics.outbox.sent.labels("bus").inc(len(ids))
 
         async def not_sent(ids: Sequence[int]) -> None:
             chosen = {one: refused[one] for one in ids}
@@ -171,9 +171,9 @@ def _to_mark(rows: Sequence[Row[Any]], refusals: Mapping[int, Refusal]) -> dict[
 def report_refused(outcomes: Sequence[Row[Any]], *, transport: Transport, metrics: ServiceMetrics) -> None:
     """Log and count refused messages; one that is given up is an error."""
     for outcome in outcomes:
-        metrics.outbox_refused.labels(transport).inc()
+        metrics.outbox.refused.labels(transport).inc()
         if outcome.given_up:
-            metrics.outbox_given_up.labels(transport).inc()
+            metrics.outbox.given_up.labels(transport).inc()
             log.error(
                 "outbox.given_up",
                 transport=transport,

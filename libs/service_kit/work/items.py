@@ -126,7 +126,7 @@ class FailureRecord(Generic[KeyT]):
             attempts[failure.item] = self._unrecorded[failure.item]
         explained: set[str] = set()
         for key, count in attempts.items():
-            self.metrics.item_failures.labels(self.worker).inc()
+            self.metrics.workers.item_failures.labels(self.worker).inc()
             error, reason = keys[key].error, error_text(keys[key].error)
             # Log one traceback per distinct error: writing one takes longer than handling an item.
             traceback = None if reason in explained else error
@@ -177,7 +177,7 @@ class FailureRecord(Generic[KeyT]):
                 )
         self._retried.discard(item)
         self._unrecorded.pop(item, None)
-        self.metrics.items_set_aside.labels(self.worker).inc()
+        self.metrics.workers.items_set_aside.labels(self.worker).inc()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -371,7 +371,7 @@ class TestRelaying:
         self, database: Database, receiver: Receiver
     ) -> None:
         metrics = new_metrics()
-        metrics.item_failures = None  # type: ignore[assignment]  # a bug of our own
+        metrics.workers.item_failures = None  # type: ignore[assignment]  # a bug of our own
         async with database.transaction() as connection:
             for statement in REFUSES_TO_DELETE:
                 await connection.execute(text(statement))
@@ -379,9 +379,7 @@ class TestRelaying:
 
         with captured_logs() as logs:
             async with relaying(database, metrics=metrics):
-                await eventually(
-                    lambda: any(entry["event"] == "item.failure_not_recorded" for entry in logs)
-                )
+                await eventually(lambda: any(entry["event"] == "item.failure_not_recorded" for entry in logs))
 
         assert [entry for entry in logs if entry["event"] == "infrastructure.unavailable"] == []
 
