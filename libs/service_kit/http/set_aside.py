@@ -105,7 +105,7 @@ def set_aside_api(actions: SetAsideActions) -> Blueprint:
     @document_response(ErrorBody, 404)
     @requires(Permission.OPERATE)
     async def drop(worker: str, item: str) -> SetAsideItem:
-        """Take an item off the list; what it stood for has ended, and stays as it is."""
+        """Take an item off the list: what it stood for has ended and stays so, but a message is deleted unsent."""
         async with actions.database.transaction() as connection:
             found = await take_back(connection, worker=worker, item=item)
             if found is None:
