@@ -5,9 +5,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from time import time
 from typing import Annotated, Final
-from uuid import uuid4
 
 import httpx2
 import jwt
@@ -18,13 +16,13 @@ from event_contracts.addresses import is_loopback
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from suite_access.addresses import place
+from suite_access.development_claims import development_claims
 from suite_access.private_files import write_private
 
 ACCESS_FILE: Final = "access.json"
 STACK_ISSUER: Final = "embedded-stack"
 STACK_AUDIENCE: Final = "embedded-stack"
 DEFAULT_FOLDER: Final = Path(".run")
-LIFETIME_SECONDS: Final = 600
 MAX_FILE_BYTES: Final = 65_536
 
 _Short = Annotated[str, Field(max_length=4096)]
@@ -70,16 +68,7 @@ class StackAccess(BaseModel):
 
     def token(self, *, role: str = "admin", subject: str = "embedded-stack") -> str:
         """A token that is valid for ten minutes."""
-        now = int(time())
-        claims = {
-            "sub": subject,
-            "iss": self.issuer,
-            "aud": self.audience,
-            "iat": now,
-            "exp": now + LIFETIME_SECONDS,
-            "jti": str(uuid4()),
-            "roles": [role],
-        }
+        claims = development_claims(role=role, subject=subject, issuer=self.issuer, audience=self.audience)
         return jwt.encode(claims, self.private_key, algorithm="ES256")
 
 
