@@ -19,11 +19,11 @@ from suite.embedded.kafka import KafkaBroker
 from suite.processes.deployment import Deployment
 from suite.processes.service_process import ServiceEnded, ServiceProcess
 
-MAX_UPTIME_SECONDS: Final = 0.6
-"""From the first comparison that is judged after a kill until the next kill."""
+MAX_UPTIME_SECONDS: Final = 0.4
+"""From when judging has resumed after a kill until the next kill."""
 POLL_SECONDS: Final = 0.1
 POSTGRES_EVERY_SECONDS: Final = 20.0
-PAUSE_SECONDS: Final = 4.0
+PAUSE_SECONDS: Final = 3.0
 """Longer than the leases of this run: a service that wakes up has lost what it held, and does not know."""
 MAX_UNPAUSED_SECONDS: Final = 6.0
 MAX_STEP_SECONDS: Final = 25
@@ -82,7 +82,9 @@ class FaultInjector:
         return not self.batch.done()
 
     async def _until_judging(self, *, since: float) -> None:
-        """Wait until another comparison is judged: a service that is killed before it does anything proves little."""
+        """Wait until judging has resumed: a service that is killed before it does anything proves little, and a request
+        whose paid calls are lost three times fails by design.
+        """
         while not self.recovery.has_resumed(since) and await self._rest(POLL_SECONDS):
             pass
 
