@@ -14,7 +14,7 @@ MINUTES ?= 30
 # Each test starts programs by the hundred: where the environment forbids byte code, all compile the same sources again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo test check documents site pictures sbom lock audit generate secrets up doctor down clean bench-conductor bench-judging bench-measurement bench-memory bench-pipeline bench-provider chaos soak test-local-llm
+.PHONY: help setup demo test check documents site pictures sbom lock audit generate secrets up doctor down clean bench-conductor bench-idle bench-judging bench-measurement bench-memory bench-pairing bench-pipeline bench-provider bench-storage chaos soak test-local-llm
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -100,6 +100,9 @@ secrets:  ## print fresh secrets for .env; `make up` makes .env by itself where 
 bench-conductor: $(READY)  ## throughput of `define` of the Batch Conductor, compared with GET /healthz, at 64 connections
 	@.venv/bin/python -m suite.benchmarks.conductor
 
+bench-idle: $(READY)  ## processor time of an idle embedded stack
+	@.venv/bin/python -m suite.benchmarks.idle
+
 bench-measurement: $(READY)  ## time and accuracy of the fit, compared with choix, evalica and scikit-learn
 	@.venv/bin/python -m suite.benchmarks.measurement
 
@@ -109,11 +112,17 @@ bench-judging: $(READY)  ## comparisons per essay that are needed when judges sa
 bench-memory: $(READY)  ## peak memory of the services while 2,000 long essays are assessed, in one batch and in 64
 	@.venv/bin/python -m suite.benchmarks.memory
 
+bench-pairing: $(READY)  ## comparisons per essay that each pairing policy needs, in simulated batches
+	@.venv/bin/python -m suite.benchmarks.pairing_policies
+
 bench-pipeline: $(READY)  ## comparisons per second through both services, Kafka and PostgreSQL, compared with the raw baseline
 	@.venv/bin/python -m suite.benchmarks.pipeline
 
 bench-provider: $(READY)  ## use of a vendor's rate limits, and the gateway's overhead
 	@.venv/bin/python -m suite.benchmarks.provider
+
+bench-storage: $(READY)  ## rows and bytes that a comparison leaves in each database and on the broker
+	@.venv/bin/python -m suite.benchmarks.storage
 
 chaos: $(READY)  ## inject faults into services, clocks, PostgreSQL and Kafka while a batch is judged: nothing lost, nothing counted twice (needs libfaketime)
 	@.venv/bin/python -m suite.chaos

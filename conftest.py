@@ -1,4 +1,4 @@
-"""The servers that integration tests share: one PostgreSQL and one Kafka a run, started when first needed.
+"""The servers that integration tests share: one PostgreSQL and one Kafka per run, started when first needed.
 
 Each is looked for in this order: an address in the environment, a container where a Docker engine answers,
 a server started here. Under pytest-xdist the controlling process owns them and tells the workers.
@@ -115,7 +115,7 @@ class Kind:
         return "container" if _docker_answers() else "embedded"
 
     def lacks(self) -> str | None:
-        """What is missing here for this server; None if it can be had."""
+        """What is missing here for this server; None if it can be started."""
         return self.lacking() if self.origin() == "embedded" else None
 
     def running(self) -> AbstractContextManager[str]:
@@ -316,7 +316,7 @@ def _address(config: pytest.Config, kind: str) -> str:
 
 @pytest.fixture(autouse=True)
 def plain_logs() -> Iterator[None]:
-    """Nothing that the test before has bound to its log, and plain tracebacks.
+    """Clear the previous test's log context, and print plain tracebacks.
 
     structlog's default draws a picture of each traceback, which takes a second of a busy machine.
     """

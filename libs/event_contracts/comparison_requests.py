@@ -40,7 +40,8 @@ class LLMProvider(StrEnum):
     """Who can judge; `mock` is the simulated judge, `replay` answers with recorded decisions.
 
     A new provider is not added here but in the model manifest: fields take its name as text. These names are those
-    that the platform knows and those that the suite's own code tells apart."""
+    that the platform knows and those that the suite's own code tells apart.
+    """
 
     ANTHROPIC = "anthropic"
     OPENAI = "openai"

@@ -3,14 +3,13 @@
 from contextlib import AbstractContextManager
 from enum import IntEnum
 
-from batch_runner.command_errors import EXIT_INTERRUPTED, WrongOption, exiting_on_errors
-from batch_runner.reading.names import printable
+from command_line.errors import EXIT_INTERRUPTED, WrongOption, exiting_on_errors
+from command_line.printable import printable
 from event_contracts import (
     ConfigurationError,
     NotAuthenticated,
     NotAuthorized,
     NotFound,
-    RateLimited,
     SuiteError,
 )
 from rich.console import Console
@@ -40,8 +39,6 @@ def code_of(error: SuiteError) -> ExitCode:
             return ExitCode.NOT_FOUND
         case WrongOption() | ConfigurationError():
             return ExitCode.USAGE
-        case RateLimited():
-            return ExitCode.UNAVAILABLE
         case _:
             return ExitCode.REFUSED if error.http_status < 500 else ExitCode.UNAVAILABLE
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from batch_runner.reading.names import printable
+from command_line.printable import printable
 from event_contracts import (
     AdminAnchors,
     AssessmentState,
@@ -142,19 +142,24 @@ def audit_table(page: ChangePage) -> Table:
     """Who changed what and when; under each change, what became of what."""
     table = _table("id", "when", "who", "what", wide=("who", "what"))
     for one in page.items:
-        told = Text("\n").join([cell(f"{one.operation} {one.subject}"), *_differences(one)])
-        table.add_row(str(one.id), moment(one.at), cell(one.by), told)
+        what = Text("\n").join([cell(f"{one.operation} {one.subject}"), *_differences(one)])
+        table.add_row(str(one.id), moment(one.at), cell(one.by), what)
     return table
 
 
 def _differences(change: ChangeView) -> Iterator[Text]:
     before, after = change.before or {}, change.after or {}
     for name in dict.fromkeys([*before, *after]):
+        if before.get(name) == after.get(name):
+            continue
         old, new = _line(name, before.get(name)), _line(name, after.get(name))
-        if before.get(name) != after.get(name):
-            is_changed = change.before is not None and change.after is not None
-            told = f"{old} → {new}" if is_changed else new if change.before is None else old
-            yield Text(f"{printable(name)}: {told}", style="dim")
+        if change.before is None:
+            shown = new
+        elif change.after is None:
+            shown = old
+        else:
+            shown = f"{old} → {new}"
+        yield Text(f"{printable(name)}: {shown}", style="dim")
 
 
 def _line(name: str, value: object) -> str:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from batch_runner.command_errors import WrongOption
+from command_line.errors import WrongOption
 from event_contracts import NotFound
 
 

@@ -11,12 +11,12 @@ import httpx2
 import typer
 from batch_runner.assignment.loading import load_assignment
 from batch_runner.reporting.ended import report_run
-from batch_runner.running.exit_codes import reporting_errors
 from batch_runner.running.interrupting import STOP_SIGNALS, run_until_interrupted
 from batch_runner.running.lifecycle import HttpTransport, RunLifecycle
 from batch_runner.running.request import RunOptions
 from batch_runner.running.run_folder import RunFolder
 from batch_runner.wire.client import AssessmentClient
+from command_line.exit_codes import reporting_errors
 from rich.console import Console
 from suite_access import CallerToken
 
@@ -88,9 +88,8 @@ async def _demo(data: Path) -> None:
         folder = RunFolder(data / "runs" / run_options.batch_id)
         folder.path.mkdir(parents=True, exist_ok=True)
         running = RunLifecycle(client=client, transport=HttpTransport(client), folder=folder, console=console)
-        facts = await running.run(assignment, run_options)
-    assert facts is not None, "the demo waits for its batch"
-    report_run(facts, folder=folder.path, console=console)
+        ended = await running.run(assignment, run_options)
+    report_run(ended, folder=folder.path, console=console)
     console.print(str(data / "demo.log"), highlight=False, soft_wrap=True)
 
 
@@ -154,7 +153,6 @@ def generate(
 
 def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run ``work``; a signal lets it close what it opened, and ends the program with 128 + its number."""
-
     with reporting_errors():
         number = run_until_interrupted(work, signals=STOP_SIGNALS)
         if number is not None:

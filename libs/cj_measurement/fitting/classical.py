@@ -176,7 +176,8 @@ class Decisions:
 
     def _newton_step(self, residual: FloatArray, chance: FloatArray, part: IntArray) -> FloatArray:
         """L⁻¹ r of the residuals r, where L is the information about differences: a Laplacian, to which a weight is
-        added on each part's mean, of which the differences say nothing and which the step leaves alone."""
+        added on each part's mean, of which the differences say nothing and which the step leaves alone.
+        """
         weight = self.weight * (1 - chance) * chance
         information, n = self._by_item(weight), self.n
         on_mean = np.bincount(part, information) / np.bincount(part) ** 2

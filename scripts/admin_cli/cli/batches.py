@@ -1,4 +1,4 @@
-"""cj-admin batches: list, show, cancel and forget them, and tell what is held."""
+"""cj-admin batches: list, show, cancel, forget and export them."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from uuid import UUID
 
 import typer
 from batch_runner.artefact.forgetting import ForgottenRun, forget_run
-from batch_runner.command_errors import WrongOption
+from command_line.errors import WrongOption
 from event_contracts import (
     AssessmentAccepted,
     AssessmentState,

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from batch_runner.command_errors import WrongOption
+from command_line.errors import WrongOption
 from event_contracts import (
     ContextOrigin,
     Deleted,

@@ -4,8 +4,8 @@ from time import sleep, time
 from typing import Annotated
 
 import typer
-from batch_runner.command_errors import WrongOption
-from batch_runner.reading.names import printable
+from command_line.errors import WrongOption
+from command_line.printable import printable
 from event_contracts import JsonObject, NotAuthenticated, NotAuthorized, ScaleList, SuiteError
 from suite_access import (
     TOKEN_VARIABLE,
@@ -168,7 +168,7 @@ def whoami(url: Url = DEFAULT_URL, as_json: Json = False) -> None:
         found = service.caller.found()
         if found is None:
             raise NotAuthenticated(
-                f"not logged in to {service.address}: cj-admin login, or set {TOKEN_VARIABLE}"
+                f"not logged in to {service.base_url}: cj-admin login, or set {TOKEN_VARIABLE}"
             )
         claims = claims_of(found.token)
         refusal: str | None = None
@@ -177,12 +177,12 @@ def whoami(url: Url = DEFAULT_URL, as_json: Json = False) -> None:
         except (NotAuthenticated, NotAuthorized) as error:
             refusal = error.message
         if as_json:
-            said: JsonObject = {"service": service.address, "source": found.source.value}
+            said: JsonObject = {"service": service.base_url, "source": found.source.value}
             told = {} if claims is None else claims.as_json()
             print_json(console, {**said, **told, "accepted": refusal is None})
         else:
             rows: list[tuple[str, object]] = [
-                ("service", service.address),
+                ("service", service.base_url),
                 ("token from", found.source.value),
             ]
             if claims is not None:

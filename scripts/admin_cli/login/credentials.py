@@ -6,7 +6,7 @@ from getpass import getpass
 from typing import Final
 
 import typer
-from batch_runner.command_errors import WrongOption
+from command_line.errors import WrongOption
 
 EMAIL_VARIABLE: Final = "CJ_ADMIN_EMAIL"
 PASSWORD_VARIABLE: Final = "CJ_ADMIN_PASSWORD"

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 import jwt
-from batch_runner.command_errors import WrongOption
+from command_line.errors import WrongOption
 from event_contracts import InvalidRequest
 from suite_access import find_stack_access
 from suite_access.development_claims import development_claims
@@ -32,18 +32,19 @@ def development_token(
     service: AdminClient, *, role: DevelopmentRole, subject: str, issuer: str, audience: str
 ) -> str:
     """A token of ten minutes. Raises ``InvalidRequest`` for a service that is not in development, ``WrongOption`` where
-    there is no key for it."""
+    there is no key for it.
+    """
     if not service.is_in_development():
         raise InvalidRequest(
-            f"{service.address} does not say that it is in development (its setting DEVELOPMENT): use cj-admin login"
+            f"{service.base_url} does not say that it is in development (its setting DEVELOPMENT): use cj-admin login"
         )
-    access = find_stack_access(service.address)
+    access = find_stack_access(service.base_url)
     if access is not None:
         return access.token(role=role.value, subject=subject)
     secret = os.environ.get(SECRET_VARIABLE, "")
     if len(secret.encode()) < MIN_SECRET_BYTES:
         raise WrongOption(
-            f"no key of {service.address} is on this machine: put its JWT_SECRET"
+            f"no key of {service.base_url} is on this machine: put its JWT_SECRET"
             f" ({MIN_SECRET_BYTES} bytes at least) into {SECRET_VARIABLE}"
         )
     claims = development_claims(role=role.value, subject=subject, issuer=issuer, audience=audience)

@@ -48,7 +48,7 @@ SEED: Final = 20_250_101
 REFERENCE_TAUS: Final = tuple(np.sqrt(np.geomspace(0.01, 60, 22)))
 """The grid of the reference: EB moves by up to .02 between its values, so that other values of τ would not agree."""
 LEVEL: Final = 0.9
-REMARKABLE: Final = 10
+MIN_DECISIONS_TO_WARN: Final = 10
 """From this many decisions on it is a warning that the first item won all of them."""
 NAMES_SHOWN: Final = 5
 
@@ -346,7 +346,7 @@ def _about_file(decisions: Decisions) -> Iterator[str]:
     if not decisions.judges_known:
         yield "the file names no judges: their agreement is unknown"
     data = decisions.comparisons
-    if decisions.slots_known and len(data) >= REMARKABLE and data.a_won.all():
+    if decisions.slots_known and len(data) >= MIN_DECISIONS_TO_WARN and data.a_won.all():
         yield (
             "the first item won every decision: if the file lists winners first, say so with"
             " --columns winner=… --columns loser=…; else these decisions say nothing about the items"

@@ -68,7 +68,7 @@ def forget_run(folder: Path) -> ForgottenRun:
             folder.rmdir()
     except OSError as error:
         raise InvalidRequest(
-            f"{folder} cannot be deleted ({error.strerror}): put that right, and try again"
+            f"{folder} cannot be deleted ({error.strerror}): correct that, and try again"
         ) from error
     return ForgottenRun(batch_id=batch_id, deleted=tuple(written), left=left)
 

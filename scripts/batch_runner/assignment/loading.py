@@ -1,10 +1,11 @@
 """An assignment on disk: a folder of essays or a zip of one, with an ``assignment.toml`` for all else."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from command_line.printable import printable
 from event_contracts import MIN_ANCHOR_CHARACTERS, CourseCode, InvalidRequest, course_language, grade_scale
 
 from batch_runner.assignment.contents import AnchorText, Assignment, SourceFile, StudentEssay
@@ -13,7 +14,7 @@ from batch_runner.reading.document import Document
 from batch_runner.reading.essays import read_documents, refuse_all
 from batch_runner.reading.folders import is_system_file, take_inventory
 from batch_runner.reading.kinds import KIND_OF_SUFFIX, USUAL_SUFFIXES
-from batch_runner.reading.names import composed, printable, problems_of_ids
+from batch_runner.reading.names import composed, problems_of_ids
 from batch_runner.reading.zips import unpacked
 
 
@@ -153,31 +154,37 @@ def _described(
         language=described.language,
         grade_scale=described.grade_scale,
         **texts,
-        essays=tuple(
-            StudentEssay(
-                essay_id=composed(essay.id),
-                text=documents[essay.file].text,
-                student=Path(essay.file).stem,
-                authors=documents[essay.file].authors,
-                file=SourceFile.of(folder / essay.file, essay.file),
-                notes=documents[essay.file].notes,
-            )
-            for essay in described.essays
-        ),
-        anchors=tuple(
-            AnchorText(
-                label=anchor.label,
-                grade=anchor.grade,
-                text=documents[anchor.file].text,
-                file=SourceFile.of(folder / anchor.file, anchor.file),
-            )
-            for anchor in described.anchors
-        ),
+        essays=tuple(_essays(folder, described, documents)),
+        anchors=tuple(_anchors(folder, described, documents)),
         left_out=tuple(_beside(folder, files, {*files, *parts.values()})),
         notes=tuple(f"{file}: {note}" for file in dict.fromkeys(files) for note in documents[file].notes),
         files={part: SourceFile.of(folder / name, name) for part, name in parts.items()},
     )
     return assignment, list(documents)
+
+
+def _essays(
+    folder: Path, described: Description, documents: Mapping[str, Document]
+) -> Iterator[StudentEssay]:
+    for essay in described.essays:
+        yield StudentEssay(
+            essay_id=composed(essay.id),
+            text=documents[essay.file].text,
+            student=Path(essay.file).stem,
+            authors=documents[essay.file].authors,
+            file=SourceFile.of(folder / essay.file, essay.file),
+            notes=documents[essay.file].notes,
+        )
+
+
+def _anchors(folder: Path, described: Description, documents: Mapping[str, Document]) -> Iterator[AnchorText]:
+    for anchor in described.anchors:
+        yield AnchorText(
+            label=anchor.label,
+            grade=anchor.grade,
+            text=documents[anchor.file].text,
+            file=SourceFile.of(folder / anchor.file, anchor.file),
+        )
 
 
 def _documents(folder: Path, files: Sequence[str], problems: list[InvalidRequest]) -> dict[str, Document]:

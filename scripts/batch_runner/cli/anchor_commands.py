@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from command_line.exit_codes import ExitCode, reporting_errors
 from event_contracts import InvalidRequest
 
 from batch_runner.artefact.outcome import Score
@@ -33,7 +34,6 @@ from batch_runner.cli.run_async import run_async
 from batch_runner.reporting.anchors_shown import show_alignment
 from batch_runner.running.alignment import anchor_alignment
 from batch_runner.running.execution import register_anchors
-from batch_runner.running.exit_codes import ExitCode, reporting_errors
 from batch_runner.running.request import RunOptions
 from batch_runner.running.run_folder import TransportName
 from batch_runner.wire.connection import connected
@@ -99,9 +99,7 @@ def check(
         llm_url=None,
         out=out,
         transport=transport,
-        kafka_bootstrap="127.0.0.1:9092",
-        kafka_client_id="cj-run",
-        kafka_topic_prefix="",
+        kafka=None,
         await_completion=True,
         completion_timeout=None,
         force_reupload=False,

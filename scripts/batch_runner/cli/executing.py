@@ -1,4 +1,4 @@
-"""Carrying a run out over any of the transports, taking one up, and cancelling one."""
+"""Carrying a run out over any of the transports, resuming one, and cancelling one."""
 
 import asyncio
 import shutil
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from command_line.exit_codes import errors
 from event_contracts import Conflict, CourseCode, InvalidRequest, JsonObject, NotFound, grade_scale
 
 from batch_runner.artefact.forgetting import EMBEDDED, SETTINGS
@@ -18,10 +19,9 @@ from batch_runner.cli.app import console
 from batch_runner.planning.checking import writable_folder
 from batch_runner.reporting.ended import report_run
 from batch_runner.running.execution import sha256
-from batch_runner.running.exit_codes import errors
-from batch_runner.running.lifecycle import UPLOADED, HttpTransport, RunLifecycle, Transport, WaitPolicy
+from batch_runner.running.lifecycle import UPLOADED, HttpTransport, RunLifecycle, Transport
 from batch_runner.running.request import RunOptions
-from batch_runner.running.run_folder import RunFolder, RunSettings, TransportName
+from batch_runner.running.run_folder import KafkaSettings, RunFolder, RunSettings, TransportName
 from batch_runner.running.uploads import RememberedUploads
 from batch_runner.wire.client import AssessmentClient
 from batch_runner.wire.connection import ROLE, connected
@@ -38,9 +38,8 @@ class Execution:
     llm_url: str | None
     out: Path
     transport: TransportName
-    kafka_bootstrap: str
-    kafka_client_id: str
-    kafka_topic_prefix: str
+    kafka: KafkaSettings | None
+    """Set if the transport is kafka."""
     await_completion: bool
     completion_timeout: float | None
     force_reupload: bool
@@ -101,9 +100,7 @@ async def execute_run(
                 label=options.label,
                 transport=execution.transport,
                 url=url,
-                kafka_bootstrap=execution.kafka_bootstrap,
-                kafka_client_id=execution.kafka_client_id,
-                kafka_topic_prefix=execution.kafka_topic_prefix,
+                kafka=execution.kafka,
                 options=options.as_json(),
             )
             async with connected(url) as client:
@@ -168,23 +165,25 @@ async def _run(
             transport=transport,
             folder=folder,
             console=console,
-            waiting=WaitPolicy(
-                for_completion=execution.await_completion, timeout_seconds=execution.completion_timeout
-            ),
+            timeout_seconds=execution.completion_timeout,
             stored=stored,
             why_not_called=None if llm_url is None else partial(_why_not_called, llm_url, options),
             is_judged_meanwhile=outlives_run,
         )
-        facts = await running.run(assignment, options)
+        ended = None
+        if execution.await_completion:
+            ended = await running.run(assignment, options)
+        else:
+            await running.start(assignment, options)
     if outlives_run:
         remembered.remember(folder)
-    if facts is None:
+    if ended is None:
         console.out(
             f"{options.batch_id} is started; follow it with cj-run execute --resume {folder.path}",
             highlight=False,
         )
         return
-    report_run(facts, folder=folder.path, console=console)
+    report_run(ended, folder=folder.path, console=console)
 
 
 @asynccontextmanager
@@ -217,15 +216,13 @@ def _remove_suite(data: Path) -> None:
 async def _transport(
     client: AssessmentClient, options: RunOptions, settings: RunSettings, folder: RunFolder
 ) -> AsyncIterator[Transport]:
-    if settings.transport != "kafka":
+    if settings.kafka is None:
         yield HttpTransport(client)
         return
-    assert settings.kafka_bootstrap is not None, "set with the transport"
-    assert settings.kafka_client_id is not None, "set with the transport"
     async with KafkaTransport(
-        bootstrap=settings.kafka_bootstrap,
-        client_id=settings.kafka_client_id,
-        prefix=settings.kafka_topic_prefix,
+        bootstrap=settings.kafka.bootstrap,
+        client_id=settings.kafka.client_id,
+        prefix=settings.kafka.topic_prefix,
         batch_id=options.batch_id,
         folder=folder.path,
         offsets=_offsets(folder),

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from command_line.exit_codes import ExitCode, errors, reporting_errors
 from event_contracts import InvalidRequest
 from rich.table import Table
 from rich.text import Text
@@ -14,7 +15,6 @@ from batch_runner.artefact.verifying import read_artefact
 from batch_runner.artefact.verifying import verify as verified
 from batch_runner.cli.app import Json, app, console, print_json
 from batch_runner.reporting.page.wording import Language
-from batch_runner.running.exit_codes import ExitCode, errors, reporting_errors
 
 SHOWN: Final = 10
 """Problems of each check that verify shows."""
@@ -28,7 +28,6 @@ def verify(run: RunFolder) -> None:
 
     Exit code: 0 where everything holds, 4 where anything does not, 3 where there is no run.
     """
-
     with reporting_errors():
         checks = verified(run)
         for check in checks:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from command_line.exit_codes import ExitCode, errors, reporting_errors
 from event_contracts import CourseCode
 
 from batch_runner.artefact.record import RunMode
@@ -33,9 +34,8 @@ from batch_runner.planning.judges import judge_panel
 from batch_runner.planning.printing import names_of, print_contents, print_problems
 from batch_runner.reading.anonymity import read_roster
 from batch_runner.reporting.run_files import write_run_files
-from batch_runner.running.assembling import RunFacts
+from batch_runner.running.assembling import PlannedRun
 from batch_runner.running.execution import sha256
-from batch_runner.running.exit_codes import ExitCode, errors, reporting_errors
 from batch_runner.running.request import RequestTexts, RunOptions, assessment_request
 from batch_runner.running.run_folder import RunFolder
 
@@ -68,7 +68,6 @@ def plan(
     Nothing is sent and nothing is paid for. Every problem of the folder is named, one per line; the exit code is then
     4.
     """
-
     with reporting_errors():
         panel = judge_panel(judge or (), provider=provider, model=model)
         names = () if roster is None else read_roster(roster)
@@ -108,7 +107,7 @@ def plan(
                 label=label_of(None, examined.assignment), provider=provider, model=model, panel=panel
             )
             _record(
-                RunFacts(mode=RunMode.PLAN, assignment=examined.assignment, options=options),
+                PlannedRun(mode=RunMode.PLAN, assignment=examined.assignment, options=options),
                 out,
                 is_quiet=json,
             )
@@ -148,7 +147,6 @@ def dry_run(
     judge: Judges = None,
 ) -> None:
     """Make the request and the run's record, and send nothing: shows what a run would send."""
-
     with reporting_errors():
         panel = judge_panel(judge or (), provider=provider, model=model)
         assignment = load_assignment(folder, course=course)
@@ -167,13 +165,11 @@ def dry_run(
         with writable_folder(run):
             RunFolder(run).keep_request(request)
             console.out(f"the request has {len(request.to_json())} bytes; nothing was sent", highlight=False)
-            _record(
-                RunFacts(mode=RunMode.DRY_RUN, assignment=assignment, options=options, request=request), out
-            )
+            _record(PlannedRun(mode=RunMode.DRY_RUN, assignment=assignment, options=options), out)
 
 
-def _record(facts: RunFacts, out: Path, *, is_quiet: bool = False) -> None:
-    folder = out / facts.options.batch_id
-    for path in write_run_files(facts, folder):
+def _record(run: PlannedRun, out: Path, *, is_quiet: bool = False) -> None:
+    folder = out / run.options.batch_id
+    for path in write_run_files(run, folder):
         if not is_quiet:
             console.out(str(path), highlight=False)

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from command_line.exit_codes import ExitCode
+from command_line.finding import Finding, Verdict
 from event_contracts import CourseCode
 
 from batch_runner.cli.app import (
@@ -24,8 +26,6 @@ from batch_runner.cli.app import (
 )
 from batch_runner.cli.run_async import run_async
 from batch_runner.preflight.checks import Wanted, access_findings, findings
-from batch_runner.preflight.finding import Finding, Verdict
-from batch_runner.running.exit_codes import ExitCode
 
 STYLES: Final = {Verdict.PASSED: "green", Verdict.FAILED: "bold red", Verdict.NOT_CHECKED: "dim"}
 WIDTH: Final = max(len(verdict) for verdict in Verdict)
@@ -62,7 +62,6 @@ def preflight(
     Each line says passed, failed or not checked, and what to do. Nothing is judged and nothing is paid for. The exit
     code is 0 where nothing failed, else 1.
     """
-
     wanted = Wanted(
         folder=folder,
         course=course,

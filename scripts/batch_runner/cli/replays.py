@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from command_line.exit_codes import ExitCode
 from event_contracts import InvalidRequest
 
 from batch_runner.artefact.assessment_run import AssessmentRun
@@ -15,7 +16,6 @@ from batch_runner.cli.app import DEFAULT_OUT, Out, app, console
 from batch_runner.cli.run_async import run_async
 from batch_runner.planning.checking import writable_folder
 from batch_runner.reporting.run_files import write_run_files
-from batch_runner.running.exit_codes import ExitCode
 from batch_runner.running.lifecycle import HttpTransport, RunLifecycle
 from batch_runner.running.replaying import DECISIONS, recorded_assignment, replay_options, write_decisions
 from batch_runner.running.run_folder import RunFolder, RunSettings
@@ -30,8 +30,9 @@ def replay(
 ) -> None:
     """Run a recorded batch through the suite again, each comparison answered as it was recorded; nothing is paid for.
 
-    An embedded suite is started for it. The exit code is 0 where the scores are those on record. Where answers came in
-    another order than then, the suite may choose other pairs: how far the two agree is said, and the exit code is 6.
+    An embedded suite is started for it. The exit code is 0 where the scores are those on record. If the answers
+    arrive in a different order than in the original run, other pairs may be chosen: the agreement of the two is
+    printed, and the exit code is 6.
     """
     run_async(lambda: _replay(run, out))
 
@@ -69,9 +70,8 @@ async def _replay(run: Path, out: Path) -> None:
                 console=console,
                 is_judged_meanwhile=False,
             )
-            facts = await running.run(assignment, options)
-        assert facts is not None, "a replay is followed to its end"
-        for path in await asyncio.to_thread(write_run_files, facts, folder):
+            ended = await running.run(assignment, options)
+        for path in await asyncio.to_thread(write_run_files, ended, folder):
             console.out(str(path), highlight=False)
     _compare(recorded, read_artefact(folder))
 

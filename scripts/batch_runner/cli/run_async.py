@@ -5,9 +5,9 @@ from typing import Any
 
 import stamina
 import typer
+from command_line.exit_codes import errors, exit_code, reporting_errors
 
 from batch_runner import run_log
-from batch_runner.running.exit_codes import errors, exit_code, reporting_errors
 from batch_runner.running.interrupting import run_until_interrupted
 from batch_runner.wire.client import RETRY_TIMEOUT_SECONDS
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from uuid import uuid4
 
 import typer
+from command_line.errors import WrongOption
 from event_contracts import CourseCode
 
 from batch_runner.assignment.contents import Assignment
@@ -56,12 +57,12 @@ from batch_runner.cli.execute_options import (
 )
 from batch_runner.cli.executing import Changes, Execution, cancel_run, check_scale, execute_run, resume_run
 from batch_runner.cli.run_async import run_async
-from batch_runner.command_errors import WrongOption
 from batch_runner.planning.judges import judge_panel
 from batch_runner.planning.printing import print_names
 from batch_runner.reading.anonymity import read_roster
 from batch_runner.reading.essays import read_document
 from batch_runner.running.request import RunOptions
+from batch_runner.running.run_folder import KafkaSettings
 
 
 @app.command()
@@ -141,9 +142,11 @@ def execute(
         llm_url=llm_url,
         out=out,
         transport=transport,
-        kafka_bootstrap=kafka_bootstrap,
-        kafka_client_id=kafka_client_id,
-        kafka_topic_prefix=kafka_topic_prefix,
+        kafka=KafkaSettings(
+            bootstrap=kafka_bootstrap, client_id=kafka_client_id, topic_prefix=kafka_topic_prefix
+        )
+        if transport == "kafka"
+        else None,
         await_completion=await_completion,
         completion_timeout=completion_timeout,
         force_reupload=force_reupload,

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from command_line.exit_codes import errors, reporting_errors
 
 from batch_runner.cli.app import CodingOption, Columns, Json, Model, PlotFormat, Provider, app, console, exact
-from batch_runner.running.exit_codes import errors, reporting_errors
 
 
 class PolicyName(StrEnum):

@@ -6,9 +6,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from command_line.errors import WrongOption
 from event_contracts import MAX_IDENTIFIER
-
-from batch_runner.command_errors import WrongOption
 
 MEANT_FOR_PATHS: Final = "/\\?#%"
 """Characters that end or change a path in an address or on disk."""

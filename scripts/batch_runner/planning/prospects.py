@@ -17,7 +17,7 @@ from batch_runner.planning.pair_cost import PairCost, PromptSize, mean_cost, pai
 
 SEEDS: Final = 5
 NOT_OFFERED: Final = frozenset({"mock", "replay"})
-"""Judges that no model stands behind."""
+"""Judges without a model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +117,7 @@ def offers(wanted: Wanted, found: Sequence[Prospect], size: PromptSize) -> tuple
         for model in list_models()
         if model.provider not in NOT_OFFERED and model.id != ANY_MODEL and model.full_name not in names
     ]
-    return (*chosen, *sorted(others, key=_dearness))
+    return (*chosen, *sorted(others, key=_price))
 
 
 def _chosen(wanted: Wanted, found: Sequence[Prospect], size: PromptSize) -> list[Offer]:
@@ -184,6 +184,6 @@ def _minutes(judges: Pace, found: Sequence[Prospect]) -> dict[str, float | None]
     }
 
 
-def _dearness(offer: Offer) -> tuple[Decimal | float, str]:
+def _price(offer: Offer) -> tuple[Decimal | float, str]:
     known = [amount for amount in offer.dollars.values() if amount is not None]
     return (max(known) if known else math.inf, offer.judge)

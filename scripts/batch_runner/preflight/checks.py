@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+from command_line.finding import Finding, failed, not_checked
 from event_contracts import CourseCode, InvalidRequest
 from pydantic import ValidationError
 from suite_access import CallerToken
@@ -12,7 +13,6 @@ from suite_access import CallerToken
 from batch_runner.assignment.description import DESCRIPTION
 from batch_runner.assignment.loading import load_anchors, load_assignment
 from batch_runner.preflight import over_the_wire, places
-from batch_runner.preflight.finding import Finding, failed, not_checked
 from batch_runner.wire.connection import ROLE
 
 

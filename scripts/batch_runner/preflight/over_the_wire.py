@@ -10,6 +10,7 @@ from uuid import uuid4
 import httpx2
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from command_line.finding import Finding, clock, failed, not_checked, passed
 from event_contracts import (
     AssignmentAnchors,
     ContentStored,
@@ -21,7 +22,6 @@ from pydantic import ValidationError
 
 from batch_runner.assignment.contents import Assignment
 from batch_runner.planning.judges import resolve_judge
-from batch_runner.preflight.finding import Finding, clock, failed, not_checked, passed
 from batch_runner.wire.judges_state import READY, Providers
 from batch_runner.wire.kafka import KINDS
 

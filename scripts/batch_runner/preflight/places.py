@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 import jwt
+from command_line.finding import Finding, failed, passed
 from event_contracts import InvalidRequest
 
 from batch_runner.planning.checking import writable_folder
-from batch_runner.preflight.finding import Finding, failed, passed
 
 ENOUGH_MINUTES: Final = 10
 """A token that ends sooner may end before the results are fetched."""

@@ -1,4 +1,4 @@
-"""The encoding of a text file: what its bytes prove, else a guess, which is said to be one."""
+"""The encoding of a text file: what its bytes prove, else a guess, which is reported as one."""
 
 import codecs
 from dataclasses import dataclass

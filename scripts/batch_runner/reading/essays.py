@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from command_line.printable import printable
 from event_contracts import InvalidRequest
 
 from batch_runner.reading.document import Document
 from batch_runner.reading.errors import UnreadableDocument
 from batch_runner.reading.isolation import Reader
-from batch_runner.reading.names import is_utf8, printable
+from batch_runner.reading.names import is_utf8
 
 
 def read_document(path: Path) -> Document:

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from command_line.printable import printable
+
 from batch_runner.reading.bounds import MAX_FOLDER_FILES, MAX_NESTED_FOLDERS
 from batch_runner.reading.kinds import KIND_OF_SUFFIX, USUAL_SUFFIXES
 from batch_runner.reading.moodle import submission
-from batch_runner.reading.names import composed, is_utf8, printable
+from batch_runner.reading.names import composed, is_utf8
 from batch_runner.reading.pictures import counted
 
 _SYSTEM_NAMES: Final = frozenset(

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from command_line.printable import printable
 from event_contracts import is_identifier
 
 _SPACES: Final = re.compile(r"\s+")
@@ -23,14 +24,6 @@ def is_utf8(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def printable(name: str) -> str:
-    """A file's name for messages: bytes that are not UTF-8 and control characters are escaped."""
-    readable = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in readable
-    )
 
 
 def form_of(name: str) -> str:

@@ -10,11 +10,11 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
+from command_line.printable import printable
 from event_contracts import InvalidRequest
 
 from batch_runner.reading.bounds import MAX_FILE_BYTES, MAX_FOLDER_FILES, MAX_UNPACKED_BYTES, MEBIBYTE
 from batch_runner.reading.folders import is_system_file
-from batch_runner.reading.names import printable
 
 _CHUNK: Final = 1024 * 1024
 _UTF8_FLAG: Final = 0x800

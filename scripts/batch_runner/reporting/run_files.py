@@ -11,7 +11,7 @@ from batch_runner import run_log
 from batch_runner.artefact.assessment_run import AssessmentRun
 from batch_runner.artefact.run_files import entries_of, read_manifest, write_manifest, write_whole
 from batch_runner.artefact.verifying import schema_errors
-from batch_runner.running.assembling import RunFacts, assembled
+from batch_runner.running.assembling import EndedRun, PlannedRun, assembled
 
 REPORT: Final = "report.html"
 ESSAY_COLUMNS: Final = (
@@ -33,16 +33,18 @@ ESSAY_COLUMNS: Final = (
 )
 
 
-def write_run_files(facts: RunFacts, folder: Path) -> tuple[Path, ...]:
+def write_run_files(ended: PlannedRun | EndedRun, folder: Path) -> tuple[Path, ...]:
     """Write the run's files into ``folder``; returns their paths. ``comparisons.csv`` can be analysed again.
 
     Raises ``OSError``, and ``ProcessingError`` for a record that would break its own schema.
     """
-    name = f"assessment_run.{facts.mode}.json"
-    rows = [COMPARISON_COLUMNS, *map(comparison_row, facts.comparisons)]
-    written = [_table(folder / "comparisons.csv", rows)] if facts.status is not None else []
+    name = f"assessment_run.{ended.mode}.json"
+    written: list[Path] = []
+    if isinstance(ended, EndedRun):
+        rows = [COMPARISON_COLUMNS, *map(comparison_row, ended.batch.comparisons)]
+        written.append(_table(folder / "comparisons.csv", rows))
     now = datetime.now(UTC)
-    draft = assembled(facts, manifest=(), generated_at=now)
+    draft = assembled(ended, manifest=(), generated_at=now)
     if draft.bt_summary:
         written.append(_table(folder / "essays.csv", [ESSAY_COLUMNS, *_essay_rows(draft)]))
     entries = entries_of(folder, leaving_out=(name, REPORT))
@@ -54,7 +56,7 @@ def write_run_files(facts: RunFacts, folder: Path) -> tuple[Path, ...]:
     if run.bt_summary:
         written.append(write_whole(folder / REPORT, _page(run).encode()))
     written.append(write_manifest(folder))
-    run_log.about_run(runner_mode=facts.mode, batch_uuid=facts.options.batch_id, batch_id=facts.options.label)
+    run_log.about_run(runner_mode=ended.mode, batch_uuid=ended.options.batch_id, batch_id=ended.options.label)
     run_log.event(
         "runner_validation_state",
         manifest_entries=[entry.model_dump() for entry in read_manifest(folder)],

@@ -7,9 +7,7 @@ from typing import Final
 
 from event_contracts import (
     AssessmentResultV1,
-    BatchResultsView,
     BatchStatusView,
-    ComparisonView,
     EssayResultV1,
     JsonObject,
     WireModel,
@@ -35,12 +33,19 @@ from batch_runner.artefact.record import RunMode
 from batch_runner.assignment.contents import Assignment
 from batch_runner.running.alignment import anchor_alignment, nearest_anchors
 from batch_runner.running.execution import FinishedRun
-from batch_runner.running.recorded_comparisons import recorded_comparisons, recorded_costs
+from batch_runner.running.recorded_comparisons import NO_COSTS, recorded_comparisons, recorded_costs
 from batch_runner.running.recorded_inputs import recorded_inputs
-from batch_runner.running.request import RequestEnvelope, RunOptions
+from batch_runner.running.request import RunOptions
 
 SAME_SCORE: Final = 1e-3
 """How far two fits of the same comparisons may lie apart in logits: the service's begins where its last one ended."""
+
+NOTHING_FOLLOWED: Final = RunnerStatus(
+    partial_data=False,
+    timeout_seconds=None,
+    observed_events=ObservedEvents(llm_comparisons=0, assessment_results=0, completions=0),
+)
+"""Of a run that was not executed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,42 +59,47 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunFacts:
-    """Everything that a record is made of; a run that was not executed has neither status nor results."""
+class PlannedRun:
+    """What the record of a plan or a dry run is made of: nothing was judged."""
 
     mode: RunMode
     assignment: Assignment
     options: RunOptions
-    request: RequestEnvelope | None = None
-    status: BatchStatusView | None = None
-    results: BatchResultsView | None = None
-    comparisons: tuple[ComparisonView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndedRun:
+    """What the record of a run is made of that was followed to its end, or until its timeout: ``is_partial``."""
+
+    options: RunOptions
+    batch: FinishedRun
     observed: Observed = Observed()
-    partial: bool = False
+    is_partial: bool = False
     timeout_seconds: float | None = None
 
-    def finished(self) -> FinishedRun:
-        """What a reader of the ranking needs; only of a run that was executed."""
-        assert self.request is not None, "a plan has no ranking"
-        assert self.status is not None, "a plan has no ranking"
-        return FinishedRun(
-            assignment=self.assignment,
-            request=self.request,
-            status=self.status,
-            results=self.results,
-            comparisons=self.comparisons,
-        )
+    @property
+    def mode(self) -> RunMode:
+        """What was asked of the runner."""
+        return RunMode.EXECUTE
+
+    @property
+    def assignment(self) -> Assignment:
+        """What was judged, with the anchors that joined it."""
+        return self.batch.assignment
 
 
-def assembled(facts: RunFacts, *, manifest: Sequence[ManifestEntry], generated_at: datetime) -> AssessmentRun:
+def assembled(
+    run: PlannedRun | EndedRun, *, manifest: Sequence[ManifestEntry], generated_at: datetime
+) -> AssessmentRun:
     """The record, sealed with its checksum."""
     # Imported here: numpy and scipy take a second, and refusals come before there is anything to score.
     from batch_runner.artefact.scoring import scored
 
-    ids = record_ids(essay.essay_id for essay in facts.assignment.essays)
-    inputs = recorded_inputs(facts.assignment, ids)
-    result = None if facts.results is None else facts.results.result
-    comparisons = tuple(recorded_comparisons(facts.comparisons, facts.status, ids))
+    ids = record_ids(essay.essay_id for essay in run.assignment.essays)
+    inputs = recorded_inputs(run.assignment, ids)
+    batch = run.batch if isinstance(run, EndedRun) else None
+    result = None if batch is None or batch.results is None else batch.results.result
+    comparisons = () if batch is None else tuple(recorded_comparisons(batch.comparisons, batch.status, ids))
     projections = tuple(() if result is None else _projections(result, ids))
     scores = scored(
         inputs,
@@ -100,37 +110,29 @@ def assembled(facts: RunFacts, *, manifest: Sequence[ManifestEntry], generated_a
     nearest = nearest_anchors(scores)
     return AssessmentRun(
         schema_version=SCHEMA_VERSION,
-        metadata=_metadata(facts, generated_at),
+        metadata=_metadata(run, generated_at),
         inputs=inputs,
         llm_comparisons=comparisons,
         bt_summary=scores,
         grade_projections=tuple(
             each.model_copy(update={"primary_anchor_id": nearest.get(each.essay_id)}) for each in projections
         ),
-        anchor_alignment=anchor_alignment(scores, facts.assignment.grade_scale),
+        anchor_alignment=anchor_alignment(scores, run.assignment.grade_scale),
         reliability=None if result is None else _reliability(result),
         position_bias=() if result is None else tuple(_positions(result)),
-        stop=_stop(facts.status),
-        judging=_judging(facts),
-        convergence=facts.observed.readings,
-        flags=tuple(_remarks(facts, ids, scores)),
+        stop=_stop(None if batch is None else batch.status),
+        judging=_judging(result),
+        convergence=run.observed.readings if isinstance(run, EndedRun) else (),
+        flags=tuple(_remarks(run.assignment, result, scores, ids)),
         unranked={
             _named(name, ids): why for name, why in (_notes(result).unranked_essays if result else {}).items()
         },
-        costs=recorded_costs(facts.comparisons, facts.status),
+        costs=NO_COSTS if batch is None else recorded_costs(batch.comparisons, batch.status),
         validation=Validation(
             artefact_checksum=NO_CHECKSUM,
             manifest_entries=tuple(manifest),
             cli_environment=cli_environment(),
-            runner_status=RunnerStatus(
-                partial_data=facts.partial,
-                timeout_seconds=facts.timeout_seconds,
-                observed_events=ObservedEvents(
-                    llm_comparisons=facts.observed.llm_comparisons,
-                    assessment_results=facts.observed.assessment_results,
-                    completions=facts.observed.completions,
-                ),
-            ),
+            runner_status=_runner_status(run),
         ),
     ).sealed()
 
@@ -140,8 +142,22 @@ def _named(name: str, ids: Mapping[str, str]) -> str:
     return ids.get(name, name)
 
 
-def _metadata(facts: RunFacts, generated_at: datetime) -> RunMetadata:
-    assignment, options = facts.assignment, facts.options
+def _runner_status(run: PlannedRun | EndedRun) -> RunnerStatus:
+    if isinstance(run, PlannedRun):
+        return NOTHING_FOLLOWED
+    return RunnerStatus(
+        partial_data=run.is_partial,
+        timeout_seconds=run.timeout_seconds,
+        observed_events=ObservedEvents(
+            llm_comparisons=run.observed.llm_comparisons,
+            assessment_results=run.observed.assessment_results,
+            completions=run.observed.completions,
+        ),
+    )
+
+
+def _metadata(run: PlannedRun | EndedRun, generated_at: datetime) -> RunMetadata:
+    assignment, options = run.assignment, run.options
     overrides = options.overrides(assignment).model_dump(mode="json", exclude_none=True)
     return RunMetadata(
         assignment_id=assignment.assignment_id,
@@ -152,7 +168,7 @@ def _metadata(facts: RunFacts, generated_at: datetime) -> RunMetadata:
         runner_version=runner_version(),
         git_sha=git_sha(),
         generated_at=generated_at,
-        runner_mode=facts.mode,
+        runner_mode=run.mode,
         batch_uuid=options.batch_uuid,
         batch_id=options.label,
         user_id=options.user_id,
@@ -250,29 +266,32 @@ def _notes(result: AssessmentResultV1) -> _Notes:
     return _Notes.model_validate(result.assessment_metadata.model_extra or {})
 
 
-def _judging(facts: RunFacts) -> outcome.Judging:
-    if facts.results is None:
+def _judging(result: AssessmentResultV1 | None) -> outcome.Judging:
+    if result is None:
         return outcome.Judging(judges={}, method={})
-    metadata = facts.results.result.assessment_metadata
+    metadata = result.assessment_metadata
     method: JsonObject = {
         "calibration_method": metadata.calibration_method,
         "llm_temperature": metadata.llm_temperature,
         "calibration": metadata.grade_projections.calibration_info,
     }
-    return outcome.Judging(judges=_notes(facts.results.result).judges, method=method)
+    return outcome.Judging(judges=_notes(result).judges, method=method)
 
 
 def _remarks(
-    facts: RunFacts, ids: Mapping[str, str], scores: Sequence[outcome.Score]
+    assignment: Assignment,
+    result: AssessmentResultV1 | None,
+    scores: Sequence[outcome.Score],
+    ids: Mapping[str, str],
 ) -> Iterator[outcome.Remark]:
-    for note in facts.assignment.notes:
+    for note in assignment.notes:
         yield outcome.Remark(essay_id=None, kind="document", message=note)
-    if facts.results is None:
+    if result is None:
         return
-    notes = _notes(facts.results.result)
+    notes = _notes(result)
     for name, why in notes.failed_essays.items():
         yield outcome.Remark(essay_id=_named(name, ids), kind="not_judged", message=why)
-    yield from _differences(facts.results.result, scores, ids)
+    yield from _differences(result, scores, ids)
     for name, seen in notes.look_at.items():
         yield outcome.Remark(essay_id=_named(name, ids), kind="look_at", message=", ".join(seen.signals))
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
+from command_line.service_client import ServiceRefused
 from event_contracts import (
     FINAL_STATES,
     AnchorRegistration,
@@ -14,11 +15,12 @@ from event_contracts import (
     BatchStatusView,
     ComparisonView,
     ExternalServiceError,
+    InvalidRequest,
 )
 
 from batch_runner.assignment.contents import AnchorText, Assignment
 from batch_runner.running.request import RequestEnvelope, RequestTexts
-from batch_runner.wire.client import AssessmentClient, ServiceRefused
+from batch_runner.wire.client import AssessmentClient
 
 MIN_POLL_SECONDS = 0.25
 MAX_POLL_SECONDS = 2.0
@@ -69,7 +71,8 @@ def sha256(text: str) -> str:
 
 def _anchors(assignment: Assignment) -> Iterator[AnchorRegistration]:
     for anchor in assignment.anchors:
-        assert assignment.assignment_id is not None, "anchors stand in an assignment.toml, which has an id"
+        if assignment.assignment_id is None:
+            raise InvalidRequest("anchors are registered for an assignment: give it an assignment_id")
         yield AnchorRegistration(
             assignment_id=assignment.assignment_id,
             grade=anchor.grade,

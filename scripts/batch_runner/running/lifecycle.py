@@ -1,8 +1,9 @@
 """A batch from its first upload to its end, or to where it can be resumed."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Final, Protocol
 
@@ -13,7 +14,7 @@ from batch_runner import run_log
 from batch_runner.artefact.outcome import Reading
 from batch_runner.artefact.record import RunMode
 from batch_runner.assignment.contents import Assignment
-from batch_runner.running.assembling import Observed, RunFacts
+from batch_runner.running.assembling import EndedRun, Observed
 from batch_runner.running.execution import (
     ACCEPTED_WITHIN_SECONDS,
     collect,
@@ -75,63 +76,63 @@ class HttpTransport:
         return {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WaitPolicy:
-    """Whether and how long a run waits for the end of its batch; no ``timeout_seconds``, no limit."""
-
-    for_completion: bool = True
-    timeout_seconds: float | None = None
-
-
 @dataclass(frozen=True, kw_only=True)
 class RunLifecycle:
-    """One run: everything that it needs to go from its folder to its facts."""
+    """One run: everything that it needs to go from its folder to its end."""
 
     client: AssessmentClient
     transport: Transport
     folder: RunFolder
     console: Console
-    waiting: WaitPolicy = WaitPolicy()
+    timeout_seconds: float | None = None
+    """How long the batch is followed; None for no limit."""
     stored: Mapping[str, str] | None = None
     why_not_called: Callable[[], Awaitable[str | None]] | None = None
     """Asks why judges are not called, where that can be known."""
     is_judged_meanwhile: bool = True
     """Whether the service continues when the runner stops following the batch."""
 
-    async def run(self, assignment: Assignment, options: RunOptions) -> RunFacts | None:
-        """Start or resume the batch, follow it, and fetch the results; None without waiting for completion.
+    async def start(self, assignment: Assignment, options: RunOptions) -> None:
+        """Start or resume the batch, and leave it to the service."""
+        with self._logging_interrupts():
+            await self._started(assignment, options)
+
+    async def run(self, assignment: Assignment, options: RunOptions) -> EndedRun:
+        """Start or resume the batch, follow it, and fetch the results.
 
         An interrupt leaves the batch as it is: the run's folder says how to resume it.
         """
-        run_log.about_run(runner_mode=RunMode.EXECUTE, batch_uuid=options.batch_id, batch_id=options.label)
-        try:
-            request = await self._requested(assignment, options)
-            run_log.about_run(correlation_id=request.correlation_id)
-            await self.transport.start(request)
-            self.folder.log(STARTED, batch_uuid=options.batch_id, event_id=str(request.event_id))
-            if not self.waiting.for_completion:
-                return None
+        with self._logging_interrupts():
+            request = await self._started(assignment, options)
             await self._until_accepted(options)
             status, timed_out = await self._follow(options)
             if not timed_out:
                 await self.transport.until_quiet()
-            ended = await collect(self.client, assignment, request, status)
-            assignment = await with_registered_anchors(self.client, assignment, ended.comparisons)
+            batch = await collect(self.client, assignment, request, status)
+            assignment = await with_registered_anchors(self.client, assignment, batch.comparisons)
+        return EndedRun(
+            options=options,
+            batch=replace(batch, assignment=assignment),
+            observed=self._observed(len(batch.comparisons), status),
+            is_partial=timed_out,
+            timeout_seconds=self.timeout_seconds,
+        )
+
+    @contextmanager
+    def _logging_interrupts(self) -> Iterator[None]:
+        try:
+            yield
         except asyncio.CancelledError:
             self._interrupted()
             raise
-        return RunFacts(
-            mode=RunMode.EXECUTE,
-            assignment=assignment,
-            options=options,
-            request=request,
-            status=status,
-            results=ended.results,
-            comparisons=ended.comparisons,
-            observed=self._observed(len(ended.comparisons), status),
-            partial=timed_out,
-            timeout_seconds=self.waiting.timeout_seconds,
-        )
+
+    async def _started(self, assignment: Assignment, options: RunOptions) -> RequestEnvelope:
+        run_log.about_run(runner_mode=RunMode.EXECUTE, batch_uuid=options.batch_id, batch_id=options.label)
+        request = await self._requested(assignment, options)
+        run_log.about_run(correlation_id=request.correlation_id)
+        await self.transport.start(request)
+        self.folder.log(STARTED, batch_uuid=options.batch_id, event_id=str(request.event_id))
+        return request
 
     async def _requested(self, assignment: Assignment, options: RunOptions) -> RequestEnvelope:
         """The request of this run: the one that was kept, or a new one after all texts are uploaded."""
@@ -155,7 +156,7 @@ class RunLifecycle:
 
     async def _until_accepted(self, options: RunOptions) -> None:
         if self.transport.is_queued:
-            limit = self.waiting.timeout_seconds
+            limit = self.timeout_seconds
             seconds = ACCEPTED_WITHIN_SECONDS if limit is None else min(limit, ACCEPTED_WITHIN_SECONDS)
             await until_accepted(self.client, options.batch_id, seconds=seconds)
 
@@ -163,8 +164,9 @@ class RunLifecycle:
         """The last status, and whether waiting ended before the batch did."""
         status: BatchStatusView | None = None
         previous: tuple[object, ...] | None = None
+        timed_out = False
         try:
-            async with asyncio.timeout(self.waiting.timeout_seconds):
+            async with asyncio.timeout(self.timeout_seconds):
                 with LiveProgress(self.console) as live:
                     moved_at, waiting = monotonic(), None
                     async for status in follow(self.client, options.batch_id):
@@ -178,11 +180,13 @@ class RunLifecycle:
                         problem = None if status.problem is None else status.problem.message
                         live.show(status, waiting=problem or waiting)
         except TimeoutError:
-            self.folder.log(TIMED_OUT, seconds=self.waiting.timeout_seconds)
-            return status or await self.client.status(options.batch_id), True
-        assert status is not None, "a batch that ends was seen"
-        self.folder.log(ENDED, state=status.state, stop_reason=status.stop_reason)
-        return status, False
+            timed_out = True
+            self.folder.log(TIMED_OUT, seconds=self.timeout_seconds)
+        if status is None:
+            status = await self.client.status(options.batch_id)
+        if not timed_out:
+            self.folder.log(ENDED, state=status.state, stop_reason=status.stop_reason)
+        return status, timed_out
 
     async def _why_still(self) -> str | None:
         return None if self.why_not_called is None else await self.why_not_called()

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from typing import Final
 
 from event_contracts import BatchStatusView, ComparisonState, ComparisonView, usd
 
@@ -15,15 +16,14 @@ _STATUS = {
     ComparisonState.FAILED: ComparisonStatus.FAILED,
     ComparisonState.ABANDONED: ComparisonStatus.FAILED,
 }
+NO_COSTS: Final = Costs(total_usd=Decimal(0), prices_known=True, token_counts=(), prompt_hashes=())
+"""Of a run that was not executed."""
 
 
 def recorded_comparisons(
-    comparisons: Sequence[ComparisonView], status: BatchStatusView | None, ids: Mapping[str, str]
+    comparisons: Sequence[ComparisonView], status: BatchStatusView, ids: Mapping[str, str]
 ) -> Iterator[RecordedComparison]:
     """The comparisons of a batch; ``ids`` are the record's ids of students' essays, anchors keep theirs."""
-    if not comparisons:
-        return
-    assert status is not None, "comparisons come from a batch"
     for sequence, view in enumerate(comparisons, start=1):
         pair = (ids.get(view.essay_a_id, view.essay_a_id), ids.get(view.essay_b_id, view.essay_b_id))
         ended_as = _STATUS[view.state]
@@ -59,15 +59,15 @@ def recorded_comparisons(
         )
 
 
-def recorded_costs(comparisons: Sequence[ComparisonView], status: BatchStatusView | None) -> Costs:
-    """US dollars and tokens by model; nothing where no batch was judged."""
+def recorded_costs(comparisons: Sequence[ComparisonView], status: BatchStatusView) -> Costs:
+    """US dollars and tokens by model."""
     by_model: dict[tuple[str, str], list[ComparisonView]] = defaultdict(list)
     for view in comparisons:
         if view.provider is not None and view.model is not None:
             by_model[view.provider, view.model].append(view)
     return Costs(
-        total_usd=Decimal(0) if status is None else status.cost.cost_usd,
-        prices_known=status is None or status.cost.prices_known,
+        total_usd=status.cost.cost_usd,
+        prices_known=status.cost.prices_known,
         token_counts=tuple(
             TokenCounts(
                 provider=provider,

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 from event_contracts import InvalidRequest, JsonObject, NotFound, WireModel
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from batch_runner import run_log
 from batch_runner.artefact.forgetting import SETTINGS
@@ -22,19 +22,31 @@ MAX_LINE_BYTES: Final = 1_000_000
 TransportName = Literal["http", "kafka", "embedded"]
 
 
+class KafkaSettings(WireModel):
+    """Where a request is published, and under which name."""
+
+    bootstrap: str
+    client_id: str
+    topic_prefix: str
+
+
 class RunSettings(WireModel):
-    """What a run needs to be resumed."""
+    """What a run needs to be resumed; ``kafka`` is set if that is the transport."""
 
     folder: str
     label: str
     transport: TransportName
     url: str
     course: str
-    kafka_bootstrap: str | None = None
-    kafka_client_id: str | None = None
-    kafka_topic_prefix: str = ""
+    kafka: KafkaSettings | None = None
     given: Mapping[str, str] = {}
     options: JsonObject
+
+    @model_validator(mode="after")
+    def _has_a_broker_for_kafka_alone(self) -> Self:
+        if (self.transport == "kafka") != (self.kafka is not None):
+            raise ValueError("kafka is set if it is the transport, and only then")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

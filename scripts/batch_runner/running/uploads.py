@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from command_line.service_client import ServiceRefused
 from event_contracts import WireModel
 from pydantic import ValidationError
 
 from batch_runner.artefact.run_files import write_whole
 from batch_runner.running.run_folder import RunFolder
-from batch_runner.wire.client import AssessmentClient, ServiceRefused
+from batch_runner.wire.client import AssessmentClient
 
 FILE: Final = ".uploads.json"
 MAX_REMEMBERED: Final = 100_000

@@ -7,10 +7,9 @@ from pathlib import Path
 from uuid import UUID
 
 import numpy as np
-from batch_runner.artefact.record import RunMode
 from batch_runner.artefact.spreadsheets import write_table
 from batch_runner.assignment.contents import Assignment, StudentEssay
-from batch_runner.running.assembling import RunFacts
+from batch_runner.running.assembling import EndedRun
 from batch_runner.running.execution import FinishedRun
 from batch_runner.running.request import RequestTexts, RunOptions, assessment_request
 from event_contracts import (
@@ -206,17 +205,9 @@ def finished(
     )
 
 
-def facts(run: FinishedRun) -> RunFacts:
+def ended(batch: FinishedRun) -> EndedRun:
     """What the record of this run is made of."""
-    return RunFacts(
-        mode=RunMode.EXECUTE,
-        assignment=run.assignment,
-        options=RunOptions(batch_uuid=UUID(int=2), label=BATCH),
-        request=run.request,
-        status=run.status,
-        results=run.results,
-        comparisons=run.comparisons,
-    )
+    return EndedRun(options=RunOptions(batch_uuid=UUID(int=2), label=BATCH), batch=batch)
 
 
 def decisions_csv(

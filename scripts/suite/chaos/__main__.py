@@ -1,4 +1,4 @@
-"""``make chaos``: what was lost or counted twice while everything was disturbed; exit code 1 unless nothing was."""
+"""``make chaos``: what was lost or counted twice while faults were injected; exit code 1 unless nothing was."""
 
 import asyncio
 import tempfile
@@ -26,7 +26,7 @@ def main(
     ] = 10.0,
     broker_down: Annotated[float, typer.Option(help="Seconds for which the broker is gone, killed.")] = 60.0,
 ) -> None:
-    """Judge the batch undisturbed and disturbed; exit code 1 unless both end the same."""
+    """Judge the batch without faults and with them; exit code 1 unless both end the same."""
     stamina.instrumentation.set_on_retry_hooks([])  # a killed service is expected to be down
     faults = Faults(
         kills=kills,
@@ -39,16 +39,16 @@ def main(
     )
     with tempfile.TemporaryDirectory(prefix="cj-chaos-", ignore_cleanup_errors=True) as folder:
         try:
-            quiet, disturbed = asyncio.run(compare(Path(folder), comparisons=comparisons, faults=faults))
+            quiet, with_faults = asyncio.run(compare(Path(folder), comparisons=comparisons, faults=faults))
         except NoSteppableClock as error:
             typer.echo(error, err=True)
             raise typer.Exit(2) from error
-    for kind, seconds in disturbed.recovery.items():
+    for kind, seconds in with_faults.recovery.items():
         print(f"{kind}: judging again after {seconds:.1f} s at most")
-    outcome = disturbed.outcome
+    outcome = with_faults.outcome
     same = quiet.outcome.ranking == outcome.ranking != []
     print(
-        f"kills={disturbed.kills} lost={outcome.lost} twice={outcome.twice} same_ranking={'yes' if same else 'no'}"
+        f"kills={with_faults.kills} lost={outcome.lost} twice={outcome.twice} same_ranking={'yes' if same else 'no'}"
     )
     ended = outcome.status.state is AssessmentState.COMPLETED
     if not (same and ended and outcome.lost == outcome.twice == 0):

@@ -1,4 +1,4 @@
-"""One batch judged undisturbed and then disturbed, on the same servers."""
+"""One batch judged without faults and then with them, on the same servers."""
 
 import asyncio
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ from suite.processes.deployment import make_deployment, running
 ESSAYS: Final = 50
 BATCH_UUID: Final = UUID("c4a05c4a-05c4-4a05-8c4a-05c4a05c4a05")
 MAX_SECONDS: Final = 3_600.0
-"""A disturbed batch that has not ended by then never will."""
+"""A batch with faults that has not ended by then never will."""
 
 # Calls are slow enough that the batch outlasts the kills, and leases short enough that interrupted work is resumed
 # soon. Stragglers are waited for, because the ranking must not depend on the order of answers; and the judge states no
@@ -112,7 +112,7 @@ async def judge_once(experiment: Experiment, *, name: str, faults: Faults) -> Ju
 
 
 async def compare(folder: Path, *, comparisons: int, faults: Faults) -> tuple[Judged, Judged]:
-    """The undisturbed run and the disturbed one."""
+    """The run without faults and the one with them."""
     assignment = generated_essays(ESSAYS)
     write_qualities(assignment, folder / "qualities.toml")
     data = folder / "postgres"
@@ -126,7 +126,7 @@ async def compare(folder: Path, *, comparisons: int, faults: Faults) -> tuple[Ju
             assignment=assignment,
             comparisons=comparisons,
         )
-        console.print("judging undisturbed …", style="dim")
+        console.print("judging without faults …", style="dim")
         quiet = await judge_once(experiment, name="quiet", faults=Faults())
         console.print(f"judging with {faults} …", style="dim", highlight=False)
-        return quiet, await judge_once(experiment, name="disturbed", faults=faults)
+        return quiet, await judge_once(experiment, name="faults", faults=faults)

@@ -30,7 +30,7 @@ class Recovery:
     def ended(self, kind: str, *, stopped_all: bool = False) -> float:
         """A fault of this kind ends now: what it took away is back, or comes back by itself. Returns now.
 
-        While one lasted that stops all judging, no other fault could be recovered from.
+        ``stopped_all``: while it lasted nothing could be judged, so recovery from any other fault counts from its end.
         """
         now = time.monotonic()
         self._ended.append((kind, now))

@@ -2,12 +2,22 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Final
+from typing import Final, TypeVar
 from urllib.parse import quote
 
 import httpx2
-from event_contracts import Conflict, ExternalServiceError, NotFound, dead_letter_topic
+from event_contracts import (
+    Conflict,
+    ErrorBody,
+    ExternalServiceError,
+    NotFound,
+    WireModel,
+    dead_letter_topic,
+    validation_reasons,
+)
+from pydantic import ValidationError
+from service_kit.http.given_up import GivenUp, GivenUpMessages
+from service_kit.http.set_aside import SetAsideItem, SetAsideItems
 from service_kit.messaging.dead_letters import Action, DeadLetter, DeadLetters, Handled, LetterFilter
 
 from suite.dead_letters.letters import Kind, Letter, Selection
@@ -16,6 +26,8 @@ LISTED: Final = 1000
 """Maximum number that a service lists in one answer; the next come when these are handled."""
 
 TIMEOUT_SECONDS: Final = 30.0
+
+AnswerT = TypeVar("AnswerT", bound=WireModel)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +70,7 @@ class ServiceLetters:
     kind: Kind
     auth: httpx2.Auth
     report: Callable[[str], None]
-    """Is told in words when a list may not be all."""
+    """Called with a sentence when a list may be incomplete."""
 
     @property
     def _route(self) -> str:
@@ -66,13 +78,12 @@ class ServiceLetters:
 
     async def letters(self, selection: Selection) -> AsyncIterator[Letter]:
         """Up to ``LISTED`` of what waits, those that are meant."""
-        entries = (await self._call("GET", f"?limit={LISTED}"))["items"]
+        entries = await self._listed()
         if len(entries) == LISTED:
             self.report(
                 f"{self.service} lists {LISTED} {self.kind}s in one answer: there may be more, after these"
             )
-        for entry in entries:
-            letter = self._letter(entry)
+        for letter in entries:
             if selection.admits(letter):
                 yield letter
 
@@ -80,7 +91,7 @@ class ServiceLetters:
         """What a message says; of an item there is nothing but its error."""
         if self.kind == Kind.ITEM:
             return letter.error
-        return str((await self._call("GET", self._path(letter)))["value"] or "")
+        return self._parsed(GivenUp, await self._call("GET", self._path(letter))).value or ""
 
     async def replay(self, selection: Selection) -> Handled:
         """Have the service take each of them again."""
@@ -103,29 +114,46 @@ class ServiceLetters:
         own = letter.letter_id.split("/")[2:]
         return "/" + "/".join(quote(part, safe="") for part in own)
 
-    def _letter(self, entry: dict[str, Any]) -> Letter:
+    async def _listed(self) -> list[Letter]:
+        answer = await self._call("GET", f"?limit={LISTED}")
         if self.kind == Kind.MESSAGE:
-            return Letter(
-                kind=self.kind,
-                letter_id=f"{self.service}/message/{entry['id']}",
-                place=entry["destination"],
-                reason="given_up",
-                error=entry["last_error"],
-                at=datetime.fromisoformat(entry["given_up_at"]),
-                service=self.service,
-                event_id=entry["event_id"],
-            )
+            return [self._message(one) for one in self._parsed(GivenUpMessages, answer).items]
+        return [self._item(one) for one in self._parsed(SetAsideItems, answer).items]
+
+    def _message(self, message: GivenUp) -> Letter:
         return Letter(
             kind=self.kind,
-            letter_id=f"{self.service}/item/{entry['worker']}/{entry['item']}",
-            place=entry["worker"],
-            reason=entry["error_code"],
-            error=entry["error_message"],
-            at=datetime.fromisoformat(entry["set_aside_at"]),
+            letter_id=f"{self.service}/message/{message.id}",
+            place=message.destination,
+            reason="given_up",
+            error=message.last_error,
+            at=message.given_up_at,
+            service=self.service,
+            event_id=message.event_id,
+        )
+
+    def _item(self, item: SetAsideItem) -> Letter:
+        return Letter(
+            kind=self.kind,
+            letter_id=f"{self.service}/item/{item.worker}/{item.item}",
+            place=item.worker,
+            reason=item.error_code,
+            error=item.error_message,
+            at=item.set_aside_at,
             service=self.service,
         )
 
-    async def _call(self, method: str, path: str) -> dict[str, Any]:
+    def _parsed(self, model: type[AnswerT], answer: httpx2.Response) -> AnswerT:
+        try:
+            return model.model_validate_json(answer.content)
+        except ValidationError as error:
+            reasons = "; ".join(validation_reasons(error)[:3])
+            raise ExternalServiceError(
+                f"{self.service} at {self.base_url} returned an invalid response ({reasons}): is it of the same"
+                " version as cj-suite?"
+            ) from error
+
+    async def _call(self, method: str, path: str) -> httpx2.Response:
         try:
             answer = await self.http.request(
                 method,
@@ -140,14 +168,13 @@ class ServiceLetters:
         if not answer.is_success:
             refusals = {404: NotFound, 409: Conflict} if path[:1] == "/" else {}
             raise refusals.get(answer.status_code, ExternalServiceError)(f"{self.service}: {_reason(answer)}")
-        body: dict[str, Any] = answer.json()
-        return body
+        return answer
 
 
 def _reason(answer: httpx2.Response) -> str:
     try:
-        return str(answer.json()["error"]["message"])
-    except (ValueError, KeyError, TypeError):
+        return ErrorBody.model_validate_json(answer.content).error.message
+    except ValidationError:
         return f"it answered {answer.status_code}"
 
 

@@ -5,7 +5,7 @@ import os
 from typing import Annotated
 
 import typer
-from batch_runner.running.exit_codes import reporting_errors
+from command_line.exit_codes import reporting_errors
 from rich.console import Console
 from service_kit.telemetry.logging import configure_logging
 
@@ -61,4 +61,4 @@ def topics(
         count = asyncio.run(
             create_topics(bootstrap, prefix=prefix, partitions=partitions, replication=replication)
         )
-        console.print(f"{count} topics are there")
+        console.print(f"{count} topics exist")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from batch_runner.preflight.finding import Finding, Verdict
+from command_line.finding import Finding, Verdict
 from rich.console import Console
 
 from suite.stack.options import DEFAULT_DATA

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx2
-from batch_runner.preflight.finding import Finding, clock, failed, not_checked, passed
+from command_line.finding import Finding, clock, failed, not_checked, passed
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import httpx2
-from batch_runner.preflight.finding import Finding, failed, not_checked, passed
+from command_line.finding import Finding, failed, not_checked, passed
 from event_contracts import (
     ConfigurationError,
     LLMConfigOverrides,

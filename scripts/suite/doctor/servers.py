@@ -9,7 +9,7 @@ import httpx2
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from alembic.script import ScriptDirectory
-from batch_runner.preflight.finding import Finding, clock, failed, not_checked, passed
+from command_line.finding import Finding, clock, failed, not_checked, passed
 from service_kit.telemetry.error_text import error_text
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx2
-from batch_runner.preflight.finding import Finding, failed, not_checked, passed
+from command_line.finding import Finding, failed, not_checked, passed
 from event_contracts import ConfigurationError
 from llm_provider.adapters.vendor_api.registration import VendorRegistration, VendorSettings, secret
 from llm_provider.adapters.vendors import registrations

@@ -36,6 +36,8 @@ ENVIRONMENT_EXAMPLE = Path(".env.example")
 DASHBOARDS = Path("deploy/observability/grafana/dashboards")
 PROMETHEUS = Path("deploy/observability/prometheus")
 VERSION = "1"
+PARTLY_GENERATED = frozenset({SCALING, SITE})
+"""Generated files of which people write the rest."""
 
 Programs = Mapping[str, Typer]
 """The command-line programs that are documented, by name."""

@@ -56,6 +56,7 @@ ORDER: Final = [
     "batch_runner",
     "admin_cli",
     "suite",
+    "command_line",
     "service_kit",
     "event_contracts",
     "README",

@@ -78,7 +78,7 @@ BATCHES: Final = Board(
                 ),
                 number("Past their deadline", "Should be none.", "max(assessment_batches_overdue)", width=6),
                 lines(
-                    "Tasks and rubrics that could not be had",
+                    "Tasks and rubrics that could not be fetched",
                     "Batches wait or continue without them, as their request says.",
                     Query(
                         expression="sum by (reason) (increase(huleedu_cj_prompt_fetch_failures_total[1h]))",

@@ -15,7 +15,8 @@ from aiokafka import AIOKafkaProducer
 from batch_runner.assignment.contents import Assignment
 from batch_runner.running.execution import until_accepted, upload
 from batch_runner.running.request import RunOptions, assessment_request
-from batch_runner.wire.client import AssessmentClient, ServiceRefused
+from batch_runner.wire.client import AssessmentClient
+from command_line.service_client import ServiceRefused
 from event_contracts import (
     AssessmentState,
     BatchStatus,

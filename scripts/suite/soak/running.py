@@ -20,7 +20,7 @@ from suite.soak.load import Load
 from suite.soak.sampling import APPLICATION, Sampler, core_share
 
 SAMPLES: Final = 300
-"""About as many in every soak, and no more than one a second."""
+"""About as many in every soak, and no more than one per second."""
 SETTLING_SECONDS: Final = 15.0
 """From the load's end until the idle services are measured."""
 IDLE_SECONDS: Final = 10.0

@@ -49,20 +49,7 @@ def configure(options: StackOptions, keys: StackKeys) -> Configuration:
 
     Raises ``ConfigurationError`` with a line for each problem.
     """
-    # The services of one process sign for each other: a secret that lives as long as they do is enough.
-    common: dict[str, Any] = {
-        "database_url": _NO_DATABASE,
-        "event_bus": "memory",
-        "development": True,
-        "callback_signing_secret": SecretStr(new_secret()),
-        "service_secret": SecretStr(token_urlsafe(48)),
-        # Whatever the environment says of a platform's tokens: this stack believes its own tools.
-        "jwt_public_key": keys.public_pem,
-        "jwt_jwks_url": None,
-        "jwt_secret": None,
-        "jwt_issuer": STACK_ISSUER,
-        "jwt_audience": STACK_AUDIENCE,
-    }
+    common = _common(keys)
     problems: list[str] = []
 
     def read(settings: type[SettingsT], **own: Any) -> SettingsT | None:
@@ -105,6 +92,24 @@ def configure(options: StackOptions, keys: StackKeys) -> Configuration:
         provider=provider.model_copy(update={"default_provider": judge}),
         assessment=assessment,
     )
+
+
+def _common(keys: StackKeys) -> dict[str, Any]:
+    """What every service of the stack is set to, whatever the environment says."""
+    return {
+        "database_url": _NO_DATABASE,
+        "event_bus": "memory",
+        "development": True,
+        # The services of one process sign for each other: a secret that lives as long as they do is enough.
+        "callback_signing_secret": SecretStr(new_secret()),
+        "service_secret": SecretStr(token_urlsafe(48)),
+        # The environment may name a platform's keys: this stack believes its own tools.
+        "jwt_public_key": keys.public_pem,
+        "jwt_jwks_url": None,
+        "jwt_secret": None,
+        "jwt_issuer": STACK_ISSUER,
+        "jwt_audience": STACK_AUDIENCE,
+    }
 
 
 def _judge(assessment: cj_assessment.settings.Settings, provider: llm_provider.settings.Settings) -> str:

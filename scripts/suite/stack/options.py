@@ -5,28 +5,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import batch_conductor.settings
-import cj_assessment.settings
-import llm_provider.settings
-
 from suite.embedded.loopback import HOST, free_ports
+from suite.installed import SERVICES
 
 DEFAULT_DATA: Final = Path(".run")
 DEFAULT_PROVIDER: Final = "mock"
-
-
-def _default_port(settings: type) -> int:
-    port: int = settings.model_fields["http_port"].default  # type: ignore[attr-defined]
-    return port
+_PORTS: Final = {service.package: service.port for service in SERVICES}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """Where the services listen on loopback."""
 
-    cj_assessment: int = _default_port(cj_assessment.settings.Settings)
-    llm_provider: int = _default_port(llm_provider.settings.Settings)
-    batch_conductor: int = _default_port(batch_conductor.settings.Settings)
+    cj_assessment: int = _PORTS["cj_assessment"]
+    llm_provider: int = _PORTS["llm_provider"]
+    batch_conductor: int = _PORTS["batch_conductor"]
 
     @classmethod
     def free(cls) -> "Ports":

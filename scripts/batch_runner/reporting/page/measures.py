@@ -22,7 +22,6 @@ FEW_ESSAYS: Final = 300
 MAX_READINGS: Final = 40
 """Maximum number of recorded readings that the curve shows."""
 SEED: Final = 20_250_101
-_ERRORS: Final = (measurement.MeasurementError, ValueError, ArithmeticError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,8 @@ class AnchorPlace:
 
 @dataclass(frozen=True, kw_only=True)
 class Measures:
-    """``chance`` is by sequence the probability of what happened, ``intervals`` by essay id hold 90 %.
+    """``chance`` maps a comparison's sequence number to the probability of its outcome, ``intervals`` an essay's id to
+    its 90 % interval.
 
     ``began`` is when the first request was made.
     """
@@ -136,7 +136,7 @@ class _Measuring:
             return None
         try:
             return measurement.fit(self._comparisons(judged), start=start, allow_disconnected=True)
-        except _ERRORS:
+        except measurement.NUMERICAL_ERRORS:
             return None
 
     def _project(self, fit: measurement.Fit, scale: GradeScale) -> measurement.GradeProjection | None:
@@ -156,7 +156,7 @@ class _Measuring:
                 wins=fit.comparisons.scores,
                 draws=1,
             )
-        except _ERRORS:
+        except measurement.NUMERICAL_ERRORS:
             return None
         return found if isinstance(found, measurement.GradeProjection) else None
 
@@ -204,7 +204,7 @@ class _Measuring:
         )
 
     def _inversions(self) -> tuple[tuple[Score, Score], ...]:
-        """Pairs (lower grade, higher grade) that the ranking turns round."""
+        """Pairs (lower grade, higher grade) that the ranking inverts."""
         if self.scale is None:
             return ()
         order = {grade: number for number, grade in enumerate(_names(self.scale))}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from batch_runner.cli import app
 from batch_runner.reporting.run_files import write_run_files
-from batch_runner.tests.building import comparison, decisions_csv, facts, finished
+from batch_runner.tests.building import comparison, decisions_csv, ended, finished
 from event_contracts import Winner
 from typer.testing import CliRunner, Result
 
@@ -112,7 +112,7 @@ def test_the_comparisons_of_a_run_are_analysed_with_their_slots(tmp_path: Path) 
     pairs = [("=a", "b"), ("b", "c"), ("c", "=a"), ("b", "=a"), ("c", "b"), ("=a", "c")] * 3
     rows = [comparison(n, *pair, Winner.ESSAY_A) for n, pair in enumerate(pairs)]
     rows += [comparison(99, "b", "c", Winner.ESSAY_B), comparison(100, "b", "c", None)]
-    write_run_files(facts(finished("=a", "b", "c", comparisons=rows)), tmp_path)
+    write_run_files(ended(finished("=a", "b", "c", comparisons=rows)), tmp_path)
 
     found = document(str(tmp_path / "comparisons.csv"))
 

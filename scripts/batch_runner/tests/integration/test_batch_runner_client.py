@@ -9,7 +9,8 @@ import pytest
 from batch_runner.running.execution import collect, follow
 from batch_runner.tests.building import BATCH, finished, status
 from batch_runner.tests.stub_service import Answer, Assessing, serving, with_model
-from batch_runner.wire.client import AssessmentClient, ServiceRefused, ServiceUnavailable
+from batch_runner.wire.client import AssessmentClient
+from command_line.service_client import ServiceRefused, ServiceUnavailable
 from event_contracts import ErrorBody, ExternalServiceError, InvalidRequest, Winner
 
 STATUS = f"/api/v1/batches/{BATCH}"

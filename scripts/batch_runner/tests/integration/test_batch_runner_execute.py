@@ -180,7 +180,7 @@ def test_a_service_that_is_away_is_exit_code_1_and_says_how_to_start_it(tmp_path
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupt_leaves_a_run_that_can_be_taken_up(
+def test_an_interrupt_leaves_a_run_that_can_be_resumed(
     tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     essays = folder_of(tmp_path / "essays", ESSAYS)
@@ -191,12 +191,12 @@ def test_an_interrupt_leaves_a_run_that_can_be_taken_up(
             ended = execute(essays, service)
         run_folder = next(path for path in (tmp_path / "runs").iterdir() if path.is_dir())
         answering.state = AssessmentState.COMPLETED
-        taken_up = run("execute", "--resume", str(run_folder))
+        resumed = run("execute", "--resume", str(run_folder))
 
     assert (ended.exit_code, ended.stderr) == (code, "")
     assert f"--resume runs/{run_folder.name}" in ended.stdout
     assert not [path for _, path in service.asked if path.endswith("/cancel")]
-    assert (taken_up.exit_code, taken_up.stderr) == (0, "")
+    assert (resumed.exit_code, resumed.stderr) == (0, "")
     assert service.times("POST", "/v1/content") == 2
     assert run("verify", str(run_folder)).exit_code in (0, 4)
 

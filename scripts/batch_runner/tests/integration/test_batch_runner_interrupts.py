@@ -64,7 +64,7 @@ def executing(folder: Path, service: StubService) -> Iterator["subprocess.Popen[
         pytest.param(1, "GET", "/api/v1/batches/.+/comparisons", "completed", GOES_ON, id="while collecting"),
     ],
 )
-def test_ctrl_c_ends_the_program_in_one_line_and_leaves_a_run_to_take_up(
+def test_ctrl_c_ends_the_program_in_one_line_and_leaves_a_run_that_can_be_resumed(
     tmp_path: Path, presses: int, method: str, path: str, state: str, said: str
 ) -> None:
     held = Held(method, path, Assessing(AssessmentState(state)))

@@ -42,7 +42,7 @@ def test_scores_add_up_to_zero_in_both_fits_and_stand_in_one_order(tmp_path: Pat
     assert [item.item for item in found.model.items] == [item.item for item in found.classical.items]
 
 
-def test_each_item_is_told_with_its_wins(tmp_path: Path) -> None:
+def test_each_item_is_reported_with_its_wins(tmp_path: Path) -> None:
     found = of_text(tmp_path, "winner,loser\na,b\na,b\nb,c\nc,a\n")
 
     assert {item.item: (item.wins, item.comparisons) for item in found.model.items} == {
@@ -74,7 +74,7 @@ def test_judges_who_differ_are_told_apart(tmp_path: Path) -> None:
     assert abs(found.model.position_bias.b) < 0.3
 
 
-def test_a_panel_is_told_how_sharp_its_judges_are_and_how_far_they_agree(tmp_path: Path) -> None:
+def test_how_sharp_the_judges_of_a_panel_are_and_how_far_they_agree_is_reported(tmp_path: Path) -> None:
     path = decisions_csv(tmp_path / "d.csv", comparisons=1500, preference={"one": 0.0, "two": 0.0})
 
     panel = analyse(read_decisions(path), panel=True).panel

@@ -19,10 +19,12 @@ class _Structure(HTMLParser):
         super().__init__()
         self.tags: list[str] = []
         self.attributes: list[tuple[str, str | None]] = []
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes += attrs
+        self.elements.append((tag, dict(attrs)))
 
 
 def structure(html: str) -> _Structure:
@@ -73,13 +75,22 @@ def test_the_page_asks_for_nothing_from_elsewhere() -> None:
     links = [value or "" for name, value in parsed.attributes if name in ("src", "href", "action")]
     assert links
     assert all(link.startswith("#") or link == "data:," for link in links)
-    policy = dict(parsed.attributes)["content"] or ""
-    assert any("default-src 'none'" in (value or "") for _, value in parsed.attributes), policy
+    (policy,) = (
+        element["content"] or ""
+        for _, element in parsed.elements
+        if element.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert "default-src 'none'" in policy
 
 
 def test_every_figure_has_a_text_and_ids_are_unique() -> None:
     parsed = structure(render(simulated_run(70, per_essay=4), Language.SWEDISH))
 
+    figures = [
+        element for tag, element in parsed.elements if (tag, element.get("class")) == ("svg", "figure")
+    ]
+    assert len(figures) >= parsed.tags.count("figure") > 0
+    assert all(figure["role"] == "img" and figure["aria-label"] for figure in figures)
     ids = [value for name, value in parsed.attributes if name == "id"]
     assert len(ids) == len(set(ids))
     targets = {(value or "")[1:] for name, value in parsed.attributes if name == "href" and value != "data:,"}

@@ -7,7 +7,7 @@ from batch_runner.artefact.run_files import write_manifest
 from batch_runner.artefact.verifying import read_artefact, verify
 from batch_runner.decisions.from_file import read_decisions
 from batch_runner.reporting.run_files import write_run_files
-from batch_runner.tests.building import STARTED, comparison, facts, finished
+from batch_runner.tests.building import STARTED, comparison, ended, finished
 from event_contracts import (
     AssessmentState,
     Winner,
@@ -27,7 +27,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def test_a_run_leaves_its_tables_its_record_and_a_list_of_them(tmp_path: Path) -> None:
-    paths = write_run_files(facts(finished("=anna", "bo", "cia", comparisons=COMPARISONS)), tmp_path / "run")
+    paths = write_run_files(ended(finished("=anna", "bo", "cia", comparisons=COMPARISONS)), tmp_path / "run")
 
     assert [path.name for path in paths] == [
         "comparisons.csv",
@@ -43,7 +43,7 @@ def test_a_run_can_be_verified_and_no_file_of_it_changed_unnoticed(tmp_path: Pat
     complete = [
         each.model_copy(update={"prompt_sha256": "0" * 64, "judged_at": STARTED}) for each in COMPARISONS
     ]
-    paths = write_run_files(facts(finished("=anna", "bo", "cia", comparisons=complete)), tmp_path)
+    paths = write_run_files(ended(finished("=anna", "bo", "cia", comparisons=complete)), tmp_path)
 
     assert [check.what for check in verify(tmp_path) if check.problems] == []
 
@@ -60,7 +60,7 @@ def test_a_score_that_the_comparisons_do_not_give_is_found(tmp_path: Path) -> No
     complete = [
         each.model_copy(update={"prompt_sha256": "0" * 64, "judged_at": STARTED}) for each in COMPARISONS
     ]
-    write_run_files(facts(finished("=anna", "bo", "cia", comparisons=complete)), tmp_path)
+    write_run_files(ended(finished("=anna", "bo", "cia", comparisons=complete)), tmp_path)
     run = read_artefact(tmp_path)
     forged = run.bt_summary[0].model_copy(update={"theta": run.bt_summary[0].theta + 1e-12})
     sealed = run.model_copy(update={"bt_summary": (forged, *run.bt_summary[1:])}).sealed()
@@ -73,7 +73,7 @@ def test_a_score_that_the_comparisons_do_not_give_is_found(tmp_path: Path) -> No
 
 
 def test_the_essays_have_a_row_each_best_first(tmp_path: Path) -> None:
-    write_run_files(facts(finished("=anna", "bo", "cia", comparisons=COMPARISONS)), tmp_path)
+    write_run_files(ended(finished("=anna", "bo", "cia", comparisons=COMPARISONS)), tmp_path)
 
     ranked = rows(tmp_path / "essays.csv")
     assert [(row["rank"], unescape_formula(row["batch_essay_id"])) for row in ranked] == [
@@ -85,7 +85,7 @@ def test_the_essays_have_a_row_each_best_first(tmp_path: Path) -> None:
 
 
 def test_comparisons_can_be_analysed_again(tmp_path: Path) -> None:
-    write_run_files(facts(finished("=anna", "bo", "cia", comparisons=COMPARISONS)), tmp_path)
+    write_run_files(ended(finished("=anna", "bo", "cia", comparisons=COMPARISONS)), tmp_path)
 
     decisions = read_decisions(tmp_path / "comparisons.csv")
 
@@ -97,7 +97,7 @@ def test_comparisons_can_be_analysed_again(tmp_path: Path) -> None:
 
 
 def test_a_judges_words_and_an_essays_name_are_never_a_formula(tmp_path: Path) -> None:
-    write_run_files(facts(finished("=anna", "bo", "cia", comparisons=COMPARISONS)), tmp_path)
+    write_run_files(ended(finished("=anna", "bo", "cia", comparisons=COMPARISONS)), tmp_path)
 
     for name in ("essays.csv", "comparisons.csv"):
         cells = [cell for row in rows(tmp_path / name) for cell in row.values()]
@@ -113,7 +113,7 @@ def test_a_run_without_a_result_still_leaves_its_other_files(tmp_path: Path) -> 
     names = ("=anna", "bo", "cia")
     run = finished(*names, comparisons=COMPARISONS, state=AssessmentState.FAILED, error="too few answers")
 
-    paths = write_run_files(facts(run), tmp_path)
+    paths = write_run_files(ended(run), tmp_path)
 
     assert [path.name for path in paths] == [
         "comparisons.csv",
@@ -124,8 +124,8 @@ def test_a_run_without_a_result_still_leaves_its_other_files(tmp_path: Path) -> 
 
 
 def test_running_again_replaces_the_files(tmp_path: Path) -> None:
-    write_run_files(facts(finished("=anna", "bo", "cia", comparisons=COMPARISONS)), tmp_path)
+    write_run_files(ended(finished("=anna", "bo", "cia", comparisons=COMPARISONS)), tmp_path)
 
-    write_run_files(facts(finished("a", "b")), tmp_path)
+    write_run_files(ended(finished("a", "b")), tmp_path)
 
     assert rows(tmp_path / "comparisons.csv") == []

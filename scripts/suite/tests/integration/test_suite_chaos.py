@@ -1,4 +1,4 @@
-"""The chaos run in short: everything is disturbed while a batch is judged, and nothing is lost or counted twice."""
+"""The chaos run in short: faults are injected while a batch is judged, and nothing is lost or counted twice."""
 
 from pathlib import Path
 
@@ -22,15 +22,15 @@ def _own_broker() -> None:
 
 
 @pytest.mark.slow
-async def test_a_batch_that_is_disturbed_everywhere_ends_as_one_that_is_not(tmp_path: Path) -> None:
-    quiet, disturbed = await compare(tmp_path, comparisons=COMPARISONS, faults=FAULTS)
+async def test_a_batch_with_faults_everywhere_ends_as_one_without(tmp_path: Path) -> None:
+    quiet, with_faults = await compare(tmp_path, comparisons=COMPARISONS, faults=FAULTS)
 
-    outcome = disturbed.outcome
+    outcome = with_faults.outcome
     assert outcome.status.state is AssessmentState.COMPLETED
     assert (outcome.lost, outcome.twice) == (0, 0)
     assert outcome.ranking == quiet.outcome.ranking != []
-    assert disturbed.kills > FAULTS.kills
-    assert "broker down" in disturbed.recovery
+    assert with_faults.kills > FAULTS.kills
+    assert "broker down" in with_faults.recovery
 
 
 def test_a_clock_says_how_far_it_is_stepped_and_who_lacks_the_library_is_told_its_name(

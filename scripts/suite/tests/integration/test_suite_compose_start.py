@@ -46,7 +46,7 @@ async def test_a_batch_runs_through_services_that_have_composes_environment(cont
     assert [line.removeprefix("up to date: ") for line in migrated.splitlines()] == [
         service.title for service in SERVICES
     ]
-    assert made.endswith("topics are there\n")
+    assert made.endswith("topics exist\n")
     assert ended.state in (AssessmentState.COMPLETED, AssessmentState.COMPLETED_WITH_FAILURES)
     assert ended.progress.comparisons_judged > 0
 

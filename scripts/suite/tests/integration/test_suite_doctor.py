@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from batch_runner.preflight.finding import Verdict, clock
+from command_line.finding import Verdict, clock
 from model_manifest import default_model
 from service_kit.storage.database import migrate
 from suite.doctor.examination import unknown_settings

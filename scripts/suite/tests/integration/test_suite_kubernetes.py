@@ -42,7 +42,7 @@ def of_kind(kind: str) -> dict[str, Any]:
 def keda_schemas() -> dict[str, Any]:
     """KEDA's published definitions, by kind."""
     if shutil.which("go") is None and not os.environ.get("CI"):
-        pytest.skip("no Go, through whose module proxy KEDA's definitions are had")
+        pytest.skip("no Go, through whose module proxy KEDA's definitions are downloaded")
     answer = subprocess.run(
         ["go", "mod", "download", "-json", KEDA], check=True, capture_output=True, text=True
     )

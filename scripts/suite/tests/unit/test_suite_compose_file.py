@@ -34,7 +34,7 @@ def compose() -> ComposeFile:
 def specification() -> dict[str, Any]:
     """The published JSON Schema of Compose files, from the module that Docker Compose itself reads them with."""
     if shutil.which("go") is None and not os.environ.get("CI"):
-        pytest.skip("no Go, through whose module proxy the Compose specification is had")
+        pytest.skip("no Go, through whose module proxy the Compose specification is downloaded")
     answer = subprocess.run(
         ["go", "mod", "download", "-json", COMPOSE_SPECIFICATION], check=True, capture_output=True, text=True
     )

@@ -1,4 +1,4 @@
-"""How the commands of ``cj-run`` and ``cj-admin`` end with an error."""
+"""How the commands of all programs end with an error."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

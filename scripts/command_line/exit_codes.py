@@ -1,18 +1,21 @@
-"""How a command ends: its exit code, and one line for what went wrong."""
+"""How a command of cj-run or cj-suite ends: its exit code, and one line for what went wrong."""
 
 import signal
 from contextlib import AbstractContextManager
 from enum import IntEnum
+from typing import Final
 
 from event_contracts import ConfigurationError, ErrorCode, InvalidLlmConfig, NotFound, SuiteError
 from rich.console import Console
 
-from batch_runner.command_errors import EXIT_INTERRUPTED, WrongOption, exiting_on_errors
-from batch_runner.wire.client import ServiceRefused
+from command_line.errors import EXIT_INTERRUPTED, WrongOption, exiting_on_errors
+from command_line.service_client import ServiceRefused
+
+_BUDGET: Final = frozenset({ErrorCode.LLM_COST_LIMIT_EXCEEDED, ErrorCode.QUOTA_EXCEEDED})
 
 
 class ExitCode(IntEnum):
-    """What the runner's exit codes mean; 130 and 143 are those of SIGINT and SIGTERM."""
+    """What the exit codes of cj-run and cj-suite mean; 130 and 143 are those of SIGINT and SIGTERM."""
 
     DONE = 0
     FAILED = 1
@@ -49,9 +52,6 @@ def code_of(error: SuiteError) -> ExitCode:
     if isinstance(error, ConfigurationError | InvalidLlmConfig | WrongOption):
         return ExitCode.USAGE
     return ExitCode.VALIDATION if error.http_status < 500 else ExitCode.FAILED
-
-
-_BUDGET = frozenset({ErrorCode.LLM_COST_LIMIT_EXCEEDED, ErrorCode.QUOTA_EXCEEDED})
 
 
 def reporting_errors() -> AbstractContextManager[None]:
