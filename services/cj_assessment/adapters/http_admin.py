@@ -35,7 +35,7 @@ from service_kit.http.bodies import answers, takes
 from service_kit.http.permissions import Permission, caller, requires
 
 from cj_assessment.adapters.http_api import MAX_CONTENT_BYTES, anchor_view
-from cj_assessment.domain.batch import Anchor, Instruction
+from cj_assessment.domain.batch import Instruction, StoredAnchor, StoredInstruction
 from cj_assessment.ports import ContentStore
 from cj_assessment.ports.administration import Administration, Owner
 
@@ -48,7 +48,7 @@ class AdminActions:
 
     administration: Administration
     content: ContentStore
-    list_anchors: Callable[[str], Awaitable[tuple[Anchor, ...]]]
+    list_anchors: Callable[[str], Awaitable[tuple[StoredAnchor, ...]]]
     registry: CollectorRegistry
 
 
@@ -193,7 +193,9 @@ def _add_texts(blueprint: Blueprint, actions: AdminActions, operations: _Operati
             saved = await administration.set_student_prompt(
                 data.assignment_id, storage_id, by=caller().subject
             )
-            return _prompt(saved or _gone(data.assignment_id), data.prompt_text)
+            if saved is None:
+                raise _gone(data.assignment_id)
+            return _prompt(saved, data.prompt_text)
 
     @blueprint.get("/student-prompts/assignment/<assignment_id>")
     @answers(StudentPromptView)
@@ -216,7 +218,9 @@ def _add_texts(blueprint: Blueprint, actions: AdminActions, operations: _Operati
             await _known(administration, Owner(assignment_id=data.assignment_id))
             storage_id = await content.store(data.rubric_text.encode())
             saved = await administration.set_judge_rubric(data.assignment_id, storage_id, by=caller().subject)
-            return _rubric(saved or _gone(data.assignment_id), data.rubric_text)
+            if saved is None:
+                raise _gone(data.assignment_id)
+            return _rubric(saved, data.rubric_text)
 
     @blueprint.get("/judge-rubrics/assignment/<assignment_id>")
     @answers(JudgeRubricView)
@@ -295,7 +299,7 @@ def _add_lists(blueprint: Blueprint, actions: AdminActions, operations: _Operati
         return ChangePage(items=items, next_before=None if is_last else items[-1].id)
 
 
-async def _known(administration: Administration, owner: Owner) -> Instruction:
+async def _known(administration: Administration, owner: Owner) -> StoredInstruction:
     found = await administration.find(owner)
     if found is None:
         raise NotFound(
@@ -304,8 +308,8 @@ async def _known(administration: Administration, owner: Owner) -> Instruction:
     return found
 
 
-def _gone(assignment_id: str) -> Instruction:
-    raise NotFound(f"assignment {assignment_id} no longer has instructions")
+def _gone(assignment_id: str) -> NotFound:
+    return NotFound(f"assignment {assignment_id} no longer has instructions")
 
 
 async def _delete(administration: Administration, owner: Owner) -> None:
@@ -324,9 +328,7 @@ async def _text(content: ContentStore, storage_id: str | None, name: str) -> str
     return fetched.bodies[storage_id].decode("utf-8", errors="replace")
 
 
-def _view(instruction: Instruction) -> InstructionView:
-    assert instruction.number is not None, "a stored instruction has its number"
-    assert instruction.created_at is not None, "and the time of its making"
+def _view(instruction: StoredInstruction) -> InstructionView:
     return InstructionView(
         id=instruction.number,
         assignment_id=instruction.assignment_id,
@@ -337,11 +339,11 @@ def _view(instruction: Instruction) -> InstructionView:
         student_prompt_storage_id=instruction.student_prompt_storage_id,
         judge_rubric_storage_id=instruction.judge_rubric_storage_id,
         created_at=instruction.created_at,
-        updated_at=instruction.updated_at or instruction.created_at,
+        updated_at=instruction.updated_at,
     )
 
 
-def _prompt(instruction: Instruction, text: str) -> StudentPromptView:
+def _prompt(instruction: StoredInstruction, text: str) -> StudentPromptView:
     view = _view(instruction)
     return StudentPromptView(
         assignment_id=instruction.assignment_id or "",
@@ -354,7 +356,7 @@ def _prompt(instruction: Instruction, text: str) -> StudentPromptView:
     )
 
 
-def _rubric(instruction: Instruction, text: str) -> JudgeRubricView:
+def _rubric(instruction: StoredInstruction, text: str) -> JudgeRubricView:
     view = _view(instruction)
     return JudgeRubricView(
         assignment_id=instruction.assignment_id or "",

@@ -39,7 +39,7 @@ from service_kit.http.bodies import INVALID_JSON, answers, check_values, max_bod
 from service_kit.http.permissions import Permission, caller, open_to_all, requires
 from service_kit.tracing import in_current_trace
 
-from cj_assessment.domain.batch import Anchor, BatchId, BatchRecord, RequestEnvelope
+from cj_assessment.domain.batch import BatchId, BatchRecord, RequestEnvelope, StoredAnchor
 
 CSV_PAGE: Final = MAX_COMPARISONS_PER_PAGE
 MIN_EVENT_INTERVAL_SECONDS: Final = 0.5
@@ -63,7 +63,7 @@ HandleResults = Callable[[Sequence[EventEnvelope[LLMComparisonResultV1]]], Await
 class RegistersAnchors(Protocol):
     """Registers an anchor in the name of ``by``."""
 
-    def __call__(self, registration: AnchorRegistration, *, by: str) -> Awaitable[Anchor]: ...
+    def __call__(self, registration: AnchorRegistration, *, by: str) -> Awaitable[StoredAnchor]: ...
 
 
 def _fits(cursor: str) -> str:
@@ -87,7 +87,7 @@ class Actions:
     store_content: Callable[[bytes], Awaitable[str]]
     read_content: Callable[[str], Awaitable[bytes]]
     register_anchor: RegistersAnchors
-    list_anchors: Callable[[str], Awaitable[tuple[Anchor, ...]]]
+    list_anchors: Callable[[str], Awaitable[tuple[StoredAnchor, ...]]]
 
 
 class PageQuery(BaseModel):
@@ -307,10 +307,8 @@ def _check_content_type(mimetype: str, charset: str | None) -> None:
         raise InvalidRequest("text must be UTF-8: convert it, or omit the charset")
 
 
-def anchor_view(anchor: Anchor, assignment_id: str) -> AnchorView:
+def anchor_view(anchor: StoredAnchor, assignment_id: str) -> AnchorView:
     """The view of a stored anchor."""
-    assert anchor.created_at is not None, "a stored anchor has its time"
-    assert anchor.number is not None, "and its number"
     return AnchorView(
         anchor_id=anchor.number,
         assignment_id=assignment_id,

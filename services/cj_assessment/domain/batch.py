@@ -154,12 +154,18 @@ class Essay:
 class Anchor:
     """An essay with a known grade, registered for an assignment."""
 
-    number: int | None = None
     label: str
     grade: str
     grade_scale: str
     text_storage_id: str
-    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAnchor(Anchor):
+    """An anchor that is stored: with its number, and since when it is there."""
+
+    number: int
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,9 +179,15 @@ class Instruction:
     student_prompt_storage_id: str | None = None
     judge_rubric_storage_id: str | None = None
     course_id: str | None = None
-    number: int | None = None
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredInstruction(Instruction):
+    """Instructions that are stored: with their number, since when they are there, and when they last changed."""
+
+    number: int
+    created_at: datetime
+    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

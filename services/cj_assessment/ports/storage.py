@@ -26,6 +26,7 @@ from cj_assessment.domain.batch import (
     Instruction,
     JobId,
     Preparation,
+    StoredAnchor,
 )
 from cj_assessment.domain.comparison import (
     Answer,
@@ -314,7 +315,7 @@ class Anchors(Protocol):
         """Register or replace the anchor of that label; return its number."""
         ...
 
-    async def for_assignment(self, assignment_id: str) -> Sequence[Anchor]:
+    async def for_assignment(self, assignment_id: str) -> Sequence[StoredAnchor]:
         """All anchors of an assignment, by label."""
         ...
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from cj_assessment.domain.batch import Anchor, Batch, BatchId, Essay, Instruction, JobId
+from cj_assessment.domain.batch import Batch, BatchId, Essay, Instruction, JobId, StoredAnchor
 from cj_assessment.domain.comparison import Answer, AttemptId, PlannedComparison
 from cj_assessment.domain.prompt import JudgeContext
 from cj_assessment.ports import JudgingFailure, Score
@@ -88,7 +88,7 @@ class State:
     scores: dict[JobId, list[Score]] = field(default_factory=dict)
     decisions: list[str] = field(default_factory=list)
     contents: dict[str, bytes] = field(default_factory=dict)
-    anchors: dict[str, list[Anchor]] = field(default_factory=dict)
+    anchors: dict[str, list[StoredAnchor]] = field(default_factory=dict)
     instructions: list[tuple[str | None, Instruction]] = field(default_factory=list)
     claimed: set[tuple[str, UUID]] = field(default_factory=set)
     sent: list[tuple[EventEnvelope[Any], str | None]] = field(default_factory=list)
