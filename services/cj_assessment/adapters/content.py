@@ -12,7 +12,7 @@ import stamina
 from event_contracts import ContentServiceError, ContentStored
 from pydantic import ValidationError
 
-from cj_assessment.domain.batch import Fetched
+from cj_assessment.domain.contents import Fetched
 from cj_assessment.domain.erasure import TextRemoval
 from cj_assessment.ports import ContentRefused, Store
 

@@ -11,7 +11,6 @@ from event_contracts import (
     AdminAnchors,
     ChangePage,
     ChangeView,
-    ContentServiceError,
     Deleted,
     ErrorBody,
     InstructionPage,
@@ -34,8 +33,9 @@ from quart_schema import document_response, validate_querystring
 from service_kit.http.bodies import answers, takes
 from service_kit.http.permissions import Permission, caller, requires
 
-from cj_assessment.adapters.http_api import MAX_CONTENT_BYTES, anchor_view
+from cj_assessment.adapters.http_api import anchor_view
 from cj_assessment.domain.batch import Instruction, StoredAnchor, StoredInstruction
+from cj_assessment.domain.contents import MAX_CONTENT_BYTES
 from cj_assessment.ports import ContentStore
 from cj_assessment.ports.administration import Administration, Owner
 
@@ -321,11 +321,7 @@ async def _text(content: ContentStore, storage_id: str | None, name: str) -> str
     if storage_id is None:
         raise NotFound(f"the assignment has no {name}: upload one first")
     fetched = await content.fetch([storage_id], max_bytes=MAX_CONTENT_BYTES)
-    if storage_id in fetched.failures:
-        raise ContentServiceError(f"the {name} cannot be fetched: {fetched.failures[storage_id]}")
-    if storage_id not in fetched.bodies:
-        raise NotFound(f"no content is stored under the {name}'s storage id {storage_id!r}")
-    return fetched.bodies[storage_id].decode("utf-8", errors="replace")
+    return fetched.text_of(storage_id, name=name)
 
 
 def _view(instruction: StoredInstruction) -> InstructionView:

@@ -40,6 +40,7 @@ from service_kit.http.permissions import Permission, caller, open_to_all, requir
 from service_kit.tracing import in_current_trace
 
 from cj_assessment.domain.batch import BatchId, BatchRecord, RequestEnvelope, StoredAnchor
+from cj_assessment.domain.contents import MAX_CONTENT_BYTES
 
 CSV_PAGE: Final = MAX_COMPARISONS_PER_PAGE
 MIN_EVENT_INTERVAL_SECONDS: Final = 0.5
@@ -50,9 +51,6 @@ KEEPALIVE_SECONDS: Final = 15.0
 
 MAX_ASSESSMENT_BYTES: Final = 8 * 1024 * 1024
 """Of one request: 5,000 essays with what a spellchecker says of each take under 3 MiB."""
-
-MAX_CONTENT_BYTES: Final = 1024 * 1024
-"""Of one text: four times the 60,000 characters that an essay may have, each of four bytes."""
 
 MAX_CALLBACK_BYTES: Final = 4 * 1024 * 1024
 CONTENT_TYPES: Final = ("text/plain", "application/octet-stream", "")

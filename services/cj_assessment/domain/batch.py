@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -23,6 +23,7 @@ from event_contracts import (
     TraceContext,
 )
 
+from cj_assessment.domain.contents import Fetched
 from cj_assessment.domain.prompt import JudgeContext
 from cj_assessment.domain.signals import Signal
 from cj_assessment.domain.texts import clean_text
@@ -263,18 +264,6 @@ class TextRules:
     def max_bytes(self) -> int:
         """No text of ``max_characters`` characters has more bytes: larger contents are not fetched."""
         return 4 * self.max_characters
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """Texts by storage id, why others could not be fetched now, and which are too long to be judged.
-
-    An id in none of the three is not known there.
-    """
-
-    bodies: Mapping[str, bytes]
-    failures: Mapping[str, str]
-    too_long: frozenset[str] = frozenset()
 
 
 def with_text(essay: Essay, fetched: Fetched, *, rules: TextRules) -> Essay:

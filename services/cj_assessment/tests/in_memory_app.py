@@ -9,8 +9,9 @@ from typing import Any
 
 from cj_assessment.adapters.content import LocalContent
 from cj_assessment.adapters.judge_catalogue import ManifestJudges
-from cj_assessment.domain.batch import BatchRecord, Defaults, Fetched, RequestEnvelope, TextRules
+from cj_assessment.domain.batch import BatchRecord, Defaults, RequestEnvelope, TextRules
 from cj_assessment.domain.comparison import AttemptPolicy
+from cj_assessment.domain.contents import Fetched
 from cj_assessment.ports import JudgeRequest, Recorded, Refusal, SubmissionRefused, Submitted
 from cj_assessment.tests.building import RULES as DECISION_RULES
 from cj_assessment.tests.building import request

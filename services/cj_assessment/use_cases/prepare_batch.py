@@ -11,8 +11,8 @@ from event_contracts import (
     AssessmentState,
     ContentServiceError,
     ContentType,
-    ErrorCode,
     InvalidRequest,
+    NotFound,
     SuiteError,
     Topic,
     grade_scale,
@@ -23,7 +23,6 @@ from cj_assessment.domain.batch import (
     Anchor,
     Batch,
     Essay,
-    Fetched,
     Instruction,
     JobId,
     Preparation,
@@ -33,6 +32,7 @@ from cj_assessment.domain.batch import (
     with_anchors,
     with_text,
 )
+from cj_assessment.domain.contents import Fetched
 from cj_assessment.domain.large_results import max_reduced_bytes
 from cj_assessment.domain.prompt import JudgeContext, default_instructions, longest_prompt
 from cj_assessment.ports import (
@@ -299,18 +299,7 @@ def _instructions(batch: Batch, instruction: Instruction | None) -> str:
 def _text(fetched: Fetched, storage_id: str | None, name: str) -> str | None:
     if storage_id is None:
         return None
-    if storage_id in fetched.failures:
-        raise ContentServiceError(f"the {name} cannot be fetched: {fetched.failures[storage_id]}")
-    if storage_id in fetched.too_long:
-        raise InvalidRequest(
-            f"the {name} is too long: shorten it", details={"code": ErrorCode.CONTENT_TOO_LONG}
-        )
     try:
-        text = fetched.bodies[storage_id].decode("utf-8")
-    except KeyError:
-        raise InvalidRequest(f"no content is stored under the {name}'s storage id {storage_id!r}") from None
-    except UnicodeDecodeError:
-        raise InvalidRequest(f"the {name} is not UTF-8 text") from None
-    if "\x00" in text:
-        raise InvalidRequest(f"the {name} holds NUL characters: it is not text")
-    return text
+        return fetched.text_of(storage_id, name=name)
+    except NotFound as error:
+        raise InvalidRequest(error.message) from None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from event_contracts import ContentServiceError, ErrorCode, InvalidRequest, NotFound
+from event_contracts import ErrorCode, InvalidRequest
 
 from cj_assessment.ports import ContentStore
 
@@ -40,12 +40,6 @@ class ReadContent:
     content: ContentStore
 
     async def __call__(self, storage_id: str) -> bytes:
-        """Raises ``NotFound``, and ``ContentServiceError`` where the content service does not answer."""
+        """Raises as ``Fetched.body_of`` does."""
         fetched = await self.content.fetch([storage_id], max_bytes=MAX_READ_BYTES)
-        if storage_id in fetched.failures:
-            raise ContentServiceError(fetched.failures[storage_id])
-        if storage_id in fetched.too_long:
-            raise ContentServiceError(f"the content has more than {MAX_READ_BYTES} bytes")
-        if storage_id not in fetched.bodies:
-            raise NotFound(f"no content is stored under {storage_id!r}")
-        return fetched.bodies[storage_id]
+        return fetched.body_of(storage_id, name="content")
