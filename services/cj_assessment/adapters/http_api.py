@@ -39,7 +39,9 @@ from service_kit.http.bodies import INVALID_JSON, answers, check_values, max_bod
 from service_kit.http.permissions import Permission, caller, open_to_all, requires
 from service_kit.tracing import in_current_trace
 
-from cj_assessment.domain.batch import BatchId, BatchRecord, RequestEnvelope, StoredAnchor
+from cj_assessment.adapters.http_views import anchor_view
+from cj_assessment.domain.assignments import StoredAnchor
+from cj_assessment.domain.batch import BatchId, BatchRecord, RequestEnvelope
 from cj_assessment.domain.contents import MAX_CONTENT_BYTES
 
 CSV_PAGE: Final = MAX_COMPARISONS_PER_PAGE
@@ -303,17 +305,3 @@ def _check_content_type(mimetype: str, charset: str | None) -> None:
         raise InvalidRequest("the content-type must be text/plain or application/octet-stream")
     if charset is not None and charset.lower() not in ("utf-8", "utf8", "us-ascii"):
         raise InvalidRequest("text must be UTF-8: convert it, or omit the charset")
-
-
-def anchor_view(anchor: StoredAnchor, assignment_id: str) -> AnchorView:
-    """The view of a stored anchor."""
-    return AnchorView(
-        anchor_id=anchor.number,
-        assignment_id=assignment_id,
-        anchor_label=anchor.label,
-        grade=anchor.grade,
-        grade_scale=anchor.grade_scale,
-        storage_id=anchor.text_storage_id,
-        text_storage_id=anchor.text_storage_id,
-        created_at=anchor.created_at,
-    )

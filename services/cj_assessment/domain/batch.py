@@ -11,7 +11,6 @@ from uuid import UUID
 
 from event_contracts import (
     AssessmentState,
-    ContextOrigin,
     CourseCode,
     ELS_CJAssessmentRequestV1,
     ErrorCode,
@@ -23,6 +22,7 @@ from event_contracts import (
     TraceContext,
 )
 
+from cj_assessment.domain.assignments import Anchor
 from cj_assessment.domain.contents import Fetched
 from cj_assessment.domain.prompt import JudgeContext
 from cj_assessment.domain.signals import Signal
@@ -149,46 +149,6 @@ class Essay:
     def is_usable(self) -> bool:
         """True unless a problem keeps it from being judged; ``text`` is loaded only where it is needed."""
         return self.problem is None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Anchor:
-    """An essay with a known grade, registered for an assignment."""
-
-    label: str
-    grade: str
-    grade_scale: str
-    text_storage_id: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredAnchor(Anchor):
-    """An anchor that is stored: with its number, and since when it is there."""
-
-    number: int
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instruction:
-    """Judge instructions of an assignment or, where ``assignment_id`` is None, of a course."""
-
-    assignment_id: str | None
-    instructions_text: str
-    grade_scale: str
-    context_origin: ContextOrigin
-    student_prompt_storage_id: str | None = None
-    judge_rubric_storage_id: str | None = None
-    course_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredInstruction(Instruction):
-    """Instructions that are stored: with their number, since when they are there, and when they last changed."""
-
-    number: int
-    created_at: datetime
-    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

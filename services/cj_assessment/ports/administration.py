@@ -7,7 +7,7 @@ from typing import Protocol
 
 from event_contracts import JsonObject
 
-from cj_assessment.domain.batch import Instruction, StoredAnchor, StoredInstruction
+from cj_assessment.domain.assignments import Instruction, StoredAnchor, StoredInstruction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,17 +17,8 @@ from event_contracts import (
     WireModel,
 )
 
-from cj_assessment.domain.batch import (
-    Anchor,
-    Batch,
-    BatchId,
-    BatchRecord,
-    Essay,
-    Instruction,
-    JobId,
-    Preparation,
-    StoredAnchor,
-)
+from cj_assessment.domain.assignments import Anchor, Instruction, StoredAnchor
+from cj_assessment.domain.batch import Batch, BatchId, BatchRecord, Essay, JobId, Preparation
 from cj_assessment.domain.comparison import (
     Answer,
     Asked,

@@ -20,6 +20,7 @@ from cj_assessment.adapters.content import LocalContent, RemoteContent, SharedCo
 from cj_assessment.adapters.judge_catalogue import ManifestJudges
 from cj_assessment.adapters.llm_provider_client import LlmProviderClient
 from cj_assessment.adapters.postgres import postgres_store
+from cj_assessment.adapters.postgres.administration import PostgresAdministration
 from cj_assessment.adapters.postgres.erasures import PostgresErasures
 from cj_assessment.adapters.postgres.exports import PostgresExports
 from cj_assessment.adapters.result_metrics import PromptMetrics, ResultMetrics
@@ -41,6 +42,7 @@ from cj_assessment.ports import (
     Store,
     TextRemover,
 )
+from cj_assessment.ports.administration import Administration
 from cj_assessment.providers.wakeups import (
     AdvanceWakeup,
     ForgetWakeup,
@@ -98,6 +100,10 @@ class AdapterProvider(Provider):
     @provide
     def text_remover(self, external: RemoteContent | None) -> TextRemover | None:
         return external
+
+    @provide
+    def administration(self, database: Database) -> Administration:
+        return PostgresAdministration(database)
 
     @provide
     def erasures(self, database: Database) -> Erasures:

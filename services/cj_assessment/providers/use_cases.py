@@ -31,6 +31,17 @@ from cj_assessment.providers.wakeups import (
     WithdrawWakeup,
 )
 from cj_assessment.use_cases.accept_request import AcceptRequest
+from cj_assessment.use_cases.administration.delete_anchor import DeleteAnchor
+from cj_assessment.use_cases.administration.delete_instructions import DeleteInstructions
+from cj_assessment.use_cases.administration.list_changes import ListChanges
+from cj_assessment.use_cases.administration.list_instructions import ListInstructions
+from cj_assessment.use_cases.administration.read_instructions import ReadInstructions
+from cj_assessment.use_cases.administration.read_judge_rubric import ReadJudgeRubric
+from cj_assessment.use_cases.administration.read_student_prompt import ReadStudentPrompt
+from cj_assessment.use_cases.administration.review_anchors import ReviewAnchors
+from cj_assessment.use_cases.administration.save_instructions import SaveInstructions
+from cj_assessment.use_cases.administration.save_judge_rubric import SaveJudgeRubric
+from cj_assessment.use_cases.administration.save_student_prompt import SaveStudentPrompt
 from cj_assessment.use_cases.advance_batch import AdvanceBatches
 from cj_assessment.use_cases.cancel_batch import CancelBatch
 from cj_assessment.use_cases.content_waiting import ContentTimeout
@@ -61,6 +72,17 @@ class UseCaseProvider(Provider):
     report = provide(ReportConsumption)
     store_content = provide(StoreContent)
     read_content = provide(ReadContent)
+    save_instructions = provide(SaveInstructions)
+    list_instructions = provide(ListInstructions)
+    read_instructions = provide(ReadInstructions)
+    delete_instructions = provide(DeleteInstructions)
+    save_student_prompt = provide(SaveStudentPrompt)
+    read_student_prompt = provide(ReadStudentPrompt)
+    save_judge_rubric = provide(SaveJudgeRubric)
+    read_judge_rubric = provide(ReadJudgeRubric)
+    review_anchors = provide(ReviewAnchors)
+    delete_anchor = provide(DeleteAnchor)
+    list_changes = provide(ListChanges)
 
     @provide
     def accept(

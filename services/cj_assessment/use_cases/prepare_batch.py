@@ -19,11 +19,10 @@ from event_contracts import (
 )
 from event_contracts.judging import text_sha256
 
+from cj_assessment.domain.assignments import Anchor, Instruction
 from cj_assessment.domain.batch import (
-    Anchor,
     Batch,
     Essay,
-    Instruction,
     JobId,
     Preparation,
     TextRules,

@@ -6,7 +6,7 @@ from itertools import count
 
 from event_contracts import AnchorRegistration, GradeScale, InvalidRequest, JsonObject, grade_scale
 
-from cj_assessment.domain.batch import Anchor, Instruction, StoredAnchor
+from cj_assessment.domain.assignments import Anchor, Instruction, StoredAnchor
 from cj_assessment.ports import ContentStore, Store, Transaction
 
 

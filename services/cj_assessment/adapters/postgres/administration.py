@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cj_assessment.adapters.postgres.anchors import anchor_of, instruction_of
 from cj_assessment.adapters.postgres.tables import admin_change, anchor_essay, assessment_instruction
-from cj_assessment.domain.batch import Instruction, StoredAnchor, StoredInstruction
+from cj_assessment.domain.assignments import Instruction, StoredAnchor, StoredInstruction
 from cj_assessment.ports.administration import Change, Owner
 
 _INSTRUCTION = assessment_instruction.c

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cj_assessment.adapters.postgres.tables import admin_change, anchor_essay, assessment_instruction
-from cj_assessment.domain.batch import Anchor, StoredAnchor, StoredInstruction
+from cj_assessment.domain.assignments import Anchor, StoredAnchor, StoredInstruction
 
 
 class PostgresAnchors:

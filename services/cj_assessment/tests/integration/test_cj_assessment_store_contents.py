@@ -5,7 +5,8 @@ from uuid import uuid4
 
 import pytest
 from cj_assessment.domain.announcing import failed_event
-from cj_assessment.domain.batch import Anchor, JobId
+from cj_assessment.domain.assignments import Anchor
+from cj_assessment.domain.batch import JobId
 from cj_assessment.domain.deciding import Measured
 from cj_assessment.domain.signals import Signal
 from cj_assessment.tests.building import essays

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from cj_assessment.domain.batch import Batch, BatchId, Essay, Instruction, JobId, StoredAnchor
+from cj_assessment.domain.assignments import Instruction, StoredAnchor
+from cj_assessment.domain.batch import Batch, BatchId, Essay, JobId
 from cj_assessment.domain.comparison import Answer, AttemptId, PlannedComparison
 from cj_assessment.domain.prompt import JudgeContext
 from cj_assessment.ports import JudgingFailure, Score

@@ -10,7 +10,8 @@ from typing import Any
 from uuid import UUID
 
 import httpx2
-from cj_assessment.domain.batch import Anchor, Essay, Instruction, JobId, StoredAnchor
+from cj_assessment.domain.assignments import Anchor, Instruction, StoredAnchor
+from cj_assessment.domain.batch import Essay, JobId
 from cj_assessment.domain.deciding import Measured
 from cj_assessment.ports import EssayCounts, Score
 from cj_assessment.tests.memory.attempts import MemoryAttempts, MemoryComparisons

@@ -4,10 +4,9 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from cj_assessment.domain.assignments import Anchor, Instruction
 from cj_assessment.domain.batch import (
-    Anchor,
     Essay,
-    Instruction,
     Judge,
     Limits,
     TextRules,

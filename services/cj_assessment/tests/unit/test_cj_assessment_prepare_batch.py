@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
-from cj_assessment.domain.batch import Instruction
+from cj_assessment.domain.assignments import Instruction
 from cj_assessment.domain.contents import Fetched
 from cj_assessment.ports import ContentStore
 from cj_assessment.tests.in_memory_app import RULES, UseCases
