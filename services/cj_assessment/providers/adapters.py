@@ -52,7 +52,7 @@ from cj_assessment.providers.wakeups import (
     WithdrawWakeup,
 )
 from cj_assessment.settings import Settings
-from cj_assessment.use_cases.content_waiting import ContentTimeout
+from cj_assessment.use_cases.shared.content_waiting import ContentTimeout
 
 CALLBACK_PATH = "/api/v1/callbacks/comparison-results"
 

@@ -47,10 +47,14 @@ from cj_assessment.use_cases.administration.save_student_prompt import SaveStude
 from cj_assessment.use_cases.cancel_batch import CancelBatch
 from cj_assessment.use_cases.export_data import ExportData
 from cj_assessment.use_cases.forget_batch import ForgetBatch
+from cj_assessment.use_cases.list_anchors import ListAnchors
+from cj_assessment.use_cases.list_batches import ListBatches
 from cj_assessment.use_cases.read_batch import ReadBatch
+from cj_assessment.use_cases.read_content import ReadContent
+from cj_assessment.use_cases.read_erasure import ReadErasure
 from cj_assessment.use_cases.record_results import RecordResults
-from cj_assessment.use_cases.register_anchor import ListAnchors, RegisterAnchor
-from cj_assessment.use_cases.store_content import ReadContent, StoreContent
+from cj_assessment.use_cases.register_anchor import RegisterAnchor
+from cj_assessment.use_cases.store_content import StoreContent
 
 NAME = "cj_assessment_service"
 BLAS_THREADS = 1
@@ -111,10 +115,10 @@ def _retention(settings: Settings) -> Sequence[RetentionRule]:
 
 async def _privacy(container: AsyncContainer) -> Blueprint:
     """The routes that forget and export."""
-    forget, export = await container.get(ForgetBatch), await container.get(ExportData)
+    export = await container.get(ExportData)
     actions = http_privacy.PrivacyActions(
-        forget=forget,
-        erasure=forget.status,
+        forget=await container.get(ForgetBatch),
+        erasure=await container.get(ReadErasure),
         export_batch=export.batch,
         export_essay=export.essay,
     )
@@ -164,7 +168,7 @@ async def _app(
     actions = http_api.Actions(
         accept=await container.get(AcceptRequest),
         cancel=await container.get(CancelBatch),
-        batches=read.page,
+        batches=await container.get(ListBatches),
         status=read.status,
         results=read.results,
         comparisons=read.comparisons,

@@ -44,18 +44,23 @@ from cj_assessment.use_cases.administration.save_judge_rubric import SaveJudgeRu
 from cj_assessment.use_cases.administration.save_student_prompt import SaveStudentPrompt
 from cj_assessment.use_cases.advance_batch import AdvanceBatches
 from cj_assessment.use_cases.cancel_batch import CancelBatch
-from cj_assessment.use_cases.content_waiting import ContentTimeout
+from cj_assessment.use_cases.complete_erasures import CompleteErasures
 from cj_assessment.use_cases.expire_attempts import ExpireAttempts
 from cj_assessment.use_cases.export_data import ExportData
 from cj_assessment.use_cases.finish_batch import FinishBatch
-from cj_assessment.use_cases.forget_batch import CompleteErasures, ForgetBatch
+from cj_assessment.use_cases.forget_batch import ForgetBatch
+from cj_assessment.use_cases.list_anchors import ListAnchors
+from cj_assessment.use_cases.list_batches import ListBatches
 from cj_assessment.use_cases.prepare_batch import PrepareBatch
 from cj_assessment.use_cases.read_batch import ReadBatch
+from cj_assessment.use_cases.read_content import ReadContent
+from cj_assessment.use_cases.read_erasure import ReadErasure
 from cj_assessment.use_cases.record_results import RecordResults
-from cj_assessment.use_cases.register_anchor import ListAnchors, RegisterAnchor
+from cj_assessment.use_cases.register_anchor import RegisterAnchor
 from cj_assessment.use_cases.reopen_batch import ReopenBatch
 from cj_assessment.use_cases.report_consumption import ReportConsumption
-from cj_assessment.use_cases.store_content import ReadContent, StoreContent
+from cj_assessment.use_cases.shared.content_waiting import ContentTimeout
+from cj_assessment.use_cases.store_content import StoreContent
 from cj_assessment.use_cases.submit_comparisons import SubmitComparisons
 from cj_assessment.use_cases.withdraw_attempts import WithdrawAttempts
 
@@ -66,6 +71,8 @@ class UseCaseProvider(Provider):
     scope = Scope.APP
 
     read = provide(ReadBatch)
+    list_batches = provide(ListBatches)
+    read_erasure = provide(ReadErasure)
     register_anchor = provide(RegisterAnchor)
     list_anchors = provide(ListAnchors)
     withdraw = provide(WithdrawAttempts)

@@ -29,8 +29,8 @@ from cj_assessment.providers.wakeups import (
     WithdrawWakeup,
 )
 from cj_assessment.use_cases.advance_batch import AdvanceBatches
+from cj_assessment.use_cases.complete_erasures import CompleteErasures
 from cj_assessment.use_cases.expire_attempts import ExpireAttempts
-from cj_assessment.use_cases.forget_batch import CompleteErasures
 from cj_assessment.use_cases.prepare_batch import PrepareBatch
 from cj_assessment.use_cases.reopen_batch import ReopenBatch
 from cj_assessment.use_cases.report_consumption import ReportConsumption

@@ -20,13 +20,13 @@ from cj_assessment.tests.memory.store import MemoryStore
 from cj_assessment.use_cases.accept_request import AcceptRequest
 from cj_assessment.use_cases.advance_batch import AdvanceBatches
 from cj_assessment.use_cases.cancel_batch import CancelBatch
-from cj_assessment.use_cases.content_waiting import ContentTimeout
 from cj_assessment.use_cases.expire_attempts import ExpireAttempts
 from cj_assessment.use_cases.finish_batch import FinishBatch
 from cj_assessment.use_cases.prepare_batch import PrepareBatch
 from cj_assessment.use_cases.read_batch import ReadBatch
 from cj_assessment.use_cases.record_results import RecordResults
 from cj_assessment.use_cases.report_consumption import ReportConsumption
+from cj_assessment.use_cases.shared.content_waiting import ContentTimeout
 from cj_assessment.use_cases.store_content import StoreContent
 from cj_assessment.use_cases.submit_comparisons import SubmitComparisons
 from cj_assessment.use_cases.withdraw_attempts import WithdrawAttempts

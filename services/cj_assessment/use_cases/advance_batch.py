@@ -20,13 +20,13 @@ from cj_assessment.domain.deciding import (
 )
 from cj_assessment.domain.measuring import StartingValues
 from cj_assessment.ports import Due, SetAsideReason, Store, Transaction, Wake
-from cj_assessment.use_cases.ending import (
+from cj_assessment.use_cases.finish_batch import Ending, FinishBatch
+from cj_assessment.use_cases.shared.ending import (
     AssessmentFailed,
     end_without_result,
     log_decision,
     set_batch_aside,
 )
-from cj_assessment.use_cases.finish_batch import Ending, FinishBatch
 
 STEP = "advance_batch"
 LOCKED_ELSEWHERE_SECONDS = 0.2

@@ -25,8 +25,8 @@ from cj_assessment.domain.deciding import Finish, Snapshot
 from cj_assessment.domain.large_results import reduced
 from cj_assessment.domain.results import assessment_result
 from cj_assessment.ports import ContentRefused, ContentStore, MessageLimits, Store, Transaction
-from cj_assessment.use_cases.content_waiting import CONTENT_RETRY_DELAY, ContentTimeout
-from cj_assessment.use_cases.ending import log_decision, report_consumption
+from cj_assessment.use_cases.shared.content_waiting import CONTENT_RETRY_DELAY, ContentTimeout
+from cj_assessment.use_cases.shared.ending import log_decision, report_consumption
 
 log = structlog.get_logger()
 

@@ -45,8 +45,8 @@ from cj_assessment.ports import (
     Transaction,
     Wake,
 )
-from cj_assessment.use_cases.content_waiting import CONTENT_RETRY_DELAY, ContentTimeout
-from cj_assessment.use_cases.ending import end_without_result, set_batch_aside
+from cj_assessment.use_cases.shared.content_waiting import CONTENT_RETRY_DELAY, ContentTimeout
+from cj_assessment.use_cases.shared.ending import end_without_result, set_batch_aside
 
 log = structlog.get_logger()
 

@@ -89,15 +89,3 @@ def _named_scale(given: str | None, instruction: Instruction | None) -> GradeSca
 def _free_label(grade: str, known: Sequence[Anchor]) -> str:
     taken = {anchor.label for anchor in known}
     return next(label for number in count(1) if (label := f"{grade}{number}") not in taken)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ListAnchors:
-    """Lists the anchors of an assignment."""
-
-    store: Store
-
-    async def __call__(self, assignment_id: str) -> tuple[StoredAnchor, ...]:
-        """All anchors by label; there may be none."""
-        async with self.store.transaction() as transaction:
-            return tuple(await transaction.anchors.for_assignment(assignment_id))
