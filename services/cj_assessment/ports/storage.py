@@ -29,7 +29,7 @@ from cj_assessment.domain.comparison import (
 )
 from cj_assessment.domain.deciding import Measured, Spending
 from cj_assessment.domain.prompt import JudgeContext
-from cj_assessment.ports.values import Due, EssayCounts, JudgingFailure, Progress, Recorded, Score, Usage
+from cj_assessment.ports.values import BatchProblem, Due, EssayCounts, Progress, Recorded, Score, Usage
 
 
 class Batches(Protocol):
@@ -122,7 +122,7 @@ class Batches(Protocol):
         """These batches continue."""
         ...
 
-    async def problem(self, job_id: JobId) -> JudgingFailure | None:
+    async def problem(self, job_id: JobId) -> BatchProblem | None:
         """What keeps a batch waiting: what was reported, a failing step, or failing judgements."""
         ...
 

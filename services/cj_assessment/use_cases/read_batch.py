@@ -22,7 +22,7 @@ from event_contracts import (
 from cj_assessment.domain.batch import BatchId, BatchRecord
 from cj_assessment.domain.deciding import DecisionRules, comparison_budget
 from cj_assessment.domain.deciding.problems import cause_of
-from cj_assessment.ports import EssayCounts, JudgingFailure, Progress, Score, Store, Transaction
+from cj_assessment.ports import BatchProblem, EssayCounts, Progress, Score, Store, Transaction
 from cj_assessment.use_cases.shared.cursors import NOT_A_CURSOR
 
 MAX_PAGE = 1000
@@ -82,7 +82,7 @@ def _status_view(
     progress: Progress,
     score: Score | None,
     error: ErrorDetail | None,
-    problem: JudgingFailure | None,
+    problem: BatchProblem | None,
     rules: DecisionRules,
 ) -> BatchStatusView:
     return BatchStatusView(
@@ -125,10 +125,10 @@ def _status_view(
     )
 
 
-def _problem_view(problem: JudgingFailure) -> BlockingProblem:
+def _problem_view(problem: BatchProblem) -> BlockingProblem:
     """The problem in words that its reader can act on."""
     message = problem.message
-    if problem.is_of_judging:
+    if problem.is_judging:
         cause = cause_of(problem.code)
         message = (
             f"the judge is not judging: {cause.text}. What to do: {cause.remedy}. Its last error: {message}"

@@ -26,7 +26,7 @@ from cj_assessment.adapters.postgres.essays import PostgresEssays
 from cj_assessment.adapters.postgres.tables import assessment_batch
 from cj_assessment.domain.batch import Batch, BatchId, BatchRecord, Essay, JobId, Judge, Limits, Preparation
 from cj_assessment.domain.prompt import JudgeContext
-from cj_assessment.ports import Due, JudgingFailure
+from cj_assessment.ports import BatchProblem, Due
 
 _JUDGES = TypeAdapter(tuple[Judge, ...])
 # JSON columns and long texts are read separately: a record is plain columns.
@@ -187,16 +187,16 @@ class PostgresBatches:
     async def clear_problem(self, job_ids: Collection[JobId]) -> None:
         await self._connection.execute(sql.CLEAR_PROBLEM, {"job_ids": list(job_ids)})
 
-    async def problem(self, job_id: JobId) -> JudgingFailure | None:
+    async def problem(self, job_id: JobId) -> BatchProblem | None:
         for statement in (sql.REPORTED_PROBLEM, sql.FAILING_STEP, sql.FAILING_JUDGEMENTS):
             row = (await self._connection.execute(statement, {"job_id": job_id})).first()
             if row is not None:
-                return JudgingFailure(
+                return BatchProblem(
                     code=row.code,
                     message=row.message or NO_REASON,
                     since=row.since,
                     comparisons=row.comparisons,
-                    is_of_judging=statement is sql.FAILING_JUDGEMENTS,
+                    is_judging=statement is sql.FAILING_JUDGEMENTS,
                 )
         return None
 
