@@ -19,6 +19,7 @@ from event_contracts import (
     JsonObject,
     Latency,
     LLMConfigOverrides,
+    StopReason,
     TraceContext,
 )
 
@@ -92,7 +93,7 @@ class BatchRecord:
     cancelled_at: datetime | None = None
     last_round: int = 0
     next_check_at: datetime | None = None
-    stop_reason: str | None = None
+    stop_reason: StopReason | None = None
     allowed_regions: tuple[str, ...] | None = None
     is_relaxed: bool = False
     trace: TraceContext | None = None

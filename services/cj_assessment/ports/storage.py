@@ -14,6 +14,7 @@ from event_contracts import (
     ErrorDetail,
     EventEnvelope,
     JsonObject,
+    StopReason,
     WireModel,
 )
 
@@ -81,7 +82,7 @@ class Batches(Protocol):
         job_id: JobId,
         *,
         state: AssessmentState,
-        stop_reason: str,
+        stop_reason: StopReason,
         result: WireModel | None,
         error: ErrorDetail | None,
         result_ref: str | None = None,

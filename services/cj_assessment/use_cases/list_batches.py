@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from event_contracts import AssessmentState, BatchPage, BatchSummary, InvalidRequest, StopReason
+from event_contracts import AssessmentState, BatchPage, BatchSummary, InvalidRequest
 
 from cj_assessment.domain.batch import BatchRecord, JobId
 from cj_assessment.ports import Store
@@ -38,7 +38,7 @@ def _summary(batch: BatchRecord) -> BatchSummary:
         assignment_id=batch.assignment_id,
         course_code=batch.course_code,
         state=batch.state,
-        stop_reason=None if batch.stop_reason is None else StopReason(batch.stop_reason),
+        stop_reason=batch.stop_reason,
         created_at=batch.received_at,
         completed_at=batch.ended_at,
     )

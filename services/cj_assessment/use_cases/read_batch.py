@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from event_contracts import (
     FINAL_STATES,
-    AssessmentState,
     BatchCost,
     BatchProgress,
     BatchResultsView,
@@ -16,7 +15,6 @@ from event_contracts import (
     InvalidRequest,
     NotFound,
     ReliabilityView,
-    StopReason,
 )
 
 from cj_assessment.domain.batch import BatchId, BatchRecord
@@ -91,8 +89,8 @@ def _status_view(
         correlation_id=batch.correlation_id,
         assignment_id=batch.assignment_id,
         course_code=batch.course_code,
-        state=AssessmentState(batch.state),
-        stop_reason=None if batch.stop_reason is None else StopReason(batch.stop_reason),
+        state=batch.state,
+        stop_reason=batch.stop_reason,
         progress=BatchProgress(
             essays=essays.students,
             anchors=essays.anchors,

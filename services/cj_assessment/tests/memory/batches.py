@@ -9,7 +9,7 @@ from cj_assessment.domain.batch import Batch, BatchId, BatchRecord, Essay, JobId
 from cj_assessment.domain.prompt import JudgeContext
 from cj_assessment.ports import BatchProblem, Due
 from cj_assessment.tests.memory.rows import BatchRow, Now, State, rest_until
-from event_contracts import AssessmentResultV1, AssessmentState, ErrorDetail, WireModel
+from event_contracts import AssessmentResultV1, AssessmentState, ErrorDetail, StopReason, WireModel
 
 OPEN = ("pending", "submitted")
 _RECORD = [field.name for field in fields(BatchRecord)]
@@ -115,7 +115,7 @@ class MemoryBatches:
         job_id: JobId,
         *,
         state: AssessmentState,
-        stop_reason: str,
+        stop_reason: StopReason,
         result: WireModel | None,
         error: ErrorDetail | None,
         result_ref: str | None = None,
