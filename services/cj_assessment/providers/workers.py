@@ -16,10 +16,9 @@ from service_kit.work.housekeeping import Housekeeping
 from service_kit.work.items import FailureRecord, ItemWorker, SetAside, TaskWorker
 
 from cj_assessment.adapters.batch_metrics import BatchMetrics
-from cj_assessment.adapters.postgres import attempts_sql, batches_sql
-from cj_assessment.adapters.postgres.erasures import FORGET
 from cj_assessment.adapters.tracing import BatchSpans
 from cj_assessment.domain.batch import JobId
+from cj_assessment.ports import workers
 from cj_assessment.providers.wakeups import (
     AdvanceWakeup,
     ForgetWakeup,
@@ -66,58 +65,58 @@ async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop,
 
     return (
         TaskWorker(
-            name=batches_sql.PREPARE,
+            name=workers.PREPARE,
             take=prepare.take,
             handle=spans.of_one(prepare.handle, "prepare batch"),
-            failures=failures(batches_sql.PREPARE, prepare.set_aside),
+            failures=failures(workers.PREPARE, prepare.set_aside),
             concurrency=PREPARE_CONCURRENCY,
             takes_leases=True,
             wakeup=await container.get(PrepareWakeup),
         ),
         TaskWorker(
-            name=batches_sql.ADVANCE,
+            name=workers.ADVANCE,
             take=advance.take,
             handle=spans.of_one(advance.handle, "decide on batch"),
-            failures=failures(batches_sql.ADVANCE, advance.set_aside),
+            failures=failures(workers.ADVANCE, advance.set_aside),
             concurrency=ADVANCE_CONCURRENCY,
             wakeup=await container.get(AdvanceWakeup),
         ),
         ItemWorker(
-            name=attempts_sql.SUBMIT,
+            name=workers.SUBMIT,
             take=submit.take,
             handle=spans.of_several(submit.handle, "submit comparisons"),
-            failures=failures(attempts_sql.SUBMIT, submit.set_aside),
+            failures=failures(workers.SUBMIT, submit.set_aside),
             batch_size=SUBMITTED_BATCHES,
             wakeup=await container.get(SubmitWakeup),
         ),
         ItemWorker(
-            name=attempts_sql.EXPIRE,
+            name=workers.EXPIRE,
             take=expire.take,
             handle=expire.handle,
-            failures=failures(attempts_sql.EXPIRE, expire.set_aside),
+            failures=failures(workers.EXPIRE, expire.set_aside),
             batch_size=EXPIRED_ATTEMPTS,
         ),
         ItemWorker(
-            name=attempts_sql.WITHDRAW,
+            name=workers.WITHDRAW,
             take=withdraw.take,
             handle=withdraw.handle,
-            failures=failures(attempts_sql.WITHDRAW, withdraw.set_aside),
+            failures=failures(workers.WITHDRAW, withdraw.set_aside),
             batch_size=WITHDRAWN_ATTEMPTS,
             wakeup=await container.get(WithdrawWakeup),
         ),
         ItemWorker(
-            name=batches_sql.REPORT,
+            name=workers.REPORT,
             take=report.take,
             handle=report.handle,
-            failures=failures(batches_sql.REPORT, report.set_aside),
+            failures=failures(workers.REPORT, report.set_aside),
             batch_size=REPORTED_BATCHES,
             wakeup=await container.get(ReportWakeup),
         ),
         TaskWorker(
-            name=FORGET,
+            name=workers.FORGET,
             take=forget.take,
             handle=forget.handle,
-            failures=failures(FORGET, forget.set_aside),
+            failures=failures(workers.FORGET, forget.set_aside),
             concurrency=FORGOTTEN_CONCURRENTLY,
             takes_leases=True,
             wakeup=await container.get(ForgetWakeup),
@@ -139,11 +138,11 @@ async def reopeners(container: AsyncContainer) -> Mapping[str, Reopen]:
         return True
 
     return {
-        batches_sql.PREPARE: batch,
-        batches_sql.ADVANCE: batch,
-        attempts_sql.SUBMIT: batch,
-        attempts_sql.EXPIRE: nothing_ended,
-        attempts_sql.WITHDRAW: nothing_ended,
-        batches_sql.REPORT: nothing_ended,
-        FORGET: nothing_ended,
+        workers.PREPARE: batch,
+        workers.ADVANCE: batch,
+        workers.SUBMIT: batch,
+        workers.EXPIRE: nothing_ended,
+        workers.WITHDRAW: nothing_ended,
+        workers.REPORT: nothing_ended,
+        workers.FORGET: nothing_ended,
     }
