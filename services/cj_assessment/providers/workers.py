@@ -49,81 +49,118 @@ REPORTED_BATCHES = 20
 
 
 async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop, ...]:
-    database, metrics = await container.get(Database), await container.get(ServiceMetrics)
-    spans = BatchSpans(database=database, tracing=await container.get(Tracing))
-    rules = await container.get(RetryRules)
+    """All workers of the service, in no order."""
     relays, housekeeping = await container.get(Relays), await container.get(Housekeeping)
-    prepare, advance = await container.get(PrepareBatch), await container.get(AdvanceBatches)
-    submit, expire = await container.get(SubmitComparisons), await container.get(ExpireAttempts)
-    withdraw, report = await container.get(WithdrawAttempts), await container.get(ReportConsumption)
-    forget = await container.get(CompleteErasures)
-
-    def failures(name: str, set_aside: SetAside[KeyT]) -> FailureRecord[KeyT]:
-        return FailureRecord(
-            worker=name, database=database, metrics=metrics, set_aside=set_aside, rules=rules
-        )
-
     return (
-        TaskWorker(
-            name=workers.PREPARE,
-            take=prepare.take,
-            handle=spans.of_one(prepare.handle, "prepare batch"),
-            failures=failures(workers.PREPARE, prepare.set_aside),
-            concurrency=PREPARE_CONCURRENCY,
-            takes_leases=True,
-            wakeup=await container.get(PrepareWakeup),
-        ),
-        TaskWorker(
-            name=workers.ADVANCE,
-            take=advance.take,
-            handle=spans.of_one(advance.handle, "decide on batch"),
-            failures=failures(workers.ADVANCE, advance.set_aside),
-            concurrency=ADVANCE_CONCURRENCY,
-            wakeup=await container.get(AdvanceWakeup),
-        ),
-        ItemWorker(
-            name=workers.SUBMIT,
-            take=submit.take,
-            handle=spans.of_several(submit.handle, "submit comparisons"),
-            failures=failures(workers.SUBMIT, submit.set_aside),
-            batch_size=SUBMITTED_BATCHES,
-            wakeup=await container.get(SubmitWakeup),
-        ),
-        ItemWorker(
-            name=workers.EXPIRE,
-            take=expire.take,
-            handle=expire.handle,
-            failures=failures(workers.EXPIRE, expire.set_aside),
-            batch_size=EXPIRED_ATTEMPTS,
-        ),
-        ItemWorker(
-            name=workers.WITHDRAW,
-            take=withdraw.take,
-            handle=withdraw.handle,
-            failures=failures(workers.WITHDRAW, withdraw.set_aside),
-            batch_size=WITHDRAWN_ATTEMPTS,
-            wakeup=await container.get(WithdrawWakeup),
-        ),
-        ItemWorker(
-            name=workers.REPORT,
-            take=report.take,
-            handle=report.handle,
-            failures=failures(workers.REPORT, report.set_aside),
-            batch_size=REPORTED_BATCHES,
-            wakeup=await container.get(ReportWakeup),
-        ),
-        TaskWorker(
-            name=workers.FORGET,
-            take=forget.take,
-            handle=forget.handle,
-            failures=failures(workers.FORGET, forget.set_aside),
-            concurrency=FORGOTTEN_CONCURRENTLY,
-            takes_leases=True,
-            wakeup=await container.get(ForgetWakeup),
-        ),
+        await _preparer(container),
+        await _advancer(container),
+        await _submitter(container),
+        await _expirer(container),
+        await _withdrawer(container),
+        await _reporter(container),
+        await _forgetter(container),
         *relays.workers(),
         housekeeping.worker(),
         (await container.get(BatchMetrics)).worker(),
+    )
+
+
+async def _preparer(container: AsyncContainer) -> BackgroundLoop:
+    prepare, spans = await container.get(PrepareBatch), await _spans(container)
+    return TaskWorker(
+        name=workers.PREPARE,
+        take=prepare.take,
+        handle=spans.of_one(prepare.handle, "prepare batch"),
+        failures=await _failures(container, workers.PREPARE, prepare.set_aside),
+        concurrency=PREPARE_CONCURRENCY,
+        takes_leases=True,
+        wakeup=await container.get(PrepareWakeup),
+    )
+
+
+async def _advancer(container: AsyncContainer) -> BackgroundLoop:
+    advance, spans = await container.get(AdvanceBatches), await _spans(container)
+    return TaskWorker(
+        name=workers.ADVANCE,
+        take=advance.take,
+        handle=spans.of_one(advance.handle, "decide on batch"),
+        failures=await _failures(container, workers.ADVANCE, advance.set_aside),
+        concurrency=ADVANCE_CONCURRENCY,
+        wakeup=await container.get(AdvanceWakeup),
+    )
+
+
+async def _submitter(container: AsyncContainer) -> BackgroundLoop:
+    submit, spans = await container.get(SubmitComparisons), await _spans(container)
+    return ItemWorker(
+        name=workers.SUBMIT,
+        take=submit.take,
+        handle=spans.of_several(submit.handle, "submit comparisons"),
+        failures=await _failures(container, workers.SUBMIT, submit.set_aside),
+        batch_size=SUBMITTED_BATCHES,
+        wakeup=await container.get(SubmitWakeup),
+    )
+
+
+async def _expirer(container: AsyncContainer) -> BackgroundLoop:
+    expire = await container.get(ExpireAttempts)
+    return ItemWorker(
+        name=workers.EXPIRE,
+        take=expire.take,
+        handle=expire.handle,
+        failures=await _failures(container, workers.EXPIRE, expire.set_aside),
+        batch_size=EXPIRED_ATTEMPTS,
+    )
+
+
+async def _withdrawer(container: AsyncContainer) -> BackgroundLoop:
+    withdraw = await container.get(WithdrawAttempts)
+    return ItemWorker(
+        name=workers.WITHDRAW,
+        take=withdraw.take,
+        handle=withdraw.handle,
+        failures=await _failures(container, workers.WITHDRAW, withdraw.set_aside),
+        batch_size=WITHDRAWN_ATTEMPTS,
+        wakeup=await container.get(WithdrawWakeup),
+    )
+
+
+async def _reporter(container: AsyncContainer) -> BackgroundLoop:
+    report = await container.get(ReportConsumption)
+    return ItemWorker(
+        name=workers.REPORT,
+        take=report.take,
+        handle=report.handle,
+        failures=await _failures(container, workers.REPORT, report.set_aside),
+        batch_size=REPORTED_BATCHES,
+        wakeup=await container.get(ReportWakeup),
+    )
+
+
+async def _forgetter(container: AsyncContainer) -> BackgroundLoop:
+    forget = await container.get(CompleteErasures)
+    return TaskWorker(
+        name=workers.FORGET,
+        take=forget.take,
+        handle=forget.handle,
+        failures=await _failures(container, workers.FORGET, forget.set_aside),
+        concurrency=FORGOTTEN_CONCURRENTLY,
+        takes_leases=True,
+        wakeup=await container.get(ForgetWakeup),
+    )
+
+
+async def _spans(container: AsyncContainer) -> BatchSpans:
+    return BatchSpans(database=await container.get(Database), tracing=await container.get(Tracing))
+
+
+async def _failures(container: AsyncContainer, name: str, set_aside: SetAside[KeyT]) -> FailureRecord[KeyT]:
+    return FailureRecord(
+        worker=name,
+        database=await container.get(Database),
+        metrics=await container.get(ServiceMetrics),
+        set_aside=set_aside,
+        rules=await container.get(RetryRules),
     )
 
 
