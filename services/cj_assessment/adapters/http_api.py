@@ -66,6 +66,22 @@ class RegistersAnchors(Protocol):
     def __call__(self, registration: AnchorRegistration, *, by: str) -> Awaitable[StoredAnchor]: ...
 
 
+class ListsBatches(Protocol):
+    """Gives one page of batches, the newest first."""
+
+    def __call__(
+        self, *, state: AssessmentState | None, cursor: str | None, limit: int
+    ) -> Awaitable[BatchPage]: ...
+
+
+class ListsComparisons(Protocol):
+    """Gives one page of a batch's comparisons, in the order they were planned."""
+
+    def __call__(
+        self, batch_id: BatchId, /, *, cursor: str | None, limit: int
+    ) -> Awaitable[ComparisonPage]: ...
+
+
 def _fits(cursor: str) -> str:
     if int(cursor) > MAX_INTEGER:
         raise ValueError("must be the next_cursor from the previous page")
@@ -78,10 +94,10 @@ class Actions:
 
     accept: Callable[[RequestEnvelope], Awaitable[BatchRecord]]
     cancel: Callable[[BatchId], Awaitable[BatchRecord]]
-    batches: Callable[..., Awaitable[BatchPage]]
+    batches: ListsBatches
     status: Callable[[BatchId], Awaitable[BatchStatusView]]
     results: Callable[[BatchId], Awaitable[BatchResultsView]]
-    comparisons: Callable[..., Awaitable[ComparisonPage]]
+    comparisons: ListsComparisons
     changed: Callable[[float], Awaitable[None]]
     record_results: HandleResults
     store_content: Callable[[bytes], Awaitable[str]]
