@@ -52,8 +52,6 @@ def privacy_api(actions: PrivacyActions) -> Blueprint:
     @blueprint.delete("/batches/<batch_id>")
     @validate_querystring(ForgetQuery)
     @answers(ErasureView, 202)
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 409)
     @requires(Permission.ADMINISTER)
@@ -69,8 +67,6 @@ def privacy_api(actions: PrivacyActions) -> Blueprint:
 
     @blueprint.get("/batches/<batch_id>/erasure")
     @answers(ErasureView)
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @requires(Permission.ADMINISTER)
     async def erasure(batch_id: str) -> ErasureView:
@@ -78,8 +74,6 @@ def privacy_api(actions: PrivacyActions) -> Blueprint:
         return _view(await actions.erasure(BatchId(batch_id)))
 
     @blueprint.get("/batches/<batch_id>/export")
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 502)
     @requires(Permission.ADMINISTER)
@@ -89,8 +83,6 @@ def privacy_api(actions: PrivacyActions) -> Blueprint:
         return _download(document, name="batch")
 
     @blueprint.get("/essays/<essay_id>/export")
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 502)
     @requires(Permission.ADMINISTER)
