@@ -146,7 +146,13 @@ def assessments_api(actions: Actions) -> Blueprint:
 def batches_api(actions: Actions) -> Blueprint:
     """The routes of accepted batches."""
     blueprint = Blueprint("batches", __name__, url_prefix="/api/v1/batches")
+    _add_states(blueprint, actions)
+    _add_comparisons(blueprint, actions)
+    _add_progress(blueprint, actions)
+    return blueprint
 
+
+def _add_states(blueprint: Blueprint, actions: Actions) -> None:
     @blueprint.get("")
     @validate_querystring(BatchesQuery)
     @answers(BatchPage)
@@ -172,6 +178,8 @@ def batches_api(actions: Actions) -> Blueprint:
         """The published ranking and grades; 409 while there are none."""
         return await actions.results(BatchId(batch_id))
 
+
+def _add_comparisons(blueprint: Blueprint, actions: Actions) -> None:
     @blueprint.get("/<batch_id>/comparisons")
     @validate_querystring(PageQuery)
     @answers(ComparisonPage)
@@ -189,6 +197,8 @@ def batches_api(actions: Actions) -> Blueprint:
         first = await actions.comparisons(BatchId(batch_id), cursor=None, limit=CSV_PAGE)
         return Response(_csv_pages(actions, first), content_type="text/csv; charset=utf-8")
 
+
+def _add_progress(blueprint: Blueprint, actions: Actions) -> None:
     @blueprint.get("/<batch_id>/events")
     @document_response(ErrorBody, 404)
     @requires(Permission.READ)
@@ -209,8 +219,6 @@ def batches_api(actions: Actions) -> Blueprint:
         """Stop judging; nothing is published."""
         batch = await actions.cancel(BatchId(batch_id))
         return AssessmentAccepted(batch_id=batch.batch_id, cj_assessment_job_id=str(batch.job_id))
-
-    return blueprint
 
 
 async def _csv_pages(actions: Actions, page: ComparisonPage) -> AsyncIterator[str]:
