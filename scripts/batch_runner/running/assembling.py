@@ -14,7 +14,6 @@ from event_contracts import (
     JsonObject,
     WireModel,
 )
-from pydantic import Field
 
 from batch_runner.artefact import outcome
 from batch_runner.artefact.assessment_run import (
@@ -114,9 +113,7 @@ def assembled(facts: RunFacts, *, manifest: Sequence[ManifestEntry], generated_a
         judging=_judging(facts),
         convergence=facts.observed.readings,
         flags=tuple(_remarks(facts, ids, scores)),
-        unranked={
-            _named(name, ids): why for name, why in (_notes(result).unranked_essays if result else {}).items()
-        },
+        unranked={} if result is None else _unranked(result, ids),
         costs=recorded_costs(facts.comparisons, facts.status),
         validation=Validation(
             artefact_checksum=NO_CHECKSUM,
@@ -133,6 +130,11 @@ def assembled(facts: RunFacts, *, manifest: Sequence[ManifestEntry], generated_a
             ),
         ),
     ).sealed()
+
+
+def _unranked(result: AssessmentResultV1, ids: Mapping[str, str]) -> dict[str, str]:
+    notes = result.assessment_metadata.notes()
+    return {_named(name, ids): why for name, why in notes.unranked_essays.items()}
 
 
 def _named(name: str, ids: Mapping[str, str]) -> str:
@@ -234,22 +236,6 @@ def _stop(status: BatchStatusView | None) -> outcome.Stop:
     )
 
 
-class _LookAt(WireModel):
-    signals: tuple[str, ...] = ()
-
-
-class _Notes(WireModel):
-    failed_essays: Mapping[str, str] = {}
-    unranked_essays: Mapping[str, str] = {}
-    look_at: Mapping[str, _LookAt] = {}
-    judges: JsonObject = Field(default_factory=dict)
-
-
-def _notes(result: AssessmentResultV1) -> _Notes:
-    """What the service adds to a result's metadata."""
-    return _Notes.model_validate(result.assessment_metadata.model_extra or {})
-
-
 def _judging(facts: RunFacts) -> outcome.Judging:
     if facts.results is None:
         return outcome.Judging(judges={}, method={})
@@ -259,7 +245,7 @@ def _judging(facts: RunFacts) -> outcome.Judging:
         "llm_temperature": metadata.llm_temperature,
         "calibration": metadata.grade_projections.calibration_info,
     }
-    return outcome.Judging(judges=_notes(facts.results.result).judges, method=method)
+    return outcome.Judging(judges=metadata.notes().judges, method=method)
 
 
 def _remarks(
@@ -269,7 +255,7 @@ def _remarks(
         yield outcome.Remark(essay_id=None, kind="document", message=note)
     if facts.results is None:
         return
-    notes = _notes(facts.results.result)
+    notes = facts.results.result.assessment_metadata.notes()
     for name, why in notes.failed_essays.items():
         yield outcome.Remark(essay_id=_named(name, ids), kind="not_judged", message=why)
     yield from _differences(facts.results.result, scores, ids)

@@ -1,7 +1,7 @@
 """Results whose event its topic does not hold: what is left out of it, and how large the rest can become."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from event_contracts import AssessmentMetadata, AssessmentResultV1, EssayResultV1, GradeProjectionSummary
@@ -13,8 +13,13 @@ MAX_BYTES_PER_ESSAY: Final = 162
 
 MARK_OF_ANCHORS: Final = len(',"is_anchor":true')
 
-_OF_SINGLE_ESSAYS: Final = ("failed_essays", "unranked_essays", "look_at")
-"""Notes of the metadata that grow with the essays."""
+_OF_SINGLE_ESSAYS: Final[Mapping[str, bool | Mapping[str, bool]]] = {
+    "failed_essays": True,
+    "unranked_essays": True,
+    "look_at": True,
+    "failed_comparisons": {"by_essay": True},
+}
+"""Notes of the metadata that grow with the essays, as pydantic's ``exclude``."""
 
 _OF_SINGLE_ANCHORS: Final = ("displacement", "warnings")
 LEFT_OUT: Final = (
@@ -29,7 +34,9 @@ LEFT_OUT: Final = (
         )
     ),
     *(f"grade_projections.calibration_info.{name}" for name in _OF_SINGLE_ANCHORS),
-    *_OF_SINGLE_ESSAYS,
+    "failed_essays",
+    "unranked_essays",
+    "look_at",
     "failed_comparisons.by_essay",
 )
 
@@ -38,15 +45,12 @@ def reduced(result: AssessmentResultV1, *, result_ref: str) -> AssessmentResultV
     """Ranks, grades and scores of every essay; ``result_ref`` is where the whole result is kept."""
     metadata = result.assessment_metadata
     projections = _without_essays(metadata.grade_projections)
-    notes = metadata.model_extra or {}
-    failed = {
-        name: value for name, value in notes.get("failed_comparisons", {}).items() if name != "by_essay"
-    }
     # The metadata's own names stay as they are; of the notes, those that name essays are not there at all.
+    notes = metadata.notes().model_dump(mode="json", exclude=_OF_SINGLE_ESSAYS)
     short = AssessmentMetadata.model_construct(
         **{name: getattr(metadata, name) for name in AssessmentMetadata.model_fields}
-        | {name: value for name, value in notes.items() if name not in _OF_SINGLE_ESSAYS}
-        | {"failed_comparisons": failed, "left_out": list(LEFT_OUT)}
+        | notes
+        | {"left_out": list(LEFT_OUT)}
         | {"grade_projections": projections, "grade_projection_summary": projections}
     )
     return result.model_copy(

@@ -14,8 +14,11 @@ from event_contracts import (
     ErrorCode,
     EssayResultV1,
     EventName,
+    FailedComparisons,
     GradeProjectionSummary,
     JsonObject,
+    LookAt,
+    ResultNotes,
     letter_grade,
     usd,
 )
@@ -66,37 +69,36 @@ def assessment_result(
             grade_projections=projections,
             grade_projection_summary=projections,
             assignment_id=batch.request.assignment_id,
-            **_notes(batch, essays, snapshot, finish),
+            **_notes(batch, essays, snapshot, finish).model_dump(mode="json"),
         ),
     )
 
 
-def _notes(batch: Batch, essays: Sequence[Essay], snapshot: Snapshot, finish: Finish) -> JsonObject:
-    """What a reader should know besides ranks and grades; additive to the contract's metadata."""
-    return {
-        "failed_essays": {essay.essay_id: essay.problem for essay in essays if essay.problem is not None},
-        "unranked_essays": dict(finish.unranked),
-        "failed_comparisons": _failed_comparisons(snapshot),
-        "look_at": {
-            essay.essay_id: {"signals": list(essay.signals), "hidden_characters": essay.hidden_characters}
+def _notes(batch: Batch, essays: Sequence[Essay], snapshot: Snapshot, finish: Finish) -> ResultNotes:
+    return ResultNotes(
+        failed_essays={essay.essay_id: essay.problem for essay in essays if essay.problem is not None},
+        unranked_essays=dict(finish.unranked),
+        failed_comparisons=_failed_comparisons(snapshot),
+        look_at={
+            essay.essay_id: LookAt(signals=essay.signals, hidden_characters=essay.hidden_characters)
             for essay in essays
             if essay.signals
         },
-        "judges": {} if finish.ranking is None else _judges(batch, finish.ranking),
-        "graded_verdicts": {} if finish.ranking is None else finish.ranking.fitted.levels,
-        "problem": finish.problem,
-    }
+        judges={} if finish.ranking is None else _judges(batch, finish.ranking),
+        graded_verdicts={} if finish.ranking is None else finish.ranking.fitted.levels,
+        problem=finish.problem,
+    )
 
 
-def _failed_comparisons(snapshot: Snapshot) -> JsonObject:
+def _failed_comparisons(snapshot: Snapshot) -> FailedComparisons:
     failed = [pair for pair in snapshot.asked if pair.state == ComparisonState.FAILED]
     items = Counter(item for pair in failed for item in (pair.slot_a, pair.slot_b))
     by_essay = Counter({essay.essay_id: items[essay.item] for essay in snapshot.essays if items[essay.item]})
-    return {
-        "total": len(failed),
-        "by_error_code": dict(Counter(pair.error_code or ErrorCode.UNKNOWN_ERROR for pair in failed)),
-        "by_essay": dict(by_essay.most_common()),
-    }
+    return FailedComparisons(
+        total=len(failed),
+        by_error_code=dict(Counter(pair.error_code or ErrorCode.UNKNOWN_ERROR for pair in failed)),
+        by_essay=dict(by_essay.most_common()),
+    )
 
 
 def _judges(batch: Batch, ranking: Ranking) -> JsonObject:
