@@ -41,6 +41,7 @@ from event_contracts.fields import (
 MAX_GRADES: Final = 100
 MAX_SIGNALS: Final = 100
 MAX_ERROR_CODES: Final = 1_000
+MAX_STATISTICS: Final = 100
 UNGRADED: Final = "U"
 """The letter grade of an essay for which no grade could be projected."""
 
@@ -219,7 +220,8 @@ class ResultNotes(WireModel):
 
     `failed_essays` could not be judged, `unranked_essays` have no place on the scale. `judges` says what each judge's
     share was and how far it agrees with the others, `graded_verdicts` what its margins tell. `problem` kept judging
-    from continuing. Keys that are absent, as in a reduced result, say nothing.
+    from continuing. Keys that are absent, as in a reduced result, say nothing. `not_computed`, which is written where
+    there is any, says by statistic why it is missing.
     """
 
     failed_essays: ByEssay[LongText] = Field(default_factory=dict)
@@ -229,6 +231,13 @@ class ResultNotes(WireModel):
     judges: JsonObject = Field(default_factory=dict)
     graded_verdicts: JsonObject = Field(default_factory=dict)
     problem: LongText | None = None
+    not_computed: Annotated[dict[Name, LongText], Field(max_length=MAX_STATISTICS)] = Field(
+        default_factory=dict
+    )
+
+    def left_out(self) -> Mapping[str, Any]:
+        """`not_computed` where there is nothing to say."""
+        return {} if self.not_computed else {"not_computed": True}
 
 
 class AssessmentMetadata(WireModel):

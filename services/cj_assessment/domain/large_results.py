@@ -46,10 +46,11 @@ def reduced(result: AssessmentResultV1, *, result_ref: str) -> AssessmentResultV
     metadata = result.assessment_metadata
     projections = _without_essays(metadata.grade_projections)
     # The metadata's own names stay as they are; of the notes, those that name essays are not there at all.
-    notes = metadata.notes().model_dump(mode="json", exclude=_OF_SINGLE_ESSAYS)
+    notes = metadata.notes()
+    kept = notes.model_dump(mode="json", exclude={**_OF_SINGLE_ESSAYS, **notes.left_out()})
     short = AssessmentMetadata.model_construct(
         **{name: getattr(metadata, name) for name in AssessmentMetadata.model_fields}
-        | notes
+        | kept
         | {"left_out": list(LEFT_OUT)}
         | {"grade_projections": projections, "grade_projection_summary": projections}
     )

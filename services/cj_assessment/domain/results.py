@@ -26,7 +26,7 @@ from event_contracts import (
 from cj_assessment.domain.announcing import ENTITY_TYPE
 from cj_assessment.domain.batch import Batch, Essay
 from cj_assessment.domain.deciding import Finish, Measured, Ranking, Snapshot
-from cj_assessment.domain.measuring import Grading, judge_agreement, split_half_reliability
+from cj_assessment.domain.measuring import Consistency, Grading, judge_consistency
 
 NO_SCALE = "none"
 
@@ -37,6 +37,8 @@ def assessment_result(
     """The rich event of a finished batch; ``essays`` are all of them, those that could not be judged as well."""
     ranking, measured, scale = finish.ranking, finish.measured, snapshot.scale
     grading = Grading.none("nothing was compared") if ranking is None else ranking.grading
+    consistency = None if ranking is None else judge_consistency(ranking.fitted, seed=snapshot.seed)
+    notes = _notes(batch, essays, snapshot, finish, consistency)
     judge = batch.leading_judge
     projections = _projections(ranking, grading)
     return AssessmentResultV1(
@@ -62,19 +64,25 @@ def assessment_result(
             processing_duration_seconds=(now - batch.received_at).total_seconds(),
             llm_temperature=batch.overrides.temperature_override,
             course_code=batch.request.course_code,
-            reliability=_reliability(batch, finish, seed=snapshot.seed),
+            reliability=_reliability(batch, finish, consistency),
             position_bias={} if measured is None else measured.position_bias,
             stop_reason=finish.reason,
             cost_usd=usd(snapshot.spending.cost_usd),
             grade_projections=projections,
             grade_projection_summary=projections,
             assignment_id=batch.request.assignment_id,
-            **_notes(batch, essays, snapshot, finish).model_dump(mode="json"),
+            **notes.model_dump(mode="json", exclude=notes.left_out()),
         ),
     )
 
 
-def _notes(batch: Batch, essays: Sequence[Essay], snapshot: Snapshot, finish: Finish) -> ResultNotes:
+def _notes(
+    batch: Batch,
+    essays: Sequence[Essay],
+    snapshot: Snapshot,
+    finish: Finish,
+    consistency: Consistency | None,
+) -> ResultNotes:
     return ResultNotes(
         failed_essays={essay.essay_id: essay.problem for essay in essays if essay.problem is not None},
         unranked_essays=dict(finish.unranked),
@@ -84,9 +92,12 @@ def _notes(batch: Batch, essays: Sequence[Essay], snapshot: Snapshot, finish: Fi
             for essay in essays
             if essay.signals
         },
-        judges={} if finish.ranking is None else _judges(batch, finish.ranking),
+        judges={}
+        if finish.ranking is None or consistency is None
+        else _judges(batch, finish.ranking, consistency),
         graded_verdicts={} if finish.ranking is None else finish.ranking.fitted.levels,
         problem=finish.problem,
+        not_computed={} if consistency is None else dict(consistency.not_computed),
     )
 
 
@@ -101,13 +112,12 @@ def _failed_comparisons(snapshot: Snapshot) -> FailedComparisons:
     )
 
 
-def _judges(batch: Batch, ranking: Ranking) -> JsonObject:
+def _judges(batch: Batch, ranking: Ranking, consistency: Consistency) -> JsonObject:
     """Each judge's share of the comparisons, as asked for and as judged, and how far it agrees with the others.
 
     A judge is the one that was asked; ``answered_as`` are the names by which its vendor answered, with their number.
     """
     judged = Counter(pair.assigned for pair in ranking.judged)
-    agreement = judge_agreement(ranking.fitted)
     return {
         judge.name: {
             "share": judge.share,
@@ -116,22 +126,22 @@ def _judges(batch: Batch, ranking: Ranking) -> JsonObject:
             "answered_as": dict(
                 Counter(pair.judge for pair in ranking.judged if pair.assigned == place and pair.judge)
             ),
-            **agreement.get(judge.name, {}),
+            **consistency.agreement.get(judge.name, {}),
         }
         for place, judge in enumerate(batch.judges)
     }
 
 
-def _reliability(batch: Batch, finish: Finish, *, seed: int) -> JsonObject:
+def _reliability(batch: Batch, finish: Finish, consistency: Consistency | None) -> JsonObject:
     target: JsonObject = {"target": batch.limits.target_reliability}
-    ranking, measured = finish.ranking, finish.measured
-    if ranking is None or measured is None:
+    measured = finish.measured
+    if consistency is None or measured is None:
         return {"eb": None, "ssr": None, **target}
     return {
         "eb": measured.eb_reliability,
         "ssr": measured.ssr,
         "ssr_prime": measured.ssr_prime,
-        "split_half": split_half_reliability(ranking.fitted, seed=seed),
+        "split_half": consistency.split_half,
         "is_inflated": _is_inflated(measured),
         "tau": measured.tau,
         "gates": {name: gate.model_dump(mode="json") for name, gate in measured.gates.items()},

@@ -25,6 +25,7 @@ from cj_assessment.use_cases.shared.ending import (
     AssessmentFailed,
     end_without_result,
     log_decision,
+    log_missing_forecast,
     set_batch_aside,
 )
 
@@ -163,4 +164,5 @@ async def _judge_more(transaction: Transaction, batch: Batch, decision: JudgeMor
     )
     if decision.measured is not None:
         await transaction.scores.add(batch.job_id, decision.measured, decision="judge_more")
+        log_missing_forecast(batch, decision.measured)
     log_decision(batch, "judge_more", decision.measured, pairs=len(decision.pairs), round=number)

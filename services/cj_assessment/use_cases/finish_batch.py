@@ -26,7 +26,7 @@ from cj_assessment.domain.large_results import reduced
 from cj_assessment.domain.results import assessment_result
 from cj_assessment.ports import ContentRefused, ContentStore, MessageLimits, Store, Transaction
 from cj_assessment.use_cases.shared.content_waiting import CONTENT_RETRY_DELAY, ContentTimeout
-from cj_assessment.use_cases.shared.ending import log_decision, report_consumption
+from cj_assessment.use_cases.shared.ending import log_decision, log_missing_statistics, report_consumption
 
 log = structlog.get_logger()
 
@@ -174,6 +174,7 @@ async def _end(
     )
     transaction.events.announce([published, ending.completed], callback_url=batch.callback_url)
     await report_consumption(transaction, batch)
+    log_missing_statistics(batch, ending.result)
     log_decision(
         batch, decision.reason, measured, cost_usd=ending.cost_usd, is_reduced=result_ref is not None
     )

@@ -3,7 +3,14 @@
 from datetime import UTC, datetime
 
 import structlog
-from event_contracts import AssessmentState, ErrorCode, InvalidCallback, StopReason, SuiteError
+from event_contracts import (
+    AssessmentResultV1,
+    AssessmentState,
+    ErrorCode,
+    InvalidCallback,
+    StopReason,
+    SuiteError,
+)
 
 from cj_assessment.domain.announcing import (
     consumption_event,
@@ -122,3 +129,26 @@ def log_decision(batch: BatchRecord, decision: str, measured: Measured | None, *
         eb_reliability=round(measured.eb_reliability, 4) if measured else None,
         **more,
     )
+
+
+def log_missing_forecast(batch: BatchRecord, measured: Measured) -> None:
+    """Log why the status of a batch says nothing of what further judging would bring, where something failed."""
+    if measured.forecast_error is not None:
+        log.warning(
+            "batch.forecast_failed",
+            batch_id=batch.batch_id,
+            correlation_id=str(batch.correlation_id),
+            reason=measured.forecast_error,
+        )
+
+
+def log_missing_statistics(batch: BatchRecord, result: AssessmentResultV1) -> None:
+    """Log which statistics of a result could not be computed, and why."""
+    for statistic, reason in result.assessment_metadata.notes().not_computed.items():
+        log.warning(
+            "result.statistic_not_computed",
+            batch_id=batch.batch_id,
+            correlation_id=str(batch.correlation_id),
+            statistic=statistic,
+            reason=reason,
+        )
