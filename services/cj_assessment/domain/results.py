@@ -26,7 +26,7 @@ from event_contracts import (
 from cj_assessment.domain.announcing import ENTITY_TYPE
 from cj_assessment.domain.batch import Batch, Essay
 from cj_assessment.domain.deciding import Finish, Measured, Ranking, Snapshot
-from cj_assessment.domain.measuring import Consistency, Grading, judge_consistency
+from cj_assessment.domain.measuring import Consistency, GradedEssay, Grading, judge_consistency
 
 NO_SCALE = "none"
 
@@ -181,19 +181,27 @@ def _essay_result(place: int, *, ranking: Ranking, theta: float, rank: int) -> E
     """Without grades the normalised score is the share of the other essays that are ranked below."""
     essay, others, grading = ranking.essays[place], len(ranking.essays) - 1, ranking.grading
     graded = grading.essays[place] if grading.essays else None
-    known = essay.anchor_grade is not None
-    grade = essay.anchor_grade or (graded.grade if graded else None)
+    grade, confidence, label = _grade(essay, graded)
     return EssayResultV1(
         essay_id=essay.essay_id,
         normalized_score=graded.normalized_score if graded else (others + 1 - rank) / others,
         letter_grade=letter_grade(grade),
         grade=grade,
-        confidence_score=1.0 if known else (graded.confidence if graded else 0.0),
-        confidence_label=ConfidenceLabel.HIGH if known else (graded.label if graded else ConfidenceLabel.LOW),
+        confidence_score=confidence,
+        confidence_label=label,
         bt_score=theta,
         rank=rank,
-        is_anchor=known,
+        is_anchor=essay.is_anchor,
     )
+
+
+def _grade(essay: Essay, graded: GradedEssay | None) -> tuple[str | None, float, ConfidenceLabel]:
+    """An essay's grade and how sure it is: an anchor's is known, another's is projected where there is a projection."""
+    if essay.anchor_grade is not None:
+        return essay.anchor_grade, 1.0, ConfidenceLabel.HIGH
+    if graded is None:
+        return None, 0.0, ConfidenceLabel.LOW
+    return graded.grade, graded.confidence, graded.label
 
 
 def _projections(ranking: Ranking | None, grading: Grading) -> GradeProjectionSummary:
