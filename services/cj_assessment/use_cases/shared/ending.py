@@ -57,7 +57,8 @@ async def end_without_result(
 
     Without ``reports_consumption`` that is left to the reporting worker.
     """
-    failed = failed_event(batch, error, operation=operation)
+    now = datetime.now(UTC)
+    failed = failed_event(batch, error, operation=operation, now=now)
     cancelled = stop_reason is StopReason.CANCELLED
     await transaction.batches.end(
         batch.job_id,
@@ -67,7 +68,7 @@ async def end_without_result(
         error=failed.data.error_detail(),
     )
     essay_ids = await transaction.essays.requested_ids(batch.job_id)
-    ended = ended_without_result_event(batch, essay_ids, now=datetime.now(UTC))
+    ended = ended_without_result_event(batch, essay_ids, now=now)
     try:
         transaction.events.announce([failed, ended], callback_url=batch.callback_url)
     except InvalidCallback as unreachable:
