@@ -163,7 +163,7 @@ class AdapterProvider(Provider):
 
     @provide
     def content_timeout(self) -> ContentTimeout:
-        return ContentTimeout(longest=self._settings.content_timeout)
+        return ContentTimeout(max_wait=self._settings.content_timeout)
 
     @provide
     def text_rules(self) -> TextRules:

@@ -47,7 +47,7 @@ from model_manifest import SimulatedPrice
 POLICY = AttemptPolicy(
     max_attempts=2, answer_timeout=timedelta(minutes=10), resend_after=timedelta(seconds=30)
 )
-CONTENT_TIMEOUT = ContentTimeout(longest=timedelta(minutes=10))
+CONTENT_TIMEOUT = ContentTimeout(max_wait=timedelta(minutes=10))
 RULES = TextRules(max_characters=2_000)
 WORKING_ROUNDS = 200
 

@@ -146,7 +146,11 @@ class FinishBatch:
         async with self.store.transaction() as transaction:
             known = await transaction.batches.problem(batch.job_id)
             waits_for_content = known is not None and known.code == error.code
-            if known and waits_for_content and datetime.now(UTC) - known.since > self.content_timeout.longest:
+            if (
+                known
+                and waits_for_content
+                and datetime.now(UTC) - known.since > self.content_timeout.max_wait
+            ):
                 raise ResultNotKept(message)
             await transaction.batches.check_after(batch.job_id, CONTENT_RETRY_DELAY)
             await transaction.batches.report_problem([batch.job_id], code=error.code, message=message)

@@ -124,7 +124,7 @@ class PrepareBatch:
 
     def _may_wait_for_content(self, batch: Batch) -> bool:
         now = datetime.now(UTC)
-        return now < min(batch.received_at + self.content_timeout.longest, batch.limits.deadline)
+        return now < min(batch.received_at + self.content_timeout.max_wait, batch.limits.deadline)
 
     async def _gather(self, batch: Batch, requested: Sequence[Essay]) -> None:
         async with self.store.transaction() as transaction:

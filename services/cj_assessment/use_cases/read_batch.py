@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from event_contracts import (
     FINAL_STATES,
+    MAX_COMPARISONS_PER_PAGE,
     BatchCost,
     BatchProgress,
     BatchResultsView,
@@ -22,8 +23,6 @@ from cj_assessment.domain.deciding import DecisionRules, comparison_budget
 from cj_assessment.domain.deciding.problems import cause_of
 from cj_assessment.ports import BatchProblem, EssayCounts, Progress, Score, Store, Transaction
 from cj_assessment.use_cases.shared.cursors import NOT_A_CURSOR
-
-MAX_PAGE = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +57,8 @@ class ReadBatch:
 
     async def comparisons(self, batch_id: BatchId, *, cursor: str | None, limit: int) -> ComparisonPage:
         """One page; raises ``InvalidRequest`` for a cursor that did not come from here."""
-        if not 1 <= limit <= MAX_PAGE:
-            raise InvalidRequest(f"limit must be 1 to {MAX_PAGE}")
+        if not 1 <= limit <= MAX_COMPARISONS_PER_PAGE:
+            raise InvalidRequest(f"limit must be 1 to {MAX_COMPARISONS_PER_PAGE}")
         if cursor is not None and not cursor.isdecimal():
             raise InvalidRequest(NOT_A_CURSOR)
         async with self.store.transaction() as transaction:
