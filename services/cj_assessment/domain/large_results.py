@@ -1,4 +1,4 @@
-"""Results whose event its topic does not hold: what is left out of it, and how large the rest can become."""
+"""Results too large for their topic: what is left out of it, and how large the rest can become."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -11,7 +11,7 @@ MAX_RESULT_BYTES_WITHOUT_ESSAYS: Final = 16 * 1024
 MAX_BYTES_PER_ESSAY: Final = 162
 """Of an essay in a reduced event, besides its id: every name and number at its longest."""
 
-MARK_OF_ANCHORS: Final = len(',"is_anchor":true')
+BYTES_PER_ANCHOR_MARK: Final = len(',"is_anchor":true')
 
 _OF_SINGLE_ESSAYS: Final[Mapping[str, bool | Mapping[str, bool]]] = {
     "failed_essays": True,
@@ -66,7 +66,7 @@ def reduced(result: AssessmentResultV1, *, result_ref: str) -> AssessmentResultV
 def max_reduced_bytes(essay_ids: Collection[str], *, anchors: int) -> int:
     """An upper bound for the reduced event about these essays, ``anchors`` of which are anchors."""
     ids = sum(len(json.dumps(essay_id, ensure_ascii=False).encode()) for essay_id in essay_ids)
-    essays = MAX_BYTES_PER_ESSAY * len(essay_ids) + MARK_OF_ANCHORS * anchors
+    essays = MAX_BYTES_PER_ESSAY * len(essay_ids) + BYTES_PER_ANCHOR_MARK * anchors
     return MAX_RESULT_BYTES_WITHOUT_ESSAYS + ids + essays
 
 

@@ -114,7 +114,7 @@ class Counted:
 
 @dataclass
 class CountedPrompts:
-    """Counts tasks and rubrics that could not be had, by error code."""
+    """Counts tasks and rubrics that could not be fetched, by error code."""
 
     reasons: Counter[str] = field(default_factory=Counter)
 
