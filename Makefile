@@ -11,6 +11,9 @@ READY := .venv/.ready
 WORKERS ?= 3
 MINUTES ?= 30
 
+# Each test starts programs by the hundred: where the environment forbids byte code, all compile the same sources again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: help setup demo test check documents site pictures sbom lock audit generate secrets up doctor down clean bench-conductor bench-judging bench-measurement bench-memory bench-pipeline bench-provider chaos soak test-local-llm
 
 help:  ## list the targets

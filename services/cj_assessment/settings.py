@@ -96,6 +96,11 @@ class Settings(ServiceSettings):
     straggler_timeout: timedelta = Field(
         default=timedelta(seconds=20), description="How long a round waits for its last answers."
     )
+    min_straggler_timeout: timedelta = Field(
+        default=timedelta(seconds=2.4),
+        description="The minimum for judges that state margins, whose large rounds otherwise wait 1.2 times the usual "
+        "time of an answer. Set it to straggler_timeout to make runs with a fast judge exactly repeatable.",
+    )
     max_failed_share: float = Field(
         default=0.5, gt=0, lt=1, description="Failed comparisons beyond this share end the batch."
     )

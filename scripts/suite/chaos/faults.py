@@ -19,11 +19,11 @@ from suite.embedded.kafka import KafkaBroker
 from suite.processes.deployment import Deployment
 from suite.processes.service_process import ServiceEnded, ServiceProcess
 
-MAX_UPTIME_SECONDS: Final = 1.2
+MAX_UPTIME_SECONDS: Final = 0.6
 """From the first comparison that is judged after a kill until the next kill."""
 POLL_SECONDS: Final = 0.1
 POSTGRES_EVERY_SECONDS: Final = 20.0
-PAUSE_SECONDS: Final = 3.0
+PAUSE_SECONDS: Final = 4.0
 """Longer than the leases of this run: a service that wakes up has lost what it held, and does not know."""
 MAX_UNPAUSED_SECONDS: Final = 6.0
 MAX_STEP_SECONDS: Final = 25
@@ -143,14 +143,15 @@ class FaultInjector:
                 await asyncio.sleep(frozen)
             finally:
                 os.kill(self.kafka.pid, signal.SIGCONT)
-            self.recovery.disturbed("broker frozen")
+            since = self.recovery.disturbed("broker frozen", stopped_all=True)
             console.print(f"broker: frozen for {frozen:g} s", style="dim", highlight=False)
+            await self._until_judging(since=since)
         if not down or not await self._rest(QUIET_SECONDS):
             return 0
         await asyncio.to_thread(self.kafka.kill)
         await asyncio.sleep(down)
         await asyncio.to_thread(self.kafka.start)
-        self.recovery.disturbed("broker down")
+        self.recovery.disturbed("broker down", stopped_all=True)
         console.print(f"broker: down for {down:g} s", style="dim", highlight=False)
         return 1
 

@@ -29,12 +29,12 @@ MAX_SECONDS: Final = 3_600.0
 # soon. Stragglers are waited for, because the ranking must not depend on the order of answers; and the judge states no
 # margins, because a large round is planned without the answers that are late, as all are while a server is down.
 PROVIDER: Final[Mapping[str, str]] = {
-    "simulated_latency_ms": "250",
+    "simulated_latency_ms": "500",
     "simulated_seed": "3",
     "simulated_states_margin": "false",
     "concurrency": "8",
-    "call_timeout": "PT1S",
-    "lease_duration": "PT2S",
+    "call_timeout": "PT2S",
+    "lease_duration": "PT3S",
 }
 ASSESSMENT: Final[Mapping[str, str]] = {"straggler_timeout": "PT1H", "kafka_instance_id": "chaos"}
 """A member of a fixed name has its partitions again as soon as it is back."""

@@ -23,11 +23,17 @@ class Recovery:
 
     _disturbed: list[tuple[str, float]] = field(default_factory=list)
     _growth: list[float] = field(default_factory=list)
+    _outages: list[float] = field(default_factory=list)
 
-    def disturbed(self, kind: str) -> float:
-        """A fault of this kind is over now: what it took away is back, or comes back by itself. Returns now."""
+    def disturbed(self, kind: str, *, stopped_all: bool = False) -> float:
+        """A fault of this kind is over now: what it took away is back, or comes back by itself. Returns now.
+
+        While one lasted that stops all judging, no other fault could be recovered from.
+        """
         now = time.monotonic()
         self._disturbed.append((kind, now))
+        if stopped_all:
+            self._outages.append(now)
         return now
 
     def has_gone_on(self, since: float) -> bool:
@@ -55,7 +61,8 @@ class Recovery:
         Faults after which none was left to judge are left out.
         """
         found: dict[str, float] = {}
-        for kind, over in self._disturbed:
-            if (after := next((at for at in self._growth if at > over), None)) is not None:
+        for kind, ended in self._disturbed:
+            if (after := next((at for at in self._growth if at > ended), None)) is not None:
+                over = max((end for end in self._outages if ended < end < after), default=ended)
                 found[kind] = max(found.get(kind, 0.0), after - over)
         return found

@@ -175,6 +175,7 @@ class AdapterProvider(Provider):
             comparisons_per_essay=self._settings.comparisons_per_essay,
             min_comparisons_per_essay=self._settings.min_comparisons_per_essay,
             straggler_timeout=self._settings.straggler_timeout,
+            min_straggler_timeout=self._settings.min_straggler_timeout,
             max_failed_share=self._settings.max_failed_share,
             max_grade_change_share=self._settings.max_grade_change_share,
         )

@@ -35,6 +35,7 @@ RULES = DecisionRules(
     comparisons_per_essay=30,
     min_comparisons_per_essay=4,
     straggler_timeout=timedelta(seconds=20),
+    min_straggler_timeout=timedelta(seconds=2.4),
     max_failed_share=0.5,
     max_grade_change_share=0.5,
 )

@@ -413,7 +413,7 @@ def test_an_error_that_all_abilities_share_is_not_in_their_intervals() -> None:
 )
 def test_ninety_per_cent_intervals_cover_nine_times_in_ten(n_items: int, per_item: int, sd: float) -> None:
     covered = []
-    for seed in range(80):
+    for seed in range(40):
         batch = judged(n_items, per_item=per_item, sd=sd, bias=(0.3,), seed=seed)
         truth = batch.truth - batch.truth.mean()
         low, high = fit(batch.comparisons).intervals(0.9).T

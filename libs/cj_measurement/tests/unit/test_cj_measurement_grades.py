@@ -29,7 +29,7 @@ SWEDISH = (0.02, 0.08, 0.15, 0.20, 0.25, 0.15, 0.10, 0.05)
 ANCHORS = 12
 MARKER_NOISE = 0.15
 """SD of what the markers of the anchors saw besides the truth, in standard deviations of the essays."""
-RUNS = 12
+RUNS = 8
 
 few_examples = settings(max_examples=40)
 

@@ -186,7 +186,7 @@ def test_ninety_per_cent_intervals_on_the_earlier_scale_cover_nine_times_in_ten(
     method: LinkMethod, per_item: int
 ) -> None:
     covered = []
-    for seed in range(80):
+    for seed in range(40):
         earlier, truth, alone, anchors = two_batches(seed, per_item=per_item)
         linked = link(alone.comparisons, anchors, method=method)
         off = np.abs(linked.theta - truth + earlier.mean()) < 1.6449 * linked.standard_errors

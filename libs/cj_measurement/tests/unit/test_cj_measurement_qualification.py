@@ -167,7 +167,7 @@ def test_little_knowledge_of_two_scales_leaves_their_correlation_open() -> None:
 @pytest.mark.parametrize("rho", [0.5, 0.9])
 def test_intervals_of_a_correlation_cover_nine_times_in_ten(rho: float) -> None:
     covered = []
-    for seed in range(60):
+    for seed in range(40):
         truth = judged(50, per_item=12, sd=2.0, seed=seed).truth
         other = rho * truth + np.sqrt(1 - rho**2) * np.random.default_rng(9000 + seed).normal(0, 2.0, 50)
         data = same_pairs(n_items=50, per_item=12, seed=seed, candidate_truth=other)

@@ -25,9 +25,8 @@ def essays(tmp_path: Path) -> Path:
 def test_the_state_of_a_record_is_logged_when_it_is_written(
     essays: Path, tmp_path: Path, command: str
 ) -> None:
-    ended = run(
-        "-v", command, essays, "--out", tmp_path / "runs", *(("--sd", 4) if command == "plan" else ())
-    )
+    simulated = ("--sd", 4, "--target-reliability", 0.3) if command == "plan" else ()
+    ended = run("-v", command, essays, "--out", tmp_path / "runs", *simulated)
 
     line = next(json.loads(each) for each in ended.stderr.splitlines() if "runner_validation_state" in each)
     folder = tmp_path / "runs" / line["batch_uuid"]

@@ -126,6 +126,12 @@ def test_the_services_share_one_secret_and_the_judge(tmp_path: Path) -> None:
     assert configuration.provider.default_provider == configuration.assessment.default_provider == "mock"
 
 
+def test_a_simulated_judges_last_answers_are_always_awaited(tmp_path: Path) -> None:
+    assessment = configure(StackOptions(data=tmp_path), StackKeys.generate()).assessment
+
+    assert assessment.min_straggler_timeout == assessment.straggler_timeout
+
+
 @pytest.fixture
 def _logging_restored() -> Iterator[None]:
     root = logging.getLogger()

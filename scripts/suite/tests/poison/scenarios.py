@@ -15,7 +15,7 @@ ENDING_SECONDS: Final = 120.0
 Drive = Callable[[Stage, EventEnvelope[Any]], Coroutine[Any, Any, None]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scenario:
     """A batch of essays that hold ``word``, and what is done with it."""
 

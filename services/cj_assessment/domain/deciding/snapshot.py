@@ -18,7 +18,6 @@ OPEN: Final = frozenset({ComparisonState.PENDING, ComparisonState.SUBMITTED})
 """States of a comparison whose answer may still come."""
 
 
-MIN_STRAGGLER_TIMEOUT: Final = timedelta(seconds=2.4)
 MIN_CHECK_INTERVAL: Final = timedelta(seconds=0.3)
 RELAXED_CHECK_INTERVAL: Final = timedelta(hours=1)
 STRAGGLER_FACTOR: Final = 1.2
@@ -54,12 +53,14 @@ class DecisionRules:
 
     A batch without a limit of its own may ask for half of ``comparisons_per_essay`` × essays: each comparison has
     two. An essay is excluded after ``exclude_after`` failed comparisons and not a single judged one.
-    ``max_position_bias`` bounds |b| in logits.
+    ``max_position_bias`` bounds |b| in logits. ``min_straggler_timeout`` is for judges that state margins, whose
+    rounds otherwise wait no longer for their last answers than ``STRAGGLER_FACTOR`` times a usual answer.
     """
 
     comparisons_per_essay: int
     min_comparisons_per_essay: int
     straggler_timeout: timedelta
+    min_straggler_timeout: timedelta
     max_failed_share: float
     max_grade_change_share: float
     max_position_bias: float = 3.0
@@ -151,7 +152,8 @@ class Snapshot:
     def _graded_straggler_timeout(self) -> timedelta:
         """The straggler timeout of judges that state margins: a multiple of their usual answer time."""
         usual = self.spending.typical_answer or timedelta(0)
-        return min(max(MIN_STRAGGLER_TIMEOUT, usual * STRAGGLER_FACTOR), self.rules.straggler_timeout)
+        timeout = max(self.rules.min_straggler_timeout, usual * STRAGGLER_FACTOR)
+        return min(timeout, self.rules.straggler_timeout)
 
     @property
     def straggler_timeout_passed(self) -> bool:

@@ -27,9 +27,9 @@ from service_kit.messaging.event_bus import KafkaEventBus, Record
 from service_kit.tests.tokens import ADMIN, KEYS
 from suite.benchmarks.provider.limited_vendor import LimitedVendor, VendorLimits
 
-KILLS: Final = 8
+KILLS: Final = 5
 CONCURRENCY: Final = 8
-REQUESTS: Final = 400
+REQUESTS: Final = 250
 TIMEOUT_SECONDS: Final = 240.0
 OVERRIDES: Final = LLMConfigOverrides(provider_override="openai_compatible", model_override="limited-1")
 ROOTS: Final = os.pathsep.join(
