@@ -105,8 +105,8 @@ class NamedEndpoint(_Strict):
     ``key_header`` is the header that carries it where it is another one than the dialect's own; ``authorization`` makes
     it a bearer token. ``token``: ``google`` asks Google's library for one and renews it. ``header_variables`` are
     headers whose values are in the environment. ``price_factor`` multiplies every price. ``tokens_field`` and
-    ``json_object_schema`` are for chat completions: how the longest answer is told, and whether the server takes a
-    schema with ``json_object`` alone, as llama-cpp-python does.
+    ``json_object_schema`` are for chat completions: how the limit on the answer is named, and whether the server takes
+    a schema with ``json_object`` alone, as llama-cpp-python does.
     """
 
     kind: EndpointKind

@@ -1,6 +1,6 @@
-"""Whether the manifest is up to date: everything that can be asked, asked, and one exit code for all of it."""
+"""Whether the manifest is up to date: everything that can be asked, asked, and the most urgent that was found."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -19,14 +19,13 @@ from model_manifest.vendor_lists import ListedModel, ListNotRead
 
 AskVendor = Callable[[], Sequence[ListedModel]]
 
-EXIT_CODES: Final[Mapping[Severity, int]] = {
-    Severity.BREAKING: 3,
-    Severity.NOT_ASKED: 2,
-    Severity.NEWER: 4,
-    Severity.UNKNOWN_FAMILY: 5,
-    Severity.NOTICE: 0,
-}
-"""The most urgent first: one finding of a kind decides, unless there is one of a kind above it."""
+_BY_URGENCY: Final = (
+    Severity.BREAKING,
+    Severity.NOT_ASKED,
+    Severity.NEWER,
+    Severity.UNKNOWN_FAMILY,
+    Severity.NOTICE,
+)
 
 
 class Asked(StrEnum):
@@ -63,7 +62,7 @@ def inspect_provider(provider: ProviderName, *, ask: AskVendor | None, today: da
     return Inspection(provider=provider, vendor=Asked.YES, findings=(*offline, *live))
 
 
-def exit_code(inspections: Sequence[Inspection]) -> int:
-    """0 up to date, 2 could not ask, 3 retired or breaking, 4 newer in a tracked family, 5 unknown family."""
-    kinds = {finding.severity for inspection in inspections for finding in inspection.findings}
-    return next((code for severity, code in EXIT_CODES.items() if severity in kinds), 0)
+def most_urgent(inspections: Sequence[Inspection]) -> Severity:
+    """The most urgent severity for which there is a finding; a notice where nothing was found."""
+    found = {finding.severity for inspection in inspections for finding in inspection.findings}
+    return next((severity for severity in _BY_URGENCY if severity in found), Severity.NOTICE)

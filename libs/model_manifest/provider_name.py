@@ -1,9 +1,9 @@
 """The name of a provider of models, as the manifest, the settings and the wire spell it; and whether it is here."""
 
-import ipaddress
 from typing import Annotated
 from urllib.parse import urlsplit
 
+from event_contracts.addresses import is_loopback
 from pydantic import StringConstraints
 
 ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -12,8 +12,4 @@ ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$
 
 def is_this_machine(url: str) -> bool:
     """True for an address on this machine: nothing that is sent there leaves it."""
-    host = (urlsplit(url).hostname or "").lower()
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_loopback(urlsplit(url).hostname or "")

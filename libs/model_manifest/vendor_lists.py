@@ -20,7 +20,7 @@ Page = TypeVar("Page", bound=BaseModel)
 
 
 class ListNotRead(ExternalServiceError):
-    """A vendor's list could not be had, or is not in the vendor's format."""
+    """A vendor's list could not be fetched, or is not in the vendor's format."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

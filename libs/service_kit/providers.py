@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from quart import Blueprint
 
 from service_kit.callbacks.policy import CallbackPolicy, callback_client
+from service_kit.callbacks.relay import NAME as CALLBACK_RELAY
 from service_kit.callbacks.relay import CallbackRelay, CallbackSender
 from service_kit.callbacks.webhooks import WebhookSigner
 from service_kit.http.authentication import TokenGate, TrustedIssuer, suite_issuer
@@ -20,10 +21,11 @@ from service_kit.http.keys import KeySource, PublicKey, PublishedKeys, SharedSec
 from service_kit.http.operations import Check
 from service_kit.http.permissions import Role
 from service_kit.http.service_tokens import ServiceToken
-from service_kit.http.set_aside import Reopen, SetAsideActions, set_aside_api
-from service_kit.messaging.bus_relay import NAME as OUTBOX_RELAY
+from service_kit.http.set_aside import Reopen, SetAsideActions, nothing_was_ended, set_aside_api
+from service_kit.messaging.bus_relay import NAME as BUS_RELAY
 from service_kit.messaging.bus_relay import OutboxRelay
 from service_kit.messaging.event_bus import EventBus, KafkaEventBus
+from service_kit.messaging.given_up import drop_unsendable
 from service_kit.running import BackgroundLoop
 from service_kit.settings import ServiceSettings
 from service_kit.storage.database import Database
@@ -74,8 +76,8 @@ def readiness_checks(
 def measure_workers(workers: Sequence[BackgroundLoop], metrics: ServiceMetrics) -> None:
     """Let the metrics tell how long each worker has been silent."""
     for worker in workers:
-        metrics.worker_silence.labels(worker.name).set_function(worker.heartbeat.silent_seconds)
-        metrics.show_worker(worker.name)
+        metrics.workers.silence.labels(worker.name).set_function(worker.heartbeat.silent_seconds)
+        metrics.workers.show(worker.name)
 
 
 def token_gate(settings: ServiceSettings, *, client: httpx2.AsyncClient) -> TokenGate:
@@ -116,17 +118,15 @@ def service_token(settings: ServiceSettings, *, service: str, role: Role = Role.
 
 def administration_api(*, database: Database, reopen: Mapping[str, Reopen]) -> Sequence[Blueprint]:
     """The routes for operators that every service has."""
-    # A message that a relay has set aside stands for nothing that was ended, and is taken again by itself. A
-    # retention rule is applied again at each turn anyway: an operator only takes it off the list.
-    reopeners = {OUTBOX_RELAY: _nothing_was_ended, HOUSEKEEPING: _nothing_was_ended, **reopen}
-    return (
-        set_aside_api(SetAsideActions(database=database, reopen=reopeners)),
-        given_up_api(GivenUpActions(database=database)),
+    # A message that a relay has set aside stays in the outbox: it is sent once it is off the list, unless it is
+    # deleted with it. A retention rule is applied at each turn anyway: an operator only takes it off the list.
+    relays = (BUS_RELAY, CALLBACK_RELAY)
+    actions = SetAsideActions(
+        database=database,
+        reopen={**dict.fromkeys((*relays, HOUSEKEEPING), nothing_was_ended), **reopen},
+        drop=dict.fromkeys(relays, drop_unsendable),
     )
-
-
-async def _nothing_was_ended(_item: str) -> bool:
-    return True
+    return set_aside_api(actions), given_up_api(GivenUpActions(database=database))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +230,7 @@ class InfrastructureProvider(Provider):
             topics=[*topics, *(dead_letter_topic(topic) for topic in topics)],
             partitions=self._settings.kafka_partitions,
             replication=self._settings.kafka_replication,
-            watcher=metrics,
+            watcher=metrics.events,
         )
 
     @provide

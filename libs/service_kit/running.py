@@ -104,8 +104,8 @@ async def run_services(
             closing.push_async_callback(bus.close)
         if await _unless_stopped(_connect(services, buses), stop):
             for service in services:
-                service.metrics.watch_tasks(asyncio.get_running_loop())
-            watchdog = LoopWatchdog([service.metrics.loop_lag.observe for service in services])
+                service.metrics.loop.watch_tasks(asyncio.get_running_loop())
+            watchdog = LoopWatchdog([service.metrics.loop.lag.observe for service in services])
             parts = [
                 *_parts(services, listening, buses, stop),
                 _Part(name="loop-watchdog", run=watchdog.run),

@@ -7,6 +7,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service_kit.callbacks.policy import CallbackPolicy
 from service_kit.callbacks.webhooks import WebhookSigner
+from service_kit.http.failed_logins import DEFAULT_MAX_FAILED_LOGINS
 from service_kit.http.keys import PublicKey, SharedSecret, check_jwks_url
 
 
@@ -49,7 +50,7 @@ class ServiceSettings(BaseSettings):
     )
     http_port: int = Field(gt=0, lt=65536, description="Port of the HTTP API.")
     max_failed_logins: int = Field(
-        default=120,
+        default=DEFAULT_MAX_FAILED_LOGINS,
         gt=0,
         description="Tokens from one address that may be refused within a minute; more get 429 without being checked.",
     )

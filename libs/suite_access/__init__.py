@@ -5,9 +5,10 @@ serves the address, and the session of a login, where the program has one.
 Where there is none, requests go without a token.
 """
 
+from suite_access.addresses import origin
 from suite_access.caller_token import TOKEN_VARIABLE, CallerToken, FoundToken, Source
 from suite_access.issuers import IdentityService, Issuer, OpenIdProvider
-from suite_access.sessions import CACHE_VARIABLE, Session, SessionCache, origin
+from suite_access.sessions import CACHE_VARIABLE, Session, SessionCache
 from suite_access.stack_access import (
     ACCESS_FILE,
     StackAccess,

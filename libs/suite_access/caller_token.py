@@ -10,7 +10,8 @@ from typing import Final
 
 import httpx2
 
-from suite_access.sessions import SessionCache, place
+from suite_access.addresses import place
+from suite_access.sessions import SessionCache
 from suite_access.stack_access import DEFAULT_FOLDER, find_stack_access
 
 TOKEN_VARIABLE: Final = "CJ_ADMIN_TOKEN"

@@ -8,12 +8,12 @@ from pathlib import Path
 from time import time
 from typing import Annotated, Final, Literal
 
-import httpx2
 import typer
-from event_contracts import ConfigurationError, ExternalServiceError, InvalidRequest
+from event_contracts import ConfigurationError, ExternalServiceError
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from suite_access.addresses import origin
 from suite_access.issuers import EXPIRED, Issuer
 from suite_access.private_files import write_private
 from suite_access.tokens import IssuerUnavailable, LoginRefused, Token, Tokens, issuer_client
@@ -198,19 +198,3 @@ class SessionCache:
             yield
         finally:
             lock.release()
-
-
-def origin(url: str) -> str:
-    """Scheme, host and port of an address: what a login belongs to. Raises ``InvalidRequest``."""
-    try:
-        scheme, host, port = place(httpx2.URL(url))
-    except httpx2.InvalidURL as error:
-        raise InvalidRequest(f"{url[:200]!r} is not an address") from error
-    if port is None or not host:
-        raise InvalidRequest(f"{url[:200]!r} is not an address: write http(s)://host:port")
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
-
-
-def place(url: httpx2.URL) -> tuple[str, str, int | None]:
-    """Scheme, host and port, the usual one where the address names none."""
-    return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme)

@@ -1,29 +1,28 @@
 """The embedded stack's key pair, and the file by which its tools find the key."""
 
-import ipaddress
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from time import time
 from typing import Annotated, Final
-from uuid import uuid4
 
 import httpx2
 import jwt
 import typer
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from event_contracts.addresses import is_loopback
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from suite_access.addresses import place
+from suite_access.development_claims import development_claims
 from suite_access.private_files import write_private
 
 ACCESS_FILE: Final = "access.json"
 STACK_ISSUER: Final = "embedded-stack"
 STACK_AUDIENCE: Final = "embedded-stack"
 DEFAULT_FOLDER: Final = Path(".run")
-LIFETIME_SECONDS: Final = 600
 MAX_FILE_BYTES: Final = 65_536
 
 _Short = Annotated[str, Field(max_length=4096)]
@@ -69,51 +68,42 @@ class StackAccess(BaseModel):
 
     def token(self, *, role: str = "admin", subject: str = "embedded-stack") -> str:
         """A token that is valid for ten minutes."""
-        now = int(time())
-        claims = {
-            "sub": subject,
-            "iss": self.issuer,
-            "aud": self.audience,
-            "iat": now,
-            "exp": now + LIFETIME_SECONDS,
-            "jti": str(uuid4()),
-            "roles": [role],
-        }
+        claims = development_claims(role=role, subject=subject, issuer=self.issuer, audience=self.audience)
         return jwt.encode(claims, self.private_key, algorithm="ES256")
 
 
 @contextmanager
 def published_access(folder: Path, access: StackAccess) -> Iterator[Path]:
     """Keep the access file in ``folder``, and where tools look by the services' ports, until the context ends."""
-    places = [folder / ACCESS_FILE, *(_by_port(url) for url in access.services.values())]
+    files = [folder / ACCESS_FILE, *(_by_port(url) for url in access.services.values())]
     text = access.model_dump_json()
-    write_private(places[0], text)
-    for place in places[1:]:
+    write_private(files[0], text)
+    for file in files[1:]:
         # A home that cannot be written to costs convenience, nothing else: the file in the run's folder is there.
         with suppress(OSError):
-            write_private(place, text)
+            write_private(file, text)
     try:
-        yield places[0]
+        yield files[0]
     finally:
-        for place in places:
-            if _read(place) == access:
-                place.unlink(missing_ok=True)
+        for file in files:
+            if _read(file) == access:
+                file.unlink(missing_ok=True)
 
 
 def find_stack_access(url: str, *, folder: Path = DEFAULT_FOLDER) -> StackAccess | None:
     """The access to the embedded stack that serves ``url``; None for another host, or where no stack says so."""
     if not _is_this_machine(url):
         return None
-    for place in (folder / ACCESS_FILE, _by_port(url)):
-        access = _read(place)
+    for file in (folder / ACCESS_FILE, _by_port(url)):
+        access = _read(file)
         if access is not None and access.serves(url):
             return access
     return None
 
 
-def _read(place: Path) -> StackAccess | None:
+def _read(path: Path) -> StackAccess | None:
     try:
-        with place.open("rb") as file:
+        with path.open("rb") as file:
             return StackAccess.model_validate_json(file.read(MAX_FILE_BYTES))
     except (OSError, ValidationError):
         return None
@@ -124,14 +114,12 @@ def _by_port(url: str) -> Path:
 
 
 def _place(url: str) -> tuple[str, int | None]:
-    parsed = httpx2.URL(url)
-    host = "127.0.0.1" if parsed.host == "localhost" else parsed.host
-    return host, parsed.port or {"http": 80, "https": 443}.get(parsed.scheme)
+    _, host, port = place(httpx2.URL(url))
+    return "127.0.0.1" if host == "localhost" else host, port
 
 
 def _is_this_machine(url: str) -> bool:
     try:
-        host, _ = _place(url)
-        return ipaddress.ip_address(host).is_loopback
+        return is_loopback(httpx2.URL(url).host)
     except (ValueError, httpx2.InvalidURL):
         return False

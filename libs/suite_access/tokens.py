@@ -1,11 +1,11 @@
 """What an issuer of tokens answers, and how it is asked: over https, a bounded body, no redirect."""
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Annotated, Final
 
 import httpx2
 from event_contracts import ConfigurationError, ErrorCode, ExternalServiceError, NotAuthenticated
+from event_contracts.addresses import is_loopback
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 MAX_TOKEN_CHARACTERS: Final = 8_192
@@ -56,19 +56,11 @@ def check_address(url: str, *, plain_http: bool = False) -> str:
         raise ConfigurationError(f"{url[:200]!r} is not an address: write https://host/path") from error
     if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo:
         raise ConfigurationError(f"{url[:200]!r} must be https://host/path, without user and password")
-    if parsed.scheme == "http" and not (plain_http or is_this_machine(parsed.host)):
+    if parsed.scheme == "http" and not (plain_http or is_loopback(parsed.host)):
         raise ConfigurationError(
             f"{url} is not encrypted: use https, or say --plain-http where the whole network is trusted"
         )
     return url.rstrip("/")
-
-
-def is_this_machine(host: str) -> bool:
-    """Whether what is sent to a host stays on this machine."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def ask(

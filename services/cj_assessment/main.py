@@ -31,7 +31,3 @@ def main() -> None:
         await run_services([await assemble(settings)], stop=stop)
 
     run_until_signalled(serve)
-
-
-if __name__ == "__main__":
-    main()

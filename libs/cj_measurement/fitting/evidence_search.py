@@ -1,8 +1,8 @@
 """The joint search for τ and the judges' answer scales: where the answers are most probable.
 
 The gradient of Laplace's evidence is exact, or nearly so where judges have discriminations: by log τ it is
-E θᵀθ/τ² − n, by a cut the expected derivative of the log likelihood, both over the posterior to first order. So few
-modes are looked at: a quasi-Newton search (BFGS), whose first matrix is the one that the evidence would have if
+E θᵀθ/τ² − n, by a cut the expected derivative of the log likelihood, both over the posterior to first order. Therefore
+only few modes are computed: a quasi-Newton search (BFGS), whose first matrix is the one that the evidence would have if
 abilities were known.
 """
 

@@ -28,6 +28,13 @@ MAX_LOG_TAU_ERROR = 0.5
 """In log τ; beyond, a parabola through the evidence says nothing."""
 
 
+_NOUNS = {
+    LevelSource.MARGIN: ("margins", "tell", "are"),
+    LevelSource.CONFIDENCE: ("stated confidence", "tells", "is"),
+    LevelSource.LOG_ODDS: ("log-odds", "tell", "are"),
+}
+
+
 @dataclass(frozen=True)
 class PositionBias:
     """A judge's preference for the first slot: ``b`` and its standard error in logits, from ``n`` comparisons.
@@ -103,13 +110,6 @@ class LevelEvidence:
         if self.lead is None:
             return f"its {noun} {are} not tested yet: too few comparisons"
         return f"its {noun} {tell} nothing: not used"
-
-
-_NOUNS = {
-    LevelSource.MARGIN: ("margins", "tell", "are"),
-    LevelSource.CONFIDENCE: ("stated confidence", "tells", "is"),
-    LevelSource.LOG_ODDS: ("log-odds", "tell", "are"),
-}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

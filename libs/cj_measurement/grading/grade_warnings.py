@@ -61,7 +61,7 @@ def warnings_about(
 
 
 def _inversions(anchors: Sequence[Anchor], theta: FloatArray) -> list[tuple[int, int]]:
-    """Pairs (item of the lower grade, item of the higher grade) that the ranking turns round."""
+    """Pairs (item of the lower grade, item of the higher grade) that the ranking inverts."""
     return [
         (low.item, high.item)
         for place, low in enumerate(anchors)

@@ -10,6 +10,7 @@ from functools import cache
 
 import httpx2
 from event_contracts import ConfigurationError, InvalidCallback
+from event_contracts.addresses import DEFAULT_PORTS
 
 from service_kit.http.certificates import trusted_certificates
 
@@ -18,8 +19,6 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 MAX_HOST_BYTES = 253
 """RFC 1035, section 2.3.4, without the root's dot and length bytes."""
-
-DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

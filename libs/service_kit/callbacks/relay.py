@@ -135,7 +135,7 @@ class CallbackSender:
             return answer.status_code
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class CallbackRelay:
     """Keeps up to ``CONCURRENCY`` callbacks in progress; a slow receiver takes no more than its host's share."""
 
@@ -147,18 +147,17 @@ class CallbackRelay:
     policy: DeliveryPolicy = DEFAULT_DELIVERY_POLICY
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     rules: RetryRules = DEFAULT_RETRY_RULES
-    _in_progress: Counter[str] = field(default_factory=Counter)
+    _in_progress: Counter[str] = field(default_factory=Counter, init=False)
     _failures: FailureRecord[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        record = FailureRecord[int](
+        self._failures = FailureRecord(
             worker=NAME,
             database=self.database,
             metrics=self.metrics,
             set_aside=only_list,
             rules=self.rules,
         )
-        object.__setattr__(self, "_failures", record)
 
     @property
     def name(self) -> str:
@@ -208,22 +207,25 @@ class CallbackRelay:
 
     async def _deliver(self, row: Row[Any]) -> None:
         try:
-            await self._record(row, await self._send(row))
-        # The outermost frame of a delivery: it is sent again when its lease is over.
+            await self._handle(row)
+        # The outermost frame of a delivery: nothing above it could continue. It is sent again after its lease.
         except Exception as error:
-            await self._report(row, error)
+            if is_infrastructure_error(error):
+                OUTAGES.report(self.name, error)
+            else:
+                log.exception("item.failure_not_recorded", worker=self.name, item=str(row.id))
         finally:
             self._in_progress[row.key] -= 1
             self.wakeup.wake()
 
-    async def _report(self, row: Row[Any], error: Exception) -> None:
-        """Count a callback that cannot be marked: it is sent again, and set aside in the end."""
+    async def _handle(self, row: Row[Any]) -> None:
+        """Send it and mark it; one that cannot be marked is counted, sent again, and set aside in the end."""
         try:
+            await self._record(row, await self._send(row))
+        except Exception as error:
             if is_infrastructure_error(error):
-                raise error
+                raise
             await self._failures.failed([Failure(row.id, error)])
-        except Exception as unrecorded:  # nothing above a delivery's task could continue
-            OUTAGES.report(self.name, unrecorded)
 
     async def _send(self, row: Row[Any]) -> Refusal | None:
         """None when it was delivered; a message that cannot be sent at all gets a final refusal."""
@@ -242,5 +244,5 @@ class CallbackRelay:
                 outcomes: Sequence[Row[Any]] = ()
             else:
                 outcomes = await mark_refused(connection, {row.id: refusal}, policy=self.policy)
-        self.metrics.outbox_sent.labels("http").inc(refusal is None)
+        self.metrics.outbox.sent.labels("http").inc(refusal is None)
         report_refused(outcomes, transport="http", metrics=self.metrics)

@@ -18,7 +18,7 @@ from service_kit.http.authentication import Gate
 from service_kit.http.bodies import MAX_BODY_BYTES
 from service_kit.http.edge import MAX_BYTES_ATTRIBUTE, REFUSAL_KEY, AsgiApp, Edge, LimitOf
 from service_kit.http.error_answers import NO_ROUTE, add_error_answers
-from service_kit.http.failed_logins import limit_failed_logins
+from service_kit.http.failed_logins import DEFAULT_MAX_FAILED_LOGINS, limit_failed_logins
 from service_kit.http.openapi import SECURITY_SCHEMES, SuiteOpenApi
 from service_kit.http.operations import Check, operations
 from service_kit.http.permissions import Access, access_table
@@ -27,7 +27,6 @@ from service_kit.tracing import NO_TRACING, Tracing
 from service_kit.tracing.http_server import TracedRequests, name_spans_by_route
 
 CORRELATION_HEADER: Final = "x-correlation-id"
-DEFAULT_MAX_FAILED_LOGINS: Final = 120
 _IDENTIFIER: Final[TypeAdapter[str]] = TypeAdapter(Identifier)
 
 
@@ -142,8 +141,8 @@ def _add_request_metrics(app: Quart, metrics: ServiceMetrics) -> None:
         seconds = time.perf_counter() - g.get("started", time.perf_counter())
         route, method = (request.url_rule.rule, request.method) if request.url_rule else (NO_ROUTE, NO_ROUTE)
         status = str(response.status_code)
-        metrics.http_requests.labels(route, method, status).observe(seconds)
-        metrics.platform_http_requests.labels(method, route, status).inc()
+        metrics.http.requests.labels(route, method, status).observe(seconds)
+        metrics.http.platform_requests.labels(method, route, status).inc()
         return response
 
 

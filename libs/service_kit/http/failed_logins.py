@@ -10,6 +10,7 @@ from event_contracts import RateLimited
 from quart import Quart, Response, request
 
 WINDOW_SECONDS: Final = 60.0
+DEFAULT_MAX_FAILED_LOGINS: Final = 120
 MAX_REMEMBERED: Final = 10_000
 """Clients, and tokens; those that were met least recently are forgotten first."""
 

@@ -16,6 +16,7 @@ from event_contracts import (
     UtcDatetime,
     WireModel,
 )
+from event_contracts.fields import MAX_INTEGER
 from pydantic import BaseModel, Field
 from quart import Blueprint
 from quart_schema import document_response, validate_querystring
@@ -79,8 +80,6 @@ def given_up_api(actions: GivenUpActions) -> Blueprint:
     @blueprint.get("")
     @validate_querystring(GivenUpQuery)
     @answers(GivenUpMessages)
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @requires(Permission.OPERATE)
     async def listing(query_args: GivenUpQuery) -> GivenUpMessages:
         """Messages that are no longer sent, with the reason."""
@@ -92,8 +91,6 @@ def given_up_api(actions: GivenUpActions) -> Blueprint:
 
     @blueprint.get("/<int:message_id>")
     @answers(GivenUp)
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @requires(Permission.OPERATE)
     async def show(message_id: int) -> GivenUp:
@@ -102,8 +99,6 @@ def given_up_api(actions: GivenUpActions) -> Blueprint:
 
     @blueprint.post("/<int:message_id>/replay")
     @answers(GivenUp, 202)
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @requires(Permission.OPERATE)
     async def replay(message_id: int) -> GivenUp:
@@ -117,8 +112,6 @@ def given_up_api(actions: GivenUpActions) -> Blueprint:
 
     @blueprint.delete("/<int:message_id>")
     @answers(GivenUp)
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @requires(Permission.OPERATE)
     async def drop(message_id: int) -> GivenUp:
@@ -134,7 +127,7 @@ def given_up_api(actions: GivenUpActions) -> Blueprint:
 
 
 async def _found(actions: GivenUpActions, message_id: int) -> GivenUpMessage:
-    if message_id < 2**63:
+    if message_id <= MAX_INTEGER:
         async with actions.database.transaction() as connection:
             found = await given_up_message(connection, message_id)
         if found is not None:

@@ -4,7 +4,6 @@ The algorithm belongs to the key and never comes from the token.
 """
 
 import asyncio
-import ipaddress
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
@@ -17,7 +16,10 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from event_contracts import ConfigurationError, Unavailable
+from event_contracts.addresses import is_loopback
 from pydantic import BaseModel, JsonValue, ValidationError
+
+from service_kit.http.bounded_body import TooLong, bounded_body
 
 log = structlog.get_logger()
 
@@ -144,15 +146,11 @@ class PublishedKeys:
             self._keep_until, self._fetch_failed = monotonic() + KEYS_LIFETIME_SECONDS, False
 
     async def _body(self) -> bytes:
-        """Up to a limit: what is longer is cut off, and is then no JSON."""
-        body = bytearray()
+        """Up to a limit: what is longer is no set of keys, as an empty answer is none."""
         async with self._client.stream("GET", self._url) as answer:
             answer.raise_for_status()
-            async for piece in answer.aiter_bytes():
-                body += piece
-                if len(body) > MAX_PUBLISHED_BYTES:
-                    break
-        return bytes(body[:MAX_PUBLISHED_BYTES])
+            body = await bounded_body(answer.aiter_bytes(), max_bytes=MAX_PUBLISHED_BYTES)
+        return b"" if isinstance(body, TooLong) else body
 
     def _usable(self, body: bytes) -> Mapping[str, jwt.PyJWK]:
         return {
@@ -173,18 +171,11 @@ def check_jwks_url(url: str, *, http_hosts: Collection[str] = ()) -> None:
         raise ConfigurationError("jwt_jwks_url is not a URL") from error
     if not parsed.host or parsed.userinfo or parsed.scheme not in ("http", "https"):
         raise ConfigurationError("jwt_jwks_url must be https://host[:port]/... without user or password")
-    if parsed.scheme == "http" and not (_is_this_machine(parsed.host) or parsed.host in http_hosts):
+    if parsed.scheme == "http" and not (is_loopback(parsed.host) or parsed.host in http_hosts):
         raise ConfigurationError(
             "jwt_jwks_url must be https; plain http only to localhost, 127.0.0.1 or ::1, or to a host that"
             " jwt_jwks_http_hosts names"
         )
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _pem(pem_or_path: str) -> bytes:

@@ -19,11 +19,10 @@ from event_contracts import (
 from pydantic import BaseModel, Field
 from quart import Blueprint
 from quart_schema import document_response, validate_querystring
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service_kit.http.bodies import answers
 from service_kit.http.permissions import Permission, caller, requires
-from service_kit.messaging.bus_relay import NAME as OUTBOX_RELAY
-from service_kit.messaging.given_up import drop_unsendable
 from service_kit.storage.database import Database
 from service_kit.work.failed_items import FailedItem, list_set_aside, set_aside_item, take_back
 
@@ -31,6 +30,14 @@ log = structlog.get_logger()
 
 Reopen = Callable[[str], Awaitable[bool]]
 """Undoes what setting an item aside ended, so that its worker takes it again; False when that is not possible."""
+
+Drop = Callable[[AsyncConnection, str], Awaitable[None]]
+"""Deletes what an item stands for, which its worker would take again once the item is off the list."""
+
+
+async def nothing_was_ended(_item: str) -> bool:
+    """For items that represent nothing that could have been ended: their worker takes them again by itself."""
+    return True
 
 
 class SetAsideItem(WireModel):
@@ -60,10 +67,14 @@ class SetAsideQuery(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class SetAsideActions:
-    """Where the items are, and how each worker's are reopened."""
+    """Where the items are, and how each worker's are reopened and dropped.
+
+    Items of a worker without ``reopen`` cannot be replayed; those of one without ``drop`` have ended with their mark.
+    """
 
     database: Database
     reopen: Mapping[str, Reopen]
+    drop: Mapping[str, Drop]
 
 
 def set_aside_api(actions: SetAsideActions) -> Blueprint:
@@ -73,8 +84,6 @@ def set_aside_api(actions: SetAsideActions) -> Blueprint:
     @blueprint.get("")
     @validate_querystring(SetAsideQuery)
     @answers(SetAsideItems)
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @requires(Permission.OPERATE)
     async def listing(query_args: SetAsideQuery) -> SetAsideItems:
         """Items that are no longer tried, with the reason."""
@@ -84,8 +93,6 @@ def set_aside_api(actions: SetAsideActions) -> Blueprint:
 
     @blueprint.post("/<worker>/<item>/replay")
     @answers(SetAsideItem, 202)
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 409)
     @requires(Permission.OPERATE)
@@ -95,18 +102,16 @@ def set_aside_api(actions: SetAsideActions) -> Blueprint:
 
     @blueprint.delete("/<worker>/<item>")
     @answers(SetAsideItem)
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @requires(Permission.OPERATE)
     async def drop(worker: str, item: str) -> SetAsideItem:
-        """Take an item off the list; what it stood for has ended, and stays as it is."""
+        """Take an item off the list: what it stood for has ended and stays so, but a message is deleted unsent."""
         async with actions.database.transaction() as connection:
             found = await take_back(connection, worker=worker, item=item)
             if found is None:
                 raise _unknown(worker, item)
-            if worker == OUTBOX_RELAY:
-                await drop_unsendable(connection, item)
+            if worker in actions.drop:
+                await actions.drop[worker](connection, item)
         log.warning("item.dropped", worker=worker, item=item, by=caller().subject)
         return _view(found)
 

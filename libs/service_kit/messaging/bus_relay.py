@@ -67,7 +67,7 @@ TAKE = text(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class OutboxRelay:
     """Publishes unsent messages; the rows stay locked meanwhile, so a relay that dies gives them back immediately.
 
@@ -86,14 +86,13 @@ class OutboxRelay:
     _unmarked: FailureRecord[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        record = FailureRecord[int](
+        self._unmarked = FailureRecord(
             worker=NAME,
             database=self.database,
             metrics=self.metrics,
             set_aside=only_list,
             rules=self.rules,
         )
-        object.__setattr__(self, "_unmarked", record)
 
     def worker(self) -> Worker:
         """The loop that runs this relay."""
@@ -140,7 +139,7 @@ class OutboxRelay:
         async def sent(ids: Sequence[int]) -> None:
             async with connection.begin_nested():
                 await mark_sent(connection, ids)
-            self.metrics.outbox_sent.labels("bus").inc(len(ids))
+            self.metrics.outbox.sent.labels("bus").inc(len(ids))
 
         async def not_sent(ids: Sequence[int]) -> None:
             chosen = {one: refused[one] for one in ids}
@@ -172,9 +171,9 @@ def _to_mark(rows: Sequence[Row[Any]], refusals: Mapping[int, Refusal]) -> dict[
 def report_refused(outcomes: Sequence[Row[Any]], *, transport: Transport, metrics: ServiceMetrics) -> None:
     """Log and count refused messages; one that is given up is an error."""
     for outcome in outcomes:
-        metrics.outbox_refused.labels(transport).inc()
+        metrics.outbox.refused.labels(transport).inc()
         if outcome.given_up:
-            metrics.outbox_given_up.labels(transport).inc()
+            metrics.outbox.given_up.labels(transport).inc()
             log.error(
                 "outbox.given_up",
                 transport=transport,

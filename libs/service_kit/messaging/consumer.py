@@ -74,7 +74,7 @@ class EventConsumer:
     def subscribe(self) -> None:
         """Register with the bus; call once, before it runs."""
         for topic in self._by_topic():
-            self.metrics.show_topic(topic, group=self.group, reasons=get_args(Reason))
+            self.metrics.events.show_topic(topic, group=self.group, reasons=get_args(Reason))
         self.bus.subscribe(list(self._by_topic()), group=self.group, handler=self._handle)
 
     def _by_topic(self) -> Mapping[str, Route]:
@@ -97,8 +97,8 @@ class EventConsumer:
         for topic, count, events in handled:
             for one in events:
                 waited = (now - one.event.event_timestamp).total_seconds()
-                self.metrics.queue_latency.labels(topic).observe(max(waited, 0.0))
-            self.metrics.events_handled.labels(topic).inc(count)
+                self.metrics.events.queue_latency.labels(topic).observe(max(waited, 0.0))
+            self.metrics.events.handled.labels(topic).inc(count)
 
     async def _handle_traced(self, route: Route, parsed: Sequence[_Parsed]) -> list[_DeadLetter]:
         """A span for each event; the handler finds it in the event's metadata, and so what the event causes."""
@@ -132,7 +132,7 @@ class EventConsumer:
         await self.bus.publish(messages)
         for one in dead:
             _log(one)
-            self.metrics.dead_letters.labels(one.record.topic, one.reason).inc()
+            self.metrics.events.dead_letters.labels(one.record.topic, one.reason).inc()
 
 
 def _parse(route: Route, records: Sequence[Record]) -> tuple[list[_Parsed], list[_DeadLetter]]:

@@ -142,7 +142,6 @@ class DeadLetters:
         A replayed message has its bytes, key, event id and own headers. Raises ``Conflict`` when another operator has
         begun meanwhile; what was done until then is done.
         """
-
         count, refused = 0, dict[str, str]()
 
         async def handle_part(part: Sequence[DeadLetter]) -> None:

@@ -174,7 +174,7 @@ def outgoing(row: Row[Any]) -> OutgoingMessage:
 class DeliveryPolicy:
     """How a refused message is tried again: delays double from half a second, until ``give_up_after``."""
 
-    longest_delay: timedelta = timedelta(minutes=15)
+    max_delay: timedelta = timedelta(minutes=15)
     give_up_after: timedelta = timedelta(hours=24)
 
 
@@ -199,7 +199,7 @@ _REFUSED = text(
         attempts = attempts + 1,
         last_error = refused.reason,
         not_before = clock_timestamp() + (0.75 + 0.5 * random()) * least(
-            make_interval(secs => 0.5 * power(2, least(attempts, 20))), CAST(:longest AS interval)
+            make_interval(secs => 0.5 * power(2, least(attempts, 20))), CAST(:max_delay AS interval)
         ),
         given_up_at = CASE
             WHEN refused.final OR created_at < clock_timestamp() - CAST(:give_up_after AS interval)
@@ -241,7 +241,7 @@ async def mark_refused(
             "ids": list(refusals),
             "reasons": [refusal.reason for refusal in refusals.values()],
             "finals": [refusal.final for refusal in refusals.values()],
-            "longest": policy.longest_delay,
+            "max_delay": policy.max_delay,
             "give_up_after": policy.give_up_after,
         },
     )

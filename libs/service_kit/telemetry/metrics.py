@@ -42,25 +42,62 @@ class BoundedNames:
         return name
 
 
-class ServiceMetrics:
-    """One registry per service, so that three services in one process do not count into each other."""
+class HttpMetrics:
+    """Requests answered; the second by the name that a platform's dashboards read."""
 
-    def __init__(self, registry: CollectorRegistry, *, service: str = "service") -> None:
-        self.registry = registry
-        ProcessCollector(registry=registry)
-        self.http_requests = Histogram(
+    def __init__(self, registry: CollectorRegistry, *, service: str) -> None:
+        self.requests = Histogram(
             "http_request_seconds",
             "Time to answer an HTTP request.",
             ("route", "method", "status"),
             buckets=LATENCY_BUCKETS,
             registry=registry,
         )
-        self.platform_http_requests = Counter(
+        self.platform_requests = Counter(
             f"{PLATFORM_NAMES.get(service, service.removesuffix('_service'))}_http_requests",
             "HTTP requests answered, by the name and labels that the platform's dashboards read.",
             ("method", "endpoint", "status_code"),
             registry=registry,
         )
+
+
+class OutboxMetrics:
+    """Outgoing messages, by how they travel."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        labels = ("transport",)
+        self.sent = Counter(
+            "outbox_messages_sent", "Messages sent from the outbox.", labels, registry=registry
+        )
+        self.refused = Counter(
+            "outbox_messages_refused", "Attempts to send a message that failed.", labels, registry=registry
+        )
+        self.given_up = Counter(
+            "outbox_messages_given_up", "Messages that are not tried again.", labels, registry=registry
+        )
+        self.backlog = Gauge(
+            "outbox_backlog_messages", "Messages that wait in the outbox.", labels, registry=registry
+        )
+        self.oldest = Gauge(
+            "outbox_oldest_seconds", "Age of the oldest unsent message.", labels, registry=registry
+        )
+        self.currently_given_up = Gauge(
+            "outbox_given_up_messages",
+            "Messages in the outbox that were given up.",
+            labels,
+            registry=registry,
+        )
+        for transport in TRANSPORTS:
+            for metric in (self.sent, self.refused, self.given_up):
+                metric.labels(transport)
+            for gauge in (self.backlog, self.oldest, self.currently_given_up):
+                gauge.labels(transport)
+
+
+class EventMetrics:
+    """Events from the bus. Implements ``ConsumerWatcher``."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
         self.queue_latency = Histogram(
             "kafka_message_queue_latency_seconds",
             "Time from when an event happened until it is handled here.",
@@ -68,69 +105,85 @@ class ServiceMetrics:
             buckets=QUEUE_BUCKETS,
             registry=registry,
         )
-        self.outbox_sent = self._counter(
-            "outbox_messages_sent", "Messages sent from the outbox.", "transport"
-        )
-        self.outbox_refused = self._counter(
-            "outbox_messages_refused", "Attempts to send a message that failed.", "transport"
-        )
-        self.outbox_given_up = self._counter(
-            "outbox_messages_given_up", "Messages that are not tried again.", "transport"
-        )
-        self.outbox_backlog = self._gauge("outbox_backlog_messages", "Messages that wait in the outbox.")
-        self.outbox_oldest = self._gauge("outbox_oldest_seconds", "Age of the oldest unsent message.")
-        self.outbox_currently_given_up = self._gauge(
-            "outbox_given_up_messages", "Messages in the outbox that were given up."
-        )
-        for transport in TRANSPORTS:
-            for metric in (
-                self.outbox_sent,
-                self.outbox_refused,
-                self.outbox_given_up,
-                self.outbox_backlog,
-                self.outbox_oldest,
-                self.outbox_currently_given_up,
-            ):
-                metric.labels(transport)
-        self.consumer_lag = Gauge(
+        self.lag = Gauge(
             "event_consumer_lag_messages",
             "Messages that a group has not read yet, of the partitions that this replica reads.",
             ("group",),
             registry=registry,
         )
-        self.consumer_silence = Gauge(
+        self.silence = Gauge(
             "event_consumer_silent_seconds",
             "Seconds since a group's consumer last polled; 0 on the memory bus, which delivers immediately.",
             ("group",),
             registry=registry,
         )
-        self.events_handled = self._counter("events_handled", "Events handled, by topic.", "topic")
-        self.dead_letters = self._counter(
-            "events_dead_lettered", "Events sent to a dead-letter topic.", "topic", "reason"
+        self.handled = Counter("events_handled", "Events handled, by topic.", ("topic",), registry=registry)
+        self.dead_letters = Counter(
+            "events_dead_lettered",
+            "Events sent to a dead-letter topic.",
+            ("topic", "reason"),
+            registry=registry,
         )
 
-        self.item_failures = self._counter(
-            "worker_item_failures", "Failed attempts to work on an item.", "worker"
+    def show_topic(self, topic: str, *, group: str, reasons: Iterable[str]) -> None:
+        """Show what is counted of a topic that ``group`` reads, before anything has happened."""
+        self.lag.labels(group)
+        self.silence.labels(group)
+        self.handled.labels(topic)
+        self.queue_latency.labels(topic)
+        for reason in reasons:
+            self.dead_letters.labels(topic, reason)
+
+    def watch_lag(self, group: str, messages: int) -> None:
+        """Implements ``ConsumerWatcher``."""
+        self.lag.labels(group).set(messages)
+
+    def watch_silence(self, group: str, seconds: Callable[[], float]) -> None:
+        """Implements ``ConsumerWatcher``."""
+        self.silence.labels(group).set_function(seconds)
+
+
+class WorkerMetrics:
+    """Workers, their items, and what housekeeping deletes."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        labels = ("worker",)
+        self.item_failures = Counter(
+            "worker_item_failures", "Failed attempts to work on an item.", labels, registry=registry
         )
-        self.items_set_aside = self._counter(
-            "worker_items_set_aside", "Items that failed too often and were set aside.", "worker"
-        )
-        self.set_aside_items = Gauge(
-            "worker_items_currently_set_aside",
-            "Items that are set aside now.",
-            ("worker",),
+        self.items_set_aside = Counter(
+            "worker_items_set_aside",
+            "Items that failed too often and were set aside.",
+            labels,
             registry=registry,
         )
-        self.retention_deleted = self._counter(
-            "retention_deleted_rows", "Rows deleted or emptied because their retention time was over.", "rule"
+        self.currently_set_aside = Gauge(
+            "worker_items_currently_set_aside", "Items that are set aside now.", labels, registry=registry
         )
-        self.worker_silence = Gauge(
+        self.silence = Gauge(
             "worker_silent_seconds",
             "Seconds since a worker last completed a step.",
-            ("worker",),
+            labels,
             registry=registry,
         )
-        self.loop_lag = Histogram(
+        self.retention_deleted = Counter(
+            "retention_deleted_rows",
+            "Rows deleted or emptied because their retention time was over.",
+            ("rule",),
+            registry=registry,
+        )
+
+    def show(self, worker: str) -> None:
+        """Show what is counted of a worker's items, before anything has happened."""
+        for metric in (self.item_failures, self.items_set_aside, self.currently_set_aside):
+            metric.labels(worker)
+
+
+class LoopMetrics:
+    """The process's event loop."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.lag = Histogram(
             "event_loop_lag_seconds",
             "How late the event loop resumes a task that is due.",
             buckets=LAG_BUCKETS,
@@ -144,30 +197,15 @@ class ServiceMetrics:
         """Count the tasks of ``loop`` whenever the metrics are read."""
         self.tasks.set_function(lambda: len(asyncio.all_tasks(loop)))
 
-    def show_topic(self, topic: str, *, group: str, reasons: Iterable[str]) -> None:
-        """Show what is counted of a topic that ``group`` reads, before anything has happened."""
-        self.consumer_lag.labels(group)
-        self.consumer_silence.labels(group)
-        self.events_handled.labels(topic)
-        self.queue_latency.labels(topic)
-        for reason in reasons:
-            self.dead_letters.labels(topic, reason)
 
-    def watch_lag(self, group: str, messages: int) -> None:
-        """Implements ``ConsumerWatcher``."""
-        self.consumer_lag.labels(group).set(messages)
+class ServiceMetrics:
+    """One registry per service, so that three services in one process do not count into each other."""
 
-    def watch_silence(self, group: str, seconds: Callable[[], float]) -> None:
-        """Implements ``ConsumerWatcher``."""
-        self.consumer_silence.labels(group).set_function(seconds)
-
-    def show_worker(self, worker: str) -> None:
-        """Show what is counted of a worker's items, before anything has happened."""
-        for metric in (self.item_failures, self.items_set_aside, self.set_aside_items):
-            metric.labels(worker)
-
-    def _counter(self, name: str, description: str, *labels: str) -> Counter:
-        return Counter(name, description, labels, registry=self.registry)
-
-    def _gauge(self, name: str, description: str) -> Gauge:
-        return Gauge(name, description, ("transport",), registry=self.registry)
+    def __init__(self, registry: CollectorRegistry, *, service: str = "service") -> None:
+        self.registry = registry
+        ProcessCollector(registry=registry)
+        self.http = HttpMetrics(registry, service=service)
+        self.outbox = OutboxMetrics(registry)
+        self.events = EventMetrics(registry)
+        self.workers = WorkerMetrics(registry)
+        self.loop = LoopMetrics(registry)

@@ -13,7 +13,7 @@ ResultT = TypeVar("ResultT")
 BATCH_SIZE: Final = 500
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Coalesce(Generic[ItemT, ResultT]):
     """The first item is handled immediately; no caller waits for others to arrive.
 
@@ -37,7 +37,7 @@ class Coalesce(Generic[ItemT, ResultT]):
         return await answer
 
     async def _handle_waiting(self) -> None:
-        together, self._waiting[:] = self._waiting[: self.batch_size], self._waiting[self.batch_size :]
+        together, self._waiting = self._waiting[: self.batch_size], self._waiting[self.batch_size :]
         try:
             failures = await isolate(together, self._handle_part)
         except Exception as error:  # every waiting caller gets the error

@@ -17,7 +17,7 @@ class RetryRules:
 
     max_attempts: int = 5
     first_delay: timedelta = timedelta(seconds=1)
-    longest_delay: timedelta = timedelta(minutes=5)
+    max_delay: timedelta = timedelta(minutes=5)
     forget_after: timedelta = timedelta(hours=1)
     """An item whose last failure is older than this starts to count again from one."""
 
@@ -80,7 +80,7 @@ _RECORD = text(
         attempts = CASE WHEN known.last_failed_at < now() - CAST(:forget_after AS interval)
                         THEN 1 ELSE known.attempts + 1 END,
         error_code = excluded.error_code, error_message = excluded.error_message, last_failed_at = now(),
-        not_before = now() + least(CAST(:longest AS interval),
+        not_before = now() + least(CAST(:max_delay AS interval),
                                    CAST(:first AS interval) * power(2, least(known.attempts, 20)))
     RETURNING *
     """
@@ -121,7 +121,7 @@ async def record_failures(
             "codes": [error_code(error) for error in failures.values()],
             "messages": [error_text(error) for error in failures.values()],
             "first": rules.first_delay,
-            "longest": rules.longest_delay,
+            "max_delay": rules.max_delay,
             "forget_after": rules.forget_after,
         },
     )

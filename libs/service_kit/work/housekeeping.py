@@ -40,14 +40,14 @@ class Housekeeping:
     def __post_init__(self) -> None:
         self.rules = (*common_rules(), *self.rules)
         for rule in self.rules:
-            self.metrics.retention_deleted.labels(rule.name)
+            self.metrics.workers.retention_deleted.labels(rule.name)
         self._failures = FailureRecord(
             worker=NAME, database=self.database, metrics=self.metrics, set_aside=only_list
         )
 
     def worker(self) -> Worker:
         """The loop that runs this."""
-        return Worker(name=NAME, step=self.tidy, longest_rest_seconds=MEASURING_SECONDS)
+        return Worker(name=NAME, step=self.tidy, max_rest_seconds=MEASURING_SECONDS)
 
     async def tidy(self) -> float | None:
         """One round; the next is due after the worker's longest rest."""
@@ -84,7 +84,7 @@ class Housekeeping:
 
         failures = await isolate([rule.name], step)
         if deleted:
-            self.metrics.retention_deleted.labels(rule.name).inc(deleted)
+            self.metrics.workers.retention_deleted.labels(rule.name).inc(deleted)
             log.info("retention.deleted", rule=rule.name, rows=deleted, older_than_days=rule.keep.days)
         return deleted, failures
 
@@ -94,9 +94,9 @@ class Housekeeping:
             http = await measure_backlog(connection, transport="http")
             set_aside = await count_set_aside(connection)
         for transport, backlog in (("bus", bus), ("http", http)):
-            self.metrics.outbox_backlog.labels(transport).set(backlog.messages)
-            self.metrics.outbox_oldest.labels(transport).set(backlog.oldest_seconds)
-            self.metrics.outbox_currently_given_up.labels(transport).set(backlog.given_up)
+            self.metrics.outbox.backlog.labels(transport).set(backlog.messages)
+            self.metrics.outbox.oldest.labels(transport).set(backlog.oldest_seconds)
+            self.metrics.outbox.currently_given_up.labels(transport).set(backlog.given_up)
         self._reported.update(set_aside)
         for worker in self._reported:
-            self.metrics.set_aside_items.labels(worker).set(set_aside.get(worker, 0))
+            self.metrics.workers.currently_set_aside.labels(worker).set(set_aside.get(worker, 0))

@@ -6,7 +6,7 @@ So nothing that cannot be read can be met while items are taken.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -18,7 +18,6 @@ from service_kit.telemetry.error_text import error_code, error_text
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.work.failed_items import (
     DEFAULT_RETRY_RULES,
-    FailedItem,
     RetryRules,
     clear_failures,
     mark_set_aside,
@@ -106,52 +105,55 @@ class FailureRecord(Generic[KeyT]):
 
     async def failed(self, failures: Sequence[Failure[KeyT]]) -> None:
         """Count the failures, and set aside what has failed too often."""
-        keys = {str(failure.item): failure for failure in failures}
-        recorded: list[FailedItem] = []
-
-        async def record(part: Sequence[str]) -> None:
-            errors = {key: keys[key].error for key in part}
-            async with self.database.transaction() as connection:
-                found = await record_failures(
-                    connection, worker=self.worker, failures=errors, rules=self.rules
-                )
-            recorded.extend(found)
-
-        unrecorded = await isolate(list(keys), record)
-        attempts = {item.item: item.attempts for item in recorded}
-        self._retried.update(attempts)
-        for failure in unrecorded:
-            log.error("item.failure_not_recorded", worker=self.worker, exc_info=failure.error)
-            self._unrecorded[failure.item] += 1
-            attempts[failure.item] = self._unrecorded[failure.item]
+        by_key = {str(failure.item): failure for failure in failures}
         explained: set[str] = set()
-        for key, count in attempts.items():
-            self.metrics.item_failures.labels(self.worker).inc()
-            error, reason = keys[key].error, error_text(keys[key].error)
+        for key, attempts in (await self._attempts(by_key)).items():
+            self.metrics.workers.item_failures.labels(self.worker).inc()
+            error, reason = by_key[key].error, error_text(by_key[key].error)
             # Log one traceback per distinct error: writing one takes longer than handling an item.
             traceback = None if reason in explained else error
             explained.add(reason)
-            if count < self.rules.max_attempts:
+            if attempts < self.rules.max_attempts:
                 log.warning(
                     "item.failed",
                     worker=self.worker,
                     item=key,
-                    attempts=count,
+                    attempts=attempts,
                     error_code=error_code(error),
                     reason=reason,
                     exc_info=traceback,
                 )
                 continue
-            await self._set_aside(keys[key], count)
+            await self._set_aside(by_key[key], attempts)
             log.error(
                 "item.set_aside",
                 worker=self.worker,
                 item=key,
-                attempts=count,
+                attempts=attempts,
                 error_code=error_code(error),
                 reason=reason,
                 exc_info=traceback,
             )
+
+    async def _attempts(self, failures: Mapping[str, Failure[KeyT]]) -> Mapping[str, int]:
+        """Write the failures down; returns how often each item has failed, by its key."""
+        attempts: dict[str, int] = {}
+
+        async def record(part: Sequence[str]) -> None:
+            errors = {key: failures[key].error for key in part}
+            async with self.database.transaction() as connection:
+                recorded = await record_failures(
+                    connection, worker=self.worker, failures=errors, rules=self.rules
+                )
+            attempts.update({item.item: item.attempts for item in recorded})
+
+        unrecorded = await isolate(list(failures), record)
+        self._retried.update(attempts)
+        for failure in unrecorded:
+            log.error("item.failure_not_recorded", worker=self.worker, exc_info=failure.error)
+            self._unrecorded[failure.item] += 1
+            attempts[failure.item] = self._unrecorded[failure.item]
+        return attempts
 
     async def _set_aside(self, failure: Failure[KeyT], attempts: int) -> None:
         """End what the item represents first: a crash before the mark does both again."""
@@ -177,7 +179,7 @@ class FailureRecord(Generic[KeyT]):
                 )
         self._retried.discard(item)
         self._unrecorded.pop(item, None)
-        self.metrics.items_set_aside.labels(self.worker).inc()
+        self.metrics.workers.items_set_aside.labels(self.worker).inc()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,7 +194,7 @@ class ItemWorker(Generic[KeyT]):
     handle: Callable[[Sequence[KeyT]], Awaitable[None]]
     failures: FailureRecord[KeyT]
     batch_size: int
-    longest_rest_seconds: float = FALLBACK_SECONDS
+    max_rest_seconds: float = FALLBACK_SECONDS
     wakeup: Wakeup = field(default_factory=Wakeup)
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
 
@@ -201,7 +203,7 @@ class ItemWorker(Generic[KeyT]):
         await Worker(
             name=self.name,
             step=self.step,
-            longest_rest_seconds=self.longest_rest_seconds,
+            max_rest_seconds=self.max_rest_seconds,
             wakeup=self.wakeup,
             heartbeat=self.heartbeat,
         ).run()
@@ -220,7 +222,7 @@ class ItemWorker(Generic[KeyT]):
         return taken.rest_seconds
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class TaskWorker(Generic[KeyT]):
     """Works on each item in a task of its own, ``concurrency`` at a time: a slow or failing item delays no other.
 
@@ -234,10 +236,10 @@ class TaskWorker(Generic[KeyT]):
     failures: FailureRecord[KeyT]
     concurrency: int
     takes_leases: bool = False
-    longest_rest_seconds: float = FALLBACK_SECONDS
+    max_rest_seconds: float = FALLBACK_SECONDS
     wakeup: Wakeup = field(default_factory=Wakeup)
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
-    _working_on: set[KeyT] = field(default_factory=set)
+    _working_on: set[KeyT] = field(default_factory=set, init=False)
 
     async def run(self) -> None:
         """Run until cancelled; items that are being worked on are cancelled with it."""
@@ -249,7 +251,7 @@ class TaskWorker(Generic[KeyT]):
             await Worker(
                 name=self.name,
                 step=step,
-                longest_rest_seconds=self.longest_rest_seconds,
+                max_rest_seconds=self.max_rest_seconds,
                 wakeup=self.wakeup,
                 heartbeat=self.heartbeat,
             ).run()

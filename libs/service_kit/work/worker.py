@@ -77,7 +77,7 @@ class Worker:
 
     name: str
     step: Step
-    longest_rest_seconds: float = FALLBACK_SECONDS
+    max_rest_seconds: float = FALLBACK_SECONDS
     wakeup: Wakeup = field(default_factory=Wakeup)
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
 
@@ -100,7 +100,7 @@ class Worker:
             if rest is not None and rest <= 0:
                 quiet_rests = 0
                 continue
-            longest = self.longest_rest_seconds * (QUIET_FACTOR if quiet_rests >= QUIET_RESTS else 1.0)
+            longest = self.max_rest_seconds * (QUIET_FACTOR if quiet_rests >= QUIET_RESTS else 1.0)
             was_woken = await self.wakeup.wait(min(rest or longest, longest))
             quiet_rests = 0 if was_woken or rest is not None else quiet_rests + 1
 
@@ -119,4 +119,4 @@ def polling_worker(
     async def poll() -> float | None:
         return IMMEDIATELY if await step() else None
 
-    return Worker(name=name, step=poll, longest_rest_seconds=every_seconds, wakeup=wakeup or Wakeup())
+    return Worker(name=name, step=poll, max_rest_seconds=every_seconds, wakeup=wakeup or Wakeup())

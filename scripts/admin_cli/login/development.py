@@ -5,20 +5,18 @@ The question is a guard against mistakes. Anyone who holds the key of a service 
 
 import os
 from enum import StrEnum
-from time import time
 from typing import Final
-from uuid import uuid4
 
 import jwt
 from batch_runner.command_errors import WrongOption
 from event_contracts import InvalidRequest
 from suite_access import find_stack_access
+from suite_access.development_claims import development_claims
 
 from admin_cli.client import AdminClient
 
 SECRET_VARIABLE: Final = "CJ_ADMIN_DEV_SECRET"
 MIN_SECRET_BYTES: Final = 32
-LIFETIME_SECONDS: Final = 600
 
 
 class DevelopmentRole(StrEnum):
@@ -48,14 +46,5 @@ def development_token(
             f"no key of {service.address} is on this machine: put its JWT_SECRET"
             f" ({MIN_SECRET_BYTES} bytes at least) into {SECRET_VARIABLE}"
         )
-    now = int(time())
-    claims = {
-        "sub": subject,
-        "iss": issuer,
-        "aud": audience,
-        "iat": now,
-        "exp": now + LIFETIME_SECONDS,
-        "jti": str(uuid4()),
-        "roles": [role.value],
-    }
+    claims = development_claims(role=role.value, subject=subject, issuer=issuer, audience=audience)
     return jwt.encode(claims, secret, algorithm="HS256")

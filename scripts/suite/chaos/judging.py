@@ -14,7 +14,7 @@ from rich.console import Console
 from suite.chaos.clocks import SteppableClock
 from suite.chaos.faults import FaultInjector, Faults
 from suite.chaos.outcome import Outcome, count_outcome, received_callbacks
-from suite.chaos.recovery import Recovery
+from suite.chaos.recovery import CONCURRENCY, Recovery
 from suite.embedded.kafka import KafkaBroker, throwaway_kafka
 from suite.embedded.postgres import PostgresServer, embedded_postgres
 from suite.processes.batches import generated_essays, send_batch, wait_until_ended, write_qualities
@@ -29,12 +29,12 @@ MAX_SECONDS: Final = 3_600.0
 # soon. Stragglers are waited for, because the ranking must not depend on the order of answers; and the judge states no
 # margins, because a large round is planned without the answers that are late, as all are while a server is down.
 PROVIDER: Final[Mapping[str, str]] = {
-    "simulated_latency_ms": "500",
+    "simulated_latency_ms": "250",
     "simulated_seed": "3",
     "simulated_states_margin": "false",
-    "concurrency": "8",
-    "call_timeout": "PT2S",
-    "lease_duration": "PT3S",
+    "concurrency": str(CONCURRENCY),
+    "call_timeout": "PT1S",
+    "lease_duration": "PT2S",
 }
 ASSESSMENT: Final[Mapping[str, str]] = {"straggler_timeout": "PT1H", "kafka_instance_id": "chaos"}
 """A member of a fixed name has its partitions again as soon as it is back."""

@@ -11,6 +11,8 @@ import asyncpg
 from suite.processes.deployment import Deployment
 
 SAMPLE_SECONDS: Final = 0.1
+CONCURRENCY: Final = 8
+"""Calls to the judge at once."""
 LOST_CONNECTION: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 """What asyncpg raises for a connection that went away while it was in use."""
 
@@ -19,26 +21,30 @@ JUDGED: Final = "SELECT count(*) FROM comparison WHERE state = 'judged'"
 
 @dataclass
 class Recovery:
-    """Samples how many comparisons are judged, and knows when the faults were over."""
+    """Samples how many comparisons are judged, and knows when the faults ended."""
 
-    _disturbed: list[tuple[str, float]] = field(default_factory=list)
-    _growth: list[float] = field(default_factory=list)
+    _ended: list[tuple[str, float]] = field(default_factory=list)
+    _growth: list[tuple[float, int]] = field(default_factory=list)
     _outages: list[float] = field(default_factory=list)
 
-    def disturbed(self, kind: str, *, stopped_all: bool = False) -> float:
-        """A fault of this kind is over now: what it took away is back, or comes back by itself. Returns now.
+    def ended(self, kind: str, *, stopped_all: bool = False) -> float:
+        """A fault of this kind ends now: what it took away is back, or comes back by itself. Returns now.
 
         While one lasted that stops all judging, no other fault could be recovered from.
         """
         now = time.monotonic()
-        self._disturbed.append((kind, now))
+        self._ended.append((kind, now))
         if stopped_all:
             self._outages.append(now)
         return now
 
-    def has_gone_on(self, since: float) -> bool:
-        """Whether another comparison was judged after this moment."""
-        return bool(self._growth) and self._growth[-1] > since
+    def has_resumed(self, since: float) -> bool:
+        """Whether as many comparisons were judged after this moment as are judged at once.
+
+        Those that were answered before it, and counted after it, are fewer.
+        """
+        known = max((judged for at, judged in self._growth if at <= since), default=0)
+        return bool(self._growth) and self._growth[-1][1] >= known + CONCURRENCY
 
     async def watch(self, deployment: Deployment) -> None:
         """Look at the database until cancelled; while it is away, nothing is judged."""
@@ -49,7 +55,7 @@ class Recovery:
                     while True:
                         judged = await database.fetchval(JUDGED)
                         if judged > last:
-                            self._growth.append(time.monotonic())
+                            self._growth.append((time.monotonic(), judged))
                             last = judged
                         await asyncio.sleep(SAMPLE_SECONDS)
             except (OSError, asyncpg.PostgresError, *LOST_CONNECTION):
@@ -61,8 +67,8 @@ class Recovery:
         Faults after which none was left to judge are left out.
         """
         found: dict[str, float] = {}
-        for kind, ended in self._disturbed:
-            if (after := next((at for at in self._growth if at > ended), None)) is not None:
+        for kind, ended in self._ended:
+            if (after := next((at for at, _ in self._growth if at > ended), None)) is not None:
                 over = max((end for end in self._outages if ended < end < after), default=ended)
                 found[kind] = max(found.get(kind, 0.0), after - over)
         return found

@@ -12,7 +12,8 @@ import httpx2
 import typer
 from event_contracts import InvalidRequest, LLMConfigOverrides, LLMProvider, SuiteError
 from model_manifest import Model, get_model, list_models, validate_llm_overrides
-from model_manifest.inspection import Asked, Inspection, exit_code, inspect_provider
+from model_manifest.checking import Severity
+from model_manifest.inspection import Asked, Inspection, inspect_provider, most_urgent
 from model_manifest.manifest import providers_with
 from model_manifest.price_list import PRICE_LIST, rates_on, source_name
 from model_manifest.vendor_lists import VENDORS, Vendor
@@ -31,6 +32,13 @@ from suite.models.tables import (
 
 EXIT_INVALID: Final = 2
 TIMEOUT_SECONDS: Final = 20.0
+EXIT_CODES: Final = {
+    Severity.NOTICE: 0,
+    Severity.NOT_ASKED: 2,
+    Severity.BREAKING: 3,
+    Severity.NEWER: 4,
+    Severity.UNKNOWN_FAMILY: 5,
+}
 VERDICTS: Final = {
     0: "up to date",
     2: "could not ask",
@@ -168,7 +176,7 @@ def check(
     day = _day(on)
     with httpx2.Client(timeout=TIMEOUT_SECONDS) as client:
         inspections = [_inspect(vendor, client, base_url, day) for vendor in vendors]
-    code = exit_code(inspections)
+    code = EXIT_CODES[most_urgent(inspections)]
     if as_json:
         _print_json(_report(inspections, code, day))
     else:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import httpx2
 from event_contracts import AssignmentAnchors, ErrorBody, LargeCount, Money, WireModel
 from pydantic import BaseModel, ValidationError
+from service_kit.http.bounded_body import TooLong, bounded_body
 from service_kit.http.error_answers import NO_SUCH_ROUTE
 
 from batch_conductor.domain.gates import FactUnknown
@@ -106,7 +107,7 @@ class PlatformFacts:
         try:
             async with self._client.stream("GET", url, auth=auth, timeout=TIMEOUT_SECONDS) as answer:
                 _check_status(answer, service)
-                body = await _bounded_body(answer, service) if reads_body else b""
+                body = await _body(answer, service) if reads_body else b""
                 return _Answer(found=answer.is_success, body=body)
         except httpx2.HTTPError as error:
             raise FactUnknown(f"{service} does not answer ({type(error).__name__})") from error
@@ -146,13 +147,11 @@ def _retry_after(answer: httpx2.Response) -> float:
     return min(max(float(asked), 1.0), MAX_FACT_RETRY_SECONDS) if asked.isascii() and asked.isdigit() else 5.0
 
 
-async def _bounded_body(answer: httpx2.Response, service: str) -> bytes:
-    body = bytearray()
-    async for piece in answer.aiter_bytes():
-        body += piece
-        if len(body) > MAX_ANSWER_BYTES:
-            raise FactUnknown(f"{service} answered with more than {MAX_ANSWER_BYTES} bytes")
-    return bytes(body)
+async def _body(answer: httpx2.Response, service: str) -> bytes:
+    body = await bounded_body(answer.aiter_bytes(), max_bytes=MAX_ANSWER_BYTES)
+    if isinstance(body, TooLong):
+        raise FactUnknown(f"{service} answered with more than {MAX_ANSWER_BYTES} bytes")
+    return body
 
 
 def _read(model: type[ModelT], answer: _Answer, service: str) -> ModelT:

@@ -79,7 +79,7 @@ class BatchMetrics:
 
     def worker(self) -> Worker:
         """The loop that measures."""
-        return Worker(name=MEASURE, step=self.measure, longest_rest_seconds=MEASURING_SECONDS)
+        return Worker(name=MEASURE, step=self.measure, max_rest_seconds=MEASURING_SECONDS)
 
     async def measure(self) -> None:
         """Replace what was shown before; every name of a fixed set is shown, with zero where there is nothing."""

@@ -4,13 +4,13 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from urllib.parse import quote
 
 import httpx2
 import stamina
 from event_contracts import ContentServiceError, ContentStored
 from pydantic import ValidationError
+from service_kit.http.bounded_body import TooLong, bounded_body
 
 from cj_assessment.domain.contents import Fetched
 from cj_assessment.domain.erasure import TextRemoval
@@ -29,11 +29,6 @@ _REFUSED = (400, 411, 413, 414, 415, 422)
 """It will never take this text, such as for its size."""
 _NOT_DELETED = (403, 405, 409, 423, 501)
 """It cannot delete, or others refer to the text: asking again changes nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class TooLong:
-    """A text that is longer than may be judged; the rest of it was not read."""
 
 
 class LocalContent:
@@ -98,7 +93,7 @@ class RemoteContent:
                 )
             if not answer.is_success:
                 raise ContentServiceError(f"the content service answered {answer.status_code}")
-            return _stored(await _bounded_body(answer, MAX_ANSWER_BYTES))
+            return _stored(await bounded_body(answer.aiter_bytes(), max_bytes=MAX_ANSWER_BYTES))
 
     async def remove(self, storage_ids: Sequence[str]) -> TextRemoval:
         """Ask the service to delete texts; it knows whether others refer to them."""
@@ -142,7 +137,7 @@ class RemoteContent:
                 return None
             if not answer.is_success:
                 raise ContentServiceError(f"the content service answered {answer.status_code}")
-            return await _bounded_body(answer, max_bytes)
+            return await bounded_body(answer.aiter_bytes(), max_bytes=max_bytes)
 
 
 class SharedContent:
@@ -181,12 +176,3 @@ def _stored(body: bytes | TooLong) -> str:
         return ContentStored.model_validate_json(b"" if isinstance(body, TooLong) else body).storage_id
     except ValidationError as error:
         raise ContentServiceError("the content service's answer violates its contract") from error
-
-
-async def _bounded_body(answer: httpx2.Response, max_bytes: int) -> bytes | TooLong:
-    body = bytearray()
-    async for piece in answer.aiter_bytes():
-        body += piece
-        if len(body) > max_bytes:
-            return TooLong()
-    return bytes(body)

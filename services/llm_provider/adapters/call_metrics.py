@@ -28,7 +28,7 @@ class CallMetrics:
         self._cost = Counter("judge_cost_usd_total", "US dollars spent on calls.", names, registry=registry)
         self._platform_cost = Counter(
             "llm_provider_cost_dollars_total",
-            "The same, by the name that the platform's dashboards read.",
+            "US dollars spent on calls, by the name that the platform's dashboards read.",
             names,
             registry=registry,
         )

@@ -37,8 +37,6 @@ def admin_api(actions: AdminActions) -> Blueprint:
     @blueprint.post("/providers/<provider>/pause")
     @takes(PauseRequest)
     @answers(ProviderView)
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 503)
     @requires(Permission.OPERATE)
@@ -49,8 +47,6 @@ def admin_api(actions: AdminActions) -> Blueprint:
 
     @blueprint.post("/providers/<provider>/resume")
     @answers(ProviderView)
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 503)
     @requires(Permission.OPERATE)

@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
-from event_contracts import ErasureAnswer, ErrorBody, Identifier
+from event_contracts import ErasureAnswer, Identifier
 from pydantic import BaseModel
 from quart import Blueprint, Response
-from quart_schema import document_response, validate_querystring
+from quart_schema import validate_querystring
 from service_kit.http.bodies import answers
 from service_kit.http.permissions import Permission, caller, requires
 
@@ -38,8 +38,6 @@ def privacy_api(actions: PrivacyActions) -> Blueprint:
     @blueprint.delete("/<batch_id>")
     @validate_querystring(ForgetQuery)
     @answers(ErasureAnswer)
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @requires(Permission.FORGET)
     async def forget(batch_id: str, query_args: ForgetQuery) -> ErasureAnswer:
         """Delete prompts, reasons and what else callers sent of a batch; open requests are cancelled.
@@ -50,8 +48,6 @@ def privacy_api(actions: PrivacyActions) -> Blueprint:
 
     @blueprint.get("/<batch_id>/export")
     @validate_querystring(ExportQuery)
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @requires(Permission.FORGET)
     async def export(batch_id: str, query_args: ExportQuery) -> Response:
         """Every request of a batch with its calls, as one JSON document."""

@@ -28,7 +28,7 @@ _KEY_HEADER: Final[Mapping[str, str]] = {"anthropic": "x-api-key", "google": "x-
 def connect_endpoint(endpoint: InstalledEndpoint, client: httpx2.AsyncClient) -> ConnectedVendor | None:
     """Connect with the key and headers of the environment; None where one of them is not set.
 
-    Raises ``ConfigurationError`` for a key that no header can carry, and for Google's tokens where they cannot be had.
+    Raises ``ConfigurationError`` for a key that no header can carry, and for Google's tokens where none can be made.
     """
     if endpoint.missing() is not None or endpoint.base_url is None:
         return None
@@ -38,11 +38,8 @@ def connect_endpoint(endpoint: InstalledEndpoint, client: httpx2.AsyncClient) ->
         batch=_batches(endpoint, access, client),
         account=endpoint.key or f"{endpoint.name} without a key",
         url=endpoint.base_url,
-        structured_output=_JSON_OBJECT_SCHEMA if endpoint.settings.json_object_schema else None,
+        structured_output="json_object_with_schema" if endpoint.settings.json_object_schema else None,
     )
-
-
-_JSON_OBJECT_SCHEMA: Final = "json_object_with_schema"
 
 
 def endpoint_access(endpoint: InstalledEndpoint) -> Access:

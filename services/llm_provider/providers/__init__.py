@@ -128,8 +128,8 @@ async def _app(
         http_api.comparisons_api(comparisons),
         http_operations.operations_api(operations),
         http_admin.admin_api(admin),
-        # A request that was set aside has sent its one callback: nothing of it can be tried again.
         http_privacy.privacy_api(privacy),
+        # A request that was set aside has sent its one callback: nothing of it can be tried again.
         *administration_api(database=database, reopen={}),
     ]
     return create_app(

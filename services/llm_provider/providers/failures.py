@@ -13,14 +13,13 @@ from service_kit.work.isolation import Failure
 from service_kit.work.items import FailureRecord, SetAsideReason
 from service_kit.work.outages import OUTAGES
 
-from llm_provider.adapters.postgres.queue_sql import ROW_WORKER
 from llm_provider.domain.requests.request import QueueId
 from llm_provider.ports import FailureCount
+from llm_provider.ports.workers import READ_REQUESTS, RECORD_CALLS
 from llm_provider.use_cases.requests.set_aside_request import SetAsideRequest
 
 log = structlog.get_logger()
 
-CALL_WORKER = "record-calls"
 UNREADABLE_ATTEMPTS = 1
 """What cannot be read now cannot be read later."""
 
@@ -52,10 +51,10 @@ class Failures:
 
     def of_unreadable_rows(self) -> FailureCount[QueueId]:
         """For rows that cannot be read as requests: they are set aside immediately."""
-        record = self.of_requests(ROW_WORKER)
+        record = self.of_requests(READ_REQUESTS)
         return _counting(
             FailureRecord(
-                worker=ROW_WORKER,
+                worker=READ_REQUESTS,
                 database=self.database,
                 metrics=self.metrics,
                 set_aside=record.set_aside,
@@ -65,7 +64,7 @@ class Failures:
 
     def of_untaken_rows(self) -> FailureCount[QueueId]:
         """For rows that cannot be leased: their requests are set aside after some attempts."""
-        return _counting(self.of_requests(ROW_WORKER))
+        return _counting(self.of_requests(READ_REQUESTS))
 
     def of_calls(self, set_aside_call: Callable[[QueueId, str], Awaitable[None]]) -> FailureCount[QueueId]:
         """For calls that cannot be recorded."""
@@ -75,7 +74,7 @@ class Failures:
 
         return _counting(
             FailureRecord(
-                worker=CALL_WORKER,
+                worker=RECORD_CALLS,
                 database=self.database,
                 metrics=self.metrics,
                 set_aside=set_aside,

@@ -5,15 +5,21 @@ from collections.abc import Sequence
 from dishka import AsyncContainer
 from service_kit.running import BackgroundLoop
 from service_kit.tracing import Tracing
-from service_kit.work.items import FailureRecord, ItemWorker, SetAsideReason, TaskWorker
+from service_kit.work.items import FailureRecord, ItemWorker, SetAsideReason, TaskWorker, only_list
 from service_kit.work.worker import FALLBACK_SECONDS, Worker
 
-from llm_provider.adapters.postgres.jobs import JOB_WORKER
-from llm_provider.adapters.postgres.ledger import ALERT_WORKER
-from llm_provider.adapters.postgres.queue_sql import END_WORKER, OUTAGE_WORKER, RETURN_WORKER
 from llm_provider.adapters.tracing import traced_job
 from llm_provider.domain.batch_job import JobId, JobPolicy
 from llm_provider.ports import Due, Store
+from llm_provider.ports.workers import (
+    END_REQUESTS,
+    GIVE_UP_OUTAGES,
+    MEASURE,
+    RAISE_ALERTS,
+    RETURN_REQUESTS,
+    RUN_JOBS,
+    collect_worker,
+)
 from llm_provider.providers.failures import Failures
 from llm_provider.providers.judges import CollectorWakeups, Judges
 from llm_provider.providers.wakeups import JobWakeup, ReturnWakeup
@@ -39,9 +45,9 @@ async def service_workers(container: AsyncContainer) -> Sequence[BackgroundLoop]
         *await _job_workers(container),
         await _alert_worker(container),
         Worker(
-            name="measure",
+            name=MEASURE,
             step=await container.get(MeasureState),
-            longest_rest_seconds=MEASURING_SECONDS,
+            max_rest_seconds=MEASURING_SECONDS,
         ),
     )
 
@@ -53,25 +59,25 @@ async def _request_workers(container: AsyncContainer) -> Sequence[BackgroundLoop
     giving_up = await container.get(GiveUpOutages)
     return (
         ItemWorker(
-            name=RETURN_WORKER,
+            name=RETURN_REQUESTS,
             take=returning.take,
             handle=returning.handle,
-            failures=failures.of_requests(RETURN_WORKER),
+            failures=failures.of_requests(RETURN_REQUESTS),
             batch_size=BATCH_SIZE,
             wakeup=await container.get(ReturnWakeup),
         ),
         ItemWorker(
-            name=END_WORKER,
+            name=END_REQUESTS,
             take=ending.take,
             handle=ending.handle,
-            failures=failures.of_requests(END_WORKER),
+            failures=failures.of_requests(END_REQUESTS),
             batch_size=BATCH_SIZE,
         ),
         ItemWorker(
-            name=OUTAGE_WORKER,
+            name=GIVE_UP_OUTAGES,
             take=giving_up.take,
             handle=giving_up.handle,
-            failures=failures.of_requests(OUTAGE_WORKER),
+            failures=failures.of_requests(GIVE_UP_OUTAGES),
             batch_size=BATCH_SIZE,
         ),
     )
@@ -84,7 +90,7 @@ async def _job_workers(container: AsyncContainer) -> Sequence[BackgroundLoop]:
     return (
         *(
             Worker(
-                name=f"collect-jobs-{provider}",
+                name=collect_worker(provider),
                 step=CollectJobs(store=store, provider=provider, policy=policy, wake_runner=wakeup.wake),
                 wakeup=collectors[provider],
             )
@@ -108,11 +114,11 @@ async def _job_runner(container: AsyncContainer, wakeup: JobWakeup) -> Backgroun
         await run.give_up(job_id, reason.message)
 
     return TaskWorker(
-        name=JOB_WORKER,
+        name=RUN_JOBS,
         take=take,
         handle=traced_job(run.handle, await container.get(Tracing)),
         failures=FailureRecord(
-            worker=JOB_WORKER,
+            worker=RUN_JOBS,
             database=failures.database,
             metrics=failures.metrics,
             set_aside=set_aside,
@@ -130,20 +136,17 @@ async def _alert_worker(container: AsyncContainer) -> BackgroundLoop:
     async def take(_: int) -> Due[str]:
         return Due(keys=await alert.take(), rest_seconds=None)
 
-    async def set_aside(provider: str, reason: SetAsideReason) -> None:
-        """The alert of one provider is not raised; the failed item says so to an operator."""
-
     return ItemWorker(
-        name=ALERT_WORKER,
+        name=RAISE_ALERTS,
         take=take,
         handle=alert.handle,
-        failures=FailureRecord(
-            worker=ALERT_WORKER,
+        failures=FailureRecord[str](
+            worker=RAISE_ALERTS,
             database=failures.database,
             metrics=failures.metrics,
-            set_aside=set_aside,
+            set_aside=only_list,
             rules=failures.rules,
         ),
         batch_size=BATCH_SIZE,
-        longest_rest_seconds=FALLBACK_SECONDS,
+        max_rest_seconds=FALLBACK_SECONDS,
     )

@@ -55,6 +55,6 @@ def test_the_same_seed_draws_the_same_resamples() -> None:
     assert first.tolist() == second.tolist()
 
 
-def test_one_resample_shows_nothing() -> None:
+def test_one_resample_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="at least two"):
         bootstrap(fit(judged(20).comparisons), seed=1, resamples=1)

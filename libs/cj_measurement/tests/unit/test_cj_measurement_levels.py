@@ -48,7 +48,7 @@ def test_log_odds_are_cut_into_four_equal_shares_that_do_not_move_later() -> Non
 
     early, late = (
         levels(100, n_items=100, log_odds=values[:100]),
-        levels(200, n_items=100, log_odds=values * 1.0),
+        levels(200, n_items=100, log_odds=values),
     )
 
     assert early.levels is not None

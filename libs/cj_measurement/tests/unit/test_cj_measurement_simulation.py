@@ -54,7 +54,7 @@ def test_coin_flips_have_no_reliability_under_any_policy(policy: Policy) -> None
     assert (simulated.median.true_r2, simulated.median.spearman) == (None, None)
     if policy in ADAPTIVE:
         assert simulated.median.ssr is not None
-        assert simulated.median.ssr > 0.5, "the classical number is the one that is taken in"
+        assert simulated.median.ssr > 0.5, "the classical number is the one that is fooled"
 
 
 @pytest.mark.slow

@@ -34,7 +34,7 @@ PUBLISH_TIMEOUT_SECONDS = 15.0
 PING_TIMEOUT_SECONDS = 3.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _SendState:
     """What has become of messages so far, by their places: in progress or acknowledged, or not even accepted."""
 

@@ -45,6 +45,11 @@ from sqlalchemy import text
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 SIGNER = WebhookSigner(SECRET)
+REFUSES_TO_DELETE = (
+    "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+    " 'BEGIN RAISE EXCEPTION ''this row cannot be written''; END'",
+    "CREATE TRIGGER refuse BEFORE DELETE ON outbox FOR EACH ROW EXECUTE FUNCTION refuse()",
+)
 
 
 @pytest.fixture
@@ -361,6 +366,22 @@ class TestRelaying:
 
         assert [row.value for row in await fetch("SELECT value FROM outbox")] == [b"7"]
         assert len(receiver.received) == 19
+
+    async def test_a_bug_while_a_failure_is_recorded_is_logged_as_one_and_not_as_an_outage(
+        self, database: Database, receiver: Receiver
+    ) -> None:
+        metrics = new_metrics()
+        metrics.workers.item_failures = None  # type: ignore[assignment]  # a bug of our own
+        async with database.transaction() as connection:
+            for statement in REFUSES_TO_DELETE:
+                await connection.execute(text(statement))
+        await write(database, [receiver.url("/ok")])
+
+        with captured_logs() as logs:
+            async with relaying(database, metrics=metrics):
+                await eventually(lambda: any(entry["event"] == "item.failure_not_recorded" for entry in logs))
+
+        assert [entry for entry in logs if entry["event"] == "infrastructure.unavailable"] == []
 
     async def test_a_refused_callback_is_tried_again_later(
         self, database: Database, fetch: FetchAll, receiver: Receiver

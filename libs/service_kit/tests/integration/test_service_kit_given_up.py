@@ -25,7 +25,7 @@ def client(database: Database) -> Client:
         version="1",
         blueprints=[
             given_up_api(GivenUpActions(database=database)),
-            set_aside_api(SetAsideActions(database=database, reopen={})),
+            set_aside_api(SetAsideActions(database=database, reopen={}, drop={})),
         ],
         checks={},
         metrics=new_metrics(),

@@ -29,7 +29,7 @@ from service_kit.work.isolation import Failure
 from service_kit.work.items import FailureRecord, ItemWorker, SetAsideReason, TaskWorker
 from sqlalchemy import text
 
-SOON = RetryRules(max_attempts=3, first_delay=timedelta(milliseconds=10), longest_delay=timedelta(seconds=1))
+SOON = RetryRules(max_attempts=3, first_delay=timedelta(milliseconds=10), max_delay=timedelta(seconds=1))
 NAME = "counting"
 
 
@@ -284,7 +284,7 @@ async def test_an_operator_can_list_what_was_set_aside_and_have_it_tried_again(d
 
 async def test_failures_outlive_the_process_that_saw_them(database: Database) -> None:
     work = Work(database, 1, poisonous=[0])
-    rules = RetryRules(max_attempts=3, first_delay=timedelta(0), longest_delay=timedelta(0))
+    rules = RetryRules(max_attempts=3, first_delay=timedelta(0), max_delay=timedelta(0))
 
     with captured_logs():
         for _ in range(3):

@@ -326,7 +326,7 @@ class TestRelaying:
         sent = [numbered(f"key-{number}", number) for number in range(40)]
         bus.refused = {(TOPIC, message.value): Refusal(reason="not now") for message in sent}
         await write(database, sent)
-        one = relay(database, bus, policy=DeliveryPolicy(longest_delay=timedelta(seconds=4)))
+        one = relay(database, bus, policy=DeliveryPolicy(max_delay=timedelta(seconds=4)))
         pauses: list[list[float]] = []
 
         for _ in range(6):
@@ -342,7 +342,7 @@ class TestRelaying:
     async def test_a_wakeup_sends_at_once(self, database: Database) -> None:
         recorder = Recorder()
         one = relay(database, bus_with(recorder))
-        idle = Worker(name="relay", step=one.relay_once, wakeup=one.wakeup, longest_rest_seconds=60)
+        idle = Worker(name="relay", step=one.relay_once, wakeup=one.wakeup, max_rest_seconds=60)
 
         async with running(idle.run):
             for number in range(3):

@@ -25,7 +25,7 @@ class Gate:
 
 
 def client_of(database: Database, reopen: Mapping[str, Reopen]) -> Client:
-    actions = SetAsideActions(database=database, reopen=reopen)
+    actions = SetAsideActions(database=database, reopen=reopen, drop={})
     service = HttpService(
         name="kit",
         title="Kit",

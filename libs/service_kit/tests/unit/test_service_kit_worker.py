@@ -36,14 +36,14 @@ class Steps:
 async def test_a_worker_goes_on_without_a_rest_while_there_is_work() -> None:
     steps = Steps(0, 0, 0)
 
-    async with running(Worker(name="w", step=steps, longest_rest_seconds=60).run):
+    async with running(Worker(name="w", step=steps, max_rest_seconds=60).run):
         await eventually(lambda: len(steps.times) == 4)
 
 
 async def test_a_worker_looks_again_when_the_next_item_is_due() -> None:
     steps = Steps(*[0.1] * 3)
 
-    async with running(Worker(name="w", step=steps, longest_rest_seconds=60).run):
+    async with running(Worker(name="w", step=steps, max_rest_seconds=60).run):
         await eventually(lambda: len(steps.times) == 4)
 
     assert min(steps.gaps()) >= 0.09
@@ -52,7 +52,7 @@ async def test_a_worker_looks_again_when_the_next_item_is_due() -> None:
 async def test_an_idle_worker_looks_again_after_its_longest_rest() -> None:
     steps = Steps(None, 3600)
 
-    async with running(Worker(name="w", step=steps, longest_rest_seconds=0.1).run):
+    async with running(Worker(name="w", step=steps, max_rest_seconds=0.1).run):
         await eventually(lambda: len(steps.times) >= 4)
 
     assert min(steps.gaps()) >= 0.09
@@ -61,7 +61,7 @@ async def test_an_idle_worker_looks_again_after_its_longest_rest() -> None:
 async def test_a_wakeup_ends_the_rest() -> None:
     steps, alarm = Steps(), Wakeup()
 
-    async with running(Worker(name="w", step=steps, longest_rest_seconds=3600, wakeup=alarm).run):
+    async with running(Worker(name="w", step=steps, max_rest_seconds=3600, wakeup=alarm).run):
         await eventually(lambda: len(steps.times) == 1)
         alarm.wake()
         await eventually(lambda: len(steps.times) == 2)
@@ -77,7 +77,7 @@ async def test_a_wakeup_during_a_step_is_not_forgotten() -> None:
             alarm.wake()
             await asyncio.sleep(0.01)
 
-    async with running(Worker(name="w", step=step, longest_rest_seconds=3600, wakeup=alarm).run):
+    async with running(Worker(name="w", step=step, max_rest_seconds=3600, wakeup=alarm).run):
         await eventually(lambda: calls == 2)
 
 
@@ -87,7 +87,7 @@ async def test_a_failing_step_is_repeated_after_growing_delays(monkeypatch: pyte
     steps = Steps(*[ValueError("a bug") for _ in range(5)], 0)
 
     with captured_logs() as logs:
-        async with running(Worker(name="sender", step=steps, longest_rest_seconds=3600).run):
+        async with running(Worker(name="sender", step=steps, max_rest_seconds=3600).run):
             await eventually(lambda: len(steps.times) == 7)
 
     for gap, delay in zip(steps.gaps(), (0.05, 0.1, 0.2, 0.2, 0.2), strict=False):
@@ -102,7 +102,7 @@ async def test_delays_are_short_again_after_a_success(monkeypatch: pytest.Monkey
     steps = Steps(*[ValueError("a bug")] * 5, 0, ValueError("again"), 0)
 
     with captured_logs() as logs:
-        async with running(Worker(name="w", step=steps, longest_rest_seconds=3600).run):
+        async with running(Worker(name="w", step=steps, max_rest_seconds=3600).run):
             await eventually(lambda: len(steps.times) == 9)
 
     delays = [entry["retry_in_seconds"] for entry in logs if entry["event"] == "worker.step_failed"]
@@ -115,7 +115,7 @@ async def test_a_worker_survives_thousands_of_failures(monkeypatch: pytest.Monke
     steps = Steps(*[ConnectionError("away")] * 3000)
 
     with captured_logs():
-        async with running(Worker(name="w", step=steps, longest_rest_seconds=3600).run):
+        async with running(Worker(name="w", step=steps, max_rest_seconds=3600).run):
             await eventually(lambda: len(steps.times) > 3000)
 
 
@@ -191,7 +191,7 @@ async def test_the_watchdog_reports_what_holds_the_event_loop() -> None:
 
 async def test_an_idle_worker_rests_longer_and_still_wakes_immediately() -> None:
     steps = Steps()
-    worker = Worker(name="w", step=steps, longest_rest_seconds=0.1)
+    worker = Worker(name="w", step=steps, max_rest_seconds=0.1)
 
     async with running(worker.run):
         await eventually(lambda: len(steps.times) == worker_module.QUIET_RESTS + 3)

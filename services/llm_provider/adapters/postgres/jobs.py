@@ -14,9 +14,7 @@ from llm_provider.adapters.postgres.tables import batch_job, judge_request
 from llm_provider.domain.batch_job import Job, JobId, JobPolicy, JobState
 from llm_provider.domain.requests.request import QueueId, QueueState
 from llm_provider.ports import Rows
-
-JOB_WORKER: Final = "run-jobs"
-"""Name of the worker whose failed items are left out."""
+from llm_provider.ports.workers import RUN_JOBS
 
 MIN_COLLECTION_REST: Final = 0.05
 """Seconds: another replica may be collecting what is due here."""
@@ -62,7 +60,7 @@ _COLLECT = text(
 _DUE = text(
     f"""
     SELECT id FROM batch_job
-    WHERE ended_at IS NULL AND due_at <= clock_timestamp() AND {is_retryable_sql(JOB_WORKER, "batch_job.id")}
+    WHERE ended_at IS NULL AND due_at <= clock_timestamp() AND {is_retryable_sql(RUN_JOBS, "batch_job.id")}
     ORDER BY due_at LIMIT :limit
     """
 )

@@ -14,9 +14,7 @@ from llm_provider.adapters.postgres.tables import cost_alert, provider_call, spe
 from llm_provider.domain.calls.call import ANSWERED, Call
 from llm_provider.domain.costs.cost import CostLimits
 from llm_provider.domain.costs.spending import CostGroup, CostQuery, PeriodCost, Total
-
-ALERT_WORKER: Final = "raise-alerts"
-"""Name of the worker whose failed items are left out."""
+from llm_provider.ports.workers import RAISE_ALERTS
 
 _SUMS: Final = (
     func.sum(spending.c.calls).label("calls"),
@@ -118,7 +116,7 @@ _OVER_LIMIT = text(
     WHERE usd > threshold
       AND NOT EXISTS (SELECT 1 FROM cost_alert WHERE cost_alert.provider = spent.provider
                       AND cost_alert.alert_type = spent.alert_type AND cost_alert.period = spent.period)
-      AND {is_retryable_sql(ALERT_WORKER, "provider")}
+      AND {is_retryable_sql(RAISE_ALERTS, "provider")}
     """
 )
 

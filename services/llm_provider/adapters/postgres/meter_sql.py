@@ -111,7 +111,7 @@ SETTLE = text(
             ELSE times_opened END,
         open_until = CASE
             WHEN judged.opens THEN judged.at
-                + least(CAST(:longest_open_for AS interval),
+                + least(CAST(:max_open_for AS interval),
                         CAST(:open_for AS interval) * power(2, least(times_opened, 20)))
             WHEN reported.has_responded THEN NULL ELSE open_until END,
         failing_since = CASE WHEN judged.failures = 0 THEN NULL

@@ -102,7 +102,7 @@ class PostgresMeters:
                 "learning": EWMA_WEIGHT,
                 "breaker_failures": breaker.failures,
                 "open_for": breaker.open_for,
-                "longest_open_for": breaker.longest_open_for,
+                "max_open_for": breaker.max_open_for,
                 **_counts(settlements),
                 **self._readings(provider, settlements),
             },

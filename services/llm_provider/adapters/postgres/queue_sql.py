@@ -10,12 +10,7 @@ from service_kit.work.failed_items import is_retryable_sql
 from sqlalchemy import text
 
 from llm_provider.adapters.postgres.request_rows import NEW_REQUESTS
-
-RETURN_WORKER: Final = "return-requests"
-END_WORKER: Final = "end-requests"
-OUTAGE_WORKER: Final = "give-up-outages"
-ROW_WORKER: Final = "read-requests"
-"""Names of the workers whose failed items the queue leaves out."""
+from llm_provider.ports.workers import END_REQUESTS, GIVE_UP_OUTAGES, READ_REQUESTS, RETURN_REQUESTS
 
 MAX_RESERVED: Final = 2**31 - 1
 """Tokens; one reply that claims absurdly many must not make every later request too large for its column."""
@@ -114,7 +109,7 @@ TAKE = text(
             WHERE state = 'waiting' AND provider = :provider AND model = room.model
               AND expires_at > room.at AND cancel_requested_at IS NULL
               AND (CAST(:among AS uuid[]) IS NULL OR id = ANY(CAST(:among AS uuid[])))
-              AND {is_retryable_sql(ROW_WORKER, "judge_request.id")}
+              AND {is_retryable_sql(READ_REQUESTS, "judge_request.id")}
             ORDER BY priority DESC, turn, seq
             LIMIT CAST(
                 greatest(0, least(room.slots, floor(room.requests_credit / room.requests_unit) + 1)) AS bigint)
@@ -161,7 +156,7 @@ NEXT_WAITING = text(
     SELECT id FROM (
         SELECT id, lane, priority, turn, seq FROM judge_request
         WHERE state = 'waiting' AND provider = :provider AND expires_at > clock_timestamp()
-          AND cancel_requested_at IS NULL AND {is_retryable_sql(ROW_WORKER, "judge_request.id")}
+          AND cancel_requested_at IS NULL AND {is_retryable_sql(READ_REQUESTS, "judge_request.id")}
         ORDER BY priority DESC, turn, seq LIMIT :limit
     ) AS next
     ORDER BY lane, priority DESC, turn, seq
@@ -179,7 +174,7 @@ NEXT_GRANT = text(
       AND EXISTS (SELECT 1 FROM judge_request
                   WHERE state = 'waiting' AND judge_request.provider = meter.provider
                     AND judge_request.model = meter.model
-                    AND {is_retryable_sql(ROW_WORKER, "judge_request.id")})
+                    AND {is_retryable_sql(READ_REQUESTS, "judge_request.id")})
     """
 )
 
@@ -210,7 +205,8 @@ DUE_TO_RETURN = text(
     f"""
     SELECT id FROM judge_request
     WHERE state IN ('delayed', 'calling') AND due_at <= clock_timestamp() AND NOT ({_OVER_AFTER_LOST_CALL})
-      AND {is_retryable_sql(RETURN_WORKER, "judge_request.id")} AND {is_retryable_sql(END_WORKER, "judge_request.id")}
+      AND {is_retryable_sql(RETURN_REQUESTS, "judge_request.id")}
+      AND {is_retryable_sql(END_REQUESTS, "judge_request.id")}
     ORDER BY due_at LIMIT :limit
     """
 )
@@ -253,7 +249,7 @@ DUE_TO_END = text(
         SELECT id FROM judge_request
         WHERE state IN ('delayed', 'calling') AND due_at <= clock_timestamp() AND {_OVER_AFTER_LOST_CALL}
     ) AS due
-    WHERE {is_retryable_sql(END_WORKER, "due.id")}
+    WHERE {is_retryable_sql(END_REQUESTS, "due.id")}
     LIMIT :limit
     """
 )
@@ -273,7 +269,7 @@ DUE_TO_GIVE_UP = text(
       AND judge_request.state IN ('waiting', 'delayed')
       AND greatest(judge_request.requested_at, judge_request.not_before)
           <= clock_timestamp() - CAST(:outage_timeout AS interval)
-      AND {is_retryable_sql(OUTAGE_WORKER, "judge_request.id")}
+      AND {is_retryable_sql(GIVE_UP_OUTAGES, "judge_request.id")}
     ORDER BY judge_request.seq LIMIT :limit
     """
 )

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 import httpx2
+from service_kit.http.bounded_body import TooLong, bounded_body
 
 from llm_provider.domain.calls.errors import UnexpectedAnswer
 
@@ -17,12 +18,10 @@ _WINDOW: Final = {"gzip": 16 + zlib.MAX_WBITS, "x-gzip": 16 + zlib.MAX_WBITS, "d
 
 async def read_body(answer: httpx2.Response, *, vendor: str) -> bytes:
     """The whole body, decompressed; raises ``UnexpectedAnswer`` for more than ``MAX_ANSWER_BYTES``."""
-    body = bytearray()
-    async for piece in decompressed(answer, vendor=vendor):
-        body += piece
-        if len(body) > MAX_ANSWER_BYTES:
-            raise too_large(vendor)
-    return bytes(body)
+    body = await bounded_body(decompressed(answer, vendor=vendor), max_bytes=MAX_ANSWER_BYTES)
+    if isinstance(body, TooLong):
+        raise too_large(vendor)
+    return body
 
 
 async def decompressed(answer: httpx2.Response, *, vendor: str) -> AsyncIterator[bytes]:

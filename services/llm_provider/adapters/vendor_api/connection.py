@@ -62,10 +62,10 @@ def require_key(vendor: str, key: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """How a named endpoint is reached: its name in errors, its address, and the headers that authenticate the caller.
+    """How a vendor, or a named endpoint, is reached: its name in errors, its address, and the caller's headers.
 
-    ``token`` gives the bearer token of the moment where it changes. ``own_fields``: the endpoint is the dialect's own
-    vendor, so that fields which no other server of the dialect knows may be sent.
+    ``token`` gives the bearer token of the moment where it changes. ``own_fields``: it is the dialect's own vendor, so
+    that fields which no other server of the dialect knows may be sent.
     """
 
     name: str

@@ -11,6 +11,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from llm_provider.domain.costs.usage import Usage
+from llm_provider.domain.requests.prompt import StructuredOutput
 from llm_provider.ports import BatchJudge, Judge
 
 ENVIRONMENT_PREFIX = "LLM_PROVIDER_"
@@ -48,7 +49,7 @@ class ConnectedVendor:
     batch: BatchJudge | None = None
     account: str | None = None
     price: Callable[[Usage], Decimal] | None = None
-    structured_output: str | None = None
+    structured_output: StructuredOutput | None = None
     url: str | None = None
     is_free: bool = False
     token_probabilities: bool = True

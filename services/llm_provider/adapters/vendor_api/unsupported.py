@@ -6,10 +6,10 @@ The model manifest refuses them first, with the valid choices; this is for a man
 from collections.abc import Iterable
 
 from llm_provider.domain.calls.errors import RequestRejected
-from llm_provider.domain.requests.prompt import JudgeParameters
+from llm_provider.domain.requests.prompt import JudgeParameters, StructuredOutput
 
 
-def unsupported_output_mode(vendor: str, mode: str, *, takes: Iterable[str]) -> RequestRejected:
+def unsupported_output_mode(vendor: str, mode: StructuredOutput, *, takes: Iterable[str]) -> RequestRejected:
     """The refusal of a way of structuring the output that a vendor does not have."""
     return RequestRejected(f"{vendor} has no structured_output={mode}: use one of {', '.join(takes)}")
 

@@ -33,13 +33,13 @@ class RetryPolicy:
     max_attempts: int = 3
     outage_timeout: timedelta = timedelta(minutes=3)
     first_retry_delay: timedelta = timedelta(seconds=1)
-    longest_retry_delay: timedelta = timedelta(seconds=30)
+    max_retry_delay: timedelta = timedelta(seconds=30)
     expires_after: timedelta = timedelta(minutes=12)
     relaxed_expires_after: timedelta = timedelta(hours=26)
 
     def retry_delay(self, failure: int) -> timedelta:
         """Delay after the n-th failure (from 1), where the vendor does not say when to come back."""
-        return min(self.first_retry_delay * (1 << min(failure - 1, MAX_DOUBLINGS)), self.longest_retry_delay)
+        return min(self.first_retry_delay * (1 << min(failure - 1, MAX_DOUBLINGS)), self.max_retry_delay)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,7 +82,7 @@ class BreakerPolicy:
 
     failures: int = 5
     open_for: timedelta = timedelta(seconds=5)
-    longest_open_for: timedelta = timedelta(minutes=1)
+    max_open_for: timedelta = timedelta(minutes=1)
 
 
 class BreakerState(StrEnum):

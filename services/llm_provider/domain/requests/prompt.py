@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Literal
 
 from event_contracts import (
     ComparisonRequest,
@@ -19,6 +20,9 @@ _HEADED = re.compile(
     r"^[#* ]{0,8}Essay ([AB])(?:[ *]{0,4}\([^)\n]{0,300}\))?[* ]{0,4}:[* ]{0,4}\n?[ ]{0,8}\S", re.MULTILINE
 )
 """A heading with text behind it, such as ``**Essay A (ID: e-1):**``; each part is bounded."""
+
+StructuredOutput = Literal["json_schema", "json_object_with_schema", "tool", "json_object", "prompt"]
+"""How a model is held to the answer's form: the ways of the manifest, and one that only some servers need."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +41,14 @@ class JudgeParameters:
     max_tokens: int
     reasoning_effort: str | None
     output_verbosity: str | None
-    structured_output: str
+    structured_output: StructuredOutput
     cache_breakpoints: bool = False
     no_reasoning: str | None = None
     token_probabilities: bool = False
 
     @property
     def is_deterministic(self) -> bool:
-        """True when the same prompt gets the same answer: a repeated call would be paid for nothing."""
+        """True when the same prompt gets the same answer: a repeated call would be paid in vain."""
         return self.temperature == 0
 
     def as_json(self) -> JsonObject:

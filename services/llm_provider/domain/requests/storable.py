@@ -1,9 +1,6 @@
 """What can be stored: JSON can spell characters that no database, and numbers that no message, can hold."""
 
-from typing import Final
-
-MAX_INTEGER: Final = 2**63 - 1
-"""The largest that readers of JSON agree on reading as a whole number."""
+from event_contracts.fields import MAX_INTEGER
 
 
 def is_storable(value: object) -> bool:

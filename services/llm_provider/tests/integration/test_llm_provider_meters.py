@@ -24,7 +24,7 @@ from llm_provider.tests.postgres_fixtures import Stored, stored
 MODEL = "simulated-judge-1"
 TOKENS = 40
 BURST = Pacing(share=1.0, burst=timedelta(seconds=1))
-HASTY = BreakerPolicy(failures=3, open_for=timedelta(seconds=1), longest_open_for=timedelta(seconds=5))
+HASTY = BreakerPolicy(failures=3, open_for=timedelta(seconds=1), max_open_for=timedelta(seconds=5))
 
 
 def said(remaining: int, *, limit: int = 600, allowance: Allowance = Allowance.REQUESTS) -> Settlement:

@@ -8,11 +8,11 @@ from typing import Final
 import pytest
 from dishka import Provider, Scope, decorate
 from event_contracts import LLMComparisonResultV1
-from llm_provider.adapters.postgres.queue_sql import END_WORKER
 from llm_provider.domain.calls.errors import JudgeUnavailable
 from llm_provider.domain.calls.retrying import RetryPolicy
 from llm_provider.domain.costs.usage import Usage
 from llm_provider.ports import Judge, JudgeCall, JudgeReply
+from llm_provider.ports.workers import END_REQUESTS
 from llm_provider.providers import Judges
 from llm_provider.tests.building import call_of, comparison, judge_request
 from llm_provider.tests.postgres_fixtures import stored
@@ -157,7 +157,7 @@ async def test_a_request_that_cannot_be_ended_is_left_to_an_operator_and_the_oth
                 while not (listed := await queue.rows("SELECT worker, item FROM failed_item")):  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
 
-    assert [tuple(row) for row in listed] == [(END_WORKER, str(requests[0].queue_id))]
+    assert [tuple(row) for row in listed] == [(END_REQUESTS, str(requests[0].queue_id))]
     assert len(results.received) == 4
 
 

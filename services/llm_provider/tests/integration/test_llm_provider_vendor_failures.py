@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 from event_contracts import ConfigurationError, JsonObject
-from llm_provider.adapters.vendors.openai.responses import openai_connection
+from llm_provider.adapters.vendors.openai.responses import openai_access, openai_connection
 from llm_provider.domain.calls.errors import (
     JudgeError,
     JudgeTimeout,
@@ -202,7 +202,7 @@ async def test_a_slow_answer_can_be_given_up_and_the_next_call_is_answered(vendo
 
 async def test_a_vendor_that_says_nothing_is_given_up_after_the_silence_that_is_allowed() -> None:
     async with fake_vendors(always(Answer(delay=30))) as vendors, plain_client() as client:
-        connection = openai_connection(client, api_key=KEY, base_url=vendors.url("openai"), read_timeout=0.05)
+        connection = openai_connection(client, openai_access(KEY, vendors.url("openai")), read_timeout=0.05)
 
         with pytest.raises(JudgeTimeout, match="OpenAI did not answer in time"):
             await connection.post("/v1/responses", {})

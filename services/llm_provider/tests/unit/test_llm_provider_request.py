@@ -101,7 +101,7 @@ def test_a_body_is_the_same_in_whatever_order_its_metadata_comes() -> None:
 
 @given(st.integers(1, 10_000))
 def test_retry_delays_double_and_never_exceed_the_longest(attempt: int) -> None:
-    policy = RetryPolicy(first_retry_delay=timedelta(seconds=1), longest_retry_delay=timedelta(minutes=2))
+    policy = RetryPolicy(first_retry_delay=timedelta(seconds=1), max_retry_delay=timedelta(minutes=2))
 
     delay = policy.retry_delay(attempt)
 

@@ -8,13 +8,13 @@ from typing import Any, Final
 import httpx2
 from event_contracts import JsonObject, PromptBlock, PromptTarget
 from llm_provider.adapters.vendors.anthropic.batches import AnthropicBatches
-from llm_provider.adapters.vendors.anthropic.messages import AnthropicJudge
+from llm_provider.adapters.vendors.anthropic.messages import AnthropicJudge, anthropic_access
 from llm_provider.adapters.vendors.google.batches import GoogleBatches
-from llm_provider.adapters.vendors.google.generate_content import GoogleJudge
+from llm_provider.adapters.vendors.google.generate_content import GoogleJudge, google_access
 from llm_provider.adapters.vendors.openai.batches import OpenAiBatches
-from llm_provider.adapters.vendors.openai.responses import OpenAiJudge
-from llm_provider.adapters.vendors.openai_compatible.judge import OpenAiCompatibleJudge
-from llm_provider.adapters.vendors.openrouter.judge import OpenRouterJudge
+from llm_provider.adapters.vendors.openai.responses import OpenAiJudge, openai_access
+from llm_provider.adapters.vendors.openai_compatible.judge import OpenAiCompatibleJudge, server_access
+from llm_provider.adapters.vendors.openrouter.judge import OpenRouterJudge, openrouter_access
 from llm_provider.domain.requests.prompt import JudgeParameters, Prompt, digest
 from llm_provider.ports import BatchJudge, Judge, JudgeCall
 from llm_provider.tests.vendors.fake_vendors import KEY, Answer, FakeVendors, Scenario, always, fake_vendors
@@ -78,26 +78,26 @@ def judge_of(vendor: str, client: httpx2.AsyncClient, *, base_url: str, key: str
     """A vendor's judge at another address than the vendor's."""
     match vendor:
         case "anthropic":
-            return AnthropicJudge(client, api_key=key, base_url=base_url)
+            return AnthropicJudge(client, access=anthropic_access(key, base_url))
         case "openai":
-            return OpenAiJudge(client, api_key=key, base_url=base_url)
+            return OpenAiJudge(client, access=openai_access(key, base_url))
         case "google":
-            return GoogleJudge(client, api_key=key, base_url=base_url)
+            return GoogleJudge(client, access=google_access(key, base_url))
         case "openrouter":
-            return OpenRouterJudge(client, api_key=key, base_url=base_url)
+            return OpenRouterJudge(client, access=openrouter_access(key, base_url))
         case _:
-            return OpenAiCompatibleJudge(client, api_key=key, base_url=base_url)
+            return OpenAiCompatibleJudge(client, access=server_access(base_url, key=key))
 
 
 def batches_of(vendor: str, client: httpx2.AsyncClient, *, base_url: str) -> BatchJudge:
     """A vendor's batch API at another address than the vendor's."""
     match vendor:
         case "anthropic":
-            return AnthropicBatches(client, api_key=KEY, base_url=base_url)
+            return AnthropicBatches(client, access=anthropic_access(KEY, base_url))
         case "openai":
-            return OpenAiBatches(client, api_key=KEY, base_url=base_url)
+            return OpenAiBatches(client, access=openai_access(KEY, base_url))
         case _:
-            return GoogleBatches(client, api_key=KEY, base_url=base_url)
+            return GoogleBatches(client, access=google_access(KEY, base_url))
 
 
 def plain_client() -> httpx2.AsyncClient:

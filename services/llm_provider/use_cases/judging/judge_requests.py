@@ -15,6 +15,7 @@ from llm_provider.domain.calls.errors import RateLimitReached
 from llm_provider.domain.meters.settlement import unused_settlements
 from llm_provider.domain.requests.request import LeasedRequest, QueueId
 from llm_provider.ports import FailureCount, Heartbeat, Isolate, StepLog, Store, Unreadable, Wakeup
+from llm_provider.ports.workers import judge_worker
 from llm_provider.use_cases.judging.record_isolated import RecordIsolated
 
 log = structlog.get_logger()
@@ -29,7 +30,7 @@ FAILED_STEP_SECONDS = 1.0
 RENEWALS_PER_LEASE = 3
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class JudgeRequests:
     """The worker of one provider: up to ``concurrency`` calls at a time, results are written as they arrive."""
 
@@ -60,7 +61,7 @@ class JudgeRequests:
     @property
     def name(self) -> str:
         """What the worker is called in logs and metrics."""
-        return f"judge-{self.provider}"
+        return judge_worker(self.provider)
 
     async def run(self) -> None:
         """Judge until cancelled; then wait a little for the calls that are in progress."""
@@ -105,7 +106,7 @@ class JudgeRequests:
         return FALLBACK_SECONDS if leased == free else await self._seconds_until_grant()
 
     async def _record_done(self) -> None:
-        ended, self.done[:] = list(self.done), []
+        ended, self.done = self.done, []
         if ended:
             try:
                 not_recorded = await self.record(ended, provider=self.provider)
@@ -165,7 +166,7 @@ class JudgeRequests:
         return rest
 
     async def _return_unused(self) -> None:
-        unused, self.unused[:] = list(self.unused), []
+        unused, self.unused = self.unused, []
         try:
             failures = await self.isolate(unused, self._return)
         except BaseException:

@@ -10,7 +10,7 @@ from llm_provider.use_cases.judging.record_calls import RecordCalls
 from llm_provider.use_cases.requests.set_aside_request import SetAsideRequest
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class UnrecordedCalls:
     """Calls that could not be recorded yet, by request; what is set aside is taken out."""
 

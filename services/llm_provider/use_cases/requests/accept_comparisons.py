@@ -46,7 +46,7 @@ NUL_IN_JSON = "\\u0000"
 TOPICS = frozenset(str(topic) for topic in CALLBACK_TOPICS)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class AcceptComparisons:
     """Queues requests, and answers item by item; the same key and body is the same request."""
 

@@ -11,7 +11,7 @@ from llm_provider.adapters.vendor_api.registration import (
     secret,
 )
 from llm_provider.adapters.vendors.anthropic.batches import AnthropicBatches
-from llm_provider.adapters.vendors.anthropic.messages import URL, AnthropicJudge
+from llm_provider.adapters.vendors.anthropic.messages import URL, AnthropicJudge, anthropic_access
 
 
 class Settings(AccountSettings):
@@ -31,9 +31,10 @@ def _connect(settings: Settings, client: httpx2.AsyncClient) -> ConnectedVendor 
     key, url = secret(settings.api_key), settings.url or URL
     if key is None:
         return None
+    access = anthropic_access(key, url)
     return ConnectedVendor(
-        judge=AnthropicJudge(client, api_key=key, base_url=url),
-        batch=AnthropicBatches(client, api_key=key, base_url=url),
+        judge=AnthropicJudge(client, access=access),
+        batch=AnthropicBatches(client, access=access),
         account=key,
         url=url,
     )

@@ -14,7 +14,6 @@ from llm_provider.adapters.vendor_api.batch_items import read_outcomes, require_
 from llm_provider.adapters.vendor_api.connection import JOB_SECONDS, Access
 from llm_provider.adapters.vendor_api.failures import ErrorObject, error_of, failure
 from llm_provider.adapters.vendors.anthropic.messages import (
-    URL,
     VENDOR,
     Message,
     anthropic_connection,
@@ -69,17 +68,8 @@ class _Line(BaseModel):
 class AnthropicBatches:
     """Batch jobs of Anthropic's: one request submits a job, and its results are one file."""
 
-    def __init__(
-        self,
-        client: httpx2.AsyncClient,
-        *,
-        api_key: str | None = None,
-        base_url: str = URL,
-        access: Access | None = None,
-    ) -> None:
-        self._connection = anthropic_connection(
-            client, api_key=api_key, base_url=base_url, read_timeout=JOB_SECONDS, access=access
-        )
+    def __init__(self, client: httpx2.AsyncClient, *, access: Access) -> None:
+        self._connection = anthropic_connection(client, access, read_timeout=JOB_SECONDS)
         self._access = access
 
     async def submit(self, items: Sequence[BatchItem]) -> str:

@@ -97,15 +97,8 @@ class Message(BaseModel):
 class AnthropicJudge:
     """A model of Anthropic's, one call at a time."""
 
-    def __init__(
-        self,
-        client: httpx2.AsyncClient,
-        *,
-        api_key: str | None = None,
-        base_url: str = URL,
-        access: Access | None = None,
-    ) -> None:
-        self._connection = anthropic_connection(client, api_key=api_key, base_url=base_url, access=access)
+    def __init__(self, client: httpx2.AsyncClient, *, access: Access) -> None:
+        self._connection = anthropic_connection(client, access)
         self._access = access
 
     async def judge(self, call: JudgeCall) -> JudgeReply:
@@ -119,30 +112,29 @@ class AnthropicJudge:
         )
 
 
+def anthropic_access(key: str, url: str = URL) -> Access:
+    """An account at Anthropic; raises ``ConfigurationError`` for a key that no header can carry."""
+    return Access(name=VENDOR, base_url=url, headers={"x-api-key": require_key(VENDOR, key)}, own_fields=True)
+
+
 def anthropic_connection(
-    client: httpx2.AsyncClient,
-    *,
-    api_key: str | None,
-    base_url: str,
-    read_timeout: float | None = None,
-    access: Access | None = None,
+    client: httpx2.AsyncClient, access: Access, *, read_timeout: float | None = None
 ) -> Connection:
-    """The connection that calls and batch jobs have in common; ``access`` comes before key and address."""
-    shown = {"x-api-key": require_key(VENDOR, api_key or "")} if access is None else access.headers
+    """The connection that calls and batch jobs have in common."""
     return Connection(
-        vendor=VENDOR if access is None else access.name,
+        vendor=access.name,
         client=client,
-        base_url=base_url if access is None else access.base_url,
-        headers={"anthropic-version": VERSION, **shown},
+        base_url=access.base_url,
+        headers={"anthropic-version": VERSION, **access.headers},
         read_timeout=read_timeout,
         read_limits=anthropic_limits,
-        token=None if access is None else access.token,
+        token=access.token,
     )
 
 
-def version_for(calls: Iterable[JudgeParameters], *, access: Access | None = None) -> dict[str, str]:
+def version_for(calls: Iterable[JudgeParameters], *, access: Access) -> dict[str, str]:
     """The header that names the version which takes all of these calls, unless the endpoint has one of its own."""
-    if access is not None and "anthropic-version" in access.headers:
+    if "anthropic-version" in access.headers:
         return {}
     uses_temperature = any(parameters.temperature is not None for parameters in calls)
     return {"anthropic-version": VERSION_WITH_TEMPERATURE if uses_temperature else VERSION}

@@ -11,7 +11,7 @@ from llm_provider.adapters.vendor_api.registration import (
     secret,
 )
 from llm_provider.adapters.vendors.google.batches import GoogleBatches
-from llm_provider.adapters.vendors.google.generate_content import URL, GoogleJudge
+from llm_provider.adapters.vendors.google.generate_content import URL, GoogleJudge, google_access
 
 
 class Settings(AccountSettings):
@@ -31,9 +31,10 @@ def _connect(settings: Settings, client: httpx2.AsyncClient) -> ConnectedVendor 
     key, url = secret(settings.api_key), settings.url or URL
     if key is None:
         return None
+    access = google_access(key, url)
     return ConnectedVendor(
-        judge=GoogleJudge(client, api_key=key, base_url=url),
-        batch=GoogleBatches(client, api_key=key, base_url=url),
+        judge=GoogleJudge(client, access=access),
+        batch=GoogleBatches(client, access=access),
         account=key,
         url=url,
     )

@@ -19,7 +19,6 @@ from llm_provider.adapters.vendor_api.batch_items import json_lines, read_outcom
 from llm_provider.adapters.vendor_api.connection import JOB_SECONDS, Access, Answer
 from llm_provider.adapters.vendor_api.failures import ErrorObject, error_of, failure
 from llm_provider.adapters.vendors.google.generate_content import (
-    URL,
     VENDOR,
     Generated,
     generate_body,
@@ -94,20 +93,10 @@ class _Line(_Wire):
 class GoogleBatches:
     """Batch jobs of Google's: each is for one model."""
 
-    def __init__(
-        self,
-        client: httpx2.AsyncClient,
-        *,
-        api_key: str | None = None,
-        base_url: str = URL,
-        access: Access | None = None,
-    ) -> None:
-        if access is not None:
-            access = replace(access, base_url=without_version(access.base_url))
-        self._connection = google_connection(
-            client, api_key=api_key, base_url=base_url, read_timeout=JOB_SECONDS, access=access
-        )
-        self._own_fields = access is None or access.own_fields
+    def __init__(self, client: httpx2.AsyncClient, *, access: Access) -> None:
+        below_models = replace(access, base_url=without_version(access.base_url))
+        self._connection = google_connection(client, below_models, read_timeout=JOB_SECONDS)
+        self._own_fields = access.own_fields
 
     async def submit(self, items: Sequence[BatchItem]) -> str:
         require_size(VENDOR, items, at_most=MAX_ITEMS)

@@ -17,7 +17,7 @@ from llm_provider.adapters.vendor_api.failures import ErrorObject, error_in_succ
 from llm_provider.adapters.vendor_api.unsupported import refuse_verbosity, unsupported_output_mode
 from llm_provider.adapters.vendor_api.wire_types import CallId, Lenient, Tokens, counted
 from llm_provider.domain.costs.usage import UNKNOWN_USAGE, Usage
-from llm_provider.domain.requests.prompt import JudgeParameters
+from llm_provider.domain.requests.prompt import JudgeParameters, StructuredOutput
 from llm_provider.ports import Ending, JudgeCall, JudgeReply
 
 VENDOR: Final = "Google"
@@ -113,44 +113,42 @@ class Generated(_Wire):
 class GoogleJudge:
     """A model of Google's, one call at a time."""
 
-    def __init__(
-        self,
-        client: httpx2.AsyncClient,
-        *,
-        api_key: str | None = None,
-        base_url: str = URL,
-        access: Access | None = None,
-    ) -> None:
-        self._connection = google_connection(client, api_key=api_key, base_url=base_url, access=access)
-        # A named endpoint's address is the base URL of the models resource: on Google Cloud that is below a project.
-        self._models = "/v1/models" if access is None else "/models"
-        self._own_fields = access is None or access.own_fields
+    def __init__(self, client: httpx2.AsyncClient, *, access: Access) -> None:
+        self._connection = google_connection(client, access)
+        self._own_fields = access.own_fields
 
     async def judge(self, call: JudgeCall) -> JudgeReply:
         model = call.parameters.model
         answer = await self._connection.post(
-            f"{self._models}/{model}:generateContent", generate_body(call, own_fields=self._own_fields)
+            f"/models/{model}:generateContent", generate_body(call, own_fields=self._own_fields)
         )
         return self._connection.parse(answer.content, Generated).reply(model=model)
 
 
+def google_access(key: str, url: str = URL) -> Access:
+    """An account at Google; raises ``ConfigurationError`` for a key that no header can carry.
+
+    The base URL is that of the models resource, as a named endpoint's is: on Google Cloud that is below a project.
+    """
+    return Access(
+        name=VENDOR,
+        base_url=f"{url.rstrip('/')}/v1",
+        headers={"x-goog-api-key": require_key(VENDOR, key)},
+        own_fields=True,
+    )
+
+
 def google_connection(
-    client: httpx2.AsyncClient,
-    *,
-    api_key: str | None,
-    base_url: str,
-    read_timeout: float | None = None,
-    access: Access | None = None,
+    client: httpx2.AsyncClient, access: Access, *, read_timeout: float | None = None
 ) -> Connection:
-    """The connection that calls and batch jobs have in common; ``access`` comes before key and address."""
-    shown = {"x-goog-api-key": require_key(VENDOR, api_key or "")} if access is None else access.headers
+    """The connection that calls and batch jobs have in common."""
     return Connection(
-        vendor=VENDOR if access is None else access.name,
+        vendor=access.name,
         client=client,
-        base_url=base_url if access is None else access.base_url,
-        headers=shown,
+        base_url=access.base_url,
+        headers=access.headers,
         read_timeout=read_timeout,
-        token=None if access is None else access.token,
+        token=access.token,
     )
 
 
@@ -181,7 +179,7 @@ def _generation(parameters: JudgeParameters) -> JsonObject:
     return config
 
 
-def _response(mode: str) -> JsonObject:
+def _response(mode: StructuredOutput) -> JsonObject:
     match mode:
         case "json_schema":
             return {"responseMimeType": "application/json", "responseJsonSchema": PORTABLE_SCHEMA}

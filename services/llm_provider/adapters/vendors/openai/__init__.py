@@ -11,7 +11,7 @@ from llm_provider.adapters.vendor_api.registration import (
     secret,
 )
 from llm_provider.adapters.vendors.openai.batches import OpenAiBatches
-from llm_provider.adapters.vendors.openai.responses import URL, OpenAiJudge
+from llm_provider.adapters.vendors.openai.responses import URL, OpenAiJudge, openai_access
 
 
 class Settings(AccountSettings):
@@ -31,9 +31,10 @@ def _connect(settings: Settings, client: httpx2.AsyncClient) -> ConnectedVendor 
     key, url = secret(settings.api_key), settings.url or URL
     if key is None:
         return None
+    access = openai_access(key, url)
     return ConnectedVendor(
-        judge=OpenAiJudge(client, api_key=key, base_url=url),
-        batch=OpenAiBatches(client, api_key=key, base_url=url),
+        judge=OpenAiJudge(client, access=access),
+        batch=OpenAiBatches(client, access=access),
         account=key,
         url=url,
     )

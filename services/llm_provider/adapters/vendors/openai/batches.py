@@ -23,7 +23,6 @@ from llm_provider.adapters.vendor_api.connection import JOB_SECONDS, Access
 from llm_provider.adapters.vendor_api.failures import ErrorObject, VendorError, error_of, failure
 from llm_provider.adapters.vendor_api.wire_types import CallId
 from llm_provider.adapters.vendors.openai.responses import (
-    URL,
     VENDOR,
     Response,
     openai_connection,
@@ -82,18 +81,9 @@ class _Line(BaseModel):
 class OpenAiBatches:
     """Batch jobs of OpenAI's: each is for one model."""
 
-    def __init__(
-        self,
-        client: httpx2.AsyncClient,
-        *,
-        api_key: str | None = None,
-        base_url: str = URL,
-        access: Access | None = None,
-    ) -> None:
-        self._connection = openai_connection(
-            client, api_key=api_key, base_url=base_url, read_timeout=JOB_SECONDS, access=access
-        )
-        self._own_fields = access is None or access.own_fields
+    def __init__(self, client: httpx2.AsyncClient, *, access: Access) -> None:
+        self._connection = openai_connection(client, access, read_timeout=JOB_SECONDS)
+        self._own_fields = access.own_fields
 
     async def submit(self, items: Sequence[BatchItem]) -> str:
         require_size(VENDOR, items, at_most=MAX_ITEMS)

@@ -5,7 +5,6 @@ stored at OpenAI: ``store`` is true unless it is said to be false, and a student
 """
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -126,16 +125,9 @@ class Response(BaseModel):
 class OpenAiJudge:
     """A model of OpenAI's, one call at a time."""
 
-    def __init__(
-        self,
-        client: httpx2.AsyncClient,
-        *,
-        api_key: str | None = None,
-        base_url: str = URL,
-        access: Access | None = None,
-    ) -> None:
-        self._connection = openai_connection(client, api_key=api_key, base_url=base_url, access=access)
-        self._own_fields = access is None or access.own_fields
+    def __init__(self, client: httpx2.AsyncClient, *, access: Access) -> None:
+        self._connection = openai_connection(client, access)
+        self._own_fields = access.own_fields
 
     async def judge(self, call: JudgeCall) -> JudgeReply:
         answer = await self._connection.post(
@@ -149,27 +141,24 @@ class OpenAiJudge:
         )
 
 
+def openai_access(key: str, url: str = URL) -> Access:
+    """An account at OpenAI; raises ``ConfigurationError`` for a key that no header can carry."""
+    bearer = {"authorization": f"Bearer {require_key(VENDOR, key)}"}
+    return Access(name=VENDOR, base_url=url, headers=bearer, own_fields=True)
+
+
 def openai_connection(
-    client: httpx2.AsyncClient,
-    *,
-    api_key: str | None,
-    base_url: str,
-    read_timeout: float | None = None,
-    access: Access | None = None,
+    client: httpx2.AsyncClient, access: Access, *, read_timeout: float | None = None
 ) -> Connection:
-    """The connection that calls and batch jobs have in common; ``access`` comes before key and address."""
-    if access is None:
-        shown: Mapping[str, str] = {"authorization": f"Bearer {require_key(VENDOR, api_key or '')}"}
-    else:
-        shown = access.headers
+    """The connection that calls and batch jobs have in common."""
     return Connection(
-        vendor=VENDOR if access is None else access.name,
+        vendor=access.name,
         client=client,
-        base_url=base_url if access is None else access.base_url,
-        headers=shown,
+        base_url=access.base_url,
+        headers=access.headers,
         read_timeout=read_timeout,
         read_limits=openai_limits,
-        token=None if access is None else access.token,
+        token=access.token,
     )
 
 

@@ -13,7 +13,11 @@ from llm_provider.adapters.vendor_api.registration import (
     VendorSettings,
     secret,
 )
-from llm_provider.adapters.vendors.openai_compatible.judge import OpenAiCompatibleJudge, TokensField
+from llm_provider.adapters.vendors.openai_compatible.judge import (
+    OpenAiCompatibleJudge,
+    TokensField,
+    server_access,
+)
 
 
 class Settings(VendorSettings):
@@ -50,8 +54,7 @@ def _connect(settings: Settings, client: httpx2.AsyncClient) -> ConnectedVendor 
     return ConnectedVendor(
         judge=OpenAiCompatibleJudge(
             client,
-            base_url=settings.url,
-            api_key=key,
+            access=server_access(settings.url, key=key),
             tokens_field=settings.tokens_field,
             token_probabilities=settings.token_probabilities,
         ),

@@ -25,6 +25,19 @@ TokensField = Literal["max_tokens", "max_completion_tokens"]
 """The field that limits the length of an answer: newer OpenAI models, and those of Azure, take the second only."""
 
 
+def server_access(url: str, *, key: str | None) -> Access:
+    """A self-hosted server; raises ``ConfigurationError`` for a key that no header can carry.
+
+    ``http://127.0.0.1:8000`` means ``http://127.0.0.1:8000/v1``; an address that has a path is taken as it stands.
+    """
+    base_url = url.rstrip("/")
+    return Access(
+        name=VENDOR,
+        base_url=base_url if urlsplit(base_url).path else f"{base_url}/v1",
+        headers={} if key is None else {"authorization": f"Bearer {require_key(VENDOR, key)}"},
+    )
+
+
 class OpenAiCompatibleJudge:
     """Calls ``POST {base_url}/chat/completions``."""
 
@@ -32,15 +45,10 @@ class OpenAiCompatibleJudge:
         self,
         client: httpx2.AsyncClient,
         *,
-        base_url: str = "",
-        api_key: str | None = None,
+        access: Access,
         tokens_field: TokensField = "max_tokens",
         token_probabilities: bool = False,
-        access: Access | None = None,
     ) -> None:
-        if access is None:
-            bearer = {} if api_key is None else {"authorization": f"Bearer {require_key(VENDOR, api_key)}"}
-            access = Access(name=VENDOR, base_url=with_version(base_url), headers=bearer)
         self._token_probabilities = token_probabilities
         self._tokens_field: TokensField = tokens_field
         self._connection = Connection(
@@ -66,12 +74,6 @@ class OpenAiCompatibleJudge:
             has_reasoned=reply.usage.reasoning > 0,
         )
         return replace(reply, limits=self._connection.limits(answer), log_odds_a=said)
-
-
-def with_version(base_url: str) -> str:
-    """The base URL with its version: ``http://127.0.0.1:8000`` means ``http://127.0.0.1:8000/v1``."""
-    url = base_url.rstrip("/")
-    return url if urlsplit(url).path else f"{url}/v1"
 
 
 def completion_body(call: JudgeCall, tokens_field: TokensField = "max_tokens") -> JsonObject:

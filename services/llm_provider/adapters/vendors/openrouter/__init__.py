@@ -10,7 +10,7 @@ from llm_provider.adapters.vendor_api.registration import (
     VendorRegistration,
     secret,
 )
-from llm_provider.adapters.vendors.openrouter.judge import URL, OpenRouterJudge
+from llm_provider.adapters.vendors.openrouter.judge import URL, OpenRouterJudge, openrouter_access
 
 
 class Settings(AccountSettings):
@@ -31,7 +31,7 @@ def _connect(settings: Settings, client: httpx2.AsyncClient) -> ConnectedVendor 
     if key is None:
         return None
     return ConnectedVendor(
-        judge=OpenRouterJudge(client, api_key=key, base_url=url),
+        judge=OpenRouterJudge(client, access=openrouter_access(key, url)),
         account=key,
         url=url,
     )

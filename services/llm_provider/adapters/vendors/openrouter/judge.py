@@ -25,20 +25,16 @@ URL: Final = "https://openrouter.ai/api/v1"
 _ROUTING: Final[JsonObject] = {"require_parameters": True, "data_collection": "deny"}
 
 
+def openrouter_access(key: str, url: str = URL) -> Access:
+    """An account at OpenRouter; raises ``ConfigurationError`` for a key that no header can carry."""
+    bearer = {"authorization": f"Bearer {require_key(VENDOR, key)}"}
+    return Access(name=VENDOR, base_url=url, headers=bearer, own_fields=True)
+
+
 class OpenRouterJudge:
     """A model that OpenRouter offers."""
 
-    def __init__(
-        self,
-        client: httpx2.AsyncClient,
-        *,
-        api_key: str | None = None,
-        base_url: str = URL,
-        access: Access | None = None,
-    ) -> None:
-        if access is None:
-            key = require_key(VENDOR, api_key or "")
-            access = Access(name=VENDOR, base_url=base_url, headers={"authorization": f"Bearer {key}"})
+    def __init__(self, client: httpx2.AsyncClient, *, access: Access) -> None:
         self._connection = Connection(
             vendor=access.name,
             client=client,

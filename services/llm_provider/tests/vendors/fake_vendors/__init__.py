@@ -1,7 +1,7 @@
 """Vendors of models that answer as they are told to: real HTTP, each vendor's own protocol, batch jobs included.
 
     async with fake_vendors(always(Answer(ending=Ending.CUT_OFF))) as vendors:
-        judge = AnthropicJudge(client, api_key=KEY, base_url=vendors.url("anthropic"))
+        judge = AnthropicJudge(client, access=anthropic_access(KEY, vendors.url("anthropic")))
 
 A scenario decides, call by call, what is answered; what came in is kept in ``vendors.received``.
 """
