@@ -5,7 +5,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from dishka import AsyncContainer
-from service_kit.http.set_aside import Reopen
+from service_kit.http.set_aside import Reopen, nothing_was_ended
 from service_kit.providers import Relays
 from service_kit.running import BackgroundLoop
 from service_kit.storage.database import Database
@@ -171,15 +171,12 @@ async def reopeners(container: AsyncContainer) -> Mapping[str, Reopen]:
     async def batch(item: str) -> bool:
         return await reopen_batch(JobId(UUID(item)))
 
-    async def nothing_ended(_item: str) -> bool:
-        return True
-
     return {
         workers.PREPARE: batch,
         workers.ADVANCE: batch,
         workers.SUBMIT: batch,
-        workers.EXPIRE: nothing_ended,
-        workers.WITHDRAW: nothing_ended,
-        workers.REPORT: nothing_ended,
-        workers.FORGET: nothing_ended,
+        workers.EXPIRE: nothing_was_ended,
+        workers.WITHDRAW: nothing_was_ended,
+        workers.REPORT: nothing_was_ended,
+        workers.FORGET: nothing_was_ended,
     }
