@@ -30,9 +30,12 @@ from event_contracts.assessment import ConfidenceLabel as ConfidenceLabel
 from event_contracts.assessment import ELS_CJAssessmentRequestV1 as ELS_CJAssessmentRequestV1
 from event_contracts.assessment import EssayResultV1 as EssayResultV1
 from event_contracts.assessment import EventName as EventName
+from event_contracts.assessment import FailedComparisons as FailedComparisons
 from event_contracts.assessment import GradeProjectionSummary as GradeProjectionSummary
+from event_contracts.assessment import LookAt as LookAt
 from event_contracts.assessment import ProcessingSummary as ProcessingSummary
 from event_contracts.assessment import ResourceConsumptionV1 as ResourceConsumptionV1
+from event_contracts.assessment import ResultNotes as ResultNotes
 from event_contracts.assessment import StopReason as StopReason
 from event_contracts.assessment import letter_grade as letter_grade
 from event_contracts.base import BaseEventData as BaseEventData

@@ -28,6 +28,7 @@ from event_contracts.fields import (
     Identifier,
     Int,
     JsonObject,
+    LongText,
     Money,
     Name,
     Number,
@@ -38,6 +39,9 @@ from event_contracts.fields import (
 )
 
 MAX_GRADES: Final = 100
+MAX_SIGNALS: Final = 100
+MAX_ERROR_CODES: Final = 1_000
+MAX_STATISTICS: Final = 100
 UNGRADED: Final = "U"
 """The letter grade of an essay for which no grade could be projected."""
 
@@ -194,6 +198,48 @@ class GradeProjectionSummary(WireModel):
     bt_stats: ByEssay[BtStats] = Field(default_factory=dict)
 
 
+class LookAt(WireModel):
+    """Why a person should look at an essay."""
+
+    signals: Annotated[tuple[Name, ...], Field(max_length=MAX_SIGNALS)] = ()
+    hidden_characters: Count = 0
+
+
+class FailedComparisons(WireModel):
+    """How many comparisons could not be judged, for which reasons, and of which essays."""
+
+    total: Count = 0
+    by_error_code: Annotated[dict[Name, Count], Field(max_length=MAX_ERROR_CODES)] = Field(
+        default_factory=dict
+    )
+    by_essay: ByEssay[Count] = Field(default_factory=dict)
+
+
+class ResultNotes(WireModel):
+    """What a reader should know besides ranks and grades: further keys of a result's `assessment_metadata`.
+
+    `failed_essays` could not be judged, `unranked_essays` have no place on the scale. `judges` says what each judge's
+    share was and how far it agrees with the others, `graded_verdicts` what its margins tell. `problem` kept judging
+    from continuing. Keys that are absent, as in a reduced result, say nothing. `not_computed`, which is written where
+    there is any, says by statistic why it is missing.
+    """
+
+    failed_essays: ByEssay[LongText] = Field(default_factory=dict)
+    unranked_essays: ByEssay[LongText] = Field(default_factory=dict)
+    failed_comparisons: FailedComparisons = FailedComparisons()
+    look_at: ByEssay[LookAt] = Field(default_factory=dict)
+    judges: JsonObject = Field(default_factory=dict)
+    graded_verdicts: JsonObject = Field(default_factory=dict)
+    problem: LongText | None = None
+    not_computed: Annotated[dict[Name, LongText], Field(max_length=MAX_STATISTICS)] = Field(
+        default_factory=dict
+    )
+
+    def left_out(self) -> Mapping[str, Any]:
+        """`not_computed` where there is nothing to say."""
+        return {} if self.not_computed else {"not_computed": True}
+
+
 class AssessmentMetadata(WireModel):
     """How a ranking came about; keys that are added later are kept, not dropped."""
 
@@ -214,6 +260,10 @@ class AssessmentMetadata(WireModel):
     grade_projections: GradeProjectionSummary
     assignment_id: Identifier | None = None
     grade_projection_summary: GradeProjectionSummary | None = None
+
+    def notes(self) -> ResultNotes:
+        """What is said besides; raises `ValidationError` where a key does not hold what it should."""
+        return ResultNotes.model_validate(self.model_extra or {})
 
 
 _UNSAID: Final = {

@@ -8,7 +8,6 @@ from event_contracts import (
     UNGRADED,
     AssessmentResultV1,
     EssayResultV1,
-    WireModel,
 )
 from rich.table import Table
 from rich.text import Text
@@ -60,24 +59,6 @@ def totals_line(run: FinishedRun) -> str:
     )
 
 
-class _FailedComparisons(WireModel):
-    total: int = 0
-    by_error_code: Mapping[str, int] = {}
-
-
-class _LookAt(WireModel):
-    signals: tuple[str, ...] = ()
-
-
-class _Notes(WireModel):
-    """What the service adds to a result's metadata."""
-
-    failed_essays: Mapping[str, str] = {}
-    unranked_essays: Mapping[str, str] = {}
-    failed_comparisons: _FailedComparisons = _FailedComparisons()
-    look_at: Mapping[str, _LookAt] = {}
-
-
 def problems(run: FinishedRun) -> list[str]:
     """Notes for the reader of the ranking."""
     found = []
@@ -93,7 +74,7 @@ def problems(run: FinishedRun) -> list[str]:
 
 def _notes_on(result: AssessmentResultV1) -> Iterator[str]:
     metadata = result.assessment_metadata
-    notes = _Notes.model_validate(metadata.model_extra or {})
+    notes = metadata.notes()
     yield from _first(f"{name} was not judged: {why}" for name, why in notes.failed_essays.items())
     yield from _first(f"{name} has no rank: {why}" for name, why in notes.unranked_essays.items())
     yield from _first(

@@ -12,7 +12,6 @@ from event_contracts import (
     JsonObject,
     WireModel,
 )
-from pydantic import Field
 
 from batch_runner.artefact import outcome
 from batch_runner.artefact.assessment_run import (
@@ -124,9 +123,7 @@ def assembled(
         judging=_judging(result),
         convergence=run.observed.readings if isinstance(run, EndedRun) else (),
         flags=tuple(_remarks(run.assignment, result, scores, ids)),
-        unranked={
-            _named(name, ids): why for name, why in (_notes(result).unranked_essays if result else {}).items()
-        },
+        unranked={} if result is None else _unranked(result, ids),
         costs=NO_COSTS if batch is None else recorded_costs(batch.comparisons, batch.status),
         validation=Validation(
             artefact_checksum=NO_CHECKSUM,
@@ -135,6 +132,11 @@ def assembled(
             runner_status=_runner_status(run),
         ),
     ).sealed()
+
+
+def _unranked(result: AssessmentResultV1, ids: Mapping[str, str]) -> dict[str, str]:
+    notes = result.assessment_metadata.notes()
+    return {_named(name, ids): why for name, why in notes.unranked_essays.items()}
 
 
 def _named(name: str, ids: Mapping[str, str]) -> str:
@@ -250,22 +252,6 @@ def _stop(status: BatchStatusView | None) -> outcome.Stop:
     )
 
 
-class _LookAt(WireModel):
-    signals: tuple[str, ...] = ()
-
-
-class _Notes(WireModel):
-    failed_essays: Mapping[str, str] = {}
-    unranked_essays: Mapping[str, str] = {}
-    look_at: Mapping[str, _LookAt] = {}
-    judges: JsonObject = Field(default_factory=dict)
-
-
-def _notes(result: AssessmentResultV1) -> _Notes:
-    """What the service adds to a result's metadata."""
-    return _Notes.model_validate(result.assessment_metadata.model_extra or {})
-
-
 def _judging(result: AssessmentResultV1 | None) -> outcome.Judging:
     if result is None:
         return outcome.Judging(judges={}, method={})
@@ -275,7 +261,7 @@ def _judging(result: AssessmentResultV1 | None) -> outcome.Judging:
         "llm_temperature": metadata.llm_temperature,
         "calibration": metadata.grade_projections.calibration_info,
     }
-    return outcome.Judging(judges=_notes(result).judges, method=method)
+    return outcome.Judging(judges=metadata.notes().judges, method=method)
 
 
 def _remarks(
@@ -288,7 +274,7 @@ def _remarks(
         yield outcome.Remark(essay_id=None, kind="document", message=note)
     if result is None:
         return
-    notes = _notes(result)
+    notes = result.assessment_metadata.notes()
     for name, why in notes.failed_essays.items():
         yield outcome.Remark(essay_id=_named(name, ids), kind="not_judged", message=why)
     yield from _differences(result, scores, ids)

@@ -14,8 +14,8 @@ from service_kit.work.worker import Worker
 from sqlalchemy import Row
 
 from cj_assessment.adapters.postgres import measuring_sql as sql
+from cj_assessment.ports.workers import MEASURE
 
-NAME: Final = "measure"
 MEASURING_SECONDS: Final = 15.0
 QUALITY_INTERVAL: Final = 4
 """The quality of results is measured in every fourth cycle."""
@@ -79,7 +79,7 @@ class BatchMetrics:
 
     def worker(self) -> Worker:
         """The loop that measures."""
-        return Worker(name=NAME, step=self.measure, max_rest_seconds=MEASURING_SECONDS)
+        return Worker(name=MEASURE, step=self.measure, max_rest_seconds=MEASURING_SECONDS)
 
     async def measure(self) -> None:
         """Replace what was shown before; every name of a fixed set is shown, with zero where there is nothing."""

@@ -12,7 +12,7 @@ from event_contracts import ContentServiceError, ContentStored
 from pydantic import ValidationError
 from service_kit.http.bounded_body import TooLong, bounded_body
 
-from cj_assessment.domain.batch import Fetched
+from cj_assessment.domain.contents import Fetched
 from cj_assessment.domain.erasure import TextRemoval
 from cj_assessment.ports import ContentRefused, Store
 

@@ -1,17 +1,14 @@
 """The service's HTTP routes for administrators: instructions, prompts, rubrics, anchors, scales, audit."""
 
-from collections import Counter as CountsOf
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Final
+from typing import Annotated, Final, Protocol, TypeVar
 
 from event_contracts import (
-    GRADE_SCALES,
+    MAX_INTEGER,
     AdminAnchors,
     ChangePage,
-    ChangeView,
-    ContentServiceError,
     Deleted,
     ErrorBody,
     InstructionPage,
@@ -20,12 +17,9 @@ from event_contracts import (
     JudgeRubricUpload,
     JudgeRubricView,
     Name,
-    NotFound,
     ScaleList,
-    ScaleView,
     StudentPromptUpload,
     StudentPromptView,
-    grade_scale,
 )
 from prometheus_client import CollectorRegistry, Counter
 from pydantic import BaseModel, Field
@@ -34,28 +28,66 @@ from quart_schema import document_response, validate_querystring
 from service_kit.http.bodies import answers, takes
 from service_kit.http.permissions import Permission, caller, requires
 
-from cj_assessment.adapters.http_api import MAX_CONTENT_BYTES, anchor_view
-from cj_assessment.domain.batch import Anchor, Instruction
-from cj_assessment.ports import ContentStore
-from cj_assessment.ports.administration import Administration, Owner
+from cj_assessment.adapters.http_views import (
+    change_page,
+    instruction_view,
+    prompt_view,
+    reviewed_anchors_view,
+    rubric_view,
+    scale_list,
+)
+from cj_assessment.domain.assignments import AssignmentText, ReviewedAnchors, StoredInstruction
+from cj_assessment.domain.contents import MAX_CONTENT_BYTES
+from cj_assessment.ports.administration import Change, Owner
 
-MAX_PAGE: Final = 1_000_000
+MAX_PAGE_NUMBER: Final = 1_000_000
+
+WantedT = TypeVar("WantedT", contravariant=True)
+DoneT = TypeVar("DoneT", covariant=True)
+
+
+class AuditedAction(Protocol[WantedT, DoneT]):
+    """Does what is wanted in the name of ``by``."""
+
+    def __call__(self, wanted: WantedT, /, *, by: str) -> Awaitable[DoneT]: ...
+
+
+class ListsInstructions(Protocol):
+    """Gives one page by number, from 1, and how many instructions there are."""
+
+    def __call__(
+        self, *, page: int, page_size: int, grade_scale: str | None
+    ) -> Awaitable[tuple[Sequence[StoredInstruction], int]]: ...
+
+
+class ListsChanges(Protocol):
+    """Gives the newest changes, older than the one numbered ``before``."""
+
+    def __call__(self, *, before: int | None, limit: int) -> Awaitable[Sequence[Change]]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdminActions:
     """What the routes call."""
 
-    administration: Administration
-    content: ContentStore
-    list_anchors: Callable[[str], Awaitable[tuple[Anchor, ...]]]
+    save_instructions: AuditedAction[InstructionUpsert, StoredInstruction]
+    list_instructions: ListsInstructions
+    read_instructions: Callable[[Owner], Awaitable[StoredInstruction]]
+    delete_instructions: AuditedAction[Owner, None]
+    save_student_prompt: AuditedAction[StudentPromptUpload, AssignmentText]
+    read_student_prompt: Callable[[str], Awaitable[AssignmentText]]
+    save_judge_rubric: AuditedAction[JudgeRubricUpload, AssignmentText]
+    read_judge_rubric: Callable[[str], Awaitable[AssignmentText]]
+    review_anchors: Callable[[str], Awaitable[ReviewedAnchors]]
+    delete_anchor: AuditedAction[int, None]
+    list_changes: ListsChanges
     registry: CollectorRegistry
 
 
 class InstructionsQuery(BaseModel):
     """Which page of the instructions."""
 
-    page: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 1
+    page: Annotated[int, Field(ge=1, le=MAX_PAGE_NUMBER)] = 1
     page_size: Annotated[int, Field(ge=1, le=200)] = 50
     grade_scale: Name | None = None
 
@@ -63,7 +95,7 @@ class InstructionsQuery(BaseModel):
 class AuditQuery(BaseModel):
     """How many changes, older than which."""
 
-    before: Annotated[int, Field(ge=1, le=2**63 - 1)] | None = None
+    before: Annotated[int, Field(ge=1, le=MAX_INTEGER)] | None = None
     limit: Annotated[int, Field(ge=1, le=200)] = 50
 
 
@@ -95,14 +127,16 @@ def admin_api(actions: AdminActions) -> Blueprint:
     blueprint = Blueprint("administration", __name__, url_prefix="/admin/v1")
     operations = _Operations(actions.registry)
     _add_instructions(blueprint, actions, operations)
-    _add_texts(blueprint, actions, operations)
-    _add_lists(blueprint, actions, operations)
+    _add_readers_of_instructions(blueprint, actions, operations)
+    _add_deletion_of_instructions(blueprint, actions, operations)
+    _add_prompts(blueprint, actions, operations)
+    _add_rubrics(blueprint, actions, operations)
+    _add_anchors(blueprint, actions, operations)
+    _add_scales_and_audit(blueprint, actions)
     return blueprint
 
 
 def _add_instructions(blueprint: Blueprint, actions: AdminActions, operations: _Operations) -> None:
-    administration = actions.administration
-
     @blueprint.post("/assessment-instructions")
     @takes(InstructionUpsert, max_bytes=MAX_CONTENT_BYTES)
     @answers(InstructionView)
@@ -111,15 +145,7 @@ def _add_instructions(blueprint: Blueprint, actions: AdminActions, operations: _
     async def save_instructions(data: InstructionUpsert) -> InstructionView:
         """Store or replace the instructions of an assignment or a course."""
         with operations.counted("upsert"):
-            instruction = Instruction(
-                assignment_id=data.assignment_id,
-                course_id=data.course_id,
-                instructions_text=data.instructions_text,
-                grade_scale=grade_scale(data.grade_scale).id,
-                context_origin=data.context_origin,
-                student_prompt_storage_id=data.student_prompt_storage_id,
-            )
-            return _view(await administration.save(instruction, by=caller().subject))
+            return instruction_view(await actions.save_instructions(data, by=caller().subject))
 
     @blueprint.get("/assessment-instructions")
     @validate_querystring(InstructionsQuery)
@@ -128,16 +154,20 @@ def _add_instructions(blueprint: Blueprint, actions: AdminActions, operations: _
     async def list_instructions(query_args: InstructionsQuery) -> InstructionPage:
         """All instructions, by page."""
         with operations.counted("list"):
-            found, total = await administration.page(
+            found, total = await actions.list_instructions(
                 page=query_args.page, page_size=query_args.page_size, grade_scale=query_args.grade_scale
             )
         return InstructionPage(
-            items=tuple(_view(one) for one in found),
+            items=tuple(instruction_view(one) for one in found),
             total=total,
             page=query_args.page,
             page_size=query_args.page_size,
         )
 
+
+def _add_readers_of_instructions(
+    blueprint: Blueprint, actions: AdminActions, operations: _Operations
+) -> None:
     @blueprint.get("/assessment-instructions/assignment/<assignment_id>")
     @answers(InstructionView)
     @document_response(ErrorBody, 404)
@@ -145,7 +175,7 @@ def _add_instructions(blueprint: Blueprint, actions: AdminActions, operations: _
     async def for_assignment(assignment_id: str) -> InstructionView:
         """The instructions of an assignment."""
         with operations.counted("get"):
-            return _view(await _known(administration, Owner(assignment_id=assignment_id)))
+            return instruction_view(await actions.read_instructions(Owner(assignment_id=assignment_id)))
 
     @blueprint.get("/assessment-instructions/course/<course_id>")
     @answers(InstructionView)
@@ -154,8 +184,12 @@ def _add_instructions(blueprint: Blueprint, actions: AdminActions, operations: _
     async def of_course(course_id: str) -> InstructionView:
         """The instructions of a course."""
         with operations.counted("get"):
-            return _view(await _known(administration, Owner(course_id=course_id)))
+            return instruction_view(await actions.read_instructions(Owner(course_id=course_id)))
 
+
+def _add_deletion_of_instructions(
+    blueprint: Blueprint, actions: AdminActions, operations: _Operations
+) -> None:
     @blueprint.delete("/assessment-instructions/assignment/<assignment_id>")
     @answers(Deleted)
     @document_response(ErrorBody, 404)
@@ -163,7 +197,7 @@ def _add_instructions(blueprint: Blueprint, actions: AdminActions, operations: _
     async def delete_of_assignment(assignment_id: str) -> Deleted:
         """Delete the instructions of an assignment; its anchors stay."""
         with operations.counted("delete"):
-            await _delete(administration, Owner(assignment_id=assignment_id))
+            await actions.delete_instructions(Owner(assignment_id=assignment_id), by=caller().subject)
         return Deleted(assignment_id=assignment_id)
 
     @blueprint.delete("/assessment-instructions/course/<course_id>")
@@ -173,13 +207,11 @@ def _add_instructions(blueprint: Blueprint, actions: AdminActions, operations: _
     async def delete_of_course(course_id: str) -> Deleted:
         """Delete the instructions of a course."""
         with operations.counted("delete"):
-            await _delete(administration, Owner(course_id=course_id))
+            await actions.delete_instructions(Owner(course_id=course_id), by=caller().subject)
         return Deleted(course_id=course_id)
 
 
-def _add_texts(blueprint: Blueprint, actions: AdminActions, operations: _Operations) -> None:
-    administration, content = actions.administration, actions.content
-
+def _add_prompts(blueprint: Blueprint, actions: AdminActions, operations: _Operations) -> None:
     @blueprint.post("/student-prompts")
     @takes(StudentPromptUpload, max_bytes=MAX_CONTENT_BYTES)
     @answers(StudentPromptView)
@@ -188,12 +220,7 @@ def _add_texts(blueprint: Blueprint, actions: AdminActions, operations: _Operati
     async def upload_prompt(data: StudentPromptUpload) -> StudentPromptView:
         """Store the task of an assignment that has instructions."""
         with operations.counted("prompt_upload"):
-            await _known(administration, Owner(assignment_id=data.assignment_id))
-            storage_id = await content.store(data.prompt_text.encode())
-            saved = await administration.set_student_prompt(
-                data.assignment_id, storage_id, by=caller().subject
-            )
-            return _prompt(saved or _gone(data.assignment_id), data.prompt_text)
+            return prompt_view(await actions.save_student_prompt(data, by=caller().subject))
 
     @blueprint.get("/student-prompts/assignment/<assignment_id>")
     @answers(StudentPromptView)
@@ -202,9 +229,10 @@ def _add_texts(blueprint: Blueprint, actions: AdminActions, operations: _Operati
     async def read_prompt(assignment_id: str) -> StudentPromptView:
         """The task of an assignment."""
         with operations.counted("prompt_get"):
-            found = await _known(administration, Owner(assignment_id=assignment_id))
-            return _prompt(found, await _text(content, found.student_prompt_storage_id, "student prompt"))
+            return prompt_view(await actions.read_student_prompt(assignment_id))
 
+
+def _add_rubrics(blueprint: Blueprint, actions: AdminActions, operations: _Operations) -> None:
     @blueprint.post("/judge-rubrics")
     @takes(JudgeRubricUpload, max_bytes=MAX_CONTENT_BYTES)
     @answers(JudgeRubricView)
@@ -213,10 +241,7 @@ def _add_texts(blueprint: Blueprint, actions: AdminActions, operations: _Operati
     async def upload_rubric(data: JudgeRubricUpload) -> JudgeRubricView:
         """Store the rubric of an assignment that has instructions."""
         with operations.counted("rubric_upload"):
-            await _known(administration, Owner(assignment_id=data.assignment_id))
-            storage_id = await content.store(data.rubric_text.encode())
-            saved = await administration.set_judge_rubric(data.assignment_id, storage_id, by=caller().subject)
-            return _rubric(saved or _gone(data.assignment_id), data.rubric_text)
+            return rubric_view(await actions.save_judge_rubric(data, by=caller().subject))
 
     @blueprint.get("/judge-rubrics/assignment/<assignment_id>")
     @answers(JudgeRubricView)
@@ -225,28 +250,16 @@ def _add_texts(blueprint: Blueprint, actions: AdminActions, operations: _Operati
     async def read_rubric(assignment_id: str) -> JudgeRubricView:
         """The rubric of an assignment."""
         with operations.counted("rubric_get"):
-            found = await _known(administration, Owner(assignment_id=assignment_id))
-            return _rubric(found, await _text(content, found.judge_rubric_storage_id, "judge rubric"))
+            return rubric_view(await actions.read_judge_rubric(assignment_id))
 
 
-def _add_lists(blueprint: Blueprint, actions: AdminActions, operations: _Operations) -> None:
-    administration = actions.administration
-
+def _add_anchors(blueprint: Blueprint, actions: AdminActions, operations: _Operations) -> None:
     @blueprint.get("/anchors/assignment/<assignment_id>")
     @answers(AdminAnchors)
     @requires(Permission.ADMINISTER)
     async def anchors(assignment_id: str) -> AdminAnchors:
         """The anchors of an assignment: those on its scale, and how many there are on each."""
-        found = await actions.list_anchors(assignment_id)
-        instruction = await administration.find(Owner(assignment_id=assignment_id))
-        used = [one for one in found if instruction is None or one.grade_scale == instruction.grade_scale]
-        return AdminAnchors(
-            assignment_id=assignment_id,
-            anchor_count=len(used),
-            anchors=tuple(anchor_view(one, assignment_id) for one in used),
-            anchor_count_total=len(found),
-            anchor_count_by_scale=dict(CountsOf(one.grade_scale for one in found)),
-        )
+        return reviewed_anchors_view(await actions.review_anchors(assignment_id), assignment_id)
 
     @blueprint.delete("/anchors/<int:anchor_id>")
     @answers(Deleted)
@@ -255,22 +268,17 @@ def _add_lists(blueprint: Blueprint, actions: AdminActions, operations: _Operati
     async def delete_anchor(anchor_id: int) -> Deleted:
         """Delete an anchor; batches that have begun keep it."""
         with operations.counted("anchor_delete"):
-            is_possible = anchor_id < 2**63
-            if not is_possible or await administration.delete_anchor(anchor_id, by=caller().subject) is None:
-                raise NotFound(f"there is no anchor {anchor_id}")
+            await actions.delete_anchor(anchor_id, by=caller().subject)
         return Deleted(anchor_id=anchor_id)
 
+
+def _add_scales_and_audit(blueprint: Blueprint, actions: AdminActions) -> None:
     @blueprint.get("/grade-scales")
     @answers(ScaleList)
     @requires(Permission.ADMINISTER)
     async def scales() -> ScaleList:
         """All grade scales."""
-        return ScaleList(
-            scales=tuple(
-                ScaleView(id=scale.id, grades=scale.grades, below_lowest=scale.below_lowest)
-                for scale in GRADE_SCALES.values()
-            )
-        )
+        return scale_list()
 
     @blueprint.get("/audit")
     @validate_querystring(AuditQuery)
@@ -278,90 +286,5 @@ def _add_lists(blueprint: Blueprint, actions: AdminActions, operations: _Operati
     @requires(Permission.ADMINISTER)
     async def audit(query_args: AuditQuery) -> ChangePage:
         """Who changed what and when, the newest first."""
-        found = await administration.changes(before=query_args.before, limit=query_args.limit)
-        items = tuple(
-            ChangeView(
-                id=one.number,
-                at=one.at,
-                by=one.by,
-                operation=one.operation,
-                subject=one.subject,
-                before=one.before,
-                after=one.after,
-            )
-            for one in found
-        )
-        is_last = len(items) < query_args.limit
-        return ChangePage(items=items, next_before=None if is_last else items[-1].id)
-
-
-async def _known(administration: Administration, owner: Owner) -> Instruction:
-    found = await administration.find(owner)
-    if found is None:
-        raise NotFound(
-            f"no instructions exist for {owner.subject}: create them with POST /admin/v1/assessment-instructions"
-        )
-    return found
-
-
-def _gone(assignment_id: str) -> Instruction:
-    raise NotFound(f"assignment {assignment_id} no longer has instructions")
-
-
-async def _delete(administration: Administration, owner: Owner) -> None:
-    if not await administration.delete(owner, by=caller().subject):
-        raise NotFound(f"no instructions exist for {owner.subject}")
-
-
-async def _text(content: ContentStore, storage_id: str | None, name: str) -> str:
-    if storage_id is None:
-        raise NotFound(f"the assignment has no {name}: upload one first")
-    fetched = await content.fetch([storage_id], max_bytes=MAX_CONTENT_BYTES)
-    if storage_id in fetched.failures:
-        raise ContentServiceError(f"the {name} cannot be fetched: {fetched.failures[storage_id]}")
-    if storage_id not in fetched.bodies:
-        raise NotFound(f"no content is stored under the {name}'s storage id {storage_id!r}")
-    return fetched.bodies[storage_id].decode("utf-8", errors="replace")
-
-
-def _view(instruction: Instruction) -> InstructionView:
-    assert instruction.number is not None, "a stored instruction has its number"
-    assert instruction.created_at is not None, "and the time of its making"
-    return InstructionView(
-        id=instruction.number,
-        assignment_id=instruction.assignment_id,
-        course_id=instruction.course_id,
-        instructions_text=instruction.instructions_text,
-        grade_scale=instruction.grade_scale,
-        context_origin=instruction.context_origin,
-        student_prompt_storage_id=instruction.student_prompt_storage_id,
-        judge_rubric_storage_id=instruction.judge_rubric_storage_id,
-        created_at=instruction.created_at,
-        updated_at=instruction.updated_at or instruction.created_at,
-    )
-
-
-def _prompt(instruction: Instruction, text: str) -> StudentPromptView:
-    view = _view(instruction)
-    return StudentPromptView(
-        assignment_id=instruction.assignment_id or "",
-        student_prompt_storage_id=instruction.student_prompt_storage_id or "",
-        prompt_text=text,
-        instructions_text=view.instructions_text,
-        grade_scale=view.grade_scale,
-        context_origin=view.context_origin,
-        created_at=view.created_at,
-    )
-
-
-def _rubric(instruction: Instruction, text: str) -> JudgeRubricView:
-    view = _view(instruction)
-    return JudgeRubricView(
-        assignment_id=instruction.assignment_id or "",
-        judge_rubric_storage_id=instruction.judge_rubric_storage_id or "",
-        rubric_text=text,
-        instructions_text=view.instructions_text,
-        grade_scale=view.grade_scale,
-        context_origin=view.context_origin,
-        created_at=view.created_at,
-    )
+        found = await actions.list_changes(before=query_args.before, limit=query_args.limit)
+        return change_page(found, limit=query_args.limit)

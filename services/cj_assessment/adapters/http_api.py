@@ -39,7 +39,10 @@ from service_kit.http.bodies import INVALID_JSON, answers, check_values, max_bod
 from service_kit.http.permissions import Permission, caller, open_to_all, requires
 from service_kit.tracing import in_current_trace
 
-from cj_assessment.domain.batch import Anchor, BatchId, BatchRecord, RequestEnvelope
+from cj_assessment.adapters.http_views import anchor_view
+from cj_assessment.domain.assignments import StoredAnchor
+from cj_assessment.domain.batch import BatchId, BatchRecord, RequestEnvelope
+from cj_assessment.domain.contents import MAX_CONTENT_BYTES
 
 CSV_PAGE: Final = MAX_COMPARISONS_PER_PAGE
 MIN_EVENT_INTERVAL_SECONDS: Final = 0.5
@@ -51,9 +54,6 @@ KEEPALIVE_SECONDS: Final = 15.0
 MAX_ASSESSMENT_BYTES: Final = 8 * 1024 * 1024
 """Of one request: 5,000 essays with what a spellchecker says of each take under 3 MiB."""
 
-MAX_CONTENT_BYTES: Final = 1024 * 1024
-"""Of one text: four times the 60,000 characters that an essay may have, each of four bytes."""
-
 MAX_CALLBACK_BYTES: Final = 4 * 1024 * 1024
 CONTENT_TYPES: Final = ("text/plain", "application/octet-stream", "")
 
@@ -63,7 +63,23 @@ HandleResults = Callable[[Sequence[EventEnvelope[LLMComparisonResultV1]]], Await
 class RegistersAnchors(Protocol):
     """Registers an anchor in the name of ``by``."""
 
-    def __call__(self, registration: AnchorRegistration, *, by: str) -> Awaitable[Anchor]: ...
+    def __call__(self, registration: AnchorRegistration, *, by: str) -> Awaitable[StoredAnchor]: ...
+
+
+class ListsBatches(Protocol):
+    """Gives one page of batches, the newest first."""
+
+    def __call__(
+        self, *, state: AssessmentState | None, cursor: str | None, limit: int
+    ) -> Awaitable[BatchPage]: ...
+
+
+class ListsComparisons(Protocol):
+    """Gives one page of a batch's comparisons, in the order they were planned."""
+
+    def __call__(
+        self, batch_id: BatchId, /, *, cursor: str | None, limit: int
+    ) -> Awaitable[ComparisonPage]: ...
 
 
 def _fits(cursor: str) -> str:
@@ -78,16 +94,16 @@ class Actions:
 
     accept: Callable[[RequestEnvelope], Awaitable[BatchRecord]]
     cancel: Callable[[BatchId], Awaitable[BatchRecord]]
-    batches: Callable[..., Awaitable[BatchPage]]
+    batches: ListsBatches
     status: Callable[[BatchId], Awaitable[BatchStatusView]]
     results: Callable[[BatchId], Awaitable[BatchResultsView]]
-    comparisons: Callable[..., Awaitable[ComparisonPage]]
+    comparisons: ListsComparisons
     changed: Callable[[float], Awaitable[None]]
     record_results: HandleResults
     store_content: Callable[[bytes], Awaitable[str]]
     read_content: Callable[[str], Awaitable[bytes]]
     register_anchor: RegistersAnchors
-    list_anchors: Callable[[str], Awaitable[tuple[Anchor, ...]]]
+    list_anchors: Callable[[str], Awaitable[tuple[StoredAnchor, ...]]]
 
 
 class PageQuery(BaseModel):
@@ -130,7 +146,13 @@ def assessments_api(actions: Actions) -> Blueprint:
 def batches_api(actions: Actions) -> Blueprint:
     """The routes of accepted batches."""
     blueprint = Blueprint("batches", __name__, url_prefix="/api/v1/batches")
+    _add_states(blueprint, actions)
+    _add_comparisons(blueprint, actions)
+    _add_progress(blueprint, actions)
+    return blueprint
 
+
+def _add_states(blueprint: Blueprint, actions: Actions) -> None:
     @blueprint.get("")
     @validate_querystring(BatchesQuery)
     @answers(BatchPage)
@@ -156,6 +178,8 @@ def batches_api(actions: Actions) -> Blueprint:
         """The published ranking and grades; 409 while there are none."""
         return await actions.results(BatchId(batch_id))
 
+
+def _add_comparisons(blueprint: Blueprint, actions: Actions) -> None:
     @blueprint.get("/<batch_id>/comparisons")
     @validate_querystring(PageQuery)
     @answers(ComparisonPage)
@@ -173,6 +197,8 @@ def batches_api(actions: Actions) -> Blueprint:
         first = await actions.comparisons(BatchId(batch_id), cursor=None, limit=CSV_PAGE)
         return Response(_csv_pages(actions, first), content_type="text/csv; charset=utf-8")
 
+
+def _add_progress(blueprint: Blueprint, actions: Actions) -> None:
     @blueprint.get("/<batch_id>/events")
     @document_response(ErrorBody, 404)
     @requires(Permission.READ)
@@ -193,8 +219,6 @@ def batches_api(actions: Actions) -> Blueprint:
         """Stop judging; nothing is published."""
         batch = await actions.cancel(BatchId(batch_id))
         return AssessmentAccepted(batch_id=batch.batch_id, cj_assessment_job_id=str(batch.job_id))
-
-    return blueprint
 
 
 async def _csv_pages(actions: Actions, page: ComparisonPage) -> AsyncIterator[str]:
@@ -305,19 +329,3 @@ def _check_content_type(mimetype: str, charset: str | None) -> None:
         raise InvalidRequest("the content-type must be text/plain or application/octet-stream")
     if charset is not None and charset.lower() not in ("utf-8", "utf8", "us-ascii"):
         raise InvalidRequest("text must be UTF-8: convert it, or omit the charset")
-
-
-def anchor_view(anchor: Anchor, assignment_id: str) -> AnchorView:
-    """The view of a stored anchor."""
-    assert anchor.created_at is not None, "a stored anchor has its time"
-    assert anchor.number is not None, "and its number"
-    return AnchorView(
-        anchor_id=anchor.number,
-        assignment_id=assignment_id,
-        anchor_label=anchor.label,
-        grade=anchor.grade,
-        grade_scale=anchor.grade_scale,
-        storage_id=anchor.text_storage_id,
-        text_storage_id=anchor.text_storage_id,
-        created_at=anchor.created_at,
-    )

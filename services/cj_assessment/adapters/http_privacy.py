@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from event_contracts import ErasureView, ErrorBody
 from pydantic import BaseModel
@@ -13,7 +14,19 @@ from service_kit.http.permissions import Permission, caller, requires
 from cj_assessment.domain.batch import BatchId
 from cj_assessment.domain.erasure import Erasure
 
-Document = Awaitable[AsyncIterator[bytes]]
+IdT = TypeVar("IdT", contravariant=True)
+
+
+class ForgetsBatches(Protocol):
+    """Forgets a batch in the name of ``by``."""
+
+    def __call__(self, batch_id: BatchId, /, *, everything: bool, by: str) -> Awaitable[Erasure]: ...
+
+
+class Exports(Protocol[IdT]):
+    """Gives a document in pieces to ``by``."""
+
+    def __call__(self, identity: IdT, /, *, by: str) -> Awaitable[AsyncIterator[bytes]]: ...
 
 
 class ForgetQuery(BaseModel):
@@ -26,10 +39,10 @@ class ForgetQuery(BaseModel):
 class PrivacyActions:
     """What the routes call."""
 
-    forget: Callable[..., Awaitable[Erasure]]
+    forget: ForgetsBatches
     erasure: Callable[[BatchId], Awaitable[Erasure]]
-    export_batch: Callable[..., Document]
-    export_essay: Callable[..., Document]
+    export_batch: Exports[BatchId]
+    export_essay: Exports[str]
 
 
 def privacy_api(actions: PrivacyActions) -> Blueprint:
@@ -39,8 +52,6 @@ def privacy_api(actions: PrivacyActions) -> Blueprint:
     @blueprint.delete("/batches/<batch_id>")
     @validate_querystring(ForgetQuery)
     @answers(ErasureView, 202)
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 409)
     @requires(Permission.ADMINISTER)
@@ -56,8 +67,6 @@ def privacy_api(actions: PrivacyActions) -> Blueprint:
 
     @blueprint.get("/batches/<batch_id>/erasure")
     @answers(ErasureView)
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @requires(Permission.ADMINISTER)
     async def erasure(batch_id: str) -> ErasureView:
@@ -65,8 +74,6 @@ def privacy_api(actions: PrivacyActions) -> Blueprint:
         return _view(await actions.erasure(BatchId(batch_id)))
 
     @blueprint.get("/batches/<batch_id>/export")
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 502)
     @requires(Permission.ADMINISTER)
@@ -76,8 +83,6 @@ def privacy_api(actions: PrivacyActions) -> Blueprint:
         return _download(document, name="batch")
 
     @blueprint.get("/essays/<essay_id>/export")
-    @document_response(ErrorBody, 401)
-    @document_response(ErrorBody, 403)
     @document_response(ErrorBody, 404)
     @document_response(ErrorBody, 502)
     @requires(Permission.ADMINISTER)

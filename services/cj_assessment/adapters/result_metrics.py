@@ -61,7 +61,7 @@ class PromptMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._failures = Counter(
             "huleedu_cj_prompt_fetch_failures_total",
-            "Tasks and rubrics of batches that could not be had, by error code.",
+            "Tasks and rubrics of batches that could not be fetched, by error code.",
             ("reason",),
             registry=registry,
         )

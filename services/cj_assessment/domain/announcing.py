@@ -1,7 +1,7 @@
 """The events that tell others how a batch ended."""
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, TypeVar
 
 from event_contracts import (
@@ -65,10 +65,9 @@ def completed_event(
 
 
 def failed_event(
-    batch: BatchRecord, error: SuiteError, *, operation: str
+    batch: BatchRecord, error: SuiteError, *, operation: str, now: datetime
 ) -> EventEnvelope[CJAssessmentFailedV1]:
     """Why there is no ranking."""
-    now = datetime.now(UTC)
     detail = error.detail(service=SERVICE, operation=operation, correlation_id=batch.correlation_id)
     data = CJAssessmentFailedV1(
         event_name=EventName.CJ_ASSESSMENT_FAILED,

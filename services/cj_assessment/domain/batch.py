@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,7 +11,6 @@ from uuid import UUID
 
 from event_contracts import (
     AssessmentState,
-    ContextOrigin,
     CourseCode,
     ELS_CJAssessmentRequestV1,
     ErrorCode,
@@ -20,9 +19,12 @@ from event_contracts import (
     JsonObject,
     Latency,
     LLMConfigOverrides,
+    StopReason,
     TraceContext,
 )
 
+from cj_assessment.domain.assignments import Anchor
+from cj_assessment.domain.contents import Fetched
 from cj_assessment.domain.prompt import JudgeContext
 from cj_assessment.domain.signals import Signal
 from cj_assessment.domain.texts import clean_text
@@ -91,7 +93,7 @@ class BatchRecord:
     cancelled_at: datetime | None = None
     last_round: int = 0
     next_check_at: datetime | None = None
-    stop_reason: str | None = None
+    stop_reason: StopReason | None = None
     allowed_regions: tuple[str, ...] | None = None
     is_relaxed: bool = False
     trace: TraceContext | None = None
@@ -148,34 +150,6 @@ class Essay:
     def is_usable(self) -> bool:
         """True unless a problem keeps it from being judged; ``text`` is loaded only where it is needed."""
         return self.problem is None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Anchor:
-    """An essay with a known grade, registered for an assignment."""
-
-    number: int | None = None
-    label: str
-    grade: str
-    grade_scale: str
-    text_storage_id: str
-    created_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Instruction:
-    """Judge instructions of an assignment or, where ``assignment_id`` is None, of a course."""
-
-    assignment_id: str | None
-    instructions_text: str
-    grade_scale: str
-    context_origin: ContextOrigin
-    student_prompt_storage_id: str | None = None
-    judge_rubric_storage_id: str | None = None
-    course_id: str | None = None
-    number: int | None = None
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -251,18 +225,6 @@ class TextRules:
     def max_bytes(self) -> int:
         """No text of ``max_characters`` characters has more bytes: larger contents are not fetched."""
         return 4 * self.max_characters
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fetched:
-    """Texts by storage id, why others could not be fetched now, and which are too long to be judged.
-
-    An id in none of the three is not known there.
-    """
-
-    bodies: Mapping[str, bytes]
-    failures: Mapping[str, str]
-    too_long: frozenset[str] = frozenset()
 
 
 def with_text(essay: Essay, fetched: Fetched, *, rules: TextRules) -> Essay:

@@ -1,7 +1,7 @@
-"""Results whose event its topic does not hold: what is left out of it, and how large the rest can become."""
+"""Results too large for their topic: what is left out of it, and how large the rest can become."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from event_contracts import AssessmentMetadata, AssessmentResultV1, EssayResultV1, GradeProjectionSummary
@@ -11,10 +11,15 @@ MAX_RESULT_BYTES_WITHOUT_ESSAYS: Final = 16 * 1024
 MAX_BYTES_PER_ESSAY: Final = 162
 """Of an essay in a reduced event, besides its id: every name and number at its longest."""
 
-MARK_OF_ANCHORS: Final = len(',"is_anchor":true')
+BYTES_PER_ANCHOR_MARK: Final = len(',"is_anchor":true')
 
-_OF_SINGLE_ESSAYS: Final = ("failed_essays", "unranked_essays", "look_at")
-"""Notes of the metadata that grow with the essays."""
+_OF_SINGLE_ESSAYS: Final[Mapping[str, bool | Mapping[str, bool]]] = {
+    "failed_essays": True,
+    "unranked_essays": True,
+    "look_at": True,
+    "failed_comparisons": {"by_essay": True},
+}
+"""Notes of the metadata that grow with the essays, as pydantic's ``exclude``."""
 
 _OF_SINGLE_ANCHORS: Final = ("displacement", "warnings")
 LEFT_OUT: Final = (
@@ -29,7 +34,9 @@ LEFT_OUT: Final = (
         )
     ),
     *(f"grade_projections.calibration_info.{name}" for name in _OF_SINGLE_ANCHORS),
-    *_OF_SINGLE_ESSAYS,
+    "failed_essays",
+    "unranked_essays",
+    "look_at",
     "failed_comparisons.by_essay",
 )
 
@@ -38,15 +45,13 @@ def reduced(result: AssessmentResultV1, *, result_ref: str) -> AssessmentResultV
     """Ranks, grades and scores of every essay; ``result_ref`` is where the whole result is kept."""
     metadata = result.assessment_metadata
     projections = _without_essays(metadata.grade_projections)
-    notes = metadata.model_extra or {}
-    failed = {
-        name: value for name, value in notes.get("failed_comparisons", {}).items() if name != "by_essay"
-    }
     # The metadata's own names stay as they are; of the notes, those that name essays are not there at all.
+    notes = metadata.notes()
+    kept = notes.model_dump(mode="json", exclude={**_OF_SINGLE_ESSAYS, **notes.left_out()})
     short = AssessmentMetadata.model_construct(
         **{name: getattr(metadata, name) for name in AssessmentMetadata.model_fields}
-        | {name: value for name, value in notes.items() if name not in _OF_SINGLE_ESSAYS}
-        | {"failed_comparisons": failed, "left_out": list(LEFT_OUT)}
+        | kept
+        | {"left_out": list(LEFT_OUT)}
         | {"grade_projections": projections, "grade_projection_summary": projections}
     )
     return result.model_copy(
@@ -61,7 +66,7 @@ def reduced(result: AssessmentResultV1, *, result_ref: str) -> AssessmentResultV
 def max_reduced_bytes(essay_ids: Collection[str], *, anchors: int) -> int:
     """An upper bound for the reduced event about these essays, ``anchors`` of which are anchors."""
     ids = sum(len(json.dumps(essay_id, ensure_ascii=False).encode()) for essay_id in essay_ids)
-    essays = MAX_BYTES_PER_ESSAY * len(essay_ids) + MARK_OF_ANCHORS * anchors
+    essays = MAX_BYTES_PER_ESSAY * len(essay_ids) + BYTES_PER_ANCHOR_MARK * anchors
     return MAX_RESULT_BYTES_WITHOUT_ESSAYS + ids + essays
 
 

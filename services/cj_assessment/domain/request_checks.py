@@ -10,7 +10,8 @@ from event_contracts import (
     course_language,
 )
 
-from cj_assessment.domain.batch import Instruction, Judge, Limits
+from cj_assessment.domain.assignments import Instruction
+from cj_assessment.domain.batch import Judge, Limits
 
 
 def check_essays(request: ELS_CJAssessmentRequestV1) -> None:

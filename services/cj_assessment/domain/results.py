@@ -14,8 +14,11 @@ from event_contracts import (
     ErrorCode,
     EssayResultV1,
     EventName,
+    FailedComparisons,
     GradeProjectionSummary,
     JsonObject,
+    LookAt,
+    ResultNotes,
     letter_grade,
     usd,
 )
@@ -23,7 +26,7 @@ from event_contracts import (
 from cj_assessment.domain.announcing import ENTITY_TYPE
 from cj_assessment.domain.batch import Batch, Essay
 from cj_assessment.domain.deciding import Finish, Measured, Ranking, Snapshot
-from cj_assessment.domain.measuring import Grading, judge_agreement, split_half_reliability
+from cj_assessment.domain.measuring import Consistency, GradedEssay, Grading, judge_consistency
 
 NO_SCALE = "none"
 
@@ -34,6 +37,8 @@ def assessment_result(
     """The rich event of a finished batch; ``essays`` are all of them, those that could not be judged as well."""
     ranking, measured, scale = finish.ranking, finish.measured, snapshot.scale
     grading = Grading.none("nothing was compared") if ranking is None else ranking.grading
+    consistency = None if ranking is None else judge_consistency(ranking.fitted, seed=snapshot.seed)
+    notes = _notes(batch, essays, snapshot, finish, consistency)
     judge = batch.leading_judge
     projections = _projections(ranking, grading)
     return AssessmentResultV1(
@@ -59,53 +64,60 @@ def assessment_result(
             processing_duration_seconds=(now - batch.received_at).total_seconds(),
             llm_temperature=batch.overrides.temperature_override,
             course_code=batch.request.course_code,
-            reliability=_reliability(batch, finish, seed=snapshot.seed),
+            reliability=_reliability(batch, finish, consistency),
             position_bias={} if measured is None else measured.position_bias,
             stop_reason=finish.reason,
             cost_usd=usd(snapshot.spending.cost_usd),
             grade_projections=projections,
             grade_projection_summary=projections,
             assignment_id=batch.request.assignment_id,
-            **_notes(batch, essays, snapshot, finish),
+            **notes.model_dump(mode="json", exclude=notes.left_out()),
         ),
     )
 
 
-def _notes(batch: Batch, essays: Sequence[Essay], snapshot: Snapshot, finish: Finish) -> JsonObject:
-    """What a reader should know besides ranks and grades; additive to the contract's metadata."""
-    return {
-        "failed_essays": {essay.essay_id: essay.problem for essay in essays if essay.problem is not None},
-        "unranked_essays": dict(finish.unranked),
-        "failed_comparisons": _failed_comparisons(snapshot),
-        "look_at": {
-            essay.essay_id: {"signals": list(essay.signals), "hidden_characters": essay.hidden_characters}
+def _notes(
+    batch: Batch,
+    essays: Sequence[Essay],
+    snapshot: Snapshot,
+    finish: Finish,
+    consistency: Consistency | None,
+) -> ResultNotes:
+    return ResultNotes(
+        failed_essays={essay.essay_id: essay.problem for essay in essays if essay.problem is not None},
+        unranked_essays=dict(finish.unranked),
+        failed_comparisons=_failed_comparisons(snapshot),
+        look_at={
+            essay.essay_id: LookAt(signals=essay.signals, hidden_characters=essay.hidden_characters)
             for essay in essays
             if essay.signals
         },
-        "judges": {} if finish.ranking is None else _judges(batch, finish.ranking),
-        "graded_verdicts": {} if finish.ranking is None else finish.ranking.fitted.levels,
-        "problem": finish.problem,
-    }
+        judges={}
+        if finish.ranking is None or consistency is None
+        else _judges(batch, finish.ranking, consistency),
+        graded_verdicts={} if finish.ranking is None else finish.ranking.fitted.levels,
+        problem=finish.problem,
+        not_computed={} if consistency is None else dict(consistency.not_computed),
+    )
 
 
-def _failed_comparisons(snapshot: Snapshot) -> JsonObject:
+def _failed_comparisons(snapshot: Snapshot) -> FailedComparisons:
     failed = [pair for pair in snapshot.asked if pair.state == ComparisonState.FAILED]
     items = Counter(item for pair in failed for item in (pair.slot_a, pair.slot_b))
     by_essay = Counter({essay.essay_id: items[essay.item] for essay in snapshot.essays if items[essay.item]})
-    return {
-        "total": len(failed),
-        "by_error_code": dict(Counter(pair.error_code or ErrorCode.UNKNOWN_ERROR for pair in failed)),
-        "by_essay": dict(by_essay.most_common()),
-    }
+    return FailedComparisons(
+        total=len(failed),
+        by_error_code=dict(Counter(pair.error_code or ErrorCode.UNKNOWN_ERROR for pair in failed)),
+        by_essay=dict(by_essay.most_common()),
+    )
 
 
-def _judges(batch: Batch, ranking: Ranking) -> JsonObject:
+def _judges(batch: Batch, ranking: Ranking, consistency: Consistency) -> JsonObject:
     """Each judge's share of the comparisons, as asked for and as judged, and how far it agrees with the others.
 
     A judge is the one that was asked; ``answered_as`` are the names by which its vendor answered, with their number.
     """
     judged = Counter(pair.assigned for pair in ranking.judged)
-    agreement = judge_agreement(ranking.fitted)
     return {
         judge.name: {
             "share": judge.share,
@@ -114,22 +126,22 @@ def _judges(batch: Batch, ranking: Ranking) -> JsonObject:
             "answered_as": dict(
                 Counter(pair.judge for pair in ranking.judged if pair.assigned == place and pair.judge)
             ),
-            **agreement.get(judge.name, {}),
+            **consistency.agreement.get(judge.name, {}),
         }
         for place, judge in enumerate(batch.judges)
     }
 
 
-def _reliability(batch: Batch, finish: Finish, *, seed: int) -> JsonObject:
+def _reliability(batch: Batch, finish: Finish, consistency: Consistency | None) -> JsonObject:
     target: JsonObject = {"target": batch.limits.target_reliability}
-    ranking, measured = finish.ranking, finish.measured
-    if ranking is None or measured is None:
+    measured = finish.measured
+    if consistency is None or measured is None:
         return {"eb": None, "ssr": None, **target}
     return {
         "eb": measured.eb_reliability,
         "ssr": measured.ssr,
         "ssr_prime": measured.ssr_prime,
-        "split_half": split_half_reliability(ranking.fitted, seed=seed),
+        "split_half": consistency.split_half,
         "is_inflated": _is_inflated(measured),
         "tau": measured.tau,
         "gates": {name: gate.model_dump(mode="json") for name, gate in measured.gates.items()},
@@ -169,19 +181,27 @@ def _essay_result(place: int, *, ranking: Ranking, theta: float, rank: int) -> E
     """Without grades the normalised score is the share of the other essays that are ranked below."""
     essay, others, grading = ranking.essays[place], len(ranking.essays) - 1, ranking.grading
     graded = grading.essays[place] if grading.essays else None
-    known = essay.anchor_grade is not None
-    grade = essay.anchor_grade or (graded.grade if graded else None)
+    grade, confidence, label = _grade(essay, graded)
     return EssayResultV1(
         essay_id=essay.essay_id,
         normalized_score=graded.normalized_score if graded else (others + 1 - rank) / others,
         letter_grade=letter_grade(grade),
         grade=grade,
-        confidence_score=1.0 if known else (graded.confidence if graded else 0.0),
-        confidence_label=ConfidenceLabel.HIGH if known else (graded.label if graded else ConfidenceLabel.LOW),
+        confidence_score=confidence,
+        confidence_label=label,
         bt_score=theta,
         rank=rank,
-        is_anchor=known,
+        is_anchor=essay.is_anchor,
     )
+
+
+def _grade(essay: Essay, graded: GradedEssay | None) -> tuple[str | None, float, ConfidenceLabel]:
+    """An essay's grade and how sure it is: an anchor's is known, another's is projected where there is a projection."""
+    if essay.anchor_grade is not None:
+        return essay.anchor_grade, 1.0, ConfidenceLabel.HIGH
+    if graded is None:
+        return None, 0.0, ConfidenceLabel.LOW
+    return graded.grade, graded.confidence, graded.label
 
 
 def _projections(ranking: Ranking | None, grading: Grading) -> GradeProjectionSummary:

@@ -29,11 +29,12 @@ from cj_assessment.ports.storage import (
     Store,
     Transaction,
 )
-from cj_assessment.ports.values import Due, EssayCounts, JudgingFailure, Progress, Recorded, Score, Usage
+from cj_assessment.ports.values import BatchProblem, Due, EssayCounts, Progress, Recorded, Score, Usage
 
 __all__ = [
     "Anchors",
     "Attempts",
+    "BatchProblem",
     "Batches",
     "CallbackRules",
     "Comparisons",
@@ -48,7 +49,6 @@ __all__ = [
     "Exports",
     "JudgeCatalogue",
     "JudgeRequest",
-    "JudgingFailure",
     "LlmProvider",
     "MessageLimits",
     "Progress",

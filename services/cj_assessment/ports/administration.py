@@ -7,7 +7,7 @@ from typing import Protocol
 
 from event_contracts import JsonObject
 
-from cj_assessment.domain.batch import Anchor, Instruction
+from cj_assessment.domain.assignments import Instruction, StoredAnchor, StoredInstruction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,20 +39,20 @@ class Change:
 class Administration(Protocol):
     """Instructions, their texts, anchors and the audit."""
 
-    async def save(self, instruction: Instruction, *, by: str) -> Instruction:
+    async def save(self, instruction: Instruction, *, by: str) -> StoredInstruction:
         """Store or replace the instructions of an owner.
 
         Raises ``Conflict`` where anchors are there and the scale or the context's origin would change.
         """
         ...
 
-    async def find(self, owner: Owner) -> Instruction | None:
+    async def find(self, owner: Owner) -> StoredInstruction | None:
         """The owner's own instructions."""
         ...
 
     async def page(
         self, *, page: int, page_size: int, grade_scale: str | None
-    ) -> tuple[Sequence[Instruction], int]:
+    ) -> tuple[Sequence[StoredInstruction], int]:
         """One page by number, from 1, and how many there are."""
         ...
 
@@ -60,15 +60,19 @@ class Administration(Protocol):
         """Delete the owner's instructions; False where there are none."""
         ...
 
-    async def set_student_prompt(self, assignment_id: str, storage_id: str, *, by: str) -> Instruction | None:
+    async def set_student_prompt(
+        self, assignment_id: str, storage_id: str, *, by: str
+    ) -> StoredInstruction | None:
         """Name the task of an assignment; None for one without instructions."""
         ...
 
-    async def set_judge_rubric(self, assignment_id: str, storage_id: str, *, by: str) -> Instruction | None:
+    async def set_judge_rubric(
+        self, assignment_id: str, storage_id: str, *, by: str
+    ) -> StoredInstruction | None:
         """Name the rubric of an assignment; None for one without instructions."""
         ...
 
-    async def delete_anchor(self, number: int, *, by: str) -> Anchor | None:
+    async def delete_anchor(self, number: int, *, by: str) -> StoredAnchor | None:
         """Delete an anchor and return it; None for an unknown one."""
         ...
 

@@ -15,8 +15,9 @@ from event_contracts import (
     TraceContext,
 )
 
-from cj_assessment.domain.batch import BatchId, Fetched, Judge
+from cj_assessment.domain.batch import BatchId, Judge
 from cj_assessment.domain.comparison import AttemptId
+from cj_assessment.domain.contents import Fetched
 from cj_assessment.ports.values import Recorded
 
 

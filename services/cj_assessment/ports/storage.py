@@ -14,19 +14,12 @@ from event_contracts import (
     ErrorDetail,
     EventEnvelope,
     JsonObject,
+    StopReason,
     WireModel,
 )
 
-from cj_assessment.domain.batch import (
-    Anchor,
-    Batch,
-    BatchId,
-    BatchRecord,
-    Essay,
-    Instruction,
-    JobId,
-    Preparation,
-)
+from cj_assessment.domain.assignments import Anchor, Instruction, StoredAnchor
+from cj_assessment.domain.batch import Batch, BatchId, BatchRecord, Essay, JobId, Preparation
 from cj_assessment.domain.comparison import (
     Answer,
     Asked,
@@ -37,7 +30,7 @@ from cj_assessment.domain.comparison import (
 )
 from cj_assessment.domain.deciding import Measured, Spending
 from cj_assessment.domain.prompt import JudgeContext
-from cj_assessment.ports.values import Due, EssayCounts, JudgingFailure, Progress, Recorded, Score, Usage
+from cj_assessment.ports.values import BatchProblem, Due, EssayCounts, Progress, Recorded, Score, Usage
 
 
 class Batches(Protocol):
@@ -89,7 +82,7 @@ class Batches(Protocol):
         job_id: JobId,
         *,
         state: AssessmentState,
-        stop_reason: str,
+        stop_reason: StopReason,
         result: WireModel | None,
         error: ErrorDetail | None,
         result_ref: str | None = None,
@@ -130,7 +123,7 @@ class Batches(Protocol):
         """These batches continue."""
         ...
 
-    async def problem(self, job_id: JobId) -> JudgingFailure | None:
+    async def problem(self, job_id: JobId) -> BatchProblem | None:
         """What keeps a batch waiting: what was reported, a failing step, or failing judgements."""
         ...
 
@@ -314,7 +307,7 @@ class Anchors(Protocol):
         """Register or replace the anchor of that label; return its number."""
         ...
 
-    async def for_assignment(self, assignment_id: str) -> Sequence[Anchor]:
+    async def for_assignment(self, assignment_id: str) -> Sequence[StoredAnchor]:
         """All anchors of an assignment, by label."""
         ...
 

@@ -57,17 +57,17 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgingFailure:
+class BatchProblem:
     """What keeps an open batch waiting, since when, and how many comparisons it concerns.
 
-    ``is_of_judging``: its judges fail, and ``code`` is the LLM Provider's; otherwise a step of the batch fails.
+    ``is_judging``: it is the judging that fails, and ``code`` is the LLM Provider's; otherwise a step of it fails.
     """
 
     code: str
     message: str
     since: datetime
     comparisons: int
-    is_of_judging: bool = False
+    is_judging: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ from cj_assessment.adapters.content import LocalContent, RemoteContent, SharedCo
 from cj_assessment.adapters.judge_catalogue import ManifestJudges
 from cj_assessment.adapters.llm_provider_client import LlmProviderClient
 from cj_assessment.adapters.postgres import postgres_store
+from cj_assessment.adapters.postgres.administration import PostgresAdministration
 from cj_assessment.adapters.postgres.erasures import PostgresErasures
 from cj_assessment.adapters.postgres.exports import PostgresExports
 from cj_assessment.adapters.result_metrics import PromptMetrics, ResultMetrics
@@ -41,6 +42,7 @@ from cj_assessment.ports import (
     Store,
     TextRemover,
 )
+from cj_assessment.ports.administration import Administration
 from cj_assessment.providers.wakeups import (
     AdvanceWakeup,
     ForgetWakeup,
@@ -50,7 +52,7 @@ from cj_assessment.providers.wakeups import (
     WithdrawWakeup,
 )
 from cj_assessment.settings import Settings
-from cj_assessment.use_cases.content_waiting import ContentTimeout
+from cj_assessment.use_cases.shared.content_waiting import ContentTimeout
 
 CALLBACK_PATH = "/api/v1/callbacks/comparison-results"
 
@@ -98,6 +100,10 @@ class AdapterProvider(Provider):
     @provide
     def text_remover(self, external: RemoteContent | None) -> TextRemover | None:
         return external
+
+    @provide
+    def administration(self, database: Database) -> Administration:
+        return PostgresAdministration(database)
 
     @provide
     def erasures(self, database: Database) -> Erasures:
@@ -157,7 +163,7 @@ class AdapterProvider(Provider):
 
     @provide
     def content_timeout(self) -> ContentTimeout:
-        return ContentTimeout(longest=self._settings.content_timeout)
+        return ContentTimeout(max_wait=self._settings.content_timeout)
 
     @provide
     def text_rules(self) -> TextRules:

@@ -27,21 +27,34 @@ from threadpoolctl import threadpool_limits
 from cj_assessment.adapters import http_admin, http_api, http_privacy
 from cj_assessment.adapters.changes import Changes
 from cj_assessment.adapters.events_in import routes
-from cj_assessment.adapters.postgres.administration import PostgresAdministration
 from cj_assessment.adapters.postgres.retention import retention_rules
-from cj_assessment.ports import ContentStore
 from cj_assessment.providers.adapters import AdapterProvider
 from cj_assessment.providers.use_cases import UseCaseProvider
 from cj_assessment.providers.workers import assessment_workers, reopeners
 from cj_assessment.settings import MIGRATIONS, OLDEST_SCHEMA, Settings
 from cj_assessment.use_cases.accept_request import AcceptRequest
+from cj_assessment.use_cases.administration.delete_anchor import DeleteAnchor
+from cj_assessment.use_cases.administration.delete_instructions import DeleteInstructions
+from cj_assessment.use_cases.administration.list_changes import ListChanges
+from cj_assessment.use_cases.administration.list_instructions import ListInstructions
+from cj_assessment.use_cases.administration.read_instructions import ReadInstructions
+from cj_assessment.use_cases.administration.read_judge_rubric import ReadJudgeRubric
+from cj_assessment.use_cases.administration.read_student_prompt import ReadStudentPrompt
+from cj_assessment.use_cases.administration.review_anchors import ReviewAnchors
+from cj_assessment.use_cases.administration.save_instructions import SaveInstructions
+from cj_assessment.use_cases.administration.save_judge_rubric import SaveJudgeRubric
+from cj_assessment.use_cases.administration.save_student_prompt import SaveStudentPrompt
 from cj_assessment.use_cases.cancel_batch import CancelBatch
 from cj_assessment.use_cases.export_data import ExportData
 from cj_assessment.use_cases.forget_batch import ForgetBatch
+from cj_assessment.use_cases.list_anchors import ListAnchors
+from cj_assessment.use_cases.list_batches import ListBatches
 from cj_assessment.use_cases.read_batch import ReadBatch
+from cj_assessment.use_cases.read_content import ReadContent
+from cj_assessment.use_cases.read_erasure import ReadErasure
 from cj_assessment.use_cases.record_results import RecordResults
-from cj_assessment.use_cases.register_anchor import ListAnchors, RegisterAnchor
-from cj_assessment.use_cases.store_content import ReadContent, StoreContent
+from cj_assessment.use_cases.register_anchor import RegisterAnchor
+from cj_assessment.use_cases.store_content import StoreContent
 
 NAME = "cj_assessment_service"
 BLAS_THREADS = 1
@@ -102,14 +115,31 @@ def _retention(settings: Settings) -> Sequence[RetentionRule]:
 
 async def _privacy(container: AsyncContainer) -> Blueprint:
     """The routes that forget and export."""
-    forget, export = await container.get(ForgetBatch), await container.get(ExportData)
+    export = await container.get(ExportData)
     actions = http_privacy.PrivacyActions(
-        forget=forget,
-        erasure=forget.status,
+        forget=await container.get(ForgetBatch),
+        erasure=await container.get(ReadErasure),
         export_batch=export.batch,
         export_essay=export.essay,
     )
     return http_privacy.privacy_api(actions)
+
+
+async def _admin_actions(container: AsyncContainer) -> http_admin.AdminActions:
+    return http_admin.AdminActions(
+        save_instructions=await container.get(SaveInstructions),
+        list_instructions=await container.get(ListInstructions),
+        read_instructions=await container.get(ReadInstructions),
+        delete_instructions=await container.get(DeleteInstructions),
+        save_student_prompt=await container.get(SaveStudentPrompt),
+        read_student_prompt=await container.get(ReadStudentPrompt),
+        save_judge_rubric=await container.get(SaveJudgeRubric),
+        read_judge_rubric=await container.get(ReadJudgeRubric),
+        review_anchors=await container.get(ReviewAnchors),
+        delete_anchor=await container.get(DeleteAnchor),
+        list_changes=await container.get(ListChanges),
+        registry=(await container.get(ServiceMetrics)).registry,
+    )
 
 
 async def _subscribe(container: AsyncContainer, bus: EventBus, *, group: str) -> None:
@@ -138,7 +168,7 @@ async def _app(
     actions = http_api.Actions(
         accept=await container.get(AcceptRequest),
         cancel=await container.get(CancelBatch),
-        batches=read.page,
+        batches=await container.get(ListBatches),
         status=read.status,
         results=read.results,
         comparisons=read.comparisons,
@@ -148,13 +178,6 @@ async def _app(
         read_content=await container.get(ReadContent),
         register_anchor=await container.get(RegisterAnchor),
         list_anchors=await container.get(ListAnchors),
-    )
-    database = await container.get(Database)
-    admin = http_admin.AdminActions(
-        administration=PostgresAdministration(database),
-        content=await container.get(ContentStore),
-        list_anchors=actions.list_anchors,
-        registry=(await container.get(ServiceMetrics)).registry,
     )
     return create_app(
         HttpService(
@@ -167,11 +190,11 @@ async def _app(
                 http_api.anchors_api(actions),
                 http_api.content_api(actions),
                 http_api.callbacks_api(actions, signer=await container.get(WebhookSigner)),
-                http_admin.admin_api(admin),
+                http_admin.admin_api(await _admin_actions(container)),
                 *administration,
             ],
             checks=readiness_checks(
-                database=database,
+                database=await container.get(Database),
                 bus=bus,
                 migrations=MIGRATIONS,
                 oldest_schema=OLDEST_SCHEMA,

@@ -31,20 +31,36 @@ from cj_assessment.providers.wakeups import (
     WithdrawWakeup,
 )
 from cj_assessment.use_cases.accept_request import AcceptRequest
+from cj_assessment.use_cases.administration.delete_anchor import DeleteAnchor
+from cj_assessment.use_cases.administration.delete_instructions import DeleteInstructions
+from cj_assessment.use_cases.administration.list_changes import ListChanges
+from cj_assessment.use_cases.administration.list_instructions import ListInstructions
+from cj_assessment.use_cases.administration.read_instructions import ReadInstructions
+from cj_assessment.use_cases.administration.read_judge_rubric import ReadJudgeRubric
+from cj_assessment.use_cases.administration.read_student_prompt import ReadStudentPrompt
+from cj_assessment.use_cases.administration.review_anchors import ReviewAnchors
+from cj_assessment.use_cases.administration.save_instructions import SaveInstructions
+from cj_assessment.use_cases.administration.save_judge_rubric import SaveJudgeRubric
+from cj_assessment.use_cases.administration.save_student_prompt import SaveStudentPrompt
 from cj_assessment.use_cases.advance_batch import AdvanceBatches
 from cj_assessment.use_cases.cancel_batch import CancelBatch
-from cj_assessment.use_cases.content_waiting import ContentTimeout
+from cj_assessment.use_cases.complete_erasures import CompleteErasures
 from cj_assessment.use_cases.expire_attempts import ExpireAttempts
 from cj_assessment.use_cases.export_data import ExportData
 from cj_assessment.use_cases.finish_batch import FinishBatch
-from cj_assessment.use_cases.forget_batch import CompleteErasures, ForgetBatch
+from cj_assessment.use_cases.forget_batch import ForgetBatch
+from cj_assessment.use_cases.list_anchors import ListAnchors
+from cj_assessment.use_cases.list_batches import ListBatches
 from cj_assessment.use_cases.prepare_batch import PrepareBatch
 from cj_assessment.use_cases.read_batch import ReadBatch
+from cj_assessment.use_cases.read_content import ReadContent
+from cj_assessment.use_cases.read_erasure import ReadErasure
 from cj_assessment.use_cases.record_results import RecordResults
-from cj_assessment.use_cases.register_anchor import ListAnchors, RegisterAnchor
+from cj_assessment.use_cases.register_anchor import RegisterAnchor
 from cj_assessment.use_cases.reopen_batch import ReopenBatch
 from cj_assessment.use_cases.report_consumption import ReportConsumption
-from cj_assessment.use_cases.store_content import ReadContent, StoreContent
+from cj_assessment.use_cases.shared.content_waiting import ContentTimeout
+from cj_assessment.use_cases.store_content import StoreContent
 from cj_assessment.use_cases.submit_comparisons import SubmitComparisons
 from cj_assessment.use_cases.withdraw_attempts import WithdrawAttempts
 
@@ -55,12 +71,25 @@ class UseCaseProvider(Provider):
     scope = Scope.APP
 
     read = provide(ReadBatch)
+    list_batches = provide(ListBatches)
+    read_erasure = provide(ReadErasure)
     register_anchor = provide(RegisterAnchor)
     list_anchors = provide(ListAnchors)
     withdraw = provide(WithdrawAttempts)
     report = provide(ReportConsumption)
     store_content = provide(StoreContent)
     read_content = provide(ReadContent)
+    save_instructions = provide(SaveInstructions)
+    list_instructions = provide(ListInstructions)
+    read_instructions = provide(ReadInstructions)
+    delete_instructions = provide(DeleteInstructions)
+    save_student_prompt = provide(SaveStudentPrompt)
+    read_student_prompt = provide(ReadStudentPrompt)
+    save_judge_rubric = provide(SaveJudgeRubric)
+    read_judge_rubric = provide(ReadJudgeRubric)
+    review_anchors = provide(ReviewAnchors)
+    delete_anchor = provide(DeleteAnchor)
+    list_changes = provide(ListChanges)
 
     @provide
     def accept(

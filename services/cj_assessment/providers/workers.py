@@ -5,7 +5,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from dishka import AsyncContainer
-from service_kit.http.set_aside import Reopen
+from service_kit.http.set_aside import Reopen, nothing_was_ended
 from service_kit.providers import Relays
 from service_kit.running import BackgroundLoop
 from service_kit.storage.database import Database
@@ -16,10 +16,9 @@ from service_kit.work.housekeeping import Housekeeping
 from service_kit.work.items import FailureRecord, ItemWorker, SetAside, TaskWorker
 
 from cj_assessment.adapters.batch_metrics import BatchMetrics
-from cj_assessment.adapters.postgres import attempts_sql, batches_sql
-from cj_assessment.adapters.postgres.erasures import FORGET
 from cj_assessment.adapters.tracing import BatchSpans
 from cj_assessment.domain.batch import JobId
+from cj_assessment.ports import workers
 from cj_assessment.providers.wakeups import (
     AdvanceWakeup,
     ForgetWakeup,
@@ -29,8 +28,8 @@ from cj_assessment.providers.wakeups import (
     WithdrawWakeup,
 )
 from cj_assessment.use_cases.advance_batch import AdvanceBatches
+from cj_assessment.use_cases.complete_erasures import CompleteErasures
 from cj_assessment.use_cases.expire_attempts import ExpireAttempts
-from cj_assessment.use_cases.forget_batch import CompleteErasures
 from cj_assessment.use_cases.prepare_batch import PrepareBatch
 from cj_assessment.use_cases.reopen_batch import ReopenBatch
 from cj_assessment.use_cases.report_consumption import ReportConsumption
@@ -50,81 +49,118 @@ REPORTED_BATCHES = 20
 
 
 async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop, ...]:
-    database, metrics = await container.get(Database), await container.get(ServiceMetrics)
-    spans = BatchSpans(database=database, tracing=await container.get(Tracing))
-    rules = await container.get(RetryRules)
+    """All workers of the service, in no order."""
     relays, housekeeping = await container.get(Relays), await container.get(Housekeeping)
-    prepare, advance = await container.get(PrepareBatch), await container.get(AdvanceBatches)
-    submit, expire = await container.get(SubmitComparisons), await container.get(ExpireAttempts)
-    withdraw, report = await container.get(WithdrawAttempts), await container.get(ReportConsumption)
-    forget = await container.get(CompleteErasures)
-
-    def failures(name: str, set_aside: SetAside[KeyT]) -> FailureRecord[KeyT]:
-        return FailureRecord(
-            worker=name, database=database, metrics=metrics, set_aside=set_aside, rules=rules
-        )
-
     return (
-        TaskWorker(
-            name=batches_sql.PREPARE,
-            take=prepare.take,
-            handle=spans.of_one(prepare.handle, "prepare batch"),
-            failures=failures(batches_sql.PREPARE, prepare.set_aside),
-            concurrency=PREPARE_CONCURRENCY,
-            takes_leases=True,
-            wakeup=await container.get(PrepareWakeup),
-        ),
-        TaskWorker(
-            name=batches_sql.ADVANCE,
-            take=advance.take,
-            handle=spans.of_one(advance.handle, "decide on batch"),
-            failures=failures(batches_sql.ADVANCE, advance.set_aside),
-            concurrency=ADVANCE_CONCURRENCY,
-            wakeup=await container.get(AdvanceWakeup),
-        ),
-        ItemWorker(
-            name=attempts_sql.SUBMIT,
-            take=submit.take,
-            handle=spans.of_several(submit.handle, "submit comparisons"),
-            failures=failures(attempts_sql.SUBMIT, submit.set_aside),
-            batch_size=SUBMITTED_BATCHES,
-            wakeup=await container.get(SubmitWakeup),
-        ),
-        ItemWorker(
-            name=attempts_sql.EXPIRE,
-            take=expire.take,
-            handle=expire.handle,
-            failures=failures(attempts_sql.EXPIRE, expire.set_aside),
-            batch_size=EXPIRED_ATTEMPTS,
-        ),
-        ItemWorker(
-            name=attempts_sql.WITHDRAW,
-            take=withdraw.take,
-            handle=withdraw.handle,
-            failures=failures(attempts_sql.WITHDRAW, withdraw.set_aside),
-            batch_size=WITHDRAWN_ATTEMPTS,
-            wakeup=await container.get(WithdrawWakeup),
-        ),
-        ItemWorker(
-            name=batches_sql.REPORT,
-            take=report.take,
-            handle=report.handle,
-            failures=failures(batches_sql.REPORT, report.set_aside),
-            batch_size=REPORTED_BATCHES,
-            wakeup=await container.get(ReportWakeup),
-        ),
-        TaskWorker(
-            name=FORGET,
-            take=forget.take,
-            handle=forget.handle,
-            failures=failures(FORGET, forget.set_aside),
-            concurrency=FORGOTTEN_CONCURRENTLY,
-            takes_leases=True,
-            wakeup=await container.get(ForgetWakeup),
-        ),
+        await _preparer(container),
+        await _advancer(container),
+        await _submitter(container),
+        await _expirer(container),
+        await _withdrawer(container),
+        await _reporter(container),
+        await _forgetter(container),
         *relays.workers(),
         housekeeping.worker(),
         (await container.get(BatchMetrics)).worker(),
+    )
+
+
+async def _preparer(container: AsyncContainer) -> BackgroundLoop:
+    prepare, spans = await container.get(PrepareBatch), await _spans(container)
+    return TaskWorker(
+        name=workers.PREPARE,
+        take=prepare.take,
+        handle=spans.of_one(prepare.handle, "prepare batch"),
+        failures=await _failures(container, workers.PREPARE, prepare.set_aside),
+        concurrency=PREPARE_CONCURRENCY,
+        takes_leases=True,
+        wakeup=await container.get(PrepareWakeup),
+    )
+
+
+async def _advancer(container: AsyncContainer) -> BackgroundLoop:
+    advance, spans = await container.get(AdvanceBatches), await _spans(container)
+    return TaskWorker(
+        name=workers.ADVANCE,
+        take=advance.take,
+        handle=spans.of_one(advance.handle, "decide on batch"),
+        failures=await _failures(container, workers.ADVANCE, advance.set_aside),
+        concurrency=ADVANCE_CONCURRENCY,
+        wakeup=await container.get(AdvanceWakeup),
+    )
+
+
+async def _submitter(container: AsyncContainer) -> BackgroundLoop:
+    submit, spans = await container.get(SubmitComparisons), await _spans(container)
+    return ItemWorker(
+        name=workers.SUBMIT,
+        take=submit.take,
+        handle=spans.of_several(submit.handle, "submit comparisons"),
+        failures=await _failures(container, workers.SUBMIT, submit.set_aside),
+        batch_size=SUBMITTED_BATCHES,
+        wakeup=await container.get(SubmitWakeup),
+    )
+
+
+async def _expirer(container: AsyncContainer) -> BackgroundLoop:
+    expire = await container.get(ExpireAttempts)
+    return ItemWorker(
+        name=workers.EXPIRE,
+        take=expire.take,
+        handle=expire.handle,
+        failures=await _failures(container, workers.EXPIRE, expire.set_aside),
+        batch_size=EXPIRED_ATTEMPTS,
+    )
+
+
+async def _withdrawer(container: AsyncContainer) -> BackgroundLoop:
+    withdraw = await container.get(WithdrawAttempts)
+    return ItemWorker(
+        name=workers.WITHDRAW,
+        take=withdraw.take,
+        handle=withdraw.handle,
+        failures=await _failures(container, workers.WITHDRAW, withdraw.set_aside),
+        batch_size=WITHDRAWN_ATTEMPTS,
+        wakeup=await container.get(WithdrawWakeup),
+    )
+
+
+async def _reporter(container: AsyncContainer) -> BackgroundLoop:
+    report = await container.get(ReportConsumption)
+    return ItemWorker(
+        name=workers.REPORT,
+        take=report.take,
+        handle=report.handle,
+        failures=await _failures(container, workers.REPORT, report.set_aside),
+        batch_size=REPORTED_BATCHES,
+        wakeup=await container.get(ReportWakeup),
+    )
+
+
+async def _forgetter(container: AsyncContainer) -> BackgroundLoop:
+    forget = await container.get(CompleteErasures)
+    return TaskWorker(
+        name=workers.FORGET,
+        take=forget.take,
+        handle=forget.handle,
+        failures=await _failures(container, workers.FORGET, forget.set_aside),
+        concurrency=FORGOTTEN_CONCURRENTLY,
+        takes_leases=True,
+        wakeup=await container.get(ForgetWakeup),
+    )
+
+
+async def _spans(container: AsyncContainer) -> BatchSpans:
+    return BatchSpans(database=await container.get(Database), tracing=await container.get(Tracing))
+
+
+async def _failures(container: AsyncContainer, name: str, set_aside: SetAside[KeyT]) -> FailureRecord[KeyT]:
+    return FailureRecord(
+        worker=name,
+        database=await container.get(Database),
+        metrics=await container.get(ServiceMetrics),
+        set_aside=set_aside,
+        rules=await container.get(RetryRules),
     )
 
 
@@ -135,15 +171,12 @@ async def reopeners(container: AsyncContainer) -> Mapping[str, Reopen]:
     async def batch(item: str) -> bool:
         return await reopen_batch(JobId(UUID(item)))
 
-    async def nothing_ended(_item: str) -> bool:
-        return True
-
     return {
-        batches_sql.PREPARE: batch,
-        batches_sql.ADVANCE: batch,
-        attempts_sql.SUBMIT: batch,
-        attempts_sql.EXPIRE: nothing_ended,
-        attempts_sql.WITHDRAW: nothing_ended,
-        batches_sql.REPORT: nothing_ended,
-        FORGET: nothing_ended,
+        workers.PREPARE: batch,
+        workers.ADVANCE: batch,
+        workers.SUBMIT: batch,
+        workers.EXPIRE: nothing_was_ended,
+        workers.WITHDRAW: nothing_was_ended,
+        workers.REPORT: nothing_was_ended,
+        workers.FORGET: nothing_was_ended,
     }

@@ -9,8 +9,9 @@ from typing import Any
 
 from cj_assessment.adapters.content import LocalContent
 from cj_assessment.adapters.judge_catalogue import ManifestJudges
-from cj_assessment.domain.batch import BatchRecord, Defaults, Fetched, RequestEnvelope, TextRules
+from cj_assessment.domain.batch import BatchRecord, Defaults, RequestEnvelope, TextRules
 from cj_assessment.domain.comparison import AttemptPolicy
+from cj_assessment.domain.contents import Fetched
 from cj_assessment.ports import JudgeRequest, Recorded, Refusal, SubmissionRefused, Submitted
 from cj_assessment.tests.building import RULES as DECISION_RULES
 from cj_assessment.tests.building import request
@@ -19,13 +20,13 @@ from cj_assessment.tests.memory.store import MemoryStore
 from cj_assessment.use_cases.accept_request import AcceptRequest
 from cj_assessment.use_cases.advance_batch import AdvanceBatches
 from cj_assessment.use_cases.cancel_batch import CancelBatch
-from cj_assessment.use_cases.content_waiting import ContentTimeout
 from cj_assessment.use_cases.expire_attempts import ExpireAttempts
 from cj_assessment.use_cases.finish_batch import FinishBatch
 from cj_assessment.use_cases.prepare_batch import PrepareBatch
 from cj_assessment.use_cases.read_batch import ReadBatch
 from cj_assessment.use_cases.record_results import RecordResults
 from cj_assessment.use_cases.report_consumption import ReportConsumption
+from cj_assessment.use_cases.shared.content_waiting import ContentTimeout
 from cj_assessment.use_cases.store_content import StoreContent
 from cj_assessment.use_cases.submit_comparisons import SubmitComparisons
 from cj_assessment.use_cases.withdraw_attempts import WithdrawAttempts
@@ -46,7 +47,7 @@ from model_manifest import SimulatedPrice
 POLICY = AttemptPolicy(
     max_attempts=2, answer_timeout=timedelta(minutes=10), resend_after=timedelta(seconds=30)
 )
-CONTENT_TIMEOUT = ContentTimeout(longest=timedelta(minutes=10))
+CONTENT_TIMEOUT = ContentTimeout(max_wait=timedelta(minutes=10))
 RULES = TextRules(max_characters=2_000)
 WORKING_ROUNDS = 200
 
@@ -113,7 +114,7 @@ class Counted:
 
 @dataclass
 class CountedPrompts:
-    """Counts tasks and rubrics that could not be had, by error code."""
+    """Counts tasks and rubrics that could not be fetched, by error code."""
 
     reasons: Counter[str] = field(default_factory=Counter)
 

@@ -13,7 +13,7 @@ from cj_assessment.adapters.postgres import PostgresStore, postgres_store
 from cj_assessment.domain.batch import Batch, BatchId, Defaults, JobId, Judge, Preparation, new_batch
 from cj_assessment.domain.comparison import Answer, AttemptPolicy, PlannedComparison, UnsentAttempt
 from cj_assessment.domain.prompt import JudgeContext
-from cj_assessment.ports import JudgingFailure, Recorded, Store
+from cj_assessment.ports import BatchProblem, Recorded, Store
 from cj_assessment.tests.building import essays, request
 from cj_assessment.tests.memory.store import MemoryStore
 from event_contracts import LogOdds, Winner
@@ -63,7 +63,7 @@ class MemoryBackend:
         self.store.state.batches[job_id].is_unreadable = True
 
     async def fail(self, worker: str, key: object) -> None:
-        self.store.state.failing[worker, str(key)] = JudgingFailure(
+        self.store.state.failing[worker, str(key)] = BatchProblem(
             code="PROCESSING_ERROR", message="no", since=datetime.now(UTC), comparisons=0
         )
 

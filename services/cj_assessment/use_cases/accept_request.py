@@ -108,7 +108,8 @@ async def _record_refused(transaction: Transaction, envelope: RequestEnvelope, e
     if not await transaction.batches.add(batch, ()):
         log.warning("batch.invalid_request_repeated", batch_id=batch.batch_id, reason=str(error))
         return
-    failed = failed_event(batch, error, operation="accept_request")
+    now = datetime.now(UTC)
+    failed = failed_event(batch, error, operation="accept_request", now=now)
     await transaction.batches.end(
         batch.job_id,
         state=AssessmentState.FAILED,
@@ -119,7 +120,7 @@ async def _record_refused(transaction: Transaction, envelope: RequestEnvelope, e
     # Nothing was accepted, so there is no consumption to report.
     await transaction.batches.mark_reported(batch.job_id, billed=0)
     essay_ids = list(dict.fromkeys(essay.essay_id for essay in envelope.data.essays_for_cj))
-    ended = ended_without_result_event(batch, essay_ids, now=datetime.now(UTC))
+    ended = ended_without_result_event(batch, essay_ids, now=now)
     transaction.events.announce([failed, ended])
     log.warning("batch.refused", batch_id=batch.batch_id, error_code=error.code, reason=str(error))
 

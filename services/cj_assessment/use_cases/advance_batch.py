@@ -20,20 +20,21 @@ from cj_assessment.domain.deciding import (
 )
 from cj_assessment.domain.measuring import StartingValues
 from cj_assessment.ports import Due, SetAsideReason, Store, Transaction, Wake
-from cj_assessment.use_cases.ending import (
+from cj_assessment.use_cases.finish_batch import Ending, FinishBatch
+from cj_assessment.use_cases.shared.ending import (
     AssessmentFailed,
     end_without_result,
     log_decision,
+    log_missing_forecast,
     set_batch_aside,
 )
-from cj_assessment.use_cases.finish_batch import Ending, FinishBatch
 
 STEP = "advance_batch"
 LOCKED_ELSEWHERE_SECONDS = 0.2
 """How long a batch is left alone that another replica is deciding on."""
 
 
-class Progress(Enum):
+class Advanced(Enum):
     """What has become of a batch that was advanced."""
 
     CONTINUES = auto()
@@ -68,10 +69,10 @@ class AdvanceBatches:
             advanced = None if record is None else await self._advance(transaction, record)
         if isinstance(advanced, Ending):
             has_ended = await self.finish.end_large(advanced)
-            advanced = Progress.ENDED if has_ended else Progress.CONTINUES
+            advanced = Advanced.ENDED if has_ended else Advanced.CONTINUES
         if advanced is None:
             await asyncio.sleep(LOCKED_ELSEWHERE_SECONDS)
-        elif advanced is Progress.ENDED:
+        elif advanced is Advanced.ENDED:
             self.wake_withdraw()
         else:
             self.wake_submit()
@@ -81,7 +82,7 @@ class AdvanceBatches:
         await set_batch_aside(self.store, job_id, step=STEP, reason=reason)
         self.wake_withdraw()
 
-    async def _advance(self, transaction: Transaction, record: BatchRecord) -> Progress | Ending:
+    async def _advance(self, transaction: Transaction, record: BatchRecord) -> Advanced | Ending:
         """An ``Ending`` is a result that has to be kept elsewhere before its batch ends."""
         if record.cancelled_at is not None:
             # Told from the record alone: a batch that cannot be read can be cancelled.
@@ -89,16 +90,16 @@ class AdvanceBatches:
             await end_without_result(
                 transaction, record, cancelled, operation=STEP, stop_reason=StopReason.CANCELLED
             )
-            return Progress.ENDED
+            return Advanced.ENDED
         if record.state is not AssessmentState.JUDGING:
-            return Progress.CONTINUES
+            return Advanced.CONTINUES
         batch = await transaction.batches.read(record.job_id)
         snapshot = await self._snapshot(transaction, batch)
         # A fit takes milliseconds to seconds: not on the event loop.
         decision = await asyncio.to_thread(decide, snapshot)
         if isinstance(decision, Finish):
             large = await self.finish.end(transaction, batch, snapshot, decision)
-            return Progress.ENDED if large is None else large
+            return Advanced.ENDED if large is None else large
         return await _carry_out(transaction, batch, decision)
 
     async def _snapshot(self, transaction: Transaction, batch: Batch) -> Snapshot:
@@ -127,7 +128,7 @@ class AdvanceBatches:
         )
 
 
-async def _carry_out(transaction: Transaction, batch: Batch, decision: Wait | JudgeMore | Fail) -> Progress:
+async def _carry_out(transaction: Transaction, batch: Batch, decision: Wait | JudgeMore | Fail) -> Advanced:
     match decision:
         case Wait():
             await transaction.batches.wait_for_round(
@@ -142,8 +143,8 @@ async def _carry_out(transaction: Transaction, batch: Batch, decision: Wait | Ju
             await end_without_result(
                 transaction, batch, _error(decision), operation=STEP, stop_reason=decision.reason
             )
-            return Progress.ENDED
-    return Progress.CONTINUES
+            return Advanced.ENDED
+    return Advanced.CONTINUES
 
 
 def _error(decision: Fail) -> AssessmentFailed:
@@ -163,4 +164,5 @@ async def _judge_more(transaction: Transaction, batch: Batch, decision: JudgeMor
     )
     if decision.measured is not None:
         await transaction.scores.add(batch.job_id, decision.measured, decision="judge_more")
+        log_missing_forecast(batch, decision.measured)
     log_decision(batch, "judge_more", decision.measured, pairs=len(decision.pairs), round=number)

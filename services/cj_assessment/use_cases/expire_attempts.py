@@ -8,7 +8,7 @@ import structlog
 
 from cj_assessment.domain.comparison import AttemptId, AttemptPolicy
 from cj_assessment.ports import Due, LlmProvider, SetAsideReason, Store, Wake
-from cj_assessment.use_cases.ending import set_batch_aside
+from cj_assessment.use_cases.shared.ending import set_batch_aside
 
 log = structlog.get_logger()
 

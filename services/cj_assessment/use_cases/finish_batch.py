@@ -25,8 +25,8 @@ from cj_assessment.domain.deciding import Finish, Snapshot
 from cj_assessment.domain.large_results import reduced
 from cj_assessment.domain.results import assessment_result
 from cj_assessment.ports import ContentRefused, ContentStore, MessageLimits, Store, Transaction
-from cj_assessment.use_cases.content_waiting import CONTENT_RETRY_DELAY, ContentTimeout
-from cj_assessment.use_cases.ending import log_decision, report_consumption
+from cj_assessment.use_cases.shared.content_waiting import CONTENT_RETRY_DELAY, ContentTimeout
+from cj_assessment.use_cases.shared.ending import log_decision, log_missing_statistics, report_consumption
 
 log = structlog.get_logger()
 
@@ -146,7 +146,11 @@ class FinishBatch:
         async with self.store.transaction() as transaction:
             known = await transaction.batches.problem(batch.job_id)
             waits_for_content = known is not None and known.code == error.code
-            if known and waits_for_content and datetime.now(UTC) - known.since > self.content_timeout.longest:
+            if (
+                known
+                and waits_for_content
+                and datetime.now(UTC) - known.since > self.content_timeout.max_wait
+            ):
                 raise ResultNotKept(message)
             await transaction.batches.check_after(batch.job_id, CONTENT_RETRY_DELAY)
             await transaction.batches.report_problem([batch.job_id], code=error.code, message=message)
@@ -174,6 +178,7 @@ async def _end(
     )
     transaction.events.announce([published, ending.completed], callback_url=batch.callback_url)
     await report_consumption(transaction, batch)
+    log_missing_statistics(batch, ending.result)
     log_decision(
         batch, decision.reason, measured, cost_usd=ending.cost_usd, is_reduced=result_ref is not None
     )

@@ -11,20 +11,18 @@ from event_contracts import (
     AssessmentState,
     ContentServiceError,
     ContentType,
-    ErrorCode,
     InvalidRequest,
+    NotFound,
     SuiteError,
     Topic,
     grade_scale,
 )
 from event_contracts.judging import text_sha256
 
+from cj_assessment.domain.assignments import Anchor, Instruction
 from cj_assessment.domain.batch import (
-    Anchor,
     Batch,
     Essay,
-    Fetched,
-    Instruction,
     JobId,
     Preparation,
     TextRules,
@@ -33,6 +31,7 @@ from cj_assessment.domain.batch import (
     with_anchors,
     with_text,
 )
+from cj_assessment.domain.contents import Fetched
 from cj_assessment.domain.large_results import max_reduced_bytes
 from cj_assessment.domain.prompt import JudgeContext, default_instructions, longest_prompt
 from cj_assessment.ports import (
@@ -46,8 +45,8 @@ from cj_assessment.ports import (
     Transaction,
     Wake,
 )
-from cj_assessment.use_cases.content_waiting import CONTENT_RETRY_DELAY, ContentTimeout
-from cj_assessment.use_cases.ending import end_without_result, set_batch_aside
+from cj_assessment.use_cases.shared.content_waiting import CONTENT_RETRY_DELAY, ContentTimeout
+from cj_assessment.use_cases.shared.ending import end_without_result, set_batch_aside
 
 log = structlog.get_logger()
 
@@ -125,7 +124,7 @@ class PrepareBatch:
 
     def _may_wait_for_content(self, batch: Batch) -> bool:
         now = datetime.now(UTC)
-        return now < min(batch.received_at + self.content_timeout.longest, batch.limits.deadline)
+        return now < min(batch.received_at + self.content_timeout.max_wait, batch.limits.deadline)
 
     async def _gather(self, batch: Batch, requested: Sequence[Essay]) -> None:
         async with self.store.transaction() as transaction:
@@ -299,18 +298,7 @@ def _instructions(batch: Batch, instruction: Instruction | None) -> str:
 def _text(fetched: Fetched, storage_id: str | None, name: str) -> str | None:
     if storage_id is None:
         return None
-    if storage_id in fetched.failures:
-        raise ContentServiceError(f"the {name} cannot be fetched: {fetched.failures[storage_id]}")
-    if storage_id in fetched.too_long:
-        raise InvalidRequest(
-            f"the {name} is too long: shorten it", details={"code": ErrorCode.CONTENT_TOO_LONG}
-        )
     try:
-        text = fetched.bodies[storage_id].decode("utf-8")
-    except KeyError:
-        raise InvalidRequest(f"no content is stored under the {name}'s storage id {storage_id!r}") from None
-    except UnicodeDecodeError:
-        raise InvalidRequest(f"the {name} is not UTF-8 text") from None
-    if "\x00" in text:
-        raise InvalidRequest(f"the {name} holds NUL characters: it is not text")
-    return text
+        return fetched.text_of(storage_id, name=name)
+    except NotFound as error:
+        raise InvalidRequest(error.message) from None

@@ -1,18 +1,14 @@
 """Read a batch: its state, its results, its comparisons."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from uuid import UUID
 
 from event_contracts import (
     FINAL_STATES,
-    AssessmentState,
+    MAX_COMPARISONS_PER_PAGE,
     BatchCost,
-    BatchPage,
     BatchProgress,
     BatchResultsView,
     BatchStatusView,
-    BatchSummary,
     BlockingProblem,
     ComparisonPage,
     Conflict,
@@ -20,17 +16,13 @@ from event_contracts import (
     InvalidRequest,
     NotFound,
     ReliabilityView,
-    StopReason,
 )
 
-from cj_assessment.domain.batch import BatchId, BatchRecord, JobId
+from cj_assessment.domain.batch import BatchId, BatchRecord
 from cj_assessment.domain.deciding import DecisionRules, comparison_budget
 from cj_assessment.domain.deciding.problems import cause_of
-from cj_assessment.ports import EssayCounts, JudgingFailure, Progress, Score, Store, Transaction
-
-MAX_PAGE = 1000
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NOT_A_CURSOR = "cursor must be the next_cursor from the previous page"
+from cj_assessment.ports import BatchProblem, EssayCounts, Progress, Score, Store, Transaction
+from cj_assessment.use_cases.shared.cursors import NOT_A_CURSOR
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,16 +44,6 @@ class ReadBatch:
             problem = None if is_final else await transaction.batches.problem(batch.job_id)
         return _status_view(batch, essays, progress, score, error, problem, self.rules)
 
-    async def page(self, *, state: AssessmentState | None, cursor: str | None, limit: int) -> BatchPage:
-        """One page of batches, the newest first; raises ``InvalidRequest`` for a cursor that did not come from here."""
-        before = None if cursor is None else _place(cursor)
-        async with self.store.transaction() as transaction:
-            found = await transaction.batches.newest(state=state, before=before, limit=limit + 1)
-        shown = found[:limit]
-        return BatchPage(
-            items=tuple(map(_summary, shown)), next_cursor=_cursor(shown[-1]) if len(found) > limit else None
-        )
-
     async def results(self, batch_id: BatchId) -> BatchResultsView:
         """The published result; raises ``Conflict`` while there is none."""
         async with self.store.transaction() as transaction:
@@ -75,39 +57,13 @@ class ReadBatch:
 
     async def comparisons(self, batch_id: BatchId, *, cursor: str | None, limit: int) -> ComparisonPage:
         """One page; raises ``InvalidRequest`` for a cursor that did not come from here."""
-        if not 1 <= limit <= MAX_PAGE:
-            raise InvalidRequest(f"limit must be 1 to {MAX_PAGE}")
+        if not 1 <= limit <= MAX_COMPARISONS_PER_PAGE:
+            raise InvalidRequest(f"limit must be 1 to {MAX_COMPARISONS_PER_PAGE}")
         if cursor is not None and not cursor.isdecimal():
-            raise InvalidRequest(_NOT_A_CURSOR)
+            raise InvalidRequest(NOT_A_CURSOR)
         async with self.store.transaction() as transaction:
             batch = await _known(transaction, batch_id)
             return await transaction.comparisons.page(batch, after=int(cursor or 0), limit=limit)
-
-
-def _summary(batch: BatchRecord) -> BatchSummary:
-    return BatchSummary(
-        batch_id=batch.batch_id,
-        cj_assessment_job_id=str(batch.job_id),
-        assignment_id=batch.assignment_id,
-        course_code=batch.course_code,
-        state=batch.state,
-        stop_reason=None if batch.stop_reason is None else StopReason(batch.stop_reason),
-        created_at=batch.received_at,
-        completed_at=batch.ended_at,
-    )
-
-
-def _cursor(batch: BatchRecord) -> str:
-    """The place of a batch in the list: its time in microseconds, which are exact, and its id."""
-    return f"{(batch.received_at - _EPOCH) // timedelta(microseconds=1)}-{batch.job_id}"
-
-
-def _place(cursor: str) -> tuple[datetime, JobId]:
-    moment, _, job_id = cursor.partition("-")
-    try:
-        return _EPOCH + timedelta(microseconds=int(moment)), JobId(UUID(job_id))
-    except (ValueError, OverflowError) as error:
-        raise InvalidRequest(_NOT_A_CURSOR) from error
 
 
 async def _known(transaction: Transaction, batch_id: BatchId) -> BatchRecord:
@@ -123,7 +79,7 @@ def _status_view(
     progress: Progress,
     score: Score | None,
     error: ErrorDetail | None,
-    problem: JudgingFailure | None,
+    problem: BatchProblem | None,
     rules: DecisionRules,
 ) -> BatchStatusView:
     return BatchStatusView(
@@ -132,8 +88,8 @@ def _status_view(
         correlation_id=batch.correlation_id,
         assignment_id=batch.assignment_id,
         course_code=batch.course_code,
-        state=AssessmentState(batch.state),
-        stop_reason=None if batch.stop_reason is None else StopReason(batch.stop_reason),
+        state=batch.state,
+        stop_reason=batch.stop_reason,
         progress=BatchProgress(
             essays=essays.students,
             anchors=essays.anchors,
@@ -166,10 +122,10 @@ def _status_view(
     )
 
 
-def _problem_view(problem: JudgingFailure) -> BlockingProblem:
+def _problem_view(problem: BatchProblem) -> BlockingProblem:
     """The problem in words that its reader can act on."""
     message = problem.message
-    if problem.is_of_judging:
+    if problem.is_judging:
         cause = cause_of(problem.code)
         message = (
             f"the judge is not judging: {cause.text}. What to do: {cause.remedy}. Its last error: {message}"

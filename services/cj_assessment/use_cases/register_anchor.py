@@ -6,7 +6,7 @@ from itertools import count
 
 from event_contracts import AnchorRegistration, GradeScale, InvalidRequest, JsonObject, grade_scale
 
-from cj_assessment.domain.batch import Anchor, Instruction
+from cj_assessment.domain.assignments import Anchor, Instruction, StoredAnchor
 from cj_assessment.ports import ContentStore, Store, Transaction
 
 
@@ -20,7 +20,7 @@ class RegisterAnchor:
     store: Store
     content: ContentStore
 
-    async def __call__(self, registration: AnchorRegistration, *, by: str) -> Anchor:
+    async def __call__(self, registration: AnchorRegistration, *, by: str) -> StoredAnchor:
         """``by`` is who registers, for the audit.
 
         Raises ``InvalidRequest`` for an unknown scale, or a grade that the scale does not have.
@@ -40,7 +40,7 @@ class RegisterAnchor:
             if label is None:
                 is_same_grade = same is not None and same.grade == registration.grade
                 label = same.label if same and is_same_grade else _free_label(registration.grade, known)
-            if same is not None and same.label != label and same.number is not None:
+            if same is not None and same.label != label:
                 await transaction.anchors.remove(same.number)
             anchor = Anchor(
                 label=label, grade=registration.grade, grade_scale=scale.id, text_storage_id=storage_id
@@ -89,15 +89,3 @@ def _named_scale(given: str | None, instruction: Instruction | None) -> GradeSca
 def _free_label(grade: str, known: Sequence[Anchor]) -> str:
     taken = {anchor.label for anchor in known}
     return next(label for number in count(1) if (label := f"{grade}{number}") not in taken)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ListAnchors:
-    """Lists the anchors of an assignment."""
-
-    store: Store
-
-    async def __call__(self, assignment_id: str) -> tuple[Anchor, ...]:
-        """All anchors by label; there may be none."""
-        async with self.store.transaction() as transaction:
-            return tuple(await transaction.anchors.for_assignment(assignment_id))

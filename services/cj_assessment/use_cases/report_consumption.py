@@ -7,7 +7,7 @@ import structlog
 
 from cj_assessment.domain.batch import JobId
 from cj_assessment.ports import Due, SetAsideReason, Store
-from cj_assessment.use_cases.ending import report_consumption
+from cj_assessment.use_cases.shared.ending import report_consumption
 
 log = structlog.get_logger()
 

@@ -22,8 +22,8 @@ from cj_assessment.ports import (
     Submitted,
     Wake,
 )
-from cj_assessment.use_cases.ending import set_batch_aside
-from cj_assessment.use_cases.judging_material import BatchContext, JudgingMaterials
+from cj_assessment.use_cases.shared.ending import set_batch_aside
+from cj_assessment.use_cases.shared.judging_material import BatchContext, JudgingMaterials
 
 log = structlog.get_logger()
 

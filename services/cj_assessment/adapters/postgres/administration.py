@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cj_assessment.adapters.postgres.anchors import anchor_of, instruction_of
 from cj_assessment.adapters.postgres.tables import admin_change, anchor_essay, assessment_instruction
-from cj_assessment.domain.batch import Anchor, Instruction
+from cj_assessment.domain.assignments import Instruction, StoredAnchor, StoredInstruction
 from cj_assessment.ports.administration import Change, Owner
 
 _INSTRUCTION = assessment_instruction.c
@@ -22,7 +22,7 @@ class PostgresAdministration:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def save(self, instruction: Instruction, *, by: str) -> Instruction:
+    async def save(self, instruction: Instruction, *, by: str) -> StoredInstruction:
         owner = Owner(assignment_id=instruction.assignment_id, course_id=instruction.course_id)
         values = {
             "instructions_text": instruction.instructions_text,
@@ -52,14 +52,14 @@ class PostgresAdministration:
             )
         return instruction_of(row)
 
-    async def find(self, owner: Owner) -> Instruction | None:
+    async def find(self, owner: Owner) -> StoredInstruction | None:
         async with self._database.transaction() as connection:
             row = (await connection.execute(select(assessment_instruction).where(_is_of(owner)))).first()
         return None if row is None else instruction_of(row)
 
     async def page(
         self, *, page: int, page_size: int, grade_scale: str | None
-    ) -> tuple[Sequence[Instruction], int]:
+    ) -> tuple[Sequence[StoredInstruction], int]:
         chosen = select(assessment_instruction)
         if grade_scale is not None:
             chosen = chosen.where(_INSTRUCTION.grade_scale == grade_scale)
@@ -79,15 +79,19 @@ class PostgresAdministration:
             await audit(connection, by, "instructions.delete", owner.subject, _audit_entry(before), None)
         return True
 
-    async def set_student_prompt(self, assignment_id: str, storage_id: str, *, by: str) -> Instruction | None:
+    async def set_student_prompt(
+        self, assignment_id: str, storage_id: str, *, by: str
+    ) -> StoredInstruction | None:
         return await self._set_text(assignment_id, "student_prompt_storage_id", storage_id, by=by)
 
-    async def set_judge_rubric(self, assignment_id: str, storage_id: str, *, by: str) -> Instruction | None:
+    async def set_judge_rubric(
+        self, assignment_id: str, storage_id: str, *, by: str
+    ) -> StoredInstruction | None:
         return await self._set_text(assignment_id, "judge_rubric_storage_id", storage_id, by=by)
 
     async def _set_text(
         self, assignment_id: str, column: str, storage_id: str, *, by: str
-    ) -> Instruction | None:
+    ) -> StoredInstruction | None:
         owner = Owner(assignment_id=assignment_id)
         async with self._database.transaction() as connection:
             before = await _locked(connection, owner)
@@ -98,7 +102,7 @@ class PostgresAdministration:
             await audit(connection, by, operation, owner.subject, _audit_entry(before), _audit_entry(row))
         return instruction_of(row)
 
-    async def delete_anchor(self, number: int, *, by: str) -> Anchor | None:
+    async def delete_anchor(self, number: int, *, by: str) -> StoredAnchor | None:
         async with self._database.transaction() as connection:
             row = (
                 await connection.execute(

@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cj_assessment.adapters.postgres.tables import admin_change, anchor_essay, assessment_instruction
-from cj_assessment.domain.batch import Anchor, Instruction
+from cj_assessment.domain.assignments import Anchor, StoredAnchor, StoredInstruction
 
 
 class PostgresAnchors:
@@ -35,7 +35,7 @@ class PostgresAnchors:
         )
         return int(numbers.scalar_one())
 
-    async def for_assignment(self, assignment_id: str) -> Sequence[Anchor]:
+    async def for_assignment(self, assignment_id: str) -> Sequence[StoredAnchor]:
         rows = await self._connection.execute(
             select(anchor_essay)
             .where(anchor_essay.c.assignment_id == assignment_id)
@@ -52,7 +52,9 @@ class PostgresAnchors:
     async def remove(self, number: int) -> None:
         await self._connection.execute(delete(anchor_essay).where(anchor_essay.c.id == number))
 
-    async def instruction(self, *, assignment_id: str | None, course_id: str | None) -> Instruction | None:
+    async def instruction(
+        self, *, assignment_id: str | None, course_id: str | None
+    ) -> StoredInstruction | None:
         columns = assessment_instruction.c
         # Never compared with None: IS NULL would find the instructions of every course.
         owners = [
@@ -70,9 +72,9 @@ class PostgresAnchors:
         return None if row is None else instruction_of(row)
 
 
-def anchor_of(row: Row[Any]) -> Anchor:
+def anchor_of(row: Row[Any]) -> StoredAnchor:
     """The anchor of a row."""
-    return Anchor(
+    return StoredAnchor(
         number=row.id,
         label=row.anchor_label,
         grade=row.grade,
@@ -82,9 +84,9 @@ def anchor_of(row: Row[Any]) -> Anchor:
     )
 
 
-def instruction_of(row: Row[Any]) -> Instruction:
+def instruction_of(row: Row[Any]) -> StoredInstruction:
     """The instruction of a row."""
-    return Instruction(
+    return StoredInstruction(
         assignment_id=row.assignment_id,
         instructions_text=row.instructions_text,
         grade_scale=row.grade_scale,

@@ -1,16 +1,10 @@
 """The statements about attempts; the plans of the hot ones are guarded by tests."""
 
-from typing import Final
-
 from service_kit.work.failed_items import is_retryable_sql
 from sqlalchemy import text
 
 from cj_assessment.adapters.postgres.attempts_rows import ANSWERS
-
-SUBMIT: Final = "submit"
-EXPIRE: Final = "expire"
-WITHDRAW: Final = "withdraw"
-"""Names of the workers whose items are batches (the first) or attempts: what they failed on waits or is set aside."""
+from cj_assessment.ports.workers import EXPIRE, SUBMIT, WITHDRAW
 
 TAKE_WAITING = text(
     f"""

@@ -11,6 +11,7 @@ from event_contracts import (
     CourseCode,
     ELS_CJAssessmentRequestV1,
     ErrorDetail,
+    StopReason,
     TraceContext,
     WireModel,
 )
@@ -26,7 +27,7 @@ from cj_assessment.adapters.postgres.essays import PostgresEssays
 from cj_assessment.adapters.postgres.tables import assessment_batch
 from cj_assessment.domain.batch import Batch, BatchId, BatchRecord, Essay, JobId, Judge, Limits, Preparation
 from cj_assessment.domain.prompt import JudgeContext
-from cj_assessment.ports import Due, JudgingFailure
+from cj_assessment.ports import BatchProblem, Due
 
 _JUDGES = TypeAdapter(tuple[Judge, ...])
 # JSON columns and long texts are read separately: a record is plain columns.
@@ -125,7 +126,7 @@ class PostgresBatches:
         job_id: JobId,
         *,
         state: AssessmentState,
-        stop_reason: str,
+        stop_reason: StopReason,
         result: WireModel | None,
         error: ErrorDetail | None,
         result_ref: str | None = None,
@@ -187,16 +188,16 @@ class PostgresBatches:
     async def clear_problem(self, job_ids: Collection[JobId]) -> None:
         await self._connection.execute(sql.CLEAR_PROBLEM, {"job_ids": list(job_ids)})
 
-    async def problem(self, job_id: JobId) -> JudgingFailure | None:
+    async def problem(self, job_id: JobId) -> BatchProblem | None:
         for statement in (sql.REPORTED_PROBLEM, sql.FAILING_STEP, sql.FAILING_JUDGEMENTS):
             row = (await self._connection.execute(statement, {"job_id": job_id})).first()
             if row is not None:
-                return JudgingFailure(
+                return BatchProblem(
                     code=row.code,
                     message=row.message or NO_REASON,
                     since=row.since,
                     comparisons=row.comparisons,
-                    is_of_judging=statement is sql.FAILING_JUDGEMENTS,
+                    is_judging=statement is sql.FAILING_JUDGEMENTS,
                 )
         return None
 
@@ -297,7 +298,7 @@ def _fields(row: Row[Any]) -> dict[str, Any]:
         "cancelled_at": row.cancelled_at,
         "last_round": row.last_round,
         "next_check_at": row.next_check_at,
-        "stop_reason": row.stop_reason,
+        "stop_reason": None if row.stop_reason is None else StopReason(row.stop_reason),
         "allowed_regions": None if row.allowed_regions is None else tuple(row.allowed_regions.split(",")),
         "is_relaxed": row.is_relaxed,
         "trace": TraceContext.of(row.traceparent, row.tracestate),

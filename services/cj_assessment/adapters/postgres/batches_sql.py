@@ -5,10 +5,7 @@ from typing import Final
 from service_kit.work.failed_items import is_retryable_sql
 from sqlalchemy import text
 
-PREPARE: Final = "prepare"
-ADVANCE: Final = "advance"
-REPORT: Final = "report_consumption"
-"""Names of the workers whose items are batches: a batch that one of them has failed on waits or is set aside."""
+from cj_assessment.ports.workers import ADVANCE, PREPARE, REPORT, SUBMIT
 
 _ACCEPTED = "batch.ended_at IS NULL AND batch.state = 'accepted' AND batch.cancelled_at IS NULL"
 _JUDGING = "batch.ended_at IS NULL AND (batch.state = 'judging' OR batch.cancelled_at IS NOT NULL)"
@@ -98,12 +95,12 @@ REPORTED_PROBLEM = text(
     """
 )
 FAILING_STEP = text(
-    """
+    f"""
     SELECT error_code AS code, error_message AS message, first_failed_at AS since,
            (SELECT count(*) FROM comparison
             WHERE comparison.job_id = :job_id AND state IN ('pending', 'submitted')) AS comparisons
     FROM failed_item
-    WHERE worker IN ('prepare', 'advance', 'submit') AND item = CAST(CAST(:job_id AS uuid) AS text)
+    WHERE worker IN ('{PREPARE}', '{ADVANCE}', '{SUBMIT}') AND item = CAST(CAST(:job_id AS uuid) AS text)
     ORDER BY last_failed_at DESC LIMIT 1
     """
 )

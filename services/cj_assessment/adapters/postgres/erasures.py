@@ -17,9 +17,7 @@ from cj_assessment.adapters.postgres.due import rest_until
 from cj_assessment.domain.batch import BatchId
 from cj_assessment.domain.erasure import Erasure
 from cj_assessment.ports import Due
-
-FORGET: Final = "forget"
-"""Name of the worker whose items are batches to be forgotten."""
+from cj_assessment.ports.workers import FORGET
 
 _OPEN: Final = f"completed_at IS NULL AND {is_retryable_sql(FORGET, 'erasure.batch_id')}"
 DUE_OPEN = text(

@@ -143,7 +143,8 @@ def _no_student_left(evidence: Evidence) -> Wait | Fail | None:
 def _rounds_awaited(evidence: Evidence) -> Wait | None:
     """Wait while a round before the last one has open comparisons, unless its time is over.
 
-    Of judges that state margins all rounds are awaited, as there are few and large ones, but not their last answers.
+    For judges that state margins, wait for every round, since rounds are few and large, but not for the last answers
+    of each.
     """
     snapshot = evidence.snapshot
     if _stop_waiting(evidence):

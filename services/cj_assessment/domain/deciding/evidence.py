@@ -44,7 +44,7 @@ from cj_assessment.domain.measuring.pairing import (
 class Measured:
     """A fit as it is kept: abilities and errors in logits by ranked essay, each gate, and a forecast.
 
-    There is no forecast on a batch that has ended.
+    There is no forecast on a batch that has ended; ``forecast_error`` says why there is none where one was wanted.
     """
 
     comparisons: int
@@ -57,6 +57,7 @@ class Measured:
     position_bias: JsonObject
     gates: Mapping[str, GateView]
     forecast: ForecastView | None = None
+    forecast_error: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +78,14 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """The next round, and what further judging would bring where there is a fit to tell it from."""
+    """The next round, and what further judging would bring where there is a fit to tell it from.
+
+    ``forecast_error`` says why there is no forecast where one was wanted.
+    """
 
     pairs: tuple[PlannedComparison, ...]
     forecast: ForecastView | None
+    forecast_error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,20 +206,19 @@ class Evidence:
         pairs = self._drop_anchor_pairs(pairs)
         if not pairs:
             return NoPlan()
+        chosen = with_judges(pairs, essays, snapshot.asked, judges=snapshot.judges)
+        if fitted is None:
+            return Plan(pairs=chosen, forecast=None)
         try:
-            seen = (
-                None
-                if fitted is None
-                else forecast(
-                    state,
-                    pairs,
-                    target_reliability=snapshot.limits.target_reliability,
-                    cost_usd=typical_cost_usd(snapshot),
-                )
+            seen = forecast(
+                state,
+                pairs,
+                target_reliability=snapshot.limits.target_reliability,
+                cost_usd=typical_cost_usd(snapshot),
             )
-        except measurement.NUMERICAL_ERRORS:
-            seen = None
-        return Plan(pairs=with_judges(pairs, essays, snapshot.asked, judges=snapshot.judges), forecast=seen)
+        except measurement.NUMERICAL_ERRORS as error:
+            return Plan(pairs=chosen, forecast=None, forecast_error=str(error))
+        return Plan(pairs=chosen, forecast=seen)
 
     def _wanted(self, state: measurement.PairingState) -> int:
         """Comparisons of the next round: few large rounds for judges that state margins, else one per essay."""
@@ -268,9 +272,10 @@ class Evidence:
         """The ranking that the plan was made from, as it is kept; None where there is none."""
         if isinstance(self.ranking, NoFit):
             return None
-        return replace(
-            self.measured(self.ranking), forecast=self.plan.forecast if isinstance(self.plan, Plan) else None
-        )
+        measured, plan = self.measured(self.ranking), self.plan
+        if isinstance(plan, NoPlan):
+            return measured
+        return replace(measured, forecast=plan.forecast, forecast_error=plan.forecast_error)
 
 
 def _gate(gate: measurement.Gate) -> GateView:

@@ -51,10 +51,10 @@ class Spending:
 class DecisionRules:
     """What holds for every batch of this installation.
 
-    Without a limit of its own a batch may ask for ``comparisons_per_essay`` times its essays, halved. An essay is
-    excluded after ``exclude_after`` failed comparisons and not a single judged one. ``max_position_bias`` bounds |b|
-    in logits. ``min_straggler_timeout`` is for judges that state margins, whose rounds else wait no longer for their
-    last answers than ``STRAGGLER_FACTOR`` times what an answer usually takes.
+    A batch without a limit of its own may ask for half of ``comparisons_per_essay`` × essays: each comparison has
+    two. An essay is excluded after ``exclude_after`` failed comparisons and not a single judged one.
+    ``max_position_bias`` bounds |b| in logits. ``min_straggler_timeout`` is for judges that state margins, whose
+    rounds otherwise wait no longer for their last answers than ``STRAGGLER_FACTOR`` times a usual answer.
     """
 
     comparisons_per_essay: int

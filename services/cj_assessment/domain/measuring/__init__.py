@@ -6,9 +6,10 @@
 
 from cj_assessment.domain.measuring.fitting import Fitted, NoFit, NoFitReason, StartingValues, fit_comparisons
 from cj_assessment.domain.measuring.grading import GradedEssay, Grading, grade_essays
-from cj_assessment.domain.measuring.judges import judge_agreement, split_half_reliability
+from cj_assessment.domain.measuring.judges import Consistency, judge_consistency
 
 __all__ = [
+    "Consistency",
     "Fitted",
     "GradedEssay",
     "Grading",
@@ -17,6 +18,5 @@ __all__ = [
     "StartingValues",
     "fit_comparisons",
     "grade_essays",
-    "judge_agreement",
-    "split_half_reliability",
+    "judge_consistency",
 ]

@@ -128,6 +128,21 @@ async def test_a_prompt_and_a_rubric_come_back_as_they_were_uploaded(
     assert [answer.status_code for answer in too_early] == [404, 404]
 
 
+async def test_a_prompt_that_is_not_text_is_refused_and_not_repaired(
+    http: httpx2.AsyncClient, assignment: str
+) -> None:
+    stored = await http.post(
+        "/v1/content", content=b"Write about \xff.", headers={"content-type": "application/octet-stream"}
+    )
+    storage_id = stored.json()["storage_id"]
+    await saved(http, assignment_id=assignment, student_prompt_storage_id=storage_id)
+
+    read = await http.get(f"/admin/v1/student-prompts/assignment/{assignment}")
+
+    assert read.status_code == 422
+    assert read.json()["error"]["message"] == "the student prompt is not UTF-8 text"
+
+
 async def test_an_anchor_needs_a_text_a_grade_of_the_scale_and_gets_a_label(
     http: httpx2.AsyncClient, assignment: str
 ) -> None:

@@ -99,7 +99,7 @@ async def test_a_batch_is_announced_with_exactly_one_event_of_each_kind(stage: S
     assert consumed.quantity == status.progress.comparisons_judged
 
 
-async def test_five_requests_and_threefold_shuffled_callbacks_come_to_the_same_as_one_of_each(
+async def test_repeated_requests_and_shuffled_callbacks_give_the_result_of_one_of_each(
     stage: Stage,
 ) -> None:
     once = await stage.request(TEXTS)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from cj_assessment.adapters.postgres.retention import BATCHES_PER_STEP, retention_rules
 from cj_assessment.domain.batch import JobId
 from cj_assessment.tests.postgres_fixtures import StoredInPostgres, answer
-from event_contracts import AssessmentState
+from event_contracts import AssessmentState, StopReason
 from service_kit.tests.builders import new_metrics
 from service_kit.work.housekeeping import Housekeeping
 
@@ -33,7 +33,11 @@ async def ended_batch(storage: StoredInPostgres, *, days_ago: int) -> JobId:
     await storage.record(*[answer(attempt) for attempt in await storage.send()])
     async with storage.store.transaction() as transaction:
         await transaction.batches.end(
-            batch.job_id, state=AssessmentState.COMPLETED, stop_reason="budget", result=None, error=None
+            batch.job_id,
+            state=AssessmentState.COMPLETED,
+            stop_reason=StopReason.BUDGET_COST,
+            result=None,
+            error=None,
         )
     await storage.execute(
         "UPDATE assessment_batch SET ended_at = now() - make_interval(days => :days),"

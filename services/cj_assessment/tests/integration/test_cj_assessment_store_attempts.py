@@ -248,7 +248,7 @@ async def test_the_late_failure_of_an_older_attempt_does_not_end_the_newer_one(s
     assert await storage.states() == {"judged": 1}
 
 
-async def test_time_until_the_next_answer_is_overdue_is_told(storage: Stored) -> None:
+async def test_attempts_that_are_not_overdue_say_when_the_next_one_will_be(storage: Stored) -> None:
     await one_sent(storage)
 
     async with storage.store.transaction() as transaction:
@@ -352,7 +352,7 @@ async def test_a_call_that_was_under_way_when_it_was_withdrawn_is_billed(storage
     assert await storage.committed_usd() == Decimal("0.03")
 
 
-async def test_the_request_ids_of_open_attempts_are_told(storage: Stored) -> None:
+async def test_request_ids_are_given_of_open_attempts_alone(storage: Stored) -> None:
     await storage.batch(PAIRS[:2])
     answered, open_one = await storage.send()
     await storage.record(answer(answered))

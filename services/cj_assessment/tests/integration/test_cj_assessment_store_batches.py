@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from cj_assessment.adapters.postgres.batches_sql import ADVANCE, PREPARE, REPORT
 from cj_assessment.domain.batch import Batch, BatchId, JobId
+from cj_assessment.ports.workers import ADVANCE, PREPARE, REPORT
 from cj_assessment.tests.postgres_fixtures import PREPARED, Stored, StoredInPostgres, answer, stored
 from event_contracts import (
     AssessmentState,

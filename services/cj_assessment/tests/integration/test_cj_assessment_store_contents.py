@@ -5,10 +5,11 @@ from uuid import uuid4
 
 import pytest
 from cj_assessment.domain.announcing import failed_event
-from cj_assessment.domain.batch import Anchor, JobId
+from cj_assessment.domain.assignments import Anchor
+from cj_assessment.domain.batch import JobId
 from cj_assessment.domain.deciding import Measured
 from cj_assessment.domain.signals import Signal
-from cj_assessment.tests.building import essays
+from cj_assessment.tests.building import NOW, essays
 from cj_assessment.tests.postgres_fixtures import REQUEST, Stored, answer
 from event_contracts import (
     GateStatus,
@@ -100,7 +101,7 @@ async def test_an_event_is_handled_once_for_each_consumer(storage: Stored) -> No
 
 async def test_an_event_for_a_url_that_nothing_can_be_sent_to_is_refused(storage: Stored) -> None:
     batch = await storage.accepted()
-    failed = failed_event(batch, ProcessingError("no"), operation="test")
+    failed = failed_event(batch, ProcessingError("no"), operation="test", now=NOW)
 
     async with storage.store.transaction() as transaction:
         with pytest.raises(InvalidCallback):

@@ -7,7 +7,6 @@ from decimal import Decimal
 from uuid import uuid4
 
 from cj_assessment.adapters.postgres.attempts import NO_ANSWER
-from cj_assessment.adapters.postgres.attempts_sql import EXPIRE, SUBMIT, WITHDRAW
 from cj_assessment.domain.batch import BatchRecord, JobId
 from cj_assessment.domain.comparison import (
     Answer,
@@ -19,6 +18,7 @@ from cj_assessment.domain.comparison import (
 )
 from cj_assessment.domain.deciding import Spending
 from cj_assessment.ports import Due, Progress, Recorded, Usage
+from cj_assessment.ports.workers import EXPIRE, SUBMIT, WITHDRAW
 from cj_assessment.tests.memory.rows import AttemptRow, ComparisonRow, Now, State, rest_until
 from event_contracts import AssessmentState, ComparisonPage, ComparisonState, ComparisonView, LogOdds, Winner
 

@@ -4,12 +4,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
 
-from cj_assessment.adapters.postgres.batches_sql import ADVANCE, PREPARE, REPORT
 from cj_assessment.domain.batch import Batch, BatchId, BatchRecord, Essay, JobId, Preparation
 from cj_assessment.domain.prompt import JudgeContext
-from cj_assessment.ports import Due, JudgingFailure
+from cj_assessment.ports import BatchProblem, Due
+from cj_assessment.ports.workers import ADVANCE, PREPARE, REPORT
 from cj_assessment.tests.memory.rows import BatchRow, Now, State, rest_until
-from event_contracts import AssessmentResultV1, AssessmentState, ErrorDetail, WireModel
+from event_contracts import AssessmentResultV1, AssessmentState, ErrorDetail, StopReason, WireModel
 
 OPEN = ("pending", "submitted")
 _RECORD = [field.name for field in fields(BatchRecord)]
@@ -115,7 +115,7 @@ class MemoryBatches:
         job_id: JobId,
         *,
         state: AssessmentState,
-        stop_reason: str,
+        stop_reason: StopReason,
         result: WireModel | None,
         error: ErrorDetail | None,
         result_ref: str | None = None,
@@ -154,13 +154,13 @@ class MemoryBatches:
             if row.batch.ended_at is None:
                 known = row.problem
                 since = known.since if known and known.code == code else self._now()
-                row.problem = JudgingFailure(code=code, message=message, since=since, comparisons=0)
+                row.problem = BatchProblem(code=code, message=message, since=since, comparisons=0)
 
     async def clear_problem(self, job_ids: Collection[JobId]) -> None:
         for job_id in job_ids:
             self._state.batches[job_id].problem = None
 
-    async def problem(self, job_id: JobId) -> JudgingFailure | None:
+    async def problem(self, job_id: JobId) -> BatchProblem | None:
         waiting = sum(row.state in OPEN for row in self._state.comparisons_of(job_id))
         reported = self._state.batches[job_id].problem
         if reported is not None:
@@ -214,7 +214,7 @@ class MemoryBatches:
             return Due(keys=[row.batch.job_id for row in due], rest_seconds=0)
         return Due(keys=(), rest_seconds=rest_until([row.next_check_at for row in waiting], self._now()))
 
-    def _failing_judgements(self, job_id: JobId) -> JudgingFailure | None:
+    def _failing_judgements(self, job_id: JobId) -> BatchProblem | None:
         judged = [row.judged_at for row in self._state.comparisons_of(job_id) if row.judged_at]
         last = max(judged, default=None)
         failed = [
@@ -230,12 +230,12 @@ class MemoryBatches:
         code = max(codes, key=lambda code: sum(row.error_code == code for row in failed))
         of_code = sorted((row for row in failed if row.error_code == code), key=lambda row: str(row.ended_at))
         assert of_code[0].ended_at is not None
-        return JudgingFailure(
+        return BatchProblem(
             code=code,
             message=of_code[-1].error_message or "",
             since=of_code[0].ended_at,
             comparisons=len(of_code),
-            is_of_judging=True,
+            is_judging=True,
         )
 
     def _update(self, job_id: JobId, **changes: object) -> None:

@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from cj_assessment.domain.batch import Anchor, Batch, BatchId, Essay, Instruction, JobId
+from cj_assessment.domain.assignments import Instruction, StoredAnchor
+from cj_assessment.domain.batch import Batch, BatchId, Essay, JobId
 from cj_assessment.domain.comparison import Answer, AttemptId, PlannedComparison
 from cj_assessment.domain.prompt import JudgeContext
-from cj_assessment.ports import JudgingFailure, Score
+from cj_assessment.ports import BatchProblem, Score
 from event_contracts import AssessmentResultV1, ErrorDetail, EventEnvelope
 
 
@@ -26,7 +27,7 @@ class BatchRow:
     result: AssessmentResultV1 | None = None
     result_ref: str | None = None
     error: ErrorDetail | None = None
-    problem: JudgingFailure | None = None
+    problem: BatchProblem | None = None
     reported_at: datetime | None = None
     reported: int = 0
     is_unreadable: bool = False
@@ -88,11 +89,11 @@ class State:
     scores: dict[JobId, list[Score]] = field(default_factory=dict)
     decisions: list[str] = field(default_factory=list)
     contents: dict[str, bytes] = field(default_factory=dict)
-    anchors: dict[str, list[Anchor]] = field(default_factory=dict)
+    anchors: dict[str, list[StoredAnchor]] = field(default_factory=dict)
     instructions: list[tuple[str | None, Instruction]] = field(default_factory=list)
     claimed: set[tuple[str, UUID]] = field(default_factory=set)
     sent: list[tuple[EventEnvelope[Any], str | None]] = field(default_factory=list)
-    failing: dict[tuple[str, str], JudgingFailure] = field(default_factory=dict)
+    failing: dict[tuple[str, str], BatchProblem] = field(default_factory=dict)
     audit: list[tuple[object, ...]] = field(default_factory=list)
     ids: int = 0
 

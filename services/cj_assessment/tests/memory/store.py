@@ -10,7 +10,8 @@ from typing import Any
 from uuid import UUID
 
 import httpx2
-from cj_assessment.domain.batch import Anchor, Essay, Instruction, JobId
+from cj_assessment.domain.assignments import Anchor, Instruction, StoredAnchor
+from cj_assessment.domain.batch import Essay, JobId
 from cj_assessment.domain.deciding import Measured
 from cj_assessment.ports import EssayCounts, Score
 from cj_assessment.tests.memory.attempts import MemoryAttempts, MemoryComparisons
@@ -110,13 +111,13 @@ class MemoryAnchors:
         known = self._state.anchors.setdefault(assignment_id, [])
         for place, other in enumerate(known):
             if (other.label, other.grade_scale) == (anchor.label, anchor.grade_scale):
-                known[place] = replace(anchor, number=other.number, created_at=other.created_at)
-                return other.number or 0
+                known[place] = _stored(anchor, number=other.number, created_at=other.created_at)
+                return other.number
         self._state.ids += 1
-        known.append(replace(anchor, number=self._state.ids, created_at=datetime.now(UTC)))
+        known.append(_stored(anchor, number=self._state.ids, created_at=datetime.now(UTC)))
         return self._state.ids
 
-    async def for_assignment(self, assignment_id: str) -> Sequence[Anchor]:
+    async def for_assignment(self, assignment_id: str) -> Sequence[StoredAnchor]:
         return sorted(self._state.anchors.get(assignment_id, []), key=lambda anchor: anchor.label)
 
     async def audit(
@@ -132,6 +133,17 @@ class MemoryAnchors:
         own = [one for _, one in self._state.instructions if one.assignment_id == assignment_id is not None]
         course = [one for owner, one in self._state.instructions if owner == course_id]
         return next(iter([*own, *course]), None)
+
+
+def _stored(anchor: Anchor, *, number: int, created_at: datetime) -> StoredAnchor:
+    return StoredAnchor(
+        label=anchor.label,
+        grade=anchor.grade,
+        grade_scale=anchor.grade_scale,
+        text_storage_id=anchor.text_storage_id,
+        number=number,
+        created_at=created_at,
+    )
 
 
 class MemoryEvents:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
+import cj_measurement as measurement
 import pytest
 from cj_assessment.tests.in_memory_app import UseCases
 from event_contracts import (
@@ -17,6 +18,7 @@ from event_contracts import (
     ResourceConsumptionV1,
     StopReason,
 )
+from structlog.testing import capture_logs
 
 TEXTS: dict[str, str | bytes] = {f"e{n}": "word " * (20 + 10 * n) for n in range(8)}
 
@@ -53,6 +55,22 @@ async def test_every_decision_is_kept_with_the_fit_that_it_was_taken_on(service:
 
     assert set(service.store.state.decisions[:-1]) <= {"judge_more"}
     assert service.store.state.decisions[-1] == StopReason.TARGET_REACHED
+
+
+async def test_what_could_not_be_computed_is_logged_with_its_reason(
+    service: UseCases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_arguments: object, **_more: object) -> None:
+        raise measurement.NotConverged("the numbers do not allow it")
+
+    monkeypatch.setattr(measurement, "forecast", fails)
+    monkeypatch.setattr(measurement, "split_half", fails)
+    with capture_logs() as logged:
+        await service.work(await service.ask(TEXTS))
+
+    reasons = {(entry["event"], entry["reason"]) for entry in logged if entry["log_level"] == "warning"}
+    assert {event for event, _ in reasons} == {"batch.forecast_failed", "result.statistic_not_computed"}
+    assert all("the numbers do not allow it" in reason for _, reason in reasons)
 
 
 async def test_a_round_is_planned_once_however_often_a_batch_is_looked_at(service: UseCases) -> None:

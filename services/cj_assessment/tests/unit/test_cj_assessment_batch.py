@@ -4,11 +4,9 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from cj_assessment.domain.assignments import Anchor, Instruction
 from cj_assessment.domain.batch import (
-    Anchor,
     Essay,
-    Fetched,
-    Instruction,
     Judge,
     Limits,
     TextRules,
@@ -18,6 +16,7 @@ from cj_assessment.domain.batch import (
     with_anchors,
     with_text,
 )
+from cj_assessment.domain.contents import Fetched
 from cj_assessment.domain.request_checks import check_cost_cap, check_rubric
 from cj_assessment.domain.results import ranks
 from cj_assessment.domain.signals import Signal

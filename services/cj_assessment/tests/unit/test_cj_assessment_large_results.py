@@ -24,6 +24,7 @@ from event_contracts import (
     ErrorCode,
     EssayResultV1,
     EventEnvelope,
+    ResultNotes,
     parse_envelope,
 )
 
@@ -76,6 +77,10 @@ async def test_the_event_is_reduced_and_says_where_the_whole_is(service: UseCase
     assert told["left_out"] == list(LEFT_OUT)
     assert told["comparison_count"] == whole.assessment_metadata.comparison_count
     assert "look_at" not in told
+    assert set(whole.assessment_metadata.model_extra or {}) == set(ResultNotes.model_fields) - {
+        "not_computed"
+    }
+    assert event.assessment_metadata.notes().failed_comparisons.by_essay == {}
     assert service.row(batch).result_ref == ref
 
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pytest
-from cj_assessment.domain.batch import Fetched, Instruction
+from cj_assessment.domain.assignments import Instruction
+from cj_assessment.domain.contents import Fetched
 from cj_assessment.ports import ContentStore
 from cj_assessment.tests.in_memory_app import RULES, UseCases
-from cj_assessment.use_cases.content_waiting import CONTENT_RETRY_DELAY
 from cj_assessment.use_cases.prepare_batch import ESSAYS_PER_CHUNK
 from cj_assessment.use_cases.register_anchor import RegisterAnchor
+from cj_assessment.use_cases.shared.content_waiting import CONTENT_RETRY_DELAY
 from event_contracts import (
     AnchorRegistration,
     AssessmentState,

@@ -9,7 +9,7 @@ from cj_assessment.domain.batch import JobId
 from cj_assessment.ports import JudgeRequest
 from cj_assessment.tests.in_memory_app import POLICY, UseCases
 from cj_assessment.use_cases import submit_comparisons
-from cj_assessment.use_cases.judging_material import JudgingMaterials, TextCache
+from cj_assessment.use_cases.shared.judging_material import JudgingMaterials, TextCache
 from event_contracts import AssessmentState, ExternalServiceError
 
 TEXTS: dict[str, str | bytes] = {f"e{n}": "word " * (20 + 10 * n) for n in range(8)}

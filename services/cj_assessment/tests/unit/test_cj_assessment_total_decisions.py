@@ -228,6 +228,43 @@ def test_where_only_the_grades_fail_the_batch_has_ranks_and_says_why_it_has_no_g
     assert "the numbers do not allow it" in str(projections.calibration_info["reason"])
 
 
+@pytest.mark.parametrize(
+    ("broken_part", "statistic"), [("split_half", "split_half"), ("swap_consistency", "agreement")]
+)
+def test_a_statistic_that_cannot_be_computed_is_missing_with_its_reason(
+    broken_part: str, statistic: str
+) -> None:
+    played = PlayedBatch(GRADED, sharp_judge, order=1, scale=SCALE, max_comparisons=40)
+    end = played.play()
+    whole = result_of(played.known(), end)
+
+    with broken(broken_part, np.linalg.LinAlgError):
+        lacking = result_of(played.known(), end)
+
+    assert whole is not None
+    assert whole.assessment_metadata.notes().not_computed == {}
+    assert "not_computed" not in whole.model_dump_json()
+    assert lacking is not None
+    assert lacking.assessment_metadata.notes().not_computed == {statistic: "the numbers do not allow it"}
+
+
+def test_a_forecast_that_cannot_be_computed_is_missing_with_its_reason() -> None:
+    played = PlayedBatch(GRADED, sharp_judge, order=1, scale=SCALE, max_comparisons=60)
+    while not isinstance(decision := played.look(), JudgeMore) or decision.measured is None:
+        played.take(decision)
+
+    with broken("forecast", np.linalg.LinAlgError):
+        lacking = played.look()
+
+    assert decision.measured.forecast is not None
+    assert isinstance(lacking, JudgeMore)
+    assert lacking.measured is not None
+    assert (lacking.measured.forecast, lacking.measured.forecast_error) == (
+        None,
+        "the numbers do not allow it",
+    )
+
+
 def test_an_anchor_whose_grade_the_scale_does_not_have_costs_the_grades_alone() -> None:
     odd = essays(5, anchors={0: "A", 1: "seven"})
 

@@ -11,4 +11,4 @@ CONTENT_RETRY_DELAY: Final = timedelta(seconds=15)
 class ContentTimeout:
     """How long a batch waits for a content service that does not answer."""
 
-    longest: timedelta
+    max_wait: timedelta

@@ -3,7 +3,14 @@
 from datetime import UTC, datetime
 
 import structlog
-from event_contracts import AssessmentState, ErrorCode, InvalidCallback, StopReason, SuiteError
+from event_contracts import (
+    AssessmentResultV1,
+    AssessmentState,
+    ErrorCode,
+    InvalidCallback,
+    StopReason,
+    SuiteError,
+)
 
 from cj_assessment.domain.announcing import (
     consumption_event,
@@ -50,7 +57,8 @@ async def end_without_result(
 
     Without ``reports_consumption`` that is left to the reporting worker.
     """
-    failed = failed_event(batch, error, operation=operation)
+    now = datetime.now(UTC)
+    failed = failed_event(batch, error, operation=operation, now=now)
     cancelled = stop_reason is StopReason.CANCELLED
     await transaction.batches.end(
         batch.job_id,
@@ -60,7 +68,7 @@ async def end_without_result(
         error=failed.data.error_detail(),
     )
     essay_ids = await transaction.essays.requested_ids(batch.job_id)
-    ended = ended_without_result_event(batch, essay_ids, now=datetime.now(UTC))
+    ended = ended_without_result_event(batch, essay_ids, now=now)
     try:
         transaction.events.announce([failed, ended], callback_url=batch.callback_url)
     except InvalidCallback as unreachable:
@@ -122,3 +130,26 @@ def log_decision(batch: BatchRecord, decision: str, measured: Measured | None, *
         eb_reliability=round(measured.eb_reliability, 4) if measured else None,
         **more,
     )
+
+
+def log_missing_forecast(batch: BatchRecord, measured: Measured) -> None:
+    """Log why the status of a batch says nothing of what further judging would bring, where something failed."""
+    if measured.forecast_error is not None:
+        log.warning(
+            "batch.forecast_failed",
+            batch_id=batch.batch_id,
+            correlation_id=str(batch.correlation_id),
+            reason=measured.forecast_error,
+        )
+
+
+def log_missing_statistics(batch: BatchRecord, result: AssessmentResultV1) -> None:
+    """Log which statistics of a result could not be computed, and why."""
+    for statistic, reason in result.assessment_metadata.notes().not_computed.items():
+        log.warning(
+            "result.statistic_not_computed",
+            batch_id=batch.batch_id,
+            correlation_id=str(batch.correlation_id),
+            statistic=statistic,
+            reason=reason,
+        )

@@ -1,0 +1,1 @@
+"""What administrators do with instructions, prompts, rubrics and anchors; each change is audited."""
