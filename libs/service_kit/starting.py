@@ -1,4 +1,4 @@
-"""Starts a service's program: ``python -m cj_assessment`` and its like."""
+"""Starts a service: what ``python -m cj_assessment.main`` and its like call."""
 
 import gc
 from importlib import import_module

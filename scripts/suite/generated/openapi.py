@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import batch_conductor.main
+import batch_conductor.assembly
 import batch_conductor.settings
-import cj_assessment.main
+import cj_assessment.assembly
 import cj_assessment.settings
-import llm_provider.main
+import llm_provider.assembly
 import llm_provider.settings
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
@@ -43,9 +43,9 @@ async def described_services() -> list[DescribedService]:
     )
     provider = llm_provider.settings.Settings(**common)
     services = [
-        await batch_conductor.main.assemble(batch_conductor.settings.Settings(**common), bus=bus),
-        await llm_provider.main.assemble(provider, bus=bus),
-        await cj_assessment.main.assemble(assessment, bus=bus),
+        await batch_conductor.assembly.assemble(batch_conductor.settings.Settings(**common), bus=bus),
+        await llm_provider.assembly.assemble(provider, bus=bus),
+        await cj_assessment.assembly.assemble(assessment, bus=bus),
     ]
     return [await _described(service) for service in services]
 

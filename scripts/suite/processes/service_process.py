@@ -30,7 +30,7 @@ class ServiceEnded(RuntimeError):
 
 @dataclass
 class ServiceProcess:
-    """One replica of a service: ``python -m {package}`` with its settings in the environment.
+    """One replica of a service: ``python -m {package}.main`` with its settings in the environment.
 
     ``settings`` are named as in the service's settings reference, without its prefix; ``environment`` holds other
     variables under their own names. What it logs goes to ``log``.
@@ -76,7 +76,7 @@ class ServiceProcess:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                self.package,
+                f"{self.package}.main",
                 env=self.whole_environment,
                 stdout=log,
                 stderr=log,

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-import batch_conductor.main
-import cj_assessment.main
-import llm_provider.main
+import batch_conductor.assembly
+import cj_assessment.assembly
+import llm_provider.assembly
 import structlog
 from event_contracts import ProcessingError, SuiteError
 from service_kit.messaging.event_bus import MemoryEventBus
@@ -76,7 +76,7 @@ def _first(error: BaseException) -> BaseException:
 async def _assemble(configuration: Configuration) -> list[Service]:
     bus = MemoryEventBus()
     return [
-        await batch_conductor.main.assemble(configuration.conductor, bus=bus),
-        await llm_provider.main.assemble(configuration.provider, bus=bus),
-        await cj_assessment.main.assemble(configuration.assessment, bus=bus),
+        await batch_conductor.assembly.assemble(configuration.conductor, bus=bus),
+        await llm_provider.assembly.assemble(configuration.provider, bus=bus),
+        await cj_assessment.assembly.assemble(configuration.assessment, bus=bus),
     ]

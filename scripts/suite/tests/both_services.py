@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from dataclasses import replace as changed
 from typing import Any
 
-import cj_assessment.main
+import cj_assessment.assembly
 import cj_assessment.settings
 import httpx2
 import llm_provider.providers
@@ -115,7 +115,7 @@ async def both_services(
             bus=bus,
             overrides=[Quoting(), *provider_overrides],
         ),
-        await cj_assessment.main.assemble(
+        await cj_assessment.assembly.assemble(
             cj_assessment.settings.Settings(
                 database_url=assessment_url,
                 http_port=ports[0],

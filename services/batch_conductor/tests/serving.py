@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import httpx2
-from batch_conductor.main import assemble
+from batch_conductor.assembly import assemble
 from batch_conductor.settings import Settings
 from event_contracts import (
     BatchPhases,

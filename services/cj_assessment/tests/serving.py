@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx2
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from cj_assessment.main import assemble
+from cj_assessment.assembly import assemble
 from cj_assessment.settings import Settings
 from cj_assessment.tests.fake_llm_provider import FakeLlmProvider, ResultEnvelope, open_fake_llm_provider
 from dishka import Provider

@@ -118,7 +118,7 @@ async def test_tasks_that_run_side_by_side_have_spans_of_their_own() -> None:
 
 def test_without_an_address_opentelemetry_is_not_even_loaded() -> None:
     program = (
-        "import sys, batch_conductor.main, cj_assessment.main, llm_provider.main, service_kit.providers\n"
+        "import sys, batch_conductor.assembly, cj_assessment.assembly, llm_provider.assembly, service_kit.providers\n"
         "print([name for name in sys.modules if name.startswith('opentelemetry')])"
     )
 

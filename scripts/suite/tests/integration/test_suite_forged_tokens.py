@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any, Final
 
-import batch_conductor.main
+import batch_conductor.assembly
 import batch_conductor.settings
-import cj_assessment.main
+import cj_assessment.assembly
 import cj_assessment.settings
 import jwt
-import llm_provider.main
+import llm_provider.assembly
 import llm_provider.providers
 import llm_provider.settings
 import pytest
@@ -152,11 +152,11 @@ async def services(databases: Callable[[str], str]) -> list[Service]:
         **common("cj_assessment"), llm_provider_url="http://127.0.0.1:9", default_provider="mock"
     )
     return [
-        await batch_conductor.main.assemble(
+        await batch_conductor.assembly.assemble(
             batch_conductor.settings.Settings(**common("batch_conductor")), bus=bus
         ),
-        await llm_provider.main.assemble(llm_provider.settings.Settings(**common("llm_provider")), bus=bus),
-        await cj_assessment.main.assemble(assessment, bus=bus),
+        await llm_provider.assembly.assemble(llm_provider.settings.Settings(**common("llm_provider")), bus=bus),
+        await cj_assessment.assembly.assemble(assessment, bus=bus),
     ]
 
 

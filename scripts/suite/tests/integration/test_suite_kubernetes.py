@@ -107,7 +107,7 @@ def test_a_deployment_gives_its_service_what_it_needs(
     assert given.keys() <= known
     assert settings.http_host == "0.0.0.0"
     assert container["ports"][0]["containerPort"] == settings.http_port
-    assert container["command"] == ["python", "-m", service.package]
+    assert container["command"] == ["python", "-m", f"{service.package}.main"]
 
 
 def triggers(kind: str) -> Iterator[tuple[str, dict[str, str]]]:

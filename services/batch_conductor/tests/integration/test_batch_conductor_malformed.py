@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from batch_conductor.main import assemble
+from batch_conductor.assembly import assemble
 from batch_conductor.settings import Settings
 from batch_conductor.tests.serving import SECRET, free_port
 from pydantic import SecretStr

@@ -11,7 +11,7 @@ from uuid import uuid4
 import event_contracts
 import httpx2
 import pytest
-from cj_assessment.main import assemble
+from cj_assessment.assembly import assemble
 from cj_assessment.settings import Settings
 from cj_assessment.tests.building import request
 from cj_assessment.tests.serving import SECRET, free_port

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 from event_contracts import MAX_COMPARISONS_PER_SUBMISSION
-from llm_provider.main import assemble
+from llm_provider.assembly import assemble
 from llm_provider.tests.building import comparison, json_body
 from llm_provider.tests.serving import settings_for
 from pydantic import SecretStr

@@ -1,6 +1,0 @@
-"""Starts the service: ``python -m llm_provider``."""
-
-from service_kit.starting import start
-
-if __name__ == "__main__":
-    start("llm_provider.main")
