@@ -15,6 +15,7 @@ from typing import Annotated, Final
 
 import stamina
 import typer
+from command_line.exit_codes import ExitCode
 
 from suite.benchmarks.page import write_section
 from suite.embedded.kafka import throwaway_kafka
@@ -77,7 +78,10 @@ async def _soak(folder: Path, seconds: float) -> Soak:
 
 def main(
     minutes: Annotated[float, typer.Option(min=0.5, help="Length of the load.")] = MINUTES,
-    page: Annotated[bool, typer.Option(help="Write the section of the page of figures, after a full soak within its bounds.")] = True,
+    page: Annotated[
+        bool,
+        typer.Option(help="Write the section of the page of figures, after a full soak within its bounds."),
+    ] = True,
 ) -> None:
     """Soak and print; exit code 1 if anything has grown or was lost. A full soak is recorded on the page of figures."""
     stamina.instrumentation.set_on_retry_hooks([])
@@ -92,7 +96,7 @@ def main(
         print(f"broken: {line}")
     print(done.line())
     if broken:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
     if page and minutes >= FULL_MINUTES:
         write_section(section(done))
 
