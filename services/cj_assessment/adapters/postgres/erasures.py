@@ -12,11 +12,12 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cj_assessment.adapters.postgres import erasing_sql as sql
-from cj_assessment.adapters.postgres.administration import audit
+from cj_assessment.adapters.postgres.audit import append_audit
 from cj_assessment.adapters.postgres.due import rest_until
 from cj_assessment.domain.batch import BatchId
 from cj_assessment.domain.erasure import Erasure
 from cj_assessment.ports import Due
+from cj_assessment.ports.administration import AdminChange
 from cj_assessment.ports.workers import FORGET
 
 _OPEN: Final = f"completed_at IS NULL AND {is_retryable_sql(FORGET, 'erasure.batch_id')}"
@@ -113,7 +114,10 @@ async def _audit(connection: AsyncConnection, batch_id: BatchId, *, everything: 
     if known is None or (everything and not known.everything):
         before: JsonObject | None = None if known is None else {"everything": known.everything}
         after: JsonObject = {"everything": everything}
-        await audit(connection, by, "batches.forget", f"batch {batch_id}", before, after)
+        change = AdminChange(
+            by=by, operation="batches.forget", subject=f"batch {batch_id}", before=before, after=after
+        )
+        await append_audit(connection, change)
 
 
 async def _forgotten(connection: AsyncConnection, batch_id: BatchId) -> Erasure:
