@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import Any, Final
 
-from event_contracts import Conflict, JsonObject, NotFound
+from event_contracts import Conflict, JsonObject
 from service_kit.storage.database import Database
 from service_kit.storage.leases import leased_keys
 from service_kit.work.failed_items import is_retryable_sql
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cj_assessment.adapters.postgres import erasing_sql as sql
 from cj_assessment.adapters.postgres.audit import append_audit
 from cj_assessment.adapters.postgres.due import rest_until
-from cj_assessment.domain.batch import BatchId
+from cj_assessment.domain.batch import BatchId, unknown_batch
 from cj_assessment.domain.erasure import Erasure
 from cj_assessment.ports import Due
 from cj_assessment.ports.administration import AdminChange
@@ -123,7 +123,7 @@ async def _audit(connection: AsyncConnection, batch_id: BatchId, *, everything: 
 async def _forgotten(connection: AsyncConnection, batch_id: BatchId) -> Erasure:
     row = (await connection.execute(sql.READ_ERASURE, {"batch_id": batch_id})).first()
     if row is None:
-        raise NotFound(f"there is no batch {batch_id!r}")
+        raise unknown_batch(batch_id)
     return _erasure(row)
 
 
