@@ -19,7 +19,7 @@ from suite.embedded.kafka import KafkaBroker
 from suite.processes.deployment import Deployment
 from suite.processes.service_process import ServiceEnded, ServiceProcess
 
-MAX_UPTIME_SECONDS: Final = 0.4
+MAX_UPTIME_SECONDS: Final = 0.3
 """From when judging has resumed after a kill until the next kill."""
 POLL_SECONDS: Final = 0.1
 POSTGRES_EVERY_SECONDS: Final = 20.0

@@ -11,7 +11,7 @@ import asyncpg
 from suite.processes.deployment import Deployment
 
 SAMPLE_SECONDS: Final = 0.1
-CONCURRENCY: Final = 8
+CONCURRENCY: Final = 4
 """Calls to the judge at once."""
 LOST_CONNECTION: Final = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 """What asyncpg raises for a connection that went away while it was in use."""
