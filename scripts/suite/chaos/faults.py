@@ -40,8 +40,8 @@ console = Console()
 
 @dataclass(frozen=True, kw_only=True)
 class Faults:
-    """Of each service, how many kills and pauses; of PostgreSQL, how many kills and the seconds between them; for how
-    many seconds the broker is frozen, and for how many it is gone; how many times the services' clocks are stepped.
+    """The faults of one run: kills and pauses per service, steps of the services' clocks; kills of PostgreSQL and the
+    seconds between them; the seconds for which the broker is frozen, and those for which it is gone.
     """
 
     kills: int = 0

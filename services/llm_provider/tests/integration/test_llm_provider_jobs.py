@@ -270,7 +270,7 @@ async def test_a_job_that_was_being_submitted_at_a_kill_costs_one_job_and_answer
             await asyncio.sleep(0.3)
             costs = (await client.get("/api/v1/costs")).json()["total"]
 
-    assert len(vendors.jobs) == 2, "the first is paid in vain: one job per kill, at most"
+    assert len(vendors.jobs) == 2, "the first is paid for nothing: one job per kill, at most"
     assert before.received == []
     assert len({result.request_id for result in received}) == len(after.received) == 5
     assert costs["calls"] == 5

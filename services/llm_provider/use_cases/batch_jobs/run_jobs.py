@@ -2,7 +2,7 @@
 
 A job is noted as being submitted before the vendor hears of it, and the vendor's id of it afterwards. A worker that
 is killed in between leaves a job that is submitted again: the vendor works on it twice, only the second one is read,
-and the first is paid in vain. So a kill costs one job at most.
+and the first is paid for nothing. So a kill costs one job at most.
 """
 
 import asyncio
