@@ -18,7 +18,6 @@ from batch_runner.running.request import RequestEnvelope
 
 EVENTS: Final = "events.ndjson"
 REQUEST: Final = "requests/assessment_request.json"
-MAX_LINE_BYTES: Final = 1_000_000
 TransportName = Literal["http", "kafka", "embedded"]
 
 
