@@ -5,7 +5,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from dishka import AsyncContainer
-from service_kit.http.set_aside import Reopen, nothing_was_ended
+from service_kit.http.set_aside import Reopen, nothing_to_reopen
 from service_kit.providers import Relays
 from service_kit.running import BackgroundLoop
 from service_kit.storage.database import Database
@@ -175,8 +175,8 @@ async def reopeners(container: AsyncContainer) -> Mapping[str, Reopen]:
         workers.PREPARE: batch,
         workers.ADVANCE: batch,
         workers.SUBMIT: batch,
-        workers.EXPIRE: nothing_was_ended,
-        workers.WITHDRAW: nothing_was_ended,
-        workers.REPORT: nothing_was_ended,
-        workers.FORGET: nothing_was_ended,
+        workers.EXPIRE: nothing_to_reopen,
+        workers.WITHDRAW: nothing_to_reopen,
+        workers.REPORT: nothing_to_reopen,
+        workers.FORGET: nothing_to_reopen,
     }
