@@ -157,7 +157,7 @@ async def test_a_body_that_does_not_arrive_is_408(port: int, monkeypatch: pytest
     ],
     ids=lambda value: value[:40] if isinstance(value, bytes) else value,
 )
-async def test_what_is_no_http_request_is_answered_with_the_documented_body(
+async def test_what_is_not_an_http_request_is_answered_with_the_documented_body(
     port: int, sent: bytes, status: int
 ) -> None:
     answer = await exchange(port, sent)

@@ -155,7 +155,9 @@ async def services(databases: Callable[[str], str]) -> list[Service]:
         await batch_conductor.assembly.assemble(
             batch_conductor.settings.Settings(**common("batch_conductor")), bus=bus
         ),
-        await llm_provider.assembly.assemble(llm_provider.settings.Settings(**common("llm_provider")), bus=bus),
+        await llm_provider.assembly.assemble(
+            llm_provider.settings.Settings(**common("llm_provider")), bus=bus
+        ),
         await cj_assessment.assembly.assemble(assessment, bus=bus),
     ]
 

@@ -212,7 +212,9 @@ async def test_a_job_that_fails_as_a_whole_loses_nothing(database_url: str, end:
     assert all(result.winner is not None for result in received), "judged live"
 
 
-async def test_an_item_whose_answer_is_no_vote_is_asked_again_and_both_are_billed(database_url: str) -> None:
+async def test_an_item_whose_answer_is_not_a_vote_is_asked_again_and_both_are_billed(
+    database_url: str,
+) -> None:
     def scenario(received: Received) -> Answer:
         return Answer(text="a tie", usage=USAGE) if received.in_batch else Answer(usage=USAGE)
 
