@@ -11,7 +11,7 @@ from service_kit.work.worker import FALLBACK_SECONDS, Worker
 from llm_provider.adapters.tracing import traced_job
 from llm_provider.domain.batch_job import JobId, JobPolicy
 from llm_provider.ports import Due, Store
-from llm_provider.ports.workers import (
+from llm_provider.ports.worker_names import (
     END_REQUESTS,
     GIVE_UP_OUTAGES,
     MEASURE,
