@@ -21,8 +21,8 @@ from llm_provider.ports.worker_names import (
     collect_worker,
 )
 from llm_provider.providers.failures import Failures
-from llm_provider.providers.judges import CollectorWakeups, Judges
-from llm_provider.providers.wakeups import JobWakeup, ReturnWakeup
+from llm_provider.providers.judges import Judges
+from llm_provider.providers.wakeups import CollectorWakeups, JobWakeup, ReturnWakeup
 from llm_provider.use_cases.batch_jobs.collect_jobs import CollectJobs
 from llm_provider.use_cases.batch_jobs.run_jobs import RunJobs
 from llm_provider.use_cases.judging.judge_requests import JudgeRequests
