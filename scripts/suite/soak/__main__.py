@@ -77,7 +77,10 @@ async def _soak(folder: Path, seconds: float) -> Soak:
 
 def main(
     minutes: Annotated[float, typer.Option(min=0.5, help="Length of the load.")] = MINUTES,
-    page: Annotated[bool, typer.Option(help="Write the section of the page of figures, after a full soak within its bounds.")] = True,
+    page: Annotated[
+        bool,
+        typer.Option(help="Write the section of the page of figures, after a full soak within its bounds."),
+    ] = True,
 ) -> None:
     """Soak and print; exit code 1 if anything has grown or was lost. A full soak is recorded on the page of figures."""
     stamina.instrumentation.set_on_retry_hooks([])
