@@ -59,7 +59,7 @@ $(DOCUMENTS)/.ready: .ci/documents/package.json .ci/documents/package-lock.json
 	@cd $(DOCUMENTS) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
-documents: $(DOCUMENTS)/.ready  ## hold the OpenAPI and AsyncAPI documents against the official validators (needs Node.js)
+documents: $(DOCUMENTS)/.ready  ## validate the OpenAPI and AsyncAPI documents with the official validators (needs Node.js)
 	@node .ci/documents/asyncapi.mjs "$(CURDIR)/$(DOCUMENTS)" documentation/schemas/asyncapi.json
 	@REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(DOCUMENTS)/node_modules/.bin/redocly lint \
 		--config .ci/documents/redocly.yaml documentation/schemas/openapi/*.json

@@ -33,8 +33,6 @@ MAX_ANCHORS_PER_ASSIGNMENT: Final = MAX_RESULTS_PER_BATCH
 MAX_GATES: Final = 100
 MIN_ANCHOR_CHARACTERS: Final = 100
 
-NonEmptyText = Annotated[LongText, Field(min_length=1)]
-
 
 class AssessmentState(StrEnum):
     """Where a batch is in the CJ Assessment service; the last four are final."""

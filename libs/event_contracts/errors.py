@@ -323,7 +323,7 @@ class QueueFull(Unavailable):
 
 
 class ExternalServiceError(SuiteError):
-    """Another service failed or answered against its contract."""
+    """Another service failed or violated its contract."""
 
     code = ErrorCode.EXTERNAL_SERVICE_ERROR
 

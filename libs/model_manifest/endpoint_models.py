@@ -1,4 +1,4 @@
-"""A model of the endpoints file as one of the manifest: what the file says, else what the model that it is like has."""
+"""A model of the endpoints file as one of the manifest: what the file says, else what its ``like`` model has."""
 
 from collections.abc import Callable
 from typing import Final
@@ -54,7 +54,7 @@ def model_at(
 
 
 def _priced(model: EndpointModel, base: Model) -> dict[str, object]:
-    """Where its price is: never where its name, or its endpoint's, happens to look like one in the list."""
+    """Where its price is found; a name that happens to look like one in the list does not count."""
     nowhere: dict[str, object] = {
         "own_prices": (),
         "price_provider": UNLISTED,

@@ -21,7 +21,7 @@ from service_kit.http.keys import KeySource, PublicKey, PublishedKeys, SharedSec
 from service_kit.http.operations import Check
 from service_kit.http.permissions import Role
 from service_kit.http.service_tokens import ServiceToken
-from service_kit.http.set_aside import Reopen, SetAsideActions, nothing_was_ended, set_aside_api
+from service_kit.http.set_aside import Reopen, SetAsideActions, nothing_to_reopen, set_aside_api
 from service_kit.messaging.bus_relay import NAME as BUS_RELAY
 from service_kit.messaging.bus_relay import OutboxRelay
 from service_kit.messaging.event_bus import EventBus, KafkaEventBus
@@ -123,7 +123,7 @@ def administration_api(*, database: Database, reopen: Mapping[str, Reopen]) -> S
     relays = (BUS_RELAY, CALLBACK_RELAY)
     actions = SetAsideActions(
         database=database,
-        reopen={**dict.fromkeys((*relays, HOUSEKEEPING), nothing_was_ended), **reopen},
+        reopen={**dict.fromkeys((*relays, HOUSEKEEPING), nothing_to_reopen), **reopen},
         drop=dict.fromkeys(relays, drop_unsendable),
     )
     return set_aside_api(actions), given_up_api(GivenUpActions(database=database))

@@ -248,7 +248,7 @@ def run_until_signalled(main: Callable[[asyncio.Event], Awaitable[None]]) -> Non
             loop.add_signal_handler(number, stop.set)
         await main(stop)
 
-    # What imports have made stays to the end: no collection of garbage needs to walk through it.
+    # Objects made by imports live until exit: frozen, so that no garbage collection walks through them.
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
     uvloop.run(run())

@@ -43,7 +43,7 @@ class Session(BaseModel):
     expires_at: float
 
     @classmethod
-    def begun(cls, service: str, issuer: Issuer, tokens: Tokens, *, asked_at: float) -> "Session":
+    def opened(cls, service: str, issuer: Issuer, tokens: Tokens, *, asked_at: float) -> "Session":
         """The session of a login; ``asked_at`` is when it was asked for, before the issuer counted the lifetime."""
         return cls(
             service=origin(service),
@@ -56,7 +56,7 @@ class Session(BaseModel):
 
     def renewed(self, tokens: Tokens, *, asked_at: float) -> "Session":
         """The session after a refresh: without a new refresh token, the old one stays."""
-        later = Session.begun(self.service, self.issuer, tokens, asked_at=asked_at)
+        later = Session.opened(self.service, self.issuer, tokens, asked_at=asked_at)
         return later.model_copy(update={"refresh_token": tokens.refresh_token or self.refresh_token})
 
     def is_fresh(self, now: float) -> bool:

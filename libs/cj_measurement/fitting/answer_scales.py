@@ -86,7 +86,7 @@ class AnswerScale:
         counts = np.bincount(self.level, weight[self.answers], self.levels)
         return float(counts @ np.log(np.maximum(counts, MIN_LOG_SHARE) / counts.sum()))
 
-    def begun(
+    def first_guess(
         self, model: VerdictModel, mean: FloatArray, square: FloatArray, weight: FloatArray
     ) -> "AnswerScale":
         """A first guess of a model's parameters, from the expected x and x² (m,), as quantiles."""

@@ -124,7 +124,7 @@ class _Choice:
             mode = near.scaled.mode
         search = ScaleSearch(
             self.posterior,
-            (*others, self._begun(model, scale, moments)),
+            (*others, self._first_guess(model, scale, moments)),
             tau=mode.tau,
             tau_fixed=not self.winner.tau_estimated,
             start=mode.parameters,
@@ -136,13 +136,13 @@ class _Choice:
         lead = scaled.log_evidence - before - scale.log_shares(self.weight)
         return _Candidate(scaled, search, lead)
 
-    def _begun(self, model: VerdictModel, scale: AnswerScale, moments: Moments) -> AnswerScale:
+    def _first_guess(self, model: VerdictModel, scale: AnswerScale, moments: Moments) -> AnswerScale:
         earlier = self.earlier.get(scale.judge)
         if earlier is not None and earlier.model is model and earlier.merged == scale.merged:
             return replace(scale, model=model, cuts=earlier.cuts, gamma=earlier.gamma)
         square = moments.ahead**2 + moments.variance
-        begun = scale.begun(model, moments.ahead, square, self.weight)
-        return settled(begun, moments, self.weight) if model is VerdictModel.TWO_PART else begun
+        guess = scale.first_guess(model, moments.ahead, square, self.weight)
+        return settled(guess, moments, self.weight) if model is VerdictModel.TWO_PART else guess
 
     def _finished(self) -> Fit:
         """All judges' scales together, to the full precision, and each pair's second answer for what it is worth."""

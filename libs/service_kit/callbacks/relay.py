@@ -51,7 +51,7 @@ CONCURRENCY_PER_HOST = 8
 _CANDIDATE_LIMIT = 500
 
 # Leased instead of locked: a transaction that stays open for as long as the receiver takes would hold its
-# connection, and keep the vacuum from the whole database.
+# connection, and block VACUUM in the whole database.
 DUE = text(
     f"""
     WITH due AS (

@@ -35,8 +35,8 @@ Drop = Callable[[AsyncConnection, str], Awaitable[None]]
 """Deletes what an item stands for, which its worker would take again once the item is off the list."""
 
 
-async def nothing_was_ended(_item: str) -> bool:
-    """For items that represent nothing that could have been ended: their worker takes them again by itself."""
+async def nothing_to_reopen(_item: str) -> bool:
+    """For items whose setting aside ended nothing: their worker takes them again by itself."""
     return True
 
 

@@ -87,7 +87,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LetterFilter:
-    """Which dead letters are meant; what is None or empty does not matter."""
+    """Selects dead letters; a field that is None or empty matches everything."""
 
     topic: str | None = None
     reason: str | None = None
@@ -97,7 +97,7 @@ class LetterFilter:
     """Places, or event ids."""
 
     def admits(self, letter: DeadLetter) -> bool:
-        """True for a letter that is meant."""
+        """True for a letter that is selected."""
         return (
             (self.topic is None or self.topic in (letter.topic, dead_letter_topic(letter.topic)))
             and (self.reason is None or self.reason == letter.reason)

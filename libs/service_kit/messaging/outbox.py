@@ -40,7 +40,7 @@ Transport = Literal["bus", "http"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutgoingMessage:
-    """A message as it is stored: ``value`` holds the bytes that are sent, however often that takes.
+    """A message as it is stored: ``value`` holds the bytes that are sent, the same on every attempt.
 
     ``destination`` is a topic or a URL. On the bus, messages of one topic and key leave in the order in which
     they were written; callbacks are sent independently, and their ``key``, the host, shares the slots fairly.
@@ -105,7 +105,7 @@ def outbox_table(metadata: MetaData) -> Table:
         Column("last_error", Text),
         Column("given_up_at", DateTime(timezone=True)),
     )
-    # Of one column: the planner knows that of these, and of these alone, the order is that of the table.
+    # Single-column on purpose: only for these does the planner know that their order is that of the table.
     Index("outbox_unsent", table.c.id, postgresql_where=text(f"{_UNSENT} AND transport = 'bus'"))
     Index("outbox_due", table.c.not_before, postgresql_where=text(f"{_UNSENT} AND transport = 'http'"))
     Index(

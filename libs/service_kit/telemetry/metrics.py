@@ -11,7 +11,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.process_collector import ProcessCollector
 
-# A moment of creation for every series would double their number, and no query here reads it.
+# A `_created` series per series would double their number, and no query here reads it.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # published without types
 
 LAG_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -43,7 +43,7 @@ class BoundedNames:
 
 
 class HttpMetrics:
-    """Requests answered; the second by the name that a platform's dashboards read."""
+    """Requests answered, twice: the second under the name that a platform's dashboards read."""
 
     def __init__(self, registry: CollectorRegistry, *, service: str) -> None:
         self.requests = Histogram(

@@ -1,4 +1,4 @@
-"""Sends what schemathesis makes of a service's OpenAPI document: fitting and unfitting requests to every route."""
+"""Sends what schemathesis makes of a service's OpenAPI document: valid and invalid requests to every route."""
 
 import os
 from collections import Counter

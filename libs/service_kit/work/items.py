@@ -1,7 +1,7 @@
 """Workers whose items cannot stop each other: an item that fails is tried again by itself, and set aside in the end.
 
 The rule for both workers: ``take`` returns keys only, and whatever is done with a key loads and parses what it needs.
-So nothing that cannot be read can be met while items are taken.
+So an unreadable row cannot make a take fail.
 """
 
 import asyncio
@@ -261,7 +261,7 @@ class TaskWorker(Generic[KeyT]):
         slots = self.concurrency - len(self._working_on)
         if slots <= 0:
             return None  # the next item that is done wakes this worker
-        # What is done while keys are taken is among them still: they were read before it was done.
+        # A key that is finished during the take is still in its result: it was read before.
         busy = set(self._working_on)
         taken = await self.take(slots if self.takes_leases else slots + len(busy))
         new = [key for key in taken.keys if key not in busy][:slots]

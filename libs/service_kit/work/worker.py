@@ -109,14 +109,3 @@ class Worker:
             OUTAGES.report(self.name, error)
         else:
             log.exception("worker.step_failed", worker=self.name, retry_in_seconds=delay)
-
-
-def polling_worker(
-    name: str, step: Callable[[], Awaitable[bool]], *, every_seconds: float, wakeup: Wakeup | None = None
-) -> Worker:
-    """A worker whose step can only say whether there may be more, and that looks again after a fixed time."""
-
-    async def poll() -> float | None:
-        return IMMEDIATELY if await step() else None
-
-    return Worker(name=name, step=poll, max_rest_seconds=every_seconds, wakeup=wakeup or Wakeup())

@@ -71,7 +71,7 @@ def login(
             )
         else:
             issuer, tokens = with_password(identity_url, email, None, plain_http=plain_http)
-        session = Session.begun(address, issuer, tokens, asked_at=asked_at)
+        session = Session.opened(address, issuer, tokens, asked_at=asked_at)
         SessionCache.of_this_user().keep(session)
         _greet(session)
 

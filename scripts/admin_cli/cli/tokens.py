@@ -43,7 +43,7 @@ def issue(
         asked_at = time()
         issuer, tokens = with_password(identity_url, email, password, plain_http=plain_http)
         if cache:
-            SessionCache.of_this_user().keep(Session.begun(address, issuer, tokens, asked_at=asked_at))
+            SessionCache.of_this_user().keep(Session.opened(address, issuer, tokens, asked_at=asked_at))
         _print_token(tokens.access_token, as_json=as_json)
 
 

@@ -95,7 +95,7 @@ def label_of(given: str | None, assignment: Assignment) -> str:
 
 
 def print_json(document: object) -> None:
-    """Print one JSON document to standard output; numbers that are none, such as NaN, are null."""
+    """Print one JSON document to standard output; non-finite numbers, such as NaN, become null."""
     typer.echo(to_json(document, indent=2, inf_nan_mode="null").decode())
 
 

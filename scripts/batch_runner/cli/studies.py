@@ -19,7 +19,7 @@ class PolicyName(StrEnum):
     SWISS = "swiss"
 
 
-class SaysName(StrEnum):
+class StatementName(StrEnum):
     """What a simulated judge says besides who won, named here for the same reason."""
 
     NOTHING = "nothing"
@@ -162,12 +162,12 @@ def simulate(
     ] = 0.0,
     noise: Annotated[float, typer.Option(min=0, max=1, help="Share of answers that are random.")] = 0.0,
     says: Annotated[
-        SaysName,
+        StatementName,
         typer.Option(
             help="What the judge says besides who won: margin is slightly, clearly, far better; random_confidence tells"
             " nothing."
         ),
-    ] = SaysName.NOTHING,
+    ] = StatementName.NOTHING,
     json: Json = False,
     plots: Annotated[Path | None, typer.Option(help="Draw power curves into this folder.")] = None,
     plot_format: PlotFormat = "svg",

@@ -30,7 +30,7 @@ from batch_runner.running.run_events import BatchProgress, BatchStarted, TextsUp
 from batch_runner.running.run_folder import RunFolder
 from batch_runner.wire.client import AssessmentClient
 
-STILL_SECONDS: Final = 3.0
+STALL_SECONDS: Final = 3.0
 """How long nothing may move before the runner asks why."""
 
 ENDED, INTERRUPTED, TIMED_OUT = "batch.ended", "run.interrupted", "run.timed_out"
@@ -172,7 +172,7 @@ class RunLifecycle:
                         if seen != previous:
                             previous, moved_at, waiting = seen, monotonic(), None
                             self._log(status, reading)
-                        elif monotonic() - moved_at > STILL_SECONDS:
+                        elif monotonic() - moved_at > STALL_SECONDS:
                             waiting = await self._why_still()
                         problem = None if status.problem is None else status.problem.message
                         live.show(status, waiting=problem or waiting)

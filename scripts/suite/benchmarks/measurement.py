@@ -217,8 +217,9 @@ def of_peer(name: str, solve: Solver, problem: Problem, theta: FloatArray) -> It
 
 
 def _exact(name: str, solve: Solver, problem: Problem) -> Iterator[tuple[str, Callable[[], FloatArray]]]:
-    """The loosest tolerance with a gradient below our limit, or else the last that made it smaller; none of evalica's
-    does: its solution is another one.
+    """The loosest tolerance with a gradient below our limit, or else the last one that still reduced it.
+
+    None for evalica, whose solution is another one.
     """
     if name.startswith("evalica"):
         return

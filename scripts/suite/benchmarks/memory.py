@@ -104,7 +104,7 @@ def section(loads: list[Load]) -> str:
     ]
     return "\n".join(
         [
-            "<!-- memory: written by python -m suite.benchmarks.memory -->",
+            "<!-- memory: written by make bench-memory -->",
             "## Memory",
             "",
             f"`make bench-memory`: {ESSAYS:,} essays of {CHARACTERS:,} characters, {texts:.0f} MB of text. Megabytes of"

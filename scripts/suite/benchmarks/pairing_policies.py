@@ -43,7 +43,7 @@ WORDS: Final = 300
 """Dollars are those of this model for a batch of ``ESSAYS`` essays of so many words."""
 EXPLANATION: Final = Path("documentation/explanation")
 PLOT: Final = EXPLANATION / "pairing_policies.svg"
-BEGIN: Final = "<!-- pairing policies: written by python -m suite.benchmarks.pairing_policies -->"
+BEGIN: Final = "<!-- pairing policies: written by make bench-pairing -->"
 END: Final = "<!-- pairing policies: end -->"
 
 

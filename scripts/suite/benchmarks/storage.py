@@ -103,10 +103,10 @@ def section(storage: Storage) -> str:
     size = sum(stored.bytes for stored in storage.databases.values()) / judged
     return "\n".join(
         [
-            "<!-- storage: written by python -m suite.benchmarks.storage -->",
+            "<!-- storage: written by make bench-storage -->",
             "## Storage",
             "",
-            f"`python -m suite.benchmarks.storage`: what {judged} comparisons of {ESSAYS} essays of"
+            f"`make bench-storage`: what {judged} comparisons of {ESSAYS} essays of"
             f" {storage.essay_bytes} bytes leave behind, indexes included, before any retention: prompts go after"
             " seven days, reasons after ninety.",
             "",

@@ -40,8 +40,8 @@ console = Console()
 
 @dataclass(frozen=True, kw_only=True)
 class Faults:
-    """Of each service, how many kills and pauses; of PostgreSQL, how many kills and the seconds between them; for how
-    many seconds the broker is frozen, and for how many it is gone; how many times the services' clocks are stepped.
+    """The faults of one run: kills and pauses per service, steps of the services' clocks; kills of PostgreSQL and the
+    seconds between them; the seconds for which the broker is frozen, and those for which it is gone.
     """
 
     kills: int = 0
@@ -76,7 +76,7 @@ class FaultInjector:
             self._fail_broker(frozen=planned.broker_frozen, down=planned.broker_down),
         ]
 
-    async def _rest(self, seconds: float) -> bool:
+    async def _pause(self, seconds: float) -> bool:
         """Whether the batch still goes on after so many seconds."""
         await asyncio.wait((self.batch,), timeout=seconds)
         return not self.batch.done()
@@ -85,12 +85,12 @@ class FaultInjector:
         """Wait until judging has resumed: a service that is killed before it does anything proves little, and a request
         whose paid calls are lost three times fails by design.
         """
-        while not self.recovery.has_resumed(since) and await self._rest(POLL_SECONDS):
+        while not self.recovery.has_resumed(since) and await self._pause(POLL_SECONDS):
             pass
 
     async def _kill_service(self, service: ServiceProcess, kills: int) -> int:
         chance, hits = random.Random(service.package), 0
-        while hits < kills and await self._rest(chance.uniform(0, MAX_UPTIME_SECONDS)):
+        while hits < kills and await self._pause(chance.uniform(0, MAX_UPTIME_SECONDS)):
             async with self._locks[service.package]:
                 await service.kill()
                 hits += 1
@@ -102,7 +102,7 @@ class FaultInjector:
 
     async def _pause_service(self, service: ServiceProcess, pauses: int) -> int:
         chance, hits = random.Random(f"{service.package} paused"), 0
-        while hits < pauses and await self._rest(chance.uniform(0, MAX_UNPAUSED_SECONDS)):
+        while hits < pauses and await self._pause(chance.uniform(0, MAX_UNPAUSED_SECONDS)):
             async with self._locks[service.package]:
                 os.kill(service.pid, signal.SIGSTOP)
                 try:
@@ -116,7 +116,7 @@ class FaultInjector:
     async def _step_clocks(self, steps: int) -> int:
         """Step the clock of all services at once, there and back: they share a machine's clock."""
         chance, hits = random.Random("clocks"), 0
-        while hits < steps and await self._rest(STEP_EVERY_SECONDS):
+        while hits < steps and await self._pause(STEP_EVERY_SECONDS):
             self.clock.step(chance.uniform(-MAX_STEP_SECONDS, MAX_STEP_SECONDS))
             hits += 1
             self.recovery.ended("clock stepped")
@@ -126,7 +126,7 @@ class FaultInjector:
     async def _kill_postgres(self, kills: int, every: float) -> int:
         """Kill PostgreSQL's first process, as a crash would; it is started again by itself."""
         hits, killed = 0, None
-        while hits < kills and await self._rest(every):
+        while hits < kills and await self._pause(every):
             pid = _postmaster(self.postgres_data)
             if pid not in (None, killed):
                 os.kill(pid, signal.SIGKILL)
@@ -139,7 +139,7 @@ class FaultInjector:
         """Let the broker answer nothing for a while, which to its clients is a network that lets nothing through; then
         kill it and start it again later.
         """
-        if frozen and await self._rest(QUIET_SECONDS):
+        if frozen and await self._pause(QUIET_SECONDS):
             os.kill(self.kafka.pid, signal.SIGSTOP)
             try:
                 await asyncio.sleep(frozen)
@@ -148,7 +148,7 @@ class FaultInjector:
             since = self.recovery.ended("broker frozen", stopped_all=True)
             console.print(f"broker: frozen for {frozen:g} s", style="dim", highlight=False)
             await self._until_judging(since=since)
-        if not down or not await self._rest(QUIET_SECONDS):
+        if not down or not await self._pause(QUIET_SECONDS):
             return 0
         await asyncio.to_thread(self.kafka.kill)
         await asyncio.sleep(down)

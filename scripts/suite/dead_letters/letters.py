@@ -33,7 +33,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which letters are meant; what is None or empty does not matter."""
+    """Selects letters; a field that is None or empty matches everything."""
 
     topic: str | None = None
     reason: str | None = None
@@ -47,7 +47,7 @@ class Selection:
         return self == Selection()
 
     def admits(self, letter: Letter) -> bool:
-        """True for a letter that is meant."""
+        """True for a letter that is selected."""
         return (
             (self.topic is None or self.topic == letter.place)
             and (self.reason is None or self.reason == letter.reason)

@@ -122,4 +122,4 @@ def _given_twice(file: PipelinesFile) -> Iterable[str]:
     ):
         for number, name in enumerate(names):
             if name in names[:number]:
-                yield f"{place}.{number}.name: {name} is there already"
+                yield f"{place}.{number}.name: {name} is a duplicate"

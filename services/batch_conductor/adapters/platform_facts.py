@@ -141,7 +141,7 @@ def _check_status(answer: httpx2.Response, service: str) -> None:
         return
     if answer.status_code in (401, 403):
         raise FactUnknown(
-            f"{service} does not let the conductor in ({answer.status_code})",
+            f"{service} rejects the conductor's token ({answer.status_code})",
             what_to_do="have an operator set the same SERVICE_SECRET and JWT_AUDIENCE for both",
             retry_after=MAX_FACT_RETRY_SECONDS,
         )
@@ -166,4 +166,4 @@ def _read(model: type[ModelT], answer: _Answer, service: str) -> ModelT:
     try:
         return model.model_validate_json(answer.body)
     except ValidationError as error:
-        raise FactUnknown(f"{service} answered against its contract") from error
+        raise FactUnknown(f"{service} violated its contract") from error

@@ -80,7 +80,7 @@ class PostgresTransaction:
     async def record_essay_counts(self, counts: Mapping[BatchId, int]) -> None:
         if counts:
             await self._connection.execute(
-                sql.TELL_SIZES, {"batches": list(counts), "counts": list(counts.values())}
+                sql.RECORD_SIZES, {"batches": list(counts), "counts": list(counts.values())}
             )
 
     async def add_plans(self, plans: Sequence[Plan]) -> None:

@@ -72,7 +72,7 @@ PLANNED = text(
 )
 
 # In the order of the ids: replicas that write concurrently wait for each other instead of deadlocking.
-TELL_SIZES = text(
+RECORD_SIZES = text(
     """
     INSERT INTO batch_size AS known (batch_id, essay_count)
     SELECT batch_id, essay_count

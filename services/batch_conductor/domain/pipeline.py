@@ -61,7 +61,7 @@ class PipelineRules:
         name = PipelineName(requested)
         if name not in self._ways:
             raise InvalidRequest(
-                f"requested_pipeline: is none of the pipelines: choose {', '.join(map(repr, self._ways))}"
+                f"requested_pipeline: unknown pipeline; choose {', '.join(map(repr, self._ways))}"
             )
         way = self._ways[name]
         return Pipeline(

@@ -14,7 +14,7 @@ from service_kit.work.worker import Worker
 from sqlalchemy import Row
 
 from cj_assessment.adapters.postgres import measuring_sql as sql
-from cj_assessment.ports.workers import MEASURE
+from cj_assessment.ports.worker_names import MEASURE
 
 MEASURING_SECONDS: Final = 15.0
 QUALITY_INTERVAL: Final = 4

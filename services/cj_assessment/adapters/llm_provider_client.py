@@ -80,7 +80,7 @@ class LlmProviderClient:
         if answer.status_code in (*_SUBMISSION_REJECTED, _UNPROCESSABLE):
             raise _refused_as_a_whole(answer)
         if answer.status_code == _INTERNAL_ERROR:
-            # It is there and fails at this request: others can still be withdrawn.
+            # It is up and fails on this request: others can still be withdrawn.
             raise ProcessingError(f"the LLM Provider cannot withdraw {request_id}: {_reason(answer)}")
         _require_success(answer)
         return True

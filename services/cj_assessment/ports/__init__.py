@@ -1,4 +1,4 @@
-"""What the use cases need from outside: the database (``storage``) and everything else (``outside``)."""
+"""What the use cases need from outside, as Protocols; one module per subject."""
 
 from cj_assessment.ports.outside import (
     CallbackRules,

@@ -5,7 +5,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from dishka import AsyncContainer
-from service_kit.http.set_aside import Reopen, nothing_was_ended
+from service_kit.http.set_aside import Reopen, nothing_to_reopen
 from service_kit.providers import Relays
 from service_kit.running import BackgroundLoop
 from service_kit.storage.database import Database
@@ -18,7 +18,7 @@ from service_kit.work.items import FailureRecord, ItemWorker, SetAside, TaskWork
 from cj_assessment.adapters.batch_metrics import BatchMetrics
 from cj_assessment.adapters.tracing import BatchSpans
 from cj_assessment.domain.batch import JobId
-from cj_assessment.ports import workers
+from cj_assessment.ports import worker_names
 from cj_assessment.providers.wakeups import (
     AdvanceWakeup,
     ForgetWakeup,
@@ -68,10 +68,10 @@ async def assessment_workers(container: AsyncContainer) -> tuple[BackgroundLoop,
 async def _preparer(container: AsyncContainer) -> BackgroundLoop:
     prepare, spans = await container.get(PrepareBatch), await _spans(container)
     return TaskWorker(
-        name=workers.PREPARE,
+        name=worker_names.PREPARE,
         take=prepare.take,
         handle=spans.of_one(prepare.handle, "prepare batch"),
-        failures=await _failures(container, workers.PREPARE, prepare.set_aside),
+        failures=await _failures(container, worker_names.PREPARE, prepare.set_aside),
         concurrency=PREPARE_CONCURRENCY,
         takes_leases=True,
         wakeup=await container.get(PrepareWakeup),
@@ -81,10 +81,10 @@ async def _preparer(container: AsyncContainer) -> BackgroundLoop:
 async def _advancer(container: AsyncContainer) -> BackgroundLoop:
     advance, spans = await container.get(AdvanceBatches), await _spans(container)
     return TaskWorker(
-        name=workers.ADVANCE,
+        name=worker_names.ADVANCE,
         take=advance.take,
         handle=spans.of_one(advance.handle, "decide on batch"),
-        failures=await _failures(container, workers.ADVANCE, advance.set_aside),
+        failures=await _failures(container, worker_names.ADVANCE, advance.set_aside),
         concurrency=ADVANCE_CONCURRENCY,
         wakeup=await container.get(AdvanceWakeup),
     )
@@ -93,10 +93,10 @@ async def _advancer(container: AsyncContainer) -> BackgroundLoop:
 async def _submitter(container: AsyncContainer) -> BackgroundLoop:
     submit, spans = await container.get(SubmitComparisons), await _spans(container)
     return ItemWorker(
-        name=workers.SUBMIT,
+        name=worker_names.SUBMIT,
         take=submit.take,
         handle=spans.of_several(submit.handle, "submit comparisons"),
-        failures=await _failures(container, workers.SUBMIT, submit.set_aside),
+        failures=await _failures(container, worker_names.SUBMIT, submit.set_aside),
         batch_size=SUBMITTED_BATCHES,
         wakeup=await container.get(SubmitWakeup),
     )
@@ -105,10 +105,10 @@ async def _submitter(container: AsyncContainer) -> BackgroundLoop:
 async def _expirer(container: AsyncContainer) -> BackgroundLoop:
     expire = await container.get(ExpireAttempts)
     return ItemWorker(
-        name=workers.EXPIRE,
+        name=worker_names.EXPIRE,
         take=expire.take,
         handle=expire.handle,
-        failures=await _failures(container, workers.EXPIRE, expire.set_aside),
+        failures=await _failures(container, worker_names.EXPIRE, expire.set_aside),
         batch_size=EXPIRED_ATTEMPTS,
     )
 
@@ -116,10 +116,10 @@ async def _expirer(container: AsyncContainer) -> BackgroundLoop:
 async def _withdrawer(container: AsyncContainer) -> BackgroundLoop:
     withdraw = await container.get(WithdrawAttempts)
     return ItemWorker(
-        name=workers.WITHDRAW,
+        name=worker_names.WITHDRAW,
         take=withdraw.take,
         handle=withdraw.handle,
-        failures=await _failures(container, workers.WITHDRAW, withdraw.set_aside),
+        failures=await _failures(container, worker_names.WITHDRAW, withdraw.set_aside),
         batch_size=WITHDRAWN_ATTEMPTS,
         wakeup=await container.get(WithdrawWakeup),
     )
@@ -128,10 +128,10 @@ async def _withdrawer(container: AsyncContainer) -> BackgroundLoop:
 async def _reporter(container: AsyncContainer) -> BackgroundLoop:
     report = await container.get(ReportConsumption)
     return ItemWorker(
-        name=workers.REPORT,
+        name=worker_names.REPORT,
         take=report.take,
         handle=report.handle,
-        failures=await _failures(container, workers.REPORT, report.set_aside),
+        failures=await _failures(container, worker_names.REPORT, report.set_aside),
         batch_size=REPORTED_BATCHES,
         wakeup=await container.get(ReportWakeup),
     )
@@ -140,10 +140,10 @@ async def _reporter(container: AsyncContainer) -> BackgroundLoop:
 async def _forgetter(container: AsyncContainer) -> BackgroundLoop:
     forget = await container.get(CompleteErasures)
     return TaskWorker(
-        name=workers.FORGET,
+        name=worker_names.FORGET,
         take=forget.take,
         handle=forget.handle,
-        failures=await _failures(container, workers.FORGET, forget.set_aside),
+        failures=await _failures(container, worker_names.FORGET, forget.set_aside),
         concurrency=FORGOTTEN_CONCURRENTLY,
         takes_leases=True,
         wakeup=await container.get(ForgetWakeup),
@@ -172,11 +172,11 @@ async def reopeners(container: AsyncContainer) -> Mapping[str, Reopen]:
         return await reopen_batch(JobId(UUID(item)))
 
     return {
-        workers.PREPARE: batch,
-        workers.ADVANCE: batch,
-        workers.SUBMIT: batch,
-        workers.EXPIRE: nothing_was_ended,
-        workers.WITHDRAW: nothing_was_ended,
-        workers.REPORT: nothing_was_ended,
-        workers.FORGET: nothing_was_ended,
+        worker_names.PREPARE: batch,
+        worker_names.ADVANCE: batch,
+        worker_names.SUBMIT: batch,
+        worker_names.EXPIRE: nothing_to_reopen,
+        worker_names.WITHDRAW: nothing_to_reopen,
+        worker_names.REPORT: nothing_to_reopen,
+        worker_names.FORGET: nothing_to_reopen,
     }

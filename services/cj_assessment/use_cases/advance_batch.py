@@ -119,7 +119,6 @@ class AdvanceBatches:
             judges=batch.judges,
             scale=grade_scale(batch.grade_scale) if batch.grade_scale else None,
             last_round=batch.last_round,
-            is_cancelled=batch.cancelled_at is not None,
             is_overdue=batch.last_round > 0
             and batch.next_check_at is not None
             and now >= batch.next_check_at,

@@ -1,4 +1,4 @@
-"""Tell what is held about a batch, or about one essay: here and at the LLM Provider, as one JSON document."""
+"""Export what is held about a batch, or about one essay: here and at the LLM Provider, as one JSON document."""
 
 import json
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Let a batch that was set aside continue, once an operator has corrected what it failed for."""
+"""Let a batch that was set aside continue, once an operator has corrected the cause of its failure."""
 
 from dataclasses import dataclass
 

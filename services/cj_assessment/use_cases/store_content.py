@@ -15,7 +15,7 @@ class EmptyContent(InvalidRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class StoreContent:
-    """With an external content service the text goes there: an id that is given out is one that all services know."""
+    """With an external content service the text goes there, so that every id handed out is known to all services."""
 
     content: ContentStore
 

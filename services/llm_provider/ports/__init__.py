@@ -30,7 +30,7 @@ from llm_provider.ports.storage import (
     Transaction,
     Unreadable,
 )
-from llm_provider.ports.working import (
+from llm_provider.ports.workers import (
     FailedItem,
     FailureCount,
     Heartbeat,

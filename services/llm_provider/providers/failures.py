@@ -15,7 +15,7 @@ from service_kit.work.outages import OUTAGES
 
 from llm_provider.domain.requests.request import QueueId
 from llm_provider.ports import FailureCount
-from llm_provider.ports.workers import READ_REQUESTS, RECORD_CALLS
+from llm_provider.ports.worker_names import READ_REQUESTS, RECORD_CALLS
 from llm_provider.use_cases.requests.set_aside_request import SetAsideRequest
 
 log = structlog.get_logger()

@@ -12,7 +12,6 @@ from model_manifest import list_providers
 from model_manifest.endpoints import FILE_VARIABLE, InstalledEndpoint, endpoints_file
 from model_manifest.manifest import manifest
 from service_kit.http.certificates import trusted_certificates
-from service_kit.work.worker import Wakeup
 
 from llm_provider.adapters.named_endpoints import connect_endpoint
 from llm_provider.adapters.vendor_api.registration import ConnectedVendor
@@ -35,24 +34,6 @@ class Judges:
     keys: Mapping[str, str] = field(default_factory=dict)
     vendors: Mapping[str, ConnectedVendor] = field(default_factory=dict)
     needs: Mapping[str, str] = field(default_factory=dict)
-
-
-class Wakeups(dict[str, Wakeup]):
-    """One for each provider's worker of one kind."""
-
-    def wake(self, *providers: str) -> None:
-        """Wake those of these providers that are here; all of them where none is named."""
-        for provider in providers or self:
-            if provider in self:
-                self[provider].wake()
-
-
-class JudgeWakeups(Wakeups):
-    """For the workers that judge."""
-
-
-class CollectorWakeups(Wakeups):
-    """For the workers that collect batch jobs."""
 
 
 class JudgeProvider(Provider):
@@ -98,14 +79,6 @@ class JudgeProvider(Provider):
                 **{endpoint.name: _needs(endpoint) for endpoint in named},
             },
         )
-
-    @provide
-    def judge_wakeups(self, judges: Judges) -> JudgeWakeups:
-        return JudgeWakeups({provider: Wakeup() for provider in judges.live})
-
-    @provide
-    def collector_wakeups(self, judges: Judges) -> CollectorWakeups:
-        return CollectorWakeups({provider: Wakeup() for provider in judges.batch})
 
 
 def _require_same_file(settings: Settings) -> None:

@@ -13,10 +13,10 @@ from llm_provider.domain.batch_job import JobPolicy
 from llm_provider.domain.calls.retrying import RetryPolicy
 from llm_provider.domain.costs.cost import CostLimits
 from llm_provider.ports import CallbackRules, CallWatcher, Catalogue, Erasures, StateWatcher, Store
-from llm_provider.ports.workers import judge_worker
+from llm_provider.ports.worker_names import judge_worker
 from llm_provider.providers.failures import Failures, WorkerSteps
-from llm_provider.providers.judges import CollectorWakeups, Judges, JudgeWakeups
-from llm_provider.providers.wakeups import ReturnWakeup
+from llm_provider.providers.judges import Judges
+from llm_provider.providers.wakeups import CollectorWakeups, JudgeWakeups, ReturnWakeup
 from llm_provider.settings import Settings
 from llm_provider.use_cases.batch_jobs.run_jobs import RunJobs
 from llm_provider.use_cases.judging.judge_requests import JudgeRequests

@@ -11,7 +11,7 @@ from service_kit.work.worker import FALLBACK_SECONDS, Worker
 from llm_provider.adapters.tracing import traced_job
 from llm_provider.domain.batch_job import JobId, JobPolicy
 from llm_provider.ports import Due, Store
-from llm_provider.ports.workers import (
+from llm_provider.ports.worker_names import (
     END_REQUESTS,
     GIVE_UP_OUTAGES,
     MEASURE,
@@ -21,8 +21,8 @@ from llm_provider.ports.workers import (
     collect_worker,
 )
 from llm_provider.providers.failures import Failures
-from llm_provider.providers.judges import CollectorWakeups, Judges
-from llm_provider.providers.wakeups import JobWakeup, ReturnWakeup
+from llm_provider.providers.judges import Judges
+from llm_provider.providers.wakeups import CollectorWakeups, JobWakeup, ReturnWakeup
 from llm_provider.use_cases.batch_jobs.collect_jobs import CollectJobs
 from llm_provider.use_cases.batch_jobs.run_jobs import RunJobs
 from llm_provider.use_cases.judging.judge_requests import JudgeRequests

@@ -210,7 +210,7 @@ def test_the_gradient_of_the_evidence_is_exact(model: VerdictModel, kind: str) -
     _, data = graded_batch(20, other_judges=(MARGINS,) if kind == "panel" else (), seed=4)
     known = FixedAbilities(np.arange(20) < 4, np.linspace(-2, 2, 20)) if kind == "known" else None
     winner = fit(data.winners_only(), known=known)
-    scales = [begun(winner, data, judge, model) for judge in range(data.n_judges)]
+    scales = [first_guess(winner, data, judge, model) for judge in range(data.n_judges)]
     search = ScaleSearch(winner.posterior, scales, tau=1.5, tau_fixed=False, start=winner.mode.parameters)
     place, gradient, step = search._place, search._gradient, 1e-3
 
@@ -223,13 +223,13 @@ def test_the_gradient_of_the_evidence_is_exact(model: VerdictModel, kind: str) -
     assert gradient == pytest.approx(numerical, abs=0.02)
 
 
-def begun(winner: Fit, data: Comparisons, judge: int, model: VerdictModel) -> AnswerScale:
+def first_guess(winner: Fit, data: Comparisons, judge: int, model: VerdictModel) -> AnswerScale:
     assert data.levels is not None
     own = np.flatnonzero(data.judge == judge)
     scale = scale_of(judge, own, data.levels.level[own], data.weight[own])
     assert scale is not None
     moments = Moments.of(winner.mode)
-    return scale.begun(model, moments.ahead, moments.ahead**2 + moments.variance, data.weight)
+    return scale.first_guess(model, moments.ahead, moments.ahead**2 + moments.variance, data.weight)
 
 
 def evidence_at(search: ScaleSearch, place: FloatArray) -> float:

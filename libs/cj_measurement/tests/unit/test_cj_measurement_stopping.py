@@ -100,7 +100,7 @@ def test_a_batch_without_grades_may_reach_its_target() -> None:
     assert evaluate_stop(replace(GOOD, grade_change_share=None)).reason is StopReason.TARGET_REACHED
 
 
-def test_a_reliability_that_is_not_known_is_no_reliability_reached() -> None:
+def test_an_unknown_reliability_does_not_count_as_reached() -> None:
     assert not evaluate_stop(replace(GOOD, eb_reliability=None)).stop
 
 
@@ -137,7 +137,7 @@ def test_a_target_reached_at_a_limit_is_a_target_reached() -> None:
     assert evaluate_stop(replace(GOOD, comparisons=1000)).reason is StopReason.TARGET_REACHED
 
 
-def test_unchanged_input_is_no_reason_to_stop() -> None:
+def test_unchanged_input_is_not_a_reason_to_stop() -> None:
     assert [evaluate_stop(NOT_THERE).reason for _ in range(3)] == [None] * 3
 
 

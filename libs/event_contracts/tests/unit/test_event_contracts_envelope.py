@@ -117,7 +117,7 @@ def test_without_a_trace_there_is_no_trace_header() -> None:
 
 
 @pytest.mark.parametrize("value", [b"", b"{", b"\xff\xfe", b"[]", b"null", b"7", b'"event"', b"{}"])
-def test_bytes_that_are_no_envelope_are_malformed(value: bytes) -> None:
+def test_bytes_that_are_not_an_envelope_are_malformed(value: bytes) -> None:
     with pytest.raises(MalformedEvent) as refused:
         parse_envelope(value, LLMRequestStartedV1)
 

@@ -40,7 +40,7 @@ def test_an_unknown_provider_is_refused_with_the_providers_there_are() -> None:
     assert refusal.value.details["valid_providers"] == [str(name) for name in list_providers()]
 
 
-def test_an_unknown_model_is_refused_with_the_models_that_last() -> None:
+def test_an_unknown_model_is_refused_with_the_models_that_remain() -> None:
     with pytest.raises(InvalidLlmConfig) as refusal:
         get_model("google", "gemini-0")
 

@@ -55,7 +55,7 @@ def test_a_batch_price_that_nobody_has_written_down_is_unknown() -> None:
     assert paid.warning is not None
 
 
-def test_more_cached_than_read_is_no_price() -> None:
+def test_more_cached_than_read_cannot_be_priced() -> None:
     paid = price(get_model("openai", "gpt-6.2-sol"), TokenCounts(input=1, output=1, cache_read=2), at=AT)
 
     assert paid.amount is None

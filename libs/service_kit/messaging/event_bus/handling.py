@@ -1,4 +1,4 @@
-"""Handing a batch to a handler: within a time limit, and where the bus keeps the records, until it is dealt with."""
+"""Handing a batch to a handler: within a time limit; on a bus that keeps records, again until it succeeds."""
 
 import asyncio
 import random

@@ -72,7 +72,7 @@ def _configs_of_messages(name: str) -> dict[str, str]:
 async def configured_message_bytes(bootstrap: str, topic: str) -> int:
     """What the broker's topic takes in one batch of records, its own default included.
 
-    Raises ``KafkaError``, ``OSError`` or ``TimeoutError`` where that cannot be learnt, such as without the right to.
+    Raises ``KafkaError``, ``OSError`` or ``TimeoutError`` where that cannot be learnt, for example without permission.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:

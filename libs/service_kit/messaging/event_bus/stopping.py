@@ -16,7 +16,7 @@ _still_stopping: set[asyncio.Task[None]] = set()
 async def stop_with_timeout(stop: Coroutine[Any, Any, None], *, client: str) -> None:
     """Await ``stop`` for a while; one that takes longer continues by itself until the broker answers.
 
-    It is not cancelled: a client that was stopped by half keeps its connections and its place in the group.
+    It is not cancelled: a half-stopped client keeps its connections and its place in the group.
     """
     task = asyncio.ensure_future(stop)
     _still_stopping.add(task)

@@ -212,7 +212,7 @@ class TestTransience:
 
         assert not is_infrastructure_error(raised.value)
 
-    async def test_a_deadlock_is_infrastructure_error(self, database: Database) -> None:
+    async def test_a_deadlock_is_an_infrastructure_error(self, database: Database) -> None:
         await execute(
             database,
             "DROP TABLE IF EXISTS pair",
@@ -232,7 +232,7 @@ class TestTransience:
         [error] = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
         assert is_infrastructure_error(error)
 
-    async def test_a_server_that_is_away_is_infrastructure_error(self) -> None:
+    async def test_a_server_that_is_away_is_an_infrastructure_error(self) -> None:
         away = Database("postgresql+asyncpg://postgres@127.0.0.1:9/none")
 
         with pytest.raises(OSError) as raised:
@@ -240,7 +240,7 @@ class TestTransience:
 
         assert is_infrastructure_error(raised.value)
 
-    async def test_an_exhausted_pool_is_infrastructure_error(
+    async def test_an_exhausted_pool_is_an_infrastructure_error(
         self, kit_database_url: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(database_module, "POOL_TIMEOUT_SECONDS", 0.2)

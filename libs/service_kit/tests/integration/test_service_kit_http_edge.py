@@ -14,7 +14,7 @@ from event_contracts import ErrorBody, ErrorDetail
 from quart import Blueprint
 from service_kit.http import edge, server
 from service_kit.http.app import HttpService, create_app
-from service_kit.http.bodies import max_body_bytes, request_body
+from service_kit.http.bodies import MAX_BODY_BYTES, max_body_bytes, request_body
 from service_kit.http.permissions import open_to_all
 from service_kit.http.server import HEAD_TIMEOUT_SECONDS, serve_until
 from service_kit.tests.builders import new_metrics
@@ -126,10 +126,11 @@ async def test_a_chunked_body_that_is_too_large_is_413_as_well(port: int) -> Non
     assert answer.error().error_code == "VALIDATION_ERROR"
 
 
-async def test_a_body_for_an_unknown_route_is_discarded(port: int) -> None:
-    answer = await exchange(port, post(3_000_000, path=b"/nowhere"), b"x" * 3_000_000)
+@pytest.mark.parametrize(("size", "status"), [(MAX_BODY_BYTES, 404), (3_000_000, 413)])
+async def test_a_body_for_an_unknown_route_is_discarded(port: int, size: int, status: int) -> None:
+    answer = await exchange(port, post(size, path=b"/nowhere"), b"x" * size)
 
-    assert answer.status in (404, 413)
+    assert answer.status == status
     assert answer.error().message
 
 
@@ -157,7 +158,7 @@ async def test_a_body_that_does_not_arrive_is_408(port: int, monkeypatch: pytest
     ],
     ids=lambda value: value[:40] if isinstance(value, bytes) else value,
 )
-async def test_what_is_no_http_request_is_answered_with_the_documented_body(
+async def test_what_is_not_an_http_request_is_answered_with_the_documented_body(
     port: int, sent: bytes, status: int
 ) -> None:
     answer = await exchange(port, sent)

@@ -195,7 +195,7 @@ class TestErrors:
             assert (response.status_code, (await error_of(response)).error_code) == (422, "VALIDATION_ERROR")
 
     @pytest.mark.parametrize("path", ["/grades/b/", "/grades//b", "/bill/"])
-    async def test_a_path_with_a_slash_too_many_is_no_route(self, client: Client, path: str) -> None:
+    async def test_a_path_with_a_slash_too_many_is_not_a_route(self, client: Client, path: str) -> None:
         response = await client.open(path, method="POST", json={"essay_id": "e", "points": 1})
 
         assert (response.status_code, (await error_of(response)).error_code) == (404, "RESOURCE_NOT_FOUND")

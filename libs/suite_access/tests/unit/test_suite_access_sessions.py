@@ -16,7 +16,7 @@ SERVICE = "https://cj.example.org:9090"
 
 def session(*, issued_at: float, lifetime: float, service: str = SERVICE) -> Session:
     tokens = Tokens(access_token="access", refresh_token="refresh", expires_in=lifetime)
-    return Session.begun(service, ISSUER, tokens, asked_at=issued_at)
+    return Session.opened(service, ISSUER, tokens, asked_at=issued_at)
 
 
 @pytest.mark.parametrize(

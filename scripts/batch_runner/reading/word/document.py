@@ -18,7 +18,6 @@ from batch_runner.reading.word.styles import Styles
 
 MAX_MARGIN_WORDS: Final = 60
 """A header or footer of more words may hold a part of the essay."""
-_PAGE_FIELDS: Final = ("PAGE", "NUMPAGES", "SECTIONPAGES")
 
 
 def read_word(path: Path) -> Document:

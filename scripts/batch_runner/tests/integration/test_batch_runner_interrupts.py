@@ -85,7 +85,7 @@ def test_ctrl_c_ends_the_program_in_one_line_and_leaves_a_run_that_can_be_resume
     assert (run / "run.json").is_file()
 
 
-def test_ctrl_c_while_the_program_loads_is_no_traceback(tmp_path: Path) -> None:
+def test_ctrl_c_while_the_program_loads_shows_no_traceback(tmp_path: Path) -> None:
     with serving(Assessing()) as service, executing(tmp_path, service) as process:
         maps = Path(f"/proc/{process.pid}/maps")
         deadline = time.monotonic() + WAIT_TIMEOUT_SECONDS

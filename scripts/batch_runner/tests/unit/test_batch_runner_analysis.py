@@ -86,7 +86,7 @@ def test_how_sharp_the_judges_of_a_panel_are_and_how_far_they_agree_is_reported(
     assert panel.agreements[0].agreement > 0.6
 
 
-def test_one_judge_is_no_panel(tmp_path: Path) -> None:
+def test_one_judge_is_not_a_panel(tmp_path: Path) -> None:
     decisions = read_decisions(decisions_csv(tmp_path / "d.csv"))
 
     with pytest.raises(InvalidRequest, match="a panel has at least two judges"):

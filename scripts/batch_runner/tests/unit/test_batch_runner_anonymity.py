@@ -32,7 +32,7 @@ def test_a_name_is_found_by_the_documents_properties_and_by_the_roster() -> None
 
 
 @pytest.mark.parametrize("file", ["essay final text", "my summer", "1234", "sång", "will"])
-def test_words_that_are_no_names_are_not_taken_for_names(file: str) -> None:
+def test_words_that_are_not_names_are_not_taken_for_names(file: str) -> None:
     assert found("A text about an essay. This will be the final one, my summer.", file=file) == []
 
 
@@ -65,7 +65,7 @@ def test_a_roster_that_holds_no_names_is_refused(tmp_path: Path, content: bytes,
         read_roster(tmp_path / "roster.csv")
 
 
-def test_a_plan_names_them_and_the_roster_in_the_folder_is_no_essay(tmp_path: Path) -> None:
+def test_a_plan_names_them_and_the_roster_in_the_folder_is_not_an_essay(tmp_path: Path) -> None:
     folder = folder_of(
         tmp_path, {"anna.txt": TEXT, "b.txt": "By Cia.", "roster.csv": "Cia By\n", "c.txt": "No names."}
     )

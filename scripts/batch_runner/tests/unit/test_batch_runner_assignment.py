@@ -32,7 +32,7 @@ def test_a_plain_folder_is_its_documents_in_order_of_their_names(tmp_path: Path)
     assert (assignment.anchors, assignment.grade_scale, assignment.assignment_id) == ((), None, None)
 
 
-def test_files_of_the_system_are_no_essays_and_a_hidden_text_is_named(tmp_path: Path) -> None:
+def test_files_of_the_system_are_not_essays_and_a_hidden_text_is_named(tmp_path: Path) -> None:
     names = ["a.txt", "b.txt", ".hidden.txt", "~$a.docx", ".DS_Store", "Thumbs.db", "__MACOSX/._a.txt"]
 
     assignment = load_assignment(folder_of(tmp_path, dict.fromkeys(names, "text")))

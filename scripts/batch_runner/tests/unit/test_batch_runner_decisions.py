@@ -239,7 +239,7 @@ def test_a_damaged_spreadsheet_or_parquet_file_is_refused(tmp_path: Path, name: 
         ),
     ],
 )
-def test_rows_that_are_no_decisions_are_skipped_and_counted_in_one_line(
+def test_rows_that_are_not_decisions_are_skipped_and_counted_in_one_line(
     tmp_path: Path, text: str, skipped: str
 ) -> None:
     decisions = read(tmp_path, text)
@@ -249,7 +249,7 @@ def test_rows_that_are_no_decisions_are_skipped_and_counted_in_one_line(
     assert line.endswith(f"rows that are not decisions: {skipped}")
 
 
-def test_empty_cells_beyond_the_header_are_no_cells(tmp_path: Path) -> None:
+def test_empty_cells_beyond_the_header_are_ignored(tmp_path: Path) -> None:
     assert winners_and_losers(read(tmp_path, "winner;loser;;\na;b;;\na;b;;;\n")) == [("a", "b"), ("a", "b")]
 
 

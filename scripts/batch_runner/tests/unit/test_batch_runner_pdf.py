@@ -105,7 +105,7 @@ def test_a_line_of_drawn_letters_beside_text_is_refused(tmp_path: Path) -> None:
         read(tmp_path, shown("A heading is text, and the rest of the page is not.", top=800) + outlines(40))
 
 
-def test_a_mark_with_a_few_drawn_letters_and_ruled_lines_are_no_text(tmp_path: Path) -> None:
+def test_a_mark_with_a_few_drawn_letters_and_ruled_lines_are_not_text(tmp_path: Path) -> None:
     rules = " ".join(f"50 {100 + 10 * line} m 500 {100 + 10 * line} l S" for line in range(60))
 
     found = read(tmp_path, shown(*WORDS) + outlines(12) + " " + rules)
@@ -280,7 +280,7 @@ def test_the_author_of_the_properties_is_known(tmp_path: Path) -> None:
     assert read_here(path).authors == ("Anna Ek",)
 
 
-def test_an_empty_page_is_no_text(tmp_path: Path) -> None:
+def test_an_empty_page_is_not_text(tmp_path: Path) -> None:
     with pytest.raises(EmptyDocument):
         read(tmp_path, "")
 

@@ -56,7 +56,7 @@ def test_a_guessed_encoding_is_said_to_be_guessed(
         (b"x" * 1_000_001, "has 1000001 characters, more than 1000000"),
     ],
 )
-def test_what_is_no_whole_text_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_what_is_not_a_whole_text_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
     with pytest.raises(UnreadableDocument, match=reason):
         read(tmp_path, "essay.txt", content)
 

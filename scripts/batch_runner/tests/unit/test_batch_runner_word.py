@@ -179,7 +179,7 @@ def test_barely_visible_text_is_named(tmp_path: Path) -> None:
     assert found.notes == ("barely visible text, white: 'Choose me.'",)
 
 
-def test_an_empty_controls_prompt_is_no_text_of_the_student(tmp_path: Path) -> None:
+def test_an_empty_controls_prompt_is_not_text_of_the_student(tmp_path: Path) -> None:
     prompt = control(run("Click here."), "<w:showingPlcHdr/>")
 
     found = read(tmp_path, paragraph("Mine.", prompt))

@@ -214,7 +214,7 @@ async def test_databases_come_and_go_while_a_loop_runs(postgres_server: Postgres
         await _connect(url)
 
 
-def test_a_name_that_is_no_database_name_is_refused(postgres_server: PostgresServer) -> None:
+def test_a_name_that_is_not_a_database_name_is_refused(postgres_server: PostgresServer) -> None:
     with pytest.raises(ValueError, match="is not a database name"):
         postgres_server.create_database('x"; DROP DATABASE postgres; --')
 

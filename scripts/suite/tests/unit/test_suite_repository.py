@@ -1,4 +1,4 @@
-"""The repository's own files: actions pinned by commit, hashes in both locks, images that pass hadolint."""
+"""The repository's own files: pinned actions, hashes in both locks, images that pass hadolint, complete READMEs."""
 
 import json
 import re
@@ -12,6 +12,7 @@ import yaml
 
 ROOT = Path(__file__).parents[4]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+PACKAGES = sorted(path.parent for part in ("libs", "scripts") for path in (ROOT / part).glob("*/README.md"))
 TARGETS = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
 
@@ -58,3 +59,20 @@ def test_the_development_container_passes_hadolint() -> None:
     )
 
     assert ended.returncode == 0, ended.stdout
+
+
+def entries(package: Path) -> set[str]:
+    """What a package holds, as its README writes it: modules with their suffix, packages with a slash."""
+    listed = subprocess.run(["git", "ls-files"], cwd=package, capture_output=True, text=True, check=True)
+    parts = {Path(name).parts for name in listed.stdout.splitlines()}
+    return {f"{path[0]}/" if len(path) > 1 else path[0] for path in parts}
+
+
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda package: package.name)
+def test_a_readmes_table_names_everything_that_stands_beside_it(package: Path) -> None:
+    readme = (package / "README.md").read_text("utf-8")
+    [table] = re.findall(r"^\| (?:package|question) \|.*\n(?:\|.*\n)+", readme, re.MULTILINE)
+
+    everywhere = {"README.md", "__init__.py", "main.py", "tests/"}
+    missing = {name for name in entries(package) - everywhere if f"`{name}" not in table}
+    assert missing == set()

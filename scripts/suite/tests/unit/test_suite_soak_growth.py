@@ -55,6 +55,6 @@ def test_memory_is_held_to_its_share_however_few_megabytes_it_is() -> None:
     assert grown.exceeded(Bounds(memory_share=0.05)) == ["a: memory +2.6 MB (+6.2%) on 41 MB"]
 
 
-def test_too_few_samples_are_no_answer() -> None:
+def test_too_few_samples_give_no_answer() -> None:
     with pytest.raises(ValueError, match="too few"):
         growth("a", [sample(at) for at in range(0, 100, 20)], seconds=SECONDS)

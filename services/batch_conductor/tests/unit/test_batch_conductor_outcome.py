@@ -91,5 +91,5 @@ def test_only_a_completed_status_completes_a_phase() -> None:
         (BatchStatus.PROCESSING_PIPELINES, ProcessingStage.PROCESSING),
     ],
 )
-def test_an_end_that_is_no_completion_keeps_its_name(status: BatchStatus, stage: ProcessingStage) -> None:
+def test_an_end_that_is_not_a_completion_keeps_its_name(status: BatchStatus, stage: ProcessingStage) -> None:
     assert stage_of(status) == stage

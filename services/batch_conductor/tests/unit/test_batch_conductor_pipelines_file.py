@@ -34,7 +34,7 @@ def test_the_services_own_file_fits_its_schema_and_its_rules() -> None:
         ("[essays_ready]", "[moon_is_full]", r"steps\.0\.prerequisites\.0: "),
         ("phases: [student_matching]", "phases: [nlp]", r"steps\.0: student_matching is not in any pipeline"),
         ("phases: [spellcheck]", "phases: [grammar]", r"pipelines\.1\.phases\.0: "),
-        ("name: spellcheck", "name: nlp", r"steps\.2\.name: nlp is there already"),
+        ("name: spellcheck", "name: nlp", r"steps\.2\.name: nlp is a duplicate"),
         ("service_name:", "servise_name:", r"steps\.0\.servise_name: "),
         ("version: 1", "version: 1\nversion: 1", "'version' is given twice"),
         ("version: 1", "version: 2", "version: "),

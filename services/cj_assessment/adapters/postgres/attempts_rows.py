@@ -20,7 +20,7 @@ _KEYS: Final = {
     "essay_b_id": Text,
 }
 
-# Not a table of the database: the shape in which answers travel to it. What is kept has the types of the attempt.
+# Not a table of the database: the shape in which answers are sent to it. The stored columns have the attempt's types.
 _ANSWER_SHAPE = Table(
     "answer",
     MetaData(),

@@ -4,7 +4,7 @@ from service_kit.work.failed_items import is_retryable_sql
 from sqlalchemy import text
 
 from cj_assessment.adapters.postgres.attempts_rows import ANSWERS
-from cj_assessment.ports.workers import EXPIRE, SUBMIT, WITHDRAW
+from cj_assessment.ports.worker_names import EXPIRE, SUBMIT, WITHDRAW
 
 TAKE_WAITING = text(
     f"""

@@ -5,7 +5,7 @@ from typing import Final
 from service_kit.work.failed_items import is_retryable_sql
 from sqlalchemy import text
 
-from cj_assessment.ports.workers import ADVANCE, PREPARE, REPORT, SUBMIT
+from cj_assessment.ports.worker_names import ADVANCE, PREPARE, REPORT, SUBMIT
 
 _ACCEPTED = "batch.ended_at IS NULL AND batch.state = 'accepted' AND batch.cancelled_at IS NULL"
 _JUDGING = "batch.ended_at IS NULL AND (batch.state = 'judging' OR batch.cancelled_at IS NOT NULL)"

@@ -18,7 +18,7 @@ from cj_assessment.domain.batch import BatchId, unknown_batch
 from cj_assessment.domain.erasure import Erasure
 from cj_assessment.ports import Due
 from cj_assessment.ports.administration import AdminChange
-from cj_assessment.ports.workers import FORGET
+from cj_assessment.ports.worker_names import FORGET
 
 _OPEN: Final = f"completed_at IS NULL AND {is_retryable_sql(FORGET, 'erasure.batch_id')}"
 DUE_OPEN = text(

@@ -90,8 +90,6 @@ Decision = Wait | JudgeMore | Finish | Fail
 
 def decide(snapshot: Snapshot) -> Decision:
     """What to do now; the same snapshot always gets the same decision. Never raises."""
-    if snapshot.is_cancelled:
-        return Fail(reason=StopReason.CANCELLED, message="the batch was cancelled")
     evidence = Evidence(snapshot=snapshot)
     problem = stopping_problem(snapshot.asked, snapshot.judges, batch_wide=snapshot.batch_wide_codes)
     return (

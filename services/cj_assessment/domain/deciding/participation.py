@@ -30,7 +30,7 @@ class Participation:
 
 
 def participation(snapshot: Snapshot) -> Participation:
-    """Exclude essays whose comparisons all failed, once that are too many to be chance."""
+    """Exclude essays whose comparisons all failed, once there are too many to be chance."""
     judged = _times(snapshot.asked, ComparisonState.JUDGED)
     failed = _times(snapshot.asked, ComparisonState.FAILED)
     excluded = {

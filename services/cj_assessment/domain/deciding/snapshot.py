@@ -84,7 +84,6 @@ class Snapshot:
     judges: tuple[Judge, ...]
     scale: GradeScale | None
     last_round: int
-    is_cancelled: bool
     is_overdue: bool
     seed: int
     now: datetime

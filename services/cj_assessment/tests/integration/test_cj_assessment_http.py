@@ -252,7 +252,7 @@ async def test_a_batch_id_that_is_taken_by_another_request_is_a_conflict(service
     assert answer.status_code == 409
 
 
-async def test_a_body_that_is_no_request_is_told_which_fields_are_wrong(service: Assessment) -> None:
+async def test_a_body_that_is_not_a_request_is_told_which_fields_are_wrong(service: Assessment) -> None:
     answer = await service.http.post("/api/v1/assessments", json={"event_id": 7})
 
     assert answer.status_code == 422

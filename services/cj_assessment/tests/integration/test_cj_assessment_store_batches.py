@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 from cj_assessment.domain.batch import Batch, BatchId, JobId
-from cj_assessment.ports.workers import ADVANCE, PREPARE, REPORT
+from cj_assessment.ports.worker_names import ADVANCE, PREPARE, REPORT
 from cj_assessment.tests.postgres_fixtures import PREPARED, Stored, StoredInPostgres, answer, stored
 from event_contracts import (
     AssessmentState,

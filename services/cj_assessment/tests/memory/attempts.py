@@ -18,7 +18,7 @@ from cj_assessment.domain.comparison import (
 )
 from cj_assessment.domain.deciding import Spending
 from cj_assessment.ports import Due, Progress, Recorded, Usage
-from cj_assessment.ports.workers import EXPIRE, SUBMIT, WITHDRAW
+from cj_assessment.ports.worker_names import EXPIRE, SUBMIT, WITHDRAW
 from cj_assessment.tests.memory.rows import AttemptRow, ComparisonRow, Now, State, rest_until
 from event_contracts import AssessmentState, ComparisonPage, ComparisonState, ComparisonView, LogOdds, Winner
 

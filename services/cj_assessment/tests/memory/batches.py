@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from cj_assessment.domain.batch import Batch, BatchId, BatchRecord, Essay, JobId, Preparation
 from cj_assessment.domain.prompt import JudgeContext
 from cj_assessment.ports import BatchProblem, Due
-from cj_assessment.ports.workers import ADVANCE, PREPARE, REPORT
+from cj_assessment.ports.worker_names import ADVANCE, PREPARE, REPORT
 from cj_assessment.tests.memory.rows import BatchRow, Now, State, rest_until
 from event_contracts import AssessmentResultV1, AssessmentState, ErrorDetail, StopReason, WireModel
 

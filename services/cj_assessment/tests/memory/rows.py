@@ -88,7 +88,7 @@ class State:
     comparisons: dict[int, ComparisonRow] = field(default_factory=dict)
     attempts: dict[AttemptId, AttemptRow] = field(default_factory=dict)
     scores: dict[JobId, list[Score]] = field(default_factory=dict)
-    decisions: list[str] = field(default_factory=list)
+    decisions: list[tuple[str, Score]] = field(default_factory=list)
     contents: dict[str, bytes] = field(default_factory=dict)
     anchors: dict[str, list[StoredAnchor]] = field(default_factory=dict)
     instructions: list[tuple[str | None, Instruction]] = field(default_factory=list)

@@ -65,22 +65,21 @@ class MemoryScores:
         self._state = state
 
     async def add(self, job_id: JobId, measured: Measured, *, decision: str) -> None:
-        self._state.decisions.append(decision)
         scores = self._state.scores.setdefault(job_id, [])
-        scores.append(
-            Score(
-                number=len(scores) + 1,
-                comparisons=measured.comparisons,
-                theta=measured.theta,
-                standard_error=measured.standard_error,
-                tau=measured.tau,
-                eb_reliability=measured.eb_reliability,
-                ssr=measured.ssr,
-                ssr_prime=measured.ssr_prime,
-                gates=measured.gates,
-                forecast=measured.forecast,
-            )
+        score = Score(
+            number=len(scores) + 1,
+            comparisons=measured.comparisons,
+            theta=measured.theta,
+            standard_error=measured.standard_error,
+            tau=measured.tau,
+            eb_reliability=measured.eb_reliability,
+            ssr=measured.ssr,
+            ssr_prime=measured.ssr_prime,
+            gates=measured.gates,
+            forecast=measured.forecast,
         )
+        scores.append(score)
+        self._state.decisions.append((decision, score))
 
     async def latest(self, job_id: JobId) -> Score | None:
         return next(reversed(self._state.scores.get(job_id, [])), None)

@@ -22,7 +22,9 @@ def service() -> UseCases:
     return UseCases()
 
 
-async def test_an_accepted_batch_waits_to_be_prepared_and_wakes_who_prepares_it(service: UseCases) -> None:
+async def test_an_accepted_batch_waits_to_be_prepared_and_wakes_the_worker_that_prepares_it(
+    service: UseCases,
+) -> None:
     batch = await service.ask(TEXTS)
 
     assert batch.state is AssessmentState.ACCEPTED

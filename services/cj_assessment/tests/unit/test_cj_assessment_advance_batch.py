@@ -51,10 +51,15 @@ async def test_a_batch_is_ranked_and_told_with_one_event_of_each_kind(service: U
 
 
 async def test_every_decision_is_kept_with_the_fit_that_it_was_taken_on(service: UseCases) -> None:
-    await service.work(await service.ask(TEXTS))
+    status = await service.work(await service.ask(TEXTS))
 
-    assert set(service.store.state.decisions[:-1]) <= {"judge_more"}
-    assert service.store.state.decisions[-1] == StopReason.TARGET_REACHED
+    *earlier, (last, fit) = service.store.state.decisions
+    fitted = [earlier_fit.comparisons for _, earlier_fit in earlier]
+    assert {decision for decision, _ in earlier} == {"judge_more"}
+    assert fitted == sorted(set(fitted))
+    assert last == StopReason.TARGET_REACHED
+    assert fit.comparisons == status.progress.comparisons_judged > fitted[-1]
+    assert fit.eb_reliability == status.reliability.eb
 
 
 async def test_what_could_not_be_computed_is_logged_with_its_reason(

@@ -17,7 +17,7 @@ def test_a_text_is_given_as_it_was_stored() -> None:
 
 
 @pytest.mark.parametrize(("storage_id", "reason"), [("binary", "not UTF-8"), ("nul", "NUL characters")])
-def test_bytes_that_are_no_text_are_refused_and_not_repaired(storage_id: str, reason: str) -> None:
+def test_bytes_that_are_not_text_are_refused_and_not_repaired(storage_id: str, reason: str) -> None:
     with pytest.raises(InvalidRequest, match=f"the judge rubric .*{reason}"):
         FETCHED.text_of(storage_id, name="judge rubric")
 

@@ -152,13 +152,6 @@ def test_one_essay_alone_is_a_result_without_a_rank_and_with_the_reason() -> Non
     assert "compare" in decision.unranked["e0"]
 
 
-def test_a_cancelled_batch_ends_whatever_else_is_known() -> None:
-    decision = decide(snapshot(essays(5), [asked(0, 1)], is_cancelled=True))
-
-    assert isinstance(decision, Fail)
-    assert decision.reason is StopReason.CANCELLED
-
-
 @pytest.mark.parametrize("count", [2, 3, 5, 7])
 def test_a_small_batch_asks_every_pair_before_any_pair_again(count: int) -> None:
     batch = PlayedBatch(essays(count), sharp_judge, order=5, target_reliability=0.999)

@@ -93,7 +93,6 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
         max_cost_usd=cap,
         target_reliability=draw(st.floats(0.01, 0.999)),
         deadline=NOW + timedelta(seconds=draw(st.integers(-1, 100))),
-        is_cancelled=draw(st.sampled_from([False, False, False, True])),
         is_overdue=draw(st.booleans()),
     )
     theta = st.lists(st.floats(-1e6, 1e6), min_size=count, max_size=count).map(tuple)

@@ -14,7 +14,7 @@ from llm_provider.adapters.postgres.tables import batch_job, judge_request
 from llm_provider.domain.batch_job import Job, JobId, JobPolicy, JobState, RunningJob
 from llm_provider.domain.requests.request import QueueId, QueueState
 from llm_provider.ports import Rows
-from llm_provider.ports.workers import RUN_JOBS
+from llm_provider.ports.worker_names import RUN_JOBS
 
 MIN_COLLECTION_REST: Final = 0.05
 """Seconds: another replica may be collecting what is due here."""

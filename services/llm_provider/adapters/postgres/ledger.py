@@ -14,7 +14,7 @@ from llm_provider.adapters.postgres.tables import cost_alert, provider_call, spe
 from llm_provider.domain.calls.call import ANSWERED, Call
 from llm_provider.domain.costs.cost import CostLimits
 from llm_provider.domain.costs.spending import CostGroup, CostQuery, PeriodCost, Total
-from llm_provider.ports.workers import RAISE_ALERTS
+from llm_provider.ports.worker_names import RAISE_ALERTS
 
 _SUMS: Final = (
     func.sum(spending.c.calls).label("calls"),

@@ -10,7 +10,7 @@ from service_kit.work.failed_items import is_retryable_sql
 from sqlalchemy import text
 
 from llm_provider.adapters.postgres.request_rows import NEW_REQUESTS
-from llm_provider.ports.workers import END_REQUESTS, GIVE_UP_OUTAGES, READ_REQUESTS, RETURN_REQUESTS
+from llm_provider.ports.worker_names import END_REQUESTS, GIVE_UP_OUTAGES, READ_REQUESTS, RETURN_REQUESTS
 
 MAX_RESERVED: Final = 2**31 - 1
 """Tokens; one reply that claims absurdly many must not make every later request too large for its column."""

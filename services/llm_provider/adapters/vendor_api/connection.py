@@ -17,7 +17,7 @@ from llm_provider.domain.meters.limits import LimitReading
 
 CONNECT_SECONDS: Final = 10.0
 JOB_SECONDS: Final = 60.0
-"""For a batch job's requests, which are answered immediately; of a download it bounds each pause, not its length."""
+"""For a batch job's requests, which are answered immediately; for a download it bounds each pause, not the total."""
 
 _UNCOMPRESSED: Final = {"accept-encoding": "identity"}
 """Answers are short; what is not compressed cannot grow."""
@@ -80,7 +80,7 @@ class Connection:
     """A vendor's API and the key to it, which is in the headers only, so in no repr.
 
     ``base_url`` is an http(s) address (``ConfigurationError`` if not), ``vendor`` what it is called in errors.
-    ``read_timeout`` is how many seconds the vendor may say nothing. A model may think for minutes, so for a call it is
+    ``read_timeout`` is how many seconds the vendor may stay silent. A model may think for minutes, so for a call it is
     None: the worker that makes the call ends it. ``token`` gives the bearer token of the moment.
     """
 
@@ -139,7 +139,7 @@ class Connection:
     async def lines(self, path: str) -> AsyncIterator[bytes]:
         """The lines of a JSON Lines file, without empty ones, as it is read; raises ``JudgeError``, also half-way.
 
-        A line ends at a line feed alone: texts in JSON may hold characters that other readers of lines end at.
+        A line ends at a line feed alone: texts in JSON may hold characters that other line readers treat as line ends.
         """
         pending = bytearray()
         shown = await self._shown()

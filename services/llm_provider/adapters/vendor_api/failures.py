@@ -126,7 +126,7 @@ class _Body(ErrorObject):
     Message: Lenient[str] = None
 
     @property
-    def said(self) -> ErrorObject | str:
+    def reported(self) -> ErrorObject | str:
         if self.error is not None:
             return self.error
         if self.errors:
@@ -145,8 +145,8 @@ def read_error(body: bytes) -> VendorError:
     except ValidationError:
         return VendorError()
     if isinstance(read, list):  # as Google's chat completions send it
-        return error_of(read[0].said) if read else VendorError()
-    return error_of(read.said)
+        return error_of(read[0].reported) if read else VendorError()
+    return error_of(read.reported)
 
 
 def error_of(error: ErrorObject | str) -> VendorError:

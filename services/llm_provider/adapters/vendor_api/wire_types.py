@@ -1,4 +1,4 @@
-"""Kinds of values that several vendors send: what decides is read strictly, what only goes with it leniently.
+"""Kinds of values that several vendors send: fields that decide are strict, accompanying ones lenient.
 
 An answer was paid for. If a count, an id or a detail that comes with it cannot be read, that value is unknown: the
 answer still counts.

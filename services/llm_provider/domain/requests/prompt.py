@@ -48,7 +48,7 @@ class JudgeParameters:
 
     @property
     def is_deterministic(self) -> bool:
-        """True when the same prompt gets the same answer: a repeated call would be paid in vain."""
+        """True when the same prompt gets the same answer: a repeated call would be paid for nothing."""
         return self.temperature == 0
 
     def as_json(self) -> JsonObject:

@@ -185,11 +185,11 @@ async def test_a_text_that_spells_out_an_escape_is_a_text(database_url: str) -> 
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff\xfe"])
-async def test_a_body_that_is_no_request_is_refused(database_url: str, body: bytes) -> None:
+async def test_a_body_that_is_not_a_request_is_refused(database_url: str, body: bytes) -> None:
     async with service(database_url) as client:
         answer = await client.post(SINGLE, content=body, headers={"content-type": "application/json"})
 
-    assert answer.status_code in (400, 422)
+    assert answer.status_code == 422
     assert error_of(answer).error_code == "VALIDATION_ERROR"
 
 

@@ -212,7 +212,9 @@ async def test_a_job_that_fails_as_a_whole_loses_nothing(database_url: str, end:
     assert all(result.winner is not None for result in received), "judged live"
 
 
-async def test_an_item_whose_answer_is_no_vote_is_asked_again_and_both_are_billed(database_url: str) -> None:
+async def test_an_item_whose_answer_is_not_a_vote_is_asked_again_and_both_are_billed(
+    database_url: str,
+) -> None:
     def scenario(received: Received) -> Answer:
         return Answer(text="a tie", usage=USAGE) if received.in_batch else Answer(usage=USAGE)
 
@@ -270,7 +272,7 @@ async def test_a_job_that_was_being_submitted_at_a_kill_costs_one_job_and_answer
             await asyncio.sleep(0.3)
             costs = (await client.get("/api/v1/costs")).json()["total"]
 
-    assert len(vendors.jobs) == 2, "the first is paid in vain: one job per kill, at most"
+    assert len(vendors.jobs) == 2, "the first is paid for nothing: one job per kill, at most"
     assert before.received == []
     assert len({result.request_id for result in received}) == len(after.received) == 5
     assert costs["calls"] == 5

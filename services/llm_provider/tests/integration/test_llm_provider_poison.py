@@ -12,7 +12,7 @@ from llm_provider.domain.calls.errors import JudgeUnavailable
 from llm_provider.domain.calls.retrying import RetryPolicy
 from llm_provider.domain.costs.usage import Usage
 from llm_provider.ports import Judge, JudgeCall, JudgeReply
-from llm_provider.ports.workers import END_REQUESTS
+from llm_provider.ports.worker_names import END_REQUESTS
 from llm_provider.providers import Judges
 from llm_provider.tests.building import call_of, comparison, judge_request
 from llm_provider.tests.postgres_fixtures import stored

@@ -273,7 +273,7 @@ async def test_a_prompt_that_the_model_cannot_read_whole_is_too_long(
         ("openrouter", Failure(status=402)),
     ],
 )
-async def test_an_account_that_is_spent_is_no_rate_limit(vendor: str, behaviour: Failure) -> None:
+async def test_an_account_that_is_spent_is_not_a_rate_limit(vendor: str, behaviour: Failure) -> None:
     error = await error_of(vendor, behaviour)
 
     assert type(error) is OutOfCredit
@@ -286,7 +286,7 @@ async def test_googles_400_for_a_wrong_key_is_a_rejected_key() -> None:
     assert type(error) is KeyRejected
 
 
-async def test_openrouters_moderation_is_no_matter_of_the_key() -> None:
+async def test_openrouters_moderation_is_not_a_matter_of_the_key() -> None:
     error = await error_of("openrouter", Failure(status=403, code="moderation"))
 
     assert type(error) is RequestRejected

@@ -51,7 +51,7 @@ async def test_every_token_is_counted_once_and_as_what_it_is(vendor: str) -> Non
 
 
 @pytest.mark.parametrize("vendor", VENDORS)
-async def test_thoughts_are_no_part_of_the_answer(vendor: str) -> None:
+async def test_thoughts_are_not_part_of_the_answer(vendor: str) -> None:
     reply = await reply_to(vendor, Answer(usage=FULL_USAGE))
 
     assert reply.text == VERDICT
@@ -158,7 +158,7 @@ async def test_an_empty_answer_is_empty_and_paid_for(vendor: str) -> None:
     ],
     ids=["truncated", "nothing", "{}", "[]", "null", "not-utf-8", "html", "deep"],
 )
-async def test_what_does_not_fit_the_protocol_is_no_answer(vendor: str, raw: Raw) -> None:
+async def test_what_does_not_fit_the_protocol_is_not_an_answer(vendor: str, raw: Raw) -> None:
     with pytest.raises(JudgeUnavailable, match="does not fit its protocol"):
         await reply_to(vendor, raw)
 

@@ -93,7 +93,7 @@ def test_no_other_text_is_ever_a_vote(text: str) -> None:
 
 
 @given(st.integers(0, len(json.dumps(GOOD)) - 1))
-def test_half_an_answer_is_no_vote(length: int) -> None:
+def test_half_an_answer_is_not_a_vote(length: int) -> None:
     assert not is_vote(json.dumps(GOOD)[:length])
 
 

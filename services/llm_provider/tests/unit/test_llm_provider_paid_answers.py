@@ -246,7 +246,7 @@ BROKEN: Final[list[tuple[str, JsonObject, Defect]]] = [
 
 
 @pytest.mark.parametrize(("adapter", "body", "defect"), BROKEN)
-async def test_an_answer_that_did_not_end_well_is_no_vote(
+async def test_an_answer_that_did_not_end_well_is_not_a_vote(
     adapter: str, body: JsonObject, defect: Defect
 ) -> None:
     call = await called(adapter, body)

@@ -70,7 +70,7 @@ async def test_a_pair_without_a_recorded_decision_is_refused(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("line", ["{}", "nonsense", '{"a": "x", "b": "y", "winner": "c"}', "[1]"])
-def test_a_line_that_is_no_decision_is_refused_by_its_number(tmp_path: Path, line: str) -> None:
+def test_a_line_that_is_not_a_decision_is_refused_by_its_number(tmp_path: Path, line: str) -> None:
     with pytest.raises(ConfigurationError, match=r"decisions\.jsonl, line 2"):
         replaying(tmp_path, decision(ONE, TWO, "a"), line)
 

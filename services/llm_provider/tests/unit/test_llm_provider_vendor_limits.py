@@ -147,7 +147,7 @@ def test_an_unreadable_limit_is_left_empty(value: str) -> None:
     assert (reading.limit, reading.remaining) == (None, 5)
 
 
-def test_headers_that_say_nothing_of_limits_are_no_limits() -> None:
+def test_headers_that_say_nothing_of_limits_are_not_limits() -> None:
     assert openai_limits({"content-type": "application/json"}) == ()
     assert anthropic_limits({"content-type": "application/json"}) == ()
 

@@ -2,7 +2,7 @@
 
 A job is noted as being submitted before the vendor hears of it, and the vendor's id of it afterwards. A worker that
 is killed in between leaves a job that is submitted again: the vendor works on it twice, only the second one is read,
-and the first is paid in vain. So a kill costs one job at most.
+and the first is paid for nothing. So a kill costs one job at most.
 """
 
 import asyncio
@@ -97,7 +97,7 @@ class RunJobs:
         async with self.store.transaction() as transaction:
             rows = await transaction.jobs.open_items(job.job_id)
             await transaction.jobs.submitting(job.job_id)
-        items = await self._readable(rows)
+        items = await self._sift_out_unreadable(rows)
         if not items:
             await self._close(job)
             return
@@ -116,8 +116,8 @@ class RunJobs:
                 )
         log.info("job.submitted", job_id=str(job.job_id), vendor_job_id=vendor_job_id, items=len(items))
 
-    async def _readable(self, rows: Rows) -> Sequence[LeasedRequest]:
-        """The requests that can be read; the others are set aside."""
+    async def _sift_out_unreadable(self, rows: Rows) -> Sequence[LeasedRequest]:
+        """Set the rows that cannot be read aside, and return the requests of the others."""
         await self.set_aside_unreadable({found.queue_id: found.error for found in rows.unreadable})
         return rows.requests
 
@@ -176,7 +176,7 @@ class RunJobs:
         async with self.store.transaction() as transaction:
             await transaction.jobs.look_again(job.job_id, after=LEASE)
             rows = await transaction.jobs.items(job.job_id, list(by_id))
-        items = await self._readable(rows)
+        items = await self._sift_out_unreadable(rows)
         await self._record_calls(job, [self._call(job, leased, by_id[leased.queue_id]) for leased in items])
 
     async def _record_calls(self, job: Job, calls: Sequence[Call]) -> None:
@@ -194,7 +194,7 @@ class RunJobs:
         """End a job; items that have no outcome are judged live or reported, as their callers asked."""
         async with self.store.transaction() as transaction:
             rows = await transaction.jobs.open_items(job.job_id)
-        left = await self._readable(rows)
+        left = await self._sift_out_unreadable(rows)
         error = JudgeTimeout(reason or "the vendor's batch job ended without an answer", may_be_billed=False)
         calls = [failed_call(leased, error, started_at=job.created_at, in_batch=True) for leased in left]
         for start in range(0, len(calls), BATCH_SIZE):

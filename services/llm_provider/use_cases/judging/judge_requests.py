@@ -15,7 +15,7 @@ from llm_provider.domain.calls.errors import RateLimitReached
 from llm_provider.domain.meters.settlement import unused_settlements
 from llm_provider.domain.requests.request import LeasedRequest, QueueId
 from llm_provider.ports import FailureCount, Heartbeat, Isolate, StepLog, Store, Unreadable, Wakeup
-from llm_provider.ports.workers import judge_worker
+from llm_provider.ports.worker_names import judge_worker
 from llm_provider.use_cases.judging.record_isolated import RecordIsolated
 
 log = structlog.get_logger()

@@ -8,7 +8,7 @@ from llm_provider.domain.costs.cost import CostLimits
 from llm_provider.ports import Catalogue, StateWatcher, Store
 
 NOTICE_DAYS = 365
-"""Models that a vendor has announced the end of are shown for so long before it."""
+"""How many days before its announced retirement a model is shown."""
 
 
 @dataclass(frozen=True, kw_only=True)

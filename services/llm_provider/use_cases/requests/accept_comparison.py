@@ -10,7 +10,7 @@ from llm_provider.use_cases.requests.accept_comparisons import Outcome
 
 @dataclass(frozen=True, kw_only=True)
 class AcceptComparison:
-    """``gather`` gives each item the outcome that a set of items had for it."""
+    """``gather`` decides a set of items at once and gives each its own outcome."""
 
     gather: Callable[[ComparisonBatchItem], Awaitable[Outcome]]
 

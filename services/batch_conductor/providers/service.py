@@ -1,9 +1,9 @@
-"""Which adapter serves which port: the one place that knows the concrete types."""
+"""Assembles the service."""
 
 from collections.abc import Sequence
 
 import httpx2
-from dishka import AsyncContainer, Provider, Scope, make_async_container, provide
+from dishka import AsyncContainer, Provider, make_async_container
 from event_contracts import SourceService
 from quart import Quart
 from service_kit.http.app import HttpService, create_app
@@ -16,102 +16,27 @@ from service_kit.providers import (
     administration_api,
     measure_workers,
     readiness_checks,
-    service_token,
     token_gate,
 )
 from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
-from service_kit.storage.store import PostgresStore
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tracing import Tracing
-from service_kit.work.coalescing import Coalesce
 from service_kit.work.housekeeping import Housekeeping
 
 from batch_conductor.adapters import http_api
 from batch_conductor.adapters.events_in import routes
-from batch_conductor.adapters.metrics import ConductorMetrics
-from batch_conductor.adapters.pipelines_file import load_pipelines
-from batch_conductor.adapters.platform_facts import Addresses, PlatformFacts
-from batch_conductor.adapters.postgres import PostgresTransaction
 from batch_conductor.adapters.retention import retention_rules
 from batch_conductor.domain.pipeline import PipelineRules
-from batch_conductor.domain.plan import Plan
-from batch_conductor.ports import Facts, Store, Watcher
-from batch_conductor.settings import MIGRATIONS, OLDEST_SCHEMA, PIPELINES, Settings
+from batch_conductor.providers.adapters import AdapterProvider
+from batch_conductor.providers.use_cases import UseCaseProvider
+from batch_conductor.settings import MIGRATIONS, OLDEST_SCHEMA, Settings
 from batch_conductor.use_cases.complete_phase import CompletePhase
 from batch_conductor.use_cases.define_pipeline import DefinePipeline
-from batch_conductor.use_cases.evaluate_gates import EvaluateGates
 from batch_conductor.use_cases.read_phases import ReadPhases
 from batch_conductor.use_cases.record_outcomes import RecordOutcomes
-from batch_conductor.use_cases.record_plans import ReadBatches, RecordPlans
 
 NAME = SourceService.BATCH_CONDUCTOR.value
-
-
-class ConductorProvider(Provider):
-    """The adapters, the rules, and the verbs of the service."""
-
-    scope = Scope.APP
-
-    record = provide(RecordOutcomes)
-    read = provide(ReadPhases)
-    read_batches = provide(ReadBatches)
-    complete = provide(CompletePhase)
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__()
-        self._settings = settings
-
-    @provide
-    def store(self, database: Database, relays: Relays) -> Store:
-        return PostgresStore(database, begin=PostgresTransaction, wake_relays=relays.wake)
-
-    @provide
-    def rules(self) -> PipelineRules:
-        return load_pipelines(self._settings.pipelines_file or PIPELINES)
-
-    @provide
-    def watcher(self, metrics: ServiceMetrics, rules: PipelineRules) -> Watcher:
-        return ConductorMetrics(metrics.registry, rules=rules)
-
-    @provide
-    def facts(self, client: httpx2.AsyncClient) -> Facts:
-        settings = self._settings
-        addresses = Addresses(
-            content=settings.content_service_url,
-            cj_assessment=settings.cj_assessment_url,
-            llm_provider=settings.llm_provider_url,
-        )
-        asks_the_suite = addresses.cj_assessment is not None or addresses.llm_provider is not None
-        auth = service_token(settings, service=NAME) if asks_the_suite else None
-        return PlatformFacts(client, addresses=addresses, auth=auth)
-
-    @provide
-    def gates(self, rules: PipelineRules, facts: Facts, watcher: Watcher) -> EvaluateGates:
-        return EvaluateGates(rules=rules, facts=facts, watcher=watcher)
-
-    @provide
-    def define(
-        self,
-        store: Store,
-        read: ReadBatches,
-        rules: PipelineRules,
-        evaluate: EvaluateGates,
-        watcher: Watcher,
-    ) -> DefinePipeline:
-        record_plans = RecordPlans(store=store)
-
-        async def record(plans: Sequence[Plan]) -> Sequence[None]:
-            await record_plans(plans)
-            return [None] * len(plans)
-
-        return DefinePipeline(
-            read=Coalesce(handle=read),
-            record=Coalesce(handle=record),
-            rules=rules,
-            evaluate=evaluate,
-            watcher=watcher,
-        )
 
 
 async def build_service(
@@ -128,7 +53,8 @@ async def build_service(
             bus=bus,
             retention=retention_rules(batch_retention=settings.batch_retention),
         ),
-        ConductorProvider(settings),
+        AdapterProvider(settings),
+        UseCaseProvider(),
         *overrides,
     )
     await container.get(PipelineRules)
