@@ -127,6 +127,8 @@ from event_contracts.envelope import EventEnvelope as EventEnvelope
 from event_contracts.envelope import PanelJudge as PanelJudge
 from event_contracts.envelope import SourceService as SourceService
 from event_contracts.envelope import parse_envelope as parse_envelope
+from event_contracts.error_answers import error_detail as error_detail
+from event_contracts.error_answers import retry_after_seconds as retry_after_seconds
 from event_contracts.errors import CallbackMissing as CallbackMissing
 from event_contracts.errors import ConfigurationError as ConfigurationError
 from event_contracts.errors import Conflict as Conflict

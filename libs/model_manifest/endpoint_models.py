@@ -2,12 +2,10 @@
 
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import urlsplit
 
 from event_contracts import ConfigurationError, ReasoningEffort
 
 from model_manifest.endpoint_settings import (
-    VENDOR_HOSTS,
     EndpointKind,
     EndpointLimits,
     EndpointModel,
@@ -34,8 +32,10 @@ def model_at(
     model: EndpointModel,
     *,
     is_default: bool,
+    is_the_vendors: bool,
     known: Callable[[str, str], Model],
 ) -> Model:
+    """The model under the endpoint's name; ``is_the_vendors`` says that the endpoint is the dialect's own vendor."""
     base = _described(endpoint) if model.like is None else _known(model.like, known)
     fields: dict[str, object] = {key: getattr(base, key) for key in Model.model_fields}
     fields |= {
@@ -49,7 +49,8 @@ def model_at(
         "limits": _limits(endpoint.limits, base.limits),
         "free": model.free,
     }
-    return Model.model_validate({**fields, **_priced(model, base), **_capabilities(endpoint, model, base)})
+    capabilities = _capabilities(endpoint, model, base, is_the_vendors=is_the_vendors)
+    return Model.model_validate({**fields, **_priced(model, base), **capabilities})
 
 
 def _priced(model: EndpointModel, base: Model) -> dict[str, object]:
@@ -76,7 +77,9 @@ def _priced(model: EndpointModel, base: Model) -> dict[str, object]:
     }
 
 
-def _capabilities(endpoint: NamedEndpoint, model: EndpointModel, base: Model) -> dict[str, object]:
+def _capabilities(
+    endpoint: NamedEndpoint, model: EndpointModel, base: Model, *, is_the_vendors: bool
+) -> dict[str, object]:
     given = {
         key: value
         for key in (
@@ -91,10 +94,8 @@ def _capabilities(endpoint: NamedEndpoint, model: EndpointModel, base: Model) ->
         given.setdefault("no_reasoning", _silence(endpoint.kind, base) if silent else None)
         given.setdefault("default_effort", base.default_effort if base.default_effort in efforts else None)
         given["temperature_needs_no_reasoning"] = silent and base.temperature_needs_no_reasoning
-    if endpoint.kind == "openai" and "prompt_caching" not in given:
-        host = (urlsplit(endpoint.base_url or "").hostname or "").lower()
-        if not host.endswith(VENDOR_HOSTS["openai"]):
-            given["prompt_caching"] = "automatic"
+    if endpoint.kind == "openai" and not is_the_vendors:
+        given.setdefault("prompt_caching", "automatic")
     return given
 
 

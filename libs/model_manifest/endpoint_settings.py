@@ -27,6 +27,12 @@ VENDOR_HOSTS: Final[Mapping[str, str]] = {
 }
 """Whose own fields may be sent: an endpoint elsewhere gets the dialect without them."""
 
+
+def is_host_of(host: str, domain: str) -> bool:
+    """True for the domain itself and for every host below it."""
+    return host == domain or host.endswith(f".{domain}")
+
+
 VariableName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]{0,127}$")]
 HeaderName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 HeaderValue = Annotated[str, StringConstraints(pattern=r"^[ -~]{1,500}$")]

@@ -9,7 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -19,7 +19,13 @@ from event_contracts import ConfigurationError, validation_reasons
 from pydantic import ValidationError
 
 from model_manifest.endpoint_models import model_at
-from model_manifest.endpoint_settings import VENDOR_HOSTS, EndpointModel, EndpointsFile, NamedEndpoint
+from model_manifest.endpoint_settings import (
+    VENDOR_HOSTS,
+    EndpointModel,
+    EndpointsFile,
+    NamedEndpoint,
+    is_host_of,
+)
 from model_manifest.model import Model
 from model_manifest.provider_name import ProviderName
 
@@ -33,7 +39,7 @@ class InstalledEndpoint:
 
     name: ProviderName
     settings: NamedEndpoint
-    models: tuple[Model, ...]
+    models: tuple[Model, ...] = ()
 
     @property
     def key_variable(self) -> str:
@@ -63,8 +69,8 @@ class InstalledEndpoint:
     @property
     def is_the_vendors(self) -> bool:
         """True where it is at the dialect's own vendor, so that this vendor's own fields may be sent."""
-        own = VENDOR_HOSTS.get(self.settings.kind, "")
-        return bool(own) and (self.host == own or self.host.endswith(f".{own}"))
+        own = VENDOR_HOSTS.get(self.settings.kind)
+        return own is not None and is_host_of(self.host, own)
 
     def missing(self) -> str | None:
         """The environment variable that has to be set before it can judge."""
@@ -95,11 +101,19 @@ def load_endpoints(
         if name in taken:
             problems.append(f"endpoints.{name}: a vendor has this name already: choose another")
             continue
+        installed = InstalledEndpoint(name=name, settings=endpoint)
         models = []
         for place, model in enumerate(endpoint.models):
             try:
                 models.append(
-                    model_at(name, endpoint, model, is_default=_is_default(endpoint, model), known=known)
+                    model_at(
+                        name,
+                        endpoint,
+                        model,
+                        is_default=_is_default(endpoint, model),
+                        is_the_vendors=installed.is_the_vendors,
+                        known=known,
+                    )
                 )
             except ValidationError as error:
                 problems.extend(
@@ -107,7 +121,7 @@ def load_endpoints(
                 )
             except ConfigurationError as error:
                 problems.append(f"endpoints.{name}.models.{place}.like: {error.message}")
-        found.append(InstalledEndpoint(name=name, settings=endpoint, models=tuple(models)))
+        found.append(replace(installed, models=tuple(models)))
     if problems:
         raise ConfigurationError("\n".join(f"{path}: {problem}" for problem in problems))
     return tuple(found)

@@ -10,6 +10,7 @@ import structlog
 EVENTS: Final[Mapping[str, str]] = {
     "texts.uploaded": "all texts are stored; `stored` has the storage id of each by its SHA-256",
     "kafka.offsets": "where the run begins to listen, by topic and partition",
+    "kafka.stopped": "messages can no longer be read or kept, for `reason`; `--resume` reads them again",
     "batch.started": "the request was sent, with its `event_id`",
     "batch.progress": "state, counts, cost and reliability changed, or what the batch waits for (`problem`)",
     "batch.ended": "the batch has ended, with `state` and `stop_reason`",
@@ -57,3 +58,9 @@ def event(name: str, **facts: object) -> None:
     """Log an event of ``EVENTS``."""
     assert name in EVENTS, f"{name} is not documented"
     structlog.get_logger().info(name, **facts)
+
+
+def warning(name: str, **facts: object) -> None:
+    """Log an event of ``EVENTS`` that somebody has to know of."""
+    assert name in EVENTS, f"{name} is not documented"
+    structlog.get_logger().warning(name, **facts)

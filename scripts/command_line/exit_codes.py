@@ -28,6 +28,16 @@ class ExitCode(IntEnum):
     INTERRUPTED = EXIT_INTERRUPTED
 
 
+class ManifestExitCode(IntEnum):
+    """What ``cj-suite models check`` found; its codes are its own, because jobs that run it daily tell them apart."""
+
+    UP_TO_DATE = 0
+    NOT_ASKED = 2
+    BREAKING = 3
+    NEWER = 4
+    UNKNOWN_FAMILY = 5
+
+
 class BudgetRefused(SuiteError):
     """What a run would take is more than it may."""
 

@@ -6,12 +6,12 @@ from typing import ClassVar, Final, TypeVar
 
 import httpx2
 from event_contracts import (
-    ErrorBody,
-    ErrorDetail,
     ExternalServiceError,
     InvalidRequest,
     SuiteError,
     WireModel,
+    error_detail,
+    retry_after_seconds,
     validation_reasons,
 )
 from pydantic import ValidationError
@@ -129,7 +129,7 @@ class ServiceClient:
 
     def error(self, answer: httpx2.Response) -> SuiteError:
         """The error that an answer of 400 or more stands for."""
-        detail = _detail(answer)
+        detail = error_detail(answer.content)
         message = (
             f"{_asked(answer)} was answered with {answer.status_code} {answer.text[:MAX_SHOWN]!r}: is this the"
             " CJ Assessment service?"
@@ -138,7 +138,8 @@ class ServiceClient:
         )
         if answer.status_code in TRY_LATER:
             return ServiceUnavailable(
-                f"the service cannot answer now: {message}", retry_after=_retry_after(answer)
+                f"the service cannot answer now: {message}",
+                retry_after=retry_after_seconds(answer.headers.get("Retry-After")),
             )
         if answer.is_client_error:
             return ServiceRefused(
@@ -150,17 +151,5 @@ class ServiceClient:
         return ExternalServiceError(f"the service failed with {answer.status_code}: {message}")
 
 
-def _detail(answer: httpx2.Response) -> ErrorDetail | None:
-    try:
-        return ErrorBody.model_validate_json(answer.content).error
-    except ValidationError:
-        return None
-
-
 def _asked(answer: httpx2.Response) -> str:
     return f"{answer.request.method} {answer.request.url}"
-
-
-def _retry_after(answer: httpx2.Response) -> float | None:
-    seconds = answer.headers.get("retry-after", "")
-    return float(seconds) if seconds.isdecimal() else None

@@ -16,7 +16,7 @@ from batch_runner.running.lifecycle import HttpTransport, RunLifecycle
 from batch_runner.running.request import RunOptions
 from batch_runner.running.run_folder import RunFolder
 from batch_runner.wire.client import AssessmentClient
-from command_line.exit_codes import reporting_errors
+from command_line.exit_codes import ExitCode, errors, exit_code, reporting_errors
 from rich.console import Console
 from suite_access import CallerToken
 
@@ -30,7 +30,6 @@ from suite.stack.options import DEFAULT_DATA, DEFAULT_PROVIDER, Ports, StackOpti
 from suite.stack.running import embedded_stack
 
 SAMPLE: Final = Path(__file__).parent / "sample_assignment"
-EXIT_STALE: Final = 1
 
 app = typer.Typer(
     name="cj-suite",
@@ -45,7 +44,6 @@ app.command()(doctor)
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(pipelines_app, name="pipelines")
 console = Console()
-errors = Console(stderr=True)
 
 Data = Annotated[Path, typer.Option(help="Where the database, the logs and the runs are kept.")]
 
@@ -148,16 +146,16 @@ def generate(
     for path in stale:
         errors.print(f"out of date: {path}: run cj-suite generate", highlight=False)
     if stale:
-        raise typer.Exit(EXIT_STALE)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run ``work``; a signal lets it close what it opened, and ends the program with 128 + its number."""
+    """Run ``work``; a signal lets it close what it opened, and ends the program with its exit code."""
     with reporting_errors():
         number = run_until_interrupted(work, signals=STOP_SIGNALS)
         if number is not None:
             console.print("stopped", style="dim")
-            raise typer.Exit(128 + number)
+            raise typer.Exit(exit_code(number))
 
 
 if __name__ == "__main__":

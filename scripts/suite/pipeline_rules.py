@@ -1,21 +1,19 @@
 """cj-suite pipelines: check the conductor's rules before a service is started with them."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 from batch_conductor.adapters.pipelines_file import load_pipelines
 from batch_conductor.settings import PIPELINES
+from command_line.exit_codes import ExitCode, errors
 from event_contracts import ConfigurationError
 from rich.console import Console
-
-EXIT_WRONG: Final = 1
 
 pipelines_app = typer.Typer(
     no_args_is_help=True, help="The rules of pipelines, which the Batch Conductor follows."
 )
 console = Console()
-errors = Console(stderr=True)
 
 
 @pipelines_app.callback()
@@ -32,7 +30,7 @@ def check(
         rules = load_pipelines(file)
     except ConfigurationError as error:
         errors.print(error.message, style="red", highlight=False, markup=False, soft_wrap=True)
-        raise typer.Exit(EXIT_WRONG) from error
+        raise typer.Exit(ExitCode.FAILED) from error
     for name in rules.pipelines:
         phases = rules.resolve(name, completed=frozenset()).phases
         gates = rules.gates_of(phases)

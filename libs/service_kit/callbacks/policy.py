@@ -68,7 +68,7 @@ class CallbackPolicy:
         covering = [entry for entry in _entries(self.allowed_hosts) if entry.covers(host, port)]
         if not covering:
             raise InvalidCallback(
-                f"host {host!r} (port {port}) is not in callback_allowed_hosts",
+                f"host {host!r} (port {port}) is not in callback_allowed_hosts: have an operator add it",
                 details={"allowed_hosts": list(self.allowed_hosts)},
             )
         return any(not entry.is_wildcard for entry in covering)

@@ -59,7 +59,10 @@ class WebhookSigner:
         expected = [one.encode() for one in self._signatures(message_id, timestamp, body)]
         given = [one.encode() for one in offered]
         if not any(hmac.compare_digest(one, other) for one in expected for other in given):
-            raise WebhookRejected("the signature does not match the body and secret")
+            raise WebhookRejected(
+                "the signature does not match the body and secret: check the body's bytes as received, with the"
+                " sender's present secret"
+            )
         return message_id
 
     def _signatures(self, message_id: str, timestamp: str, body: bytes) -> list[str]:

@@ -16,27 +16,25 @@ from typing import Any, Final
 
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import (
     InvalidProducerEpoch,
     KafkaError,
     MessageSizeTooLargeError,
     ProducerFenced,
-    TopicAlreadyExistsError,
     UnknownTopicOrPartitionError,
-    for_code,
 )
-from event_contracts import ALL_TOPICS, ConfigurationError, Conflict, DeadLetterHeader, dead_letter_topic
+from event_contracts import ALL_TOPICS, Conflict, DeadLetterHeader, dead_letter_topic
 
+from service_kit.messaging.event_bus.kafka_errors import unreachable
 from service_kit.messaging.event_bus.kafka_publishing import retrieve_exception
-from service_kit.messaging.event_bus.kafka_topics import BROKERS_DEFAULT, FRAMING_BYTES
+from service_kit.messaging.event_bus.kafka_topics import FRAMING_BYTES, NewTopics, create_missing_topics
 from service_kit.messaging.event_bus.port import (
     DEAD_LETTER_HEADROOM_BYTES,
     MAX_MESSAGE_BYTES,
     BusUnavailable,
     Headers,
 )
-from service_kit.retry_after import RETRY_AFTER_SECONDS
 from service_kit.work.isolation import isolate
 
 HANDLED_TOPIC: Final = "huleedu.dead_letters.handled.v1"
@@ -151,7 +149,7 @@ class DeadLetters:
             except KafkaError as error:
                 if isinstance(error, MessageSizeTooLargeError | UnknownTopicOrPartitionError):
                     raise
-                raise self._unavailable(error) from error
+                raise unreachable(self.bootstrap_servers, error) from error
 
         async with self._translated():
             await self._create_handled_topic()
@@ -248,38 +246,22 @@ class DeadLetters:
             await consumer.stop()
 
     async def _create_handled_topic(self) -> None:
-        topic = NewTopic(self.topic_prefix + HANDLED_TOPIC, 1, 1, topic_configs={"cleanup.policy": "compact"})
-        topic.replication_factor = BROKERS_DEFAULT
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap_servers)
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                await admin.start()
-                if topic.name in await admin.list_topics():
-                    return
-                answer = await admin.create_topics([topic])
-        finally:
-            await admin.close()
-        for name, code, reason in answer.topic_errors:
-            if code and for_code(code) is not TopicAlreadyExistsError:
-                raise ConfigurationError(f"Kafka refused to create topic {name!r}: {reason}")
+        topic = NewTopics(names=[self.topic_prefix + HANDLED_TOPIC], partitions=1, is_compacted=True)
+        async with asyncio.timeout(ANSWER_SECONDS):
+            await create_missing_topics(self.bootstrap_servers, topic)
 
     @asynccontextmanager
     async def _translated(self) -> AsyncIterator[None]:
         try:
             yield
         except (KafkaError, OSError, TimeoutError) as error:
-            raise self._unavailable(error) from error
+            raise unreachable(self.bootstrap_servers, error) from error
         except BusUnavailable as error:
             if isinstance(error.__cause__, ProducerFenced | InvalidProducerEpoch):
                 raise Conflict(
                     "another operator has begun to handle dead letters: list them again"
                 ) from error
             raise
-
-    def _unavailable(self, error: BaseException) -> BusUnavailable:
-        return BusUnavailable(
-            f"Kafka at {self.bootstrap_servers} does not answer: {error!r}", retry_after=RETRY_AFTER_SECONDS
-        )
 
 
 async def _partitions(bootstrap_servers: str, topics: Sequence[str]) -> list[TopicPartition]:

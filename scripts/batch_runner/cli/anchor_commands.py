@@ -33,7 +33,7 @@ from batch_runner.cli.executing import Changes, Execution, execute_run
 from batch_runner.cli.run_async import run_async
 from batch_runner.reporting.anchors_shown import show_alignment
 from batch_runner.running.alignment import anchor_alignment
-from batch_runner.running.execution import register_anchors
+from batch_runner.running.execution import owner_of_anchors, register_anchors
 from batch_runner.running.request import RunOptions
 from batch_runner.running.run_folder import TransportName
 from batch_runner.wire.connection import connected
@@ -55,11 +55,10 @@ def register(
 
 async def _register(folder: Path, url: str) -> None:
     assignment = load_anchors(folder)
-    assert assignment.assignment_id is not None, "a description has an id"
     async with connected(url) as client:
         await client.check_ready()
         await register_anchors(client, assignment)
-        known = await client.anchors(assignment.assignment_id)
+        known = await client.anchors(owner_of_anchors(assignment))
     others = {each.anchor_label for each in known.anchors} - {each.label for each in assignment.anchors}
     said = f"registered {len(assignment.anchors)} anchors of {assignment.assignment_id} on {assignment.grade_scale}"
     console.out(f"{said}; it has {len(others)} others" if others else said, highlight=False)
@@ -163,7 +162,8 @@ def _graded(scores: Sequence[Score], labels: Mapping[str, str], grades: Mapping[
 
 def _show(scores: Sequence[Score], scale: str | None) -> None:
     found = anchor_alignment(scores, scale)
-    assert found is not None, "there are anchors on a scale"
+    if found is None:
+        raise InvalidRequest("no anchor has a grade on a scale: give the assignment a grade_scale")
     wins = {each.essay_id: each.wins for each in scores}
     if show_alignment(found, wins=wins, console=console):
         raise typer.Exit(ExitCode.FINDINGS)

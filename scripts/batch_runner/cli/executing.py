@@ -2,14 +2,14 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from command_line.exit_codes import errors
-from event_contracts import Conflict, CourseCode, InvalidRequest, JsonObject, NotFound, grade_scale
+from event_contracts import Conflict, CourseCode, InvalidRequest, NotFound, grade_scale
 
 from batch_runner.artefact.forgetting import EMBEDDED, SETTINGS
 from batch_runner.artefact.verifying import read_artefact
@@ -19,8 +19,9 @@ from batch_runner.cli.app import console
 from batch_runner.planning.checking import writable_folder
 from batch_runner.reporting.ended import report_run
 from batch_runner.running.execution import sha256
-from batch_runner.running.lifecycle import UPLOADED, HttpTransport, RunLifecycle, Transport
+from batch_runner.running.lifecycle import HttpTransport, RunLifecycle, Transport
 from batch_runner.running.request import RunOptions
+from batch_runner.running.run_events import KafkaOffsets, TextsUploaded
 from batch_runner.running.run_folder import KafkaSettings, RunFolder, RunSettings, TransportName
 from batch_runner.running.uploads import RememberedUploads
 from batch_runner.wire.client import AssessmentClient
@@ -225,21 +226,16 @@ async def _transport(
         prefix=settings.kafka.topic_prefix,
         batch_id=options.batch_id,
         folder=folder.path,
-        offsets=_offsets(folder),
+        offsets=_first_offsets(folder),
     ) as over_kafka:
-        folder.log("kafka.offsets", offsets=dict(over_kafka.offsets))
+        folder.log(KafkaOffsets.EVENT, offsets=dict(over_kafka.offsets))
         yield over_kafka
 
 
-def _offsets(folder: RunFolder) -> dict[str, int]:
-    """Where the run began to listen, so that it reads again what it missed."""
-    for event in folder.events("kafka.offsets"):
-        offsets: JsonObject = event
-        found = offsets["offsets"]
-        return (
-            {str(name): int(str(offset)) for name, offset in found.items()} if isinstance(found, dict) else {}
-        )
-    return {}
+def _first_offsets(folder: RunFolder) -> Mapping[str, int]:
+    """Where the run began to listen, so that it reads again what it missed; empty before it has begun."""
+    began = next(folder.events(KafkaOffsets), None)
+    return {} if began is None else began.offsets
 
 
 def _is_complete(folder: Path) -> bool:
@@ -252,13 +248,8 @@ def _is_complete(folder: Path) -> bool:
 
 def _check_unchanged(assignment: Assignment, folder: RunFolder) -> None:
     """Raise ``Conflict`` where a text is not what was uploaded: a record must hold what was judged."""
-    for event in folder.events(UPLOADED):
-        stored = event.get("stored")
-        changed = [
-            essay.essay_id
-            for essay in assignment.essays
-            if isinstance(stored, dict) and sha256(essay.text) not in stored
-        ]
+    for uploaded in folder.events(TextsUploaded):
+        changed = [essay.essay_id for essay in assignment.essays if sha256(essay.text) not in uploaded.stored]
         if changed:
             raise Conflict(
                 f"{', '.join(changed[:3])}: the text is not the one that this run began with; put the files back,"

@@ -69,12 +69,17 @@ def sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def owner_of_anchors(assignment: Assignment) -> str:
+    """The id of the assignment that its anchors are registered for; raises ``InvalidRequest`` without one."""
+    if assignment.assignment_id is None:
+        raise InvalidRequest("anchors are registered for an assignment: give it an assignment_id")
+    return assignment.assignment_id
+
+
 def _anchors(assignment: Assignment) -> Iterator[AnchorRegistration]:
     for anchor in assignment.anchors:
-        if assignment.assignment_id is None:
-            raise InvalidRequest("anchors are registered for an assignment: give it an assignment_id")
         yield AnchorRegistration(
-            assignment_id=assignment.assignment_id,
+            assignment_id=owner_of_anchors(assignment),
             grade=anchor.grade,
             essay_text=anchor.text,
             anchor_label=anchor.label,

@@ -26,14 +26,14 @@ from batch_runner.running.execution import (
 )
 from batch_runner.running.progress import LiveProgress
 from batch_runner.running.request import RequestEnvelope, RunOptions, assessment_request
+from batch_runner.running.run_events import BatchProgress, BatchStarted, TextsUploaded
 from batch_runner.running.run_folder import RunFolder
 from batch_runner.wire.client import AssessmentClient
 
 STALL_SECONDS: Final = 3.0
 """How long nothing may move before the runner asks why."""
 
-STARTED, PROGRESS, UPLOADED, ENDED = "batch.started", "batch.progress", "texts.uploaded", "batch.ended"
-INTERRUPTED, TIMED_OUT = "run.interrupted", "run.timed_out"
+ENDED, INTERRUPTED, TIMED_OUT = "batch.ended", "run.interrupted", "run.timed_out"
 
 
 class Transport(Protocol):
@@ -131,7 +131,7 @@ class RunLifecycle:
         request = await self._requested(assignment, options)
         run_log.about_run(correlation_id=request.correlation_id)
         await self.transport.start(request)
-        self.folder.log(STARTED, batch_uuid=options.batch_id, event_id=str(request.event_id))
+        self.folder.log(BatchStarted.EVENT, batch_uuid=options.batch_id, event_id=str(request.event_id))
         return request
 
     async def _requested(self, assignment: Assignment, options: RunOptions) -> RequestEnvelope:
@@ -140,18 +140,15 @@ class RunLifecycle:
         if kept is not None:
             return kept
         texts = await upload(self.client, assignment, stored=self._stored())
-        self.folder.log(UPLOADED, stored=stored_texts(assignment, texts))
+        self.folder.log(TextsUploaded.EVENT, stored=stored_texts(assignment, texts))
         request = assessment_request(assignment, texts, options)
         self.folder.keep_request(request)
         return request
 
     def _stored(self) -> dict[str, str]:
         stored = dict(self.stored or {})
-        for event in self.folder.events(UPLOADED):
-            before = event.get("stored")
-            stored |= {
-                str(key): str(value) for key, value in (before if isinstance(before, dict) else {}).items()
-            }
+        for uploaded in self.folder.events(TextsUploaded):
+            stored |= uploaded.stored
         return stored
 
     async def _until_accepted(self, options: RunOptions) -> None:
@@ -193,14 +190,14 @@ class RunLifecycle:
 
     def _log(self, status: BatchStatusView, reading: Reading) -> None:
         self.folder.log(
-            PROGRESS,
+            BatchProgress.EVENT,
             state=status.state,
             problem=None if status.problem is None else status.problem.message,
             reading=reading.model_dump(mode="json"),
         )
 
     def _observed(self, comparisons: int, status: BatchStatusView) -> Observed:
-        readings = tuple(Reading.model_validate(event["reading"]) for event in self.folder.events(PROGRESS))
+        readings = tuple(progress.reading for progress in self.folder.events(BatchProgress))
         counts = self.transport.observed()
         final = int(status.state in FINAL_STATES)
         return Observed(
@@ -212,7 +209,7 @@ class RunLifecycle:
 
     def _interrupted(self) -> None:
         self.folder.log(INTERRUPTED)
-        if not any(True for _ in self.folder.events(STARTED)):
+        if not any(True for _ in self.folder.events(BatchStarted)):
             said = f"interrupted before the batch was started: start it with --resume {self.folder.path}"
         elif self.is_judged_meanwhile:
             said = (

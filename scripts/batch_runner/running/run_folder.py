@@ -6,19 +6,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import BinaryIO, Final, Literal, Self, TypeVar
 
-from event_contracts import InvalidRequest, JsonObject, NotFound, WireModel
+from event_contracts import InvalidRequest, JsonObject, NotFound, WireModel, validation_reasons
 from pydantic import ValidationError, model_validator
 
 from batch_runner import run_log
 from batch_runner.artefact.forgetting import SETTINGS
 from batch_runner.artefact.run_files import write_whole
 from batch_runner.running.request import RequestEnvelope
+from batch_runner.running.run_events import RunEvent
 
 EVENTS: Final = "events.ndjson"
 REQUEST: Final = "requests/assessment_request.json"
 TransportName = Literal["http", "kafka", "embedded"]
+EventT = TypeVar("EventT", bound=RunEvent)
 
 
 class KafkaSettings(WireModel):
@@ -48,6 +50,10 @@ class RunSettings(WireModel):
         return self
 
 
+class _Line(WireModel):
+    event: str
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """The folder; only the process that runs the batch writes to it."""
@@ -60,26 +66,30 @@ class RunFolder:
         line = json.dumps(
             {"at": datetime.now(UTC).isoformat(), "event": event, **facts}, ensure_ascii=False, default=str
         )
-        descriptor = os.open(self.path / EVENTS, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(descriptor, f"{line}\n".encode())
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        with (self.path / EVENTS).open("a+b") as file:
+            _remove_incomplete_line(file)
+            file.write(f"{line}\n".encode())
+            file.flush()
+            os.fsync(file.fileno())
 
-    def events(self, name: str) -> Iterator[JsonObject]:
-        """The lines of this event, oldest first; a last line that was cut off by a crash does not count."""
+    def events(self, kind: type[EventT]) -> Iterator[EventT]:
+        """The lines of this event, oldest first; a last line that was cut off by a crash does not count.
+
+        Raises ``InvalidRequest`` with the number of a line that is damaged.
+        """
         try:
-            lines = (self.path / EVENTS).read_bytes().splitlines()
+            *lines, _incomplete = (self.path / EVENTS).read_bytes().split(b"\n")
         except FileNotFoundError:
             return
-        for line in lines:
+        for number, line in enumerate(lines, start=1):
             try:
-                read = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(read, dict) and read.get("event") == name:
-                yield read
+                if _Line.model_validate_json(line).event == kind.EVENT:
+                    yield kind.model_validate_json(line)
+            except ValidationError as error:
+                raise InvalidRequest(
+                    f"{self.path / EVENTS}, line {number}: is damaged ({validation_reasons(error)[0]}): restore the"
+                    " file from a copy, or start a new run"
+                ) from error
 
     def begin(self, settings: RunSettings) -> None:
         """Keep what was asked, before anything is sent."""
@@ -105,3 +115,13 @@ class RunFolder:
             return RequestEnvelope.model_validate_json((self.path / REQUEST).read_bytes())
         except FileNotFoundError:
             return None
+
+
+def _remove_incomplete_line(file: BinaryIO) -> None:
+    """What a crash has cut off would otherwise damage the line that is written after it."""
+    if file.seek(0, os.SEEK_END) == 0:
+        return
+    file.seek(-1, os.SEEK_END)
+    if file.read(1) != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)

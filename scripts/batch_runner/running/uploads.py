@@ -9,6 +9,7 @@ from event_contracts import WireModel
 from pydantic import ValidationError
 
 from batch_runner.artefact.run_files import write_whole
+from batch_runner.running.run_events import TextsUploaded
 from batch_runner.running.run_folder import RunFolder
 from batch_runner.wire.client import AssessmentClient
 
@@ -42,11 +43,8 @@ class RememberedUploads:
         """Keep what this run has uploaded; runs at the same time may forget each other's, which costs an upload."""
         known = self._read()
         ours = dict(known.by_url.get(self.url, {}))
-        for event in folder.events("texts.uploaded"):
-            stored = event.get("stored")
-            ours |= {
-                str(key): str(value) for key, value in (stored if isinstance(stored, dict) else {}).items()
-            }
+        for uploaded in folder.events(TextsUploaded):
+            ours |= uploaded.stored
         newest = dict(list(ours.items())[-MAX_REMEMBERED:])
         kept = _Stored(by_url={**known.by_url, self.url: newest})
         write_whole(self.out / FILE, kept.model_dump_json().encode())

@@ -3,13 +3,14 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from event_contracts import (
     ELS_CJAssessmentRequestV1,
@@ -19,6 +20,7 @@ from event_contracts import (
 )
 from pydantic import JsonValue
 
+from batch_runner import run_log
 from batch_runner.artefact.run_files import write_whole
 
 KINDS: Final[Mapping[Topic, str]] = {
@@ -30,6 +32,7 @@ KINDS: Final[Mapping[Topic, str]] = {
 """Where a message of each topic is kept below ``events/`` of the run's folder."""
 
 POLL_MS: Final = 500
+READ_AGAIN_SECONDS: Final = 0.05
 QUIET_SECONDS: Final = 10.0
 """How long the last messages of a batch that has ended are waited for."""
 
@@ -63,14 +66,17 @@ class KafkaTransport:
             auto_offset_reset="earliest",
         )
         try:
+            partitions = await self._partitions()
             await consumer.start()
-            partitions = await self._partitions(consumer)
             consumer.assign(partitions)
             if not self.offsets:
                 ends = await consumer.end_offsets(partitions)
                 self.offsets = {_name(partition): offset for partition, offset in ends.items()}
             for partition in partitions:
                 consumer.seek(partition, self.offsets.get(_name(partition), 0))
+        except ExternalServiceError:
+            await consumer.stop()
+            raise
         except KafkaError as error:
             await consumer.stop()
             raise ExternalServiceError(
@@ -84,7 +90,8 @@ class KafkaTransport:
         """Stop listening."""
         if self._listening is not None:
             self._listening.cancel()
-            with suppress(asyncio.CancelledError, KafkaError):
+            # That it could not go on was logged then; ``until_quiet`` raises it where the messages are counted.
+            with suppress(asyncio.CancelledError, ExternalServiceError):
                 await self._listening
         if self._consumer is not None:
             await self._consumer.stop()
@@ -116,33 +123,72 @@ class KafkaTransport:
 
     def observed(self) -> Mapping[str, int]:
         """Messages about the batch by kind, each counted once."""
-        return dict(self._counts)
+        return {kind: self._counts[kind] for kind in KINDS.values()}
 
     async def until_quiet(self) -> None:
-        """Wait for the batch's result and completion, which come after its last state, but not for ever."""
+        """Read on to the batch's completion and to what came before it, but not for ever.
+
+        Raises ``ExternalServiceError`` where messages can no longer be read or kept: some would not be counted.
+        """
+        listening, consumer = self._listening, self._consumer
+        if listening is None or consumer is None:
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(QUIET_SECONDS):
-                while not self._counts["completions"]:  # noqa: ASYNC110 - another process publishes it
-                    await asyncio.sleep(0.05)
+                with self._translating():
+                    await self._read_on(consumer, listening)
+        if listening.done():
+            await listening
 
-    async def _partitions(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
-        found: list[TopicPartition] = []
-        for topic in KINDS:
-            name = f"{self.prefix}{topic}"
-            numbers = consumer.partitions_for_topic(name)
-            if numbers is None:
-                await consumer.topics()  # asks for the metadata of all topics
-                numbers = consumer.partitions_for_topic(name)
-            found += [TopicPartition(name, number) for number in sorted(numbers or ())]
-        return found
+    async def _read_on(self, consumer: AIOKafkaConsumer, listening: "asyncio.Task[None]") -> None:
+        while not (self._counts["completions"] or listening.done()):  # noqa: ASYNC110 - the broker's event
+            await asyncio.sleep(READ_AGAIN_SECONDS)
+        ends = await consumer.end_offsets(list(consumer.assignment()))
+        for partition, end in ends.items():
+            while not (await consumer.position(partition) >= end or listening.done()):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(READ_AGAIN_SECONDS)
+
+    async def _partitions(self) -> list[TopicPartition]:
+        """Of every topic in ``KINDS``; a consumer without a subscription knows of no topic by itself."""
+        names = [f"{self.prefix}{topic}" for topic in KINDS]
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap, client_id=self.client_id)
+        try:
+            await admin.start()
+            missing = sorted(set(names) - set(await admin.list_topics()))
+            described = [] if missing else await admin.describe_topics(names)
+        finally:
+            await admin.close()
+        if missing:
+            raise ExternalServiceError(
+                f"Kafka at {self.bootstrap} has no topic {missing[0]}: check --kafka-topic-prefix, and that the"
+                " services have been started with Kafka"
+            )
+        return [
+            TopicPartition(topic["topic"], each["partition"])
+            for topic in described
+            for each in topic["partitions"]
+        ]
 
     async def _listen(self, consumer: AIOKafkaConsumer) -> None:
-        while True:
-            polled = await consumer.getmany(timeout_ms=POLL_MS)
-            for partition, records in polled.items():
-                kind = KINDS[Topic(partition.topic.removeprefix(self.prefix))]
-                for record in records:
-                    self._keep(kind, record.value)
+        with self._translating():
+            while True:
+                polled = await consumer.getmany(timeout_ms=POLL_MS)
+                for partition, records in polled.items():
+                    kind = KINDS[Topic(partition.topic.removeprefix(self.prefix))]
+                    for record in records:
+                        self._keep(kind, record.value)
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
+        except (KafkaError, OSError) as error:
+            reason = str(error) or type(error).__name__
+            run_log.warning("kafka.stopped", reason=reason)
+            raise ExternalServiceError(
+                f"the batch's messages on Kafka could not be read or kept ({reason}): correct that and read them again"
+                f" with cj-run execute --resume {self.folder}; the batch itself is not affected"
+            ) from error
 
     def _keep(self, kind: str, value: bytes | None) -> None:
         """Keep a message about this batch; others, and messages that are not ours, are left alone."""

@@ -17,6 +17,7 @@ from typing import Final
 from uuid import uuid4
 
 import httpx2
+from command_line.exit_codes import ExitCode
 
 from suite.benchmarks.page import write_section
 from suite.embedded.kafka import throwaway_kafka
@@ -171,7 +172,7 @@ def main() -> None:
     print(f"p99: define {define.p99_ms:.1f} ms, healthz {healthz.p99_ms:.1f} ms, {p99_ratio:.1f} times")
     print(line)
     if ratio < MIN_RATIO or p99_ratio > MAX_P99_RATIO:
-        sys.exit(1)
+        sys.exit(ExitCode.FAILED)
 
 
 if __name__ == "__main__":

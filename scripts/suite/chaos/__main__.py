@@ -7,6 +7,7 @@ from typing import Annotated
 
 import stamina
 import typer
+from command_line.exit_codes import ExitCode
 from event_contracts import AssessmentState
 
 from suite.chaos.clocks import NoSteppableClock
@@ -42,7 +43,7 @@ def main(
             quiet, with_faults = asyncio.run(compare(Path(folder), comparisons=comparisons, faults=faults))
         except NoSteppableClock as error:
             typer.echo(error, err=True)
-            raise typer.Exit(2) from error
+            raise typer.Exit(ExitCode.USAGE) from error
     for kind, seconds in with_faults.recovery.items():
         print(f"{kind}: judging again after {seconds:.1f} s at most")
     outcome = with_faults.outcome
@@ -52,7 +53,7 @@ def main(
     )
     ended = outcome.status.state is AssessmentState.COMPLETED
     if not (same and ended and outcome.lost == outcome.twice == 0):
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 
 import httpx2
 import typer
+from command_line.exit_codes import ExitCode, errors
 from event_contracts import SuiteError
 from rich.console import Console
 from service_kit.messaging.dead_letters import DeadLetters, Handled
@@ -19,8 +20,6 @@ from suite.dead_letters.letters import Kind, Letter, Selection, Source
 from suite.dead_letters.sources import ServiceLetters, TopicLetters, topic_of_letter
 from suite.stack.options import Addresses, Ports
 
-EXIT_FAILED: Final = 1
-EXIT_USAGE: Final = 2
 OWN: Final = Addresses.of(Ports())
 
 ROLE: Final = "operator"
@@ -31,7 +30,6 @@ dlq_app = typer.Typer(
     help="Dead letters: events that could not be handled, messages that were given up, items that were set aside.",
 )
 console = Console()
-errors = Console(stderr=True)
 
 KindOption = Annotated[
     Kind | None,
@@ -136,7 +134,7 @@ def show(
                     _print_letter(letter, await source.content(letter))
         if not is_found:
             errors.print(f"there is no {letter_id}: see cj-suite dlq list", highlight=False, markup=False)
-            raise typer.Exit(EXIT_FAILED)
+            raise typer.Exit(ExitCode.FAILED)
 
     _run(work, None, kafka, topic_prefix, cj_url, llm_url, conductor_url)
 
@@ -254,7 +252,7 @@ def _selection(
 def _refuse_nothing_chosen(selection: Selection, everything: bool) -> None:
     if selection.is_everything and not everything:
         errors.print("say which: --topic, --reason, --since, --until or --id; or --all", highlight=False)
-        raise typer.Exit(EXIT_USAGE)
+        raise typer.Exit(ExitCode.USAGE)
 
 
 def _run(
@@ -279,7 +277,7 @@ def _run(
     problems = Problems()
     asyncio.run(with_sources())
     if problems.messages:
-        raise typer.Exit(EXIT_FAILED)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 @asynccontextmanager
@@ -306,7 +304,7 @@ async def _sources(
                 for one in wanted
             ]
         if not found:
-            raise typer.Exit(EXIT_USAGE)
+            raise typer.Exit(ExitCode.USAGE)
         yield found
 
 

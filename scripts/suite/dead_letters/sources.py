@@ -8,11 +8,11 @@ from urllib.parse import quote
 import httpx2
 from event_contracts import (
     Conflict,
-    ErrorBody,
     ExternalServiceError,
     NotFound,
     WireModel,
     dead_letter_topic,
+    error_detail,
     validation_reasons,
 )
 from pydantic import ValidationError
@@ -172,10 +172,8 @@ class ServiceLetters:
 
 
 def _reason(answer: httpx2.Response) -> str:
-    try:
-        return ErrorBody.model_validate_json(answer.content).error.message
-    except ValidationError:
-        return f"it answered {answer.status_code}"
+    detail = error_detail(answer.content)
+    return f"it answered {answer.status_code}" if detail is None else detail.message
 
 
 def _filter(selection: Selection) -> LetterFilter:

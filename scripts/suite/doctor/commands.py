@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from command_line.exit_codes import ExitCode
 from command_line.finding import Finding, Verdict
 from rich.console import Console
 
 from suite.stack.options import DEFAULT_DATA
 
-EXIT_FAILED: Final = 1
 STYLES: Final = {Verdict.PASSED: "green", Verdict.FAILED: "bold red", Verdict.NOT_CHECKED: "dim"}
 WIDTH: Final = max(len(verdict) for verdict in Verdict)
 
@@ -53,7 +53,7 @@ def doctor(
         verdicts[found.verdict] += 1
     console.print(", ".join(f"{verdicts[verdict]} {verdict}" for verdict in Verdict))
     if verdicts[Verdict.FAILED]:
-        raise typer.Exit(EXIT_FAILED)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _print(found: Finding) -> None:

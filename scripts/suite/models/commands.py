@@ -10,6 +10,7 @@ from typing import Annotated, Final, NoReturn
 
 import httpx2
 import typer
+from command_line.exit_codes import ExitCode, ManifestExitCode
 from event_contracts import InvalidRequest, LLMConfigOverrides, LLMProvider, SuiteError
 from model_manifest import Model, get_model, list_models, validate_llm_overrides
 from model_manifest.checking import Severity
@@ -30,21 +31,20 @@ from suite.models.tables import (
     resolved_facts,
 )
 
-EXIT_INVALID: Final = 2
 TIMEOUT_SECONDS: Final = 20.0
 EXIT_CODES: Final = {
-    Severity.NOTICE: 0,
-    Severity.NOT_ASKED: 2,
-    Severity.BREAKING: 3,
-    Severity.NEWER: 4,
-    Severity.UNKNOWN_FAMILY: 5,
+    Severity.NOTICE: ManifestExitCode.UP_TO_DATE,
+    Severity.NOT_ASKED: ManifestExitCode.NOT_ASKED,
+    Severity.BREAKING: ManifestExitCode.BREAKING,
+    Severity.NEWER: ManifestExitCode.NEWER,
+    Severity.UNKNOWN_FAMILY: ManifestExitCode.UNKNOWN_FAMILY,
 }
 VERDICTS: Final = {
-    0: "up to date",
-    2: "could not ask",
-    3: "retired or breaking",
-    4: "newer in a tracked family",
-    5: "unknown family",
+    ManifestExitCode.UP_TO_DATE: "up to date",
+    ManifestExitCode.NOT_ASKED: "could not ask",
+    ManifestExitCode.BREAKING: "retired or breaking",
+    ManifestExitCode.NEWER: "newer in a tracked family",
+    ManifestExitCode.UNKNOWN_FAMILY: "unknown family",
 }
 
 models_app = typer.Typer(
@@ -213,7 +213,7 @@ def _inspect(vendor: Vendor, client: httpx2.Client, base_url: str | None, day: d
     return inspect_provider(vendor.provider, ask=ask, today=day)
 
 
-def _report(inspections: Sequence[Inspection], code: int, day: date) -> dict[str, object]:
+def _report(inspections: Sequence[Inspection], code: ManifestExitCode, day: date) -> dict[str, object]:
     return {
         "exit_code": code,
         "verdict": VERDICTS[code],
@@ -224,12 +224,13 @@ def _report(inspections: Sequence[Inspection], code: int, day: date) -> dict[str
     }
 
 
-def _print_report(inspections: Sequence[Inspection], code: int) -> None:
+def _print_report(inspections: Sequence[Inspection], code: ManifestExitCode) -> None:
     for inspection in inspections:
         console.print(f"[bold]{inspection.provider}[/]  [dim]{PRICE_LIST}; {_vendor_line(inspection)}[/]")
         if inspection.findings:
             console.print(findings_table(inspection.findings))
-    console.print(f"{VERDICTS[code]} (exit code {code})", style="green" if code == 0 else "bold")
+    style = "green" if code is ManifestExitCode.UP_TO_DATE else "bold"
+    console.print(f"{VERDICTS[code]} (exit code {code})", style=style)
 
 
 def _vendor_line(inspection: Inspection) -> str:
@@ -259,4 +260,4 @@ def _print_json(value: object) -> None:
 
 def _refuse(reason: str) -> NoReturn:
     errors.print(reason, style="red", markup=False)
-    raise typer.Exit(EXIT_INVALID)
+    raise typer.Exit(ExitCode.USAGE)

@@ -15,6 +15,7 @@ from typing import Annotated, Final
 
 import stamina
 import typer
+from command_line.exit_codes import ExitCode
 
 from suite.benchmarks.page import write_section
 from suite.embedded.kafka import throwaway_kafka
@@ -95,7 +96,7 @@ def main(
         print(f"broken: {line}")
     print(done.line())
     if broken:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
     if page and minutes >= FULL_MINUTES:
         write_section(section(done))
 

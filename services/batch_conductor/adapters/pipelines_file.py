@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import yaml
-from event_contracts import ConfigurationError, Name, PhaseName, SuiteError, WireModel, validation_reasons
+from event_contracts import ConfigurationError, Name, PhaseName, WireModel, validation_reasons
 from pydantic import ConfigDict, Field, JsonValue, ValidationError
 
+from batch_conductor.domain.errors import DependencyCycle, UnresolvableDependency
 from batch_conductor.domain.gates import GateName
 from batch_conductor.domain.pipeline import PipelineName, PipelineRules, Step
 
@@ -92,9 +93,10 @@ def load_pipelines(path: Path) -> PipelineRules:
             ],
             {PipelineName(entry.name): entry.phases for entry in file.pipelines},
         )
-    except SuiteError as error:
-        problems = error.message.split("; ")
-        raise ConfigurationError("\n".join(f"{path}: {problem}" for problem in problems)) from error
+    except UnresolvableDependency as error:
+        raise ConfigurationError("\n".join(f"{path}: {problem}" for problem in error.problems)) from error
+    except DependencyCycle as error:
+        raise ConfigurationError(f"{path}: {error.message}") from error
 
 
 def _read(path: Path) -> PipelinesFile:

@@ -6,7 +6,14 @@ from typing import Final, TypeVar
 from urllib.parse import quote
 
 import httpx2
-from event_contracts import AssignmentAnchors, ErrorBody, LargeCount, Money, WireModel
+from event_contracts import (
+    AssignmentAnchors,
+    LargeCount,
+    Money,
+    WireModel,
+    error_detail,
+    retry_after_seconds,
+)
 from pydantic import BaseModel, ValidationError
 from service_kit.http.bounded_body import TooLong, bounded_body
 from service_kit.http.error_answers import NO_SUCH_ROUTE
@@ -16,6 +23,7 @@ from batch_conductor.domain.pipeline import BatchId
 
 TIMEOUT_SECONDS: Final = 5.0
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
+DEFAULT_FACT_RETRY_SECONDS: Final = 5.0
 MAX_FACT_RETRY_SECONDS: Final = 60.0
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -114,10 +122,8 @@ class PlatformFacts:
 
 
 def _has_no_such_route(answer: _Answer) -> bool:
-    try:
-        return ErrorBody.model_validate_json(answer.body).error.details.get("reason") == NO_SUCH_ROUTE
-    except ValidationError:
-        return False
+    detail = error_detail(answer.body)
+    return detail is not None and detail.details.get("reason") == NO_SUCH_ROUTE
 
 
 def _known(address: str | None, service: str, setting: str) -> str:
@@ -143,8 +149,8 @@ def _check_status(answer: httpx2.Response, service: str) -> None:
 
 
 def _retry_after(answer: httpx2.Response) -> float:
-    asked = answer.headers.get("Retry-After", "")
-    return min(max(float(asked), 1.0), MAX_FACT_RETRY_SECONDS) if asked.isascii() and asked.isdigit() else 5.0
+    asked = retry_after_seconds(answer.headers.get("Retry-After"))
+    return DEFAULT_FACT_RETRY_SECONDS if asked is None else min(max(asked, 1.0), MAX_FACT_RETRY_SECONDS)
 
 
 async def _body(answer: httpx2.Response, service: str) -> bytes:

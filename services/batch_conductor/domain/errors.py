@@ -8,13 +8,19 @@ SuiteError
     └── GatesNotEvaluated   SERVICE_UNAVAILABLE                        503  a fact cannot be learnt now
 """
 
+from collections.abc import Sequence
+
 from event_contracts import ErrorCode, SuiteError, Unavailable
 
 
 class UnresolvableDependency(SuiteError):
-    """The rules need, list or leave out a phase so that no pipeline could be followed."""
+    """The rules need, list or leave out a phase so that no pipeline could be followed; ``problems`` says where."""
 
     code = ErrorCode.BCS_PIPELINE_DEPENDENCY_RESOLUTION_FAILED
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems), details={"problems": [*problems]})
+        self.problems = tuple(problems)
 
 
 class DependencyCycle(SuiteError):

@@ -47,14 +47,14 @@ class PipelineRules:
         self.pipelines = dict(pipelines)
         self._needs = {step.name: step.depends_on for step in steps}
         if problems := [*self._unknown_names(steps)]:
-            raise UnresolvableDependency("; ".join(problems), details={"problems": [*problems]})
+            raise UnresolvableDependency(problems)
         order = _in_order(self._needs)
         self._ways = {
             name: tuple(phase for phase in order if phase in closure(self._needs, phases))
             for name, phases in pipelines.items()
         }
         if problems := [*self._unreachable_phases()]:
-            raise UnresolvableDependency("; ".join(problems), details={"problems": [*problems]})
+            raise UnresolvableDependency(problems)
 
     def resolve(self, requested: str, *, completed: Set[PhaseName]) -> Pipeline:
         """The dependency closure of ``requested`` less what is completed; ``InvalidRequest`` for an unknown name."""

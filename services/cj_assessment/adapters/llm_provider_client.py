@@ -10,7 +10,6 @@ from event_contracts import (
     ComparisonBatchItem,
     ComparisonBatchRequest,
     ErasureAnswer,
-    ErrorBody,
     ErrorCode,
     ErrorDetail,
     ExternalServiceError,
@@ -18,6 +17,8 @@ from event_contracts import (
     ProcessingError,
     SourceService,
     Unavailable,
+    error_detail,
+    retry_after_seconds,
 )
 from pydantic import ValidationError
 
@@ -28,6 +29,7 @@ from cj_assessment.ports import JudgeRequest, Refusal, SubmissionRefused, Submit
 
 TIMEOUT_SECONDS: Final = 30.0
 MAX_REASON_CHARACTERS: Final = 500
+DEFAULT_RETRY_SECONDS: Final = 1.0
 PROMPT: Final = "Compare the two essays of the prompt blocks."
 """The contract asks for a plain prompt as well; what is judged are the blocks, and each text travels once."""
 
@@ -160,35 +162,25 @@ def _admin_path(batch_id: BatchId) -> str:
 
 def _require_success(answer: httpx2.Response) -> None:
     if answer.status_code == 503:
-        raise Unavailable(f"the LLM Provider is busy: {_reason(answer)}", retry_after=_retry_after(answer))
+        asked = retry_after_seconds(answer.headers.get("Retry-After"))
+        raise Unavailable(
+            f"the LLM Provider is busy: {_reason(answer)}",
+            retry_after=DEFAULT_RETRY_SECONDS if asked is None else asked,
+        )
     if not answer.is_success:
         raise ExternalServiceError(f"the LLM Provider answered {answer.status_code}: {_reason(answer)}")
 
 
 def _refused_as_a_whole(answer: httpx2.Response) -> SubmissionRefused:
-    detail = _error(answer)
+    detail = error_detail(answer.content)
     code = _SUBMISSION_REJECTED.get(answer.status_code, ErrorCode.VALIDATION_ERROR)
     return SubmissionRefused(_reason(answer), error_code=detail.error_code if detail else code)
 
 
-def _error(answer: httpx2.Response) -> ErrorDetail | None:
-    try:
-        return ErrorBody.model_validate_json(answer.content).error
-    except ValidationError:
-        return None
-
-
 def _reason(answer: httpx2.Response) -> str:
     """What the LLM Provider says; something else that answers in its place is quoted."""
-    detail = _error(answer)
+    detail = error_detail(answer.content)
     return (detail.message if detail else answer.text)[:MAX_REASON_CHARACTERS]
-
-
-def _retry_after(answer: httpx2.Response) -> float:
-    try:
-        return float(answer.headers.get("Retry-After", "1"))
-    except ValueError:
-        return 1.0
 
 
 def _submitted(attempts: Sequence[AttemptId], body: bytes) -> Submitted:

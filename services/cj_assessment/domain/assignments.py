@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from event_contracts import ContextOrigin
+from event_contracts import Conflict, ContextOrigin, JsonObject
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,17 @@ class StoredAnchor(Anchor):
 
     number: int
     created_at: datetime
+
+
+def anchor_details(number: int, anchor: Anchor) -> JsonObject:
+    """An anchor as the audit keeps it: its text by its id alone."""
+    return {
+        "anchor_id": number,
+        "anchor_label": anchor.label,
+        "grade": anchor.grade,
+        "grade_scale": anchor.grade_scale,
+        "text_storage_id": anchor.text_storage_id,
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +63,16 @@ class StoredInstruction(Instruction):
     number: int
     created_at: datetime
     updated_at: datetime
+
+
+def check_change_under_anchors(before: Instruction, wanted: Instruction, *, anchors: int) -> None:
+    """Raise ``Conflict`` where the assignment's ``anchors`` lock its scale and the context's origin."""
+    kept = (before.grade_scale, before.context_origin)
+    if anchors and kept != (wanted.grade_scale, wanted.context_origin):
+        raise Conflict(
+            f"the assignment has {anchors} anchors on {before.grade_scale}: its scale and context_origin are"
+            " locked; delete the anchors first"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

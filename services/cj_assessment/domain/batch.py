@@ -19,6 +19,7 @@ from event_contracts import (
     JsonObject,
     Latency,
     LLMConfigOverrides,
+    NotFound,
     StopReason,
     TraceContext,
 )
@@ -164,6 +165,11 @@ class Defaults:
     def for_refused_batch(cls) -> "Defaults":
         """What is recorded for a batch that is never judged."""
         return cls(target_reliability=0.0, deadline=timedelta(0), relaxed_deadline=timedelta(0))
+
+
+def unknown_batch(batch_id: BatchId) -> NotFound:
+    """The error of a batch that is not there."""
+    return NotFound(f"there is no batch {batch_id!r}: check the id; a batch that was forgotten is gone")
 
 
 def new_batch(envelope: RequestEnvelope, *, job_id: JobId, now: datetime, defaults: Defaults) -> Batch:

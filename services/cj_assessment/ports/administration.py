@@ -24,16 +24,22 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One change as it was audited."""
+class AdminChange:
+    """Who changes what, for the audit; ``before`` and ``after`` are None where there is nothing."""
 
-    number: int
-    at: datetime
     by: str
     operation: str
     subject: str
     before: JsonObject | None
     after: JsonObject | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change(AdminChange):
+    """One change as it was audited."""
+
+    number: int
+    at: datetime
 
 
 class Administration(Protocol):

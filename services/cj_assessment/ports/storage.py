@@ -13,7 +13,6 @@ from event_contracts import (
     ComparisonPage,
     ErrorDetail,
     EventEnvelope,
-    JsonObject,
     StopReason,
     WireModel,
 )
@@ -30,6 +29,7 @@ from cj_assessment.domain.comparison import (
 )
 from cj_assessment.domain.deciding import Measured, Spending
 from cj_assessment.domain.prompt import JudgeContext
+from cj_assessment.ports.administration import AdminChange
 from cj_assessment.ports.values import BatchProblem, Due, EssayCounts, Progress, Recorded, Score, Usage
 
 
@@ -311,10 +311,8 @@ class Anchors(Protocol):
         """All anchors of an assignment, by label."""
         ...
 
-    async def audit(
-        self, *, by: str, operation: str, subject: str, before: JsonObject | None, after: JsonObject | None
-    ) -> None:
-        """Note a change with the transaction that makes it: who, what, before and after."""
+    async def audit(self, change: AdminChange) -> None:
+        """Note a change with the transaction that makes it."""
         ...
 
     async def remove(self, number: int) -> None:

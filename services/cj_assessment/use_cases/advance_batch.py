@@ -39,6 +39,7 @@ class Advanced(Enum):
 
     CONTINUES = auto()
     ENDED = auto()
+    LOCKED_ELSEWHERE = auto()
 
 
 class ScoresNotComputed(AssessmentFailed):
@@ -66,16 +67,19 @@ class AdvanceBatches:
         """Decide on one batch and carry that out."""
         async with self.store.transaction() as transaction:
             record = await transaction.batches.lock(job_id)
-            advanced = None if record is None else await self._advance(transaction, record)
+            advanced = (
+                Advanced.LOCKED_ELSEWHERE if record is None else await self._advance(transaction, record)
+            )
         if isinstance(advanced, Ending):
             has_ended = await self.finish.end_large(advanced)
             advanced = Advanced.ENDED if has_ended else Advanced.CONTINUES
-        if advanced is None:
-            await asyncio.sleep(LOCKED_ELSEWHERE_SECONDS)
-        elif advanced is Advanced.ENDED:
-            self.wake_withdraw()
-        else:
-            self.wake_submit()
+        match advanced:
+            case Advanced.CONTINUES:
+                self.wake_submit()
+            case Advanced.ENDED:
+                self.wake_withdraw()
+            case Advanced.LOCKED_ELSEWHERE:
+                await asyncio.sleep(LOCKED_ELSEWHERE_SECONDS)
 
     async def set_aside(self, job_id: JobId, reason: SetAsideReason) -> None:
         """End a batch that nothing can be decided on."""

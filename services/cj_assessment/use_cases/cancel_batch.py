@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from event_contracts import Conflict, NotFound
+from event_contracts import Conflict
 
-from cj_assessment.domain.batch import BatchId, BatchRecord
+from cj_assessment.domain.batch import BatchId, BatchRecord, unknown_batch
 from cj_assessment.ports import Store, Wake
 
 
@@ -21,7 +21,7 @@ class CancelBatch:
             cancelled = await transaction.batches.cancel(batch_id)
             batch = await transaction.batches.record(batch_id)
         if batch is None:
-            raise NotFound(f"there is no batch {batch_id!r}")
+            raise unknown_batch(batch_id)
         if not cancelled and batch.cancelled_at is None:
             raise Conflict(f"batch {batch_id!r} has already ended as {batch.state}")
         self.wake_advance()

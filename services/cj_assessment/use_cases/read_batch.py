@@ -14,11 +14,10 @@ from event_contracts import (
     Conflict,
     ErrorDetail,
     InvalidRequest,
-    NotFound,
     ReliabilityView,
 )
 
-from cj_assessment.domain.batch import BatchId, BatchRecord
+from cj_assessment.domain.batch import BatchId, BatchRecord, unknown_batch
 from cj_assessment.domain.deciding import DecisionRules, comparison_budget
 from cj_assessment.domain.deciding.problems import cause_of
 from cj_assessment.ports import BatchProblem, EssayCounts, Progress, Score, Store, Transaction
@@ -69,7 +68,7 @@ class ReadBatch:
 async def _known(transaction: Transaction, batch_id: BatchId) -> BatchRecord:
     batch = await transaction.batches.record(batch_id)
     if batch is None:
-        raise NotFound(f"there is no batch {batch_id!r}")
+        raise unknown_batch(batch_id)
     return batch
 
 

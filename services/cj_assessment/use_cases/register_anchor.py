@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
-from event_contracts import AnchorRegistration, GradeScale, InvalidRequest, JsonObject, grade_scale
+from event_contracts import AnchorRegistration, GradeScale, InvalidRequest, grade_scale
 
-from cj_assessment.domain.assignments import Anchor, Instruction, StoredAnchor
+from cj_assessment.domain.assignments import Anchor, Instruction, StoredAnchor, anchor_details
 from cj_assessment.ports import ContentStore, Store, Transaction
+from cj_assessment.ports.administration import AdminChange, Owner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,26 +46,19 @@ class RegisterAnchor:
             anchor = Anchor(
                 label=label, grade=registration.grade, grade_scale=scale.id, text_storage_id=storage_id
             )
-            await transaction.anchors.put(anchor, assignment_id=registration.assignment_id)
+            number = await transaction.anchors.put(anchor, assignment_id=registration.assignment_id)
             replaced = same or next((one for one in known if one.label == label), None)
             await transaction.anchors.audit(
-                by=by,
-                operation="anchors.register",
-                subject=f"assignment {registration.assignment_id}",
-                before=None if replaced is None else _audit_entry(replaced),
-                after=_audit_entry(anchor),
+                AdminChange(
+                    by=by,
+                    operation="anchors.register",
+                    subject=Owner(assignment_id=registration.assignment_id).subject,
+                    before=None if replaced is None else anchor_details(replaced.number, replaced),
+                    after=anchor_details(number, anchor),
+                )
             )
             registered = await transaction.anchors.for_assignment(registration.assignment_id)
         return next(found for found in registered if (found.label, found.grade_scale) == (label, scale.id))
-
-
-def _audit_entry(anchor: Anchor) -> JsonObject:
-    return {
-        "anchor_label": anchor.label,
-        "grade": anchor.grade,
-        "grade_scale": anchor.grade_scale,
-        "text_storage_id": anchor.text_storage_id,
-    }
 
 
 async def _scale(transaction: Transaction, registration: AnchorRegistration) -> GradeScale:

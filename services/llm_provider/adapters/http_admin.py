@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from event_contracts import ErrorBody, Text, WireModel
 from pydantic import Field
@@ -13,7 +13,18 @@ from service_kit.http.permissions import Permission, caller, requires
 
 from llm_provider.adapters.http_operations import ProviderView, provider_view
 from llm_provider.domain.costs.spending import ProviderStatus
-from llm_provider.ports import ProviderSwitch
+
+
+class ProviderSwitch(Protocol):
+    """The operator's switch for each provider; raises ``NotFound`` for an unknown provider."""
+
+    async def pause(self, provider: str, *, by: str, reason: str) -> None:
+        """Stop calling a provider until further notice."""
+        ...
+
+    async def resume(self, provider: str, *, by: str) -> None:
+        """Call it again."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,13 +21,12 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A job that is due for its next step. ``vendor_job_id`` is there once the vendor has it."""
+    """A job that is due for its next step."""
 
     job_id: JobId
     provider: str
     model: str
     state: JobState
-    vendor_job_id: str | None
     items: int
     submissions: int
     created_at: datetime
@@ -35,6 +34,13 @@ class Job:
     def is_older_than(self, age: timedelta, *, now: datetime) -> bool:
         """True once it has been collected so long ago."""
         return now - self.created_at > age
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningJob(Job):
+    """A job that the vendor works on, under its own id."""
+
+    vendor_job_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

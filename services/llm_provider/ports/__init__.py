@@ -12,7 +12,7 @@ from llm_provider.ports.judges import (
     JudgeCall,
     JudgeReply,
 )
-from llm_provider.ports.operations import CallbackRules, CallWatcher, ProviderSwitch, StateWatcher
+from llm_provider.ports.operations import CallbackRules, CallWatcher, StateWatcher
 from llm_provider.ports.privacy import Erasures, Exports
 from llm_provider.ports.storage import (
     DelayedRequest,
@@ -66,7 +66,6 @@ __all__ = [
     "KnownKey",
     "Ledger",
     "Meters",
-    "ProviderSwitch",
     "Queue",
     "QueueDepth",
     "RetiringModel",

@@ -93,8 +93,7 @@ class BatchOutcome:
     """How one item of a job ended: a reply, or the error instead of one (``JudgeTimeout`` if it expired)."""
 
     custom_id: str
-    reply: JudgeReply | None
-    error: SuiteError | None
+    result: JudgeReply | SuiteError
 
 
 class BatchJudge(Protocol):

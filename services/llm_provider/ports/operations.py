@@ -11,18 +11,6 @@ from llm_provider.ports.catalogue import RetiringModel
 from llm_provider.ports.storage import StateCount
 
 
-class ProviderSwitch(Protocol):
-    """The operator's switch for each provider; raises ``NotFound`` for an unknown provider."""
-
-    async def pause(self, provider: str, *, by: str, reason: str) -> None:
-        """Stop calling a provider until further notice."""
-        ...
-
-    async def resume(self, provider: str, *, by: str) -> None:
-        """Call it again."""
-        ...
-
-
 class CallbackRules(Protocol):
     """Where results may be sent over HTTP."""
 

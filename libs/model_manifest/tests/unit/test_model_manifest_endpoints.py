@@ -94,6 +94,32 @@ def test_a_dialects_own_cache_fields_stay_with_its_vendor() -> None:
     assert get_model("azure", "our-deployment").prompt_caching == "automatic"
 
 
+def test_a_host_whose_name_ends_like_the_vendors_is_not_the_vendors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "endpoints.toml"
+    path.write_text(FILE.replace("eu.api.openai.com", "evilopenai.com"), encoding="utf-8")
+    monkeypatch.setenv(FILE_VARIABLE, str(path))
+
+    assert get_model("openai_eu", "gpt-6-luna").prompt_caching == "automatic"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "model", "url", "caching"),
+    [
+        ("openai_eu", "gpt-6-luna", "https://school.openai.azure.com/openai/v1/", "automatic"),
+        ("azure", "our-deployment", "https://api.openai.com/v1", "breakpoints"),
+    ],
+)
+@pytest.mark.usefixtures("file")
+def test_whose_host_it_is_is_decided_by_the_url_that_is_called(
+    monkeypatch: pytest.MonkeyPatch, endpoint: str, model: str, url: str, caching: str
+) -> None:
+    monkeypatch.setenv(f"LLM_PROVIDER_ENDPOINT_{endpoint.upper()}_URL", url)
+
+    assert get_model(endpoint, model).prompt_caching == caching
+
+
 @pytest.mark.usefixtures("file")
 def test_a_paid_host_without_a_price_is_unknown_and_free_is_the_operators_word() -> None:
     usage = TokenCounts(input=10, output=10)

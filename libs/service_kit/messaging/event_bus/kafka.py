@@ -8,6 +8,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from service_kit.messaging.event_bus.kafka_consuming import ConsumerOptions, GroupConsumer, Subscription
+from service_kit.messaging.event_bus.kafka_errors import unreachable
 from service_kit.messaging.event_bus.kafka_publishing import KafkaPublisher
 from service_kit.messaging.event_bus.kafka_topics import (
     BROKERS_DEFAULT,
@@ -19,12 +20,10 @@ from service_kit.messaging.event_bus.kafka_topics import (
 from service_kit.messaging.event_bus.port import (
     ASSUMED_MESSAGE_BYTES,
     MAX_MESSAGE_BYTES,
-    BusUnavailable,
     ConsumerWatcher,
     Handler,
     Message,
 )
-from service_kit.retry_after import RETRY_AFTER_SECONDS
 
 log = structlog.get_logger()
 
@@ -85,9 +84,7 @@ class KafkaEventBus:
             async with asyncio.timeout(START_TIMEOUT_SECONDS):
                 await create_missing_topics(self._bootstrap, self._topics)
         except (KafkaError, OSError, TimeoutError) as error:
-            raise BusUnavailable(
-                f"Kafka at {self._bootstrap} does not answer: {error!r}", retry_after=RETRY_AFTER_SECONDS
-            ) from error
+            raise unreachable(self._bootstrap, error) from error
         await self._publisher.start()
 
     async def publish(self, messages: Sequence[Message]) -> None:

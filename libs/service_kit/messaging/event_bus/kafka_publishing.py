@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOr
 from aiokafka.partitioner import DefaultPartitioner, murmur2
 from aiokafka.structs import RecordMetadata
 
+from service_kit.messaging.event_bus.kafka_errors import unreachable
 from service_kit.messaging.event_bus.kafka_topics import FRAMING_BYTES
 from service_kit.messaging.event_bus.port import (
     DEAD_LETTER_HEADROOM_BYTES,
@@ -96,9 +97,7 @@ class KafkaPublisher:
             async with asyncio.timeout(PING_TIMEOUT_SECONDS):
                 await self._started().client.fetch_all_metadata()
         except (KafkaError, OSError, TimeoutError) as error:
-            raise BusUnavailable(
-                f"Kafka does not answer: {error!r}", retry_after=RETRY_AFTER_SECONDS
-            ) from error
+            raise unreachable(self._bootstrap, error) from error
 
     async def close(self) -> None:
         self._is_closed = True
@@ -176,9 +175,7 @@ class KafkaPublisher:
         except BaseException as error:
             await self._stop(producer)
             if isinstance(error, KafkaError | OSError | TimeoutError):
-                raise BusUnavailable(
-                    f"Kafka at {self._bootstrap} does not answer: {error!r}", retry_after=RETRY_AFTER_SECONDS
-                ) from error
+                raise unreachable(self._bootstrap, error) from error
             raise
         return producer
 

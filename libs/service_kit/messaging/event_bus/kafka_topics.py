@@ -22,11 +22,15 @@ _DONE = (NoError, TopicAlreadyExistsError)
 
 @dataclass(frozen=True, kw_only=True)
 class NewTopics:
-    """Topics by their full names, and what they are created with; ``replication`` -1 is the broker's default."""
+    """Topics by their full names, and what they are created with; ``replication`` -1 is the broker's default.
+
+    A compacted topic keeps the last record of each key for ever.
+    """
 
     names: Sequence[str]
     partitions: int = 6
     replication: int = BROKERS_DEFAULT
+    is_compacted: bool = False
 
 
 SIZE_SETTING = "max.message.bytes"
@@ -50,15 +54,19 @@ async def create_missing_topics(bootstrap: str, wanted: NewTopics) -> None:
 
 
 def _new_topic(name: str, wanted: NewTopics) -> NewTopic:
-    room = DEAD_LETTER_HEADROOM_BYTES if name.endswith(dead_letter_topic("")) else 0
-    configs = {
-        SIZE_SETTING: str(MAX_MESSAGE_BYTES + room + FRAMING_BYTES),
-        "retention.ms": str(RETENTION_MS),
-    }
+    configs = {"cleanup.policy": "compact"} if wanted.is_compacted else _configs_of_messages(name)
     topic = NewTopic(name, wanted.partitions, 1, topic_configs=configs)
     # Set afterwards: the constructor refuses the protocol's own -1, "the broker's default".
     topic.replication_factor = wanted.replication
     return topic
+
+
+def _configs_of_messages(name: str) -> dict[str, str]:
+    room = DEAD_LETTER_HEADROOM_BYTES if name.endswith(dead_letter_topic("")) else 0
+    return {
+        SIZE_SETTING: str(MAX_MESSAGE_BYTES + room + FRAMING_BYTES),
+        "retention.ms": str(RETENTION_MS),
+    }
 
 
 async def configured_message_bytes(bootstrap: str, topic: str) -> int:

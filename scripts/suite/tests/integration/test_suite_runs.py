@@ -102,6 +102,8 @@ async def test_every_transport_gives_the_same_ranking(
     observed = kafka.validation.runner_status.observed_events
     assert observed.llm_comparisons == len(kafka.llm_comparisons) == COMPARISONS
     assert (observed.assessment_results, observed.completions) == (1, 1)
+    kept = run_folder(tmp_path / "kafka") / "events"
+    assert len(list((kept / "comparisons").iterdir())) == COMPARISONS
 
 
 async def test_a_run_that_is_interrupted_again_and_again_ends_as_one_that_is_not_and_pays_nothing_twice(

@@ -3,15 +3,22 @@
 from collections.abc import Sequence
 from typing import Any
 
-from event_contracts import Conflict, JsonObject
+from event_contracts import JsonObject
 from service_kit.storage.database import Database
 from sqlalchemy import ColumnElement, Row, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cj_assessment.adapters.postgres.anchors import anchor_of, instruction_of
+from cj_assessment.adapters.postgres.audit import append_audit
 from cj_assessment.adapters.postgres.tables import admin_change, anchor_essay, assessment_instruction
-from cj_assessment.domain.assignments import Instruction, StoredAnchor, StoredInstruction
-from cj_assessment.ports.administration import Change, Owner
+from cj_assessment.domain.assignments import (
+    Instruction,
+    StoredAnchor,
+    StoredInstruction,
+    anchor_details,
+    check_change_under_anchors,
+)
+from cj_assessment.ports.administration import AdminChange, Change, Owner
 
 _INSTRUCTION = assessment_instruction.c
 
@@ -37,7 +44,9 @@ class PostgresAdministration:
             await connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(owner.subject))))
             before = await _locked(connection, owner)
             if before is not None:
-                await _refuse_change_under_anchors(connection, before, instruction)
+                check_change_under_anchors(
+                    instruction_of(before), instruction, anchors=await _anchor_count(connection, owner)
+                )
                 row = await _updated(connection, before, values)
             else:
                 row = (
@@ -47,9 +56,7 @@ class PostgresAdministration:
                         .returning(assessment_instruction)
                     )
                 ).one()
-            await audit(
-                connection, by, "instructions.save", owner.subject, _audit_entry(before), _audit_entry(row)
-            )
+            await _audit(connection, "instructions.save", owner, by=by, before=before, after=row)
         return instruction_of(row)
 
     async def find(self, owner: Owner) -> StoredInstruction | None:
@@ -76,7 +83,7 @@ class PostgresAdministration:
             if before is None:
                 return False
             await connection.execute(delete(assessment_instruction).where(_INSTRUCTION.id == before.id))
-            await audit(connection, by, "instructions.delete", owner.subject, _audit_entry(before), None)
+            await _audit(connection, "instructions.delete", owner, by=by, before=before, after=None)
         return True
 
     async def set_student_prompt(
@@ -99,7 +106,7 @@ class PostgresAdministration:
                 return None
             row = await _updated(connection, before, {column: storage_id, "updated_at": func.now()})
             operation = f"{column.removesuffix('_storage_id')}.upload"
-            await audit(connection, by, operation, owner.subject, _audit_entry(before), _audit_entry(row))
+            await _audit(connection, operation, owner, by=by, before=before, after=row)
         return instruction_of(row)
 
     async def delete_anchor(self, number: int, *, by: str) -> StoredAnchor | None:
@@ -111,9 +118,16 @@ class PostgresAdministration:
             ).first()
             if row is None:
                 return None
-            subject = f"assignment {row.assignment_id}"
-            await audit(connection, by, "anchors.delete", subject, anchor_audit_entry(row), None)
-        return anchor_of(row)
+            anchor = anchor_of(row)
+            change = AdminChange(
+                by=by,
+                operation="anchors.delete",
+                subject=Owner(assignment_id=row.assignment_id).subject,
+                before=anchor_details(anchor.number, anchor),
+                after=None,
+            )
+            await append_audit(connection, change)
+        return anchor
 
     async def changes(self, *, before: int | None, limit: int) -> Sequence[Change]:
         chosen = select(admin_change).order_by(admin_change.c.id.desc()).limit(limit)
@@ -151,25 +165,34 @@ async def _updated(connection: AsyncConnection, row: Row[Any], values: dict[str,
     return (await connection.execute(statement.returning(assessment_instruction))).one()
 
 
-async def _refuse_change_under_anchors(
-    connection: AsyncConnection, before: Row[Any], wanted: Instruction
+async def _anchor_count(connection: AsyncConnection, owner: Owner) -> int:
+    """How many anchors the assignment has; a course has none."""
+    if owner.assignment_id is None:
+        return 0
+    counted = select(func.count()).select_from(anchor_essay)
+    return await connection.scalar(counted.where(anchor_essay.c.assignment_id == owner.assignment_id)) or 0
+
+
+async def _audit(
+    connection: AsyncConnection,
+    operation: str,
+    owner: Owner,
+    *,
+    by: str,
+    before: Row[Any] | None,
+    after: Row[Any] | None,
 ) -> None:
-    kept = (before.grade_scale, before.context_origin)
-    if before.assignment_id is None or kept == (wanted.grade_scale, wanted.context_origin.value):
-        return
-    anchors = await connection.scalar(
-        select(func.count())
-        .select_from(anchor_essay)
-        .where(anchor_essay.c.assignment_id == before.assignment_id)
+    change = AdminChange(
+        by=by,
+        operation=operation,
+        subject=owner.subject,
+        before=_details(before),
+        after=_details(after),
     )
-    if anchors:
-        raise Conflict(
-            f"the assignment has {anchors} anchors on {before.grade_scale}: its scale and context_origin are"
-            " locked; delete the anchors first"
-        )
+    await append_audit(connection, change)
 
 
-def _audit_entry(row: Row[Any] | None) -> JsonObject | None:
+def _details(row: Row[Any] | None) -> JsonObject | None:
     if row is None:
         return None
     return {
@@ -179,27 +202,3 @@ def _audit_entry(row: Row[Any] | None) -> JsonObject | None:
         "student_prompt_storage_id": row.student_prompt_storage_id,
         "judge_rubric_storage_id": row.judge_rubric_storage_id,
     }
-
-
-def anchor_audit_entry(row: Row[Any]) -> JsonObject:
-    """An anchor as the audit keeps it: its text by its id alone."""
-    return {
-        "anchor_id": row.id,
-        "anchor_label": row.anchor_label,
-        "grade": row.grade,
-        "grade_scale": row.grade_scale,
-        "text_storage_id": row.text_storage_id,
-    }
-
-
-async def audit(
-    connection: AsyncConnection,
-    by: str,
-    operation: str,
-    subject: str,
-    before: JsonObject | None,
-    after: JsonObject | None,
-) -> None:
-    """Keep who has changed what, in the transaction of the change."""
-    change = {"by": by, "operation": operation, "subject": subject, "before": before, "after": after}
-    await connection.execute(insert(admin_change).values(**change))

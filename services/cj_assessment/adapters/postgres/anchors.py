@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from event_contracts import ContextOrigin, JsonObject
-from sqlalchemy import Row, delete, false, insert, or_, select
+from event_contracts import ContextOrigin
+from sqlalchemy import Row, delete, false, or_, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cj_assessment.adapters.postgres.tables import admin_change, anchor_essay, assessment_instruction
+from cj_assessment.adapters.postgres.audit import append_audit
+from cj_assessment.adapters.postgres.tables import anchor_essay, assessment_instruction
 from cj_assessment.domain.assignments import Anchor, StoredAnchor, StoredInstruction
+from cj_assessment.ports.administration import AdminChange
 
 
 class PostgresAnchors:
@@ -43,11 +45,8 @@ class PostgresAnchors:
         )
         return [anchor_of(row) for row in rows]
 
-    async def audit(
-        self, *, by: str, operation: str, subject: str, before: JsonObject | None, after: JsonObject | None
-    ) -> None:
-        change = {"by": by, "operation": operation, "subject": subject, "before": before, "after": after}
-        await self._connection.execute(insert(admin_change).values(**change))
+    async def audit(self, change: AdminChange) -> None:
+        await append_audit(self._connection, change)
 
     async def remove(self, number: int) -> None:
         await self._connection.execute(delete(anchor_essay).where(anchor_essay.c.id == number))

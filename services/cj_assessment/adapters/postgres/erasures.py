@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import Any, Final
 
-from event_contracts import Conflict, JsonObject, NotFound
+from event_contracts import Conflict, JsonObject
 from service_kit.storage.database import Database
 from service_kit.storage.leases import leased_keys
 from service_kit.work.failed_items import is_retryable_sql
@@ -12,11 +12,12 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cj_assessment.adapters.postgres import erasing_sql as sql
-from cj_assessment.adapters.postgres.administration import audit
+from cj_assessment.adapters.postgres.audit import append_audit
 from cj_assessment.adapters.postgres.due import rest_until
-from cj_assessment.domain.batch import BatchId
+from cj_assessment.domain.batch import BatchId, unknown_batch
 from cj_assessment.domain.erasure import Erasure
 from cj_assessment.ports import Due
+from cj_assessment.ports.administration import AdminChange
 from cj_assessment.ports.worker_names import FORGET
 
 _OPEN: Final = f"completed_at IS NULL AND {is_retryable_sql(FORGET, 'erasure.batch_id')}"
@@ -113,13 +114,16 @@ async def _audit(connection: AsyncConnection, batch_id: BatchId, *, everything: 
     if known is None or (everything and not known.everything):
         before: JsonObject | None = None if known is None else {"everything": known.everything}
         after: JsonObject = {"everything": everything}
-        await audit(connection, by, "batches.forget", f"batch {batch_id}", before, after)
+        change = AdminChange(
+            by=by, operation="batches.forget", subject=f"batch {batch_id}", before=before, after=after
+        )
+        await append_audit(connection, change)
 
 
 async def _forgotten(connection: AsyncConnection, batch_id: BatchId) -> Erasure:
     row = (await connection.execute(sql.READ_ERASURE, {"batch_id": batch_id})).first()
     if row is None:
-        raise NotFound(f"there is no batch {batch_id!r}")
+        raise unknown_batch(batch_id)
     return _erasure(row)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Row, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cj_assessment.adapters.postgres.tables import STUDENT_PROMPT
-from cj_assessment.domain.batch import BatchId
+from cj_assessment.domain.batch import BatchId, unknown_batch
 
 ROWS_AT_A_TIME: Final = 200
 
@@ -117,7 +117,7 @@ class PostgresExports:
         values = {"batch_id": batch_id}
         async with self._database.transaction() as connection:
             if not await connection.scalar(_BATCH_IS_KNOWN, values):
-                raise NotFound(f"there is no batch {batch_id!r}")
+                raise unknown_batch(batch_id)
             async for piece in _members(connection, _OF_BATCH, _TEXTS_OF_BATCH, values):
                 yield piece
 

@@ -198,6 +198,22 @@ async def test_every_change_says_who_when_what_before_and_after(
     assert ANCHOR not in str(mine)
 
 
+async def test_a_registered_and_a_deleted_anchor_are_audited_alike(
+    http: httpx2.AsyncClient, assignment: str
+) -> None:
+    await saved(http, assignment_id=assignment)
+    anchor = (await register(http, assignment)).json()
+    await http.delete(f"/admin/v1/anchors/{anchor['anchor_id']}")
+
+    items = (await http.get("/admin/v1/audit", params={"limit": 200})).json()["items"]
+
+    deleted, registered = [one for one in items if one["subject"] == f"assignment {assignment}"][:2]
+    assert (registered["operation"], deleted["operation"]) == ("anchors.register", "anchors.delete")
+    assert registered["after"] == deleted["before"]
+    assert registered["after"]["anchor_id"] == anchor["anchor_id"]
+    assert (registered["before"], deleted["after"]) == (None, None)
+
+
 async def test_the_audit_is_paged_to_its_end(http: httpx2.AsyncClient, assignment: str) -> None:
     for _ in range(5):
         await saved(http, assignment_id=assignment)

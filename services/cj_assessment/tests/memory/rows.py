@@ -12,6 +12,7 @@ from cj_assessment.domain.batch import Batch, BatchId, Essay, JobId
 from cj_assessment.domain.comparison import Answer, AttemptId, PlannedComparison
 from cj_assessment.domain.prompt import JudgeContext
 from cj_assessment.ports import BatchProblem, Score
+from cj_assessment.ports.administration import AdminChange
 from event_contracts import AssessmentResultV1, ErrorDetail, EventEnvelope
 
 
@@ -94,7 +95,7 @@ class State:
     claimed: set[tuple[str, UUID]] = field(default_factory=set)
     sent: list[tuple[EventEnvelope[Any], str | None]] = field(default_factory=list)
     failing: dict[tuple[str, str], BatchProblem] = field(default_factory=dict)
-    audit: list[tuple[object, ...]] = field(default_factory=list)
+    audit: list[AdminChange] = field(default_factory=list)
     ids: int = 0
 
     def row_of(self, batch_id: BatchId) -> BatchRow | None:

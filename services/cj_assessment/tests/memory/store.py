@@ -14,10 +14,11 @@ from cj_assessment.domain.assignments import Anchor, Instruction, StoredAnchor
 from cj_assessment.domain.batch import Essay, JobId
 from cj_assessment.domain.deciding import Measured
 from cj_assessment.ports import EssayCounts, Score
+from cj_assessment.ports.administration import AdminChange
 from cj_assessment.tests.memory.attempts import MemoryAttempts, MemoryComparisons
 from cj_assessment.tests.memory.batches import MemoryBatches
 from cj_assessment.tests.memory.rows import Clock, State
-from event_contracts import EventEnvelope, InvalidCallback, JsonObject
+from event_contracts import EventEnvelope, InvalidCallback
 
 
 class MemoryEssays:
@@ -119,10 +120,8 @@ class MemoryAnchors:
     async def for_assignment(self, assignment_id: str) -> Sequence[StoredAnchor]:
         return sorted(self._state.anchors.get(assignment_id, []), key=lambda anchor: anchor.label)
 
-    async def audit(
-        self, *, by: str, operation: str, subject: str, before: JsonObject | None, after: JsonObject | None
-    ) -> None:
-        self._state.audit.append((by, operation, subject, before, after))
+    async def audit(self, change: AdminChange) -> None:
+        self._state.audit.append(change)
 
     async def remove(self, number: int) -> None:
         for assignment_id, known in self._state.anchors.items():

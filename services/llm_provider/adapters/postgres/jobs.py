@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from service_kit.work.failed_items import is_retryable_sql
@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from llm_provider.adapters.postgres.request_rows import read_rows
 from llm_provider.adapters.postgres.tables import batch_job, judge_request
-from llm_provider.domain.batch_job import Job, JobId, JobPolicy, JobState
+from llm_provider.domain.batch_job import Job, JobId, JobPolicy, JobState, RunningJob
 from llm_provider.domain.requests.request import QueueId, QueueState
 from llm_provider.ports import Rows
 from llm_provider.ports.worker_names import RUN_JOBS
@@ -208,13 +208,15 @@ class PostgresJobs:
 
 
 def _job(row: Row[tuple[object, ...]]) -> Job:
-    return Job(
-        job_id=JobId(row.id),
-        provider=row.provider,
-        model=row.model,
-        state=JobState(row.state),
-        vendor_job_id=row.vendor_job_id,
-        items=row.items,
-        submissions=row.submissions,
-        created_at=row.created_at,
-    )
+    columns: dict[str, Any] = {
+        "job_id": JobId(row.id),
+        "provider": row.provider,
+        "model": row.model,
+        "state": JobState(row.state),
+        "items": row.items,
+        "submissions": row.submissions,
+        "created_at": row.created_at,
+    }
+    if row.state == JobState.RUNNING and row.vendor_job_id is not None:
+        return RunningJob(vendor_job_id=row.vendor_job_id, **columns)
+    return Job(**columns)

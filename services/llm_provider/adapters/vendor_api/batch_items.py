@@ -51,9 +51,9 @@ async def read_outcomes(
     """
     async for content in connection.lines(path):
         key = connection.parse(content, _Keyed).custom_id
+        result: JudgeReply | JudgeError
         try:
-            reply = reply_of(connection.parse(content, line))
+            result = reply_of(connection.parse(content, line))
         except JudgeError as error:
-            yield BatchOutcome(custom_id=key, reply=None, error=error)
-        else:
-            yield BatchOutcome(custom_id=key, reply=reply, error=None)
+            result = error
+        yield BatchOutcome(custom_id=key, result=result)

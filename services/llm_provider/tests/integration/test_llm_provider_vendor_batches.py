@@ -19,7 +19,7 @@ from llm_provider.domain.calls.errors import (
     RequestRejected,
     may_be_retried,
 )
-from llm_provider.ports import BatchJobState, Ending
+from llm_provider.ports import BatchJobState, BatchOutcome, Ending, JudgeReply
 from llm_provider.tests.vendors.calling import (
     BATCH_VENDORS,
     MODELS,
@@ -63,11 +63,10 @@ async def test_every_item_is_answered_once_in_whatever_order(vendor: str) -> Non
     assert set(outcomes) == set(keys)
     assert list(outcomes) != keys, "the fake answers in another order"
     for outcome in outcomes.values():
-        assert outcome.error is None
-        assert outcome.reply is not None
-        assert outcome.reply.text == VERDICT
-        assert outcome.reply.usage == USAGE
-        assert outcome.reply.model == MODELS[vendor]
+        reply = replied(outcome)
+        assert reply.text == VERDICT
+        assert reply.usage == USAGE
+        assert reply.model == MODELS[vendor]
 
 
 @pytest.mark.parametrize("vendor", BATCH_VENDORS)
@@ -173,9 +172,8 @@ async def test_an_item_that_failed_has_the_error_that_it_would_have_alone(vendor
             await ended(traffic, job_id)
             (outcome,) = (await outcomes_of(traffic, job_id)).values()
 
-        assert type(outcome.error) is kind
-        assert outcome.reply is None
-        assert SECRET_TEXT not in str(outcome.error)
+        assert type(outcome.result) is kind
+        assert SECRET_TEXT not in str(outcome.result)
 
 
 @pytest.mark.parametrize("vendor", BATCH_VENDORS)
@@ -186,9 +184,8 @@ async def test_an_item_that_was_cut_off_or_refused_is_a_reply_and_paid_for(vendo
             await ended(traffic, job_id)
             (outcome,) = (await outcomes_of(traffic, job_id)).values()
 
-        assert outcome.reply is not None
-        assert outcome.reply.ending is ending
-        assert outcome.reply.usage == USAGE
+        assert replied(outcome).ending is ending
+        assert replied(outcome).usage == USAGE
 
 
 @pytest.mark.parametrize("vendor", ["anthropic", "openai"])
@@ -199,7 +196,7 @@ async def test_a_job_that_expired_says_so_of_every_item(vendor: str) -> None:
         await ended(traffic, job_id)
         outcomes = await outcomes_of(traffic, job_id)
 
-    assert {type(outcome.error) for outcome in outcomes.values()} == {JudgeTimeout}
+    assert {type(outcome.result) for outcome in outcomes.values()} == {JudgeTimeout}
     assert set(outcomes) == {"a", "b"}
 
 
@@ -244,8 +241,8 @@ async def test_a_job_that_was_cancelled_ends_and_what_it_did_not_get_to_may_be_t
     # Google answers for no item of a cancelled job: all of them count as not reached.
     assert set(outcomes) == (set() if vendor == "google" else {"a"})
     for outcome in outcomes.values():
-        assert type(outcome.error) is JudgeUnavailable
-        assert may_be_retried(outcome.error)
+        assert type(outcome.result) is JudgeUnavailable
+        assert may_be_retried(outcome.result)
 
 
 @pytest.mark.parametrize("vendor", BATCH_VENDORS)
@@ -270,7 +267,7 @@ async def test_a_line_ends_where_the_file_says_and_not_at_a_line_end_of_unicode(
         await ended(traffic, job_id)
         outcomes = await outcomes_of(traffic, job_id)
 
-    assert [outcome.reply and outcome.reply.text for outcome in outcomes.values()] == [text, text]
+    assert [replied(outcome).text for outcome in outcomes.values()] == [text, text]
 
 
 @pytest.mark.parametrize("vendor", BATCH_VENDORS)
@@ -285,6 +282,11 @@ async def test_results_that_break_off_are_an_error_and_not_the_end(vendor: str) 
             await read_into(read, traffic, job_id)
 
     assert read == ["c", "b"]
+
+
+def replied(outcome: BatchOutcome) -> JudgeReply:
+    assert isinstance(outcome.result, JudgeReply)
+    return outcome.result
 
 
 async def read_into(read: list[str], traffic: Traffic, job_id: str) -> None:
@@ -302,8 +304,8 @@ async def test_a_result_that_fits_nothing_is_the_error_of_its_item_and_of_no_oth
         await ended(traffic, job_id)
         outcomes = await outcomes_of(traffic, job_id)
 
-    assert isinstance(outcomes["c"].error, JudgeUnavailable)
-    assert outcomes["a"].error is outcomes["b"].error is None
+    assert isinstance(outcomes["c"].result, JudgeUnavailable)
+    assert all(isinstance(outcomes[key].result, JudgeReply) for key in ("a", "b"))
 
 
 @pytest.mark.parametrize("vendor", BATCH_VENDORS)
@@ -334,7 +336,7 @@ async def test_a_job_of_anthropics_may_ask_several_models() -> None:
         await ended(traffic, job_id)
         outcomes = await outcomes_of(traffic, job_id)
 
-    assert {key: outcome.reply and outcome.reply.model for key, outcome in outcomes.items()} == {
+    assert {key: replied(outcome).model for key, outcome in outcomes.items()} == {
         "a": MODELS["anthropic"],
         "b": "claude-sonnet-5-5",
     }
@@ -379,7 +381,7 @@ async def test_a_job_whose_calls_have_a_temperature_names_the_version_that_takes
         outcomes = await outcomes_of(traffic, job_id)
 
     assert traffic.requests[0].headers["anthropic-version"] == "2023-06-01"
-    assert all(outcome.error is None for outcome in outcomes.values())
+    assert all(isinstance(outcome.result, JudgeReply) for outcome in outcomes.values())
 
 
 async def test_lines_of_anthropics_results_have_the_form_that_anthropic_publishes() -> None:

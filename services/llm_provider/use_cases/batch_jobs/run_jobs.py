@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 from event_contracts import ProcessingError, SuiteError
 
-from llm_provider.domain.batch_job import Job, JobId, JobPolicy, JobState
+from llm_provider.domain.batch_job import Job, JobId, JobPolicy, JobState, RunningJob
 from llm_provider.domain.calls.announcements import call_started
 from llm_provider.domain.calls.call import Call
 from llm_provider.domain.calls.errors import JudgeError, JudgeTimeout, may_be_retried
@@ -73,10 +73,12 @@ class RunJobs:
         judge = self.judges.get(job.provider)
         if judge is None:
             await self._without_judge(job)
+        elif isinstance(job, RunningJob):
+            await self._ask(job, judge)
         elif job.state in (JobState.COLLECTED, JobState.SUBMITTING):
             await self._submit(job, judge)
         else:
-            await self._ask(job, judge)
+            raise ProcessingError(f"batch job {job.job_id} is {job.state} without the vendor's id of it")
 
     async def give_up(self, job_id: JobId, reason: str) -> None:
         """Close a job that cannot be handled; its items are judged live or reported, as their callers asked."""
@@ -130,26 +132,25 @@ class RunJobs:
             return
         await self._close(job, reason=error.message)
 
-    async def _ask(self, job: Job, judge: BatchJudge) -> None:
-        assert job.vendor_job_id is not None, "a job that is running has its vendor's id"
+    async def _ask(self, job: RunningJob, judge: BatchJudge) -> None:
         try:
             view = await judge.view(job.vendor_job_id)
             if view.state is BatchJobState.RUNNING:
-                await self._wait_for(job, judge, job.vendor_job_id)
+                await self._wait_for(job, judge)
                 return
             if view.state is BatchJobState.ENDED:
-                await self._read(job, judge, job.vendor_job_id)
+                await self._read(job, judge)
         except SuiteError as error:
             await self._not_read(job, error)
             return
         await self._close(job, reason=view.reason)
 
-    async def _wait_for(self, job: Job, judge: BatchJudge, vendor_job_id: str) -> None:
+    async def _wait_for(self, job: RunningJob, judge: BatchJudge) -> None:
         """Look again later; a job none of whose results is still wanted need not be finished."""
         async with self.store.transaction() as transaction:
             is_wanted = await transaction.jobs.is_wanted(job.job_id)
         if not is_wanted:
-            await judge.cancel(vendor_job_id)
+            await judge.cancel(job.vendor_job_id)
         if self._is_overdue(job):
             await self._close(job, reason="the vendor's batch job has not ended for too long")
         else:
@@ -165,8 +166,8 @@ class RunJobs:
     def _is_overdue(self, job: Job) -> bool:
         return job.is_older_than(self.policy.give_up_after, now=datetime.now(UTC))
 
-    async def _read(self, job: Job, judge: BatchJudge, vendor_job_id: str) -> None:
-        async for outcomes in _chunks(judge.outcomes(vendor_job_id)):
+    async def _read(self, job: RunningJob, judge: BatchJudge) -> None:
+        async for outcomes in _chunks(judge.outcomes(job.vendor_job_id)):
             await self._record(job, outcomes)
 
     async def _record(self, job: Job, outcomes: Sequence[BatchOutcome]) -> None:
@@ -183,12 +184,11 @@ class RunJobs:
             raise ProcessingError(f"{len(failed)} calls of batch job {job.job_id} cannot be recorded yet")
 
     def _call(self, job: Job, leased: LeasedRequest, outcome: BatchOutcome) -> Call:
-        if outcome.reply is not None:
-            return answered_call(
-                leased, outcome.reply, catalogue=self.catalogue, started_at=job.created_at, in_batch=True
-            )
-        error = outcome.error or JudgeTimeout("the vendor's batch job has no answer", may_be_billed=False)
-        return failed_call(leased, error, started_at=job.created_at, in_batch=True)
+        if isinstance(outcome.result, SuiteError):
+            return failed_call(leased, outcome.result, started_at=job.created_at, in_batch=True)
+        return answered_call(
+            leased, outcome.result, catalogue=self.catalogue, started_at=job.created_at, in_batch=True
+        )
 
     async def _close(self, job: Job, *, reason: str | None = None) -> None:
         """End a job; items that have no outcome are judged live or reported, as their callers asked."""

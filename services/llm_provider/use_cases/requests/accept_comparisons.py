@@ -81,7 +81,10 @@ class AcceptComparisons:
 
         for failure in await self.isolate(requests, queue):
             log.error("request.not_queued", exc_info=failure.error)
-            queued[failure.item.queue_id] = RequestSetAside("internal error: the request could not be stored")
+            queued[failure.item.queue_id] = RequestSetAside(
+                "internal error: the request could not be stored; it was not queued: send it again with the same"
+                " idempotency_key once an operator has read this service's log"
+            )
         return [queued[one.queue_id] if isinstance(one, JudgeRequest) else one for one in checked]
 
     async def _queue(self, requests: Sequence[JudgeRequest]) -> Mapping[QueueId, Outcome]:
@@ -117,7 +120,9 @@ class AcceptComparisons:
     def _outcome(self, request: JudgeRequest, known: KnownKey | None, wait: int | None) -> Outcome:
         if known is None:
             return QueueFull(
-                f"{self.max_queue_size} requests are waiting already", retry_after=FULL_RETRY_SECONDS
+                f"{self.max_queue_size} requests are waiting already: send this one again in"
+                f" {FULL_RETRY_SECONDS:.0f} s",
+                retry_after=FULL_RETRY_SECONDS,
             )
         if known.body_sha256 != request.body_sha256:
             return InvalidRequest("this idempotency key was used with another body: use a new key")

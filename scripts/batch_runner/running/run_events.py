@@ -1,0 +1,44 @@
+"""The lines of a run's ``events.ndjson`` that a resumed run reads again, each as a type of its own."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from event_contracts import LargeCount, WireModel
+
+from batch_runner.artefact.outcome import Reading
+
+
+class RunEvent(WireModel):
+    """A line of the log by the name of its event; what else it says is not read."""
+
+    EVENT: ClassVar[str]
+
+
+class TextsUploaded(RunEvent):
+    """All texts are stored: the storage id of each by its SHA-256."""
+
+    EVENT = "texts.uploaded"
+
+    stored: Mapping[str, str]
+
+
+class KafkaOffsets(RunEvent):
+    """Where the run begins to listen, by ``topic:partition``."""
+
+    EVENT = "kafka.offsets"
+
+    offsets: Mapping[str, LargeCount]
+
+
+class BatchStarted(RunEvent):
+    """The request was sent."""
+
+    EVENT = "batch.started"
+
+
+class BatchProgress(RunEvent):
+    """Counts, cost and reliability at one time."""
+
+    EVENT = "batch.progress"
+
+    reading: Reading
