@@ -1,13 +1,13 @@
 """A batch over Kafka: its request is published, and its messages are followed from where they began."""
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
+from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -17,8 +17,9 @@ from event_contracts import (
     EventEnvelope,
     ExternalServiceError,
     Topic,
+    WireModel,
 )
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from batch_runner import run_log
 from batch_runner.artefact.run_files import write_whole
@@ -193,15 +194,22 @@ class KafkaTransport:
     def _keep(self, kind: str, value: bytes | None) -> None:
         """Keep a message about this batch; others, and messages that are not ours, are left alone."""
         try:
-            envelope = json.loads(value or b"")
-            event_id, data = str(envelope["event_id"]), envelope["data"]
-        except (ValueError, KeyError, TypeError):
+            message = _Message.model_validate_json(value or b"")
+        except ValidationError:
             return
-        if _batch_of(data) != self.batch_id or event_id in self._seen or "/" in event_id:
+        event_id = str(message.event_id)
+        if _batch_of(message.data) != self.batch_id or event_id in self._seen:
             return
         write_whole(self.folder / "events" / kind / f"{event_id}.json", value or b"")
         self._seen.add(event_id)
         self._counts[kind] += 1
+
+
+class _Message(WireModel):
+    """What is read of a message; its id names a file."""
+
+    event_id: UUID
+    data: JsonValue
 
 
 def _batch_of(data: JsonValue) -> JsonValue:

@@ -45,6 +45,28 @@ async def test_a_message_about_the_batch_is_kept_and_counted(kafka_bootstrap: st
     assert len(list((tmp_path / "events" / "completions").iterdir())) == 1
 
 
+POISON = {
+    "nested too deeply": b"[" * 100_000,
+    "not UTF-8": b"\xff\xfe",
+    "a list": b"[]",
+    "an id that is no file's name": json.dumps({"event_id": "a\x00b", "data": {"entity_id": BATCH}}).encode(),
+    "an id that is too long": json.dumps({"event_id": "a" * 5_000, "data": {"entity_id": BATCH}}).encode(),
+}
+
+
+@pytest.mark.parametrize("poison", POISON.values(), ids=POISON.keys())
+async def test_a_message_that_is_no_event_is_passed_over(
+    kafka_bootstrap: str, tmp_path: Path, poison: bytes
+) -> None:
+    async with listening(kafka_bootstrap, tmp_path) as transport:
+        async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap) as producer:
+            await producer.send_and_wait(f"{transport.prefix}{Topic.CJ_ASSESSMENT_COMPLETED}", poison)
+        await publish_completion(kafka_bootstrap, transport.prefix)
+        await transport.until_quiet()
+
+        assert transport.observed()["completions"] == 1
+
+
 async def test_a_message_that_cannot_be_kept_fails_the_run_instead_of_missing_from_its_record(
     kafka_bootstrap: str, tmp_path: Path
 ) -> None:
