@@ -4,7 +4,6 @@ import asyncio
 import os
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 from suite.embedded.errors import KafkaNotAvailable, KafkaNotStarted
 from suite.embedded.kafka import embedded_kafka, fetch_jars, unavailable_reason
+from suite.tests.process_ids import is_gone_within, runs
 
 HELD_OPEN = """
 import sys
@@ -60,7 +60,7 @@ def test_a_broker_listens_on_loopback_alone_and_ends_with_its_context(tmp_path: 
         listening = _listening_addresses(broker.pid)
 
     assert listening == {"127.0.0.1"}
-    assert not _runs(broker.pid)
+    assert not runs(broker.pid)
 
 
 @pytest.mark.usefixtures("needs_java")
@@ -78,7 +78,7 @@ def test_a_broker_does_not_outlive_a_killed_owner(tmp_path: Path) -> None:
     owner.kill()
     owner.wait()
 
-    assert _gone_within(broker, seconds=10)
+    assert is_gone_within(broker, seconds=10)
 
 
 @pytest.mark.usefixtures("needs_java")
@@ -180,20 +180,6 @@ async def _receive(bootstrap: str, topic: str) -> bytes | None:
 def _listening_addresses(pid: int) -> set[str]:
     listening = [each for each in psutil.Process(pid).net_connections("inet") if each.status == "LISTEN"]
     return {each.laddr.ip.removeprefix("::ffff:") for each in listening}
-
-
-def _gone_within(pid: int, *, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while _runs(pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not _runs(pid)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _program(path: Path, script: str) -> None:

@@ -12,12 +12,12 @@ from queue import Queue
 from tempfile import TemporaryDirectory
 
 import asyncpg
-import psutil
 import pytest
 from sqlalchemy import make_url
 from suite.embedded import postgres_process
 from suite.embedded.errors import DataFolderInUse, DataFolderUnusable, EmbeddedServerError
 from suite.embedded.postgres import PostgresServer, embedded_postgres
+from suite.tests.process_ids import is_gone_within, runs
 
 HELD_OPEN = """
 import sys
@@ -69,7 +69,7 @@ def test_the_server_ends_with_its_context(data_dir: Path) -> None:
     with embedded_postgres(data_dir):
         pid = _pid(data_dir)
 
-    assert not _runs(pid)
+    assert not runs(pid)
 
 
 @pytest.mark.parametrize("depth", [1, 3])
@@ -93,7 +93,7 @@ def test_a_server_that_dies_is_started_again(data_dir: Path) -> None:
 
     assert "kept" in databases
     assert after != before
-    assert not _runs(after)
+    assert not runs(after)
 
 
 def test_a_server_that_dies_repeatedly_is_given_up(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,13 +127,13 @@ def test_a_server_left_behind_by_a_kill_is_replaced_and_its_data_kept(data_dir: 
     owner.kill()
     owner.wait()
     left_behind = _pid(data_dir)
-    assert _runs(left_behind)
+    assert runs(left_behind)
 
     with embedded_postgres(data_dir) as server:
         databases = _databases(server)
 
     assert "kept" in databases
-    assert not _runs(left_behind)
+    assert not runs(left_behind)
 
 
 def test_a_server_that_was_killed_itself_is_started_again(data_dir: Path) -> None:
@@ -172,7 +172,7 @@ def test_a_throwaway_server_does_not_outlive_a_killed_owner(data_dir: Path) -> N
     owner.kill()
     owner.wait()
 
-    assert _gone_within(pid, seconds=10)
+    assert is_gone_within(pid, seconds=10)
 
 
 def test_a_folder_in_use_is_refused_and_its_server_left_alone(data_dir: Path) -> None:
@@ -242,20 +242,6 @@ def _databases_once_it_runs(server: PostgresServer) -> list[str]:
             return _databases(server)
         except (OSError, asyncpg.PostgresError):
             time.sleep(0.05)
-
-
-def _gone_within(pid: int, *, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while _runs(pid) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return not _runs(pid)
-
-
-def _runs(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _databases(server: PostgresServer) -> list[str]:
