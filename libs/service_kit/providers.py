@@ -14,6 +14,8 @@ from service_kit.callbacks.policy import CallbackPolicy, callback_client
 from service_kit.callbacks.relay import NAME as CALLBACK_RELAY
 from service_kit.callbacks.relay import CallbackRelay, CallbackSender
 from service_kit.callbacks.webhooks import WebhookSigner
+from service_kit.housekeeping import NAME as HOUSEKEEPING
+from service_kit.housekeeping import Housekeeping
 from service_kit.http.authentication import TokenGate, TrustedIssuer, suite_issuer
 from service_kit.http.certificates import trusted_certificates
 from service_kit.http.given_up import GivenUpActions, given_up_api
@@ -32,8 +34,6 @@ from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tracing import NO_TRACING, Tracing
 from service_kit.tracing.http_client import traced_client
-from service_kit.work.housekeeping import NAME as HOUSEKEEPING
-from service_kit.work.housekeeping import Housekeeping
 from service_kit.work.retention import RetentionRule
 from service_kit.work.worker import Wakeup
 

@@ -14,7 +14,6 @@ from event_contracts import InvalidCallback
 from sqlalchemy import Row, text
 
 from service_kit.callbacks.webhooks import WebhookSigner
-from service_kit.messaging.bus_relay import report_refused
 from service_kit.messaging.event_bus import Refusal
 from service_kit.messaging.outbox import (
     DEFAULT_DELIVERY_POLICY,
@@ -24,6 +23,7 @@ from service_kit.messaging.outbox import (
     mark_refused,
     mark_sent,
     outgoing,
+    report_refused,
     seconds_until_due,
 )
 from service_kit.storage.database import Database

@@ -22,9 +22,9 @@ from service_kit.http.failed_logins import DEFAULT_MAX_FAILED_LOGINS, limit_fail
 from service_kit.http.openapi import SECURITY_SCHEMES, SuiteOpenApi
 from service_kit.http.operations import Check, operations
 from service_kit.http.permissions import Access, access_table
+from service_kit.http.request_spans import TracedRequests, name_spans_by_route
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tracing import NO_TRACING, Tracing
-from service_kit.tracing.http_server import TracedRequests, name_spans_by_route
 
 CORRELATION_HEADER: Final = "x-correlation-id"
 _IDENTIFIER: Final[TypeAdapter[str]] = TypeAdapter(Identifier)

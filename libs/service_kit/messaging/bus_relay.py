@@ -4,32 +4,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import structlog
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from service_kit.messaging.event_bus import MAX_RECORDS_PER_POLL, EventBus, Message, NotPublished, Refusal
+from service_kit.messaging.message_spans import publishing
 from service_kit.messaging.outbox import (
     DEFAULT_DELIVERY_POLICY,
     DeliveryPolicy,
     OutgoingMessage,
-    Transport,
     mark_refused,
     mark_sent,
     outgoing,
+    report_refused,
     seconds_until_due,
 )
 from service_kit.storage.database import Database
 from service_kit.telemetry.error_text import error_text
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tracing import NO_TRACING, Tracing
-from service_kit.tracing.messages import publishing
 from service_kit.work.failed_items import DEFAULT_RETRY_RULES, RetryRules, is_retryable_sql
 from service_kit.work.isolation import Failure, isolate
 from service_kit.work.items import FailureRecord, only_list
 from service_kit.work.worker import IMMEDIATELY, Wakeup, Worker
-
-log = structlog.get_logger()
 
 NAME: Final = "outbox-bus"
 """Name of the worker whose failed items, messages that cannot be marked, are left out."""
@@ -166,31 +163,6 @@ def _to_mark(rows: Sequence[Row[Any]], refusals: Mapping[int, Refusal]) -> dict[
             held_up.add(lane)
             marked[place] = refusals[place]
     return marked
-
-
-def report_refused(outcomes: Sequence[Row[Any]], *, transport: Transport, metrics: ServiceMetrics) -> None:
-    """Log and count refused messages; one that is given up is an error."""
-    for outcome in outcomes:
-        metrics.outbox.refused.labels(transport).inc()
-        if outcome.given_up:
-            metrics.outbox.given_up.labels(transport).inc()
-            log.error(
-                "outbox.given_up",
-                transport=transport,
-                event_id=str(outcome.event_id),
-                key=outcome.key,
-                attempts=outcome.attempts,
-                reason=outcome.last_error,
-            )
-        else:
-            log.warning(
-                "outbox.not_delivered",
-                transport=transport,
-                event_id=str(outcome.event_id),
-                key=outcome.key,
-                attempts=outcome.attempts,
-                reason=outcome.last_error,
-            )
 
 
 def _message(message: OutgoingMessage) -> Message:

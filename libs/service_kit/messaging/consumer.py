@@ -18,10 +18,10 @@ from event_contracts import (
 )
 
 from service_kit.messaging.event_bus import EventBus, Headers, Message, Record
+from service_kit.messaging.message_spans import handling
 from service_kit.telemetry.error_text import error_code, error_text
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tracing import NO_TRACING, Span, Tracing
-from service_kit.tracing.messages import handling
 from service_kit.work.isolation import isolate
 
 log = structlog.get_logger()

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import httpx2
 import orjson
+import structlog
 from event_contracts import EventEnvelope
 from sqlalchemy import (
     Column,
@@ -28,7 +29,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import BigInteger
 
 from service_kit.messaging.event_bus import Headers, Refusal
+from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tracing import in_current_trace
+
+log = structlog.get_logger()
 
 _UNSENT = "given_up_at IS NULL"
 
@@ -258,3 +262,28 @@ async def measure_backlog(connection: AsyncConnection, *, transport: Transport) 
     """What is waiting now."""
     row = (await connection.execute(_BACKLOG, {"transport": transport})).one()
     return Backlog(messages=row[0], oldest_seconds=float(row[1]), given_up=row[2])
+
+
+def report_refused(outcomes: Sequence[Row[Any]], *, transport: Transport, metrics: ServiceMetrics) -> None:
+    """Log and count refused messages; one that is given up is an error."""
+    for outcome in outcomes:
+        metrics.outbox.refused.labels(transport).inc()
+        if outcome.given_up:
+            metrics.outbox.given_up.labels(transport).inc()
+            log.error(
+                "outbox.given_up",
+                transport=transport,
+                event_id=str(outcome.event_id),
+                key=outcome.key,
+                attempts=outcome.attempts,
+                reason=outcome.last_error,
+            )
+        else:
+            log.warning(
+                "outbox.not_delivered",
+                transport=transport,
+                event_id=str(outcome.event_id),
+                key=outcome.key,
+                attempts=outcome.attempts,
+                reason=outcome.last_error,
+            )

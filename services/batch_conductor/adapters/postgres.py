@@ -9,7 +9,7 @@ import orjson
 from event_contracts import EventEnvelope, PhaseName, ProcessingStage
 from service_kit.messaging.inbox import claim_events
 from service_kit.messaging.outbox import bus_message
-from service_kit.storage.store import Outbox
+from service_kit.store import Outbox
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 

@@ -5,7 +5,7 @@ from dishka import Provider, Scope, provide
 from event_contracts import SourceService
 from service_kit.providers import Relays, service_token
 from service_kit.storage.database import Database
-from service_kit.storage.store import PostgresStore
+from service_kit.store import PostgresStore
 from service_kit.telemetry.metrics import ServiceMetrics
 
 from batch_conductor.adapters.metrics import ConductorMetrics

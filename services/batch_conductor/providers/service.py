@@ -6,6 +6,7 @@ import httpx2
 from dishka import AsyncContainer, Provider, make_async_container
 from event_contracts import SourceService
 from quart import Quart
+from service_kit.housekeeping import Housekeeping
 from service_kit.http.app import HttpService, create_app
 from service_kit.http.authentication import Gate
 from service_kit.messaging.consumer import EventConsumer
@@ -22,7 +23,6 @@ from service_kit.running import BackgroundLoop, Service
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tracing import Tracing
-from service_kit.work.housekeeping import Housekeeping
 
 from batch_conductor.adapters import http_api
 from batch_conductor.adapters.events_in import routes

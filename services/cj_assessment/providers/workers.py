@@ -5,6 +5,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from dishka import AsyncContainer
+from service_kit.housekeeping import Housekeeping
 from service_kit.http.set_aside import Reopen, nothing_to_reopen
 from service_kit.providers import Relays
 from service_kit.running import BackgroundLoop
@@ -12,7 +13,6 @@ from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tracing import Tracing
 from service_kit.work.failed_items import RetryRules
-from service_kit.work.housekeeping import Housekeeping
 from service_kit.work.items import FailureRecord, ItemWorker, SetAside, TaskWorker
 
 from cj_assessment.adapters.batch_metrics import BatchMetrics

@@ -10,7 +10,7 @@ from service_kit.telemetry.metrics import BoundedNames
 from llm_provider.domain.calls.call import ANSWERED, Call
 from llm_provider.domain.costs.cost import CostLimits
 from llm_provider.domain.costs.spending import MeterView, PeriodCost
-from llm_provider.domain.meters.limits import BreakerState
+from llm_provider.domain.limits import BreakerState
 from llm_provider.domain.requests.request import OPEN_STATES
 from llm_provider.ports import RetiringModel, StateCount
 

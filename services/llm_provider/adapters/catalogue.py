@@ -22,7 +22,7 @@ from llm_provider.adapters.vendor_api.registration import ConnectedVendor
 from llm_provider.domain.calls.errors import ProviderNotConfigured
 from llm_provider.domain.costs.cost import Cost
 from llm_provider.domain.costs.usage import Usage
-from llm_provider.domain.meters.limits import Limits
+from llm_provider.domain.limits import Limits
 from llm_provider.domain.requests.prompt import JudgeParameters
 from llm_provider.ports import RetiringModel
 

@@ -34,7 +34,7 @@ from llm_provider.domain.costs.spending import (
     ProviderStatus,
     Total,
 )
-from llm_provider.domain.meters.limits import BreakerState
+from llm_provider.domain.limits import BreakerState
 from llm_provider.domain.provider_state import ProviderState, provider_state
 
 MAX_MODELS: Final = 10_000

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from llm_provider.domain.costs.spending import MeterView, PauseView
-from llm_provider.domain.meters.limits import BreakerState
+from llm_provider.domain.limits import BreakerState
 
 
 class ProviderState(StrEnum):

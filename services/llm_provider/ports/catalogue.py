@@ -9,7 +9,7 @@ from event_contracts import LLMConfigOverrides
 
 from llm_provider.domain.costs.cost import Cost
 from llm_provider.domain.costs.usage import Usage
-from llm_provider.domain.meters.limits import Limits
+from llm_provider.domain.limits import Limits
 from llm_provider.domain.requests.prompt import JudgeParameters
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 from event_contracts import LogOdds, SuiteError
 
 from llm_provider.domain.costs.usage import Usage
-from llm_provider.domain.meters.limits import LimitReading
+from llm_provider.domain.limits import LimitReading
 from llm_provider.domain.requests.prompt import JudgeParameters, Prompt
 
 

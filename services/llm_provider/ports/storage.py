@@ -12,10 +12,10 @@ from event_contracts import EventEnvelope, LLMCostAlertV1, RequestStatus
 from llm_provider.domain.batch_job import Job, JobId, JobPolicy
 from llm_provider.domain.calls.announcements import Announcement
 from llm_provider.domain.calls.call import Call, EndedRequest
+from llm_provider.domain.calls.settlement import Settlement
 from llm_provider.domain.costs.cost import CostLimits
 from llm_provider.domain.costs.spending import CostQuery, MeterView, PauseView, PeriodCost, Total
-from llm_provider.domain.meters.limits import BreakerChange, Limits
-from llm_provider.domain.meters.settlement import Settlement
+from llm_provider.domain.limits import BreakerChange, Limits
 from llm_provider.domain.requests.request import JudgeRequest, LeasedRequest, QueueId, QueueState
 
 KeyT = TypeVar("KeyT")

@@ -16,7 +16,7 @@ from llm_provider.adapters.postgres.store import open_store
 from llm_provider.domain.batch_job import JobPolicy
 from llm_provider.domain.calls.retrying import RetryPolicy
 from llm_provider.domain.costs.cost import CostLimits
-from llm_provider.domain.meters.limits import BreakerPolicy, Limits, Pacing
+from llm_provider.domain.limits import BreakerPolicy, Limits, Pacing
 from llm_provider.ports import (
     CallbackRules,
     CallWatcher,

@@ -7,6 +7,7 @@ import httpx2
 from dishka import AsyncContainer, Provider, make_async_container
 from model_manifest import default_model, preload
 from quart import Quart
+from service_kit.housekeeping import Housekeeping
 from service_kit.http.app import HttpService, create_app
 from service_kit.http.authentication import Gate
 from service_kit.messaging.event_bus import EventBus
@@ -23,7 +24,6 @@ from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tracing import Tracing
 from service_kit.work.coalescing import Coalesce
-from service_kit.work.housekeeping import Housekeeping
 from service_kit.work.retention import RetentionRule
 
 from llm_provider.adapters import http_admin, http_api, http_operations, http_privacy

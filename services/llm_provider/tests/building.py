@@ -20,7 +20,7 @@ from llm_provider.domain.calls.answer import Verdict
 from llm_provider.domain.calls.call import NO_COST, Call
 from llm_provider.domain.costs.cost import Cost
 from llm_provider.domain.costs.usage import Usage
-from llm_provider.domain.meters.limits import LimitReading
+from llm_provider.domain.limits import LimitReading
 from llm_provider.domain.requests.prompt import JudgeParameters, Prompt, digest
 from llm_provider.domain.requests.request import JudgeRequest, LeasedRequest, QueueId
 from llm_provider.ports import JudgeCall

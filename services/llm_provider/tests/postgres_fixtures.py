@@ -9,8 +9,8 @@ from uuid import UUID, uuid4
 
 from llm_provider.adapters.postgres.meters import MeterRules
 from llm_provider.adapters.postgres.store import LlmProviderStore, open_store
-from llm_provider.domain.meters.limits import BreakerChange, BreakerPolicy, Limits, Pacing
-from llm_provider.domain.meters.settlement import Settlement
+from llm_provider.domain.calls.settlement import Settlement
+from llm_provider.domain.limits import BreakerChange, BreakerPolicy, Limits, Pacing
 from llm_provider.domain.requests.request import JudgeRequest, LeasedRequest
 from service_kit.storage.database import Database
 from sqlalchemy import Row, text

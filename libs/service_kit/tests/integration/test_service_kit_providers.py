@@ -8,6 +8,7 @@ import pytest
 from dishka import AsyncContainer, make_async_container
 from event_contracts import ConfigurationError
 from pydantic import SecretStr
+from service_kit.housekeeping import Housekeeping
 from service_kit.messaging.event_bus import EventBus, KafkaEventBus, MemoryEventBus
 from service_kit.messaging.outbox import bus_message, callback_message, enqueue
 from service_kit.providers import InfrastructureProvider, Relays
@@ -17,7 +18,6 @@ from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tests.builders import Recorder, consumption, eventually, metric, running
 from service_kit.tests.conftest import FetchAll
 from service_kit.tests.receiver import receiving
-from service_kit.work.housekeeping import Housekeeping
 from sqlalchemy import text
 
 

@@ -11,7 +11,7 @@ import pytest
 from service_kit.messaging.outbox import bus_message
 from service_kit.storage.database import Database
 from service_kit.storage.rows import RowCodec
-from service_kit.storage.store import Outbox, PostgresStore
+from service_kit.store import Outbox, PostgresStore
 from service_kit.tests.builders import consumption
 from service_kit.tests.conftest import FetchAll
 from sqlalchemy import (

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from batch_conductor.adapters.retention import retention_rules
 from batch_conductor.settings import MIGRATIONS
+from service_kit.housekeeping import Housekeeping
 from service_kit.storage.database import Database, migrate
 from service_kit.tests.builders import new_metrics
-from service_kit.work.housekeeping import Housekeeping
 from sqlalchemy import text
 
 OLD, NEW = "now() - interval '366 days'", "now() - interval '364 days'"

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from service_kit.storage.database import Database
-from service_kit.storage.store import Outbox
-from service_kit.storage.store import PostgresStore as KitStore
+from service_kit.store import Outbox
+from service_kit.store import PostgresStore as KitStore
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cj_assessment.adapters.postgres.anchors import PostgresAnchors

@@ -8,7 +8,7 @@ import httpx2
 from event_contracts import EventEnvelope, InvalidCallback
 from service_kit.messaging.inbox import claim_events
 from service_kit.messaging.outbox import bus_message, callback_message
-from service_kit.storage.store import Outbox
+from service_kit.store import Outbox
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 

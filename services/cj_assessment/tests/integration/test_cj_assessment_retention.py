@@ -6,8 +6,8 @@ from cj_assessment.adapters.postgres.retention import BATCHES_PER_STEP, retentio
 from cj_assessment.domain.batch import JobId
 from cj_assessment.tests.postgres_fixtures import StoredInPostgres, answer
 from event_contracts import AssessmentState, StopReason
+from service_kit.housekeeping import Housekeeping
 from service_kit.tests.builders import new_metrics
-from service_kit.work.housekeeping import Housekeeping
 
 DAYS = timedelta(days=90)
 

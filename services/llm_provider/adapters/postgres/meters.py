@@ -8,8 +8,9 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from llm_provider.adapters.postgres import meter_sql as sql
+from llm_provider.domain.calls.settlement import Settlement
 from llm_provider.domain.costs.spending import MeterView, PauseView
-from llm_provider.domain.meters.limits import (
+from llm_provider.domain.limits import (
     Allowance,
     BreakerChange,
     BreakerPolicy,
@@ -18,7 +19,6 @@ from llm_provider.domain.meters.limits import (
     Limits,
     Pacing,
 )
-from llm_provider.domain.meters.settlement import Settlement
 
 INITIAL_MEAN_OUTPUT_TOKENS: Final = 200.0
 """Tokens of an answer, as long as none has been seen."""

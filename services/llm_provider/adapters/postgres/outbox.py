@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from event_contracts import EventEnvelope, LLMComparisonResultV1, LLMCostAlertV1
 from service_kit.messaging.outbox import OutgoingMessage, bus_message, callback_message
-from service_kit.storage.store import Outbox
+from service_kit.store import Outbox
 
 from llm_provider.domain.calls.announcements import Announcement, callback
 from llm_provider.domain.requests.request import JudgeRequest

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from service_kit.storage.database import Database
-from service_kit.storage.store import Outbox, PostgresStore
+from service_kit.store import Outbox, PostgresStore
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from llm_provider.adapters.postgres.jobs import PostgresJobs

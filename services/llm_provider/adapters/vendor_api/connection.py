@@ -13,7 +13,7 @@ from llm_provider.adapters.vendor_api.bodies import MAX_ANSWER_BYTES, decompress
 from llm_provider.adapters.vendor_api.failures import failure, read_error
 from llm_provider.adapters.vendor_api.limit_headers import no_limits, retry_after
 from llm_provider.domain.calls.errors import JudgeTimeout, JudgeUnreachable, UnexpectedAnswer, WrongAddress
-from llm_provider.domain.meters.limits import LimitReading
+from llm_provider.domain.limits import LimitReading
 
 CONNECT_SECONDS: Final = 10.0
 JOB_SECONDS: Final = 60.0

@@ -27,7 +27,7 @@ from llm_provider.domain.calls.errors import (
     RequestRejected,
     UnknownModel,
 )
-from llm_provider.domain.meters.limits import LimitReading
+from llm_provider.domain.limits import LimitReading
 
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.\[\]-]{0,79}")
 _READ_CHARACTERS: Final = 400

@@ -10,7 +10,7 @@ from llm_provider.domain.calls.answer import Verdict
 from llm_provider.domain.calls.errors import JudgeError, RequestCancelled
 from llm_provider.domain.costs.cost import Cost
 from llm_provider.domain.costs.usage import Usage
-from llm_provider.domain.meters.limits import LimitReading
+from llm_provider.domain.limits import LimitReading
 from llm_provider.domain.requests.request import SERVICE, LeasedRequest, QueueId, QueueState
 
 NO_COST = Cost(usd=Decimal(0), price_list="none")

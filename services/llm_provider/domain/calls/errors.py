@@ -35,7 +35,7 @@ from typing import ClassVar, Final
 from event_contracts import ErrorCode, InvalidRequest, JsonObject, ProviderFailureType, SuiteError
 
 from llm_provider.domain.calls.answer import Defect, InvalidAnswer
-from llm_provider.domain.meters.limits import LimitReading
+from llm_provider.domain.limits import LimitReading
 
 
 class Scope(StrEnum):

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from llm_provider.domain.meters.limits import BreakerState
+from llm_provider.domain.limits import BreakerState
 
 
 class CostGroup(StrEnum):

@@ -12,7 +12,7 @@ from event_contracts import RequestState
 from llm_provider.adapters.postgres import queue_sql
 from llm_provider.domain.calls.call import ended_by
 from llm_provider.domain.calls.errors import JudgeUnavailable
-from llm_provider.domain.meters.limits import Limits
+from llm_provider.domain.limits import Limits
 from llm_provider.domain.requests.request import LeasedRequest
 from llm_provider.ports import DelayedRequest
 from llm_provider.tests.building import call_of, judge_request

@@ -8,8 +8,9 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from llm_provider.domain.calls.settlement import Settlement
 from llm_provider.domain.costs.spending import MeterView
-from llm_provider.domain.meters.limits import (
+from llm_provider.domain.limits import (
     Allowance,
     BreakerPolicy,
     BreakerState,
@@ -17,7 +18,6 @@ from llm_provider.domain.meters.limits import (
     Limits,
     Pacing,
 )
-from llm_provider.domain.meters.settlement import Settlement
 from llm_provider.tests.building import judge_request
 from llm_provider.tests.postgres_fixtures import Stored, stored
 

@@ -8,8 +8,8 @@ from llm_provider.adapters.postgres.retention import retention_rules
 from llm_provider.tests.building import comparison, judge_request
 from llm_provider.tests.postgres_fixtures import Stored, stored
 from llm_provider.tests.serving import memory_bus, serving, settings_for, submit
+from service_kit.housekeeping import Housekeeping
 from service_kit.tests.builders import new_metrics
-from service_kit.work.housekeeping import Housekeeping
 
 RULES = {
     rule.name: rule

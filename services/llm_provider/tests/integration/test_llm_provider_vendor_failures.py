@@ -21,7 +21,7 @@ from llm_provider.domain.calls.errors import (
     RequestRejected,
     UnknownModel,
 )
-from llm_provider.domain.meters.limits import Allowance, LimitReading
+from llm_provider.domain.limits import Allowance, LimitReading
 from llm_provider.tests.vendors.calling import (
     SECRET_TEXT,
     VENDORS,

@@ -12,7 +12,7 @@ from google import genai
 from google.genai import types as genai_types
 from google.genai.errors import APIError
 from llm_provider.domain.costs.usage import Usage
-from llm_provider.domain.meters.limits import Allowance as Kind
+from llm_provider.domain.limits import Allowance as Kind
 from llm_provider.ports import Ending
 from llm_provider.tests.vendors.calling import BATCH_VENDORS, VENDORS, call, judge_of, plain_client
 from llm_provider.tests.vendors.fake_vendors import (

@@ -8,7 +8,7 @@ import pytest
 from event_contracts import JsonObject
 from llm_provider.domain.calls.errors import JudgeUnavailable
 from llm_provider.domain.costs.usage import UNKNOWN_USAGE, Usage
-from llm_provider.domain.meters.limits import Allowance, LimitReading
+from llm_provider.domain.limits import Allowance, LimitReading
 from llm_provider.ports import Ending, JudgeReply
 from llm_provider.tests.vendors.calling import MODELS, VENDORS, asking, call
 from llm_provider.tests.vendors.fake_vendors import VERDICT, Answer, Raw, always

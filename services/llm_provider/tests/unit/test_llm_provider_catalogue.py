@@ -11,7 +11,7 @@ from llm_provider.adapters.vendor_api.registration import ConnectedVendor
 from llm_provider.adapters.vendors.simulated import Settings
 from llm_provider.domain.calls.errors import ProviderNotConfigured
 from llm_provider.domain.costs.usage import Usage
-from llm_provider.domain.meters.limits import Limits
+from llm_provider.domain.limits import Limits
 
 NOBODY: Any = object()
 """The catalogue never calls a judge."""

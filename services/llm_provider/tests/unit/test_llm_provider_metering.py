@@ -6,9 +6,9 @@ import pytest
 from event_contracts import SuiteError
 from llm_provider.domain.calls.answer import Defect, InvalidAnswer
 from llm_provider.domain.calls.errors import JudgeTimeout, JudgeUnavailable, RateLimitReached, RequestRejected
+from llm_provider.domain.calls.settlement import settlements, unused_settlements
 from llm_provider.domain.costs.usage import Usage
-from llm_provider.domain.meters.limits import Allowance, LimitReading
-from llm_provider.domain.meters.settlement import settlements, unused_settlements
+from llm_provider.domain.limits import Allowance, LimitReading
 from llm_provider.domain.requests.request import LeasedRequest
 from llm_provider.tests.building import call_of, judge_request
 

@@ -12,7 +12,7 @@ from llm_provider.adapters.vendor_api.limit_headers import (
     read_duration,
     retry_after,
 )
-from llm_provider.domain.meters.limits import Allowance, LimitReading
+from llm_provider.domain.limits import Allowance, LimitReading
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ import structlog
 from llm_provider.domain.calls.announcements import call_started
 from llm_provider.domain.calls.call import Call
 from llm_provider.domain.calls.errors import RateLimitReached
-from llm_provider.domain.meters.settlement import unused_settlements
+from llm_provider.domain.calls.settlement import unused_settlements
 from llm_provider.domain.requests.request import LeasedRequest, QueueId
 from llm_provider.ports import FailureCount, Heartbeat, Isolate, StepLog, Store, Unreadable, Wakeup
 from llm_provider.ports.worker_names import judge_worker

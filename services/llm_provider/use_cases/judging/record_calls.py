@@ -19,8 +19,8 @@ from llm_provider.domain.calls.errors import (
     is_vendor_failure,
 )
 from llm_provider.domain.calls.retrying import RetryPolicy, exceeds_cap, final_outcome, next_call
-from llm_provider.domain.meters.limits import BreakerChange
-from llm_provider.domain.meters.settlement import settlements
+from llm_provider.domain.calls.settlement import settlements
+from llm_provider.domain.limits import BreakerChange
 from llm_provider.domain.requests.request import JudgeRequest
 from llm_provider.ports import CallWatcher, Catalogue, DelayedRequest, Store, Transaction
 

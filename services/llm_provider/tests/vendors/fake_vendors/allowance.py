@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
-from llm_provider.domain.meters.limits import Allowance as Kind
-from llm_provider.domain.meters.limits import LimitReading
+from llm_provider.domain.limits import Allowance as Kind
+from llm_provider.domain.limits import LimitReading
 from llm_provider.tests.vendors.fake_vendors.scenario import (
     Answer,
     Behaviour,

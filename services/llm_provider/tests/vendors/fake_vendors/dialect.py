@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from event_contracts import JsonObject
-from llm_provider.domain.meters.limits import LimitReading
+from llm_provider.domain.limits import LimitReading
 from llm_provider.tests.vendors.fake_vendors.scenario import Answer, Failure, Received
 
 _numbers = itertools.count(1)

@@ -5,7 +5,7 @@ from typing import Final
 
 from event_contracts import JsonObject
 from llm_provider.domain.costs.usage import Usage
-from llm_provider.domain.meters.limits import LimitReading
+from llm_provider.domain.limits import LimitReading
 from llm_provider.ports import Ending
 from llm_provider.tests.vendors.fake_vendors.dialect import new_id, now, openai_error, openai_limit_headers
 from llm_provider.tests.vendors.fake_vendors.scenario import KEY, Answer, Failure, Received

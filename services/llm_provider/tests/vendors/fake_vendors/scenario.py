@@ -8,7 +8,7 @@ from typing import Final
 
 from event_contracts import JsonObject
 from llm_provider.domain.costs.usage import Usage
-from llm_provider.domain.meters.limits import LimitReading
+from llm_provider.domain.limits import LimitReading
 from llm_provider.ports import Ending
 
 KEY: Final = "sk-fake-0123456789"

@@ -9,7 +9,7 @@ from event_contracts import SuiteError
 
 from llm_provider.domain.calls.call import Call
 from llm_provider.domain.calls.errors import JudgeTimeout, RateLimitReached, is_vendor_failure
-from llm_provider.domain.meters.limits import Allowance, LimitReading
+from llm_provider.domain.limits import Allowance, LimitReading
 from llm_provider.domain.requests.request import LeasedRequest
 
 
