@@ -70,7 +70,7 @@ class BothServices:
                 answer = await self.assessment.get(path)
                 if answer.status_code == 200 and holds(answer.json()):
                     return answer.json()
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.1)
 
     async def dump(self) -> str:
         """Every row of every table of both databases, as text."""

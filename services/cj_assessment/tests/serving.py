@@ -145,7 +145,7 @@ class Assessment:
                     status = BatchStatusView.model_validate_json(answer.content)
                     if status.state in FINAL_STATES:
                         return status
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.1)
 
     async def result(self, batch_id: str) -> dict[str, Any]:
         """The published result."""

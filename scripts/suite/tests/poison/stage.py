@@ -38,6 +38,8 @@ ESSAYS: Final = 6
 COMPARISONS: Final = 12
 PRICE: Final = Decimal(1)
 WAIT_TIMEOUT_SECONDS: Final = 60.0
+POLLING_SECONDS: Final = 0.25
+"""Between two looks at a batch: how long it took is read from its own times, and each look costs the machine some."""
 
 
 class LearningBus(MemoryEventBus):
@@ -136,7 +138,7 @@ class Stage:
                 status = await self.status(batch_id)
                 if status is not None and status.state in FINAL_STATES:
                     return status
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(POLLING_SECONDS)
 
     async def healthy(self) -> tuple[BatchStatusView, float]:
         """A batch from its acceptance to its end, and the seconds that it took."""
