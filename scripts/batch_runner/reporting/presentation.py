@@ -21,12 +21,10 @@ INFLATED: Final = 0.1
 NOTES_SHOWN: Final = 10
 
 
-def ranking_table(run: FinishedRun) -> Table:
+def ranking_table(result: AssessmentResultV1, *, title: str) -> Table:
     """Rank, essay, grade, P(grade), score ± error; anchors are dimmed."""
-    assert run.results is not None, "only a run with results has a ranking"
-    result = run.results.result
     stats = result.assessment_metadata.grade_projections.bt_stats
-    table = Table(title=Text(run.assignment.title), title_justify="left", header_style="bold", box=None)
+    table = Table(title=Text(title), title_justify="left", header_style="bold", box=None)
     for name in ("rank", "essay", "grade", "P(grade)", "score ± error"):
         table.add_column(name, justify="left" if name == "essay" else "right", overflow="fold")
     for essay in result.essay_results:

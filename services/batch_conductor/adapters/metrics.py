@@ -76,10 +76,9 @@ class ConductorMetrics:
         self._gates.labels(result.gate, result.verdict).inc()
         self._gate_seconds.labels(result.gate).observe(seconds)
 
-    def watch_block(self, result: GateResult, *, pipeline: str) -> None:
-        assert result.verdict == GateVerdict.BLOCKED, "only what is blocked is counted as blocked"
-        self._blocked.labels(result.gate, pipeline).inc()
-        if result.gate == GateName.PROMPT_ATTACHED:
+    def watch_block(self, gate: GateName, *, pipeline: str) -> None:
+        self._blocked.labels(gate, pipeline).inc()
+        if gate == GateName.PROMPT_ATTACHED:
             self._prompt_blocked.labels(pipeline).inc()
 
     def watch_event(self, event: EventEnvelope[Any], *, outcome: str) -> None:
