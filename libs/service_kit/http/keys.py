@@ -131,7 +131,10 @@ class PublishedKeys:
         if key := self._known(key_id):
             return key
         if self._fetch_failed:
-            raise Unavailable("the identity service's keys cannot be read", retry_after=self._fetch_interval)
+            raise Unavailable(
+                "the identity service's keys cannot be read: try again later",
+                retry_after=self._fetch_interval,
+            )
         raise jwt.InvalidKeyError("the token's key is not published")
 
     async def _fetch(self) -> None:

@@ -47,7 +47,7 @@ def operations(
     async def readyz() -> dict[str, str]:
         if problems := await _failed_checks(checks):
             raise Unavailable(
-                f"not ready: {', '.join(problems)}",
+                f"not ready: {', '.join(problems)}; the log has the reasons",
                 retry_after=RETRY_AFTER_SECONDS,
                 details={"problems": {**problems}},
             )

@@ -102,7 +102,9 @@ class RunFolder:
         try:
             return RunSettings.model_validate_json((self.path / SETTINGS).read_bytes())
         except FileNotFoundError:
-            raise NotFound(f"{self.path} is not a run's folder: it has no {SETTINGS}") from None
+            raise NotFound(
+                f"{self.path} is not a run's folder: it has no {SETTINGS}; name a folder that cj-run made"
+            ) from None
         except ValidationError as error:
             raise InvalidRequest(f"{self.path / SETTINGS}: {InvalidRequest.of(error).message}") from error
 
