@@ -31,9 +31,13 @@ from event_contracts.assessment import ELS_CJAssessmentRequestV1 as ELS_CJAssess
 from event_contracts.assessment import EssayResultV1 as EssayResultV1
 from event_contracts.assessment import EventName as EventName
 from event_contracts.assessment import FailedComparisons as FailedComparisons
+from event_contracts.assessment import GateStatus as GateStatus
+from event_contracts.assessment import GateView as GateView
 from event_contracts.assessment import GradeProjectionSummary as GradeProjectionSummary
 from event_contracts.assessment import LookAt as LookAt
+from event_contracts.assessment import PositionEffect as PositionEffect
 from event_contracts.assessment import ProcessingSummary as ProcessingSummary
+from event_contracts.assessment import ReliabilitySummary as ReliabilitySummary
 from event_contracts.assessment import ResourceConsumptionV1 as ResourceConsumptionV1
 from event_contracts.assessment import ResultNotes as ResultNotes
 from event_contracts.assessment import StopReason as StopReason
@@ -69,8 +73,6 @@ from event_contracts.cj_http import ComparisonState as ComparisonState
 from event_contracts.cj_http import ComparisonView as ComparisonView
 from event_contracts.cj_http import ContentStored as ContentStored
 from event_contracts.cj_http import ForecastView as ForecastView
-from event_contracts.cj_http import GateStatus as GateStatus
-from event_contracts.cj_http import GateView as GateView
 from event_contracts.cj_http import ReliabilityView as ReliabilityView
 from event_contracts.cj_http import UntilTargetView as UntilTargetView
 from event_contracts.comparison_csv import COMPARISON_COLUMNS as COMPARISON_COLUMNS

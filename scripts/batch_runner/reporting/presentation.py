@@ -16,8 +16,6 @@ from batch_runner.money import dollars
 from batch_runner.running.execution import FinishedRun
 from batch_runner.running.progress import reliability_so_far
 
-INFLATED: Final = 0.1
-"""How much the classical reliability may exceed EB reliability before a reader is warned."""
 NOTES_SHOWN: Final = 10
 
 
@@ -83,8 +81,8 @@ def _notes_on(result: AssessmentResultV1) -> Iterator[str]:
             f"{times} × {code}" for code, times in notes.failed_comparisons.by_error_code.items()
         )
         yield f"{notes.failed_comparisons.total} comparisons failed: {reasons}"
-    ssr, eb = metadata.reliability.get("ssr"), metadata.reliability.get("eb")
-    if isinstance(ssr, float) and isinstance(eb, float) and ssr - eb > INFLATED:
+    ssr = metadata.reliability.ssr
+    if metadata.reliability.is_inflated and ssr is not None:
         yield f"do not quote the classical reliability {ssr:.3f}: choosing pairs by score inflates it"
     yield from _grading_notes(metadata.grade_projections.calibration_info)
 

@@ -179,11 +179,12 @@ def test_many_notes_of_one_kind_are_cut_short_and_say_so() -> None:
     assert found[-1] == "and 15 more of this kind: see result.json"
 
 
-@pytest.mark.parametrize(("ssr", "warned"), [(0.9, False), (0.95, True)])
-def test_an_inflated_classical_reliability_is_flagged(ssr: float, warned: bool) -> None:
-    found = problems(finished("a", "b", metadata={"reliability": {"eb": 0.82, "ssr": ssr}}))
+@pytest.mark.parametrize(("ssr", "inflated"), [(0.9, False), (0.95, True), (1, True)])
+def test_an_inflated_classical_reliability_is_flagged(ssr: float, inflated: bool) -> None:
+    said = {"eb": 0.82, "ssr": ssr, "is_inflated": inflated}
+    found = problems(finished("a", "b", metadata={"reliability": said}))
 
-    assert any("do not quote the classical reliability" in problem for problem in found) is warned
+    assert any("do not quote the classical reliability" in problem for problem in found) is inflated
 
 
 def test_warnings_about_grades_and_the_reason_for_having_none_are_noted() -> None:
