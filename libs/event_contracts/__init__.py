@@ -1,6 +1,8 @@
 """The wire of the suite, typed: envelope, events, HTTP payloads, errors, topics, scales, prompt hash."""
 
 # A name imported "as" itself is part of the public interface: type checkers and linters export it.
+from event_contracts.access_tokens import MAX_TOKEN_CHARACTERS as MAX_TOKEN_CHARACTERS
+from event_contracts.access_tokens import MIN_SECRET_BYTES as MIN_SECRET_BYTES
 from event_contracts.admin_http import MAX_PAGE_SIZE as MAX_PAGE_SIZE
 from event_contracts.admin_http import AdminAnchors as AdminAnchors
 from event_contracts.admin_http import BatchPage as BatchPage
