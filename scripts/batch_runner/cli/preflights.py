@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from command_line.addresses import PROVIDER_URL
 from command_line.finding import Finding, exit_where_any_failed, show, show_counts
 from event_contracts import CourseCode
 
@@ -34,7 +35,7 @@ def preflight(
     url: Url = DEFAULT_URL,
     llm_url: Annotated[
         str, typer.Option(envvar="LLM_PROVIDER_URL", help="Base URL of the LLM Provider.")
-    ] = "http://127.0.0.1:8102",
+    ] = PROVIDER_URL,
     conductor_url: Annotated[
         str | None,
         typer.Option(envvar="BATCH_CONDUCTOR_URL", help="Base URL of the Batch Conductor, if it is used."),
