@@ -8,7 +8,6 @@ from uuid import UUID
 import orjson
 from event_contracts import EventEnvelope, PhaseName, ProcessingStage
 from service_kit.messaging.inbox import claim_events
-from service_kit.messaging.outbox import bus_message
 from service_kit.store import Outbox
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -31,7 +30,7 @@ class PostgresTransaction:
         return await claim_events(self._connection, consumer=consumer, event_ids=event_ids)
 
     def announce(self, events: Sequence[EventEnvelope[Any]]) -> None:
-        self._outbox.send(bus_message(event, key=event.key) for event in events)
+        self._outbox.announce(events)
 
     async def record_phases(self, reports: Sequence[PhaseReport]) -> None:
         if not reports:
