@@ -210,6 +210,7 @@ from event_contracts.provider_events import LLMProviderFailureV1 as LLMProviderF
 from event_contracts.provider_events import LLMRequestCompletedV1 as LLMRequestCompletedV1
 from event_contracts.provider_events import LLMRequestStartedV1 as LLMRequestStartedV1
 from event_contracts.provider_events import ProviderFailureType as ProviderFailureType
+from event_contracts.schemas import API_VERSION as API_VERSION
 from event_contracts.schemas import HTTP_PAYLOADS as HTTP_PAYLOADS
 from event_contracts.schemas import asyncapi_document as asyncapi_document
 from event_contracts.schemas import json_schemas as json_schemas

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import httpx2
 from dishka import AsyncContainer, Provider, make_async_container
+from event_contracts import API_VERSION
 from quart import Blueprint, Quart
 from service_kit.callbacks.webhooks import WebhookSigner
 from service_kit.http.app import HttpService, create_app
@@ -187,7 +188,7 @@ async def _app(
         HttpService(
             name=NAME,
             title="CJ Assessment",
-            version="1",
+            version=API_VERSION,
             blueprints=[
                 http_api.assessments_api(actions),
                 http_api.batches_api(actions),
