@@ -172,6 +172,13 @@ class Run:
             self.reliabilities.append((self.comparisons_per_essay, self._fit.eb_reliability))
         return self._fit
 
+    def fitted(self) -> Fit:
+        """The fit of all answers known; raises ``InvalidArgument`` before there are any."""
+        fitted = self.fit()
+        if fitted is None:
+            raise InvalidArgument("nothing was answered yet: judge a round first")
+        return fitted
+
     def comparisons(self) -> Comparisons:
         """The answers known."""
         known, answers = self.asked[: self.answered], self.answers.first(self.answered)
@@ -188,9 +195,7 @@ class Run:
 
     def reading(self) -> Reading:
         """How the run stands; raises ``InvalidArgument`` before there are answers."""
-        fitted = self.fit()
-        if fitted is None:
-            raise InvalidArgument("nothing was answered yet: judge a round first")
+        fitted = self.fitted()
         below, above = fitted.intervals(INTERVAL).T
         correlation = _correlation(fitted.theta, self.truth)
         return Reading(
@@ -296,8 +301,7 @@ def courses(
 def _look(run: Run, wanted: float) -> tuple[float, float, float, float]:
     while run.comparisons_per_essay < wanted:
         run.judge_round()
-    fitted = run.fit()
-    assert fitted is not None
+    fitted = run.fitted()
     correlation = _correlation(fitted.theta, run.truth)
     leads = [evidence.lead for evidence in fitted.levels if evidence.lead is not None]
     return (

@@ -1,6 +1,8 @@
 """The wire of the suite, typed: envelope, events, HTTP payloads, errors, topics, scales, prompt hash."""
 
 # A name imported "as" itself is part of the public interface: type checkers and linters export it.
+from event_contracts.access_tokens import MAX_TOKEN_CHARACTERS as MAX_TOKEN_CHARACTERS
+from event_contracts.access_tokens import MIN_SECRET_BYTES as MIN_SECRET_BYTES
 from event_contracts.admin_http import MAX_PAGE_SIZE as MAX_PAGE_SIZE
 from event_contracts.admin_http import AdminAnchors as AdminAnchors
 from event_contracts.admin_http import BatchPage as BatchPage
@@ -31,9 +33,13 @@ from event_contracts.assessment import ELS_CJAssessmentRequestV1 as ELS_CJAssess
 from event_contracts.assessment import EssayResultV1 as EssayResultV1
 from event_contracts.assessment import EventName as EventName
 from event_contracts.assessment import FailedComparisons as FailedComparisons
+from event_contracts.assessment import GateStatus as GateStatus
+from event_contracts.assessment import GateView as GateView
 from event_contracts.assessment import GradeProjectionSummary as GradeProjectionSummary
 from event_contracts.assessment import LookAt as LookAt
+from event_contracts.assessment import PositionEffect as PositionEffect
 from event_contracts.assessment import ProcessingSummary as ProcessingSummary
+from event_contracts.assessment import ReliabilitySummary as ReliabilitySummary
 from event_contracts.assessment import ResourceConsumptionV1 as ResourceConsumptionV1
 from event_contracts.assessment import ResultNotes as ResultNotes
 from event_contracts.assessment import StopReason as StopReason
@@ -69,8 +75,6 @@ from event_contracts.cj_http import ComparisonState as ComparisonState
 from event_contracts.cj_http import ComparisonView as ComparisonView
 from event_contracts.cj_http import ContentStored as ContentStored
 from event_contracts.cj_http import ForecastView as ForecastView
-from event_contracts.cj_http import GateStatus as GateStatus
-from event_contracts.cj_http import GateView as GateView
 from event_contracts.cj_http import ReliabilityView as ReliabilityView
 from event_contracts.cj_http import UntilTargetView as UntilTargetView
 from event_contracts.comparison_csv import COMPARISON_COLUMNS as COMPARISON_COLUMNS
@@ -206,6 +210,7 @@ from event_contracts.provider_events import LLMProviderFailureV1 as LLMProviderF
 from event_contracts.provider_events import LLMRequestCompletedV1 as LLMRequestCompletedV1
 from event_contracts.provider_events import LLMRequestStartedV1 as LLMRequestStartedV1
 from event_contracts.provider_events import ProviderFailureType as ProviderFailureType
+from event_contracts.schemas import API_VERSION as API_VERSION
 from event_contracts.schemas import HTTP_PAYLOADS as HTTP_PAYLOADS
 from event_contracts.schemas import asyncapi_document as asyncapi_document
 from event_contracts.schemas import json_schemas as json_schemas

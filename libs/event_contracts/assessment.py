@@ -14,6 +14,7 @@ from event_contracts.base import (
     EssayIds,
     EssayProcessingInputRefV1,
     ProcessingUpdate,
+    SparseModel,
     StorageReferenceMetadata,
     SystemProcessingMetadata,
     WireModel,
@@ -42,6 +43,8 @@ MAX_GRADES: Final = 100
 MAX_SIGNALS: Final = 100
 MAX_ERROR_CODES: Final = 1_000
 MAX_STATISTICS: Final = 100
+MAX_GATES: Final = 100
+MAX_JUDGES: Final = 100
 UNGRADED: Final = "U"
 """The letter grade of an essay for which no grade could be projected."""
 
@@ -240,6 +243,48 @@ class ResultNotes(WireModel):
         return {} if self.not_computed else {"not_computed": True}
 
 
+class GateStatus(StrEnum):
+    """How a condition of the target stands."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_EVALUATED = "not_evaluated"
+
+
+class GateView(WireModel):
+    """A condition of the target: how it stands, its value, and the limit that it must keep."""
+
+    status: GateStatus
+    value: Number | None = None
+    limit: Number
+
+
+class ReliabilitySummary(SparseModel):
+    """How reliable a ranking is, by several measures. Decisions are taken on `eb`, and `target` was asked for.
+
+    `split_half` is null where halves have too little in common, `is_inflated` says that `ssr` must not be quoted,
+    `tau` is the spread of the abilities in logits, `gates` are the conditions of the target by name.
+    """
+
+    eb: Number | None = None
+    ssr: Number | None = None
+    ssr_prime: Number | None = None
+    split_half: Number | None = None
+    is_inflated: Flag | None = None
+    tau: Number | None = None
+    gates: Annotated[dict[Name, GateView], Field(max_length=MAX_GATES)] = Field(default_factory=dict)
+    target: Number | None = None
+
+
+class PositionEffect(SparseModel):
+    """How much a judge prefers the first slot: `b` and its standard error in logits, from so many comparisons."""
+
+    b: Number | None = None
+    se: Number | None = None
+    p_first_if_equal: Share | None = None
+    comparisons: Count | None = None
+
+
 class AssessmentMetadata(WireModel):
     """How a ranking came about; keys that are added later are kept, not dropped."""
 
@@ -253,8 +298,8 @@ class AssessmentMetadata(WireModel):
     processing_duration_seconds: Seconds
     llm_temperature: Annotated[Number, Field(ge=0, le=2)] | None
     course_code: CourseCode
-    reliability: JsonObject
-    position_bias: JsonObject
+    reliability: ReliabilitySummary
+    position_bias: Annotated[dict[Text, PositionEffect], Field(max_length=MAX_JUDGES)]
     stop_reason: StopReason
     cost_usd: Money
     grade_projections: GradeProjectionSummary

@@ -4,7 +4,17 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from event_contracts.fields import MAX_RESULTS_PER_BATCH, Identifier, JsonObject, Name, Text, UtcDatetime
 
@@ -24,6 +34,24 @@ class WireModel(BaseModel):
     def left_out(self) -> Mapping[str, Any]:
         """What is not written at all, as pydantic's ``exclude``: a reader takes the default for it."""
         return {}
+
+
+class SparseModel(WireModel):
+    """A value of which the fields that were given are written, and no others; keys that are added later are kept."""
+
+    model_config = ConfigDict(extra="allow")
+
+    @model_serializer(mode="wrap")
+    def _given(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in write(self).items() if name in self.model_fields_set}
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """That of its fields: what is written has no others."""
+        without_serializer: Any = {part: value for part, value in schema.items() if part != "serialization"}
+        return handler(without_serializer)
 
 
 class ProcessingStage(StrEnum):

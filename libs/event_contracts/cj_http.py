@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from event_contracts.assessment import AssessmentResultV1, StopReason
+from event_contracts.assessment import MAX_GATES, AssessmentResultV1, GateView, StopReason
 from event_contracts.base import CourseCode, WireModel
 from event_contracts.comparison_results import LogOdds, Margin, Winner
 from event_contracts.errors import ErrorDetail
@@ -30,7 +30,6 @@ from event_contracts.fields import (
 
 MAX_COMPARISONS_PER_PAGE: Final = 1_000
 MAX_ANCHORS_PER_ASSIGNMENT: Final = MAX_RESULTS_PER_BATCH
-MAX_GATES: Final = 100
 MIN_ANCHOR_CHARACTERS: Final = 100
 
 
@@ -89,22 +88,6 @@ class BatchCost(WireModel):
     cost_usd: Money
     max_cost_usd: Money | None = None
     prices_known: Flag = True
-
-
-class GateStatus(StrEnum):
-    """How a condition of the target stands."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    NOT_EVALUATED = "not_evaluated"
-
-
-class GateView(WireModel):
-    """A condition of the target: how it stands, its value, and the limit that it must keep."""
-
-    status: GateStatus
-    value: Number | None = None
-    limit: Number
 
 
 class ReliabilityView(WireModel):

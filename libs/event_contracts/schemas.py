@@ -84,6 +84,12 @@ HTTP_PAYLOADS: Final[tuple[type[BaseModel], ...]] = (
 )
 """Bodies of requests and answers; the events' envelopes are bodies too (assessments and callbacks)."""
 
+API_VERSION: Final = "1"
+"""The version of the wire, in paths (`/api/v1`), names of events and published documents: not that of the suite.
+
+A field that is added leaves it; what would be renamed, retyped or removed stays, and gets a version beside it.
+"""
+
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _OURS: Final = frozenset({Party.BATCH_RUNNER, Party.CJ_ASSESSMENT, Party.LLM_PROVIDER, Party.BATCH_CONDUCTOR})
 _HEADERS: Final[dict[str, JsonValue]] = {
@@ -123,7 +129,7 @@ def json_schemas() -> dict[str, dict[str, JsonValue]]:
 
 
 def asyncapi_document(*, version: str) -> dict[str, JsonValue]:
-    """AsyncAPI 3.0 of everything that the suite sends and receives over Kafka; `version` is the suite's."""
+    """AsyncAPI 3.0 of everything that the suite sends and receives over Kafka; `version` is `API_VERSION`."""
     references, definitions = models_json_schema(
         [(_envelope(spec), "validation") for spec in ALL_TOPICS],
         ref_template="#/components/schemas/{model}",

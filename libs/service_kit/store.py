@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from event_contracts import EventEnvelope
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from service_kit.messaging.outbox import OutgoingMessage, enqueue
+from service_kit.messaging.outbox import OutgoingMessage, bus_message, enqueue
 from service_kit.storage.database import Database
 
 TransactionT = TypeVar("TransactionT")
@@ -21,6 +22,10 @@ class Outbox:
     def send(self, messages: Iterable[OutgoingMessage]) -> None:
         """Send these with the transaction."""
         self.messages.extend(messages)
+
+    def announce(self, events: Iterable[EventEnvelope[Any]]) -> None:
+        """Send each event to its own topic."""
+        self.send(bus_message(event, key=event.key) for event in events)
 
 
 class PostgresStore(Generic[TransactionT]):

@@ -4,11 +4,16 @@ from collections.abc import Mapping
 from typing import Annotated, Final
 
 import httpx2
-from event_contracts import ConfigurationError, ErrorCode, ExternalServiceError, NotAuthenticated
+from event_contracts import (
+    MAX_TOKEN_CHARACTERS,
+    ConfigurationError,
+    ErrorCode,
+    ExternalServiceError,
+    NotAuthenticated,
+)
 from event_contracts.addresses import is_loopback
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
-MAX_TOKEN_CHARACTERS: Final = 8_192
 MAX_ANSWER_BYTES: Final = 262_144
 MAX_LIFETIME_SECONDS: Final = 31 * 86_400
 TIMEOUT_SECONDS: Final = 10.0

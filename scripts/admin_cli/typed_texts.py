@@ -21,7 +21,7 @@ def optional_text(text: str | None, file: Path | None, *, names: str) -> str | N
     if file is None:
         return text
     if not file.is_file():
-        raise NotFound(f"there is no file {file}")
+        raise NotFound(f"there is no file {file}: check the path")
     # Imported here: the readers take time to load, and most commands read nothing.
     from batch_runner.reading.essays import read_document
 

@@ -2,24 +2,27 @@
 
 import logging
 import sys
-from collections.abc import Mapping
+from enum import StrEnum
 from typing import Final
 
 import structlog
 
-EVENTS: Final[Mapping[str, str]] = {
-    "texts.uploaded": "all texts are stored; `stored` has the storage id of each by its SHA-256",
-    "kafka.offsets": "where the run begins to listen, by topic and partition",
-    "kafka.stopped": "messages can no longer be read or kept, for `reason`; `--resume` reads them again",
-    "batch.started": "the request was sent, with its `event_id`",
-    "batch.progress": "state, counts, cost and reliability changed, or what the batch waits for (`problem`)",
-    "batch.ended": "the batch has ended, with `state` and `stop_reason`",
-    "run.timed_out": "`--completion-timeout` has passed; the batch continues",
-    "run.interrupted": "Ctrl-C or SIGTERM; the run can be resumed",
-    "request.retried": "a service was unavailable or busy; the request is repeated, `reason` says why",
-    "runner_validation_state": "the run's files are written: `manifest_entries`, `artefact_checksum`, `runner_status`",
-}
-"""Every event that is logged, and what it means; the runner's runbook lists them."""
+
+class LogEvent(StrEnum):
+    """Every event that is logged; the runner's runbook says what each means."""
+
+    TEXTS_UPLOADED = "texts.uploaded"
+    KAFKA_OFFSETS = "kafka.offsets"
+    KAFKA_STOPPED = "kafka.stopped"
+    BATCH_STARTED = "batch.started"
+    BATCH_PROGRESS = "batch.progress"
+    BATCH_ENDED = "batch.ended"
+    RUN_TIMED_OUT = "run.timed_out"
+    RUN_INTERRUPTED = "run.interrupted"
+    REQUEST_RETRIED = "request.retried"
+    RECORD_WRITTEN = "runner_validation_state"
+    """By the name that dashboards and the platform's queries read."""
+
 
 LEVELS: Final = (logging.ERROR, logging.WARNING, logging.INFO, logging.DEBUG)
 DEFAULT_LEVEL: Final = 1
@@ -54,13 +57,11 @@ def about_run(**facts: object) -> None:
     structlog.contextvars.bind_contextvars(**{name: str(fact) for name, fact in facts.items()})
 
 
-def event(name: str, **facts: object) -> None:
-    """Log an event of ``EVENTS``."""
-    assert name in EVENTS, f"{name} is not documented"
-    structlog.get_logger().info(name, **facts)
+def event(name: LogEvent, **facts: object) -> None:
+    """Log an event."""
+    structlog.get_logger().info(name.value, **facts)
 
 
-def warning(name: str, **facts: object) -> None:
-    """Log an event of ``EVENTS`` that somebody has to know of."""
-    assert name in EVENTS, f"{name} is not documented"
-    structlog.get_logger().warning(name, **facts)
+def warning(name: LogEvent, **facts: object) -> None:
+    """Log an event that somebody has to know of."""
+    structlog.get_logger().warning(name.value, **facts)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from event_contracts import EventEnvelope, PhaseName
 
-from batch_conductor.domain.gates import GateResult
+from batch_conductor.domain.gates import GateName, GateResult
 from batch_conductor.domain.outcome import EssayReport, PhaseReport
 from batch_conductor.domain.phases import BatchRecord
 from batch_conductor.domain.pipeline import BatchId
@@ -94,7 +94,7 @@ class Watcher(Protocol):
         """A gate was evaluated."""
         ...
 
-    def watch_block(self, result: GateResult, *, pipeline: str) -> None:
+    def watch_block(self, gate: GateName, *, pipeline: str) -> None:
         """A gate has blocked a call."""
         ...
 

@@ -62,8 +62,7 @@ class _Choice:
         self.data, self.posterior = winner.comparisons, winner.posterior
         self.weight = self.posterior.weight
         self.per_item = 2 * float(self.weight.sum()) / self.data.n_items
-        self.chosen: Scaled | None = None
-        self.search: ScaleSearch | None = None
+        self.chosen: _Candidate | None = None
         self.evidence: dict[int, LevelEvidence] = {}
 
     def made(self) -> Fit:
@@ -73,9 +72,9 @@ class _Choice:
             raise InvalidArgument(f"there is no judge {min(unknown)}: judges are numbered from 0")
         for judge, scale in sorted(scales.items(), key=lambda each: -_answers(each[1])):
             self._look_at(judge, scale)
-        if self.chosen is None or self.search is None:
+        if self.chosen is None:
             return replace(self.winner, levels=self._reports(None, {}))
-        return self._finished()
+        return self._finished(self.chosen)
 
     def _look_at(self, judge: int, scale: AnswerScale | None) -> None:
         source = self._source(judge)
@@ -91,7 +90,7 @@ class _Choice:
             is_testable=best is not None or not wanted,
         )
         if best is not None and (judge in self.models or best.lead >= LEAD):
-            self.chosen, self.search = best.scaled, best.search
+            self.chosen = best
 
     def _source(self, judge: int) -> LevelSource:
         source = None if self.data.levels is None else self.data.levels.source[judge]
@@ -117,8 +116,8 @@ class _Choice:
         return [each for each in candidates if scale.judge in self.models or each.gamma > 0]
 
     def _candidate(self, model: VerdictModel, scale: AnswerScale, near: _Candidate | None) -> _Candidate:
-        mode = self.winner.mode if self.chosen is None else self.chosen.mode
-        others = () if self.chosen is None else self.chosen.scales
+        mode = self.winner.mode if self.chosen is None else self.chosen.scaled.mode
+        others = () if self.chosen is None else self.chosen.scaled.scales
         moments = Moments.of(mode) if near is None else near.scaled.moments
         if near is not None:
             mode = near.scaled.mode
@@ -132,7 +131,7 @@ class _Choice:
         )
         search.climb(PRECISION)
         scaled = search.reached()
-        before = self.winner.log_evidence if self.chosen is None else self.chosen.log_evidence
+        before = self.winner.log_evidence if self.chosen is None else self.chosen.scaled.log_evidence
         lead = scaled.log_evidence - before - scale.log_shares(self.weight)
         return _Candidate(scaled, search, lead)
 
@@ -144,11 +143,9 @@ class _Choice:
         guess = scale.first_guess(model, moments.ahead, square, self.weight)
         return settled(guess, moments, self.weight) if model is VerdictModel.TWO_PART else guess
 
-    def _finished(self) -> Fit:
+    def _finished(self, best: _Candidate) -> Fit:
         """All judges' scales together, to the full precision, and each pair's second answer for what it is worth."""
-        chosen, search = self.chosen, self.search
-        assert chosen is not None
-        assert search is not None
+        chosen, search = best.scaled, best.search
         if len(chosen.scales) > 1:
             search = self._together(chosen)
         search.climb()

@@ -1,22 +1,53 @@
 """Newton's method for the mode of a posterior that is log-concave, or nearly so."""
 
-from typing import TYPE_CHECKING
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from cj_measurement.comparisons import FloatArray
 from cj_measurement.errors import NotConverged
-
-if TYPE_CHECKING:
-    from cj_measurement.fitting.posterior import Point, Posterior
+from cj_measurement.fitting.information import Information
 
 MAX_ITERATIONS = 100
 MIN_STEP = 1e-10
 ROUNDING = 1e-12
 
 
+class Point(Protocol):
+    """A place in the parameter space."""
+
+    @property
+    def parameters(self) -> FloatArray:
+        """Its coordinates."""
+
+
+PointT = TypeVar("PointT", bound=Point)
+
+
+class LogDensity(Protocol[PointT]):
+    """What is climbed: a posterior as this method needs it."""
+
+    @property
+    def basis(self) -> FloatArray | None:
+        """That of the discriminations; None where there are none, and the density is log-concave."""
+
+    def at(self, parameters: FloatArray) -> PointT:
+        """The place with these coordinates."""
+
+    def log_posterior(self, point: PointT, tau: float) -> float:
+        """The height there."""
+
+    def gradient(self, point: PointT, tau: float) -> FloatArray:
+        """The slope there."""
+
+    def information(self, point: PointT, tau: float, *, expected: bool = False) -> Information:
+        """Minus the matrix of second derivatives there, or what is expected of it."""
+
+
 @np.errstate(over="ignore", invalid="ignore")  # A step that overflows is shortened or refused.
-def climb(posterior: "Posterior", tau: float, start: FloatArray, tolerance: float) -> "tuple[Point, int]":
+def climb(
+    posterior: LogDensity[PointT], tau: float, start: FloatArray, tolerance: float
+) -> tuple[PointT, int]:
     """The mode given τ, from ``start``, and the number of steps to it.
 
     Raises ``NotConverged`` unless every component of the gradient comes below ``tolerance``.
@@ -34,8 +65,8 @@ def climb(posterior: "Posterior", tau: float, start: FloatArray, tolerance: floa
 
 
 def _step(
-    posterior: "Posterior", point: "Point", gradient: FloatArray, tau: float, forcing: float
-) -> "tuple[Point, FloatArray]":
+    posterior: LogDensity[PointT], point: PointT, gradient: FloatArray, tau: float, forcing: float
+) -> tuple[PointT, FloatArray]:
     """One Newton step, solved for to a relative residual of ``forcing``; else one of Fisher's."""
     try:
         step = posterior.information(point, tau).solve(gradient, tolerance=forcing)
@@ -48,8 +79,8 @@ def _step(
 
 
 def _move(
-    posterior: "Posterior", point: "Point", gradient: FloatArray, step: FloatArray, tau: float
-) -> "tuple[Point, FloatArray]":
+    posterior: LogDensity[PointT], point: PointT, gradient: FloatArray, step: FloatArray, tau: float
+) -> tuple[PointT, FloatArray]:
     """The whole step where the gradient shrinks short of the mode; else as much as improves the posterior."""
     value, scale, slope = None, 1.0, np.einsum("i,i->", gradient, step)
     while scale > MIN_STEP:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Annotated, Final, NoReturn
 
 import jwt
+from event_contracts import MAX_TOKEN_CHARACTERS
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictFloat, StrictInt
 
-MAX_TOKEN_CHARACTERS: Final = 8_192
 ACCESS_TYPES: Final = frozenset({"jwt", "at+jwt", "application/at+jwt"})
 """What a header's ``typ`` may be: RFC 7519 and RFC 9068."""
 

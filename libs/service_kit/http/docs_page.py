@@ -25,7 +25,7 @@ h2 { margin-top: 2rem; border-top: 1px solid #ccc; padding-top: 1rem; }
 </head>
 <body>
 <h1>$title</h1>
-<p>$intro</p>
+<p>Version $version of the interface. $intro</p>
 $parts
 <h1>Schemas</h1>
 $schemas
@@ -65,6 +65,7 @@ def _page(document: Mapping[str, Any], *, intro: str, parts: Iterable[str]) -> s
     schemas = document.get("components", {}).get("schemas", {})
     return _PAGE.substitute(
         title=escape(document["info"]["title"]),
+        version=escape(document["info"]["version"]),
         intro=intro,
         parts="\n".join(parts),
         schemas="\n".join(_schema(name, schemas[name]) for name in sorted(schemas)),

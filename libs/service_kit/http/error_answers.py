@@ -55,7 +55,7 @@ def add_error_answers(app: Quart, service: str) -> None:
     @app.errorhandler(HTTPException)
     async def http_error(error: HTTPException) -> Response:
         if error.code is None or error.code < 400 or (error.code == 404 and request.url_rule is None):
-            no_route = NotFound("there is no such route", details={"reason": NO_SUCH_ROUTE})
+            no_route = NotFound("there is no such route: see /docs", details={"reason": NO_SUCH_ROUTE})
             return _answer(no_route, service=service)
         # quart answers 400 to a body that is not JSON: it is as unfit as one whose fields are wrong.
         status = 422 if error.code == 400 and request.url_rule else error.code

@@ -15,7 +15,7 @@ import structlog
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from event_contracts import ConfigurationError, Unavailable
+from event_contracts import MIN_SECRET_BYTES, ConfigurationError, Unavailable
 from event_contracts.addresses import is_loopback
 from pydantic import BaseModel, JsonValue, ValidationError
 
@@ -23,7 +23,6 @@ from service_kit.http.bounded_body import TooLong, bounded_body
 
 log = structlog.get_logger()
 
-MIN_SECRET_BYTES: Final = 32
 MIN_RSA_BITS: Final = 2048
 PEM_MARK: Final = "-----BEGIN"
 MAX_PEM_BYTES: Final = 16_384
@@ -131,7 +130,10 @@ class PublishedKeys:
         if key := self._known(key_id):
             return key
         if self._fetch_failed:
-            raise Unavailable("the identity service's keys cannot be read", retry_after=self._fetch_interval)
+            raise Unavailable(
+                "the identity service's keys cannot be read: try again later",
+                retry_after=self._fetch_interval,
+            )
         raise jwt.InvalidKeyError("the token's key is not published")
 
     async def _fetch(self) -> None:

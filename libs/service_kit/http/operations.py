@@ -47,7 +47,7 @@ def operations(
     async def readyz() -> dict[str, str]:
         if problems := await _failed_checks(checks):
             raise Unavailable(
-                f"not ready: {', '.join(problems)}",
+                f"not ready: {', '.join(problems)}; the log has the reasons",
                 retry_after=RETRY_AFTER_SECONDS,
                 details={"problems": {**problems}},
             )
@@ -59,6 +59,11 @@ def operations(
     async def metrics() -> Response:
         return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
+    _add_documents(blueprint, version=version)
+    return blueprint
+
+
+def _add_documents(blueprint: Blueprint, *, version: str) -> None:
     @blueprint.get("/docs")
     @hide
     @open_to_all("exposes no batch data")
@@ -77,8 +82,6 @@ def operations(
     @open_to_all("exposes no batch data")
     async def asyncapi() -> Response:
         return jsonify(asyncapi_document(version=version))
-
-    return blueprint
 
 
 async def _failed_checks(checks: Mapping[str, Check]) -> dict[str, str]:

@@ -163,14 +163,13 @@ def _sent_headers(stored: str) -> Headers:
 
 def outgoing(row: Row[Any]) -> OutgoingMessage:
     """The message of a row, byte for byte as it was written; the row has the columns that relays ask for."""
-    _, event_id, transport, destination, key, headers, value = row
     return OutgoingMessage(
-        event_id=event_id,
-        transport=transport,
-        destination=destination,
-        key=key,
-        headers=_sent_headers(headers),
-        value=value,
+        event_id=row.event_id,
+        transport=row.transport,
+        destination=row.destination,
+        key=row.key,
+        headers=_sent_headers(row.headers),
+        value=row.value,
     )
 
 
@@ -223,8 +222,8 @@ _NEXT_DUE = text(
 )
 _BACKLOG = text(
     """
-    SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0),
-           (SELECT count(*) FROM outbox WHERE transport = :transport AND given_up_at IS NOT NULL)
+    SELECT count(*) AS messages, coalesce(extract(epoch FROM now() - min(created_at)), 0) AS oldest_seconds,
+           (SELECT count(*) FROM outbox WHERE transport = :transport AND given_up_at IS NOT NULL) AS given_up
     FROM outbox WHERE transport = :transport AND given_up_at IS NULL
     """
 )
@@ -261,7 +260,7 @@ async def seconds_until_due(connection: AsyncConnection, *, transport: Transport
 async def measure_backlog(connection: AsyncConnection, *, transport: Transport) -> Backlog:
     """What is waiting now."""
     row = (await connection.execute(_BACKLOG, {"transport": transport})).one()
-    return Backlog(messages=row[0], oldest_seconds=float(row[1]), given_up=row[2])
+    return Backlog(messages=row.messages, oldest_seconds=float(row.oldest_seconds), given_up=row.given_up)
 
 
 def report_refused(outcomes: Sequence[Row[Any]], *, transport: Transport, metrics: ServiceMetrics) -> None:

@@ -89,7 +89,8 @@ class Database:
             found = await _revision(connection)
         if found is None or found in known[known.index(oldest) + 1 :]:
             raise Unavailable(
-                f"the schema is at revision {found}, this version of the service needs {oldest} or newer",
+                f"the schema is at revision {found}, this version of the service needs {oldest} or newer: run"
+                " cj-suite deployment migrate",
                 retry_after=RETRY_AFTER_SECONDS,
             )
 

@@ -28,8 +28,8 @@ from service_kit.work.isolation import Failure, isolate, isolate_largest_first
 from service_kit.work.outages import OUTAGES
 from service_kit.work.worker import (
     FALLBACK_SECONDS,
-    FIRST_RETRY_SECONDS,
     IMMEDIATELY,
+    RETRY,
     Heartbeat,
     Wakeup,
     Worker,
@@ -279,7 +279,7 @@ class TaskWorker(Generic[KeyT]):
             else:
                 log.exception("item.failure_not_recorded", worker=self.name, item=str(key))
             # Before it is taken again, whatever has happened: a task that fails immediately must not spin.
-            await asyncio.sleep(FIRST_RETRY_SECONDS)
+            await asyncio.sleep(RETRY.first_seconds)
         finally:
             self._working_on.discard(key)
             self.wakeup.wake()

@@ -1,7 +1,6 @@
 """Worker loops: work while there is work, then rest until woken or until the next item is due."""
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import Final
 import structlog
 
 from service_kit.storage.errors import is_infrastructure_error
+from service_kit.work.back_off import BackOff, jittered
 from service_kit.work.outages import OUTAGES
 
 log = structlog.get_logger()
@@ -26,8 +26,8 @@ QUIET_RESTS: Final = 6
 
 QUIET_FACTOR: Final = 2.0
 
-FIRST_RETRY_SECONDS: Final = 0.2
-MAX_STEP_RETRY_SECONDS: Final = 10.0
+RETRY: Final = BackOff(first_seconds=0.2, longest_seconds=10.0)
+"""After a step that failed."""
 
 
 class Wakeup:
@@ -88,10 +88,10 @@ class Worker:
             try:
                 rest = await self.step()
             except Exception as error:  # the outermost loop of a worker: nothing above it could continue
-                delay = min(FIRST_RETRY_SECONDS * 2.0 ** min(failed_steps, 20), MAX_STEP_RETRY_SECONDS)
                 failed_steps += 1
+                delay = RETRY.seconds(failures=failed_steps)
                 self._report(error, delay)
-                await asyncio.sleep(delay * random.uniform(0.75, 1.25))
+                await asyncio.sleep(jittered(delay))
                 continue
             if failed_steps:
                 OUTAGES.recovered(self.name)

@@ -33,7 +33,7 @@ def read_anchors(
     Raises ``NotFound`` for a path that is not there, ``InvalidRequest`` that names every file with a problem.
     """
     if not path.exists():
-        raise NotFound(f"there is no folder or file {path}")
+        raise NotFound(f"there is no folder or file {path}: check the path")
     if path.is_file() and path.suffix.lower() != ARCHIVE:
         given = grade or grade_scale(scale).grade_of_anchor_id(path.stem)
         entry = AnchorEntry(file=path.name, grade=given, label=path.stem)

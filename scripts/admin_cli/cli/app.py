@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
+from command_line.addresses import ASSESSMENT_URL
 from event_contracts import GRADE_SCALES
 from rich.console import Console
 
@@ -18,7 +19,7 @@ app = typer.Typer(
 )
 console = Console(highlight=False)
 
-DEFAULT_URL: Final = "http://127.0.0.1:8101"
+DEFAULT_URL: Final = ASSESSMENT_URL
 Url = Annotated[
     str,
     typer.Option(

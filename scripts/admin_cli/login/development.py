@@ -9,14 +9,13 @@ from typing import Final
 
 import jwt
 from command_line.errors import WrongOption
-from event_contracts import InvalidRequest
+from event_contracts import MIN_SECRET_BYTES, InvalidRequest
 from suite_access import find_stack_access
 from suite_access.development_claims import development_claims
 
 from admin_cli.client import AdminClient
 
 SECRET_VARIABLE: Final = "CJ_ADMIN_DEV_SECRET"
-MIN_SECRET_BYTES: Final = 32
 
 
 class DevelopmentRole(StrEnum):

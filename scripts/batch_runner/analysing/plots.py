@@ -15,6 +15,8 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from batch_runner.intervals import Z_90
+
 FloatArray = npt.NDArray[np.float64]
 Format = Literal["svg", "png"]
 
@@ -28,8 +30,6 @@ GREY: Final = "#8A8A8A"
 COLOURS: Final = (BLUE, VERMILLION, GREEN, ORANGE, DARK)
 MARKERS: Final = ("o", "s", "^", "D", "v")
 
-Z_90: Final = 1.6448536269514722
-"""Half the width of a 90 % interval in standard errors."""
 NAMED_ITEMS: Final = 60
 """With more items than this, names would be too small to read."""
 NAMED_OUTLIERS: Final = 8

@@ -69,11 +69,11 @@ def verify(folder: Path) -> tuple[Verified, ...]:
     schema = tuple(_schema_problems(document))
     checks = [Verified("schema", schema), Verified("files", tuple(_file_problems(folder)))]
     if not schema:
-        checks.append(Verified("checksum", tuple(_checksum_problems(document))))
         try:
             run = AssessmentRun.model_validate(document)
         except ValidationError as error:
             return (*checks, Verified("record", (InvalidRequest.of(error).message,)))
+        checks.append(Verified("checksum", tuple(_checksum_problems(run, document))))
         checks.append(Verified("texts", tuple(_text_problems(run))))
         checks.append(Verified("comparisons", tuple(_comparison_problems(run))))
         checks.append(Verified("scores", tuple(_score_problems(run))))
@@ -98,10 +98,8 @@ def _schema_problems(document: JsonValue) -> Iterator[str]:
         yield problem
 
 
-def _checksum_problems(document: dict[str, JsonValue]) -> Iterator[str]:
-    validation = document["validation"]
-    assert isinstance(validation, dict), "the schema holds"
-    if validation["artefact_checksum"] != document_checksum(document):
+def _checksum_problems(run: AssessmentRun, document: dict[str, JsonValue]) -> Iterator[str]:
+    if run.validation.artefact_checksum != document_checksum(document):
         yield "the record was changed after it was written"
 
 

@@ -11,7 +11,7 @@ from event_contracts import MIN_ANCHOR_CHARACTERS, CourseCode, InvalidRequest, c
 from batch_runner.assignment.contents import AnchorText, Assignment, SourceFile, StudentEssay
 from batch_runner.assignment.description import ANCHORS, DESCRIPTION, PARTS, Description, read_description
 from batch_runner.reading.document import Document
-from batch_runner.reading.essays import read_documents, refuse_all
+from batch_runner.reading.essays import all_in_one, read_documents
 from batch_runner.reading.folders import is_system_file, take_inventory
 from batch_runner.reading.kinds import KIND_OF_SUFFIX, USUAL_SUFFIXES
 from batch_runner.reading.names import composed, problems_of_ids
@@ -19,13 +19,17 @@ from batch_runner.reading.zips import unpacked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Examined:
-    """A folder that was read: its assignment, or every problem that keeps it from being one.
+class ReadFolder:
+    """A folder that is an assignment; ``readable`` are the names of its texts."""
 
-    ``readable`` are the names of the texts that can be read.
-    """
+    assignment: Assignment
+    readable: tuple[str, ...]
 
-    assignment: Assignment | None
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderProblems:
+    """Every problem that keeps a folder from being an assignment; ``readable`` are the texts that can be read."""
+
     problems: tuple[InvalidRequest, ...]
     readable: tuple[str, ...]
 
@@ -37,10 +41,7 @@ def load_assignment(
 
     Raises ``InvalidRequest`` that names every file with a problem, not just the first.
     """
-    examined = examine(folder, course=course, ignored=ignored)
-    refuse_all(examined.problems)
-    assert examined.assignment is not None, "a folder without a problem is an assignment"
-    return examined.assignment
+    return _without_problems(examine(folder, course=course, ignored=ignored))
 
 
 def load_anchors(folder: Path) -> Assignment:
@@ -50,10 +51,7 @@ def load_anchors(folder: Path) -> Assignment:
     """
     if not (folder / DESCRIPTION).is_file():
         raise InvalidRequest(f"{folder} has no {DESCRIPTION}, which says what assignment anchors belong to")
-    problems: list[InvalidRequest] = []
-    assignment, _ = _described(folder, problems, with_essays=False)
-    refuse_all(problems)
-    assert assignment is not None, "a folder without a problem is an assignment"
+    assignment = _without_problems(_described(folder, with_essays=False))
     if not assignment.anchors:
         raise InvalidRequest(
             f"{folder} has no anchors: put them into {ANCHORS}/, or name them in {DESCRIPTION}"
@@ -63,7 +61,7 @@ def load_anchors(folder: Path) -> Assignment:
 
 def examine(
     folder: Path, *, course: CourseCode = CourseCode.ENG5, ignored: Collection[Path] = ()
-) -> Examined:
+) -> ReadFolder | FolderProblems:
     """Read a folder as ``load_assignment`` does, and keep what is wrong with it.
 
     Raises ``InvalidRequest`` for what is not a folder, and for a description that cannot be read.
@@ -76,36 +74,43 @@ def examine(
     return _examined(folder, title=printable(folder.resolve().name), course=course, ignored=ignored)
 
 
-def _examined(folder: Path, *, title: str, course: CourseCode, ignored: Collection[Path]) -> Examined:
-    problems: list[InvalidRequest] = []
+def _without_problems(found: ReadFolder | FolderProblems) -> Assignment:
+    if isinstance(found, FolderProblems):
+        raise all_in_one(found.problems)
+    return found.assignment
+
+
+def _examined(
+    folder: Path, *, title: str, course: CourseCode, ignored: Collection[Path]
+) -> ReadFolder | FolderProblems:
     if (folder / DESCRIPTION).is_file():
-        assignment, readable = _described(folder, problems)
+        found = _described(folder)
     else:
-        assignment, readable = _plain(folder, problems, title=title, course=course, ignored=ignored)
-    if assignment is not None:
-        problems += _too_few(assignment, folder)
-    return Examined(
-        assignment=None if problems else assignment, problems=tuple(problems), readable=tuple(readable)
-    )
+        found = _plain(folder, title=title, course=course, ignored=ignored)
+    if isinstance(found, ReadFolder) and (too_few := tuple(_too_few(found.assignment, folder))):
+        return FolderProblems(problems=too_few, readable=found.readable)
+    return found
 
 
 def _plain(
-    folder: Path, problems: list[InvalidRequest], *, title: str, course: CourseCode, ignored: Collection[Path]
-) -> tuple[Assignment | None, list[str]]:
+    folder: Path, *, title: str, course: CourseCode, ignored: Collection[Path]
+) -> ReadFolder | FolderProblems:
     inventory = take_inventory(folder, ignored=ignored)
     documents = read_documents([(source.path, source.name) for source in inventory.sources])
     ids = [(source.essay_id, source.name) for source in inventory.sources]
-    problems += map(InvalidRequest, inventory.problems)
-    problems += (document for document in documents if isinstance(document, InvalidRequest))
-    problems += map(InvalidRequest, problems_of_ids(ids))
+    problems = (
+        *map(InvalidRequest, inventory.problems),
+        *(document for document in documents if isinstance(document, InvalidRequest)),
+        *map(InvalidRequest, problems_of_ids(ids)),
+    )
     read = [
         (source, document)
         for source, document in zip(inventory.sources, documents, strict=True)
         if isinstance(document, Document)
     ]
-    names = [source.name for source, _ in read]
+    names = tuple(source.name for source, _ in read)
     if problems:
-        return None, names
+        return FolderProblems(problems=problems, readable=names)
     essays = tuple(
         StudentEssay(
             essay_id=source.essay_id,
@@ -125,12 +130,11 @@ def _plain(
         left_out=tuple(inventory.left_out),
         notes=tuple(f"{source.name}: {note}" for source, document in read for note in document.notes),
     )
-    return assignment, names
+    return ReadFolder(assignment=assignment, readable=names)
 
 
-def _described(
-    folder: Path, problems: list[InvalidRequest], *, with_essays: bool = True
-) -> tuple[Assignment | None, list[str]]:
+def _described(folder: Path, *, with_essays: bool = True) -> ReadFolder | FolderProblems:
+    problems: list[InvalidRequest] = []
     described = read_description(folder, problems, with_essays=with_essays)
     files = [*(essay.file for essay in described.essays), *(anchor.file for anchor in described.anchors)]
     parts = {part: name for part in PARTS if (name := getattr(described, part)) is not None}
@@ -144,7 +148,7 @@ def _described(
         if anchor.file in documents and len(documents[anchor.file].text) < MIN_ANCHOR_CHARACTERS
     )
     if problems:
-        return None, list(documents)
+        return FolderProblems(problems=tuple(problems), readable=tuple(documents))
     texts = {part: documents[name].text for part, name in parts.items()}
     assignment = Assignment(
         title=described.title,
@@ -160,7 +164,7 @@ def _described(
         notes=tuple(f"{file}: {note}" for file in dict.fromkeys(files) for note in documents[file].notes),
         files={part: SourceFile.of(folder / name, name) for part, name in parts.items()},
     )
-    return assignment, list(documents)
+    return ReadFolder(assignment=assignment, readable=tuple(documents))
 
 
 def _essays(

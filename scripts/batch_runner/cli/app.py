@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import typer
+from command_line.addresses import ASSESSMENT_URL
 from event_contracts import CourseCode
 from pydantic_core import to_json
 from rich.console import Console
@@ -82,7 +83,7 @@ CodingOption = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 PlotFormat = Annotated[Literal["svg", "png"], typer.Option("--format", help="Format of the plots.")]
-DEFAULT_URL: Final = "http://127.0.0.1:8101"
+DEFAULT_URL: Final = ASSESSMENT_URL
 DEFAULT_OUT: Final = Path("runs")
 
 

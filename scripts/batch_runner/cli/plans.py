@@ -1,16 +1,18 @@
 """Commands that say what a run would be, and send nothing: plan, dry-run."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from command_line.exit_codes import ExitCode, errors, reporting_errors
-from event_contracts import CourseCode
+from command_line.option_values import with_options
+from event_contracts import CourseCode, PanelJudge
 
 from batch_runner.artefact.record import RunMode
 from batch_runner.assignment.contents import Assignment
-from batch_runner.assignment.loading import examine, load_assignment
+from batch_runner.assignment.loading import ReadFolder, examine, load_assignment
 from batch_runner.cli.app import (
     DEFAULT_OUT,
     Course,
@@ -43,74 +45,98 @@ if TYPE_CHECKING:
     from batch_runner.planning.prospects import Wanted
 
 
-@app.command()
-def plan(
-    folder: Folder,
-    course: Course = CourseCode.ENG5,
-    provider: Provider = None,
-    model: Model = None,
-    judge: Judges = None,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOptions:
+    """What was typed after cj-run plan."""
+
+    folder: Folder
+    course: Course = CourseCode.ENG5
+    provider: Provider = None
+    model: Model = None
+    judge: Judges = None
     target_reliability: Annotated[
         float, typer.Option(min=0.01, max=0.999, help="Reliability at which judging would stop.")
-    ] = 0.9,
-    max_comparisons: MaxComparisons = None,
-    max_cost_usd: MaxCost = None,
+    ] = 0.9
+    max_comparisons: MaxComparisons = None
+    max_cost_usd: MaxCost = None
     sd: Annotated[
         float | None,
         typer.Option(min=0, help="This judge's spread of essays in logits, if it was measured (tau)."),
-    ] = None,
-    roster: Roster = None,
-    out: Annotated[Path | None, typer.Option(help="Also keep a record of the plan in this folder.")] = None,
-    json: Json = False,
-) -> None:
+    ] = None
+    roster: Roster = None
+    out: Annotated[Path | None, typer.Option(help="Also keep a record of the plan in this folder.")] = None
+    json: Json = False
+
+    def panel(self) -> tuple[PanelJudge, ...]:
+        """The judges that share the batch; raises ``WrongOption``."""
+        return judge_panel(self.judge or (), provider=self.provider, model=self.model)
+
+    def wanted(self, panel: Sequence[PanelJudge]) -> "Wanted":
+        """What the forecast is asked for."""
+        # Imported here: numpy and scipy take a second, and a folder with problems is refused before that.
+        from batch_runner.planning.prospects import Wanted
+
+        return Wanted(
+            target_reliability=self.target_reliability,
+            max_comparisons=self.max_comparisons,
+            max_cost_usd=exact(self.max_cost_usd),
+            sd=self.sd,
+            provider=self.provider,
+            model=self.model,
+            panel=panel,
+        )
+
+    def run_options(self, assignment: Assignment, panel: tuple[PanelJudge, ...]) -> RunOptions:
+        """The options of the run that is planned."""
+        return RunOptions(
+            label=label_of(None, assignment), provider=self.provider, model=self.model, panel=panel
+        )
+
+
+@app.command()
+@with_options(PlanOptions)
+def plan(options: PlanOptions) -> None:
     """Read and check a folder; show what would be judged, how often, at what price and for how long.
 
     Nothing is sent and nothing is paid for. Every problem of the folder is named, one per line; the exit code is then
     4.
     """
     with reporting_errors():
-        panel = judge_panel(judge or (), provider=provider, model=model)
-        names = () if roster is None else read_roster(roster)
-        with console.status("reading …"):
-            examined = examine(folder, course=course, ignored=() if roster is None else (roster,))
-        if examined.assignment is None:
-            if json:
-                from batch_runner.planning.document import problems_document
-
-                print_json(problems_document(examined))
-            print_problems(examined, errors=errors)
-            raise typer.Exit(ExitCode.VALIDATION)
-        if not json:
+        panel = options.panel()
+        names = () if options.roster is None else read_roster(options.roster)
+        assignment = _readable(options)
+        if not options.json:
             print_contents(
-                examined.assignment,
-                provider=provider,
-                model=model,
+                assignment,
+                provider=options.provider,
+                model=options.model,
                 panel=panel,
                 roster=names,
                 console=console,
             )
-        # Imported here: numpy and scipy take a second, and a folder with problems is refused before that.
-        from batch_runner.planning.prospects import Wanted
-
-        wanted = Wanted(
-            target_reliability=target_reliability,
-            max_comparisons=max_comparisons,
-            max_cost_usd=exact(max_cost_usd),
-            sd=sd,
-            provider=provider,
-            model=model,
-            panel=panel,
-        )
-        _forecast(examined.assignment, wanted, names, as_json=json)
-        if out is not None:
-            options = RunOptions(
-                label=label_of(None, examined.assignment), provider=provider, model=model, panel=panel
-            )
+        _forecast(assignment, options.wanted(panel), names, as_json=options.json)
+        if options.out is not None:
+            planned = options.run_options(assignment, panel)
             _record(
-                PlannedRun(mode=RunMode.PLAN, assignment=examined.assignment, options=options),
-                out,
-                is_quiet=json,
+                PlannedRun(mode=RunMode.PLAN, assignment=assignment, options=planned),
+                options.out,
+                is_quiet=options.json,
             )
+
+
+def _readable(options: PlanOptions) -> Assignment:
+    """The folder's assignment; raises ``typer.Exit`` after its problems are printed, where it has any."""
+    ignored = () if options.roster is None else (options.roster,)
+    with console.status("reading …"):
+        found = examine(options.folder, course=options.course, ignored=ignored)
+    if isinstance(found, ReadFolder):
+        return found.assignment
+    if options.json:
+        from batch_runner.planning.document import problems_document
+
+        print_json(problems_document(found))
+    print_problems(found, errors=errors)
+    raise typer.Exit(ExitCode.VALIDATION)
 
 
 def _forecast(assignment: Assignment, wanted: "Wanted", names: Sequence[str], *, as_json: bool) -> None:

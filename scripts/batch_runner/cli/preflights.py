@@ -1,14 +1,13 @@
 """cj-run preflight: what a run needs, checked before anything is sent."""
 
-from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
-from command_line.exit_codes import ExitCode
-from command_line.finding import Finding, Verdict
+from command_line.addresses import PROVIDER_URL
+from command_line.finding import Finding, exit_where_any_failed, show, show_counts
 from event_contracts import CourseCode
 
 from batch_runner.cli.app import (
@@ -27,9 +26,6 @@ from batch_runner.cli.app import (
 from batch_runner.cli.run_async import run_async
 from batch_runner.preflight.checks import Wanted, access_findings, findings
 
-STYLES: Final = {Verdict.PASSED: "green", Verdict.FAILED: "bold red", Verdict.NOT_CHECKED: "dim"}
-WIDTH: Final = max(len(verdict) for verdict in Verdict)
-
 
 @app.command()
 def preflight(
@@ -39,7 +35,7 @@ def preflight(
     url: Url = DEFAULT_URL,
     llm_url: Annotated[
         str, typer.Option(envvar="LLM_PROVIDER_URL", help="Base URL of the LLM Provider.")
-    ] = "http://127.0.0.1:8102",
+    ] = PROVIDER_URL,
     conductor_url: Annotated[
         str | None,
         typer.Option(envvar="BATCH_CONDUCTOR_URL", help="Base URL of the Batch Conductor, if it is used."),
@@ -82,12 +78,9 @@ async def _report(checks: AsyncIterator[Finding], *, as_json: bool) -> None:
     async for finding in checks:
         found.append(finding)
         if not as_json:
-            console.out(f"{finding.verdict:<{WIDTH}}  ", style=STYLES[finding.verdict], end="")
-            console.out(f"{finding.what}: {finding.said}", highlight=False)
+            show(finding, console=console)
     if as_json:
         print_json([asdict(finding) for finding in found])
     else:
-        counts = Counter(finding.verdict for finding in found)
-        console.out(", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict), highlight=False)
-    if any(finding.verdict is Verdict.FAILED for finding in found):
-        raise typer.Exit(ExitCode.FAILED)
+        show_counts(found, console=console)
+    exit_where_any_failed(found)

@@ -30,7 +30,7 @@ def _reporting_each_wait_once() -> stamina.instrumentation.RetryHook:
         reason = str(details.caused_by)
         if reason not in printed:
             printed.add(reason)
-            run_log.event("request.retried", reason=reason)
+            run_log.event(run_log.LogEvent.REQUEST_RETRIED, reason=reason)
             errors.out(f"waiting up to {RETRY_TIMEOUT_SECONDS:.0f} s: {reason}", style="dim", highlight=False)
 
     return report

@@ -13,6 +13,7 @@ from batch_runner.decisions.tables import Row, Table
 ROWS_LOOKED_AT: Final = 20
 ALMOST_A_HEADER: Final = 2
 """Roles from which on a row is a header, though one that is not clear."""
+NO_HEADER: Final = "there is no header: the first line must name the columns"
 _QUALTRICS: Final = '{"ImportId"'
 
 
@@ -43,13 +44,11 @@ def find_body(tables: Sequence[Table], columns: Sequence[str]) -> Body:
         raise InvalidRequest(f"the sheets {sheets} both hold decisions: save the one that is meant as CSV")
     if found:
         return found[0][1]
-    raise problem or InvalidRequest("there is no header: the first line must name the columns")
+    raise problem or InvalidRequest(NO_HEADER)
 
 
 def _body(table: Table, columns: Sequence[str]) -> Body:
     filled = [(line, cells) for line, cells in table.rows if any(cells)]
-    if not filled:
-        raise InvalidRequest("there is no header: the first line must name the columns")
     place, layout = _header(filled, columns)
     header = filled[place][1]
     skipped = Counter(
@@ -65,25 +64,26 @@ def _body(table: Table, columns: Sequence[str]) -> Body:
 
 
 def _header(rows: Sequence[Row], columns: Sequence[str]) -> tuple[int, Layout]:
-    problem: InvalidRequest | None = None
+    problems: list[InvalidRequest] = []
     for place, (_, cells) in enumerate(rows[:ROWS_LOOKED_AT]):
         try:
             layout = from_settings(cells, columns) if columns else recognise(cells)
         except InvalidRequest as error:
-            problem = problem or error
+            problems.append(error)
             if place == 0 and not columns and recognised(cells) >= ALMOST_A_HEADER:
                 break
             continue
-        repeated = {name for name in cells if name and list(cells).count(name) > 1}
-        if repeated:
-            raise InvalidRequest(f"two columns are called {', '.join(sorted(repeated))}; rename one")
+        _refuse_repeated(cells)
         return place, layout
-    assert problem is not None
-    first = rows[0][1]
-    repeated = {name for name in first if name and list(first).count(name) > 1}
+    if rows:
+        _refuse_repeated(rows[0][1])
+    raise problems[0] if problems else InvalidRequest(NO_HEADER)
+
+
+def _refuse_repeated(header: Sequence[str]) -> None:
+    repeated = {name for name in header if name and list(header).count(name) > 1}
     if repeated:
         raise InvalidRequest(f"two columns are called {', '.join(sorted(repeated))}; rename one")
-    raise problem
 
 
 def _without_descriptions(rows: Sequence[Row], header: Sequence[str], skipped: Counter[str]) -> list[Row]:

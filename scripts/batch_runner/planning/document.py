@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from pydantic_core import to_jsonable_python
 
 from batch_runner.assignment.contents import Assignment, SourceFile
-from batch_runner.assignment.loading import Examined
+from batch_runner.assignment.loading import FolderProblems
 from batch_runner.planning.prospects import Offer, Prospect
 from batch_runner.reading.anonymity import NameInText
 
@@ -49,12 +49,10 @@ def plan_document(
     return document
 
 
-def problems_document(examined: Examined) -> Mapping[str, JsonValue]:
+def problems_document(found: FolderProblems) -> Mapping[str, JsonValue]:
     """Every problem of a folder, and what of it can be read."""
-    problems: list[JsonValue] = [
-        {"code": str(each.code), "message": each.message} for each in examined.problems
-    ]
-    return {"problems": problems, "readable": list(examined.readable)}
+    problems: list[JsonValue] = [{"code": str(each.code), "message": each.message} for each in found.problems]
+    return {"problems": problems, "readable": list(found.readable)}
 
 
 def _file(file: SourceFile | None) -> dict[str, str | None]:

@@ -8,7 +8,7 @@ from model_manifest import ResolvedModel
 from rich.console import Console
 
 from batch_runner.assignment.contents import Assignment
-from batch_runner.assignment.loading import Examined
+from batch_runner.assignment.loading import FolderProblems
 from batch_runner.planning.judges import resolve_judge
 from batch_runner.reading.anonymity import NameInText, names_in_texts
 from batch_runner.reading.pictures import counted
@@ -45,14 +45,12 @@ def print_names(assignment: Assignment, *, roster: Sequence[str] = (), console: 
         console.out(line, highlight=False)
 
 
-def print_problems(examined: Examined, *, errors: Console) -> None:
+def print_problems(found: FolderProblems, *, errors: Console) -> None:
     """Every problem of a folder, one per line, after what can be read of it."""
-    for problem in examined.problems:
+    for problem in found.problems:
         errors.out(problem.code, style="red", end=" ")
         errors.out(problem.message, highlight=False)
-    counts = (
-        f"{counted(len(examined.problems), 'problem')}; {counted(len(examined.readable), 'text')} can be read"
-    )
+    counts = f"{counted(len(found.problems), 'problem')}; {counted(len(found.readable), 'text')} can be read"
     errors.out(counts, highlight=False)
 
 

@@ -40,9 +40,14 @@ def _read(reader: Reader, path: Path, name: str) -> Document:
 
 
 def refuse_all(problems: Sequence[InvalidRequest]) -> None:
-    """Raise what was found: a single problem as it is, several in one error that lists them."""
-    if len(problems) == 1:
-        raise problems[0]
+    """Raise what was found, if anything was."""
     if problems:
-        reasons = [problem.message for problem in problems]
-        raise InvalidRequest("; ".join(reasons), details={"problems": list(reasons)})
+        raise all_in_one(problems)
+
+
+def all_in_one(problems: Sequence[InvalidRequest]) -> InvalidRequest:
+    """A single problem as it is, several as one error that lists them."""
+    if len(problems) == 1:
+        return problems[0]
+    reasons = [problem.message for problem in problems]
+    return InvalidRequest("; ".join(reasons), details={"problems": list(reasons)})

@@ -10,9 +10,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TypedDict
+from typing import IO, Final, Self, TypedDict
 
 from batch_runner.reading.bounds import READ_SECONDS
 from batch_runner.reading.document import Document
@@ -39,12 +40,38 @@ class _Answer(TypedDict, total=False):
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class _ReadingProcess:
+    """The process, with the pipes that it is asked and answers through."""
+
+    process: "subprocess.Popen[bytes]"
+    questions: IO[bytes]
+    answers: IO[bytes]
+
+    @classmethod
+    def of(cls, process: "subprocess.Popen[bytes]") -> Self:
+        """Raises ``RuntimeError`` for a process that was started without pipes."""
+        if process.stdin is None or process.stdout is None:
+            raise RuntimeError("the reading process has no pipes: start it with stdin and stdout")
+        return cls(process, process.stdin, process.stdout)
+
+    def end(self) -> None:
+        """End it, and close its pipes."""
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.questions, self.answers):
+            try:
+                stream.close()
+            except OSError:
+                continue  # the process that would read the rest has ended
+
+
 class Reader:
     """Reads documents one after the other; use it as a context manager. Not safe for concurrent threads."""
 
     def __init__(self, *, seconds: float = READ_SECONDS) -> None:
         self._seconds = seconds
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: _ReadingProcess | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -64,11 +91,11 @@ class Reader:
             raise _ERRORS[answer["error"]](answer["message"])
         return Document(text=answer["text"], notes=tuple(answer["notes"]), authors=tuple(answer["authors"]))
 
-    def _start(self) -> "subprocess.Popen[bytes]":
+    def _start(self) -> _ReadingProcess:
         # The parent finds its packages by settings that a child does not have, such as those of a test run.
         kept = {name: os.environ[name] for name in _KEPT_SETTINGS if name in os.environ}
         environment = {**kept, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-        self._process = subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "batch_runner.reading.reading_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -76,24 +103,23 @@ class Reader:
             env=environment,
             start_new_session=True,  # an interrupt of the run is the run's to handle
         )
+        self._process = _ReadingProcess.of(process)
         return self._process
 
-    def _ask(self, process: "subprocess.Popen[bytes]", path: Path) -> _Answer:
-        assert process.stdin is not None
-        assert process.stdout is not None
+    def _ask(self, reading: _ReadingProcess, path: Path) -> _Answer:
         too_long = threading.Event()
 
         def end() -> None:
             too_long.set()
-            process.kill()
+            reading.process.kill()
 
         timer = threading.Timer(self._seconds, end)
         timer.daemon = True
         timer.start()
         try:
-            process.stdin.write(json.dumps(str(path.absolute())).encode("ascii") + b"\n")
-            process.stdin.flush()
-            line = process.stdout.readline()
+            reading.questions.write(json.dumps(str(path.absolute())).encode("ascii") + b"\n")
+            reading.questions.flush()
+            line = reading.answers.readline()
         except OSError:
             line = b""
         finally:
@@ -109,14 +135,6 @@ class Reader:
         raise UnreadableDocument("ended the program that read it, as a damaged file may; save it again")
 
     def _end(self) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout):
-            if stream is not None:
-                try:
-                    stream.close()
-                except OSError:
-                    continue  # the process that would read the rest has ended
+        reading, self._process = self._process, None
+        if reading is not None:
+            reading.end()

@@ -90,8 +90,9 @@ class _Reader:
     def group(self) -> _Group:
         return self.groups[-1]
 
-    def change(self, **changes: object) -> None:
-        self.groups[-1] = replace(self.groups[-1], **changes)  # type: ignore[arg-type]
+    @group.setter
+    def group(self, group: _Group) -> None:
+        self.groups[-1] = group
 
     def read(self, content: bytes) -> None:
         place = 0
@@ -152,7 +153,7 @@ class _Reader:
         elif word == "pict":
             if self.group.destination not in _NOT_SHOWN:
                 self.pictures += 1
-            self.change(destination="pict")
+            self.group = replace(self.group, destination="pict")
         elif word == "mmath":
             self.refusals.append("it has an equation, which would be lost; type it in")
         elif word == "object" and self.group.destination not in _NOT_SHOWN:
@@ -160,7 +161,7 @@ class _Reader:
                 "it has an object of another program, which would be lost; type in what it shows"
             )
         elif self.group.optional:
-            self.change(destination="unknown")
+            self.group = replace(self.group, destination="unknown")
         elif word in _CHARACTERS:
             self.emit(_CHARACTERS[word])
         elif word == "u" and number is not None:
@@ -171,24 +172,24 @@ class _Reader:
     def property(self, word: str, number: int | None, *, on: bool) -> None:
         match word:
             case "uc":
-                self.change(skip=max(number or 0, 0))
+                self.group = replace(self.group, skip=max(number or 0, 0))
             case "v":
-                self.change(hidden=on)
+                self.group = replace(self.group, hidden=on)
             case "deleted":
-                self.change(deleted=on)
+                self.group = replace(self.group, deleted=on)
                 self.deletions += on
             case "revised":
                 self.deletions += on
             case "plain":
-                self.change(hidden=False, deleted=False, font=self.default_font)
+                self.group = replace(self.group, hidden=False, deleted=False, font=self.default_font)
             case "f" if self.group.destination == "fonttbl":
-                self.change(font=number)
+                self.group = replace(self.group, font=number)
                 self.fonts[number or 0] = ("", self.codec)
             case "f":
-                self.change(font=number)
+                self.group = replace(self.group, font=number)
             case "deff":
                 self.default_font = number
-                self.change(font=number)
+                self.group = replace(self.group, font=number)
             case "fcharset" if self.group.destination == "fonttbl":
                 name, _ = self.fonts.get(self.group.font or 0, ("", ""))
                 self.fonts[self.group.font or 0] = (name, _CHARSETS.get(number or 0, self.codec))
@@ -200,26 +201,28 @@ class _Reader:
     def destination(self, word: str) -> None:
         if word in _COMMENTS:
             self.comments += word == "annotation"
-            self.change(destination="comment")
+            self.group = replace(self.group, destination="comment")
         elif word in _MARGINS:
-            self.change(destination="margin")
+            self.group = replace(self.group, destination="margin")
         elif word == "footnote":
             self.notes.append([])
             self.emit(f"[{len(self.notes)}]")
-            self.change(destination="footnote", optional=False)
+            self.group = replace(self.group, destination="footnote", optional=False)
         elif word in _SHOWN:
             opens = word in ("shptxt", "objresult") and self.group.destination not in (
                 "comment",
                 "margin",
                 "footnote",
             )
-            self.change(destination="text" if opens else self.group.destination, optional=False)
+            self.group = replace(
+                self.group, destination="text" if opens else self.group.destination, optional=False
+            )
         else:
-            self.change(destination=word)
+            self.group = replace(self.group, destination=word)
 
     def escaped(self, character: str) -> None:
         if character == "*":
-            self.change(optional=True)
+            self.group = replace(self.group, optional=True)
         elif character in _ESCAPED:
             self.emit(_ESCAPED[character])
 

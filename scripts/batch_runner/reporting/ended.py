@@ -18,7 +18,7 @@ def report_run(run: EndedRun, *, folder: Path, console: Console) -> None:
     """Print the ranking, notes on it, the totals and the files; raises ``typer.Exit`` with what was found."""
     batch, status = run.batch, run.batch.status
     if batch.results is not None:
-        console.print(ranking_table(batch))
+        console.print(ranking_table(batch.results.result, title=batch.assignment.title))
     for problem in problems(batch):
         console.out("note", style="yellow", end=" ")
         console.out(problem, highlight=False)

@@ -16,17 +16,13 @@ from batch_runner.money import dollars
 from batch_runner.running.execution import FinishedRun
 from batch_runner.running.progress import reliability_so_far
 
-INFLATED: Final = 0.1
-"""How much the classical reliability may exceed EB reliability before a reader is warned."""
 NOTES_SHOWN: Final = 10
 
 
-def ranking_table(run: FinishedRun) -> Table:
+def ranking_table(result: AssessmentResultV1, *, title: str) -> Table:
     """Rank, essay, grade, P(grade), score ± error; anchors are dimmed."""
-    assert run.results is not None, "only a run with results has a ranking"
-    result = run.results.result
     stats = result.assessment_metadata.grade_projections.bt_stats
-    table = Table(title=Text(run.assignment.title), title_justify="left", header_style="bold", box=None)
+    table = Table(title=Text(title), title_justify="left", header_style="bold", box=None)
     for name in ("rank", "essay", "grade", "P(grade)", "score ± error"):
         table.add_column(name, justify="left" if name == "essay" else "right", overflow="fold")
     for essay in result.essay_results:
@@ -85,8 +81,8 @@ def _notes_on(result: AssessmentResultV1) -> Iterator[str]:
             f"{times} × {code}" for code, times in notes.failed_comparisons.by_error_code.items()
         )
         yield f"{notes.failed_comparisons.total} comparisons failed: {reasons}"
-    ssr, eb = metadata.reliability.get("ssr"), metadata.reliability.get("eb")
-    if isinstance(ssr, float) and isinstance(eb, float) and ssr - eb > INFLATED:
+    ssr = metadata.reliability.ssr
+    if metadata.reliability.is_inflated and ssr is not None:
         yield f"do not quote the classical reliability {ssr:.3f}: choosing pairs by score inflates it"
     yield from _grading_notes(metadata.grade_projections.calibration_info)
 

@@ -58,7 +58,7 @@ def write_run_files(ended: PlannedRun | EndedRun, folder: Path) -> tuple[Path, .
     written.append(write_manifest(folder))
     run_log.about_run(runner_mode=ended.mode, batch_uuid=ended.options.batch_id, batch_id=ended.options.label)
     run_log.event(
-        "runner_validation_state",
+        run_log.LogEvent.RECORD_WRITTEN,
         manifest_entries=[entry.model_dump() for entry in read_manifest(folder)],
         artefact_checksum=run.validation.artefact_checksum,
         runner_status=run.validation.runner_status.model_dump(),

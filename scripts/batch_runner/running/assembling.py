@@ -10,7 +10,6 @@ from event_contracts import (
     BatchStatusView,
     EssayResultV1,
     JsonObject,
-    WireModel,
 )
 
 from batch_runner.artefact import outcome
@@ -196,24 +195,8 @@ def _projections(result: AssessmentResultV1, ids: Mapping[str, str]) -> Iterator
         )
 
 
-class _Gate(WireModel):
-    status: str
-    value: float | None = None
-    limit: float
-
-
-class _Reliability(WireModel):
-    eb: float | None = None
-    ssr: float | None = None
-    ssr_prime: float | None = None
-    split_half: float | None = None
-    tau: float | None = None
-    target: float | None = None
-    gates: Mapping[str, _Gate] = {}
-
-
 def _reliability(result: AssessmentResultV1) -> outcome.ReliabilityRecord:
-    said = _Reliability.model_validate(result.assessment_metadata.reliability)
+    said = result.assessment_metadata.reliability
     gates = tuple(
         outcome.GateRecord(name=name, status=gate.status, value=gate.value, limit=gate.limit)
         for name, gate in said.gates.items()
@@ -229,17 +212,17 @@ def _reliability(result: AssessmentResultV1) -> outcome.ReliabilityRecord:
     )
 
 
-class _Position(WireModel):
-    b: float
-    se: float
-    p_first_if_equal: float
-    comparisons: int | None = None
-
-
 def _positions(result: AssessmentResultV1) -> Iterator[outcome.JudgePosition]:
+    """Of the judges of whom it is said."""
     for judge, said in result.assessment_metadata.position_bias.items():
-        found = _Position.model_validate(said)
-        yield outcome.JudgePosition(judge=judge, **found.model_dump())
+        if said.b is not None and said.se is not None and said.p_first_if_equal is not None:
+            yield outcome.JudgePosition(
+                judge=judge,
+                b=said.b,
+                se=said.se,
+                p_first_if_equal=said.p_first_if_equal,
+                comparisons=said.comparisons,
+            )
 
 
 def _stop(status: BatchStatusView | None) -> outcome.Stop:

@@ -14,6 +14,7 @@ from batch_runner import run_log
 from batch_runner.artefact.outcome import Reading
 from batch_runner.artefact.record import RunMode
 from batch_runner.assignment.contents import Assignment
+from batch_runner.run_log import LogEvent
 from batch_runner.running.assembling import EndedRun, Observed
 from batch_runner.running.execution import (
     ACCEPTED_WITHIN_SECONDS,
@@ -32,8 +33,6 @@ from batch_runner.wire.client import AssessmentClient
 
 STALL_SECONDS: Final = 3.0
 """How long nothing may move before the runner asks why."""
-
-ENDED, INTERRUPTED, TIMED_OUT = "batch.ended", "run.interrupted", "run.timed_out"
 
 
 class Transport(Protocol):
@@ -178,11 +177,11 @@ class RunLifecycle:
                         live.show(status, waiting=problem or waiting)
         except TimeoutError:
             timed_out = True
-            self.folder.log(TIMED_OUT, seconds=self.timeout_seconds)
+            self.folder.log(LogEvent.RUN_TIMED_OUT, seconds=self.timeout_seconds)
         if status is None:
             status = await self.client.status(options.batch_id)
         if not timed_out:
-            self.folder.log(ENDED, state=status.state, stop_reason=status.stop_reason)
+            self.folder.log(LogEvent.BATCH_ENDED, state=status.state, stop_reason=status.stop_reason)
         return status, timed_out
 
     async def _why_still(self) -> str | None:
@@ -208,7 +207,7 @@ class RunLifecycle:
         )
 
     def _interrupted(self) -> None:
-        self.folder.log(INTERRUPTED)
+        self.folder.log(LogEvent.RUN_INTERRUPTED)
         if not any(True for _ in self.folder.events(BatchStarted)):
             said = f"interrupted before the batch was started: start it with --resume {self.folder.path}"
         elif self.is_judged_meanwhile:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from batch_runner.money import dollars
+from batch_runner.run_log import LogEvent
 
 STATE_NAMES: Final = {
     AssessmentState.ACCEPTED: "preparing",
@@ -69,7 +70,9 @@ class LiveProgress:
         if facts != self._shown:
             self._shown = facts
             now = datetime.now(UTC).isoformat(timespec="milliseconds")
-            self._console.out(json.dumps({"event": "batch.progress", "at": now, **facts}), highlight=False)
+            self._console.out(
+                json.dumps({"event": LogEvent.BATCH_PROGRESS, "at": now, **facts}), highlight=False
+            )
 
     def _say(self, reason: str | None) -> None:
         if reason == self._reason:

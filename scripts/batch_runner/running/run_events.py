@@ -6,18 +6,19 @@ from typing import ClassVar
 from event_contracts import LargeCount, WireModel
 
 from batch_runner.artefact.outcome import Reading
+from batch_runner.run_log import LogEvent
 
 
 class RunEvent(WireModel):
     """A line of the log by the name of its event; what else it says is not read."""
 
-    EVENT: ClassVar[str]
+    EVENT: ClassVar[LogEvent]
 
 
 class TextsUploaded(RunEvent):
     """All texts are stored: the storage id of each by its SHA-256."""
 
-    EVENT = "texts.uploaded"
+    EVENT = LogEvent.TEXTS_UPLOADED
 
     stored: Mapping[str, str]
 
@@ -25,7 +26,7 @@ class TextsUploaded(RunEvent):
 class KafkaOffsets(RunEvent):
     """Where the run begins to listen, by ``topic:partition``."""
 
-    EVENT = "kafka.offsets"
+    EVENT = LogEvent.KAFKA_OFFSETS
 
     offsets: Mapping[str, LargeCount]
 
@@ -33,12 +34,12 @@ class KafkaOffsets(RunEvent):
 class BatchStarted(RunEvent):
     """The request was sent."""
 
-    EVENT = "batch.started"
+    EVENT = LogEvent.BATCH_STARTED
 
 
 class BatchProgress(RunEvent):
     """Counts, cost and reliability at one time."""
 
-    EVENT = "batch.progress"
+    EVENT = LogEvent.BATCH_PROGRESS
 
     reading: Reading

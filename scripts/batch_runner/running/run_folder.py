@@ -14,6 +14,7 @@ from pydantic import ValidationError, model_validator
 from batch_runner import run_log
 from batch_runner.artefact.forgetting import SETTINGS
 from batch_runner.artefact.run_files import write_whole
+from batch_runner.run_log import LogEvent
 from batch_runner.running.request import RequestEnvelope
 from batch_runner.running.run_events import RunEvent
 
@@ -60,7 +61,7 @@ class RunFolder:
 
     path: Path
 
-    def log(self, event: str, **facts: object) -> None:
+    def log(self, event: LogEvent, **facts: object) -> None:
         """Append one line to the run's log, and log it; it is on disk when this returns."""
         run_log.event(event, **facts)
         line = json.dumps(
@@ -101,7 +102,9 @@ class RunFolder:
         try:
             return RunSettings.model_validate_json((self.path / SETTINGS).read_bytes())
         except FileNotFoundError:
-            raise NotFound(f"{self.path} is not a run's folder: it has no {SETTINGS}") from None
+            raise NotFound(
+                f"{self.path} is not a run's folder: it has no {SETTINGS}; name a folder that cj-run made"
+            ) from None
         except ValidationError as error:
             raise InvalidRequest(f"{self.path / SETTINGS}: {InvalidRequest.of(error).message}") from error
 

@@ -185,7 +185,7 @@ class KafkaTransport:
             yield
         except (KafkaError, OSError) as error:
             reason = str(error) or type(error).__name__
-            run_log.warning("kafka.stopped", reason=reason)
+            run_log.warning(run_log.LogEvent.KAFKA_STOPPED, reason=reason)
             raise ExternalServiceError(
                 f"the batch's messages on Kafka could not be read or kept ({reason}): correct that and read them again"
                 f" with cj-run execute --resume {self.folder}; the batch itself is not affected"

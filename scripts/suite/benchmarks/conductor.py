@@ -137,7 +137,8 @@ async def measure(folder: Path) -> dict[str, Timing]:
     return timings
 
 
-def _section(define: Timing, healthz: Timing, line: str) -> str:
+def section(define: Timing, healthz: Timing, line: str) -> str:
+    """The section of the page of figures."""
     return "\n".join(
         [
             "<!-- conductor: written by make bench-conductor -->",
@@ -168,7 +169,7 @@ def main() -> None:
     define, healthz = timings["define"], timings["healthz"]
     ratio, p99_ratio = define.per_second / healthz.per_second, define.p99_ms / healthz.p99_ms
     line = f"define_per_second={define.per_second:.0f} healthz_per_second={healthz.per_second:.0f} ratio={ratio:.2f}"
-    write_section(_section(define, healthz, line))
+    write_section(section(define, healthz, line))
     print(f"p99: define {define.p99_ms:.1f} ms, healthz {healthz.p99_ms:.1f} ms, {p99_ratio:.1f} times")
     print(line)
     if ratio < MIN_RATIO or p99_ratio > MAX_P99_RATIO:

@@ -29,7 +29,7 @@ from scipy.special import entr, expit
 from threadpoolctl import threadpool_limits
 
 ESSAYS: Final = 100
-SEEDS: Final = 40
+SEEDS: Final = 20
 TARGET: Final = 0.90
 SHARPNESS: Final[Mapping[float, range]] = {3.0: range(4, 21), 1.5: range(4, 35)}
 """The judge's SD in logits, and the numbers of comparisons per essay that are looked at."""
@@ -42,6 +42,8 @@ PRICED: Final = ("anthropic", "claude-sonnet-5-5")
 WORDS: Final = 300
 """Dollars are those of this model for a batch of ``ESSAYS`` essays of so many words."""
 EXPLANATION: Final = Path("documentation/explanation")
+PAGES: Final[Mapping[str, bool]] = {"measurement.md": False, "measurement.sv.md": True}
+"""By name: whether it is the Swedish one."""
 PLOT: Final = EXPLANATION / "pairing_policies.svg"
 BEGIN: Final = "<!-- pairing policies: written by make bench-pairing -->"
 END: Final = "<!-- pairing policies: end -->"
@@ -365,20 +367,29 @@ def remark(seeds: int, *, swedish: bool = False) -> str:
     )
 
 
+def content(measured: Measured, *, seeds: int, swedish: bool = False) -> str:
+    """What stands between the marks of a page."""
+    return f"{table(measured, swedish=swedish)}\n\n{remark(seeds, swedish=swedish)}"
+
+
 def main() -> None:
-    """Judge, and write the table into both pages and the plot next to them."""
+    """Judge, and print the table; write it into both pages, and the plot next to them.
+
+    Both are written where they are of as many batches as the pages', else the table is only printed.
+    """
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=SEEDS, help="batches per policy (default: %(default)s)")
     seeds: int = parser.parse_args().seeds
     console = Console()
     with threadpool_limits(limits=1):
         measured = measure(console, seeds=seeds)
-    for name, swedish in (("measurement.md", False), ("measurement.sv.md", True)):
-        path = EXPLANATION / name
-        content = f"{table(measured, swedish=swedish)}\n\n{remark(seeds, swedish=swedish)}"
-        path.write_text(with_table(path.read_text(encoding="utf-8"), content), encoding="utf-8")
-    save_plot(draw(measured), PLOT)
-    console.print(table(measured), markup=False)
+    if seeds == SEEDS:
+        for name, swedish in PAGES.items():
+            path = EXPLANATION / name
+            written = content(measured, seeds=seeds, swedish=swedish)
+            path.write_text(with_table(path.read_text(encoding="utf-8"), written), encoding="utf-8")
+        save_plot(draw(measured), PLOT)
+    console.print(content(measured, seeds=seeds), markup=False)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import httpx2
 import typer
 from command_line.exit_codes import ExitCode, errors
+from command_line.printable import printable
 from event_contracts import SuiteError
 from rich.console import Console
 from service_kit.messaging.dead_letters import DeadLetters, Handled
@@ -321,7 +322,7 @@ def _print_row(letter: Letter) -> None:
     at = letter.at.astimezone(UTC).isoformat(timespec="seconds")
     error = " ".join(letter.error[:300].split())
     for line in (letter.letter_id, f"    {letter.kind} {letter.place} {letter.reason} {at} {error}"):
-        console.print(_printable(line), highlight=False, markup=False, soft_wrap=True)
+        console.print(printable(line), highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_letter(letter: Letter, content: str) -> None:
@@ -336,23 +337,19 @@ def _print_letter(letter: Letter, content: str) -> None:
         "at": letter.at.astimezone(UTC).isoformat(),
     }
     for name, value in rows.items():
-        console.print(f"{name:9} {_printable(value)}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"\n{_printable(content)}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"{name:9} {printable(value)}", highlight=False, markup=False, soft_wrap=True)
+    console.print()
+    console.print(printable(content, kept="\n"), highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_counts(letters: Sequence[Letter], when: str) -> None:
     counts = Counter((letter.kind, letter.service, letter.place, letter.reason) for letter in letters)
     for (kind, service, place, reason), count in sorted(counts.items()):
         console.print(
-            _printable(f"{when}: {count} {kind} {service} {place} {reason}"),
+            printable(f"{when}: {count} {kind} {service} {place} {reason}"),
             highlight=False,
             markup=False,
             soft_wrap=True,
         )
     if not counts:
         console.print(f"{when}: none", highlight=False)
-
-
-def _printable(text: str) -> str:
-    """Without what would steer a terminal: letters hold whatever anybody has sent."""
-    return "".join(sign if sign.isprintable() or sign == "\n" else "�" for sign in text)

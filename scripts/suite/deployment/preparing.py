@@ -67,6 +67,7 @@ async def create_topics(
         await create_missing_topics(bootstrap, wanted)
     except (KafkaError, OSError, TimeoutError) as error:
         raise Unavailable(
-            f"Kafka at {bootstrap} does not answer: {error!r}", retry_after=RETRY_AFTER_SECONDS
+            f"Kafka at {bootstrap} does not answer ({error!r}): check the address, and that a broker runs there",
+            retry_after=RETRY_AFTER_SECONDS,
         ) from error
     return len(names)

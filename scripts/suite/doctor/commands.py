@@ -1,21 +1,16 @@
 """cj-suite doctor, on the terminal."""
 
 import logging
-from collections import Counter
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
-from command_line.exit_codes import ExitCode
-from command_line.finding import Finding, Verdict
+from command_line.finding import Finding, exit_where_any_failed, show, show_counts
 from rich.console import Console
 
 from suite.stack.options import DEFAULT_DATA
 
-STYLES: Final = {Verdict.PASSED: "green", Verdict.FAILED: "bold red", Verdict.NOT_CHECKED: "dim"}
-WIDTH: Final = max(len(verdict) for verdict in Verdict)
-
-console = Console(highlight=False)
+console = Console()
 
 
 def doctor(
@@ -47,15 +42,9 @@ def doctor(
     from suite.doctor.examination import examine
 
     logging.disable()  # what a library says of a server that does not answer is in the finding, in words
-    verdicts: Counter[Verdict] = Counter()
-    for found in examine(data, compose=compose, with_judges=judges):
-        _print(found)
-        verdicts[found.verdict] += 1
-    console.print(", ".join(f"{verdicts[verdict]} {verdict}" for verdict in Verdict))
-    if verdicts[Verdict.FAILED]:
-        raise typer.Exit(ExitCode.FAILED)
-
-
-def _print(found: Finding) -> None:
-    console.print(f"{found.verdict:<{WIDTH}}  ", style=STYLES[found.verdict], end="")
-    console.print(f"{found.what}: {found.said}", markup=False, soft_wrap=True)
+    found: list[Finding] = []
+    for finding in examine(data, compose=compose, with_judges=judges):
+        show(finding, console=console)
+        found.append(finding)
+    show_counts(found, console=console)
+    exit_where_any_failed(found)

@@ -1,26 +1,26 @@
 """Each provider's key and address, tried with a call that costs nothing: its list of models, or its key's own page."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Final
 
 import httpx2
 from command_line.finding import Finding, failed, not_checked, passed
 from event_contracts import ConfigurationError
-from llm_provider.adapters.vendor_api.registration import VendorRegistration, VendorSettings, secret
+from llm_provider.adapters.vendor_api.registration import VendorRegistration, VendorSettings
 from llm_provider.adapters.vendors import registrations
 from model_manifest import default_model
 from model_manifest.endpoints import InstalledEndpoint, with_version
 from model_manifest.manifest import manifest
 from model_manifest.vendor_lists import VENDORS, ListNotRead
-from pydantic import ValidationError
 
 TIMEOUT_SECONDS: Final = 10.0
 LIST_NEEDS_NO_KEY: Final = {"openrouter": "/key"}
 """Vendors whose list of models is open to everybody, and the address that says whether a key is good."""
+LIST_IS_BELOW_VERSION: Final = frozenset({"openai"})
+"""Vendors whose judge adds the version to its address; the list does not."""
 VERSION: Final = "/v1"
 
 
@@ -29,6 +29,8 @@ class VendorCheck:
 
     def __init__(self, client: httpx2.Client) -> None:
         self._client = client
+        self._judges_client = httpx2.AsyncClient()
+        """Judges are connected with it, which calls nothing; vendors are asked by ``client``."""
         client.event_hooks = {"response": [self._note_time]}
         self.vendor_time: tuple[datetime, datetime] | None = None
 
@@ -63,46 +65,35 @@ class VendorCheck:
 
     def _finding(self, what: str, registration: VendorRegistration[VendorSettings]) -> Finding:
         try:
-            lacking = registration.missing({})
-            settings = registration.settings()
-        except (ConfigurationError, ValidationError) as error:
-            return failed(what, str(error))
-        if lacking is not None:
+            vendor = registration.connected({}, self._judges_client)
+        except ConfigurationError as error:
+            return failed(what, error.message)
+        if vendor is None:
+            lacking = registration.required_variable
             return not_checked(what, f"{lacking} is not set; without it this provider cannot judge")
+        if vendor.url is None:
+            return passed(what, "judges on this machine, without a key")
         try:
-            return self._tried(what, registration.provider, settings.model_dump())
+            return self._tried(what, registration.provider, url=vendor.url.rstrip("/"), key=vendor.account)
         except ListNotRead as error:
             return failed(what, f"{error.message}; {_advice(registration)}")
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             return failed(what, f"cannot be reached ({type(error).__name__}); {_advice(registration)}")
 
-    def _tried(self, what: str, provider: str, settings: Mapping[str, object]) -> Finding:
-        key, url = secret(settings.get("api_key") or settings.get("key")), settings.get("url")  # type: ignore[arg-type]
-        if provider in VENDORS and key is not None:
-            return self._listed(what, provider, key, None if url is None else str(url))
-        if url is not None:
-            return self._answers(what, str(url).rstrip("/"), key)
-        return self._on_this_machine(what, settings)
-
-    def _listed(self, what: str, provider: str, key: str, url: str | None) -> Finding:
-        vendor = next(one for name, one in VENDORS.items() if name == provider)
+    def _tried(self, what: str, provider: str, *, url: str, key: str | None) -> Finding:
+        vendor = next((one for name, one in VENDORS.items() if name == provider), None)
+        if vendor is None or key is None:
+            return self._answers(what, url, key)
         if provider in LIST_NEEDS_NO_KEY:
-            address = (url or vendor.base_url).rstrip("/") + LIST_NEEDS_NO_KEY[provider]
-            answer = self._client.get(address, headers={"authorization": f"Bearer {key}"})
-            if not answer.is_success:
-                raise ListNotRead(f"{address} answers {answer.status_code}: is the key right?")
-        listed = {
-            model.id
-            for model in vendor.list_models(self._client, api_key=key, base_url=_list_address(provider, url))
-        }
-        wanted = wanted_model(provider)
-        if wanted not in listed:
-            return failed(
-                what,
-                f"the key is accepted, but the vendor does not list {wanted}, the model that would judge: set another"
-                " with CJ_ASSESSMENT_DEFAULT_MODEL (see: cj-suite models check)",
-            )
-        return passed(what, f"the key is accepted; {wanted} is one of {len(listed)} models")
+            self._check_key(url + LIST_NEEDS_NO_KEY[provider], key)
+        address = f"{url}{VERSION}" if provider in LIST_IS_BELOW_VERSION else url
+        listed = {model.id for model in vendor.list_models(self._client, api_key=key, base_url=address)}
+        return _of_list(what, provider, listed)
+
+    def _check_key(self, address: str, key: str) -> None:
+        answer = self._client.get(address, headers={"authorization": f"Bearer {key}"})
+        if not answer.is_success:
+            raise ListNotRead(f"{address} answers {answer.status_code}: is the key right?")
 
     def _answers(self, what: str, url: str, key: str | None) -> Finding:
         headers = {} if key is None else {"authorization": f"Bearer {key}"}
@@ -110,13 +101,6 @@ class VendorCheck:
         if not answer.is_success:
             raise ListNotRead(f"{url}/models answers {answer.status_code}")
         return passed(what, f"{url} answers")
-
-    def _on_this_machine(self, what: str, settings: Mapping[str, object]) -> Finding:
-        for setting in ("file", "quality_file"):
-            named = settings.get(setting)
-            if named is not None and not Path(str(named)).is_file():
-                return failed(what, f"there is no file {named}: correct its path")
-        return passed(what, "judges on this machine, without a key")
 
     def _note_time(self, answer: httpx2.Response) -> None:
         if "date" in answer.headers:
@@ -136,9 +120,15 @@ def wanted_model(provider: str) -> str:
     return chosen if chosen and is_default else default_model(provider).id
 
 
-def _list_address(provider: str, url: str | None) -> str | None:
-    """Where the vendor's list is: OpenAI's judge adds the version to its address, the list does not."""
-    return f"{url.rstrip('/')}{VERSION}" if url is not None and provider == "openai" else url
+def _of_list(what: str, provider: str, listed: Collection[str]) -> Finding:
+    wanted = wanted_model(provider)
+    if wanted not in listed:
+        return failed(
+            what,
+            f"the key is accepted, but the vendor does not list {wanted}, the model that would judge: set another"
+            " with CJ_ASSESSMENT_DEFAULT_MODEL (see: cj-suite models check)",
+        )
+    return passed(what, f"the key is accepted; {wanted} is one of {len(listed)} models")
 
 
 def _advice(registration: VendorRegistration[VendorSettings]) -> str:

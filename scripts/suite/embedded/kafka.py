@@ -83,8 +83,9 @@ class KafkaBroker:
 
     @property
     def pid(self) -> int:
-        """Of its process; only while it runs."""
-        assert self._process is not None, "start the broker first"
+        """Of its process; raises ``KafkaNotStarted`` before it was started."""
+        if self._process is None:
+            raise KafkaNotStarted("the broker was not started: call start() first")
         return self._process.pid
 
     def start(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from batch_conductor.adapters.pipelines_file import pipelines_schema
 from batch_runner.artefact.assessment_run import artefact_schema
-from event_contracts import asyncapi_document, json_schemas
+from event_contracts import API_VERSION, asyncapi_document, json_schemas
 from model_manifest.endpoint_settings import endpoints_schema
 from typer import Typer
 
@@ -35,7 +35,6 @@ COMPOSE_SETTINGS = Path("deploy/compose/settings.yml")
 ENVIRONMENT_EXAMPLE = Path(".env.example")
 DASHBOARDS = Path("deploy/observability/grafana/dashboards")
 PROMETHEUS = Path("deploy/observability/prometheus")
-VERSION = "1"
 PARTLY_GENERATED = frozenset({SCALING, SITE})
 """Generated files of which people write the rest."""
 
@@ -72,7 +71,7 @@ def generated_files(programs: Programs) -> dict[Path, str]:
     files[SCHEMAS / "assessment_run.schema.json"] = _json(artefact_schema())
     files[SCHEMAS / "pipelines.json"] = _json(pipelines_schema())
     files[SCHEMAS / "endpoints.json"] = _json(endpoints_schema())
-    files[SCHEMAS / "asyncapi.json"] = _json(asyncapi_document(version=VERSION))
+    files[SCHEMAS / "asyncapi.json"] = _json(asyncapi_document(version=API_VERSION))
     services = asyncio.run(described_services())
     for service in services:
         files[SCHEMAS / f"openapi/{service.name}.json"] = _json(service.openapi)

@@ -24,6 +24,10 @@ def new_secret() -> str:
     return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
+class ServiceNotStarted(RuntimeError):
+    """A process is asked for that was never started."""
+
+
 class ServiceEnded(RuntimeError):
     """A process ended before it was ready."""
 
@@ -52,9 +56,8 @@ class ServiceProcess:
 
     @property
     def pid(self) -> int:
-        """Its process id; only while it runs."""
-        assert self._process is not None, "start the process first"
-        return self._process.pid
+        """Its process id; raises ``ServiceNotStarted``."""
+        return self._started.pid
 
     @property
     def whole_environment(self) -> Mapping[str, str]:
@@ -85,15 +88,21 @@ class ServiceProcess:
         self._guard.enter_context(kill_on_parent_death(self._process.pid, signal.SIGKILL))
 
     async def wait_until_ready(self, *, seconds: float = READY_SECONDS) -> None:
-        """Wait until ``/readyz`` says so; raises ``ServiceEnded``, ``TimeoutError``."""
+        """Wait until ``/readyz`` says so; raises ``ServiceEnded``, ``ServiceNotStarted``, ``TimeoutError``."""
         async with httpx2.AsyncClient(timeout=5) as http, asyncio.timeout(seconds):
             while not await self._is_ready(http):  # noqa: ASYNC110 - another process becomes ready, not a task
                 await asyncio.sleep(0.05)
 
+    @property
+    def _started(self) -> asyncio.subprocess.Process:
+        if self._process is None:
+            raise ServiceNotStarted(f"{self.package} was not started: call launch() first")
+        return self._process
+
     async def _is_ready(self, http: httpx2.AsyncClient) -> bool:
-        assert self._process is not None, "start the process first"
-        if self._process.returncode is not None:
-            raise ServiceEnded(f"{self.package} ended with {self._process.returncode}: see {self.log}")
+        code = self._started.returncode
+        if code is not None:
+            raise ServiceEnded(f"{self.package} ended with {code}: see {self.log}")
         try:
             return (await http.get(f"{self.url}/readyz")).is_success
         except httpx2.HTTPError:

@@ -1,6 +1,7 @@
 """What operators see of pipelines and gates: the platform's metrics by their names there, and ours."""
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from event_contracts import EventEnvelope, GateVerdict
@@ -18,55 +19,45 @@ class ConductorMetrics:
     """Implements ``ports.Watcher``; labels are names of the rules, never what a caller made up."""
 
     def __init__(self, registry: CollectorRegistry, *, rules: PipelineRules) -> None:
-        self._resolutions = Counter(
+        counter, histogram = partial(Counter, registry=registry), partial(Histogram, registry=registry)
+        self._resolutions = counter(
             "huleedu_bcs_pipeline_resolutions",
             "Calls for a pipeline, by outcome.",
             ("requested_pipeline", "outcome"),
-            registry=registry,
         )
-        self._resolution_seconds = Histogram(
+        self._resolution_seconds = histogram(
             "huleedu_bcs_pipeline_resolution_duration_seconds",
             "Time to answer a call for a pipeline.",
             ("requested_pipeline",),
             buckets=LATENCIES,
-            registry=registry,
         )
-        self._prompt_blocked = Counter(
+        self._prompt_blocked = counter(
             "huleedu_bcs_prompt_prerequisite_blocked",
             "Calls that were blocked because there is no student prompt.",
             ("pipeline_name",),
-            registry=registry,
         )
-        self._blocked = Counter(
-            "bcs_prerequisite_blocked",
-            "Calls that a gate has blocked.",
-            ("gate", "pipeline_name"),
-            registry=registry,
+        self._blocked = counter(
+            "bcs_prerequisite_blocked", "Calls that a gate has blocked.", ("gate", "pipeline_name")
         )
-        self._gates = Counter(
-            "bcs_gate_evaluations", "Gates evaluated, by verdict.", ("gate", "verdict"), registry=registry
+        self._gates = counter("bcs_gate_evaluations", "Gates evaluated, by verdict.", ("gate", "verdict"))
+        self._gate_seconds = histogram(
+            "bcs_gate_evaluation_seconds", "Time to learn the fact of a gate.", ("gate",), buckets=LATENCIES
         )
-        self._gate_seconds = Histogram(
-            "bcs_gate_evaluation_seconds",
-            "Time to learn the fact of a gate.",
-            ("gate",),
-            buckets=LATENCIES,
-            registry=registry,
-        )
-        self._events = Counter(
+        self._events = counter(
             "huleedu_bcs_events_processed",
             "Events about phases, by outcome: recorded, repeated, refused.",
             ("event_type", "outcome"),
-            registry=registry,
         )
-        self._lag = Histogram(
+        self._lag = histogram(
             "bcs_phase_lag_seconds",
             "Time from the end of a phase, by its sender, until it is on record here.",
             ("phase",),
             buckets=LAGS,
-            registry=registry,
         )
+        self._show_every_name(rules)
 
+    def _show_every_name(self, rules: PipelineRules) -> None:
+        """Show what can be counted before it happens, as zero."""
         for pipeline in rules.pipelines:
             self._prompt_blocked.labels(pipeline)
             self._resolution_seconds.labels(pipeline)
@@ -85,10 +76,9 @@ class ConductorMetrics:
         self._gates.labels(result.gate, result.verdict).inc()
         self._gate_seconds.labels(result.gate).observe(seconds)
 
-    def watch_block(self, result: GateResult, *, pipeline: str) -> None:
-        assert result.verdict == GateVerdict.BLOCKED, "only what is blocked is counted as blocked"
-        self._blocked.labels(result.gate, pipeline).inc()
-        if result.gate == GateName.PROMPT_ATTACHED:
+    def watch_block(self, gate: GateName, *, pipeline: str) -> None:
+        self._blocked.labels(gate, pipeline).inc()
+        if gate == GateName.PROMPT_ATTACHED:
             self._prompt_blocked.labels(pipeline).inc()
 
     def watch_event(self, event: EventEnvelope[Any], *, outcome: str) -> None:

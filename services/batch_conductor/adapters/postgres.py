@@ -8,7 +8,6 @@ from uuid import UUID
 import orjson
 from event_contracts import EventEnvelope, PhaseName, ProcessingStage
 from service_kit.messaging.inbox import claim_events
-from service_kit.messaging.outbox import bus_message
 from service_kit.store import Outbox
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -31,7 +30,7 @@ class PostgresTransaction:
         return await claim_events(self._connection, consumer=consumer, event_ids=event_ids)
 
     def announce(self, events: Sequence[EventEnvelope[Any]]) -> None:
-        self._outbox.send(bus_message(event, key=event.key) for event in events)
+        self._outbox.announce(events)
 
     async def record_phases(self, reports: Sequence[PhaseReport]) -> None:
         if not reports:
@@ -64,10 +63,11 @@ class PostgresTransaction:
 
     async def batches(self, batch_ids: Sequence[BatchId]) -> Mapping[BatchId, BatchRecord]:
         wanted = {"batches": list(set(batch_ids))}
-        sizes = {row[0]: row[1] for row in await self._connection.execute(sql.SIZES, wanted)}
+        counted = await self._connection.execute(sql.SIZES, wanted)
+        sizes = {row.batch_id: row.essay_count for row in counted}
         phases: dict[str, dict[PhaseName, PhaseRecord]] = defaultdict(dict)
         for row in await self._connection.execute(sql.PHASES, wanted):
-            phases[row[0]][PhaseName(row[1])] = _phase_record(row)
+            phases[row.batch_id][PhaseName(row.phase)] = _phase_record(row)
         return {
             batch_id: BatchRecord(essay_count=sizes.get(batch_id), phases=phases.get(batch_id, {}))
             for batch_id in batch_ids
@@ -109,22 +109,20 @@ class PostgresTransaction:
             sql.FIRST_SKIPS,
             {"batches": list(batches), "correlations": list(correlations), "phases": list(phases)},
         )
-        return {(BatchId(row[0]), row[1], PhaseName(row[2])) for row in new}
+        return {(BatchId(row.batch_id), row.correlation_id, PhaseName(row.phase)) for row in new}
 
 
 def _phase_record(row: Row[Any]) -> PhaseRecord:
-    _, _, stage, with_failures, essays, reported_at, last_essay_at, *counts, failed_ids, skipped_ids = row
-    succeeded, failed, skipped, succeeded_since, failed_since, skipped_since = counts
     return PhaseRecord(
-        stage=None if stage is None else ProcessingStage(stage),
-        with_failures=bool(with_failures),
-        essays=essays,
-        reported_at=reported_at,
-        counts=EssayCounts(succeeded=succeeded, failed=failed, skipped=skipped),
-        since=EssayCounts(succeeded=succeeded_since, failed=failed_since, skipped=skipped_since),
-        failed_essay_ids=tuple(failed_ids or ()),
-        skipped_essay_ids=tuple(skipped_ids or ()),
-        last_essay_at=last_essay_at,
+        stage=None if row.stage is None else ProcessingStage(row.stage),
+        with_failures=bool(row.with_failures),
+        essays=row.essays,
+        reported_at=row.reported_at,
+        counts=EssayCounts(succeeded=row.succeeded, failed=row.failed, skipped=row.skipped),
+        since=EssayCounts(succeeded=row.succeeded_since, failed=row.failed_since, skipped=row.skipped_since),
+        failed_essay_ids=tuple(row.failed_ids or ()),
+        skipped_essay_ids=tuple(row.skipped_ids or ()),
+        last_essay_at=row.last_essay_at,
     )
 
 

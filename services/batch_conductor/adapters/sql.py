@@ -59,8 +59,9 @@ PHASES = text(
         FROM essay GROUP BY batch_id, phase
     )
     SELECT batch_id, phase, stage, with_failures, essays, reported_at, last_essay_at,
-           coalesce(succeeded, 0), coalesce(failed, 0), coalesce(skipped, 0),
-           coalesce(succeeded_since, 0), coalesce(failed_since, 0), coalesce(skipped_since, 0),
+           coalesce(succeeded, 0) AS succeeded, coalesce(failed, 0) AS failed, coalesce(skipped, 0) AS skipped,
+           coalesce(succeeded_since, 0) AS succeeded_since, coalesce(failed_since, 0) AS failed_since,
+           coalesce(skipped_since, 0) AS skipped_since,
            failed_ids, skipped_ids
     FROM reported FULL JOIN counted USING (batch_id, phase)
     """

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import httpx2
 from dishka import AsyncContainer, Provider, make_async_container
-from event_contracts import SourceService
+from event_contracts import API_VERSION, SourceService
 from quart import Quart
 from service_kit.housekeeping import Housekeeping
 from service_kit.http.app import HttpService, create_app
@@ -106,7 +106,7 @@ async def _app(
         HttpService(
             name=NAME,
             title="Batch Conductor",
-            version="1",
+            version=API_VERSION,
             blueprints=[
                 http_api.pipelines_api(actions),
                 *administration_api(database=database, reopen={}),

@@ -54,8 +54,8 @@ class DefinePipeline:
         self._watch(request, _outcome(plan, refusal), started)
         _log(plan, _outcome(plan, refusal))
         if refusal is not None:
-            for gate in plan.blocked:
-                self.watcher.watch_block(gate, pipeline=plan.pipeline.requested)
+            for result in plan.blocked:
+                self.watcher.watch_block(result.gate, pipeline=plan.pipeline.requested)
             raise refusal
         return plan
 

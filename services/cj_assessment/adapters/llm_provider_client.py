@@ -164,7 +164,7 @@ def _require_success(answer: httpx2.Response) -> None:
     if answer.status_code == 503:
         asked = retry_after_seconds(answer.headers.get("Retry-After"))
         raise Unavailable(
-            f"the LLM Provider is busy: {_reason(answer)}",
+            f"the LLM Provider is busy: {_reason(answer)}; it is asked again",
             retry_after=DEFAULT_RETRY_SECONDS if asked is None else asked,
         )
     if not answer.is_success:

@@ -34,7 +34,7 @@ class Fetched:
                 f"the {name} is too long: shorten it", details={"code": ErrorCode.CONTENT_TOO_LONG}
             )
         if storage_id not in self.bodies:
-            raise NotFound(f"no {name} is stored under {storage_id!r}")
+            raise NotFound(f"no {name} is stored under {storage_id!r}: store it, and send the request again")
         return self.bodies[storage_id]
 
     def text_of(self, storage_id: str, *, name: str) -> str:

@@ -18,6 +18,7 @@ from event_contracts import (
     GradeProjectionSummary,
     JsonObject,
     LookAt,
+    ReliabilitySummary,
     ResultNotes,
     letter_grade,
     usd,
@@ -65,7 +66,7 @@ def assessment_result(
             llm_temperature=batch.overrides.temperature_override,
             course_code=batch.request.course_code,
             reliability=_reliability(batch, finish, consistency),
-            position_bias={} if measured is None else measured.position_bias,
+            position_bias={} if measured is None else dict(measured.position_bias),
             stop_reason=finish.reason,
             cost_usd=usd(snapshot.spending.cost_usd),
             grade_projections=projections,
@@ -132,21 +133,20 @@ def _judges(batch: Batch, ranking: Ranking, consistency: Consistency) -> JsonObj
     }
 
 
-def _reliability(batch: Batch, finish: Finish, consistency: Consistency | None) -> JsonObject:
-    target: JsonObject = {"target": batch.limits.target_reliability}
-    measured = finish.measured
+def _reliability(batch: Batch, finish: Finish, consistency: Consistency | None) -> ReliabilitySummary:
+    target, measured = batch.limits.target_reliability, finish.measured
     if consistency is None or measured is None:
-        return {"eb": None, "ssr": None, **target}
-    return {
-        "eb": measured.eb_reliability,
-        "ssr": measured.ssr,
-        "ssr_prime": measured.ssr_prime,
-        "split_half": consistency.split_half,
-        "is_inflated": _is_inflated(measured),
-        "tau": measured.tau,
-        "gates": {name: gate.model_dump(mode="json") for name, gate in measured.gates.items()},
-        **target,
-    }
+        return ReliabilitySummary(eb=None, ssr=None, target=target)
+    return ReliabilitySummary(
+        eb=measured.eb_reliability,
+        ssr=measured.ssr,
+        ssr_prime=measured.ssr_prime,
+        split_half=consistency.split_half,
+        is_inflated=_is_inflated(measured),
+        tau=measured.tau,
+        gates=dict(measured.gates),
+        target=target,
+    )
 
 
 def _is_inflated(measured: Measured) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import httpx2
 from dishka import AsyncContainer, Provider, make_async_container
+from event_contracts import API_VERSION
 from quart import Blueprint, Quart
 from service_kit.callbacks.webhooks import WebhookSigner
 from service_kit.http.app import HttpService, create_app
@@ -125,6 +126,24 @@ async def _privacy(container: AsyncContainer) -> Blueprint:
     return http_privacy.privacy_api(actions)
 
 
+async def _actions(container: AsyncContainer) -> http_api.Actions:
+    read = await container.get(ReadBatch)
+    return http_api.Actions(
+        accept=await container.get(AcceptRequest),
+        cancel=await container.get(CancelBatch),
+        batches=await container.get(ListBatches),
+        status=read.status,
+        results=read.results,
+        comparisons=read.comparisons,
+        changed=(await container.get(Changes)).wait,
+        record_results=await container.get(RecordResults),
+        store_content=await container.get(StoreContent),
+        read_content=await container.get(ReadContent),
+        register_anchor=await container.get(RegisterAnchor),
+        list_anchors=await container.get(ListAnchors),
+    )
+
+
 async def _admin_actions(container: AsyncContainer) -> http_admin.AdminActions:
     return http_admin.AdminActions(
         save_instructions=await container.get(SaveInstructions),
@@ -164,26 +183,12 @@ async def _app(
     *,
     settings: Settings,
 ) -> Quart:
-    read = await container.get(ReadBatch)
-    actions = http_api.Actions(
-        accept=await container.get(AcceptRequest),
-        cancel=await container.get(CancelBatch),
-        batches=await container.get(ListBatches),
-        status=read.status,
-        results=read.results,
-        comparisons=read.comparisons,
-        changed=(await container.get(Changes)).wait,
-        record_results=await container.get(RecordResults),
-        store_content=await container.get(StoreContent),
-        read_content=await container.get(ReadContent),
-        register_anchor=await container.get(RegisterAnchor),
-        list_anchors=await container.get(ListAnchors),
-    )
+    actions = await _actions(container)
     return create_app(
         HttpService(
             name=NAME,
             title="CJ Assessment",
-            version="1",
+            version=API_VERSION,
             blueprints=[
                 http_api.assessments_api(actions),
                 http_api.batches_api(actions),

@@ -23,6 +23,8 @@ class CancelBatch:
         if batch is None:
             raise unknown_batch(batch_id)
         if not cancelled and batch.cancelled_at is None:
-            raise Conflict(f"batch {batch_id!r} has already ended as {batch.state}")
+            raise Conflict(
+                f"batch {batch_id!r} has already ended as {batch.state}: nothing is left to cancel"
+            )
         self.wake_advance()
         return batch

@@ -49,7 +49,7 @@ class ReadBatch:
             batch = await _known(transaction, batch_id)
             result = await transaction.batches.result(batch.job_id)
         if result is None:
-            raise Conflict(f"batch {batch_id!r} is {batch.state}: it has no results")
+            raise _no_results(batch)
         return BatchResultsView(
             batch_id=batch.batch_id, cj_assessment_job_id=str(batch.job_id), state=batch.state, result=result
         )
@@ -63,6 +63,14 @@ class ReadBatch:
         async with self.store.transaction() as transaction:
             batch = await _known(transaction, batch_id)
             return await transaction.comparisons.page(batch, after=int(cursor or 0), limit=limit)
+
+
+def _no_results(batch: BatchRecord) -> Conflict:
+    if batch.state in FINAL_STATES:
+        return Conflict(f"batch {batch.batch_id!r} is {batch.state}: it has no results; its status says why")
+    return Conflict(
+        f"batch {batch.batch_id!r} is {batch.state}: it has no results yet; ask again when its state is final"
+    )
 
 
 async def _known(transaction: Transaction, batch_id: BatchId) -> BatchRecord:

@@ -19,5 +19,7 @@ class ReadErasure:
         """Raises ``NotFound`` if no erasure was requested."""
         erasure = await self.erasures.read(batch_id)
         if erasure is None:
-            raise NotFound(f"no erasure of batch {batch_id!r} was requested")
+            raise NotFound(
+                f"no erasure of batch {batch_id!r} was requested: request one with DELETE /admin/v1/batches/<batch_id>"
+            )
         return erasure

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
+from typing import Final
 
-from event_contracts import ErrorCode
+from event_contracts import ErrorCode, Winner
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from service_kit.telemetry.metrics import BoundedNames
 
@@ -14,44 +16,39 @@ from llm_provider.domain.limits import BreakerState
 from llm_provider.domain.requests.request import OPEN_STATES
 from llm_provider.ports import RetiringModel, StateCount
 
-_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 90)
+_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 13, 20, 30, 60, 90)
+_SLOTS: Final = {Winner.ESSAY_A: "a", Winner.ESSAY_B: "b"}
+_OPENNESS: Final = {BreakerState.CLOSED: 0.0, BreakerState.HALF_OPEN: 0.5, BreakerState.OPEN: 1.0}
+_PLATFORM_STATES: Final = {BreakerState.CLOSED: 0.0, BreakerState.OPEN: 1.0, BreakerState.HALF_OPEN: 2.0}
 
 
 class CallMetrics:
     """Implements ``ports.CallWatcher``."""
 
     def __init__(self, registry: CollectorRegistry, *, providers: Iterable[str]) -> None:
+        counter, histogram = partial(Counter, registry=registry), partial(Histogram, registry=registry)
         names = ("provider", "model")
         self._models = BoundedNames()
         self._shown: set[tuple[str, str]] = set()
-        self._calls = Counter("judge_calls_total", "Calls to judges.", (*names, "outcome"), registry=registry)
-        self._cost = Counter("judge_cost_usd_total", "US dollars spent on calls.", names, registry=registry)
-        self._platform_cost = Counter(
+        self._calls = counter("judge_calls_total", "Calls to judges.", (*names, "outcome"))
+        self._cost = counter("judge_cost_usd_total", "US dollars spent on calls.", names)
+        self._platform_cost = counter(
             "llm_provider_cost_dollars_total",
             "US dollars spent on calls, by the name that the platform's dashboards read.",
             names,
-            registry=registry,
         )
-        self._unpriced = Counter(
-            "judge_calls_without_price_total", "Calls without a known price.", names, registry=registry
-        )
-        self._tokens = Counter(
-            "judge_tokens_total", "Tokens of calls.", (*names, "direction"), registry=registry
-        )
-        self._seconds = Histogram(
-            "judge_call_seconds", "Time that live calls took.", names, registry=registry, buckets=_SECONDS
-        )
-        self._verdicts = Counter(
+        self._unpriced = counter("judge_calls_without_price_total", "Calls without a known price.", names)
+        self._tokens = counter("judge_tokens_total", "Tokens of calls.", (*names, "direction"))
+        self._seconds = histogram("judge_call_seconds", "Time that live calls took.", names, buckets=_SECONDS)
+        self._verdicts = counter(
             "judge_verdicts_total",
             "Verdicts by the slot that has won: a judge without a position effect names both equally often.",
             (*names, "slot"),
-            registry=registry,
         )
-        self._waits = Counter(
+        self._waits = counter(
             "judge_limit_wait_seconds_total",
             "Time that workers with free slots rested because a vendor's limit let no request through.",
             ("provider",),
-            registry=registry,
         )
         for provider in providers:
             self._waits.labels(provider)
@@ -95,59 +92,46 @@ class StateMetrics:
     """Implements ``ports.StateWatcher``."""
 
     def __init__(self, registry: CollectorRegistry, *, providers: Iterable[str]) -> None:
+        gauge = partial(Gauge, registry=registry)
         names = ("provider", "model")
         self._providers = tuple(providers)
         self._models = BoundedNames()
-        self._oldest = Gauge(
+        self._oldest = gauge(
             "judge_queue_oldest_seconds",
             "Age of the oldest request that has not ended.",
             ("provider", "state"),
-            registry=registry,
         )
-        self._held = Gauge(
+        self._held = gauge(
             "judge_held_seconds",
             "How long a model is not called yet, because its vendor asked for that.",
             names,
-            registry=registry,
         )
-        self._spent = Gauge(
+        self._spent = gauge(
             "judge_spent_usd",
             "US dollars spent at a provider today and this month (UTC), by all replicas.",
             ("provider", "period"),
-            registry=registry,
         )
-        self._spending_limit = Gauge(
+        self._spending_limit = gauge(
             "judge_spending_limit_usd",
             "US dollars beyond which an alert is raised; infinite where no limit is set.",
             ("period",),
-            registry=registry,
         )
-        self._queue = Gauge(
-            "judge_queue_requests", "Requests that have not ended.", ("provider", "state"), registry=registry
+        self._queue = gauge("judge_queue_requests", "Requests that have not ended.", ("provider", "state"))
+        self._breaker = gauge(
+            "judge_breaker_open", "1 while no call is made, 0.5 while one call tests the vendor.", names
         )
-        self._breaker = Gauge(
-            "judge_breaker_open",
-            "1 while no call is made, 0.5 while one call tests the vendor.",
-            names,
-            registry=registry,
-        )
-        self._platform_breaker = Gauge(
+        self._platform_breaker = gauge(
             "llm_provider_circuit_breaker_state",
             "0 closed, 1 open, 2 half open, by the name that the platform's dashboards read.",
             names,
-            registry=registry,
         )
-        self._concurrency = Gauge(
-            "judge_concurrency_limit",
-            "Concurrent calls that the vendor seems to take.",
-            names,
-            registry=registry,
+        self._concurrency = gauge(
+            "judge_concurrency_limit", "Concurrent calls that the vendor seems to take.", names
         )
-        self._retiring = Gauge(
+        self._retiring = gauge(
             "judge_model_retires_in_days",
             "Days until the vendor refuses a model, for models that end within a year.",
             names,
-            registry=registry,
         )
 
     def watch(
@@ -193,8 +177,3 @@ class StateMetrics:
             self._spent.labels(provider, "month").set(0 if cost is None else float(cost.month_usd))
         for period, limit in (("day", limits.daily), ("month", limits.monthly)):
             self._spending_limit.labels(period).set(float("inf") if limit is None else float(limit))
-
-
-_SLOTS = {"Essay A": "a", "Essay B": "b"}
-_OPENNESS = {BreakerState.CLOSED: 0.0, BreakerState.HALF_OPEN: 0.5, BreakerState.OPEN: 1.0}
-_PLATFORM_STATES = {BreakerState.CLOSED: 0.0, BreakerState.OPEN: 1.0, BreakerState.HALF_OPEN: 2.0}

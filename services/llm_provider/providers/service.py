@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import httpx2
 from dishka import AsyncContainer, Provider, make_async_container
+from event_contracts import API_VERSION
 from model_manifest import default_model, preload
 from quart import Quart
 from service_kit.housekeeping import Housekeeping
@@ -134,7 +135,7 @@ async def _app(
         HttpService(
             name=NAME,
             title="LLM Provider",
-            version="1",
+            version=API_VERSION,
             blueprints=blueprints,
             gate=gate,
             checks=readiness_checks(

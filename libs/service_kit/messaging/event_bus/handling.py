@@ -1,13 +1,14 @@
 """Handing a batch to a handler: within a time limit; on a bus that keeps records, again until it succeeds."""
 
 import asyncio
-import random
 from collections.abc import Sequence
+from typing import Final
 
 import structlog
 
 from service_kit.messaging.event_bus.port import Handler, Record
 from service_kit.storage.errors import is_infrastructure_error
+from service_kit.work.back_off import BackOff, jittered
 from service_kit.work.outages import OUTAGES
 
 log = structlog.get_logger()
@@ -15,8 +16,8 @@ log = structlog.get_logger()
 HANDLER_TIMEOUT_SECONDS = 60.0
 """A handler works in milliseconds: one that hangs is cancelled, rolls back, and is called again."""
 
-MIN_RETRY_DELAY_SECONDS = 0.1
-MAX_RETRY_DELAY_SECONDS = 15.0
+RETRY: Final = BackOff(first_seconds=0.1, longest_seconds=15.0)
+"""After a handler that failed."""
 
 
 async def handle_with_timeout(handler: Handler, records: Sequence[Record]) -> None:
@@ -38,7 +39,7 @@ async def handle_until_success(handler: Handler, records: Sequence[Record], *, g
 
     What a record itself does wrong never arrives here: ``service_kit.messaging.consumer`` sends it to the dead letters.
     """
-    pause = MIN_RETRY_DELAY_SECONDS
+    failures = 0
     while True:
         try:
             await handle_with_timeout(handler, records)
@@ -46,5 +47,5 @@ async def handle_until_success(handler: Handler, records: Sequence[Record], *, g
             report_failed(error, group=group, records=len(records))
         else:
             return OUTAGES.recovered(group)
-        await asyncio.sleep(pause * random.uniform(0.75, 1.25))
-        pause = min(2 * pause, MAX_RETRY_DELAY_SECONDS)
+        failures += 1
+        await asyncio.sleep(jittered(RETRY.seconds(failures=failures)))

@@ -462,6 +462,7 @@ class TestDocumentation:
 
         assert "POST /grades/{batch_id}" in page
         assert "Grading &amp; more" in page
+        assert "Version 7 of the interface." in page
         assert "&lt;b&gt;now&lt;/b&gt;" in page
         assert re.search(r"path batch_id</td><td><code>string", page)
         assert "query limit" in page

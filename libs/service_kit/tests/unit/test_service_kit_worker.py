@@ -8,6 +8,7 @@ from event_contracts import Unavailable
 from service_kit.tests.builders import captured_logs, eventually, running
 from service_kit.work import outages
 from service_kit.work import worker as worker_module
+from service_kit.work.back_off import BackOff
 from service_kit.work.loop_watchdog import LoopWatchdog
 from service_kit.work.worker import Wakeup, Worker
 
@@ -82,8 +83,7 @@ async def test_a_wakeup_during_a_step_is_not_forgotten() -> None:
 
 
 async def test_a_failing_step_is_repeated_after_growing_delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "FIRST_RETRY_SECONDS", 0.05)
-    monkeypatch.setattr(worker_module, "MAX_STEP_RETRY_SECONDS", 0.2)
+    monkeypatch.setattr(worker_module, "RETRY", BackOff(first_seconds=0.05, longest_seconds=0.2))
     steps = Steps(*[ValueError("a bug") for _ in range(5)], 0)
 
     with captured_logs() as logs:
@@ -98,7 +98,7 @@ async def test_a_failing_step_is_repeated_after_growing_delays(monkeypatch: pyte
 
 
 async def test_delays_are_short_again_after_a_success(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "FIRST_RETRY_SECONDS", 0.01)
+    monkeypatch.setattr(worker_module, "RETRY", BackOff(first_seconds=0.01, longest_seconds=10.0))
     steps = Steps(*[ValueError("a bug")] * 5, 0, ValueError("again"), 0)
 
     with captured_logs() as logs:
@@ -110,8 +110,7 @@ async def test_delays_are_short_again_after_a_success(monkeypatch: pytest.Monkey
 
 
 async def test_a_worker_survives_thousands_of_failures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "FIRST_RETRY_SECONDS", 0.0)
-    monkeypatch.setattr(worker_module, "MAX_STEP_RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(worker_module, "RETRY", BackOff(first_seconds=0.0, longest_seconds=0.0))
     steps = Steps(*[ConnectionError("away")] * 3000)
 
     with captured_logs():
@@ -120,8 +119,7 @@ async def test_a_worker_survives_thousands_of_failures(monkeypatch: pytest.Monke
 
 
 async def test_an_outage_is_one_line_however_many_workers_meet_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "FIRST_RETRY_SECONDS", 0.001)
-    monkeypatch.setattr(worker_module, "MAX_STEP_RETRY_SECONDS", 0.001)
+    monkeypatch.setattr(worker_module, "RETRY", BackOff(first_seconds=0.001, longest_seconds=0.001))
     monkeypatch.setattr(worker_module, "OUTAGES", outages.Outages())
     both = [Steps(*[Unavailable("no database", retry_after=1)] * 50) for _ in range(2)]
 

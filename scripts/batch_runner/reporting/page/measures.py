@@ -14,6 +14,7 @@ from batch_runner.artefact.assessment_run import AssessmentRun
 from batch_runner.artefact.judged import ComparisonStatus, RecordedComparison
 from batch_runner.artefact.outcome import Score
 from batch_runner.artefact.scoring import arrays_of
+from batch_runner.intervals import Z_90
 
 POINTS: Final = 12
 FEWER_POINTS: Final = 4
@@ -162,9 +163,8 @@ class _Measuring:
 
     def _intervals(self) -> dict[str, tuple[float, float]]:
         """From the run's own scores and errors, so that the picture is what the table says."""
-        half = 1.6448536269514722
         return {
-            each.essay_id: (each.theta - half * each.standard_error, each.theta + half * each.standard_error)
+            each.essay_id: (each.theta - Z_90 * each.standard_error, each.theta + Z_90 * each.standard_error)
             for each in self.scores
         }
 

@@ -101,7 +101,7 @@ def test_the_reading_process_ends_with_its_reader(tmp_path: Path) -> None:
     with Reader() as reader:
         reader.read(word_document(tmp_path / "a.docx", paragraph(TEXT)))
         assert reader._process is not None
-        number = reader._process.pid
+        number = reader._process.process.pid
 
     with pytest.raises(ProcessLookupError):
         os.kill(number, 0)

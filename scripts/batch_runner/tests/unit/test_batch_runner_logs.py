@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from batch_runner.cli import app
-from batch_runner.run_log import EVENTS
+from batch_runner.run_log import LogEvent
 from batch_runner.tests.building import folder_of
 from typer.testing import CliRunner, Result
 
@@ -42,6 +42,6 @@ def test_without_being_asked_nothing_but_warnings_is_logged(essays: Path, tmp_pa
     assert run("dry-run", essays, "--out", tmp_path / "runs").stderr == ""
 
 
-@pytest.mark.parametrize("name", EVENTS)
-def test_every_event_is_documented(name: str) -> None:
+@pytest.mark.parametrize("name", LogEvent)
+def test_every_event_is_documented(name: LogEvent) -> None:
     assert f"`{name}`" in RUNBOOK.read_text(encoding="utf-8")

@@ -7,10 +7,12 @@ from datetime import timedelta
 
 import pytest
 from batch_runner.reporting.presentation import problems, ranking_table, totals_line
+from batch_runner.running.execution import FinishedRun
 from batch_runner.running.progress import LiveProgress, progress_lines, time_left
 from batch_runner.tests.building import STARTED, finished, projections, status
 from event_contracts import AssessmentState, BlockingProblem, ForecastView, UntilTargetView
 from rich.console import Console
+from rich.table import Table
 
 
 def printed(renderable: object, *, width: int = 80) -> list[str]:
@@ -18,6 +20,11 @@ def printed(renderable: object, *, width: int = 80) -> list[str]:
     console.print(renderable)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
+
+
+def ranking_of(run: FinishedRun) -> Table:
+    assert run.results is not None
+    return ranking_table(run.results.result, title=run.assignment.title)
 
 
 def test_progress_shows_comparisons_reliability_cost_and_time_left() -> None:
@@ -120,7 +127,7 @@ def test_where_there_is_no_terminal_each_change_is_one_json_line() -> None:
 def test_the_ranking_fits_80_columns_and_loses_nothing_of_a_long_name() -> None:
     name = "essay-by-" + "a-student-with-a-long-name-" * 3
 
-    lines = printed(ranking_table(finished("anchor-1", name, "[b]essay[b]")))
+    lines = printed(ranking_of(finished("anchor-1", name, "[b]essay[b]")))
 
     assert all(len(line) <= 80 for line in lines)
     header = lines[1]
@@ -130,7 +137,7 @@ def test_the_ranking_fits_80_columns_and_loses_nothing_of_a_long_name() -> None:
 
 
 def test_the_ranking_shows_rank_grade_certainty_and_score_with_its_error() -> None:
-    lines = printed(ranking_table(finished("first", "second")))
+    lines = printed(ranking_of(finished("first", "second")))
 
     assert lines[0].rstrip() == "A task"
     assert lines[2].split() == ["1", "first", "(anchor)", "A", "known", "+0.50", "±", "0.40"]
@@ -172,11 +179,12 @@ def test_many_notes_of_one_kind_are_cut_short_and_say_so() -> None:
     assert found[-1] == "and 15 more of this kind: see result.json"
 
 
-@pytest.mark.parametrize(("ssr", "warned"), [(0.9, False), (0.95, True)])
-def test_an_inflated_classical_reliability_is_flagged(ssr: float, warned: bool) -> None:
-    found = problems(finished("a", "b", metadata={"reliability": {"eb": 0.82, "ssr": ssr}}))
+@pytest.mark.parametrize(("ssr", "inflated"), [(0.9, False), (0.95, True), (1, True)])
+def test_an_inflated_classical_reliability_is_flagged(ssr: float, inflated: bool) -> None:
+    said = {"eb": 0.82, "ssr": ssr, "is_inflated": inflated}
+    found = problems(finished("a", "b", metadata={"reliability": said}))
 
-    assert any("do not quote the classical reliability" in problem for problem in found) is warned
+    assert any("do not quote the classical reliability" in problem for problem in found) is inflated
 
 
 def test_warnings_about_grades_and_the_reason_for_having_none_are_noted() -> None:

@@ -78,7 +78,7 @@ def test_letters_are_listed_shown_replayed_once_and_dropped(
     assert f"{dlq}:0:0" in listed.output
     assert "messages and items of cj_assessment are left out: set CJ_ADMIN_TOKEN" in listed.output
     assert f"waiting: 1 event unknown {TOPIC} malformed" in listed.output
-    assert "[red]no� JSON" in shown.output
+    assert r"[red]no\x1b JSON" in shown.output
     assert "poison" in shown.output
     assert unspecific.exit_code == 2
     assert "1 would be replayed" in tried.output

@@ -98,6 +98,16 @@ def test_a_wrong_key_an_unreachable_vendor_and_a_wrong_clock_fail_the_check(tmp_
     assert "secret" not in str(lines)
 
 
+def test_a_judge_on_this_machine_fails_the_check_without_its_file(tmp_path: Path) -> None:
+    environment = {"LLM_PROVIDER_REPLAY_FILE": str(tmp_path / "moved.jsonl")}
+
+    code, lines = examined(tmp_path, environment)
+
+    assert code == 1
+    assert lines["failed       provider replay"].startswith(f"{tmp_path / 'moved.jsonl'}")
+    assert lines["passed       provider mock"] == "judges on this machine, without a key"
+
+
 def test_a_default_model_that_the_vendor_no_longer_lists_fails_the_check(tmp_path: Path) -> None:
     with vendor("another") as url:
         environment = {"LLM_PROVIDER_OPENAI_API_KEY": RIGHT_KEY, "LLM_PROVIDER_OPENAI_URL": url}

@@ -111,7 +111,8 @@ async def test_sixty_real_essays_are_ranked_as_they_were_written(
     assert status.state is AssessmentState.COMPLETED
     assert status.stop_reason is StopReason.TARGET_REACHED
     assert agreement >= 0.95
-    assert float(str(reliability["eb"])) >= 0.90
+    assert reliability.eb is not None
+    assert reliability.eb >= 0.90
     assert judged < 0.8 * BUDGET_PER_ESSAY * ESSAYS / 2
 
 

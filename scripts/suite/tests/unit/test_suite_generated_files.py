@@ -1,5 +1,6 @@
 """What is generated is marked as generated, and looked at whenever it may have changed."""
 
+import json
 import re
 import subprocess
 from functools import cache
@@ -9,6 +10,7 @@ import admin_cli.cli
 import batch_runner.cli
 import suite.cli
 import yaml
+from event_contracts import API_VERSION
 from suite.generated.files import PARTLY_GENERATED, ROOT, generated_files
 
 
@@ -31,6 +33,14 @@ def test_what_is_generated_whole_is_marked_for_reviewers_and_nothing_else() -> N
     marked = {Path(path) for path, value in zip(fields[::3], fields[2::3], strict=False) if value == "set"}
 
     assert marked - {Path("pdm.lock")} == generated() - PARTLY_GENERATED
+
+
+def test_every_published_document_has_the_version_of_the_wire() -> None:
+    schemas = ROOT / "documentation/schemas"
+    documents = [schemas / "asyncapi.json", *sorted((schemas / "openapi").glob("*.json"))]
+
+    versions = [json.loads(path.read_text("utf-8"))["info"]["version"] for path in documents]
+    assert versions == [API_VERSION] * 4
 
 
 def test_a_change_of_a_generated_file_is_seen_before_it_is_committed() -> None:

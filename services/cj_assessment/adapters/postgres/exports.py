@@ -125,7 +125,9 @@ class PostgresExports:
         values = {"essay_id": essay_id}
         async with self._database.transaction() as connection:
             if not (await connection.execute(_BATCHES_OF, values)).first():
-                raise NotFound(f"nothing is held under the essay id {essay_id!r}")
+                raise NotFound(
+                    f"nothing is held under the essay id {essay_id!r}: check the id; what was forgotten is gone"
+                )
             async for piece in _members(connection, _OF_ESSAY, _TEXTS_OF_ESSAY, values):
                 yield piece
 

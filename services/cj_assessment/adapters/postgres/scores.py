@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-from event_contracts import ForecastView, GateView
+from event_contracts import ForecastView, GateView, PositionEffect
 from pydantic import TypeAdapter
 from sqlalchemy import Double, Row, bindparam, select, text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -16,6 +15,7 @@ from cj_assessment.domain.deciding import Measured
 from cj_assessment.ports import Score
 
 _GATES = TypeAdapter(Mapping[str, GateView])
+_POSITION_BIAS = TypeAdapter(Mapping[str, PositionEffect])
 
 ADD_SCORE = text(
     """
@@ -46,7 +46,7 @@ class PostgresScores:
                 "eb": measured.eb_reliability,
                 "ssr": measured.ssr,
                 "ssr_prime": measured.ssr_prime,
-                "position_bias": orjson.dumps(measured.position_bias).decode(),
+                "position_bias": _POSITION_BIAS.dump_json(measured.position_bias).decode(),
                 "gates": _GATES.dump_json(measured.gates).decode(),
                 "forecast": measured.forecast.model_dump_json() if measured.forecast else None,
                 "decision": decision,

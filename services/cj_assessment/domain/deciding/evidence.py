@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cj_measurement as measurement
-from event_contracts import ForecastView, GateStatus, GateView, GradeScale, JsonObject
+from event_contracts import ForecastView, GateStatus, GateView, GradeScale, PositionEffect
 
 from cj_assessment.domain.batch import Essay
 from cj_assessment.domain.comparison import Asked, PlannedComparison
@@ -54,7 +54,7 @@ class Measured:
     eb_reliability: float
     ssr: float | None
     ssr_prime: float | None
-    position_bias: JsonObject
+    position_bias: Mapping[str, PositionEffect]
     gates: Mapping[str, GateView]
     forecast: ForecastView | None = None
     forecast_error: str | None = None

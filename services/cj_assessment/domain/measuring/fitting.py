@@ -2,13 +2,13 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
 import cj_measurement as measurement
-from event_contracts import JsonObject
+from event_contracts import JsonObject, PositionEffect
 
 from cj_assessment.domain.batch import Essay, Judge
 from cj_assessment.domain.comparison import Asked
@@ -79,15 +79,15 @@ class Fitted:
         }
 
     @property
-    def position_bias(self) -> JsonObject:
-        """Each judge's preference for the first slot: b and its standard error in logits."""
+    def position_bias(self) -> Mapping[str, PositionEffect]:
+        """Each judge's preference for the first slot."""
         return {
-            self.judges[bias.judge]: {
-                "b": bias.b,
-                "se": bias.standard_error,
-                "p_first_if_equal": bias.p_first_if_equal,
-                "comparisons": bias.n,
-            }
+            self.judges[bias.judge]: PositionEffect(
+                b=bias.b,
+                se=bias.standard_error,
+                p_first_if_equal=bias.p_first_if_equal,
+                comparisons=bias.n,
+            )
             for bias in self.fit.position_bias
         }
 

@@ -1,5 +1,6 @@
 """One look at a batch computes each thing once, and its result is read from what the decision was taken on."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -142,6 +143,44 @@ def test_a_judge_keeps_its_statistics_when_its_vendor_answers_with_a_dated_name(
         assert judges[name]["answered_as"] == {answered: judges[name]["comparisons"]}
         assert judges[name]["agreement"][other]["pairs"] > 0
         assert "both_orders" in judges[name]
+
+
+def test_a_result_publishes_the_keys_of_its_reliability_in_one_order() -> None:
+    played = PlayedBatch(essays(6), sharp_judge, order=1, max_comparisons=30, target_reliability=0.999)
+    played.play()
+
+    written = json.loads(published(played).model_dump_json())["assessment_metadata"]
+
+    assert list(written["reliability"]) == [
+        "eb",
+        "ssr",
+        "ssr_prime",
+        "split_half",
+        "is_inflated",
+        "tau",
+        "gates",
+        "target",
+    ]
+    assert all(
+        list(gate) == ["status", "value", "limit"] for gate in written["reliability"]["gates"].values()
+    )
+    (effect,) = written["position_bias"].values()
+    assert list(effect) == ["b", "se", "p_first_if_equal", "comparisons"]
+
+
+def test_a_result_without_comparisons_publishes_that_nothing_was_measured() -> None:
+    nothing = snapshot(essays(2), [], target_reliability=0.9)
+    ended = Finish(reason=contracts.StopReason.CANCELLED, ranking=None, measured=None, unranked={})
+
+    result = assessment_result(batch(nothing), nothing.essays, nothing, ended, now=NOW)
+
+    written = json.loads(result.model_dump_json())["assessment_metadata"]
+    assert written["reliability"] == {
+        "eb": None,
+        "ssr": None,
+        "target": batch(nothing).limits.target_reliability,
+    }
+    assert written["position_bias"] == {}
 
 
 def test_two_names_of_one_judge_are_one_judge() -> None:

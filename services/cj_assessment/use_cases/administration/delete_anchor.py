@@ -17,4 +17,6 @@ class DeleteAnchor:
         """``by`` is who deletes, for the audit. Raises ``NotFound`` for a number that no anchor has."""
         can_exist = number <= MAX_INTEGER
         if not can_exist or await self.administration.delete_anchor(number, by=by) is None:
-            raise NotFound(f"there is no anchor {number}")
+            raise NotFound(
+                f"there is no anchor {number}: see GET /admin/v1/anchors/assignment/<assignment_id>"
+            )

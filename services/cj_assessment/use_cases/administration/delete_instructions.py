@@ -16,4 +16,6 @@ class DeleteInstructions:
     async def __call__(self, owner: Owner, /, *, by: str) -> None:
         """``by`` is who deletes, for the audit. Raises ``NotFound`` where the owner has none."""
         if not await self.administration.delete(owner, by=by):
-            raise NotFound(f"no instructions exist for {owner.subject}")
+            raise NotFound(
+                f"no instructions exist for {owner.subject}: see GET /admin/v1/assessment-instructions"
+            )

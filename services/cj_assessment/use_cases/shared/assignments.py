@@ -20,7 +20,7 @@ async def existing_instructions(administration: Administration, owner: Owner) ->
 
 def instructions_gone(assignment_id: str) -> NotFound:
     """The error of an assignment whose instructions were deleted while something was added to them."""
-    return NotFound(f"assignment {assignment_id} no longer has instructions")
+    return NotFound(f"assignment {assignment_id} no longer has instructions: create them again")
 
 
 async def read_text(

@@ -18,7 +18,7 @@ class PostgresOutbox:
 
     def announce(self, events: Sequence[Announcement | EventEnvelope[LLMCostAlertV1]]) -> None:
         """Send each to its own topic."""
-        self._outbox.send(bus_message(event, key=event.key) for event in events)
+        self._outbox.announce(events)
 
     def call_back(self, results: Sequence[tuple[JudgeRequest, LLMComparisonResultV1]]) -> None:
         """Send each result to where its request wants it: a topic, a URL or both."""

@@ -45,7 +45,7 @@ class PostgresQueue:
             },
         )
         row = found.one()
-        return QueueDepth(open=row[0], requests_per_minute=row[1])
+        return QueueDepth(open=row.open_requests, requests_per_minute=row.requests_per_minute)
 
     async def known_keys(self, keys: Sequence[str]) -> Mapping[str, KnownKey]:
         if not keys:
@@ -267,7 +267,9 @@ class PostgresQueue:
 
 
 def _known(rows: Iterable[Row[Any]]) -> Mapping[str, KnownKey]:
-    return {row[0]: KnownKey(queue_id=QueueId(row[1]), body_sha256=row[2]) for row in rows}
+    return {
+        row.idempotency_key: KnownKey(queue_id=QueueId(row.id), body_sha256=row.body_sha256) for row in rows
+    }
 
 
 def _leases(held: Sequence[LeasedRequest]) -> dict[str, object]:

@@ -18,9 +18,11 @@ MAX_RESERVED: Final = 2**31 - 1
 DEPTH = text(
     """
     SELECT
-        (SELECT count(*) FROM (SELECT 1 FROM judge_request WHERE ended_at IS NULL LIMIT :at_most) AS open),
+        (SELECT count(*) FROM (SELECT 1 FROM judge_request WHERE ended_at IS NULL LIMIT :at_most) AS open)
+            AS open_requests,
         (SELECT sum(requests_per_minute) FROM meter
          WHERE (provider, model) IN (SELECT * FROM unnest(CAST(:providers AS text[]), CAST(:models AS text[]))))
+            AS requests_per_minute
     """
 )
 

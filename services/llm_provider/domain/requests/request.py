@@ -16,6 +16,7 @@ from event_contracts import (
     TRACESTATE,
     ComparisonRequest,
     JsonObject,
+    NotFound,
     SourceService,
     TraceContext,
 )
@@ -28,6 +29,13 @@ QueueId = NewType("QueueId", UUID)
 
 SERVICE = SourceService.LLM_PROVIDER
 CHARACTERS_PER_TOKEN = 4
+
+
+def request_not_found(queue_id: QueueId) -> NotFound:
+    """The error of a request that is not there."""
+    return NotFound(
+        f"there is no request {queue_id}: check the id; a request is gone some time after it has ended"
+    )
 
 
 class QueueState(StrEnum):

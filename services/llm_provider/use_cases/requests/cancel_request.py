@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
-from event_contracts import NotFound, RequestStatus
+from event_contracts import RequestStatus
 
 from llm_provider.domain.calls.call import ended_without_call
 from llm_provider.domain.calls.errors import RequestCancelled
-from llm_provider.domain.requests.request import QueueId, QueueState
+from llm_provider.domain.requests.request import QueueId, QueueState, request_not_found
 from llm_provider.ports import Store
 
 log = structlog.get_logger()
@@ -45,5 +45,5 @@ class CancelRequest:
                 )
             status = await transaction.queue.status(queue_id)
         if status is None:
-            raise NotFound(f"there is no request {queue_id}")
+            raise request_not_found(queue_id)
         return status

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from event_contracts import NotFound, RequestStatus
+from event_contracts import RequestStatus
 
-from llm_provider.domain.requests.request import QueueId
+from llm_provider.domain.requests.request import QueueId, request_not_found
 from llm_provider.ports import Store
 
 
@@ -19,5 +19,5 @@ class ReadRequest:
         async with self.store.transaction() as transaction:
             status = await transaction.queue.status(queue_id)
         if status is None:
-            raise NotFound(f"there is no request {queue_id}")
+            raise request_not_found(queue_id)
         return status
