@@ -44,7 +44,6 @@ MAX_SIGNALS: Final = 100
 MAX_ERROR_CODES: Final = 1_000
 MAX_STATISTICS: Final = 100
 MAX_GATES: Final = 100
-MAX_JUDGES: Final = 100
 UNGRADED: Final = "U"
 """The letter grade of an essay for which no grade could be projected."""
 
@@ -299,12 +298,16 @@ class AssessmentMetadata(WireModel):
     llm_temperature: Annotated[Number, Field(ge=0, le=2)] | None
     course_code: CourseCode
     reliability: ReliabilitySummary
-    position_bias: Annotated[dict[Text, PositionEffect], Field(max_length=MAX_JUDGES)]
+    position_bias: JsonObject
     stop_reason: StopReason
     cost_usd: Money
     grade_projections: GradeProjectionSummary
     assignment_id: Identifier | None = None
     grade_projection_summary: GradeProjectionSummary | None = None
+
+    def position_effects(self) -> Mapping[str, PositionEffect]:
+        """What `position_bias` holds, by judge. Raises `ValidationError` where another service wrote other things."""
+        return {judge: PositionEffect.model_validate(effect) for judge, effect in self.position_bias.items()}
 
     def notes(self) -> ResultNotes:
         """What is said besides; raises `ValidationError` where a key does not hold what it should."""

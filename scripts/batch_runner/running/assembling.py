@@ -214,7 +214,7 @@ def _reliability(result: AssessmentResultV1) -> outcome.ReliabilityRecord:
 
 def _positions(result: AssessmentResultV1) -> Iterator[outcome.JudgePosition]:
     """Of the judges of whom it is said."""
-    for judge, said in result.assessment_metadata.position_bias.items():
+    for judge, said in result.assessment_metadata.position_effects().items():
         if said.b is not None and said.se is not None and said.p_first_if_equal is not None:
             yield outcome.JudgePosition(
                 judge=judge,

@@ -66,7 +66,7 @@ def assessment_result(
             llm_temperature=batch.overrides.temperature_override,
             course_code=batch.request.course_code,
             reliability=_reliability(batch, finish, consistency),
-            position_bias={} if measured is None else dict(measured.position_bias),
+            position_bias={} if measured is None else _position_bias(measured),
             stop_reason=finish.reason,
             cost_usd=usd(snapshot.spending.cost_usd),
             grade_projections=projections,
@@ -147,6 +147,10 @@ def _reliability(batch: Batch, finish: Finish, consistency: Consistency | None) 
         gates=dict(measured.gates),
         target=target,
     )
+
+
+def _position_bias(measured: Measured) -> JsonObject:
+    return {judge: effect.model_dump(mode="json") for judge, effect in measured.position_bias.items()}
 
 
 def _is_inflated(measured: Measured) -> bool:
