@@ -44,9 +44,9 @@ from event_contracts import (
 )
 from llm_provider.tests.building import comparison
 from llm_provider.tests.serving import serving_app, submit
+from llm_provider.tests.vendors.limited_vendor import LimitedVendor, VendorLimits
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import make_url
-from suite.benchmarks.provider.limited_vendor import LimitedVendor, VendorLimits
 from suite.embedded.postgres import PostgresServer
 from suite.processes.batches import generated_essays, write_qualities
 from suite.processes.service_process import ServiceProcess
