@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 TABLES = MetaData()
 outbox_table(TABLES)
-INBOX = inbox_table(TABLES)
+inbox_table(TABLES)
 failed_item_table(TABLES)
 
 
@@ -92,6 +92,20 @@ async def kafka_buses(kafka_bootstrap: str) -> AsyncIterator[KafkaBuses]:
     """Buses on the run's Kafka broker, with topics of this test's own."""
     async with AsyncExitStack() as closing:
         yield KafkaBuses(kafka_bootstrap, closing)
+
+
+class OwnBroker(Protocol):
+    """A broker of the test's own (the fixture ``own_broker``): its process may be stopped and killed."""
+
+    @property
+    def bootstrap(self) -> str:
+        """Its address, ``host:port``."""
+        ...
+
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        ...
 
 
 StartBus = Callable[..., Awaitable[EventBus]]

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -33,9 +33,8 @@ from service_kit.tests.builders import (
     numbers_by_key,
     running,
 )
-from service_kit.tests.conftest import KafkaBuses
+from service_kit.tests.conftest import KafkaBuses, OwnBroker
 from structlog.typing import EventDict
-from suite.embedded.kafka import KafkaBroker, throwaway_kafka, unavailable_reason
 
 
 async def read_all(buses: KafkaBuses, topic: str) -> list[bytes | None]:
@@ -418,18 +417,9 @@ class TestTrouble:
             await bus.start()
 
 
-@pytest.fixture
-def own_broker() -> Iterator[KafkaBroker]:
-    """A broker that a test may stop."""
-    if why_not := unavailable_reason():
-        pytest.skip(f"this test stops its broker, and has none of its own: {why_not}")
-    with throwaway_kafka() as broker:
-        yield broker
-
-
 @pytest.mark.slow
 async def test_a_broker_that_stops_answering_is_noticed_and_nothing_is_lost(
-    own_broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch
+    own_broker: OwnBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kafka_publishing, "PUBLISH_TIMEOUT_SECONDS", 2.0)
     monkeypatch.setattr(kafka_publishing, "PING_TIMEOUT_SECONDS", 1.0)
@@ -455,7 +445,7 @@ async def test_a_broker_that_stops_answering_is_noticed_and_nothing_is_lost(
 
 @pytest.mark.slow
 async def test_a_dead_broker_does_not_keep_the_bus_from_closing(
-    own_broker: KafkaBroker, monkeypatch: pytest.MonkeyPatch
+    own_broker: OwnBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kafka_publishing, "PUBLISH_TIMEOUT_SECONDS", 1.0)
     monkeypatch.setattr(stopping, "STOP_TIMEOUT_SECONDS", 1.0)
@@ -475,7 +465,7 @@ async def test_a_dead_broker_does_not_keep_the_bus_from_closing(
 class stopped:  # noqa: N801  # reads as what it does
     """A broker that neither answers nor closes its connections."""
 
-    def __init__(self, broker: KafkaBroker) -> None:
+    def __init__(self, broker: OwnBroker) -> None:
         self._pid = broker.pid
 
     def __enter__(self) -> None:
