@@ -10,6 +10,7 @@ from service_kit.messaging.event_bus import EventBus, KafkaEventBus, MemoryEvent
 from service_kit.messaging.inbox import inbox_table
 from service_kit.messaging.outbox import outbox_table
 from service_kit.storage.database import Database
+from service_kit.tests.receiver import Receiver, receiving
 from service_kit.work.failed_items import failed_item_table
 from sqlalchemy import MetaData, text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -106,6 +107,13 @@ class OwnBroker(Protocol):
     def pid(self) -> int:
         """Of its process."""
         ...
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A receiver of callbacks on this machine."""
+    async with receiving() as one:
+        yield one
 
 
 StartBus = Callable[..., Awaitable[EventBus]]
