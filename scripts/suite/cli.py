@@ -156,7 +156,3 @@ def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if number is not None:
             console.print("stopped", style="dim")
             raise typer.Exit(exit_code(number))
-
-
-if __name__ == "__main__":
-    app()
