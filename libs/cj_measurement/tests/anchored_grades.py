@@ -4,11 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from cj_measurement import Anchor, GradeProjection, ScaleShape, project_grades
+from cj_measurement import (
+    Anchor,
+    Design,
+    Fit,
+    GradeProjection,
+    Run,
+    ScaleShape,
+    SimulatedJudge,
+    project_grades,
+)
 from cj_measurement.comparisons import FloatArray, IntArray
-from cj_measurement.fitting.result import Fit
-from cj_measurement.simulated_judges import SimulatedJudge
-from cj_measurement.simulation import Design, Run
 from scipy.stats import norm
 
 EIGHTHS = (0.125,) * 8

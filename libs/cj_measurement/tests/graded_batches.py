@@ -1,9 +1,9 @@
 """Simulated batches whose judges say more than the winner, as tests of graded verdicts use them."""
 
 import numpy as np
-from cj_measurement import Comparisons
+from cj_measurement import Comparisons, Says, SimulatedJudge
 from cj_measurement.comparisons import FloatArray
-from cj_measurement.simulated_judges import Answers, Says, SimulatedJudge, Verdicts
+from cj_measurement.simulated_judges import Answers, Verdicts
 
 MARGINS = SimulatedJudge(sd=2.0, position_bias=0.3, says=Says.MARGIN)
 

@@ -8,14 +8,15 @@ from event_contracts import (
     Conflict,
     ErrorBody,
     ErrorDetail,
+    Money,
     NotAuthenticated,
     NotFound,
     QueueFull,
     RateLimited,
     Unavailable,
+    UtcDatetime,
     WireModel,
 )
-from event_contracts.fields import Money, UtcDatetime
 from quart import Blueprint, Quart
 from quart_schema import document_request, validate_querystring
 from service_kit.http.app import HttpService, correlation_id, create_app

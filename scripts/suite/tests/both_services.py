@@ -18,7 +18,7 @@ import llm_provider.settings
 from dishka import Provider, Scope, decorate
 from event_contracts import read_fenced_pair
 from llm_provider.ports import Judge, JudgeCall, JudgeReply
-from llm_provider.providers.judges import Judges
+from llm_provider.providers import Judges
 from pydantic import SecretStr
 from service_kit.messaging.event_bus import MemoryEventBus
 from service_kit.running import run_services

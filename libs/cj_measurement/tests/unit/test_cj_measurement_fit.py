@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 from cj_measurement import (
     Comparisons,
+    Design,
     FixedAbilities,
     GraphNotConnected,
     InvalidArgument,
     InvalidComparisons,
     NotConverged,
+    Policy,
+    Run,
+    SimulatedJudge,
     TooLarge,
     fit,
 )
@@ -18,9 +22,6 @@ from cj_measurement.comparisons import BoolArray, FloatArray
 from cj_measurement.fitting import newton, result
 from cj_measurement.fitting import tau as tau_search
 from cj_measurement.fitting.posterior import TAU_RANGE
-from cj_measurement.pairing.state import Policy
-from cj_measurement.simulated_judges import SimulatedJudge
-from cj_measurement.simulation import Design, Run
 from cj_measurement.tests.builders import judged
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from cj_measurement import GradeProjection, ScaleShape
-from cj_measurement.grading.grade_warnings import WarningKind
+from cj_measurement import GradeProjection, ScaleShape, WarningKind
 from cj_measurement.tests.anchored_grades import LADDER, RUNGS, projected
 
 

@@ -6,26 +6,27 @@ from decimal import Decimal
 import numpy as np
 import pytest
 from cj_measurement import (
+    AnchorScale,
     Comparisons,
+    Fit,
     InvalidArgument,
     LevelSource,
     PairingSettings,
     PairingState,
     Policy,
+    Says,
     VerdictModel,
     analyse_panel,
     bootstrap,
     fit,
     forecast,
     level_fit,
+    link,
     plan_pairs,
     reliability_of,
 )
 from cj_measurement.comparisons import FloatArray
 from cj_measurement.fitting.expected_information import ExpectedInformation
-from cj_measurement.fitting.result import Fit
-from cj_measurement.linking import AnchorScale, link
-from cj_measurement.simulated_judges import Says
 from cj_measurement.tests.graded_batches import MARGINS, graded_batch
 from scipy.special import expit
 

@@ -5,14 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from cj_measurement import Comparisons, FixedAbilities, VerdictModel, fit
+from cj_measurement import Comparisons, Fit, FixedAbilities, VerdictModel, fit
 from cj_measurement.comparisons import FloatArray
 from cj_measurement.fitting.answer_scales import AnswerScale, scale_of
 from cj_measurement.fitting.evidence_search import ScaleSearch
 from cj_measurement.fitting.likelihood import Graded, Winner
 from cj_measurement.fitting.moments import Moments
 from cj_measurement.fitting.posterior import Posterior
-from cj_measurement.fitting.result import Fit
 from cj_measurement.tests.graded_batches import MARGINS, graded_batch
 from scipy.special import expit
 

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from event_contracts import ConfigurationError
-from event_contracts.judging import LABEL_A, LABEL_B, MARGINS, read_fenced_pair, text_sha256
+from event_contracts import LABEL_A, LABEL_B, ConfigurationError, read_fenced_pair, text_sha256
+from event_contracts.judging import MARGINS
 
 from llm_provider.domain.calls.errors import JudgeUnavailable, RateLimitReached, RequestRejected
 from llm_provider.domain.costs.usage import Usage
