@@ -16,7 +16,7 @@ from batch_runner.running.lifecycle import HttpTransport, RunLifecycle
 from batch_runner.running.request import RunOptions
 from batch_runner.running.run_folder import RunFolder
 from batch_runner.wire.client import AssessmentClient
-from command_line.exit_codes import ExitCode, errors, exit_code, reporting_errors
+from command_line.exit_codes import ExitCode, error_console, exit_code, reporting_errors
 from rich.console import Console
 from suite_access import CallerToken
 
@@ -144,7 +144,7 @@ def generate(
         return
     stale = check_generated(programs)
     for path in stale:
-        errors.print(f"out of date: {path}: run cj-suite generate", highlight=False)
+        error_console.print(f"out of date: {path}: run cj-suite generate", highlight=False)
     if stale:
         raise typer.Exit(ExitCode.FAILED)
 

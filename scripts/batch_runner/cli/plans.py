@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from command_line.exit_codes import ExitCode, errors, reporting_errors
+from command_line.exit_codes import ExitCode, error_console, reporting_errors
 from event_contracts import CourseCode
 
 from batch_runner.artefact.record import RunMode
@@ -78,7 +78,7 @@ def plan(
                 from batch_runner.planning.document import problems_document
 
                 print_json(problems_document(examined))
-            print_problems(examined, errors=errors)
+            print_problems(examined, errors=error_console)
             raise typer.Exit(ExitCode.VALIDATION)
         if not json:
             print_contents(

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from command_line.exit_codes import errors, reporting_errors
+from command_line.exit_codes import error_console, reporting_errors
 
 from batch_runner.cli.app import CodingOption, Columns, Json, Model, PlotFormat, Provider, app, console, exact
 
@@ -198,4 +198,4 @@ def simulate(
         plot_format=plot_format,
     )
     with reporting_errors():
-        simulate_and_report(options, console=console, progress_console=errors)
+        simulate_and_report(options, console=console, progress_console=error_console)
