@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from suite.embedded.loopback import free_port
 from suite.embedded.postgres import PostgresServer
 from suite.processes.batches import generated_essays, write_qualities
-from suite.processes.deployment import make_deployment
+from suite.processes.pair import make_pair
 from suite.processes.service_process import ServiceProcess
 from suite.soak.growth import Bounds, Growth, growth
 from suite.soak.load import Load
@@ -113,7 +113,7 @@ async def _services(
 ) -> AsyncIterator[Mapping[str, ServiceProcess]]:
     """The three services, by the names of their databases."""
     qualities = write_qualities(generated_essays(2), folder / "qualities.toml")
-    pair = make_deployment(postgres, kafka, name=name, folder=folder, qualities=qualities, provider=PROVIDER)
+    pair = make_pair(postgres, kafka, name=name, folder=folder, qualities=qualities, provider=PROVIDER)
     conductor = ServiceProcess(
         package="batch_conductor",
         port=free_port(),

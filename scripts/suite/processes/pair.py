@@ -16,7 +16,7 @@ from suite.processes.tokens import TOKEN_SETTINGS
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deployment:
+class ServicePair:
     """The two services, not yet started."""
 
     assessment: ServiceProcess
@@ -41,7 +41,7 @@ class Deployment:
             await connection.close()
 
 
-def make_deployment(
+def make_pair(
     postgres: PostgresServer,
     kafka: str,
     *,
@@ -50,7 +50,7 @@ def make_deployment(
     qualities: Path,
     assessment: Mapping[str, str] | None = None,
     provider: Mapping[str, str] | None = None,
-) -> Deployment:
+) -> ServicePair:
     """Services with their own databases and topics, prefixed with ``name``.
 
     ``assessment`` and ``provider`` are further settings, named as in the settings reference without the prefix.
@@ -86,14 +86,14 @@ def make_deployment(
         },
         log=folder / f"{name}-cj-assessment.log",
     )
-    return Deployment(assessment=cj_assessment, provider=llm_provider)
+    return ServicePair(assessment=cj_assessment, provider=llm_provider)
 
 
 @asynccontextmanager
-async def running(deployment: Deployment) -> AsyncIterator[Deployment]:
+async def running(pair: ServicePair) -> AsyncIterator[ServicePair]:
     """Run both services until the context ends."""
-    await deployment.start()
+    await pair.start()
     try:
-        yield deployment
+        yield pair
     finally:
-        await deployment.stop()
+        await pair.stop()
