@@ -16,17 +16,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
 import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from batch_runner.assignment.contents import Assignment
 from batch_runner.running.request import RunOptions
-from sqlalchemy import make_url
 
 from suite.benchmarks.page import write_section
 from suite.embedded.kafka import throwaway_kafka
-from suite.embedded.postgres import PostgresServer, throwaway_postgres
+from suite.embedded.postgres import PostgresServer, plain_connection, throwaway_postgres
 from suite.processes.batches import generated_essays, send_batch, wait_until_ended, write_qualities
 from suite.processes.pair import ServicePair, make_pair, running
 from suite.processes.topics import published_messages
@@ -158,17 +156,13 @@ async def _read(consumer: AIOKafkaConsumer, messages: int) -> None:
 
 
 async def _bare_postgres(postgres: PostgresServer, traffic: Traffic) -> None:
-    url = make_url(postgres.url).set(drivername="postgresql")
-    connection = await asyncpg.connect(url.render_as_string(hide_password=False))
-    await connection.execute("CREATE TABLE baseline (id uuid PRIMARY KEY, number int, body bytea)")
     body = b"x" * 500
-    for start in range(0, traffic.rows, BATCH_SIZE):
-        count = min(BATCH_SIZE, traffic.rows - start)
-        async with connection.transaction():
-            await connection.executemany(
-                "INSERT INTO baseline VALUES ($1, $2, $3)", [(uuid4(), start + n, body) for n in range(count)]
-            )
-    await connection.close()
+    async with plain_connection(postgres.url) as connection:
+        await connection.execute("CREATE TABLE baseline (id uuid PRIMARY KEY, number int, body bytea)")
+        for start in range(0, traffic.rows, BATCH_SIZE):
+            rows = [(uuid4(), number, body) for number in range(start, min(start + BATCH_SIZE, traffic.rows))]
+            async with connection.transaction():
+                await connection.executemany("INSERT INTO baseline VALUES ($1, $2, $3)", rows)
 
 
 def section(pace: Throughput) -> str:

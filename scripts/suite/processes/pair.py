@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
-from sqlalchemy import make_url
 
 from suite.embedded.loopback import free_port
-from suite.embedded.postgres import PostgresServer
+from suite.embedded.postgres import PostgresServer, plain_connection
 from suite.processes.service_process import ServiceProcess, new_secret
 from suite.processes.tokens import TOKEN_SETTINGS
 
@@ -30,15 +29,9 @@ class ServicePair:
         """Stop both services."""
         await asyncio.gather(self.assessment.stop(), self.provider.stop())
 
-    @asynccontextmanager
-    async def database(self, service: ServiceProcess) -> AsyncIterator[asyncpg.Connection]:
+    def database(self, service: ServiceProcess) -> AbstractAsyncContextManager[asyncpg.Connection]:
         """A plain connection to the database of one of the services."""
-        url = make_url(service.settings["database_url"]).set(drivername="postgresql")
-        connection = await asyncpg.connect(url.render_as_string(hide_password=False))
-        try:
-            yield connection
-        finally:
-            await connection.close()
+        return plain_connection(service.settings["database_url"])
 
 
 def make_pair(

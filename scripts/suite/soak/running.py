@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Final
 
 import asyncpg
-from sqlalchemy import make_url
 
 from suite.embedded.loopback import free_port
-from suite.embedded.postgres import PostgresServer
+from suite.embedded.postgres import PostgresServer, plain_connection
 from suite.processes.batches import generated_essays, write_qualities
 from suite.processes.pair import make_pair
 from suite.processes.service_process import ServiceProcess
@@ -78,7 +77,7 @@ async def soak(postgres: PostgresServer, kafka: str, *, name: str, folder: Path,
     """Run the services under the load for ``seconds``; their databases and topics begin with ``name``."""
     async with (
         _services(postgres, kafka, name=name, folder=folder) as services,
-        _connected(postgres.url) as rows,
+        plain_connection(postgres.url, application_name=APPLICATION) as rows,
     ):
         load = Load(
             assessment=services[f"{name}_cj_assessment"].url,
@@ -133,16 +132,6 @@ async def _services(
         await asyncio.gather(*(one.stop() for one in services.values()))
 
 
-@asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
-    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = await asyncpg.connect(plain, server_settings={"application_name": APPLICATION})
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
 async def _lost(postgres: PostgresServer, name: str) -> int:
     """What has not ended although all batches have: batches, requests, and messages that nobody has sent."""
     lost = 0
@@ -153,7 +142,9 @@ async def _lost(postgres: PostgresServer, name: str) -> int:
         ("llm_provider", UNSENT),
         ("batch_conductor", UNSENT),
     ):
-        async with _connected(postgres.url_for(f"{name}_{service}")) as rows:
+        async with plain_connection(
+            postgres.url_for(f"{name}_{service}"), application_name=APPLICATION
+        ) as rows:
             lost += await _once_none(rows, statement)
     return lost
 

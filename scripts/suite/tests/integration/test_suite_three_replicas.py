@@ -8,7 +8,7 @@ import bisect
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -46,8 +46,7 @@ from llm_provider.tests.building import comparison
 from llm_provider.tests.serving import serving_app, submit
 from llm_provider.tests.vendors.limited_vendor import LimitedVendor, VendorLimits
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import make_url
-from suite.embedded.postgres import PostgresServer
+from suite.embedded.postgres import PostgresServer, plain_connection
 from suite.processes.batches import generated_essays, write_qualities
 from suite.processes.service_process import ServiceProcess
 from suite.processes.tokens import OwnToken
@@ -141,14 +140,8 @@ class Cluster:
         values = await published_messages(self.kafka, topics=f"{prefix}{topic}".replace(".", r"\."))
         return [parse_envelope(value, event) for value in values]
 
-    @asynccontextmanager
-    async def database(self, package: str) -> AsyncIterator[asyncpg.Connection]:
-        url = make_url(self.postgres.url_for(f"{self.name}_{package}")).set(drivername="postgresql")
-        connection = await asyncpg.connect(url.render_as_string(hide_password=False))
-        try:
-            yield connection
-        finally:
-            await connection.close()
+    def database(self, package: str) -> AbstractAsyncContextManager[asyncpg.Connection]:
+        return plain_connection(self.postgres.url_for(f"{self.name}_{package}"))
 
     async def send(self, event: EventEnvelope[Any], *, key: str) -> None:
         """Publish an event as another service of the platform does."""

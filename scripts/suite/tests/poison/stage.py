@@ -30,7 +30,7 @@ from suite.embedded.loopback import HOST, free_ports
 from suite.processes.batches import WORDS
 from suite.tests.poison.census import Census, with_named_workers
 from suite.tests.poison.ports import PortPoison
-from suite.tests.poison.triggers import PoisonedDatabase
+from suite.tests.poison.triggers import PoisonedDatabase, poisoned_database
 
 SERVICES: Final = ("cj_assessment", "llm_provider", "batch_conductor")
 LATENCY_MS: Final = 700
@@ -184,9 +184,9 @@ async def suite_on_stage(
         starting = group.create_task(started.wait())
         await asyncio.wait((running, starting), return_when=asyncio.FIRST_COMPLETED)
         starting.cancel()
-        databases = {name: await PoisonedDatabase.open(url) for name, url in urls.items()}
-        for database in databases.values():
-            closing.push_async_callback(database.connection.close)
+        databases = {
+            name: await closing.enter_async_context(poisoned_database(url)) for name, url in urls.items()
+        }
         census.services.update({database.name: name for name, database in databases.items()})
         closing.enter_context(census.taken())
         http = {
