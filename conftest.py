@@ -20,6 +20,7 @@ from typing import Final, Literal, Protocol
 import hypothesis
 import pytest
 import structlog
+from command_line.loopback import free_port
 from sqlalchemy import make_url
 from suite.embedded.errors import EmbeddedServerError
 from suite.embedded.kafka import (
@@ -29,7 +30,6 @@ from suite.embedded.kafka import (
     throwaway_kafka,
     unavailable_reason,
 )
-from suite.embedded.loopback import free_port
 from suite.embedded.postgres import PostgresServer, throwaway_postgres
 from suite.tests.distributing import distribute
 

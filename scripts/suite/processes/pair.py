@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
+from command_line.loopback import free_port
 
-from suite.embedded.loopback import free_port
 from suite.embedded.postgres import PostgresServer, plain_connection
 from suite.processes.service_process import ServiceProcess, new_secret
 from suite.processes.tokens import TOKEN_SETTINGS

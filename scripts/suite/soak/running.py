@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 import asyncpg
+from command_line.loopback import free_port
 
-from suite.embedded.loopback import free_port
 from suite.embedded.postgres import PostgresServer, plain_connection
 from suite.processes.batches import generated_essays, write_qualities
 from suite.processes.pair import make_pair

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from suite.embedded.loopback import HOST, free_port
+from command_line.loopback import HOST, free_port
 from suite.embedded.postgres import PostgresServer
 from suite.processes.service_process import ServiceProcess, new_secret
 from suite.processes.tokens import TOKEN_SETTINGS

@@ -13,9 +13,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from batch_conductor.tests.building import SPELLCHECK, outcome
 from cj_assessment.tests.building import request
+from command_line.loopback import HOST
 from event_contracts import EventEnvelope, topic_of
 from llm_provider.tests.building import comparison
-from suite.embedded.loopback import HOST
 from suite.embedded.postgres import PostgresServer, plain_connection
 from suite.processes.service_process import ServiceProcess
 from suite.processes.tokens import OwnToken

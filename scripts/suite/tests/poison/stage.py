@@ -20,13 +20,13 @@ import httpx2
 import llm_provider.providers
 import llm_provider.settings
 from cj_assessment.tests.building import request
+from command_line.loopback import HOST, free_ports
 from dishka import Provider
 from event_contracts import FINAL_STATES, BatchStatusView, EventEnvelope, JsonObject
 from pydantic import SecretStr
 from service_kit.messaging.event_bus import MemoryEventBus, Message
 from service_kit.running import Service, run_services
 from service_kit.tests.tokens import ADMIN, KEYS
-from suite.embedded.loopback import HOST, free_ports
 from suite.processes.batches import WORDS
 from suite.tests.poison.census import Census, with_named_workers
 from suite.tests.poison.ports import PortPoison

@@ -22,7 +22,7 @@ from cj_assessment.tests.malformed_requests import (
     UPLOADS,
     ask,
 )
-from cj_assessment.tests.serving import SECRET, free_port
+from cj_assessment.tests.serving import SECRET
 from event_contracts import MAX_ESSAYS_PER_BATCH
 from pydantic import SecretStr
 from service_kit.callbacks.webhooks import WebhookSigner
@@ -30,6 +30,7 @@ from service_kit.messaging.event_bus import MemoryEventBus
 from service_kit.tests.fuzzing import fuzz
 from service_kit.tests.live import MAX_LAG_SECONDS, Live, live
 from service_kit.tests.malformed import JSON, Malformed, assert_documented, changed
+from service_kit.tests.ports import free_port
 from service_kit.tests.tokens import ADMIN, SERVICE_SECRET, SHARED_SECRET
 
 
