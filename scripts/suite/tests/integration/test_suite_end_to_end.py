@@ -27,6 +27,7 @@ from event_contracts import (
 )
 from scipy.stats import spearmanr
 from suite.embedded.postgres import PostgresServer
+from suite.installed import PACKAGES
 from suite.processes.pair import ServicePair, make_pair, running
 from suite.processes.tokens import OwnToken
 
@@ -63,7 +64,7 @@ def pair_with(
         )
 
     yield make
-    for service in ("cj_assessment", "llm_provider"):
+    for service in PACKAGES:
         postgres_server.drop_database(f"{pair_name}_{service}")
 
 

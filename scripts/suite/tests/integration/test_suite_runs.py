@@ -16,6 +16,7 @@ import pytest
 from batch_runner.artefact.assessment_run import AssessmentRun
 from batch_runner.artefact.verifying import read_artefact, verify
 from suite.embedded.postgres import PostgresServer
+from suite.installed import PACKAGES
 from suite.processes.pair import ServicePair, make_pair, running
 from suite.processes.tokens import own_token
 from suite_access import TOKEN_VARIABLE
@@ -40,7 +41,7 @@ async def pair(
     )
     async with running(made):
         yield made
-    for service in ("cj_assessment", "llm_provider"):
+    for service in PACKAGES:
         postgres_server.drop_database(f"{name}_{service}")
 
 

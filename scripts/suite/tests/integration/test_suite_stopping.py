@@ -17,9 +17,10 @@ from command_line.loopback import HOST
 from event_contracts import EventEnvelope, topic_of
 from llm_provider.tests.building import comparison
 from suite.embedded.postgres import PostgresServer, plain_connection
+from suite.installed import PACKAGES
 from suite.processes.service_process import ServiceProcess
 from suite.processes.tokens import OwnToken
-from suite.tests.replicas import SERVICES, replica
+from suite.tests.replicas import replica
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +40,7 @@ def prefix() -> str:
 @pytest.fixture
 def postgres(postgres_server: PostgresServer, prefix: str) -> Iterator[PostgresServer]:
     yield postgres_server
-    for service in SERVICES:
+    for service in PACKAGES:
         postgres_server.drop_database(f"{prefix}_{service}")
 
 

@@ -27,12 +27,12 @@ from pydantic import SecretStr
 from service_kit.messaging.event_bus import MemoryEventBus, Message
 from service_kit.running import Service, run_services
 from service_kit.tests.tokens import ADMIN, KEYS
+from suite.installed import PACKAGES
 from suite.processes.batches import WORDS
 from suite.tests.poison.census import Census, with_named_workers
 from suite.tests.poison.ports import PortPoison
 from suite.tests.poison.triggers import PoisonedDatabase, poisoned_database
 
-SERVICES: Final = ("cj_assessment", "llm_provider", "batch_conductor")
 LATENCY_MS: Final = 700
 ESSAYS: Final = 6
 COMPARISONS: Final = 12
@@ -170,11 +170,11 @@ async def suite_on_stage(
     make_database: Callable[[str], str], *, overrides: Mapping[str, Sequence[Provider]]
 ) -> AsyncIterator[Stage]:
     """Run the suite until the context ends; ``overrides``, by service, take the place of adapters and rules."""
-    urls = {name: make_database(f"poison_{name}") for name in SERVICES}
-    ports = dict(zip(SERVICES, free_ports(3), strict=True))
+    urls = {name: make_database(f"poison_{name}") for name in PACKAGES}
+    ports = dict(zip(PACKAGES, free_ports(3), strict=True))
     bus, census = LearningBus(), Census()
     poison = PortPoison()
-    chosen = {name: [*overrides.get(name, ()), poison.overrides(name)] for name in SERVICES}
+    chosen = {name: [*overrides.get(name, ()), poison.overrides(name)] for name in PACKAGES}
     services = await _assemble(urls, ports, bus, chosen)
     async with AsyncExitStack() as closing:
         stop, started = asyncio.Event(), asyncio.Event()
