@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from event_contracts import ConfigurationError
 from pydantic import JsonValue, SecretStr
 from quart import Quart
-from quart.typing import TestClientProtocol
+from quart.typing import TestClientProtocol as Client
 from service_kit.http.authentication import SUITE_ISSUER
 from service_kit.http.permissions import Permission, Role, access_table
 from service_kit.http.service_tokens import ServiceToken
@@ -221,7 +221,7 @@ async def test_a_valid_token_without_a_role_of_ours_is_403_everywhere() -> None:
         await service.close()
 
 
-async def is_admitted(client: TestClientProtocol, method: str, path: str, token: str) -> bool:
+async def is_admitted(client: Client, method: str, path: str, token: str) -> bool:
     """Whether a token opens a route; an export that finds no database while it streams was admitted."""
     try:
         answer = await getattr(client, method.lower())(path, headers={"Authorization": f"Bearer {token}"})
