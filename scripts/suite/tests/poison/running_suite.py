@@ -62,7 +62,7 @@ class LearningBus(MemoryEventBus):
 
 
 @dataclass
-class Stage:
+class RunningSuite:
     """The running suite."""
 
     databases: Mapping[str, PoisonedDatabase]
@@ -166,9 +166,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def suite_on_stage(
+async def run_suite(
     make_database: Callable[[str], str], *, overrides: Mapping[str, Sequence[Provider]]
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[RunningSuite]:
     """Run the suite until the context ends; ``overrides``, by service, take the place of adapters and rules."""
     urls = {name: make_database(f"poison_{name}") for name in PACKAGES}
     ports = dict(zip(PACKAGES, free_ports(3), strict=True))
@@ -180,9 +180,9 @@ async def suite_on_stage(
         stop, started = asyncio.Event(), asyncio.Event()
         group = await closing.enter_async_context(asyncio.TaskGroup())
         closing.callback(stop.set)
-        running = group.create_task(run_services(services, stop=stop, started=started))
+        serving = group.create_task(run_services(services, stop=stop, started=started))
         starting = group.create_task(started.wait())
-        await asyncio.wait((running, starting), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((serving, starting), return_when=asyncio.FIRST_COMPLETED)
         starting.cancel()
         databases = {
             name: await closing.enter_async_context(poisoned_database(url)) for name, url in urls.items()
@@ -196,9 +196,11 @@ async def suite_on_stage(
             for name, port in ports.items()
         }
         receiver = await closing.enter_async_context(_receiver())
-        stage = Stage(databases=databases, http=http, bus=bus, census=census, ports=poison, receiver=receiver)
-        bus.learn = stage.owns
-        yield stage
+        suite = RunningSuite(
+            databases=databases, http=http, bus=bus, census=census, ports=poison, receiver=receiver
+        )
+        bus.learn = suite.owns
+        yield suite
 
 
 @asynccontextmanager
