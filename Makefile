@@ -43,7 +43,7 @@ test: $(READY)  ## run every test, on real PostgreSQL and Kafka
 	@.venv/bin/pytest -n $(WORKERS) --dist worksteal
 
 test-local-llm: $(READY)  ## a small real model judges on this machine; downloads it and llama.cpp once (130 MB)
-	@CJ_LOCAL_LLM=1 .venv/bin/pytest -n 0 -o faulthandler_timeout=0 services/llm_provider/tests/integration/test_llm_provider_local_llm.py
+	@CJ_LOCAL_LLM=1 .venv/bin/pytest -n 0 -o faulthandler_timeout=0 scripts/suite/tests/integration/test_suite_local_llm.py
 
 check: $(READY)  ## lint, types, architecture rules, dependencies, freshness of generated files
 	.venv/bin/ruff check .

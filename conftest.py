@@ -20,10 +20,16 @@ from typing import Final, Literal, Protocol
 import hypothesis
 import pytest
 import structlog
+from command_line.loopback import free_port
 from sqlalchemy import make_url
 from suite.embedded.errors import EmbeddedServerError
-from suite.embedded.kafka import BROKER_SETTINGS, KAFKA_VERSION, throwaway_kafka, unavailable_reason
-from suite.embedded.loopback import free_port
+from suite.embedded.kafka import (
+    BROKER_SETTINGS,
+    KAFKA_VERSION,
+    KafkaBroker,
+    throwaway_kafka,
+    unavailable_reason,
+)
 from suite.embedded.postgres import PostgresServer, throwaway_postgres
 from suite.tests.distributing import distribute
 
@@ -365,6 +371,15 @@ def database_url(make_database: Callable[[str], str]) -> str:
 def kafka_bootstrap(pytestconfig: pytest.Config) -> str:
     """Address of the run's Kafka broker, ``host:port``; it creates no topic by itself."""
     return _address(pytestconfig, "kafka")
+
+
+@pytest.fixture
+def own_broker() -> Iterator[KafkaBroker]:
+    """A broker that a test may stop and kill."""
+    if why_not := unavailable_reason():
+        pytest.skip(f"this test stops its broker, and has none of its own: {why_not}")
+    with throwaway_kafka() as broker:
+        yield broker
 
 
 @pytest.fixture(scope="module")

@@ -272,11 +272,11 @@ def courses(
     comparisons_per_essay: Sequence[float],
     seeds: Sequence[int],
     other_judges: Sequence[SimulatedJudge] = (),
-    told: Callable[[int], None] | None = None,
+    report_progress: Callable[[int], None] | None = None,
 ) -> Courses:
-    """One run per seed, looked at after each of these numbers of comparisons; ``told`` hears how many runs are done.
+    """One run per seed, looked at after each of these numbers of comparisons.
 
-    Raises ``InvalidArgument``.
+    ``report_progress`` is called with the number of finished runs. Raises ``InvalidArgument``.
     """
     if not seeds or not comparisons_per_essay or comparisons_per_essay[0] < 1:
         raise InvalidArgument(
@@ -286,8 +286,8 @@ def courses(
     for done, seed in enumerate(seeds, start=1):
         run = Run(design, judge, seed=seed, other_judges=other_judges)
         looks.append([_look(run, wanted) for wanted in comparisons_per_essay])
-        if told is not None:
-            told(done)
+        if report_progress is not None:
+            report_progress(done)
     found = np.array(looks)
     return Courses(
         comparisons_per_essay=tuple(comparisons_per_essay),

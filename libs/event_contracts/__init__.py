@@ -131,8 +131,6 @@ from event_contracts.envelope import EventEnvelope as EventEnvelope
 from event_contracts.envelope import PanelJudge as PanelJudge
 from event_contracts.envelope import SourceService as SourceService
 from event_contracts.envelope import parse_envelope as parse_envelope
-from event_contracts.error_answers import error_detail as error_detail
-from event_contracts.error_answers import retry_after_seconds as retry_after_seconds
 from event_contracts.errors import CallbackMissing as CallbackMissing
 from event_contracts.errors import ConfigurationError as ConfigurationError
 from event_contracts.errors import Conflict as Conflict
@@ -210,6 +208,8 @@ from event_contracts.provider_events import LLMProviderFailureV1 as LLMProviderF
 from event_contracts.provider_events import LLMRequestCompletedV1 as LLMRequestCompletedV1
 from event_contracts.provider_events import LLMRequestStartedV1 as LLMRequestStartedV1
 from event_contracts.provider_events import ProviderFailureType as ProviderFailureType
+from event_contracts.refusals import error_detail as error_detail
+from event_contracts.refusals import retry_after_seconds as retry_after_seconds
 from event_contracts.schemas import API_VERSION as API_VERSION
 from event_contracts.schemas import HTTP_PAYLOADS as HTTP_PAYLOADS
 from event_contracts.schemas import asyncapi_document as asyncapi_document

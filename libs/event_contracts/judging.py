@@ -86,7 +86,7 @@ def read_fenced_pair(prompt: str) -> tuple[str, str]:
 
 
 def text_sha256(text: str) -> str:
-    """SHA-256 (hex) of a text with normalize_newlines line ends and without space at its end: the text's identity."""
+    """SHA-256 (hex) of a text with ``\\n`` line ends and nothing after its last word: the text's identity."""
     return hashlib.sha256(normalize_newlines(text).encode()).hexdigest()
 
 

@@ -27,7 +27,7 @@ class ExitCode(IntEnum):
     INTERRUPTED = EXIT_INTERRUPTED
 
 
-errors = Console(stderr=True, highlight=False)
+error_console = Console(stderr=True, highlight=False)
 
 
 def code_of(error: SuiteError) -> ExitCode:
@@ -51,5 +51,5 @@ def reporting_errors() -> AbstractContextManager[None]:
 def _report(error: SuiteError) -> ExitCode:
     problems = error.details.get("problems")
     for line in problems if isinstance(problems, list) and problems else [error.message]:
-        errors.out(printable(str(line)), style="red", highlight=False)
+        error_console.out(printable(str(line)), style="red", highlight=False)
     return code_of(error)

@@ -44,7 +44,7 @@ class BudgetRefused(SuiteError):
     code = ErrorCode.LLM_COST_LIMIT_EXCEEDED
 
 
-errors = Console(stderr=True)
+error_console = Console(stderr=True)
 
 
 def exit_code(number: signal.Signals) -> int:
@@ -71,6 +71,6 @@ def reporting_errors() -> AbstractContextManager[None]:
 
 def _report(error: SuiteError) -> ExitCode:
     code = error.service_code if isinstance(error, ServiceRefused) else None
-    errors.out(code or error.code, style="red", end=" ")
-    errors.out(error.message, highlight=False)
+    error_console.out(code or error.code, style="red", end=" ")
+    error_console.out(error.message, highlight=False)
     return code_of(error)

@@ -16,7 +16,7 @@ from batch_runner.running.lifecycle import HttpTransport, RunLifecycle
 from batch_runner.running.request import RunOptions
 from batch_runner.running.run_folder import RunFolder
 from batch_runner.wire.client import AssessmentClient
-from command_line.exit_codes import ExitCode, errors, exit_code, reporting_errors
+from command_line.exit_codes import ExitCode, error_console, exit_code, reporting_errors
 from rich.console import Console
 from suite_access import CallerToken
 
@@ -144,7 +144,7 @@ def generate(
         return
     stale = check_generated(programs)
     for path in stale:
-        errors.print(f"out of date: {path}: run cj-suite generate", highlight=False)
+        error_console.print(f"out of date: {path}: run cj-suite generate", highlight=False)
     if stale:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -156,7 +156,3 @@ def _run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         if number is not None:
             console.print("stopped", style="dim")
             raise typer.Exit(exit_code(number))
-
-
-if __name__ == "__main__":
-    app()

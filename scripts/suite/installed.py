@@ -64,3 +64,5 @@ SERVICES: Final = (
         oldest_schema=batch_conductor.settings.OLDEST_SCHEMA,
     ),
 )
+
+PACKAGES: Final = tuple(service.package for service in SERVICES)

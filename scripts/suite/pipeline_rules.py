@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from batch_conductor.adapters.pipelines_file import load_pipelines
 from batch_conductor.settings import PIPELINES
-from command_line.exit_codes import ExitCode, errors
+from command_line.exit_codes import ExitCode, error_console
 from event_contracts import ConfigurationError
 from rich.console import Console
 
@@ -29,7 +29,7 @@ def check(
     try:
         rules = load_pipelines(file)
     except ConfigurationError as error:
-        errors.print(error.message, style="red", highlight=False, markup=False, soft_wrap=True)
+        error_console.print(error.message, style="red", highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(ExitCode.FAILED) from error
     for name in rules.pipelines:
         phases = rules.resolve(name, completed=frozenset()).phases

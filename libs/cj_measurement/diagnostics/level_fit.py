@@ -22,11 +22,6 @@ class LevelFit:
     expected: FloatArray
     infit: float
 
-    @property
-    def largest_gap(self) -> float:
-        """The largest difference of an observed and an expected share."""
-        return float(np.abs(self.observed - self.expected).max())
-
 
 def level_fit(fit: Fit) -> tuple[LevelFit, ...]:
     """For each judge whose levels count."""

@@ -161,10 +161,10 @@ def _port(url: httpx2.URL) -> int:
 
 @cache
 def _entries(allowed_hosts: tuple[str, ...]) -> tuple[_Entry, ...]:
-    return tuple(_entry(text) for text in allowed_hosts)
+    return tuple(_entry(text, place) for place, text in enumerate(allowed_hosts, start=1))
 
 
-def _entry(text: str) -> _Entry:
+def _entry(text: str, place: int) -> _Entry:
     is_wildcard = text.startswith("*.")
     host = text.removeprefix("*.")
     try:
@@ -173,14 +173,19 @@ def _entry(text: str) -> _Entry:
             f"http://[{host}]" if host.count(":") > 1 and "[" not in host else f"http://{host}"
         )
     except httpx2.InvalidURL as error:
-        raise ConfigurationError(f"callback_allowed_hosts: {text!r} is not a host: {error}") from error
+        raise _no_host(place) from error
     extra = parsed.path not in ("", "/") or parsed.userinfo or parsed.query or parsed.fragment
     if not parsed.host or extra or "*" in parsed.host:
-        raise ConfigurationError(
-            f"callback_allowed_hosts: {text!r} is not a host: write host, host:port or *.domain"
-        )
+        raise _no_host(place)
     explicit = host.rpartition(":")[2] if host.count(":") == 1 or "]:" in host else ""
     return _Entry(host=_host(parsed), port=int(explicit) if explicit else None, is_wildcard=is_wildcard)
+
+
+def _no_host(place: int) -> ConfigurationError:
+    # Without the entry itself: one that was meant as a URL may hold a password.
+    return ConfigurationError(
+        f"callback_allowed_hosts: entry {place} is not a host: write host, host:port or *.domain"
+    )
 
 
 async def _resolve(host: str, port: int) -> list[Address]:

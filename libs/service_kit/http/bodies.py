@@ -11,12 +11,12 @@ from quart import Response, request
 from quart_schema import document_request, document_response
 
 from service_kit.http.edge import BODY_KEY, MAX_BYTES_ATTRIBUTE
+from service_kit.http.error_answers import INVALID_JSON
 
 MAX_BODY_BYTES: Final = 256 * 1024
 """Of a route that names no limit of its own."""
 
 COUNTED_INLINE_BYTES: Final = 64 * 1024
-INVALID_JSON: Final = "the body is not valid JSON: send valid JSON with content-type application/json"
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 Arguments = ParamSpec("Arguments")

@@ -13,7 +13,7 @@ from event_contracts import InvalidRequest
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestTimeout
 
-from service_kit.http.error_bodies import error_body
+from service_kit.http.error_answers import error_body
 
 MAX_BYTES_ATTRIBUTE: Final = "max_body_bytes"
 BODY_KEY: Final = "service_kit.body"

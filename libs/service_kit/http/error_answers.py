@@ -5,6 +5,8 @@ from uuid import uuid4
 
 import structlog
 from event_contracts import (
+    ErrorBody,
+    ErrorDetail,
     InvalidRequest,
     NotAuthenticated,
     NotFound,
@@ -18,10 +20,7 @@ from quart_schema import RequestSchemaValidationError
 from sqlalchemy.exc import DBAPIError
 from werkzeug.exceptions import HTTPException
 
-from service_kit.http.bodies import INVALID_JSON
-from service_kit.http.error_bodies import error_body
-from service_kit.retry_after import RETRY_AFTER_SECONDS
-from service_kit.storage.errors import is_infrastructure_error, is_unstorable
+from service_kit.storage.errors import RETRY_AFTER_SECONDS, is_infrastructure_error, is_unstorable
 
 log = structlog.get_logger()
 
@@ -33,6 +32,13 @@ NO_SUCH_ROUTE: Final = "no_such_route"
 
 NO_ROUTE: Final = "unknown"
 """What requests to no route are counted under: a path or method made up by a client makes no time series."""
+
+INVALID_JSON: Final = "the body is not valid JSON: send valid JSON with content-type application/json"
+
+
+def error_body(detail: ErrorDetail) -> str:
+    """The JSON of every answer that is not a 2xx."""
+    return ErrorBody(error=detail).model_dump_json()
 
 
 def add_error_answers(app: Quart, service: str) -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 
 import structlog
 from event_contracts import (
+    MAX_INTEGER,
     MAX_RESULTS_PER_BATCH,
     Count,
     ErrorBody,
@@ -16,7 +17,6 @@ from event_contracts import (
     UtcDatetime,
     WireModel,
 )
-from event_contracts.fields import MAX_INTEGER
 from pydantic import BaseModel, Field
 from quart import Blueprint
 from quart_schema import document_response, validate_querystring

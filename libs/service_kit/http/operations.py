@@ -12,7 +12,7 @@ from quart_schema import hide
 
 from service_kit.http.docs_page import docs_page, events_page
 from service_kit.http.permissions import open_to_all
-from service_kit.retry_after import RETRY_AFTER_SECONDS
+from service_kit.storage.errors import RETRY_AFTER_SECONDS
 
 log = structlog.get_logger()
 

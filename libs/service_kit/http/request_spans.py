@@ -7,7 +7,7 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from quart import Quart, Response, g, request
 
 from service_kit.http.edge import AsgiApp
-from service_kit.tracing.port import Span, SpanKind, Tracing, trace_of_headers
+from service_kit.tracing import Span, SpanKind, Tracing, trace_of_headers
 
 SPAN_KEY: Final = "service_kit.span"
 UNTRACED: Final = frozenset({"/healthz", "/readyz", "/metrics"})

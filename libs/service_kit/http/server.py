@@ -29,7 +29,7 @@ from hypercorn.protocol.events import Body, Event, Response
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
 from hypercorn.typing import Framework
 
-from service_kit.http.error_bodies import error_body
+from service_kit.http.error_answers import error_body
 
 log = structlog.get_logger()
 

@@ -26,15 +26,11 @@ from aiokafka.errors import (
 )
 from event_contracts import ALL_TOPICS, Conflict, DeadLetterHeader, dead_letter_topic
 
+from service_kit.messaging.event_bus import MAX_MESSAGE_BYTES, BusUnavailable, Headers
 from service_kit.messaging.event_bus.kafka_errors import unreachable
 from service_kit.messaging.event_bus.kafka_publishing import retrieve_exception
 from service_kit.messaging.event_bus.kafka_topics import FRAMING_BYTES, NewTopics, create_missing_topics
-from service_kit.messaging.event_bus.port import (
-    DEAD_LETTER_HEADROOM_BYTES,
-    MAX_MESSAGE_BYTES,
-    BusUnavailable,
-    Headers,
-)
+from service_kit.messaging.event_bus.port import DEAD_LETTER_HEADROOM_BYTES
 from service_kit.work.isolation import isolate
 
 HANDLED_TOPIC: Final = "huleedu.dead_letters.handled.v1"

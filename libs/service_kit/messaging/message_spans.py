@@ -8,7 +8,7 @@ from typing import Any, Final
 from event_contracts import TRACEPARENT, TRACESTATE, EventEnvelope, TraceContext
 
 from service_kit.messaging.event_bus import Headers, Message, Record
-from service_kit.tracing.port import Span, SpanKind, Tracing, trace_of_headers
+from service_kit.tracing import Span, SpanKind, Tracing, trace_of_headers
 
 _CONTEXT: Final = frozenset({TRACEPARENT, TRACESTATE})
 

@@ -19,8 +19,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from service_kit.retry_after import RETRY_AFTER_SECONDS
-from service_kit.storage.errors import sqlstate
+from service_kit.storage.errors import RETRY_AFTER_SECONDS, sqlstate
 
 log = structlog.get_logger()
 

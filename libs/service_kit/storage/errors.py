@@ -1,8 +1,13 @@
 """Classifies infrastructure errors: they say nothing about the item that was being worked on."""
 
+from typing import Final
+
 from event_contracts import ExternalServiceError, Unavailable
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+RETRY_AFTER_SECONDS: Final = 5.0
+"""How long callers are told to wait while something that a service needs is unavailable."""
 
 _INFRASTRUCTURE_CLASSES = {
     "08",  # connection exceptions

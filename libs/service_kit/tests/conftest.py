@@ -10,13 +10,14 @@ from service_kit.messaging.event_bus import EventBus, KafkaEventBus, MemoryEvent
 from service_kit.messaging.inbox import inbox_table
 from service_kit.messaging.outbox import outbox_table
 from service_kit.storage.database import Database
+from service_kit.tests.receiver import Receiver, receiving
 from service_kit.work.failed_items import failed_item_table
 from sqlalchemy import MetaData, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 TABLES = MetaData()
 outbox_table(TABLES)
-INBOX = inbox_table(TABLES)
+inbox_table(TABLES)
 failed_item_table(TABLES)
 
 
@@ -92,6 +93,27 @@ async def kafka_buses(kafka_bootstrap: str) -> AsyncIterator[KafkaBuses]:
     """Buses on the run's Kafka broker, with topics of this test's own."""
     async with AsyncExitStack() as closing:
         yield KafkaBuses(kafka_bootstrap, closing)
+
+
+class OwnBroker(Protocol):
+    """A broker of the test's own (the fixture ``own_broker``): its process may be stopped and killed."""
+
+    @property
+    def bootstrap(self) -> str:
+        """Its address, ``host:port``."""
+        ...
+
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        ...
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A receiver of callbacks on this machine."""
+    async with receiving() as one:
+        yield one
 
 
 StartBus = Callable[..., Awaitable[EventBus]]

@@ -23,7 +23,7 @@ from admin_cli.anchors.anchor_file import AnchorFile
 from admin_cli.anchors.registering import Registered, anchors_of, register_all, scale_of
 from admin_cli.cli.app import DEFAULT_URL, AssignmentId, Json, Url, console, group, scale_names
 from admin_cli.client import AdminClient, connected
-from admin_cli.exit_codes import errors, reporting_errors
+from admin_cli.exit_codes import error_console, reporting_errors
 from admin_cli.showing import anchors_table, cell, print_json
 from admin_cli.typed_texts import given_text
 
@@ -134,7 +134,11 @@ def _register(
 ) -> tuple[Registered, ...]:
     before = anchors_of(service, assignment_id)
     shown: Iterable[AnchorFile] = track(
-        found, description="registering", console=errors, transient=True, disable=not errors.is_terminal
+        found,
+        description="registering",
+        console=error_console,
+        transient=True,
+        disable=not error_console.is_terminal,
     )
     return tuple(register_all(service, shown, before))
 

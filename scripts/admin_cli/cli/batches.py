@@ -22,7 +22,7 @@ from rich.prompt import Confirm
 
 from admin_cli.cli.app import DEFAULT_URL, Json, OutputFile, Url, console, group
 from admin_cli.client import AdminClient, connected, part
-from admin_cli.exit_codes import errors, reporting_errors
+from admin_cli.exit_codes import error_console, reporting_errors
 from admin_cli.showing import batch_facts, batches_table, erasure_facts, print_json
 
 LOOK_EVERY_SECONDS: Final = 0.5
@@ -104,7 +104,7 @@ def forget(
             view = _followed(service, view, f"{path}/erasure", seconds=wait)
         forgotten = _forget_run(runs, batch)
         for kept in () if forgotten is None else forgotten.left:
-            errors.print(f"left, because cj-run did not write it: {kept}", soft_wrap=True)
+            error_console.print(f"left, because cj-run did not write it: {kept}", soft_wrap=True)
         if as_json:
             print_json(console, view)
             return
@@ -128,7 +128,7 @@ def _make_sure(batch: str, *, everything: bool) -> None:
     if not sys.stdin.isatty():
         raise WrongOption("nothing was forgotten: there is no terminal to ask on; say --yes if you are sure")
     what = "everything about" if everything else "texts, prompts, raw answers, reasons and names of"
-    if not Confirm.ask(f"Forget {what} batch {batch}, for ever?", console=errors, default=False):
+    if not Confirm.ask(f"Forget {what} batch {batch}, for ever?", console=error_console, default=False):
         raise WrongOption("nothing was forgotten")
 
 
@@ -156,7 +156,7 @@ def export(
             _export_to_screen(service, path)
         else:
             _export_to_file(service, path, output_file)
-            errors.print(f"written: {output_file}", markup=False, soft_wrap=True)
+            error_console.print(f"written: {output_file}", markup=False, soft_wrap=True)
 
 
 def _export_to_screen(service: AdminClient, path: str) -> None:

@@ -22,7 +22,7 @@ from suite_access.tokens import check_address, issuer_client
 
 from admin_cli.cli.app import DEFAULT_URL, Json, Url, app, console
 from admin_cli.client import ROLE, base_address, connected
-from admin_cli.exit_codes import ExitCode, errors, reporting_errors
+from admin_cli.exit_codes import ExitCode, error_console, reporting_errors
 from admin_cli.login.claims import claims_of
 from admin_cli.login.credentials import credentials
 from admin_cli.login.device import await_tokens, begin, discover, provider_of
@@ -98,8 +98,8 @@ def with_browser(
         found = discover(client, issuer, plain_http=plain_http)
         code = begin(client, found, client_id=client_id, scope=scope, resource=resource)
         address = printable(code.verification_uri_complete or code.verification_uri)
-        errors.print(f"Open {address}", markup=False, soft_wrap=True)
-        errors.print(
+        error_console.print(f"Open {address}", markup=False, soft_wrap=True)
+        error_console.print(
             f"in any browser, and confirm the code {printable(code.user_code)}"
             f" (within {code.expires_in / 60:.0f} minutes).",
             markup=False,
@@ -120,13 +120,15 @@ def _greet(session: Session) -> None:
     who = "" if claims is None or claims.subject is None else f" as {printable(claims.subject)}"
     console.print(f"logged in to {session.service}{who}", markup=False, soft_wrap=True)
     if session.refresh_token is None:
-        errors.print("there is no refresh token: the login ends when the token expires", style="yellow")
+        error_console.print(
+            "there is no refresh token: the login ends when the token expires", style="yellow"
+        )
     try:
         source = CallerToken(session.service, role=ROLE).found()
     except SuiteError:
         source = None
     if source is not None and source.token != session.access_token:
-        errors.print(f"but {source.source} comes first for this address", style="yellow", markup=False)
+        error_console.print(f"but {source.source} comes first for this address", style="yellow", markup=False)
 
 
 @app.command()
@@ -155,7 +157,9 @@ def _withdraw(session: Session) -> None:
         with issuer_client() as client:
             session.issuer.withdraw(client, session.refresh_token)
     except (IssuerUnavailable, LoginRefused) as error:
-        errors.print(f"the refresh token is deleted here, but not withdrawn: {error.message}", markup=False)
+        error_console.print(
+            f"the refresh token is deleted here, but not withdrawn: {error.message}", markup=False
+        )
 
 
 @app.command()
@@ -195,5 +199,5 @@ def whoami(url: Url = DEFAULT_URL, as_json: Json = False) -> None:
                 ]
             console.print(facts(rows))
         if refusal is not None:
-            errors.print(refusal, style="red", markup=False)
+            error_console.print(refusal, style="red", markup=False)
             raise typer.Exit(ExitCode.NO_PERMISSION)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from command_line.exit_codes import errors
+from command_line.exit_codes import error_console
 from event_contracts import Conflict, CourseCode, InvalidRequest, NotFound, grade_scale
 
 from batch_runner.artefact.forgetting import EMBEDDED, SETTINGS
@@ -208,7 +208,9 @@ def _remove_suite(data: Path) -> None:
     try:
         shutil.rmtree(data)
     except OSError as error:
-        errors.out(f"{data} is needed no more and could not be removed ({error.strerror})", highlight=False)
+        error_console.out(
+            f"{data} is needed no more and could not be removed ({error.strerror})", highlight=False
+        )
     with suppress(OSError):  # other runs may still be resumed
         data.parent.rmdir()
 

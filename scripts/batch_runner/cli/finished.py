@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from command_line.exit_codes import ExitCode, errors, reporting_errors
+from command_line.exit_codes import ExitCode, error_console, reporting_errors
 from event_contracts import InvalidRequest
 from rich.table import Table
 from rich.text import Text
@@ -99,7 +99,7 @@ def _forget(run: Path) -> None:
             f"the services still hold the batch; an administrator forgets it: {route}", highlight=False
         )
     for path in forgotten.left:
-        errors.out(f"left, because cj-run did not write it: {path}", highlight=False)
+        error_console.out(f"left, because cj-run did not write it: {path}", highlight=False)
     if forgotten.left:
         raise typer.Exit(ExitCode.FINDINGS)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from command_line.exit_codes import ExitCode, errors, reporting_errors
+from command_line.exit_codes import ExitCode, error_console, reporting_errors
 from command_line.option_values import with_options
 from event_contracts import CourseCode, PanelJudge
 
@@ -135,7 +135,7 @@ def _readable(options: PlanOptions) -> Assignment:
         from batch_runner.planning.document import problems_document
 
         print_json(problems_document(found))
-    print_problems(found, errors=errors)
+    print_problems(found, errors=error_console)
     raise typer.Exit(ExitCode.VALIDATION)
 
 

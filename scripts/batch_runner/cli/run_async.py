@@ -5,7 +5,7 @@ from typing import Any
 
 import stamina
 import typer
-from command_line.exit_codes import errors, exit_code, reporting_errors
+from command_line.exit_codes import error_console, exit_code, reporting_errors
 
 from batch_runner import run_log
 from batch_runner.running.interrupting import run_until_interrupted
@@ -31,6 +31,8 @@ def _reporting_each_wait_once() -> stamina.instrumentation.RetryHook:
         if reason not in printed:
             printed.add(reason)
             run_log.event(run_log.LogEvent.REQUEST_RETRIED, reason=reason)
-            errors.out(f"waiting up to {RETRY_TIMEOUT_SECONDS:.0f} s: {reason}", style="dim", highlight=False)
+            error_console.out(
+                f"waiting up to {RETRY_TIMEOUT_SECONDS:.0f} s: {reason}", style="dim", highlight=False
+            )
 
     return report

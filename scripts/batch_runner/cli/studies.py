@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from command_line.exit_codes import errors, reporting_errors
+from command_line.exit_codes import error_console, reporting_errors
 from command_line.option_values import with_options
 
 from batch_runner.cli.app import CodingOption, Columns, Json, Model, PlotFormat, Provider, app, console, exact
@@ -228,4 +228,4 @@ def simulate(options: SimulateOptions) -> None:
     from batch_runner.simulating.command import simulate_and_report
 
     with reporting_errors():
-        simulate_and_report(options.simulation(), console=console, progress_console=errors)
+        simulate_and_report(options.simulation(), console=console, progress_console=error_console)

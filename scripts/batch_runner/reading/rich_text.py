@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from batch_runner.reading.account import shortened
+from batch_runner.reading.code_points import PRIVATE_AREA
 from batch_runner.reading.document import Document
 from batch_runner.reading.errors import UnreadableDocument, refuse_for
 from batch_runner.reading.pictures import counted
@@ -270,7 +271,7 @@ class _Reader:
 
     def emit_code(self, code: int) -> None:
         name, codec = self.fonts.get(-1 if self.group.font is None else self.group.font, ("", ""))
-        if codec == "symbol" or is_symbol_font(name) or 0xE000 <= code <= 0xF8FF:
+        if codec == "symbol" or is_symbol_font(name) or code in PRIVATE_AREA:
             self.emit_symbol(name, code)
         else:
             self.emit(chr(code))

@@ -2,6 +2,10 @@
 
 from typing import Final
 
+from batch_runner.reading.code_points import C0_CONTROLS, PRIVATE_AREA, SURROGATES, SYMBOL_FONT, UNICODE
+
+_NO_CHARACTERS: Final = (C0_CONTROLS, SURROGATES, PRIVATE_AREA)
+
 _SYMBOL: Final = {
     **dict(
         enumerate(
@@ -50,7 +54,6 @@ def symbol(font: str, code: int) -> str | None:
     """
     known = _FONTS.get(font.casefold())
     if known is not None:
-        return known.get(code - 0xF000 if 0xF000 <= code <= 0xF0FF else code)
-    if 0xE000 <= code <= 0xF8FF or not 0x20 <= code <= 0x10FFFF or 0xD800 <= code <= 0xDFFF:
-        return None
-    return chr(code)
+        return known.get(code - SYMBOL_FONT.start if code in SYMBOL_FONT else code)
+    is_character = code in UNICODE and not any(code in codes for codes in _NO_CHARACTERS)
+    return chr(code) if is_character else None

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import typer
-from command_line.exit_codes import ExitCode, errors
+from command_line.exit_codes import ExitCode, error_console
 from event_contracts import AssessmentState, InvalidRequest
 from rich.console import Console
 
@@ -28,10 +28,10 @@ def report_run(run: EndedRun, *, folder: Path, console: Console) -> None:
     code = _code(run)
     if status.state in _NO_RANKING:
         reason = status.error.message if status.error else f"the batch was {status.state}"
-        errors.out("no ranking:", style="red", end=" ")
-        errors.out(reason, highlight=False)
+        error_console.out("no ranking:", style="red", end=" ")
+        error_console.out(reason, highlight=False)
     if code is ExitCode.TIMED_OUT:
-        errors.out(
+        error_console.out(
             f"timed out: the batch continues; follow it with cj-run execute --resume {folder}",
             highlight=False,
         )

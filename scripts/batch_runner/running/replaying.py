@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from event_contracts import InvalidRequest
-from event_contracts.judging import text_sha256
+from event_contracts import InvalidRequest, text_sha256
 from event_contracts.visible_text import visible_text
 
 from batch_runner.artefact.assessment_run import AssessmentRun

@@ -112,6 +112,8 @@ def comparison(
         confidence=None if winner is None else 4,
         provider=None if winner is None else "mock",
         model=None if winner is None else "simulated-judge",
+        prompt_sha256=None if winner is None else "0" * 64,
+        judged_at=None if winner is None else STARTED,
         attempts=1,
         cost_usd=Decimal("0.001"),
         error_code="LLM_PROVIDER_TIMEOUT" if winner is None else None,

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -12,11 +11,11 @@ from pathlib import Path
 from typing import Final
 
 import httpx2
+from command_line.loopback import HOST, free_ports
 from event_contracts import ConfigurationError
 
 START_SECONDS: Final = 180.0
 STOP_SECONDS: Final = 60.0
-_HOST: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +38,7 @@ async def embedded_suite(
     does not start.
     """
     await asyncio.to_thread(data.mkdir, parents=True, exist_ok=True)
-    cj, llm, conductor = _free_ports(3)
+    cj, llm, conductor = free_ports(3)
     output = data / "embedded.output"
     with output.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
@@ -49,9 +48,9 @@ async def embedded_suite(
             start_new_session=True, env={**os.environ, **(environment or {})},
         )  # fmt: skip
     try:
-        url = f"http://{_HOST}:{cj}"
+        url = f"http://{HOST}:{cj}"
         await _until_ready(process, url, output)
-        yield Addresses(assessment=url, provider=f"http://{_HOST}:{llm}")
+        yield Addresses(assessment=url, provider=f"http://{HOST}:{llm}")
     finally:
         await _stop(process)
 
@@ -82,13 +81,3 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports that are free now; all are held until the last is found, so that they differ."""
-    sockets = [socket.create_server((_HOST, 0)) for _ in range(count)]
-    try:
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()

@@ -18,10 +18,10 @@ from uuid import uuid4
 
 import httpx2
 from command_line.exit_codes import ExitCode
+from command_line.loopback import HOST, free_port
 
 from suite.benchmarks.page import write_section
 from suite.embedded.kafka import throwaway_kafka
-from suite.embedded.loopback import HOST, free_port
 from suite.embedded.postgres import throwaway_postgres
 from suite.processes.service_process import ServiceProcess, new_secret
 from suite.processes.tokens import TOKEN_SETTINGS, OwnToken, own_token

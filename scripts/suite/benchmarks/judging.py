@@ -34,7 +34,7 @@ COIN_POLICIES: Final = (Policy.INFORMATION, Policy.RANDOM)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """Comparisons an essay by the judge's SD; the highest median EB of coin flips; the share of fits deceived."""
+    """Comparisons per essay by the judge's SD; the highest median EB of coin flips; the share of fits deceived."""
 
     graded: Mapping[float, float]
     winner: Mapping[float, float]
@@ -102,7 +102,7 @@ class Bench:
         name = f"SD {sd}, says {says}, {policy} pairs"
         self.console.print(f"judging: {name}")
 
-        def told(done: int) -> None:
+        def report_progress(done: int) -> None:
             if done % 10 == 0:
                 self.console.print(f"  {done} of {len(self.seeds)} batches")
 
@@ -111,7 +111,7 @@ class Bench:
             SimulatedJudge(sd=sd, position_bias=POSITION_BIAS, says=says),
             comparisons_per_essay=at,
             seeds=self.seeds,
-            told=told,
+            report_progress=report_progress,
         )
 
 

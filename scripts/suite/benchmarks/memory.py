@@ -19,7 +19,7 @@ from suite.benchmarks.page import write_section
 from suite.embedded.kafka import throwaway_kafka
 from suite.embedded.postgres import throwaway_postgres
 from suite.processes.batches import WORDS, send_batch, wait_until_ended, write_qualities
-from suite.processes.deployment import Deployment, make_deployment, running
+from suite.processes.pair import ServicePair, make_pair, running
 
 ESSAYS = 2_000
 CHARACTERS = 60_000
@@ -57,40 +57,40 @@ async def measure(folder: Path, *, batches: int) -> Load:
     """Assess all essays in this many concurrent batches."""
     assignments = [long_essays(ESSAYS // batches, seed=number) for number in range(batches)]
     with throwaway_postgres() as postgres, throwaway_kafka() as kafka:
-        deployment = make_deployment(
+        pair = make_pair(
             postgres,
             kafka.bootstrap,
             name=f"memory{batches}",
             folder=folder,
             qualities=write_qualities(assignments[0], folder / f"qualities-{batches}.toml"),
         )
-        async with running(deployment):
-            before, peak = _megabytes(deployment), _megabytes(deployment)
-            watching = asyncio.create_task(_watch(deployment, peak))
+        async with running(pair):
+            before, peak = _megabytes(pair), _megabytes(pair)
+            watching = asyncio.create_task(_watch(pair, peak))
             started = time.perf_counter()
-            judged = await asyncio.gather(*(_judge(deployment, one) for one in assignments))
+            judged = await asyncio.gather(*(_judge(pair, one) for one in assignments))
             seconds = time.perf_counter() - started
             watching.cancel()
     return Load(batches=batches, judged=sum(judged), seconds=seconds, before=before, peak=peak)
 
 
-async def _judge(deployment: Deployment, assignment: Assignment) -> int:
+async def _judge(pair: ServicePair, assignment: Assignment) -> int:
     comparisons = COMPARISONS * len(assignment.essays) // ESSAYS
     options = RunOptions(label="memory", max_comparisons=comparisons, target_reliability=0.9999)
-    await send_batch(deployment.assessment.url, assignment, options)
-    status = await wait_until_ended(deployment.assessment.url, options.batch_id, seconds=3600)
+    await send_batch(pair.assessment.url, assignment, options)
+    status = await wait_until_ended(pair.assessment.url, options.batch_id, seconds=3600)
     return status.progress.comparisons_judged
 
 
-async def _watch(deployment: Deployment, peak: dict[str, float]) -> None:
+async def _watch(pair: ServicePair, peak: dict[str, float]) -> None:
     while True:
-        for who, now in _megabytes(deployment).items():
+        for who, now in _megabytes(pair).items():
             peak[who] = max(peak[who], now)
         await asyncio.sleep(SAMPLE_INTERVAL_SECONDS)
 
 
-def _megabytes(deployment: Deployment) -> dict[str, float]:
-    services = {"CJ Assessment": deployment.assessment.pid, "LLM Provider": deployment.provider.pid}
+def _megabytes(pair: ServicePair) -> dict[str, float]:
+    services = {"CJ Assessment": pair.assessment.pid, "LLM Provider": pair.provider.pid}
     return {who: psutil.Process(pid).memory_info().rss / MEGABYTE for who, pid in services.items()}
 
 

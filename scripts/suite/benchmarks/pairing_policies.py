@@ -304,7 +304,7 @@ def _draw_curves(panel: Axes, by_contender: Mapping[Contender, Sequence[Reading]
 
 
 def _draw_needs(panel: Axes, all_readings: Iterable[Sequence[Reading]]) -> None:
-    """A row a policy: a filled mark where r² reaches the target, a hollow one where EB does."""
+    """One row per policy: a filled mark where r² reaches the target, a hollow one where EB does."""
     for row, readings in enumerate(all_readings):
         for values, fill, side in ((truth, INK, -1), (reliability, "white", 1)):
             at = needed(readings, values(readings))

@@ -16,19 +16,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
 import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from batch_runner.assignment.contents import Assignment
 from batch_runner.running.request import RunOptions
-from sqlalchemy import make_url
 
 from suite.benchmarks.page import write_section
 from suite.embedded.kafka import throwaway_kafka
-from suite.embedded.postgres import PostgresServer, throwaway_postgres
+from suite.embedded.postgres import PostgresServer, plain_connection, throwaway_postgres
 from suite.processes.batches import generated_essays, send_batch, wait_until_ended, write_qualities
-from suite.processes.deployment import Deployment, make_deployment, running
+from suite.processes.pair import ServicePair, make_pair, running
 from suite.processes.topics import published_messages
 
 ESSAYS = 300
@@ -69,7 +67,7 @@ async def measure(folder: Path) -> Throughput:
     assignment = generated_essays(ESSAYS)
     qualities = write_qualities(assignment, folder / "qualities.toml")
     with throwaway_postgres() as postgres, throwaway_kafka() as kafka:
-        deployment = make_deployment(
+        pair = make_pair(
             postgres,
             kafka.bootstrap,
             name="bench",
@@ -77,31 +75,29 @@ async def measure(folder: Path) -> Throughput:
             qualities=qualities,
             provider={"concurrency": "256"},
         )
-        async with running(deployment):
-            await _judge(
-                deployment, generated_essays(WARM_UP_ESSAYS, seed=8), comparisons=10 * WARM_UP_ESSAYS
-            )
-            earlier, before = await _traffic(deployment, kafka.bootstrap), _processor_seconds(deployment)
-            judged, seconds = await _judge(deployment, assignment, comparisons=COMPARISONS)
-            used = {who: after - before[who] for who, after in _processor_seconds(deployment).items()}
-        traffic = (await _traffic(deployment, kafka.bootstrap)).since(earlier)
+        async with running(pair):
+            await _judge(pair, generated_essays(WARM_UP_ESSAYS, seed=8), comparisons=10 * WARM_UP_ESSAYS)
+            earlier, before = await _traffic(pair, kafka.bootstrap), _processor_seconds(pair)
+            judged, seconds = await _judge(pair, assignment, comparisons=COMPARISONS)
+            used = {who: after - before[who] for who, after in _processor_seconds(pair).items()}
+        traffic = (await _traffic(pair, kafka.bootstrap)).since(earlier)
         baseline = await _baseline_seconds(postgres, kafka.bootstrap, traffic)
     return Throughput(
         services=judged / seconds, baseline=judged / baseline, traffic=traffic, processor_seconds=used
     )
 
 
-async def _judge(deployment: Deployment, assignment: Assignment, *, comparisons: int) -> tuple[int, float]:
+async def _judge(pair: ServicePair, assignment: Assignment, *, comparisons: int) -> tuple[int, float]:
     """Comparisons judged, and seconds from the request to the result."""
     options = RunOptions(label="bench", max_comparisons=comparisons, target_reliability=0.9999)
-    started = await send_batch(deployment.assessment.url, assignment, options)
-    status = await wait_until_ended(deployment.assessment.url, options.batch_id)
+    started = await send_batch(pair.assessment.url, assignment, options)
+    status = await wait_until_ended(pair.assessment.url, options.batch_id)
     return status.progress.comparisons_judged, time.perf_counter() - started
 
 
-def _processor_seconds(deployment: Deployment) -> dict[str, float]:
+def _processor_seconds(pair: ServicePair) -> dict[str, float]:
     """Processor seconds so far of the services and of the servers."""
-    services = {deployment.assessment.pid: "CJ Assessment", deployment.provider.pid: "LLM Provider"}
+    services = {pair.assessment.pid: "CJ Assessment", pair.provider.pid: "LLM Provider"}
     used = dict.fromkeys((*services.values(), *SERVERS.values()), 0.0)
     for process in psutil.process_iter(["name"]):
         who = services.get(process.pid) or SERVERS.get(process.info["name"] or "")
@@ -112,11 +108,11 @@ def _processor_seconds(deployment: Deployment) -> dict[str, float]:
     return used
 
 
-async def _traffic(deployment: Deployment, kafka: str) -> Traffic:
+async def _traffic(pair: ServicePair, kafka: str) -> Traffic:
     published = await published_messages(kafka, topics=r"bench\..*")
     rows = 0
-    for service in (deployment.assessment, deployment.provider):
-        async with deployment.database(service) as database:
+    for service in (pair.assessment, pair.provider):
+        async with pair.database(service) as database:
             rows += await database.fetchval(ROWS_WRITTEN)
     return Traffic(
         messages=len(published), message_bytes=sum(map(len, published)) // len(published), rows=rows
@@ -160,17 +156,13 @@ async def _read(consumer: AIOKafkaConsumer, messages: int) -> None:
 
 
 async def _bare_postgres(postgres: PostgresServer, traffic: Traffic) -> None:
-    url = make_url(postgres.url).set(drivername="postgresql")
-    connection = await asyncpg.connect(url.render_as_string(hide_password=False))
-    await connection.execute("CREATE TABLE baseline (id uuid PRIMARY KEY, number int, body bytea)")
     body = b"x" * 500
-    for start in range(0, traffic.rows, BATCH_SIZE):
-        count = min(BATCH_SIZE, traffic.rows - start)
-        async with connection.transaction():
-            await connection.executemany(
-                "INSERT INTO baseline VALUES ($1, $2, $3)", [(uuid4(), start + n, body) for n in range(count)]
-            )
-    await connection.close()
+    async with plain_connection(postgres.url) as connection:
+        await connection.execute("CREATE TABLE baseline (id uuid PRIMARY KEY, number int, body bytea)")
+        for start in range(0, traffic.rows, BATCH_SIZE):
+            rows = [(uuid4(), number, body) for number in range(start, min(start + BATCH_SIZE, traffic.rows))]
+            async with connection.transaction():
+                await connection.executemany("INSERT INTO baseline VALUES ($1, $2, $3)", rows)
 
 
 def section(pace: Throughput) -> str:

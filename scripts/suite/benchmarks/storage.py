@@ -18,7 +18,7 @@ from suite.benchmarks.page import write_section
 from suite.embedded.kafka import throwaway_kafka
 from suite.embedded.postgres import throwaway_postgres
 from suite.processes.batches import generated_essays, send_batch, wait_until_ended, write_qualities
-from suite.processes.deployment import Deployment, make_deployment, running
+from suite.processes.pair import ServicePair, make_pair, running
 from suite.processes.topics import published_messages
 
 ESSAYS: Final = 100
@@ -54,15 +54,13 @@ async def measure(folder: Path) -> Storage:
     assignment = generated_essays(ESSAYS, words=WORDS)
     qualities = write_qualities(assignment, folder / "qualities.toml")
     with throwaway_postgres() as postgres, throwaway_kafka() as kafka:
-        deployment = make_deployment(
-            postgres, kafka.bootstrap, name="storage", folder=folder, qualities=qualities
-        )
-        async with running(deployment):
-            before = await _databases(deployment)
+        pair = make_pair(postgres, kafka.bootstrap, name="storage", folder=folder, qualities=qualities)
+        async with running(pair):
+            before = await _databases(pair)
             options = RunOptions(label="storage", max_comparisons=COMPARISONS, target_reliability=0.9999)
-            await send_batch(deployment.assessment.url, assignment, options)
-            status = await wait_until_ended(deployment.assessment.url, options.batch_id)
-            after = await _databases(deployment)
+            await send_batch(pair.assessment.url, assignment, options)
+            status = await wait_until_ended(pair.assessment.url, options.batch_id)
+            after = await _databases(pair)
         published = await published_messages(kafka.bootstrap, topics=r"storage\..*")
     return Storage(
         comparisons=status.progress.comparisons_judged,
@@ -78,10 +76,10 @@ async def measure(folder: Path) -> Storage:
     )
 
 
-async def _databases(deployment: Deployment) -> dict[str, Stored]:
+async def _databases(pair: ServicePair) -> dict[str, Stored]:
     found = {}
-    for name, service in (("CJ Assessment", deployment.assessment), ("LLM Provider", deployment.provider)):
-        async with deployment.database(service) as database:
+    for name, service in (("CJ Assessment", pair.assessment), ("LLM Provider", pair.provider)):
+        async with pair.database(service) as database:
             found[name] = await _stored(database)
     return found
 

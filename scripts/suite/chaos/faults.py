@@ -16,7 +16,7 @@ from rich.console import Console
 from suite.chaos.clocks import SteppableClock
 from suite.chaos.recovery import Recovery
 from suite.embedded.kafka import KafkaBroker
-from suite.processes.deployment import Deployment
+from suite.processes.pair import ServicePair
 from suite.processes.service_process import ServiceEnded, ServiceProcess
 
 MAX_UPTIME_SECONDS: Final = 0.3
@@ -57,7 +57,7 @@ class Faults:
 class FaultInjector:
     """Injects the faults of one run. Its tasks return the number of kills, and end early when the batch does."""
 
-    deployment: Deployment
+    pair: ServicePair
     postgres_data: Path
     kafka: KafkaBroker
     clock: SteppableClock
@@ -67,7 +67,7 @@ class FaultInjector:
 
     def tasks(self, planned: Faults) -> list[Coroutine[Any, Any, int]]:
         """One for each kind of fault, of each service where a kind is of services."""
-        services = (self.deployment.assessment, self.deployment.provider)
+        services = (self.pair.assessment, self.pair.provider)
         return [
             *(self._kill_service(service, planned.kills) for service in services),
             *(self._pause_service(service, planned.pauses) for service in services),

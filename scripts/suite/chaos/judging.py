@@ -18,7 +18,7 @@ from suite.chaos.recovery import CONCURRENCY, Recovery
 from suite.embedded.kafka import KafkaBroker, throwaway_kafka
 from suite.embedded.postgres import PostgresServer, embedded_postgres
 from suite.processes.batches import generated_essays, send_batch, wait_until_ended, write_qualities
-from suite.processes.deployment import make_deployment, running
+from suite.processes.pair import make_pair, running
 
 ESSAYS: Final = 50
 BATCH_UUID: Final = UUID("c4a05c4a-05c4-4a05-8c4a-05c4a05c4a05")
@@ -66,7 +66,7 @@ class Judged:
 async def judge_once(experiment: Experiment, *, name: str, faults: Faults) -> Judged:
     """Judge the batch; whatever fails in here, a fault or what watches them, fails the run."""
     kafka = experiment.kafka.bootstrap
-    deployment = make_deployment(
+    pair = make_pair(
         experiment.postgres,
         kafka,
         name=name,
@@ -78,20 +78,20 @@ async def judge_once(experiment: Experiment, *, name: str, faults: Faults) -> Ju
     clock = SteppableClock(experiment.folder / f"{name}-clock")
     clock.step(0)
     if faults.clock_steps:
-        for service in (deployment.assessment, deployment.provider):
+        for service in (pair.assessment, pair.provider):
             service.environment = clock.environment
     options = RunOptions(
         batch_uuid=BATCH_UUID, max_comparisons=experiment.comparisons, target_reliability=0.9999
     )
-    url = deployment.assessment.url
-    async with running(deployment):
+    url = pair.assessment.url
+    async with running(pair):
         await send_batch(url, experiment.assignment, options)
         recovery = Recovery()
         async with asyncio.TaskGroup() as group:
-            watching = group.create_task(recovery.watch(deployment))
+            watching = group.create_task(recovery.watch(pair))
             batch = group.create_task(wait_until_ended(url, options.batch_id, seconds=MAX_SECONDS))
             injector = FaultInjector(
-                deployment=deployment,
+                pair=pair,
                 postgres_data=experiment.postgres_data,
                 kafka=experiment.kafka,
                 clock=clock,
@@ -103,9 +103,7 @@ async def judge_once(experiment: Experiment, *, name: str, faults: Faults) -> Ju
             watching.cancel()
         callbacks = await received_callbacks(kafka, name=name)
         return Judged(
-            outcome=await count_outcome(
-                deployment, batch.result(), callbacks, comparisons=experiment.comparisons
-            ),
+            outcome=await count_outcome(pair, batch.result(), callbacks, comparisons=experiment.comparisons),
             kills=sum(task.result() for task in tasks),
             recovery=recovery.longest(),
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from event_contracts import BatchStatusView, LLMComparisonResultV1, Topic, parse_envelope
 from rich.console import Console
 
-from suite.processes.deployment import Deployment
+from suite.processes.pair import ServicePair
 from suite.processes.topics import published_messages
 
 console = Console()
@@ -34,15 +34,15 @@ _COUNTED_TWICE = """
 
 
 async def count_outcome(
-    deployment: Deployment, status: BatchStatusView, callbacks: Mapping[str, set[str]], *, comparisons: int
+    pair: ServicePair, status: BatchStatusView, callbacks: Mapping[str, set[str]], *, comparisons: int
 ) -> Outcome:
     """What was counted; ``callbacks`` are the ids of the callback events received for each request.
 
     An event may be received twice, with the same id: a request with two callbacks has two ids.
     """
     async with (
-        deployment.database(deployment.assessment) as assessment,
-        deployment.database(deployment.provider) as provider,
+        pair.database(pair.assessment) as assessment,
+        pair.database(pair.provider) as provider,
     ):
         requests = [row[0] for row in await provider.fetch(_REQUESTS)]
         lost = {

@@ -8,7 +8,7 @@ from typing import Final
 
 import asyncpg
 
-from suite.processes.deployment import Deployment
+from suite.processes.pair import ServicePair
 
 SAMPLE_SECONDS: Final = 0.1
 CONCURRENCY: Final = 4
@@ -46,12 +46,12 @@ class Recovery:
         known = max((judged for at, judged in self._growth if at <= since), default=0)
         return bool(self._growth) and self._growth[-1][1] >= known + CONCURRENCY
 
-    async def watch(self, deployment: Deployment) -> None:
+    async def watch(self, pair: ServicePair) -> None:
         """Look at the database until cancelled; while it is away, nothing is judged."""
         last = 0
         while True:
             try:
-                async with deployment.database(deployment.assessment) as database:
+                async with pair.database(pair.assessment) as database:
                     while True:
                         judged = await database.fetchval(JUDGED)
                         if judged > last:

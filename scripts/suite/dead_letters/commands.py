@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 import httpx2
 import typer
-from command_line.exit_codes import ExitCode, errors
+from command_line.exit_codes import ExitCode, error_console
 from command_line.printable import printable
 from event_contracts import SuiteError
 from rich.console import Console
@@ -71,7 +71,7 @@ class Problems:
         """Print a problem and continue."""
         if message not in self.messages:
             self.messages.append(message)
-            errors.print(message, style="red", highlight=False, markup=False)
+            error_console.print(message, style="red", highlight=False, markup=False)
 
     @contextmanager
     def of_one_source(self) -> Iterator[None]:
@@ -134,7 +134,9 @@ def show(
                     is_found = True
                     _print_letter(letter, await source.content(letter))
         if not is_found:
-            errors.print(f"there is no {letter_id}: see cj-suite dlq list", highlight=False, markup=False)
+            error_console.print(
+                f"there is no {letter_id}: see cj-suite dlq list", highlight=False, markup=False
+            )
             raise typer.Exit(ExitCode.FAILED)
 
     _run(work, None, kafka, topic_prefix, cj_url, llm_url, conductor_url)
@@ -252,7 +254,9 @@ def _selection(
 
 def _refuse_nothing_chosen(selection: Selection, everything: bool) -> None:
     if selection.is_everything and not everything:
-        errors.print("say which: --topic, --reason, --since, --until or --id; or --all", highlight=False)
+        error_console.print(
+            "say which: --topic, --reason, --since, --until or --id; or --all", highlight=False
+        )
         raise typer.Exit(ExitCode.USAGE)
 
 
@@ -314,7 +318,7 @@ def _say_left_out(what: str, remedy: str) -> None:
 
 
 def _say(message: str) -> None:
-    errors.print(message, style="dim", highlight=False)
+    error_console.print(message, style="dim", highlight=False)
 
 
 def _print_row(letter: Letter) -> None:

@@ -7,8 +7,8 @@ import asyncpg
 from aiokafka.errors import KafkaError
 from event_contracts import ALL_TOPICS, ConfigurationError, Unavailable, dead_letter_topic
 from service_kit.messaging.event_bus.kafka_topics import NewTopics, create_missing_topics
-from service_kit.retry_after import RETRY_AFTER_SECONDS
 from service_kit.storage.database import create_database_if_missing, migrate
+from service_kit.storage.errors import RETRY_AFTER_SECONDS
 from service_kit.telemetry.error_text import error_text
 from sqlalchemy.exc import SQLAlchemyError
 

@@ -10,13 +10,13 @@ from typing import Final
 
 import httpx2
 from command_line.finding import Finding, clock, failed, not_checked, passed
+from command_line.loopback import HOST
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from suite.doctor import servers
 from suite.doctor.judges import judges
 from suite.doctor.vendors import TIMEOUT_SECONDS, VendorCheck
-from suite.embedded.loopback import HOST
 from suite.generated.environment import variables_of
 from suite.installed import SERVICES, InstalledService
 from suite.stack.checking import MIN_FREE_BYTES

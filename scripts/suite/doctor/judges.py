@@ -15,8 +15,8 @@ from event_contracts import (
     PromptTarget,
     ReasoningEffort,
     SuiteError,
+    fence_pair,
 )
-from event_contracts.judging import fence_pair
 from llm_provider.adapters.catalogue import ManifestCatalogue
 from llm_provider.adapters.named_endpoints import connect_endpoint
 from llm_provider.adapters.vendor_api.registration import ConnectedVendor

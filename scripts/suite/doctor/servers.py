@@ -11,10 +11,10 @@ from aiokafka.errors import KafkaError
 from alembic.script import ScriptDirectory
 from command_line.finding import Finding, clock, failed, not_checked, passed
 from service_kit.telemetry.error_text import error_text
-from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from suite.deployment.preparing import topic_names
+from suite.embedded.postgres import plain_connection
 from suite.installed import InstalledService
 
 TIMEOUT_SECONDS: Final = 10.0
@@ -28,13 +28,8 @@ async def database(service: InstalledService, environment: Mapping[str, str]) ->
     if not url:
         return [not_checked(what, f"{variable} is not set; cj-suite up makes a database of its own")]
     try:
-        address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-        async with asyncio.timeout(TIMEOUT_SECONDS):
-            connection = await asyncpg.connect(address)
-            try:
-                return await _looked_into(connection, what, service)
-            finally:
-                await connection.close()
+        async with asyncio.timeout(TIMEOUT_SECONDS), plain_connection(url) as connection:
+            return await _looked_into(connection, what, service)
     except ArgumentError:
         return [failed(what, f"{variable} is not an address: postgresql+asyncpg://USER:PASSWORD@HOST/NAME")]
     except asyncpg.InvalidCatalogNameError:

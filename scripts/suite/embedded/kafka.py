@@ -15,9 +15,10 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
+from command_line.loopback import HOST, free_ports
+
 from suite.embedded.errors import KafkaNotAvailable, KafkaNotStarted
 from suite.embedded.guarding import file_lock, kill_on_parent_death
-from suite.embedded.loopback import HOST, free_ports
 
 KAFKA_VERSION: Final = "4.1.0"
 OLDEST_JAVA: Final = 17

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx2
-
-from suite.embedded.loopback import HOST, free_port
+from command_line.loopback import HOST, free_port
 
 CACHE: Final = Path(__file__).parents[3] / ".cache" / "local-llm"
 SERVER: Final = "xllamacpp==2026.10.11549"

@@ -3,13 +3,14 @@
 import asyncio
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import asyncpg
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -99,6 +100,21 @@ def throwaway_postgres() -> Iterator[PostgresServer]:
         embedded_postgres(Path(folder) / "data", throwaway=True) as server,
     ):
         yield server
+
+
+def plain_url(url: str) -> str:
+    """The URL of a database without SQLAlchemy's name of a driver: what asyncpg and psql take."""
+    return _render(make_url(url).set(drivername="postgresql"))
+
+
+@asynccontextmanager
+async def plain_connection(url: str, **server_settings: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to a database, without SQLAlchemy, closed when the context ends."""
+    connection = await asyncpg.connect(plain_url(url), server_settings=server_settings)
+    try:
+        yield connection
+    finally:
+        await connection.close()
 
 
 async def _execute(url: str, statement: str) -> str:

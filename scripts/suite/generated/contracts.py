@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from event_contracts import ALL_TOPICS, ErrorCode, SuiteError, http_status
-from event_contracts.topics import TopicSpec
+from event_contracts import ALL_TOPICS, ErrorCode, SuiteError, TopicSpec, http_status
 
 from suite.generated.openapi import DescribedService
 from suite.generated.pages import cell, page

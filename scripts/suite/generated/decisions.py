@@ -7,6 +7,7 @@ from typing import Final
 from suite.generated.pages import cell, page
 
 FOLDER: Final = Path("documentation/decisions")
+GAPS: Final = "Records 0064 and 0065 had the numbers 0066 and 0067 at first; these are not given again."
 
 
 def decisions_page(root: Path) -> str:
@@ -21,6 +22,8 @@ def decisions_page(root: Path) -> str:
         "| | decision |",
         "|---|---|",
         *rows,
+        "",
+        GAPS,
     ]
     return page("Decisions", lines)
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
+from command_line.loopback import HOST
 
 from suite.embedded.guarding import kill_on_parent_death
-from suite.embedded.loopback import HOST
 
 READY_SECONDS = 60.0
 

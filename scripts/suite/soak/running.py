@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Final
 
 import asyncpg
-from sqlalchemy import make_url
+from command_line.loopback import free_port
 
-from suite.embedded.loopback import free_port
-from suite.embedded.postgres import PostgresServer
+from suite.embedded.postgres import PostgresServer, plain_connection
 from suite.processes.batches import generated_essays, write_qualities
-from suite.processes.deployment import make_deployment
+from suite.processes.pair import make_pair
 from suite.processes.service_process import ServiceProcess
 from suite.soak.growth import Bounds, Growth, growth
 from suite.soak.load import Load
@@ -78,7 +77,7 @@ async def soak(postgres: PostgresServer, kafka: str, *, name: str, folder: Path,
     """Run the services under the load for ``seconds``; their databases and topics begin with ``name``."""
     async with (
         _services(postgres, kafka, name=name, folder=folder) as services,
-        _connected(postgres.url) as rows,
+        plain_connection(postgres.url, application_name=APPLICATION) as rows,
     ):
         load = Load(
             assessment=services[f"{name}_cj_assessment"].url,
@@ -113,7 +112,7 @@ async def _services(
 ) -> AsyncIterator[Mapping[str, ServiceProcess]]:
     """The three services, by the names of their databases."""
     qualities = write_qualities(generated_essays(2), folder / "qualities.toml")
-    pair = make_deployment(postgres, kafka, name=name, folder=folder, qualities=qualities, provider=PROVIDER)
+    pair = make_pair(postgres, kafka, name=name, folder=folder, qualities=qualities, provider=PROVIDER)
     conductor = ServiceProcess(
         package="batch_conductor",
         port=free_port(),
@@ -133,16 +132,6 @@ async def _services(
         await asyncio.gather(*(one.stop() for one in services.values()))
 
 
-@asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[asyncpg.Connection]:
-    plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = await asyncpg.connect(plain, server_settings={"application_name": APPLICATION})
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
 async def _lost(postgres: PostgresServer, name: str) -> int:
     """What has not ended although all batches have: batches, requests, and messages that nobody has sent."""
     lost = 0
@@ -153,7 +142,9 @@ async def _lost(postgres: PostgresServer, name: str) -> int:
         ("llm_provider", UNSENT),
         ("batch_conductor", UNSENT),
     ):
-        async with _connected(postgres.url_for(f"{name}_{service}")) as rows:
+        async with plain_connection(
+            postgres.url_for(f"{name}_{service}"), application_name=APPLICATION
+        ) as rows:
             lost += await _once_none(rows, statement)
     return lost
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
+from command_line.loopback import HOST
 from event_contracts import ConfigurationError
 
 from suite.embedded.errors import DataFolderUnusable
-from suite.embedded.loopback import HOST
 from suite.stack.options import Ports
 
 MIN_FREE_BYTES: Final = 300_000_000

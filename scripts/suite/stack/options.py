@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from suite.embedded.loopback import HOST, free_ports
+from command_line.loopback import HOST, free_ports
+
 from suite.installed import SERVICES
 
 DEFAULT_DATA: Final = Path(".run")

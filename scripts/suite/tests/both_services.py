@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import socket
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,10 +14,11 @@ import cj_assessment.settings
 import httpx2
 import llm_provider.providers
 import llm_provider.settings
+from command_line.loopback import free_ports
 from dishka import Provider, Scope, decorate
 from event_contracts import read_fenced_pair
 from llm_provider.ports import Judge, JudgeCall, JudgeReply
-from llm_provider.providers.judges import Judges
+from llm_provider.providers import Judges
 from pydantic import SecretStr
 from service_kit.messaging.event_bus import MemoryEventBus
 from service_kit.running import run_services
@@ -95,7 +95,7 @@ async def both_services(
     ``kafka`` are the settings of a broker; without it, a bus in memory joins them. ``provider`` are further settings
     of the LLM Provider, ``assessment`` those of CJ Assessment.
     """
-    ports = tuple(_free_port() for _ in range(2))
+    ports = free_ports(2)
     common: dict[str, Any] = {
         **(kafka or {"event_bus": "memory"}),
         "callback_signing_secret": SecretStr(SECRET),
@@ -167,10 +167,3 @@ def _as_text(values: Iterable[object]) -> str:
     return " | ".join(
         value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in values
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

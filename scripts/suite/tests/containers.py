@@ -12,9 +12,9 @@ from secrets import token_urlsafe
 from uuid import uuid4
 
 import httpx2
+from command_line.loopback import HOST, free_ports
 from service_kit.tests.tokens import SHARED_SECRET, signed_with_secret
 from suite.embedded.guarding import kill_on_parent_death
-from suite.embedded.loopback import HOST, free_ports
 from suite.embedded.postgres import PostgresServer
 from suite.installed import SERVICES, InstalledService
 from suite.processes.service_process import new_secret

@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx2
 import yaml
+from command_line.loopback import HOST, free_port
 from suite.embedded.guarding import kill_on_parent_death
-from suite.embedded.loopback import HOST, free_port
 
 WAIT_TIMEOUT_SECONDS = 240
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from suite.embedded.loopback import HOST, free_port
+from command_line.loopback import HOST, free_port
 from suite.embedded.postgres import PostgresServer
+from suite.installed import PACKAGES
 from suite.processes.service_process import ServiceProcess, new_secret
 from suite.processes.tokens import TOKEN_SETTINGS
 
-SERVICES: Final = ("llm_provider", "cj_assessment", "batch_conductor")
 CHUNK_BYTES: Final = 64 * 1024
 SIGNING_SECRET: Final = new_secret()
 
@@ -144,7 +144,7 @@ async def replicated(
     """``count`` replicas of each service, each service behind an address; ``settings`` are by service."""
     services: dict[str, ReplicatedService] = {}
     async with AsyncExitStack() as closing:
-        for package in SERVICES:
+        for package in PACKAGES:
             own = dict(settings[package])
             if package == "cj_assessment":
                 own["llm_provider_url"] = services["llm_provider"].balancer.url

@@ -11,7 +11,7 @@ from service_kit.telemetry.metrics import ServiceMetrics
 from batch_conductor.adapters.metrics import ConductorMetrics
 from batch_conductor.adapters.pipelines_file import load_pipelines
 from batch_conductor.adapters.platform_facts import Addresses, PlatformFacts
-from batch_conductor.adapters.postgres import PostgresTransaction
+from batch_conductor.adapters.postgres.transaction import PostgresTransaction
 from batch_conductor.domain.pipeline import PipelineRules
 from batch_conductor.ports import Facts, Store, Watcher
 from batch_conductor.settings import PIPELINES, Settings

@@ -26,7 +26,7 @@ from service_kit.tracing import Tracing
 
 from batch_conductor.adapters import http_api
 from batch_conductor.adapters.events_in import routes
-from batch_conductor.adapters.retention import retention_rules
+from batch_conductor.adapters.postgres.retention import retention_rules
 from batch_conductor.domain.pipeline import PipelineRules
 from batch_conductor.providers.adapters import AdapterProvider
 from batch_conductor.providers.use_cases import UseCaseProvider

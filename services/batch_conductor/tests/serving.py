@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -122,14 +121,6 @@ def message(envelope: EventEnvelope[Any]) -> Message:
 async def deliver(bus: EventBus, *events: EventEnvelope[Any]) -> None:
     """Publish; on the bus of this process they are handled when this returns."""
     await bus.publish([message(event) for event in events])
-
-
-def free_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def rows(settings: Settings, statement: str, **values: object) -> list[tuple[Any, ...]]:

@@ -35,7 +35,8 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 from quart import Blueprint, Response, request
 from quart_schema import document_request, document_response, validate_querystring
 from service_kit.callbacks.webhooks import WebhookSigner
-from service_kit.http.bodies import INVALID_JSON, answers, check_values, max_body_bytes, request_body, takes
+from service_kit.http.bodies import answers, check_values, max_body_bytes, request_body, takes
+from service_kit.http.error_answers import INVALID_JSON
 from service_kit.http.permissions import Permission, caller, open_to_all, requires
 from service_kit.tracing import in_current_trace
 

@@ -6,8 +6,8 @@ from functools import lru_cache
 from heapq import nlargest
 from typing import Final
 
-from event_contracts import PromptBlock, PromptTarget
-from event_contracts.judging import LABEL_A, LABEL_B, MARGINS, MAX_JUSTIFICATION, fence_pair
+from event_contracts import LABEL_A, LABEL_B, MAX_JUSTIFICATION, PromptBlock, PromptTarget, fence_pair
+from event_contracts.judging import MARGINS
 
 DEFAULT_INSTRUCTIONS: Final = {
     "en": (

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from pydantic import SecretStr
 from service_kit.callbacks.webhooks import WebhookSigner
 from service_kit.messaging.event_bus import EventBus, MemoryEventBus
 from service_kit.running import run_services
+from service_kit.tests.ports import free_port
 from service_kit.tests.tokens import ADMIN, KEYS
 
 SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
@@ -168,14 +168,6 @@ async def until(condition: Callable[[], bool], *, seconds: float = TIMEOUT_SECON
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for happens in another process or on a wire
             await asyncio.sleep(0.02)
-
-
-def free_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @asynccontextmanager

@@ -16,8 +16,8 @@ from event_contracts import (
     SuiteError,
     Topic,
     grade_scale,
+    text_sha256,
 )
-from event_contracts.judging import text_sha256
 
 from cj_assessment.domain.assignments import Anchor, Instruction
 from cj_assessment.domain.batch import (

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import socket
 from collections.abc import AsyncIterator, Sequence, Set
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -27,18 +26,12 @@ from llm_provider.tests.building import RESULTS
 from pydantic import SecretStr
 from service_kit.messaging.event_bus import EventBus, MemoryEventBus, Record
 from service_kit.running import run_services
+from service_kit.tests.ports import free_port
 from service_kit.tests.tokens import ADMIN, KEYS
 
 HOST = "127.0.0.1"
 SECRET = "whsec_" + base64.b64encode(b"a secret that only this test knows").decode()
 TIMEOUT_SECONDS = 180.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def settings_for(database_url: str, **changes: object) -> Settings:

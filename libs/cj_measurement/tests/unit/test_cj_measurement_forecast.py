@@ -5,9 +5,7 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from cj_measurement import Forecast, InvalidArgument, PairingState, forecast
-from cj_measurement.simulated_judges import SimulatedJudge
-from cj_measurement.simulation import Design, Run
+from cj_measurement import Design, Forecast, InvalidArgument, PairingState, Run, SimulatedJudge, forecast
 
 CENT = Decimal("0.01")
 

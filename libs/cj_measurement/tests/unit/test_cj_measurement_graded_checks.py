@@ -134,7 +134,7 @@ def test_answers_that_share_their_noise_do_not_inflate_the_reliability() -> None
 )
 @pytest.mark.slow
 @full
-def test_full_graded_judges_need_as_few_as_was_measured(
+def test_full_graded_judges_need_as_few_as_measured(
     says: Says, sd: float, at: tuple[float, ...], by_truth: float, by_eb: float | None
 ) -> None:
     found = course(says, sd, at, FULL_SEEDS)
@@ -211,7 +211,7 @@ def test_full_coin_flips_have_no_reliability_whatever_is_said(says: Says, policy
 @pytest.mark.slow
 @full
 def test_full_coin_flips_have_no_reliability_under_any_model(model: VerdictModel) -> None:
-    """Levels as a judge has them that tells essays apart, on answers that a coin gave."""
+    """Levels such as a judge who can tell essays apart would state, on coin flips."""
     found = [fit(coin_flips(seed), models={0: model}).eb_reliability for seed in FULL_SEEDS]
 
     assert np.median(found) < 0.10
@@ -228,7 +228,7 @@ def coin_flips(seed: int) -> Comparisons:
 @pytest.mark.parametrize(("sd", "at", "most"), [(3.0, (6, 7, 8, 9), 8.5), (1.5, (16, 17, 18, 19, 20), 18.5)])
 @pytest.mark.slow
 @full
-def test_full_a_panel_half_of_it_graded_needs_as_few_as_was_measured(
+def test_full_a_half_graded_panel_needs_as_few_as_measured(
     sd: float, at: tuple[float, ...], most: float
 ) -> None:
     found = course(Says.MARGIN, sd, at, FULL_SEEDS, with_silent_judge=True)

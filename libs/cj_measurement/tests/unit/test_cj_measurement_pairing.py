@@ -5,20 +5,22 @@ import time
 import numpy as np
 import pytest
 from cj_measurement import (
+    RANDOM_REASONS,
     Comparisons,
+    Design,
+    Fit,
     InvalidArgument,
     Pair,
     PairingSettings,
     PairingState,
     Policy,
+    Reason,
+    Run,
+    SimulatedJudge,
     fit,
     plan_pairs,
 )
-from cj_measurement.fitting.result import Fit
 from cj_measurement.pairing.expected_gain import ExpectedGain
-from cj_measurement.pairing.state import RANDOM_REASONS, Reason
-from cj_measurement.simulated_judges import SimulatedJudge
-from cj_measurement.simulation import Design, Run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

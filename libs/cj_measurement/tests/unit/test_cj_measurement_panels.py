@@ -38,8 +38,8 @@ def test_a_judge_is_predicted_by_the_others_and_a_coin_is_not() -> None:
         assert one.log_loss < 0.6
 
 
-def test_a_judge_left_out_does_not_predict_himself() -> None:
-    """Judge 1 turns every decision round: the others, not a fit that knows him, foretell him wrongly."""
+def test_a_judge_left_out_does_not_predict_its_own_decisions() -> None:
+    """Judge 1 turns every decision round: the others, not a fit that knows judge 1, predict its decisions wrongly."""
     batch = judged(40, per_item=60, sd=2.0, bias=(0.0, 0.0, 0.0), sharpness=(1.0, -1.0, 1.0), seed=3)
 
     left_out = leave_out(fit(batch.comparisons), 1)

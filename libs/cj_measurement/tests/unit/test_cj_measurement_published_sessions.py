@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from cj_measurement import fit, fit_classical, split_half
-from cj_measurement.fitting.classical import ClassicalFit
+from cj_measurement import ClassicalFit, fit, fit_classical, split_half
 from cj_measurement.tests.builders import Session
 
 REFERENCE_TAUS = tuple(np.sqrt(np.geomspace(0.01, 60.0, 22)))

@@ -15,7 +15,6 @@ from cj_measurement import (
 )
 from cj_measurement.reliability import stepped_up
 from cj_measurement.tests.builders import judged
-from scipy.special import expit
 
 
 def test_the_formulas_are_those_of_the_literature() -> None:
@@ -123,16 +122,18 @@ def test_eb_reliability_is_the_squared_correlation_with_the_truth(sd: float) -> 
     assert np.mean(eb) == pytest.approx(np.mean(true), abs=0.02)
 
 
-def test_split_half_says_what_it_was_made_of() -> None:
+def test_a_split_half_is_stepped_up_to_the_whole() -> None:
     assert SplitHalf(median=0.6, unit="judges", halves=100).stepped_up == pytest.approx(0.75)
 
 
 def test_a_biased_sharp_judge_is_as_reliable_as_an_unbiased_one() -> None:
-    """The position effect is in the model: it takes nothing from the reliability but a little information."""
+    """The position effect is in the model: it takes nothing from the reliability but a little information.
+
+    With a bias of 1.5 logits a judge takes the first of two equal essays more than four times in five.
+    """
     generator = np.random.default_rng(1)
     truth = generator.normal(0, 2, 60)
     batch = judged(60, per_item=20, truth=truth, seed=1)
     biased = judged(60, per_item=20, truth=truth, bias=(1.5,), seed=1)
 
-    assert expit(1.5) > 0.8
     assert fit(biased.comparisons).eb_reliability > fit(batch.comparisons).eb_reliability - 0.08

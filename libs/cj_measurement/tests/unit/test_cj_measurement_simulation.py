@@ -6,16 +6,19 @@ from functools import cache
 
 import numpy as np
 import pytest
-from cj_measurement import InvalidArgument, Policy, simulation
-from cj_measurement.simulated_judges import Says, SimulatedJudge
-from cj_measurement.simulation import (
-    MAX_SIMULATED_ESSAYS,
+from cj_measurement import (
     Design,
+    InvalidArgument,
+    Policy,
     Reading,
     Run,
+    Says,
+    SimulatedJudge,
     power,
     simulate,
+    simulation,
 )
+from cj_measurement.simulation import MAX_SIMULATED_ESSAYS
 
 ADAPTIVE = (Policy.INFORMATION, Policy.NEAREST, Policy.SWISS)
 

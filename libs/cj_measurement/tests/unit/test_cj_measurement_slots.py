@@ -4,11 +4,9 @@ from itertools import combinations, permutations
 
 import numpy as np
 import pytest
-from cj_measurement import PairingState, Policy, plan_pairs
+from cj_measurement import Design, PairingState, Policy, Run, SimulatedJudge, plan_pairs
 from cj_measurement.pairing.plan import SMALL
 from cj_measurement.pairing.small_batches import round_robin
-from cj_measurement.simulated_judges import SimulatedJudge
-from cj_measurement.simulation import Design, Run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -1,8 +1,7 @@
 """Reading a prompt back takes time in proportion to its length."""
 
 import pytest
-from event_contracts import fence_pair, read_fenced_pair
-from event_contracts.comparison_csv import escape_formula, unescape_formula
+from event_contracts import escape_formula, fence_pair, read_fenced_pair, unescape_formula
 from event_contracts.tests.nasty_texts import NASTY, grows_linearly
 
 

@@ -1,7 +1,7 @@
 """What Kafka's errors become in the suite."""
 
 from service_kit.messaging.event_bus.port import BusUnavailable
-from service_kit.retry_after import RETRY_AFTER_SECONDS
+from service_kit.storage.errors import RETRY_AFTER_SECONDS
 
 
 def unreachable(bootstrap: str, error: BaseException) -> BusUnavailable:

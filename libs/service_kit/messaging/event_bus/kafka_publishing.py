@@ -24,7 +24,7 @@ from service_kit.messaging.event_bus.port import (
     refuse_too_large,
 )
 from service_kit.messaging.event_bus.stopping import stop_with_timeout
-from service_kit.retry_after import RETRY_AFTER_SECONDS
+from service_kit.storage.errors import RETRY_AFTER_SECONDS
 
 log = structlog.get_logger()
 

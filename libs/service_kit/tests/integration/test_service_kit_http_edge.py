@@ -183,12 +183,23 @@ async def test_a_websocket_is_refused_with_the_documented_body(
 
 
 @pytest.mark.parametrize(
-    "target", [b"//texts", b"/texts/", b"//", b"/%00", b"/%ff%fe", b"*", b"/texts?%ff=%00"]
+    ("target", "status"),
+    [
+        (b"//texts", 405),
+        (b"/texts/", 404),
+        (b"//", 404),
+        (b"/%00", 404),
+        (b"/%ff%fe", 404),
+        (b"*", 404),
+        (b"/texts?%ff=%00", 405),
+    ],
 )
-async def test_a_strange_target_is_answered_with_the_documented_body(port: int, target: bytes) -> None:
+async def test_a_strange_target_is_answered_with_the_documented_body(
+    port: int, target: bytes, status: int
+) -> None:
     answer = await exchange(port, b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % target)
 
-    assert answer.status in (400, 404, 405)
+    assert answer.status == status
     assert answer.error().message
 
 
@@ -212,18 +223,21 @@ async def test_a_client_that_dribbles_its_head_is_cut_off(port: int, head: bytes
 
 
 @pytest.mark.parametrize(
-    "sent",
+    ("sent", "status"),
     [
-        b"GET /nowhere HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
-        b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        pytest.param(
+            b"GET /nowhere HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+            b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
+            404,
+            id="upgrade",
+        ),
+        pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 404, id="prior knowledge"),
     ],
-    ids=["upgrade", "prior knowledge"],
 )
-async def test_http_2_in_clear_text_is_not_spoken(port: int, sent: bytes) -> None:
+async def test_http_2_in_clear_text_is_not_spoken(port: int, sent: bytes, status: int) -> None:
     answer = await exchange(port, sent)
 
-    assert answer.status in (400, 404, 405, 505)
+    assert answer.status == status
     assert answer.error().message
 
 

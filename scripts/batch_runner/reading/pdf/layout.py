@@ -4,8 +4,19 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final
 
+from batch_runner.reading.code_points import (
+    C0_CONTROLS,
+    C1_CONTROLS,
+    PRIVATE_AREA,
+    PRIVATE_PLANES,
+    SPECIALS,
+    SURROGATES,
+    UNICODE,
+)
+
 _HYPHENS: Final = (0x02, 0xFFFE)
 """What PDFium makes of a hyphen at the end of a line."""
+_WITHOUT_MEANING: Final = (C0_CONTROLS, C1_CONTROLS, SURROGATES, PRIVATE_AREA, PRIVATE_PLANES, SPECIALS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +103,5 @@ class Page:
 
 def has_meaning(code: int) -> bool:
     """Whether a character that was painted is one, and no control, no private character and no half of one."""
-    private = 0xE000 <= code <= 0xF8FF or code >= 0xF0000
-    return code in _HYPHENS or not (
-        code < 0x20 or 0x7F <= code <= 0x9F or 0xD800 <= code <= 0xDFFF or private or 0xFFFD <= code <= 0xFFFF
-    )
+    is_one = code in UNICODE and not any(code in codes for codes in _WITHOUT_MEANING)
+    return is_one or code in _HYPHENS

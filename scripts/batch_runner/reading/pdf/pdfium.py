@@ -11,6 +11,7 @@ import pypdfium2
 import pypdfium2.raw as raw
 
 from batch_runner.reading.bounds import MAX_PAGE_OBJECTS
+from batch_runner.reading.code_points import HIGH_SURROGATES, LOW_SURROGATES, code_point
 from batch_runner.reading.errors import UnreadableDocument
 from batch_runner.reading.pdf.layout import (
     AnnotationText,
@@ -240,10 +241,10 @@ def _read_text(page: Any, found: Page) -> None:
         if raw.FPDFText_IsGenerated(text, place) == 1:
             continue
         code = raw.FPDFText_GetUnicode(text, place)
-        if first_half is not None and 0xDC00 <= code <= 0xDFFF:
-            code = 0x10000 + ((first_half - 0xD800) << 10) + (code - 0xDC00)
+        if first_half is not None and code in LOW_SURROGATES:
+            code = code_point(first_half, code)
             found.characters.pop()
-        first_half = code if 0xD800 <= code <= 0xDBFF else None
+        first_half = code if code in HIGH_SURROGATES else None
         raw.FPDFText_GetCharOrigin(text, place, x, y)
         found.characters.append(
             Character(

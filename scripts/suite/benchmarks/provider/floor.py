@@ -11,9 +11,9 @@ import asyncpg
 import httpx2
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from sqlalchemy import make_url
 
 from suite.benchmarks.provider.site import SHORT_ESSAY, Site, comparison
+from suite.embedded.postgres import plain_url
 
 CONNECTIONS: Final = 8
 PARTITIONS: Final = 6
@@ -86,8 +86,7 @@ async def bare_steps(site: Site, client: httpx2.AsyncClient, vendor_url: str) ->
     await admin.start()
     await admin.create_topics([NewTopic(topic, num_partitions=PARTITIONS, replication_factor=1)])
     await admin.close()
-    url = make_url(site.postgres.create_database(topic.replace("-", "_"))).set(drivername="postgresql")
-    dsn = url.render_as_string(hide_password=False)
+    dsn = plain_url(site.postgres.create_database(topic.replace("-", "_")))
     producer = AIOKafkaProducer(bootstrap_servers=site.kafka, acks="all", enable_idempotence=True)
     consumer = AIOKafkaConsumer(topic, bootstrap_servers=site.kafka, auto_offset_reset="earliest")
     async with asyncpg.create_pool(dsn, min_size=CONNECTIONS, max_size=CONNECTIONS) as database:

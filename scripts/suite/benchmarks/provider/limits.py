@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import httpx2
+from llm_provider.tests.vendors.limited_vendor import LimitedVendor, VendorLimits
 
-from suite.benchmarks.provider.limited_vendor import LimitedVendor, VendorLimits
 from suite.benchmarks.provider.receiving import serving
 from suite.benchmarks.provider.site import Site, comparison, running, submit
 

@@ -9,9 +9,9 @@ from typing import Final, Literal
 import httpx2
 import numpy as np
 from event_contracts import Topic
+from llm_provider.tests.vendors.limited_vendor import LimitedVendor, VendorLimits
 
 from suite.benchmarks.provider.floor import bare_steps
-from suite.benchmarks.provider.limited_vendor import LimitedVendor, VendorLimits
 from suite.benchmarks.provider.receiving import ExpectedResults, listening, receiver, serving
 from suite.benchmarks.provider.site import SHORT_ESSAY, Site, comparison, running
 from suite.processes.service_process import ServiceProcess

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiokafka import AIOKafkaConsumer
+from command_line.loopback import HOST, free_port
 from event_contracts import LLMComparisonResultV1, Topic, parse_envelope
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
@@ -12,7 +13,6 @@ from hypercorn.typing import Framework
 from quart import Quart
 from service_kit.http.bodies import request_body
 
-from suite.embedded.loopback import HOST, free_port
 from suite.processes.service_process import ServiceProcess
 
 

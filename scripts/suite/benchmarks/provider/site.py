@@ -8,6 +8,7 @@ from typing import Final
 from uuid import uuid4
 
 import httpx2
+from command_line.loopback import HOST, free_port
 from event_contracts import (
     ComparisonBatchItem,
     ComparisonBatchRequest,
@@ -18,7 +19,6 @@ from event_contracts import (
     fence_pair,
 )
 
-from suite.embedded.loopback import HOST, free_port
 from suite.embedded.postgres import PostgresServer
 from suite.processes.service_process import ServiceProcess, new_secret
 from suite.processes.tokens import TOKEN_SETTINGS, OwnToken

@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 from uuid import uuid4
 
-import asyncpg
 import httpx2
 import orjson
 import pytest
@@ -18,10 +17,9 @@ from batch_runner.running.execution import follow
 from batch_runner.running.request import RunOptions
 from batch_runner.wire.client import AssessmentClient
 from event_contracts import AssessmentState, Topic
-from sqlalchemy import make_url
 from suite.embedded.back_up import back_up
 from suite.embedded.errors import BackUpFailed, DataFolderUnusable
-from suite.embedded.postgres import PostgresServer, embedded_postgres
+from suite.embedded.postgres import PostgresServer, embedded_postgres, plain_connection
 from suite.processes.batches import generated_essays, send_batch, wait_until_ended, write_qualities
 from suite.processes.service_process import ServiceProcess
 from suite.processes.tokens import OwnToken
@@ -101,12 +99,8 @@ class Suite:
 
     async def rows(self, postgres: PostgresServer, package: str, query: str) -> list[dict[str, Any]]:
         """What a service's database answers."""
-        url = make_url(postgres.url_for(f"{self.name}_{package}")).set(drivername="postgresql")
-        connection = await asyncpg.connect(url.render_as_string(hide_password=False))
-        try:
+        async with plain_connection(postgres.url_for(f"{self.name}_{package}")) as connection:
             return [dict(row) for row in await connection.fetch(query)]
-        finally:
-            await connection.close()
 
     async def judged(self, url: str, *, more_than: int) -> int:
         """Wait until more comparisons are judged than so many; returns how many are."""

@@ -14,7 +14,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-DEMO = [sys.executable, "-m", "suite.cli", "demo"]
+DEMO = [sys.executable, "-m", "suite.main", "demo"]
 WAIT_TIMEOUT_SECONDS = 600
 
 

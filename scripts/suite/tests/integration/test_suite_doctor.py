@@ -13,10 +13,10 @@ from threading import Thread
 
 import pytest
 from command_line.finding import Verdict, clock
+from command_line.loopback import HOST, free_port
 from model_manifest import default_model
 from service_kit.storage.database import migrate
 from suite.doctor.examination import unknown_settings
-from suite.embedded.loopback import HOST, free_port
 from suite.embedded.postgres import PostgresServer
 from suite.installed import SERVICES
 

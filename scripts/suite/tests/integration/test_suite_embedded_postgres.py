@@ -13,10 +13,9 @@ from tempfile import TemporaryDirectory
 
 import asyncpg
 import pytest
-from sqlalchemy import make_url
 from suite.embedded import postgres_process
 from suite.embedded.errors import DataFolderInUse, DataFolderUnusable, EmbeddedServerError
-from suite.embedded.postgres import PostgresServer, embedded_postgres
+from suite.embedded.postgres import PostgresServer, embedded_postgres, plain_connection, plain_url
 from suite.tests.process_ids import is_gone_within, runs
 
 HELD_OPEN = """
@@ -204,14 +203,14 @@ def test_data_of_another_version_is_refused(new_dir: Path) -> None:
 
 async def test_databases_come_and_go_while_a_loop_runs(postgres_server: PostgresServer) -> None:
     url = postgres_server.create_database("coming_and_going")
-    connection = await _connect(url)
+    connection = await asyncpg.connect(plain_url(url))  # dropping the database ends it
     found = await connection.fetchval("SELECT current_database()")
 
     postgres_server.drop_database("coming_and_going")
 
     assert found == "coming_and_going"
     with pytest.raises(asyncpg.InvalidCatalogNameError):
-        await _connect(url)
+        await asyncpg.connect(plain_url(url))
 
 
 def test_a_name_that_is_not_a_database_name_is_refused(postgres_server: PostgresServer) -> None:
@@ -246,16 +245,7 @@ def _databases_once_it_runs(server: PostgresServer) -> list[str]:
 
 def _databases(server: PostgresServer) -> list[str]:
     async def names() -> list[str]:
-        connection = await _connect(server.url)
-        try:
+        async with plain_connection(server.url) as connection:
             return [row["datname"] for row in await connection.fetch("SELECT datname FROM pg_database")]
-        finally:
-            await connection.close()
 
     return asyncio.run(names())
-
-
-async def _connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
-    return await asyncpg.connect(
-        make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    )

@@ -27,7 +27,8 @@ from event_contracts import (
 )
 from scipy.stats import spearmanr
 from suite.embedded.postgres import PostgresServer
-from suite.processes.deployment import Deployment, make_deployment, running
+from suite.installed import PACKAGES
+from suite.processes.pair import ServicePair, make_pair, running
 from suite.processes.tokens import OwnToken
 
 pytestmark = pytest.mark.slow
@@ -38,24 +39,24 @@ TOPIC = "T29"
 
 
 @pytest.fixture
-def deployment_name() -> str:
+def pair_name() -> str:
     return f"e2e{uuid4().hex[:8]}"
 
 
-MakeDeployment = Callable[..., Deployment]
+MakePair = Callable[..., ServicePair]
 
 
 @pytest.fixture
-def deployment_with(
-    postgres_server: PostgresServer, kafka_bootstrap: str, deployment_name: str, tmp_path: Path
-) -> Iterator[MakeDeployment]:
-    """``deployment_with(qualities=…, provider=…)`` makes a deployment; its databases are dropped afterwards."""
+def pair_with(
+    postgres_server: PostgresServer, kafka_bootstrap: str, pair_name: str, tmp_path: Path
+) -> Iterator[MakePair]:
+    """``pair_with(qualities=…, provider=…)`` makes a pair of services; its databases are dropped afterwards."""
 
-    def make(*, qualities: Path, provider: dict[str, str]) -> Deployment:
-        return make_deployment(
+    def make(*, qualities: Path, provider: dict[str, str]) -> ServicePair:
+        return make_pair(
             postgres_server,
             kafka_bootstrap,
-            name=deployment_name,
+            name=pair_name,
             folder=tmp_path,
             qualities=qualities,
             provider=provider,
@@ -63,15 +64,15 @@ def deployment_with(
         )
 
     yield make
-    for service in ("cj_assessment", "llm_provider"):
-        postgres_server.drop_database(f"{deployment_name}_{service}")
+    for service in PACKAGES:
+        postgres_server.drop_database(f"{pair_name}_{service}")
 
 
 async def assess(
-    deployment: Deployment, assignment: Assignment, options: RunOptions
+    pair: ServicePair, assignment: Assignment, options: RunOptions
 ) -> tuple[BatchStatusView, AssessmentResultV1, float]:
     async with httpx2.AsyncClient(timeout=30, auth=OwnToken()) as http, asyncio.timeout(300):
-        client = AssessmentClient(http=http, base_url=deployment.assessment.url)
+        client = AssessmentClient(http=http, base_url=pair.assessment.url)
         texts = await upload(client, assignment)
         started = time.perf_counter()
         await client.start(assessment_request(assignment, texts, options))
@@ -85,7 +86,7 @@ def scores(result: AssessmentResultV1) -> dict[str, float]:
 
 
 async def test_sixty_real_essays_are_ranked_as_they_were_written(
-    deployment_with: MakeDeployment, validation_data: Path, tmp_path: Path
+    pair_with: MakePair, validation_data: Path, tmp_path: Path
 ) -> None:
     with (validation_data / "graded_essays/samples1000.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))[:: 1000 // ESSAYS][:ESSAYS]
@@ -100,8 +101,8 @@ async def test_sixty_real_essays_are_ranked_as_they_were_written(
         essays=tuple(StudentEssay(essay_id=row["ID"], text=row["text"]) for row in rows),
     )
 
-    async with running(deployment_with(qualities=qualities, provider={"concurrency": "64"})) as deployment:
-        status, result, seconds = await assess(deployment, assignment, RunOptions(label="graded-essays"))
+    async with running(pair_with(qualities=qualities, provider={"concurrency": "64"})) as pair:
+        status, result, seconds = await assess(pair, assignment, RunOptions(label="graded-essays"))
 
     found = scores(result)
     agreement = spearmanr([found[name] for name in truth], list(truth.values())).statistic
@@ -117,7 +118,7 @@ async def test_sixty_real_essays_are_ranked_as_they_were_written(
 
 
 async def test_real_peoples_decisions_replayed_give_their_published_ranking(
-    deployment_with: MakeDeployment, validation_data: Path, tmp_path: Path
+    pair_with: MakePair, validation_data: Path, tmp_path: Path
 ) -> None:
     folder = validation_data / "argument_judgements"
     with (folder / "arguments.csv").open(encoding="utf-8") as file:
@@ -137,10 +138,8 @@ async def test_real_peoples_decisions_replayed_give_their_published_ranking(
     empty = tmp_path / "qualities.toml"
     empty.write_text("[quality]\n", encoding="utf-8")
 
-    async with running(
-        deployment_with(qualities=empty, provider={"replay_file": str(recorded)})
-    ) as deployment:
-        status, result, _ = await assess(deployment, assignment, RunOptions(label="arguments"))
+    async with running(pair_with(qualities=empty, provider={"replay_file": str(recorded)})) as pair:
+        status, result, _ = await assess(pair, assignment, RunOptions(label="arguments"))
 
     found = scores(result)
     published = {row["id"]: float(row["rank_score"]) for row in arguments}

@@ -19,8 +19,10 @@ import llm_provider.providers
 import llm_provider.settings
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from event_contracts import ConfigurationError
 from pydantic import JsonValue, SecretStr
 from quart import Quart
+from quart.typing import TestClientProtocol as Client
 from service_kit.http.authentication import SUITE_ISSUER
 from service_kit.http.permissions import Permission, Role, access_table
 from service_kit.http.service_tokens import ServiceToken
@@ -219,6 +221,15 @@ async def test_a_valid_token_without_a_role_of_ours_is_403_everywhere() -> None:
         await service.close()
 
 
+async def is_admitted(client: Client, method: str, path: str, token: str) -> bool:
+    """Whether a token opens a route; an export that finds no database while it streams was admitted."""
+    try:
+        answer = await getattr(client, method.lower())(path, headers={"Authorization": f"Bearer {token}"})
+    except ConnectionRefusedError:
+        return True
+    return int(answer.status_code) not in (401, 403)
+
+
 async def test_the_identity_services_own_token_gets_in() -> None:
     """Exactly its claims: sub, org, roles, exp, iss, aud; no iat."""
     minted = by_the_key(
@@ -234,17 +245,13 @@ async def test_the_identity_services_own_token_gets_in() -> None:
     for service in await services(nowhere):
         client = service.app.test_client()
         for method, path in protected_routes(service.app):
-            answer = await getattr(client, method.lower())(
-                path, headers={"Authorization": f"Bearer {minted}"}
-            )
-            assert answer.status_code not in (401, 403), (method, path)
-            break
+            assert await is_admitted(client, method, path, minted), (method, path)
         await service.close()
 
 
-@pytest.mark.parametrize(("role", "is_admitted"), [(Role.SERVICE, False), (Role.ASSESSMENT_SERVICE, True)])
+@pytest.mark.parametrize(("role", "may_forget"), [(Role.SERVICE, False), (Role.ASSESSMENT_SERVICE, True)])
 async def test_of_the_services_cj_assessment_alone_has_batches_forgotten(
-    role: Role, is_admitted: bool
+    role: Role, may_forget: bool
 ) -> None:
     token = ServiceToken(SERVICE_SECRET, service="one", audience=AUDIENCE, role=role).token()
     headers = {"Authorization": f"Bearer {token}"}
@@ -252,7 +259,7 @@ async def test_of_the_services_cj_assessment_alone_has_batches_forgotten(
         if service.name == llm_provider.providers.NAME:
             answer = await service.app.test_client().delete("/admin/v1/batches/b", headers=headers)
             # There is no database: an admitted caller learns that.
-            assert answer.status_code == (503 if is_admitted else 403)
+            assert answer.status_code == (503 if may_forget else 403)
             assert access_table(service.app)["privacy.export"].any_of == {Permission.FORGET}
         await service.close()
 
@@ -264,7 +271,7 @@ async def test_an_unmarked_route_keeps_its_service_from_starting() -> None:
         return ""
 
     service.app.view_functions["forgotten"] = forgotten
-    with pytest.raises(Exception, match="forgotten"):
+    with pytest.raises(ConfigurationError, match="forgotten"):
         access_table(service.app)
     for one in (service, *others):
         await one.close()

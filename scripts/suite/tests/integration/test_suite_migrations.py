@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-import batch_conductor.adapters.tables
+import batch_conductor.adapters.postgres.tables
 import batch_conductor.settings
 import cj_assessment.adapters.postgres.tables
 import cj_assessment.settings
@@ -27,7 +27,7 @@ T = TypeVar("T")
 SERVICES = [
     pytest.param(tables.metadata, settings.MIGRATIONS, id=name)
     for name, tables, settings in (
-        ("batch_conductor", batch_conductor.adapters.tables, batch_conductor.settings),
+        ("batch_conductor", batch_conductor.adapters.postgres.tables, batch_conductor.settings),
         ("cj_assessment", cj_assessment.adapters.postgres.tables, cj_assessment.settings),
         ("llm_provider", llm_provider.adapters.postgres.tables, llm_provider.settings),
     )

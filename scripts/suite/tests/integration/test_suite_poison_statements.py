@@ -18,12 +18,12 @@ import pytest_asyncio
 from dishka import Provider, Scope
 from event_contracts import AssessmentState
 from service_kit.work.failed_items import RetryRules
-from suite.tests.poison.cases import Beside, Case, Outcome, run
+from suite.tests.poison.cases import Case, CaseResult, Outcome, run
 from suite.tests.poison.census import Statement
-from suite.tests.poison.judges import MoodyJudges
+from suite.tests.poison.judges import UnreliableJudges
 from suite.tests.poison.ports import PORT
+from suite.tests.poison.running_suite import RunningSuite, run_suite
 from suite.tests.poison.scenarios import SCENARIOS, scenarios_for
-from suite.tests.poison.stage import Stage, suite_on_stage
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -42,12 +42,12 @@ TRIES: Final = 3
 OF_NO_BATCH: Final = {
     "UPDATE meter": "a meter belongs to a model, whichever caller asks",
     "INSERT INTO meter": "the same",
-    "UPDATE batch_job": "relaxed requests are not on this stage: see test_llm_provider_poison",
+    "UPDATE batch_job": "no batch here is relaxed: see test_llm_provider_poison",
     "INSERT INTO cost_alert": "alerts belong to a provider",
 }
 """Writes that concern no batch, and why."""
 
-NOT_ON_STAGE: Final = {
+WITHOUT_OPEN_BATCHES: Final = {
     "http": "its caller gets the error",
     "housekeeping": "rows of batches that ended long ago",
     "forget": "no batch is forgotten here",
@@ -56,19 +56,19 @@ NOT_ON_STAGE: Final = {
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(make_database: Callable[[str], str]) -> AsyncIterator[Stage]:
+async def suite(make_database: Callable[[str], str]) -> AsyncIterator[RunningSuite]:
     rules = Provider(scope=Scope.APP)
     rules.provide(lambda: QUICK, provides=RetryRules)
-    overrides = {"cj_assessment": [rules], "llm_provider": [rules, MoodyJudges()]}
-    async with suite_on_stage(make_database, overrides=overrides) as opened:
+    overrides = {"cj_assessment": [rules], "llm_provider": [rules, UnreliableJudges()]}
+    async with run_suite(make_database, overrides=overrides) as opened:
         yield opened
 
 
 @dataclass
-class Pack:
+class PoisonRun:
     """Poisons every statement that workers write with, as they are met, in the scenarios that lead to them."""
 
-    stage: Stage
+    suite: RunningSuite
     expected_seconds: float
     of_ports: bool
     tried: dict[Statement, list[Case]] = field(default_factory=dict)
@@ -81,19 +81,19 @@ class Pack:
     def wanted(self) -> set[Statement]:
         """What is to fail once: the workers' statements that write rows of a batch, or their calls of ports."""
         if self.of_ports:
-            return {one for one in self.stage.ports.called if one.worker not in NOT_ON_STAGE}
+            return {one for one in self.suite.ports.called if one.worker not in WITHOUT_OPEN_BATCHES}
         return {
             one
-            for one in self.stage.census.executed
+            for one in self.suite.census.executed
             if one.writes
-            and one.worker not in NOT_ON_STAGE
+            and one.worker not in WITHOUT_OPEN_BATCHES
             and not any(part in one.text for part in OF_NO_BATCH)
         }
 
     @property
     def poisoned(self) -> set[Statement]:
         """What has failed."""
-        return self.wanted & (self.stage.ports.poisoned if self.of_ports else self.stage.census.poisoned)
+        return self.wanted & (self.suite.ports.poisoned if self.of_ports else self.suite.census.poisoned)
 
     @property
     def missing(self) -> list[Statement]:
@@ -159,23 +159,23 @@ class Pack:
                 self.ratios[case] = min(ratio, await self._ratio(case, expected=expected))
 
     async def _ratio(self, case: Case, *, expected: float) -> float:
-        beside = await run(self.stage, case)
-        self._check(beside)
-        _report(f"BESIDE {beside.healthy_seconds:.2f} s {beside.outcome}")
-        return beside.healthy_seconds / expected
+        result = await run(self.suite, case)
+        self._check(result)
+        _report(f"BESIDE {result.healthy_seconds:.2f} s {result.outcome}")
+        return result.healthy_seconds / expected
 
     async def _seconds_now(self, case: Case) -> float:
         """What the healthy batch takes without poison, on a machine that may have become busier since."""
-        control = await run(self.stage, Case(case.scenario))
+        control = await run(self.suite, Case(case.scenario))
         return max(self.expected_seconds, control.healthy_seconds)
 
-    def _check(self, beside: Beside) -> None:
-        self.outcomes.append(beside.outcome)
-        self.problems += beside.not_ready
-        if beside.healthy_state is not AssessmentState.COMPLETED:
-            self.problems.append(f"the healthy batch ended {beside.healthy_state}")
-        if not beside.outcome.has_ended or beside.outcome.cancel not in (202, 409):
-            self.problems.append(f"not ended: {beside.outcome}")
+    def _check(self, result: CaseResult) -> None:
+        self.outcomes.append(result.outcome)
+        self.problems += result.not_ready
+        if result.healthy_state is not AssessmentState.COMPLETED:
+            self.problems.append(f"the healthy batch ended {result.healthy_state}")
+        if not result.outcome.has_ended or result.outcome.cancel not in (202, 409):
+            self.problems.append(f"not ended: {result.outcome}")
 
 
 def _report(*lines: str) -> None:
@@ -185,40 +185,44 @@ def _report(*lines: str) -> None:
             report.writelines(f"{line}\n" for line in lines)
 
 
-async def poisoned_everywhere(stage: Stage, *, of_ports: bool) -> Pack:
+async def poisoned_everywhere(suite: RunningSuite, *, of_ports: bool) -> PoisonRun:
     """Let everything fail once, and report it."""
-    alone = median([(await stage.healthy())[1] for _ in range(3)])
+    alone = median([(await suite.healthy())[1] for _ in range(3)])
     # Each scenario once, so that the statements and ports are known: side by side, as nothing is timed.
     for first in range(0, len(SCENARIOS), DISCOVERED_AT_ONCE):
         chosen = SCENARIOS[first : first + DISCOVERED_AT_ONCE]
-        await asyncio.gather(*(run(stage, Case(scenario)) for scenario in chosen))
-    pack = Pack(stage, expected_seconds=alone, of_ports=of_ports)
-    while cases := pack.next_cases():
+        await asyncio.gather(*(run(suite, Case(scenario)) for scenario in chosen))
+    poisoning = PoisonRun(suite, expected_seconds=alone, of_ports=of_ports)
+    while cases := poisoning.next_cases():
         for case in cases:
-            await pack.run(case)
-    await pack.repeat_slow_cases()
+            await poisoning.run(case)
+    await poisoning.repeat_slow_cases()
     _report(
         f"alone {alone:.2f} s",
-        f"{len(pack.outcomes)} cases, {len(pack.poisoned)} of {len(pack.wanted)} failed once",
-        f"slowest healthy batch {max(pack.ratios.values()):.2f} times; "
-        f"all {[round(ratio, 2) for ratio in pack.ratios.values()]}",
-        *(f"missing: {one}" for one in pack.missing),
-        *(f"missing: all of {kind}" for kind in sorted(pack.untouched)),
+        f"{len(poisoning.outcomes)} cases, {len(poisoning.poisoned)} of {len(poisoning.wanted)} failed once",
+        f"slowest healthy batch {max(poisoning.ratios.values()):.2f} times; "
+        f"all {[round(ratio, 2) for ratio in poisoning.ratios.values()]}",
+        *(f"missing: {one}" for one in poisoning.missing),
+        *(f"missing: all of {kind}" for kind in sorted(poisoning.untouched)),
     )
-    return pack
+    return poisoning
 
 
-async def test_a_row_that_cannot_be_written_delays_no_other_batch(stage: Stage) -> None:
-    pack = await poisoned_everywhere(stage, of_ports=False)
+async def test_a_row_that_cannot_be_written_delays_no_other_batch(suite: RunningSuite) -> None:
+    poisoning = await poisoned_everywhere(suite, of_ports=False)
 
-    assert pack.problems == []
-    assert median(pack.ratios.values()) <= MAX_MEDIAN
-    assert (pack.missing, pack.untouched) == ([], set()), "no case has reached these: extend the scenarios"
+    assert poisoning.problems == []
+    assert median(poisoning.ratios.values()) <= MAX_MEDIAN
+    assert (poisoning.missing, poisoning.untouched) == ([], set()), (
+        "no case has reached these: extend the scenarios"
+    )
 
 
-async def test_a_port_that_raises_for_one_batch_delays_no_other(stage: Stage) -> None:
-    pack = await poisoned_everywhere(stage, of_ports=True)
+async def test_a_port_that_raises_for_one_batch_delays_no_other(suite: RunningSuite) -> None:
+    poisoning = await poisoned_everywhere(suite, of_ports=True)
 
-    assert pack.problems == []
-    assert median(pack.ratios.values()) <= MAX_MEDIAN
-    assert (pack.missing, pack.untouched) == ([], set()), "no case has reached these: extend the scenarios"
+    assert poisoning.problems == []
+    assert median(poisoning.ratios.values()) <= MAX_MEDIAN
+    assert (poisoning.missing, poisoning.untouched) == ([], set()), (
+        "no case has reached these: extend the scenarios"
+    )

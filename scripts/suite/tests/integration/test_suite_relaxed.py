@@ -11,8 +11,8 @@ from uuid import uuid4
 
 import pytest
 from cj_assessment.tests.building import request
-from event_contracts import MAX_COMPARISONS_PER_SUBMISSION, LLMConfigOverrides
-from event_contracts.judging import MARGINS, read_fenced_pair
+from event_contracts import MAX_COMPARISONS_PER_SUBMISSION, LLMConfigOverrides, read_fenced_pair
+from event_contracts.judging import MARGINS
 from llm_provider.domain.costs.usage import Usage
 from llm_provider.tests.vendors.bodies import texts
 from llm_provider.tests.vendors.fake_vendors import KEY, Answer, FakeVendors, Received, fake_vendors

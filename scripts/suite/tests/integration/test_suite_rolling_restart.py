@@ -19,10 +19,11 @@ from batch_runner.wire.client import AssessmentClient
 from event_contracts import AssessmentState
 from service_kit.tests.tokens import bearer, signed_with_secret
 from suite.embedded.postgres import PostgresServer
+from suite.installed import PACKAGES
 from suite.processes.batches import generated_essays, send_batch, wait_until_ended, write_qualities
 from suite.processes.tokens import OwnToken
 from suite.tests.both_services import both_services
-from suite.tests.replicas import SERVICES, ReplicatedService, replicated
+from suite.tests.replicas import ReplicatedService, replicated
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +52,7 @@ def name() -> str:
 @pytest.fixture
 def postgres(postgres_server: PostgresServer, name: str) -> Iterator[PostgresServer]:
     yield postgres_server
-    for service in SERVICES:
+    for service in PACKAGES:
         postgres_server.drop_database(f"{name}_{service}")
 
 
@@ -171,7 +172,7 @@ async def test_a_rolling_restart_of_every_service_is_seen_by_nobody(
             task.cancel()
 
     print(f"restarts={sum(map(len, codes))} batches={len(found)} answered={[one.answered for one in asking]}")
-    assert codes == [[0] * REPLICAS] * len(SERVICES)
+    assert codes == [[0] * REPLICAS] * len(PACKAGES)
     assert [one.errors for one in asking] == [[], [], []]
     assert min(one.answered for one in asking) > 10
     assert [service.balancer.unanswered for service in services.values()] == [0, 0, 0]

@@ -16,7 +16,8 @@ import pytest
 from batch_runner.artefact.assessment_run import AssessmentRun
 from batch_runner.artefact.verifying import read_artefact, verify
 from suite.embedded.postgres import PostgresServer
-from suite.processes.deployment import Deployment, make_deployment, running
+from suite.installed import PACKAGES
+from suite.processes.pair import ServicePair, make_pair, running
 from suite.processes.tokens import own_token
 from suite_access import TOKEN_VARIABLE
 
@@ -29,18 +30,18 @@ WAIT_FOR_ALL = {"straggler_timeout": "PT10M", "min_straggler_timeout": "PT10M"}
 
 
 @pytest.fixture
-async def deployment(
+async def pair(
     postgres_server: PostgresServer, kafka_bootstrap: str, tmp_path: Path
-) -> AsyncIterator[Deployment]:
+) -> AsyncIterator[ServicePair]:
     name = f"runs{uuid4().hex[:8]}"
     empty = tmp_path / "qualities.toml"
     empty.write_text("[quality]\n", encoding="utf-8")
-    made = make_deployment(
+    made = make_pair(
         postgres_server, kafka_bootstrap, name=name, folder=tmp_path, qualities=empty, assessment=WAIT_FOR_ALL
     )
     async with running(made):
         yield made
-    for service in ("cj_assessment", "llm_provider"):
+    for service in PACKAGES:
         postgres_server.drop_database(f"{name}_{service}")
 
 
@@ -81,9 +82,9 @@ def ranking(run: AssessmentRun) -> list[tuple[str, int, float]]:
 
 
 async def test_every_transport_gives_the_same_ranking(
-    deployment: Deployment, kafka_bootstrap: str, tmp_path: Path
+    pair: ServicePair, kafka_bootstrap: str, tmp_path: Path
 ) -> None:
-    url, prefix = deployment.assessment.url, deployment.assessment.settings["kafka_topic_prefix"]
+    url, prefix = pair.assessment.url, pair.assessment.settings["kafka_topic_prefix"]
     over_kafka = (
         "--transport",
         "kafka",
@@ -107,9 +108,9 @@ async def test_every_transport_gives_the_same_ranking(
 
 
 async def test_a_run_that_is_interrupted_again_and_again_ends_as_one_that_is_not_and_pays_nothing_twice(
-    deployment: Deployment, tmp_path: Path
+    pair: ServicePair, tmp_path: Path
 ) -> None:
-    url, out, seeded = deployment.assessment.url, tmp_path / "broken", random.Random(1)
+    url, out, seeded = pair.assessment.url, tmp_path / "broken", random.Random(1)
     whole = await executed(tmp_path / "whole", "--url", url)
 
     options = [str(SAMPLE), "--max-comparisons", str(COMPARISONS), "--url", url]
@@ -129,7 +130,7 @@ async def test_a_run_that_is_interrupted_again_and_again_ends_as_one_that_is_not
     assert ranking(resumed) == ranking(whole)
     assert len(resumed.llm_comparisons) == COMPARISONS
     assert [each.attempts for each in resumed.llm_comparisons] == [1] * COMPARISONS
-    async with deployment.database(deployment.provider) as database:
+    async with pair.database(pair.provider) as database:
         calls = await database.fetchval("SELECT count(*) FROM provider_call")
     assert calls == 2 * COMPARISONS
     events = (run_folder(out) / "events.ndjson").read_text(encoding="utf-8").splitlines()

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from suite.embedded.postgres import PostgresServer
+from suite.installed import PACKAGES
 from suite.soak.__main__ import bounds_of
 from suite.soak.running import soak
 
@@ -19,14 +20,13 @@ pytestmark = [
 ]
 
 MINUTES: Final = float(os.environ.get("CJ_SOAK_MINUTES", "5"))
-SERVICES: Final = ("cj_assessment", "llm_provider", "batch_conductor")
 
 
 @pytest.fixture
 def name(postgres_server: PostgresServer) -> Iterator[str]:
     chosen = f"soak{uuid4().hex[:8]}"
     yield chosen
-    for service in SERVICES:
+    for service in PACKAGES:
         postgres_server.drop_database(f"{chosen}_{service}")
 
 
@@ -40,4 +40,4 @@ async def test_under_a_steady_load_nothing_grows_and_nothing_is_lost(
     assert done.load.batches > 2 * MINUTES
     assert done.load.cancelled > 0
     assert done.load.refused > 10 * MINUTES
-    assert {growth.service for growth in done.services} == set(SERVICES)
+    assert {growth.service for growth in done.services} == set(PACKAGES)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from batch_runner.cli.app import DEFAULT_URL
+from command_line.loopback import HOST, free_port
 from event_contracts import ConfigurationError
 from suite.cli import app
-from suite.embedded.loopback import HOST, free_port
 from suite.stack.checking import check_machine
 from suite.stack.configuration import configure
 from suite.stack.log_file import BACKUP_COUNT, log_to_file

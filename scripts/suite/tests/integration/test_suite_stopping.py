@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
-import asyncpg
 import httpx2
 import pytest
 from aiokafka import AIOKafkaProducer
 from batch_conductor.tests.building import SPELLCHECK, outcome
 from cj_assessment.tests.building import request
+from command_line.loopback import HOST
 from event_contracts import EventEnvelope, topic_of
 from llm_provider.tests.building import comparison
-from sqlalchemy import make_url
-from suite.embedded.loopback import HOST
-from suite.embedded.postgres import PostgresServer
+from suite.embedded.postgres import PostgresServer, plain_connection
+from suite.installed import PACKAGES
 from suite.processes.service_process import ServiceProcess
 from suite.processes.tokens import OwnToken
-from suite.tests.replicas import SERVICES, replica
+from suite.tests.replicas import replica
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +40,7 @@ def prefix() -> str:
 @pytest.fixture
 def postgres(postgres_server: PostgresServer, prefix: str) -> Iterator[PostgresServer]:
     yield postgres_server
-    for service in SERVICES:
+    for service in PACKAGES:
         postgres_server.drop_database(f"{prefix}_{service}")
 
 
@@ -71,22 +70,21 @@ async def a_consumer_in_the_middle(
     service: ServiceProcess, event: EventEnvelope[Any], bootstrap: str, prefix: str
 ) -> AsyncIterator[None]:
     """The service's consumer is at work on an event, and waits for a row that somebody else has locked."""
-    url = make_url(service.settings["database_url"]).set(drivername="postgresql")
-    connection = await asyncpg.connect(url.render_as_string(hide_password=False))
-    try:
-        async with connection.transaction(), AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
-            await connection.execute("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE")
-            await producer.send_and_wait(
-                f"{prefix}.{topic_of(type(event.data))}", value=event.to_json(), key=event.key.encode()
-            )
-            async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
-                while not await connection.fetchval(WAITS_FOR_LOCK):
-                    # What a transaction has seen of other sessions, it keeps seeing.
-                    await connection.execute("SELECT pg_stat_clear_snapshot()")
-                    await asyncio.sleep(0.05)
-            yield
-    finally:
-        await connection.close()
+    async with (
+        plain_connection(service.settings["database_url"]) as connection,
+        connection.transaction(),
+        AIOKafkaProducer(bootstrap_servers=bootstrap) as producer,
+    ):
+        await connection.execute("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE")
+        await producer.send_and_wait(
+            f"{prefix}.{topic_of(type(event.data))}", value=event.to_json(), key=event.key.encode()
+        )
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
+            while not await connection.fetchval(WAITS_FOR_LOCK):
+                # What a transaction has seen of other sessions, it keeps seeing.
+                await connection.execute("SELECT pg_stat_clear_snapshot()")
+                await asyncio.sleep(0.05)
+        yield
 
 
 @asynccontextmanager

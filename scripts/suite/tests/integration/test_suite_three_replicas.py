@@ -8,7 +8,7 @@ import bisect
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -44,15 +44,15 @@ from event_contracts import (
 )
 from llm_provider.tests.building import comparison
 from llm_provider.tests.serving import serving_app, submit
+from llm_provider.tests.vendors.limited_vendor import LimitedVendor, VendorLimits
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import make_url
-from suite.benchmarks.provider.limited_vendor import LimitedVendor, VendorLimits
-from suite.embedded.postgres import PostgresServer
+from suite.embedded.postgres import PostgresServer, plain_connection
+from suite.installed import PACKAGES
 from suite.processes.batches import generated_essays, write_qualities
 from suite.processes.service_process import ServiceProcess
 from suite.processes.tokens import OwnToken
 from suite.processes.topics import published_messages
-from suite.tests.replicas import SERVICES, ReplicatedService, replicated
+from suite.tests.replicas import ReplicatedService, replicated
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
@@ -141,14 +141,8 @@ class Cluster:
         values = await published_messages(self.kafka, topics=f"{prefix}{topic}".replace(".", r"\."))
         return [parse_envelope(value, event) for value in values]
 
-    @asynccontextmanager
-    async def database(self, package: str) -> AsyncIterator[asyncpg.Connection]:
-        url = make_url(self.postgres.url_for(f"{self.name}_{package}")).set(drivername="postgresql")
-        connection = await asyncpg.connect(url.render_as_string(hide_password=False))
-        try:
-            yield connection
-        finally:
-            await connection.close()
+    def database(self, package: str) -> AbstractAsyncContextManager[asyncpg.Connection]:
+        return plain_connection(self.postgres.url_for(f"{self.name}_{package}"))
 
     async def send(self, event: EventEnvelope[Any], *, key: str) -> None:
         """Publish an event as another service of the platform does."""
@@ -275,7 +269,7 @@ async def cluster(
     )
     try:
         async with serving_app(vendor) as vendor_url:
-            settings = {package: dict(SETTINGS[package]) for package in SERVICES}
+            settings = {package: dict(SETTINGS[package]) for package in PACKAGES}
             settings["llm_provider"] |= {
                 "openai_compatible_url": f"{vendor_url}/v1",
                 "simulated_quality_file": str(write_qualities(assignment, folder / "qualities.toml")),
@@ -306,12 +300,12 @@ async def cluster(
                 await cluster.until_shared()
                 yield cluster
     finally:
-        for service in SERVICES:
+        for service in PACKAGES:
             postgres_server.drop_database(f"{name}_{service}")
 
 
 async def test_every_replica_does_its_share_and_nothing_is_done_twice(cluster: Cluster) -> None:
-    before = {package: await cluster.work(package) for package in SERVICES}
+    before = {package: await cluster.work(package) for package in PACKAGES}
 
     batches = await cluster.start_batches()
     for batch in batches:
@@ -322,7 +316,7 @@ async def test_every_replica_does_its_share_and_nothing_is_done_twice(cluster: C
     shares = await cluster.shares_since(before)
     print(f"shares={ {package: [f'{one:.0%}' for one in each] for package, each in shares.items()} }")
     assert {package: min(each) >= FAIR_SHARE for package, each in shares.items()} == dict.fromkeys(
-        SERVICES, True
+        PACKAGES, True
     ), shares
     # Nobody was killed: every call, callback and event is there once, also before anything is recognised as repeated.
     done = {package: sum(await cluster.work(package)) - sum(then) for package, then in before.items()}
@@ -357,8 +351,8 @@ async def test_three_replicas_keep_one_vendors_limit_together(cluster: Cluster) 
 
 
 async def test_when_one_replica_of_each_is_killed_the_others_finish_its_work(cluster: Cluster) -> None:
-    before = {package: await cluster.work(package) for package in SERVICES}
-    victims = [cluster.services[package].replicas[0] for package in SERVICES]
+    before = {package: await cluster.work(package) for package in PACKAGES}
+    victims = [cluster.services[package].replicas[0] for package in PACKAGES]
 
     batches = await cluster.start_batches()
 

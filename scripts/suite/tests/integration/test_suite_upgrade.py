@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-import asyncpg
 import httpx2
 import pytest
 from alembic.script import ScriptDirectory
@@ -20,9 +19,8 @@ from batch_runner.assignment.contents import Assignment
 from batch_runner.running.request import RunOptions
 from event_contracts import AssessmentState
 from service_kit.storage.database import migrate
-from sqlalchemy import make_url
 from suite.deployment.preparing import migrate_databases
-from suite.embedded.postgres import PostgresServer
+from suite.embedded.postgres import PostgresServer, plain_connection
 from suite.installed import SERVICES, InstalledService
 from suite.processes.batches import generated_essays, send_batch, wait_until_ended, write_qualities
 from suite.processes.service_process import ServiceProcess
@@ -55,13 +53,8 @@ class Installation:
         return {one.package: await self._revision(one.package) for one in SERVICES}
 
     async def _revision(self, package: str) -> str:
-        url = make_url(self.postgres.url_for(f"{self.name}_{package}")).set(drivername="postgresql")
-        plain = url.render_as_string(hide_password=False)
-        connection = await asyncpg.connect(plain)
-        try:
+        async with plain_connection(self.postgres.url_for(f"{self.name}_{package}")) as connection:
             return str(await connection.fetchval("SELECT version_num FROM alembic_version"))
-        finally:
-            await connection.close()
 
     async def send(self) -> RunOptions:
         """Start a batch."""

@@ -10,8 +10,8 @@ from event_contracts import FINAL_STATES, AssessmentState, EventEnvelope
 from suite.tests.poison.census import Statement
 from suite.tests.poison.judges import SLOW_SECONDS
 from suite.tests.poison.ports import ERRORS, PORT
+from suite.tests.poison.running_suite import RunningSuite
 from suite.tests.poison.scenarios import Scenario
-from suite.tests.poison.stage import Stage
 from suite.tests.poison.triggers import SQLSTATES
 
 WAIT_TIMEOUT_SECONDS: Final = 90.0
@@ -63,57 +63,57 @@ class Outcome:
         )
 
 
-async def start(stage: Stage, case: Case) -> EventEnvelope[Any]:
+async def start(suite: RunningSuite, case: Case) -> EventEnvelope[Any]:
     """Make the request of a case, and poison its statements."""
-    envelope = await stage.request(word=case.scenario.word, **case.scenario.hints)
+    envelope = await suite.request(word=case.scenario.word, **case.scenario.hints)
     batch_id, ids = envelope.data.entity_id, (str(envelope.event_id), str(envelope.correlation_id))
     own = batch_id.removeprefix("batch-")
-    await stage.owns(batch_id, own, *ids)
+    await suite.owns(batch_id, own, *ids)
     if any("inbox" in statement.text for statement in case.statements):
-        stage.bus.correlations[str(envelope.correlation_id)] = batch_id
+        suite.bus.correlations[str(envelope.correlation_id)] = batch_id
     calls = [one for one in case.statements if one.text.startswith(PORT)]
-    stage.ports.batches.update(dict.fromkeys((batch_id, own, *ids), batch_id))
-    stage.ports.failing[batch_id] = {
+    suite.ports.batches.update(dict.fromkeys((batch_id, own, *ids), batch_id))
+    suite.ports.failing[batch_id] = {
         (one.service, one.worker, one.text.removeprefix(PORT)): next(_ERRORS) for one in calls
     }
-    async with stage.looking:
+    async with suite.looking:
         for statement in case.statements:
             if statement in calls:
                 continue
             state = next(_SQLSTATES)
-            await stage.databases[statement.service].poison(batch_id, statement.tagged, state=state)
+            await suite.databases[statement.service].poison(batch_id, statement.tagged, state=state)
     return envelope
 
 
-async def outcome(stage: Stage, case: Case, batch_id: str) -> Outcome:
+async def outcome(suite: RunningSuite, case: Case, batch_id: str) -> Outcome:
     """Wait until a case has ended."""
     found = Outcome(case, batch_id)
     try:
         async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
             while not found.has_ended:
                 await asyncio.sleep(0.1)
-                await look(stage, found)
+                await look(suite, found)
     except TimeoutError:
         return found
     # The last thing that happens to a batch, once its slow judgements have been answered.
     if any(statement.worker == "report_consumption" for statement in case.statements):
         await asyncio.sleep(SLOW_SECONDS + 1)
-        await look(stage, found)
+        await look(suite, found)
     return found
 
 
-async def look(stage: Stage, found: Outcome) -> None:
+async def look(suite: RunningSuite, found: Outcome) -> None:
     """See what has come of a case so far."""
-    status = await stage.status(found.batch_id)
+    status = await suite.status(found.batch_id)
     if status is not None:
         found.state = status.state
         found.reason = status.error.message if status.error else None
     found.listed, found.given_up = [], 0
-    async with stage.looking:
+    async with suite.looking:
         # For this batch time passes faster: leases run out, and answers that do not come are not waited for.
         for change in _SOONER:
-            await stage.databases["cj_assessment"].connection.execute(change, found.batch_id)
-        for name, database in stage.databases.items():
+            await suite.databases["cj_assessment"].connection.execute(change, found.batch_id)
+        for name, database in suite.databases.items():
             rows = await database.rows(
                 "SELECT worker, set_aside_at IS NOT NULL AS is_set_aside, error_message FROM failed_item"
                 " JOIN poison_id ON id = item WHERE batch = $1",
@@ -128,8 +128,8 @@ async def look(stage: Stage, found: Outcome) -> None:
             found.given_up += given_up["messages"]
 
 
-@dataclass
-class Beside:
+@dataclass(frozen=True)
+class CaseResult:
     """What came of a case, and how long the healthy batch beside it took."""
 
     outcome: Outcome
@@ -138,14 +138,14 @@ class Beside:
     not_ready: Sequence[str]
 
 
-async def run(stage: Stage, case: Case) -> Beside:
+async def run(suite: RunningSuite, case: Case) -> CaseResult:
     """Run a case and a healthy batch side by side."""
-    envelope = await start(stage, case)
+    envelope = await start(suite, case)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(case.scenario.drive(stage, envelope))
-        status, seconds = await stage.healthy()
-    found = await outcome(stage, case, envelope.data.entity_id)
-    not_ready = await stage.not_ready()
-    found.cancel = await stage.cancel(found.batch_id)
-    await stage.heal()
-    return Beside(found, seconds, status.state, not_ready)
+        tasks.create_task(case.scenario.drive(suite, envelope))
+        status, seconds = await suite.healthy()
+    found = await outcome(suite, case, envelope.data.entity_id)
+    not_ready = await suite.not_ready()
+    found.cancel = await suite.cancel(found.batch_id)
+    await suite.heal()
+    return CaseResult(found, seconds, status.state, not_ready)

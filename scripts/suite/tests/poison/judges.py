@@ -12,11 +12,11 @@ from llm_provider.providers import Judges
 SLOW: Final = "snailish"
 FAILS_ONCE: Final = "stumbling"
 SLOW_SECONDS: Final = 6.0
-"""Longer than an answer is waited for on the stage."""
+"""Longer than the suite here waits for an answer."""
 
 
 @dataclass(frozen=True)
-class MoodyJudge:
+class UnreliableJudge:
     """Judges as ``inner`` does, except for texts that hold one of the words above."""
 
     inner: Judge
@@ -30,12 +30,12 @@ class MoodyJudge:
         return await self.inner.judge(call)
 
 
-class MoodyJudges(Provider):
-    """Puts the moody judge in the place of each judge."""
+class UnreliableJudges(Provider):
+    """Puts the unreliable judge in the place of each judge."""
 
     scope = Scope.APP
 
     @decorate
     def judges(self, judges: Judges) -> Judges:
-        """The judges, each inside a moody one."""
-        return replace(judges, live={name: MoodyJudge(judge) for name, judge in judges.live.items()})
+        """The judges, each inside an unreliable one."""
+        return replace(judges, live={name: UnreliableJudge(judge) for name, judge in judges.live.items()})

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from event_contracts import EventEnvelope
 from suite.tests.poison.judges import FAILS_ONCE, SLOW
-from suite.tests.poison.stage import Stage
+from suite.tests.poison.running_suite import RunningSuite
 
 CALLING_SECONDS: Final = 8.0
 ENDING_SECONDS: Final = 120.0
 
-Drive = Callable[[Stage, EventEnvelope[Any]], Coroutine[Any, Any, None]]
+Drive = Callable[[RunningSuite, EventEnvelope[Any]], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,77 +25,77 @@ class Scenario:
     hints: dict[str, Any] = field(default_factory=dict)
 
 
-async def _judged(stage: Stage, envelope: EventEnvelope[Any]) -> None:
-    await stage.ask(envelope)
+async def _judged(suite: RunningSuite, envelope: EventEnvelope[Any]) -> None:
+    await suite.ask(envelope)
 
 
-async def _published(stage: Stage, envelope: EventEnvelope[Any]) -> None:
-    await stage.publish(envelope)
+async def _published(suite: RunningSuite, envelope: EventEnvelope[Any]) -> None:
+    await suite.publish(envelope)
 
 
-async def _called_back(stage: Stage, envelope: EventEnvelope[Any]) -> None:
-    await stage.ask(_calling_back(envelope, stage.receiver))
+async def _called_back(suite: RunningSuite, envelope: EventEnvelope[Any]) -> None:
+    await suite.ask(_calling_back(envelope, suite.receiver))
 
 
-async def _not_called_back(stage: Stage, envelope: EventEnvelope[Any]) -> None:
-    await stage.ask(_calling_back(envelope, f"{stage.assessment.base_url}/nowhere"))
+async def _not_called_back(suite: RunningSuite, envelope: EventEnvelope[Any]) -> None:
+    await suite.ask(_calling_back(envelope, f"{suite.assessment.base_url}/nowhere"))
 
 
 def _calling_back(envelope: EventEnvelope[Any], url: str) -> EventEnvelope[Any]:
     return envelope.model_copy(update={"metadata": {**(envelope.metadata or {}), "callback_url": url}})
 
 
-async def _cancelled(stage: Stage, envelope: EventEnvelope[Any]) -> None:
-    batch_id = await stage.ask(envelope)
-    if await _calling(stage, batch_id):
-        await stage.cancel(batch_id)
+async def _cancelled(suite: RunningSuite, envelope: EventEnvelope[Any]) -> None:
+    batch_id = await suite.ask(envelope)
+    if await _calling(suite, batch_id):
+        await suite.cancel(batch_id)
 
 
-async def _lost(stage: Stage, envelope: EventEnvelope[Any]) -> None:
-    batch_id = await stage.ask(envelope)
-    if await _calling(stage, batch_id):
-        await _requests(stage, "due_at = now(), leased_by = gen_random_uuid(), paid_calls = 0", batch_id)
+async def _lost(suite: RunningSuite, envelope: EventEnvelope[Any]) -> None:
+    batch_id = await suite.ask(envelope)
+    if await _calling(suite, batch_id):
+        await _requests(suite, "due_at = now(), leased_by = gen_random_uuid(), paid_calls = 0", batch_id)
 
 
-async def _expired(stage: Stage, envelope: EventEnvelope[Any]) -> None:
-    batch_id = await stage.ask(envelope)
-    if await _calling(stage, batch_id):
+async def _expired(suite: RunningSuite, envelope: EventEnvelope[Any]) -> None:
+    batch_id = await suite.ask(envelope)
+    if await _calling(suite, batch_id):
         await _requests(
-            stage, "expires_at = now(), state = 'delayed', due_at = now() + interval '1 hour'", batch_id
+            suite, "expires_at = now(), state = 'delayed', due_at = now() + interval '1 hour'", batch_id
         )
 
 
-async def _given_up(stage: Stage, envelope: EventEnvelope[Any]) -> None:
-    batch_id = await stage.ask(envelope)
-    if await _calling(stage, batch_id):
-        async with stage.looking:
-            await stage.databases["llm_provider"].connection.execute(
+async def _given_up(suite: RunningSuite, envelope: EventEnvelope[Any]) -> None:
+    batch_id = await suite.ask(envelope)
+    if await _calling(suite, batch_id):
+        async with suite.looking:
+            await suite.databases["llm_provider"].connection.execute(
                 "INSERT INTO meter (provider, key, model, output_mean, max_concurrency, concurrency, open_until,"
                 " failing_since) SELECT provider, key, 'gone', 1, 1, 1, now() + interval '1 hour',"
                 " now() - interval '1 hour' FROM meter WHERE provider = 'mock' ON CONFLICT DO NOTHING"
             )
         await _requests(
-            stage,
+            suite,
             "model = 'gone', state = 'waiting', turn = 0, requested_at = now() - interval '1 hour',"
             " not_before = now() - interval '1 hour'",
             batch_id,
         )
-        await _ended(stage, batch_id)
+        await _ended(suite, batch_id)
 
 
-async def _ended(stage: Stage, batch_id: str) -> None:
+async def _ended(suite: RunningSuite, batch_id: str) -> None:
     """Wait until no request of the batch waits: the worker that ends them may rest for some seconds first."""
     waiting = "SELECT count(*) AS requests FROM judge_request WHERE batch_id = $1 AND state = 'waiting'"
     async with asyncio.timeout(ENDING_SECONDS):
         while True:
-            async with stage.looking:
-                [row] = await stage.databases["llm_provider"].rows(waiting, batch_id)
+            async with suite.looking:
+                [row] = await suite.databases["llm_provider"].rows(waiting, batch_id)
             if row["requests"] == 0:
                 return
             await asyncio.sleep(0.05)
 
 
-async def _calling(stage: Stage, batch_id: str) -> bool:
+async def _calling(suite: RunningSuite, batch_id: str) -> bool:
     """Wait until requests of the batch are called for; False where it has come to nothing before."""
     query = "SELECT count(*) AS calls FROM judge_request WHERE batch_id = $1 AND state = 'calling'"
     ended = "SELECT 1 FROM assessment_batch WHERE batch_id = $1 AND ended_at IS NOT NULL"
@@ -104,22 +104,22 @@ async def _calling(stage: Stage, batch_id: str) -> bool:
     )
     deadline = asyncio.get_running_loop().time() + CALLING_SECONDS
     while asyncio.get_running_loop().time() < deadline:
-        async with stage.looking:
-            [row] = await stage.databases["llm_provider"].rows(query, batch_id)
+        async with suite.looking:
+            [row] = await suite.databases["llm_provider"].rows(query, batch_id)
             if row["calls"] >= 4:
                 return True
             for look in (ended, failed):
-                if await stage.databases["cj_assessment"].rows(look, batch_id):
+                if await suite.databases["cj_assessment"].rows(look, batch_id):
                     return False
-            if await stage.databases["llm_provider"].rows(failed, batch_id):
+            if await suite.databases["llm_provider"].rows(failed, batch_id):
                 return False
         await asyncio.sleep(0.05)
     return False
 
 
-async def _requests(stage: Stage, change: str, batch_id: str) -> None:
-    async with stage.looking:
-        await stage.databases["llm_provider"].connection.execute(
+async def _requests(suite: RunningSuite, change: str, batch_id: str) -> None:
+    async with suite.looking:
+        await suite.databases["llm_provider"].connection.execute(
             f"UPDATE judge_request SET {change} WHERE batch_id = $1 AND state = 'calling'", batch_id
         )
 

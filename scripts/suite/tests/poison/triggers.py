@@ -6,12 +6,14 @@ row of the batch brings along (its requests, its attempts) belong to the batch a
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
 from sqlalchemy import make_url
+from suite.embedded.postgres import plain_connection
 
 SQLSTATES: Final = ("P0001", "22003", "23514", "XX001")
 """What the trigger raises in turn: its own error, a number out of range, a broken rule, a corrupt row."""
@@ -61,20 +63,6 @@ class PoisonedDatabase:
     name: str
     connection: asyncpg.Connection
 
-    @classmethod
-    async def open(cls, url: str) -> "PoisonedDatabase":
-        """Put a trigger on every table of the database; its schema must be there."""
-        plain = make_url(url).set(drivername="postgresql")
-        connection = await asyncpg.connect(plain.render_as_string(hide_password=False))
-        await connection.execute(_SETUP)
-        database = cls(name=plain.database or "", connection=connection)
-        for table in await database.tables():
-            await connection.execute(
-                f'CREATE TRIGGER poison BEFORE INSERT OR UPDATE OR DELETE ON "{table}"'
-                " FOR EACH ROW EXECUTE FUNCTION poison_row()"
-            )
-        return database
-
     async def tables(self) -> Sequence[str]:
         """The service's tables, from the catalogue."""
         rows = await self.connection.fetch(
@@ -102,3 +90,17 @@ class PoisonedDatabase:
     async def rows(self, query: str, *values: object) -> list[Any]:
         """The rows of a query."""
         return list(await self.connection.fetch(query, *values))
+
+
+@asynccontextmanager
+async def poisoned_database(url: str) -> AsyncIterator[PoisonedDatabase]:
+    """Put a trigger on every table of a database; its schema must be there."""
+    async with plain_connection(url) as connection:
+        await connection.execute(_SETUP)
+        database = PoisonedDatabase(name=make_url(url).database or "", connection=connection)
+        for table in await database.tables():
+            await connection.execute(
+                f'CREATE TRIGGER poison BEFORE INSERT OR UPDATE OR DELETE ON "{table}"'
+                " FOR EACH ROW EXECUTE FUNCTION poison_row()"
+            )
+        yield database

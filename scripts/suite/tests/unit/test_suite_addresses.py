@@ -1,7 +1,7 @@
 """Where commands look for the services is where the services listen."""
 
 from command_line.addresses import ASSESSMENT_URL, PROVIDER_URL
-from suite.embedded.loopback import HOST
+from command_line.loopback import HOST
 from suite.installed import SERVICES
 
 

@@ -9,8 +9,7 @@ import batch_conductor.domain.errors
 import event_contracts.errors
 import llm_provider.domain.calls.errors
 import pytest
-from event_contracts import SuiteError
-from event_contracts.errors import http_status
+from event_contracts import SuiteError, http_status
 
 MODULES = (event_contracts.errors, llm_provider.domain.calls.errors, batch_conductor.domain.errors)
 BRANCH = re.compile(

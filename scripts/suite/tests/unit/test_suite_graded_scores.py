@@ -9,8 +9,7 @@ from batch_runner.artefact.judged import ComparisonStatus, RecordedComparison
 from batch_runner.artefact.scoring import scored
 from cj_assessment.domain.batch import Essay
 from cj_assessment.domain.comparison import Asked
-from cj_assessment.domain.measuring import fit_comparisons
-from cj_assessment.domain.measuring.fitting import Fitted
+from cj_assessment.domain.measuring import Fitted, fit_comparisons
 
 ESSAYS = 20
 ROUNDS = 8

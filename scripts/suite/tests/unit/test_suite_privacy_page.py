@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-import batch_conductor.adapters.tables
+import batch_conductor.adapters.postgres.tables
 import batch_conductor.settings
 import cj_assessment.adapters.postgres.tables
 import cj_assessment.settings
@@ -21,7 +21,7 @@ PARTS = dict(re.findall(r"^### (.+?)\n(.*?)(?=^##)", PAGE, re.MULTILINE | re.DOT
     [
         ("CJ Assessment", cj_assessment.adapters.postgres.tables, cj_assessment.settings.Settings),
         ("LLM Provider", llm_provider.adapters.postgres.tables, llm_provider.settings.Settings),
-        ("Batch Conductor", batch_conductor.adapters.tables, batch_conductor.settings.Settings),
+        ("Batch Conductor", batch_conductor.adapters.postgres.tables, batch_conductor.settings.Settings),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

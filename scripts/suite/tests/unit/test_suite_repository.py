@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ import yaml
 ROOT = Path(__file__).parents[4]
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 PACKAGES = sorted(path.parent for part in ("libs", "scripts") for path in (ROOT / part).glob("*/README.md"))
+NAME_OF_PACKAGE = re.compile(r"[a-z0-9][a-z0-9-]*")
+PINNED = re.compile(r"(?<![\w-])[a-z][a-z0-9-]*(?:\[[a-z]+\])?==[$0-9]")
+"""The beginning of a requirement of one version, as it stands in a program or in a recipe of the Makefile."""
 TARGETS = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
 
 
@@ -47,6 +51,27 @@ def test_every_locked_package_has_its_hashes() -> None:
     assert bare == []
     assert all(file["hash"].startswith("sha256:") for package in lock["package"] for file in package["files"])
     assert [name for name, one in documents["packages"].items() if name and "integrity" not in one] == []
+
+
+def needed_packages() -> set[str]:
+    """Every package that the project names: in its groups and extras, to be built, or pinned as a tool."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    lists = [
+        project["project"]["dependencies"],
+        project["build-system"]["requires"],
+        *project["project"]["optional-dependencies"].values(),
+        *project["dependency-groups"].values(),
+    ]
+    fetching = [ROOT / "Makefile", *(ROOT / ".ci").glob("*"), *(ROOT / "scripts").rglob("*.py")]
+    pinned = [PINNED.findall(path.read_text("utf-8")) for path in fetching if path.is_file()]
+    return {name[0] for one in chain(*lists, *pinned) if (name := NAME_OF_PACKAGE.match(one))}
+
+
+def test_the_page_of_dependencies_names_every_package() -> None:
+    page = (ROOT / "documentation/reference/dependencies.md").read_text("utf-8").lower()
+
+    named = set(re.findall(r"[a-z0-9][a-z0-9-]*", page))
+    assert needed_packages() - named == set()
 
 
 def test_the_development_container_passes_hadolint() -> None:

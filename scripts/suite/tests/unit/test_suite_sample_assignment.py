@@ -13,8 +13,7 @@ import suite
 from batch_runner.assignment.contents import Assignment
 from batch_runner.assignment.description import Description
 from batch_runner.assignment.loading import load_assignment
-from event_contracts import CourseCode, grade_scale
-from event_contracts.judging import text_sha256
+from event_contracts import CourseCode, grade_scale, text_sha256
 from scipy.stats import kendalltau
 
 FOLDER = Path(suite.__file__).parent / "sample_assignment"

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from batch_conductor.settings import Settings
-from batch_conductor.tests.serving import SECRET, Conductor, free_port, running
+from batch_conductor.tests.serving import SECRET, Conductor, running
 from pydantic import SecretStr
 from service_kit.messaging.event_bus import MemoryEventBus
+from service_kit.tests.ports import free_port
 from service_kit.tests.tokens import SHARED_SECRET
 
 

@@ -9,10 +9,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from batch_conductor.settings import Settings
 from batch_conductor.tests.building import NLP, SPELLCHECK, outcome
-from batch_conductor.tests.serving import SECRET, Conductor, free_port, message, running, until
+from batch_conductor.tests.serving import SECRET, Conductor, message, running, until
 from event_contracts import Topic
 from pydantic import SecretStr
 from service_kit.messaging.dead_letters import Action, DeadLetter, DeadLetters, LetterFilter
+from service_kit.tests.ports import free_port
 from service_kit.tests.tokens import SHARED_SECRET
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("conductor")]

@@ -11,11 +11,12 @@ import pytest
 import pytest_asyncio
 from batch_conductor.settings import Settings
 from batch_conductor.tests.building import SPELLCHECK
-from batch_conductor.tests.serving import SECRET, Conductor, free_port, rows, running
+from batch_conductor.tests.serving import SECRET, Conductor, rows, running
 from event_contracts import ErrorBody, JsonObject, NotFound
 from pydantic import SecretStr
 from service_kit.http.error_answers import NO_SUCH_ROUTE
 from service_kit.messaging.event_bus import MemoryEventBus
+from service_kit.tests.ports import free_port
 from service_kit.tests.tokens import SERVICE_SECRET, SHARED_SECRET
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -20,14 +20,7 @@ from batch_conductor.tests.building import (
     outcome,
     spelling,
 )
-from batch_conductor.tests.serving import (
-    SECRET,
-    Conductor,
-    all_sent,
-    free_port,
-    running,
-    until,
-)
+from batch_conductor.tests.serving import SECRET, Conductor, all_sent, running, until
 from event_contracts import (
     EventEnvelope,
     PhaseName,
@@ -40,6 +33,7 @@ from event_contracts import (
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 from service_kit.messaging.event_bus import Headers
+from service_kit.tests.ports import free_port
 from service_kit.tests.tokens import SHARED_SECRET
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

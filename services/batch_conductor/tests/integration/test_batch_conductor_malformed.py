@@ -7,12 +7,13 @@ import httpx2
 import pytest
 from batch_conductor.assembly import assemble
 from batch_conductor.settings import Settings
-from batch_conductor.tests.serving import SECRET, free_port
+from batch_conductor.tests.serving import SECRET
 from pydantic import SecretStr
 from service_kit.messaging.event_bus import MemoryEventBus
 from service_kit.tests.fuzzing import fuzz
 from service_kit.tests.live import Live, live
 from service_kit.tests.malformed import DEEP, JSON, STRANGE_IDS, Malformed, assert_documented
+from service_kit.tests.ports import free_port
 from service_kit.tests.tokens import SHARED_SECRET
 
 DEFINE = "/internal/v1/pipelines/define"

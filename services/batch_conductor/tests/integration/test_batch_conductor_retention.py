@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from batch_conductor.adapters.retention import retention_rules
+from batch_conductor.adapters.postgres.retention import retention_rules
 from batch_conductor.settings import MIGRATIONS
 from service_kit.housekeeping import Housekeeping
 from service_kit.storage.database import Database, migrate

@@ -154,100 +154,105 @@ OLD = {"text": "A text from before."}
 
 
 @pytest.mark.asyncio(loop_scope="module")
-class TestWithAnExternalContentService:
-    async def test_essays_are_posted_through_and_judged_from_there(
-        self, installation: tuple[Assessment, ContentServer]
-    ) -> None:
-        service, server = installation
-        texts: dict[str, str | bytes] = {f"e{n}": "word " * (20 + 10 * n) for n in range(4)}
+async def test_essays_are_posted_through_and_judged_from_there(
+    installation: tuple[Assessment, ContentServer],
+) -> None:
+    service, server = installation
+    texts: dict[str, str | bytes] = {f"e{n}": "word " * (20 + 10 * n) for n in range(4)}
 
-        posted = await service.store_all(texts)
-        envelope = request(posted, hints={"max_comparisons": 6})
-        await service.accept(envelope)
-        status = await service.until_ended(envelope.data.entity_id)
+    posted = await service.store_all(texts)
+    envelope = request(posted, hints={"max_comparisons": 6})
+    await service.accept(envelope)
+    status = await service.until_ended(envelope.data.entity_id)
 
-        assert status.state is AssessmentState.COMPLETED
-        assert all(THEIR_ID.fullmatch(storage_id) for storage_id in posted.values())
-        assert {server.texts[posted[name]].decode() for name in texts} == set(texts.values())
+    assert status.state is AssessmentState.COMPLETED
+    assert all(THEIR_ID.fullmatch(storage_id) for storage_id in posted.values())
+    assert {server.texts[posted[name]].decode() for name in texts} == set(texts.values())
 
-    async def test_prompts_rubrics_and_anchors_are_kept_there(
-        self, installation: tuple[Assessment, ContentServer]
-    ) -> None:
-        service, server = installation
-        told = {
-            "assignment_id": "there",
-            "instructions_text": "Judge the essays.",
-            "grade_scale": "swedish_8_anchor",
-        }
-        posted = [
-            ("/admin/v1/assessment-instructions", told),
-            (
-                "/admin/v1/student-prompts",
-                {"assignment_id": "there", "prompt_text": "Write about a harbour."},
-            ),
-            ("/admin/v1/judge-rubrics", {"assignment_id": "there", "rubric_text": "Reward what is clear."}),
-            (
-                "/api/v1/anchors/register",
-                {"assignment_id": "there", "grade": "B", "essay_text": ANCHOR},
-            ),
-        ]
 
-        answers = [await service.http.post(path, json=body) for path, body in posted]
-        prompt = await service.http.get("/admin/v1/student-prompts/assignment/there")
+@pytest.mark.asyncio(loop_scope="module")
+async def test_prompts_rubrics_and_anchors_are_kept_there(
+    installation: tuple[Assessment, ContentServer],
+) -> None:
+    service, server = installation
+    told = {
+        "assignment_id": "there",
+        "instructions_text": "Judge the essays.",
+        "grade_scale": "swedish_8_anchor",
+    }
+    posted = [
+        ("/admin/v1/assessment-instructions", told),
+        (
+            "/admin/v1/student-prompts",
+            {"assignment_id": "there", "prompt_text": "Write about a harbour."},
+        ),
+        ("/admin/v1/judge-rubrics", {"assignment_id": "there", "rubric_text": "Reward what is clear."}),
+        (
+            "/api/v1/anchors/register",
+            {"assignment_id": "there", "grade": "B", "essay_text": ANCHOR},
+        ),
+    ]
 
-        assert [answer.status_code for answer in answers] == [200, 200, 200, 201], answers[-1].text
-        assert THEIR_ID.fullmatch(answers[3].json()["storage_id"])
-        kept = [body.decode() for body in server.texts.values()]
-        assert {"Write about a harbour.", "Reward what is clear.", ANCHOR} <= set(kept)
-        assert prompt.json()["prompt_text"] == "Write about a harbour."
+    answers = [await service.http.post(path, json=body) for path, body in posted]
+    prompt = await service.http.get("/admin/v1/student-prompts/assignment/there")
 
-    async def test_a_text_is_read_wherever_it_is(
-        self, installation: tuple[Assessment, ContentServer]
-    ) -> None:
-        service, _ = installation
-        new = await service.store("A text from after.")
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 201], answers[-1].text
+    assert THEIR_ID.fullmatch(answers[3].json()["storage_id"])
+    kept = [body.decode() for body in server.texts.values()]
+    assert {"Write about a harbour.", "Reward what is clear.", ANCHOR} <= set(kept)
+    assert prompt.json()["prompt_text"] == "Write about a harbour."
 
-        answers = [await service.http.get(f"/v1/content/{name}") for name in (OLD["id"], new, "0" * 32)]
 
-        assert [answer.status_code for answer in answers] == [200, 200, 404]
-        assert [answer.text for answer in answers[:2]] == [OLD["text"], "A text from after."]
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_text_is_read_wherever_it_is(installation: tuple[Assessment, ContentServer]) -> None:
+    service, _ = installation
+    new = await service.store("A text from after.")
 
-    async def test_an_unavailable_content_service_is_not_replaced_by_local_storage(
-        self, installation: tuple[Assessment, ContentServer]
-    ) -> None:
-        service, server = installation
-        known = await service.store("A known text.")
-        server.trouble = "failing"
-        try:
-            posted = await service.http.post(
-                "/v1/content", content=b"lost", headers={"content-type": "text/plain"}
-            )
-            read = await service.http.get(f"/v1/content/{known}")
-        finally:
-            server.trouble = "none"
+    answers = [await service.http.get(f"/v1/content/{name}") for name in (OLD["id"], new, "0" * 32)]
 
-        assert (posted.status_code, read.status_code) == (502, 502)
-        assert posted.json()["error"]["error_code"] == "CONTENT_SERVICE_ERROR"
+    assert [answer.status_code for answer in answers] == [200, 200, 404]
+    assert [answer.text for answer in answers[:2]] == [OLD["text"], "A text from after."]
 
-    async def test_a_batch_that_is_forgotten_is_to_be_forgotten_there_too(
-        self, installation: tuple[Assessment, ContentServer]
-    ) -> None:
-        service, server = installation
-        there = await service.store_all({"e0": "Only this batch, first. " * 9, "e1": "And second. " * 9})
-        envelope = request({**there, "e2": OLD["id"]}, hints={"max_comparisons": 3})
-        batch_id = envelope.data.entity_id
-        await service.accept(envelope)
-        await service.until_ended(batch_id)
 
-        answer = await service.http.delete(f"/admin/v1/batches/{batch_id}")
-        old = await service.http.get(f"/v1/content/{OLD['id']}")
-        async with stored(OLD["database"]) as storage, storage.database.transaction() as connection:
-            query = text("SELECT elsewhere FROM erasure WHERE batch_id = :batch_id")
-            elsewhere = await connection.scalar(query, {"batch_id": batch_id})
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_unavailable_content_service_is_not_replaced_by_local_storage(
+    installation: tuple[Assessment, ContentServer],
+) -> None:
+    service, server = installation
+    known = await service.store("A known text.")
+    server.trouble = "failing"
+    try:
+        posted = await service.http.post(
+            "/v1/content", content=b"lost", headers={"content-type": "text/plain"}
+        )
+        read = await service.http.get(f"/v1/content/{known}")
+    finally:
+        server.trouble = "none"
 
-        assert answer.is_success
-        assert old.status_code == 404
-        assert set(elsewhere or ()) == set(there.values()) <= server.texts.keys()
+    assert (posted.status_code, read.status_code) == (502, 502)
+    assert posted.json()["error"]["error_code"] == "CONTENT_SERVICE_ERROR"
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_batch_that_is_forgotten_is_to_be_forgotten_there_too(
+    installation: tuple[Assessment, ContentServer],
+) -> None:
+    service, server = installation
+    there = await service.store_all({"e0": "Only this batch, first. " * 9, "e1": "And second. " * 9})
+    envelope = request({**there, "e2": OLD["id"]}, hints={"max_comparisons": 3})
+    batch_id = envelope.data.entity_id
+    await service.accept(envelope)
+    await service.until_ended(batch_id)
+
+    answer = await service.http.delete(f"/admin/v1/batches/{batch_id}")
+    old = await service.http.get(f"/v1/content/{OLD['id']}")
+    async with stored(OLD["database"]) as storage, storage.database.transaction() as connection:
+        query = text("SELECT elsewhere FROM erasure WHERE batch_id = :batch_id")
+        elsewhere = await connection.scalar(query, {"batch_id": batch_id})
+
+    assert answer.is_success
+    assert old.status_code == 404
+    assert set(elsewhere or ()) == set(there.values()) <= server.texts.keys()
 
 
 async def test_unknown_texts_count_as_removed(elsewhere: ContentServer, external: RemoteContent) -> None:

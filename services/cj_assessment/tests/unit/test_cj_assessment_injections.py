@@ -9,7 +9,7 @@ from cj_assessment.domain.prompt import JudgeContext, comparison_blocks
 from cj_assessment.domain.signals import is_encoded, signals_in
 from cj_assessment.domain.texts import clean_text
 from cj_assessment.tests.injections import INJECTIONS, STRONG_ESSAY, UNSEEN, Injection, placed
-from cj_assessment.tests.new_injections import DEVELOPMENT, HELD_OUT, LAST, LATER
+from cj_assessment.tests.injections_by_set import DEVELOPMENT, HELD_OUT, LAST, LATER
 from event_contracts import PromptTarget, read_fenced_pair
 from event_contracts.tests.nasty_texts import NASTY, grows_linearly
 

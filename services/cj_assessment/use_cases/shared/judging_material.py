@@ -80,11 +80,6 @@ class TextCache:
     _texts: OrderedDict[TextKey, str] = field(default_factory=OrderedDict, init=False)
     _bytes: int = field(default=0, init=False)
 
-    @property
-    def used_bytes(self) -> int:
-        """Memory that the texts take now."""
-        return self._bytes
-
     async def load(self, store: Store, wanted: Collection[TextKey]) -> Mapping[TextKey, str]:
         """The texts of these essays; those that are not in memory are read with one statement."""
         found = {key: self._texts[key] for key in wanted if key in self._texts}

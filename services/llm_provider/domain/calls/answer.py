@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from event_contracts import ErrorCode, JsonObject, LogOdds, SuiteError, Winner
-from event_contracts.judging import MARGINS, MAX_JUSTIFICATION
+from event_contracts import MAX_JUSTIFICATION, ErrorCode, JsonObject, LogOdds, SuiteError, Winner
+from event_contracts.judging import MARGINS
 
 from llm_provider.domain.requests.storable import is_storable
 

@@ -11,10 +11,12 @@ from event_contracts import (
     JsonObject,
     PromptBlock,
     PromptTarget,
+    fence_pair,
     judge_identity,
     prompt_sha256_for,
+    read_fenced_pair,
 )
-from event_contracts.judging import ASKED_SCHEMA, fence_pair, read_fenced_pair
+from event_contracts.judging import ASKED_SCHEMA
 
 _HEADED = re.compile(
     r"^[#* ]{0,8}Essay ([AB])(?:[ *]{0,4}\([^)\n]{0,300}\))?[* ]{0,4}:[* ]{0,4}\n?[ ]{0,8}\S", re.MULTILINE

@@ -1,6 +1,6 @@
 """What can be stored: JSON can spell characters that no database, and numbers that no message, can hold."""
 
-from event_contracts.fields import MAX_INTEGER
+from event_contracts import MAX_INTEGER
 
 
 def is_storable(value: object) -> bool:

@@ -21,11 +21,12 @@ from event_contracts import (
 )
 from llm_provider.tests.building import RESULTS, comparison
 from llm_provider.tests.killing import Point
-from llm_provider.tests.serving import HOST, SECRET, free_port, post, serving_app
+from llm_provider.tests.serving import HOST, SECRET, post, serving_app
 from llm_provider.tests.vendors.calling import plain_client
+from llm_provider.tests.vendors.limited_vendor import LimitedVendor, VendorLimits
 from service_kit.messaging.event_bus import KafkaEventBus, Record
+from service_kit.tests.ports import free_port
 from service_kit.tests.tokens import ADMIN, KEYS
-from suite.benchmarks.provider.limited_vendor import LimitedVendor, VendorLimits
 
 KILLS: Final = 5
 CONCURRENCY: Final = 8

@@ -24,8 +24,7 @@ from llm_provider.domain.requests.prompt import digest
 from llm_provider.ports import JudgeCall
 from llm_provider.tests.vendors.bodies import NOWHERE, KeyPath, at
 from llm_provider.tests.vendors.calling import PROMPT, plain_client
-from llm_provider.tests.vendors.fake_vendors import KEY, Failure, FakeVendors, always, fake_vendors
-from llm_provider.tests.vendors.fake_vendors.scenario import Received
+from llm_provider.tests.vendors.fake_vendors import KEY, Failure, FakeVendors, Received, always, fake_vendors
 from llm_provider.tests.vendors.published_types import REQUESTS
 from model_manifest.endpoints import FILE_VARIABLE
 from model_manifest.manifest import named_endpoint

@@ -10,7 +10,7 @@ import pytest
 from event_contracts import LLMComparisonResultV1, LLMConfigOverrides
 from llm_provider.ports import Ending
 from llm_provider.tests.building import comparison
-from llm_provider.tests.serving import free_port, memory_bus, serving, settings_for, submit
+from llm_provider.tests.serving import memory_bus, serving, settings_for, submit
 from llm_provider.tests.vendors.calling import MODELS, VENDORS
 from llm_provider.tests.vendors.fake_vendors import (
     KEY,
@@ -24,6 +24,7 @@ from llm_provider.tests.vendors.fake_vendors import (
     Received,
     fake_vendors,
 )
+from service_kit.tests.ports import free_port
 
 MAX_PAID: Final = 3
 OUTAGE_TIMEOUT: Final = timedelta(seconds=5)

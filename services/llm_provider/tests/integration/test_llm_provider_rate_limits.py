@@ -9,7 +9,7 @@ import pytest
 from event_contracts import LLMConfigOverrides
 from llm_provider.tests.building import comparison
 from llm_provider.tests.serving import memory_bus, serving, serving_app, settings_for, submit
-from suite.benchmarks.provider.limited_vendor import LimitedVendor, VendorLimits
+from llm_provider.tests.vendors.limited_vendor import LimitedVendor, VendorLimits
 
 WINDOW = 20.0
 REPLICAS = 3

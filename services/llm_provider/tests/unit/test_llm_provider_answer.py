@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from event_contracts import ErrorCode, Winner
-from event_contracts.judging import ANSWER_SCHEMA, MARGINS, MAX_JUSTIFICATION
+from event_contracts import ANSWER_SCHEMA, MAX_JUSTIFICATION, ErrorCode, Winner
+from event_contracts.judging import MARGINS
 from hypothesis import example, given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator

@@ -5,8 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from event_contracts import ConfigurationError, Winner
-from event_contracts.judging import text_sha256
+from event_contracts import ConfigurationError, Winner, text_sha256
 from llm_provider.adapters.vendors.replay.judge import ReplayJudge, read_decisions
 from llm_provider.domain.calls.answer import read_verdict
 from llm_provider.domain.calls.errors import RequestRejected

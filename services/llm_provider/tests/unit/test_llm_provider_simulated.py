@@ -7,8 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from event_contracts import ConfigurationError, Winner
-from event_contracts.judging import text_sha256
+from event_contracts import ConfigurationError, Winner, text_sha256
 from hypothesis import given
 from hypothesis import strategies as st
 from llm_provider.adapters.vendors.simulated.judge import (

@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 from anthropic.lib._parse._transform import transform_schema
-from event_contracts import JsonObject
-from event_contracts.judging import ASKED_SCHEMA, LABEL_A, LABEL_B, MARGINS, MAX_JUSTIFICATION
+from event_contracts import LABEL_A, LABEL_B, MAX_JUSTIFICATION, JsonObject
+from event_contracts.judging import ASKED_SCHEMA, MARGINS
 from google.genai.types import GenerateContentConfig
 from hypothesis import given
 from hypothesis import strategies as st

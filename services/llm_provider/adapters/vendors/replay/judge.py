@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from event_contracts import ConfigurationError, JsonObject
-from event_contracts.judging import LABEL_A, LABEL_B, MARGINS, read_fenced_pair, text_sha256
+from event_contracts import LABEL_A, LABEL_B, ConfigurationError, JsonObject, read_fenced_pair, text_sha256
+from event_contracts.judging import MARGINS
 
 from llm_provider.domain.calls.errors import RequestRejected
 from llm_provider.domain.costs.usage import Usage

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from event_contracts import ConfigurationError
-from event_contracts.judging import LABEL_A, LABEL_B, MARGINS, read_fenced_pair, text_sha256
+from event_contracts import LABEL_A, LABEL_B, ConfigurationError, read_fenced_pair, text_sha256
+from event_contracts.judging import MARGINS
 
 from llm_provider.domain.calls.errors import JudgeUnavailable, RateLimitReached, RequestRejected
 from llm_provider.domain.costs.usage import Usage
@@ -35,7 +35,8 @@ _SENTENCE = re.compile(r"[.!?]+")
 
 _MARGIN_CUTS = (2.0, 5.0)
 """Logits from which on a winner is clearly and far better; a few in ten of random pairs are beyond either."""
-_MARGIN_SHARES = (0.4, 0.4, 0.2)
+MARGIN_SHARES = (0.4, 0.4, 0.2)
+"""As in ``cj_measurement.simulated_judges``; a test holds both together, and the service need not load scipy."""
 
 _STRONGER = (
     "develops its ideas further and stays closer to the task",
@@ -134,7 +135,7 @@ class SimulatedJudge:
         draws = _random(self._settings.seed, call, "margin", 0)
         if draws.random() < self._settings.margin_honesty:
             return MARGINS[bisect(_MARGIN_CUTS, abs(lead))]
-        return draws.choices(MARGINS, _MARGIN_SHARES)[0]
+        return draws.choices(MARGINS, MARGIN_SHARES)[0]
 
 
 def read_qualities(path: Path) -> Mapping[str, float]:

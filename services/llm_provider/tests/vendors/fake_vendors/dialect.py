@@ -73,7 +73,7 @@ OPENAI_STATUS: Final = {
 
 
 def openai_error(received: Received, failure: Failure) -> JsonObject:
-    """OpenAI's error body, which many have leased over."""
+    """OpenAI's error body, which many have adopted."""
     kind, code = OPENAI_STATUS.get(failure.status, ("server_error", "server_error"))
     return {
         "error": {

@@ -1,4 +1,4 @@
-"""A vendor of models for benchmarks: it answers chat completions after a delay, and enforces its limits.
+"""A vendor of models whose limits are real: it answers chat completions after a delay, and refuses calls beyond them.
 
 Limits are counted over a sliding window: at no time may the requests, or the tokens, of the window before it
 exceed the limit. No vendor is stricter: a client within these limits is within those of all of them.

@@ -12,7 +12,7 @@ from service_kit.store import Outbox
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from batch_conductor.adapters import sql
+from batch_conductor.adapters.postgres import sql
 from batch_conductor.domain.outcome import EssayReport, PhaseReport
 from batch_conductor.domain.phases import BatchRecord, EssayCounts, PhaseRecord
 from batch_conductor.domain.pipeline import BatchId

@@ -20,19 +20,19 @@ import httpx2
 import llm_provider.providers
 import llm_provider.settings
 from cj_assessment.tests.building import request
+from command_line.loopback import HOST, free_ports
 from dishka import Provider
 from event_contracts import FINAL_STATES, BatchStatusView, EventEnvelope, JsonObject
 from pydantic import SecretStr
 from service_kit.messaging.event_bus import MemoryEventBus, Message
 from service_kit.running import Service, run_services
 from service_kit.tests.tokens import ADMIN, KEYS
-from suite.embedded.loopback import HOST, free_ports
+from suite.installed import PACKAGES
 from suite.processes.batches import WORDS
 from suite.tests.poison.census import Census, with_named_workers
 from suite.tests.poison.ports import PortPoison
-from suite.tests.poison.triggers import PoisonedDatabase
+from suite.tests.poison.triggers import PoisonedDatabase, poisoned_database
 
-SERVICES: Final = ("cj_assessment", "llm_provider", "batch_conductor")
 LATENCY_MS: Final = 700
 ESSAYS: Final = 6
 COMPARISONS: Final = 12
@@ -64,7 +64,7 @@ class LearningBus(MemoryEventBus):
 
 
 @dataclass
-class Stage:
+class RunningSuite:
     """The running suite."""
 
     databases: Mapping[str, PoisonedDatabase]
@@ -168,27 +168,27 @@ class Stage:
 
 
 @asynccontextmanager
-async def suite_on_stage(
+async def run_suite(
     make_database: Callable[[str], str], *, overrides: Mapping[str, Sequence[Provider]]
-) -> AsyncIterator[Stage]:
+) -> AsyncIterator[RunningSuite]:
     """Run the suite until the context ends; ``overrides``, by service, take the place of adapters and rules."""
-    urls = {name: make_database(f"poison_{name}") for name in SERVICES}
-    ports = dict(zip(SERVICES, free_ports(3), strict=True))
+    urls = {name: make_database(f"poison_{name}") for name in PACKAGES}
+    ports = dict(zip(PACKAGES, free_ports(3), strict=True))
     bus, census = LearningBus(), Census()
     poison = PortPoison()
-    chosen = {name: [*overrides.get(name, ()), poison.overrides(name)] for name in SERVICES}
+    chosen = {name: [*overrides.get(name, ()), poison.overrides(name)] for name in PACKAGES}
     services = await _assemble(urls, ports, bus, chosen)
     async with AsyncExitStack() as closing:
         stop, started = asyncio.Event(), asyncio.Event()
         group = await closing.enter_async_context(asyncio.TaskGroup())
         closing.callback(stop.set)
-        running = group.create_task(run_services(services, stop=stop, started=started))
+        serving = group.create_task(run_services(services, stop=stop, started=started))
         starting = group.create_task(started.wait())
-        await asyncio.wait((running, starting), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((serving, starting), return_when=asyncio.FIRST_COMPLETED)
         starting.cancel()
-        databases = {name: await PoisonedDatabase.open(url) for name, url in urls.items()}
-        for database in databases.values():
-            closing.push_async_callback(database.connection.close)
+        databases = {
+            name: await closing.enter_async_context(poisoned_database(url)) for name, url in urls.items()
+        }
         census.services.update({database.name: name for name, database in databases.items()})
         closing.enter_context(census.taken())
         http = {
@@ -198,9 +198,11 @@ async def suite_on_stage(
             for name, port in ports.items()
         }
         receiver = await closing.enter_async_context(_receiver())
-        stage = Stage(databases=databases, http=http, bus=bus, census=census, ports=poison, receiver=receiver)
-        bus.learn = stage.owns
-        yield stage
+        suite = RunningSuite(
+            databases=databases, http=http, bus=bus, census=census, ports=poison, receiver=receiver
+        )
+        bus.learn = suite.owns
+        yield suite
 
 
 @asynccontextmanager

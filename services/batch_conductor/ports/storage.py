@@ -1,14 +1,12 @@
-"""What the use cases need from outside, one Protocol each."""
+"""The service's database as the use cases see it: one transaction per unit of work."""
 
 from collections.abc import Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager
-from decimal import Decimal
 from typing import Any, Protocol
 from uuid import UUID
 
 from event_contracts import EventEnvelope, PhaseName
 
-from batch_conductor.domain.gates import GateName, GateResult
 from batch_conductor.domain.outcome import EssayReport, PhaseReport
 from batch_conductor.domain.phases import BatchRecord
 from batch_conductor.domain.pipeline import BatchId
@@ -60,48 +58,4 @@ class Store(Protocol):
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a unit of work: committed at the end, rolled back on any error."""
-        ...
-
-
-class Facts(Protocol):
-    """What other services know of a batch; each question raises ``FactUnknown`` when it cannot be answered now."""
-
-    async def has_text(self, storage_id: str) -> bool:
-        """Whether the content store has a text."""
-        ...
-
-    async def has_prompt(self, assignment_id: str) -> bool:
-        """Whether an assignment has a student prompt."""
-        ...
-
-    async def has_anchors(self, assignment_id: str) -> bool:
-        """Whether essays with known grades are registered for an assignment."""
-        ...
-
-    async def spent_usd(self, batch_id: BatchId) -> Decimal:
-        """What the batch's judgements have cost so far."""
-        ...
-
-
-class Watcher(Protocol):
-    """Shows operators what the service does."""
-
-    def watch_resolution(self, *, pipeline: str, outcome: str, seconds: float) -> None:
-        """A call was answered: defined, blocked, not_evaluated or refused."""
-        ...
-
-    def watch_gate(self, result: GateResult, *, seconds: float) -> None:
-        """A gate was evaluated."""
-        ...
-
-    def watch_block(self, gate: GateName, *, pipeline: str) -> None:
-        """A gate has blocked a call."""
-        ...
-
-    def watch_event(self, event: EventEnvelope[Any], *, outcome: str) -> None:
-        """An event was recorded, repeated or refused."""
-        ...
-
-    def watch_lag(self, report: PhaseReport) -> None:
-        """A phase's report is on record now."""
         ...

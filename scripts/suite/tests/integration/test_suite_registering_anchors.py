@@ -21,7 +21,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def service(make_database: Callable[[str], str]) -> AsyncIterator[Assessment]:
-    async with over_http(make_database("admin_howto")) as running:
+    async with over_http(make_database("registering_anchors")) as running:
         yield running
 
 

@@ -2,21 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import asyncpg
-from sqlalchemy import make_url
+from command_line.loopback import free_port
 
-from suite.embedded.loopback import free_port
-from suite.embedded.postgres import PostgresServer
+from suite.embedded.postgres import PostgresServer, plain_connection
 from suite.processes.service_process import ServiceProcess, new_secret
 from suite.processes.tokens import TOKEN_SETTINGS
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deployment:
+class ServicePair:
     """The two services, not yet started."""
 
     assessment: ServiceProcess
@@ -30,18 +29,12 @@ class Deployment:
         """Stop both services."""
         await asyncio.gather(self.assessment.stop(), self.provider.stop())
 
-    @asynccontextmanager
-    async def database(self, service: ServiceProcess) -> AsyncIterator[asyncpg.Connection]:
+    def database(self, service: ServiceProcess) -> AbstractAsyncContextManager[asyncpg.Connection]:
         """A plain connection to the database of one of the services."""
-        url = make_url(service.settings["database_url"]).set(drivername="postgresql")
-        connection = await asyncpg.connect(url.render_as_string(hide_password=False))
-        try:
-            yield connection
-        finally:
-            await connection.close()
+        return plain_connection(service.settings["database_url"])
 
 
-def make_deployment(
+def make_pair(
     postgres: PostgresServer,
     kafka: str,
     *,
@@ -50,7 +43,7 @@ def make_deployment(
     qualities: Path,
     assessment: Mapping[str, str] | None = None,
     provider: Mapping[str, str] | None = None,
-) -> Deployment:
+) -> ServicePair:
     """Services with their own databases and topics, prefixed with ``name``.
 
     ``assessment`` and ``provider`` are further settings, named as in the settings reference without the prefix.
@@ -86,14 +79,14 @@ def make_deployment(
         },
         log=folder / f"{name}-cj-assessment.log",
     )
-    return Deployment(assessment=cj_assessment, provider=llm_provider)
+    return ServicePair(assessment=cj_assessment, provider=llm_provider)
 
 
 @asynccontextmanager
-async def running(deployment: Deployment) -> AsyncIterator[Deployment]:
+async def running(pair: ServicePair) -> AsyncIterator[ServicePair]:
     """Run both services until the context ends."""
-    await deployment.start()
+    await pair.start()
     try:
-        yield deployment
+        yield pair
     finally:
-        await deployment.stop()
+        await pair.stop()

@@ -1,0 +1,1 @@
+"""The service's database: one transaction, its statements and tables apart."""
