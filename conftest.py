@@ -4,6 +4,7 @@ Each is looked for in this order: an address in the environment, a container whe
 a server started here. Under pytest-xdist the controlling process owns them and tells the workers.
 """
 
+import gc
 import os
 import re
 import tempfile
@@ -282,6 +283,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_expected_place)
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     items[:] = distribute(items, processes=processes, is_long=_is_long, file_of=lambda item: item.path)
+
+
+def pytest_collection_finish() -> None:
+    """Let no search for garbage go through what all the tests consist of, again and again."""
+    gc.freeze()
 
 
 def _expected_place(item: pytest.Item) -> tuple[bool, bool]:

@@ -11,19 +11,16 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from itertools import pairwise
 
-import choix
-import evalica
 import numpy as np
 import numpy.typing as npt
-import sklearn  # type: ignore[import-untyped]  # it publishes no types
 from cj_measurement import Comparisons, Fit, bootstrap, fit
 from rich.console import Console
 from rich.table import Column, Table
 from scipy.sparse import csr_matrix
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # it publishes no types
 from threadpoolctl import threadpool_limits
 
 from suite.benchmarks.page import write_section
@@ -158,6 +155,11 @@ def peers(problem: Problem) -> Iterator[tuple[str, Solver]]:
 
 
 def _scikit_learn(problem: Problem, solver: str) -> Solver:
+    # Imported here, as the other peers are: the page's tests load this module, and need none of them.
+    from sklearn.linear_model import (  # type: ignore[import-untyped]  # it publishes no types
+        LogisticRegression,
+    )
+
     m = len(problem.slot_a)
     ends = np.stack([problem.slot_a, problem.slot_b], axis=1).reshape(-1).astype(np.int32)
     rows = (2 * np.arange(m + 1)).astype(np.int32)
@@ -173,6 +175,8 @@ def _scikit_learn(problem: Problem, solver: str) -> Solver:
 
 
 def _choix(problem: Problem) -> Solver:
+    import choix
+
     winners = np.where(problem.a_won, problem.slot_a, problem.slot_b).tolist()
     losers = np.where(problem.a_won, problem.slot_b, problem.slot_a).tolist()
     pairs = list(zip(winners, losers, strict=True))
@@ -186,6 +190,8 @@ def _choix(problem: Problem) -> Solver:
 
 def _evalica(problem: Problem) -> Solver:
     """No Gaussian prior: a win and a loss against an essay of ability 0, weighted to the same curvature there."""
+    import evalica
+
     everyone = np.arange(problem.n)
     opponent = np.full(problem.n, problem.n)
     xs = np.concatenate([problem.slot_a, everyone, everyone]).tolist()
@@ -322,7 +328,8 @@ def section(timings: dict[int, list[Timing]], a_round: Round) -> str:
         "",
         f"`make bench-measurement`: random cycles, {COMPARISONS_PER_ESSAY} comparisons per essay, true SD and each"
         f" solver's prior SD {SPREAD}, no position effect. Milliseconds are processor time of the quickest of several"
-        f" runs from scratch, one thread each ({machine}, scikit-learn {sklearn.__version__}); each solver gets its own"
+        f" runs from scratch, one thread each ({machine}, scikit-learn {version('scikit-learn')}); each solver gets"
+        " its own"
         " form of input, made in advance: ours are sorted by essay, like the design matrix of scikit-learn."
         " Ours includes the check that all essays are linked, and ends when no component of the gradient is above 1e-8;"
         " a peer is shown at its"

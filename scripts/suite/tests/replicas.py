@@ -143,16 +143,18 @@ async def replicated(
 ) -> AsyncIterator[dict[str, ReplicatedService]]:
     """``count`` replicas of each service, each service behind an address; ``settings`` are by service."""
     services: dict[str, ReplicatedService] = {}
+    address_of_provider = free_port()
     async with AsyncExitStack() as closing:
         for package in PACKAGES:
             own = dict(settings[package])
             if package == "cj_assessment":
-                own["llm_provider_url"] = services["llm_provider"].balancer.url
+                own["llm_provider_url"] = f"http://{HOST}:{address_of_provider}"
             replicas = [
                 replica(package, postgres, kafka, name=name, folder=folder, settings=own, number=number)
                 for number in range(count)
             ]
-            balancer = Balancer(ports=[one.port for one in replicas])
+            port = address_of_provider if package == "llm_provider" else free_port()
+            balancer = Balancer(ports=[one.port for one in replicas], port=port)
             await closing.enter_async_context(balancer.serving())
             services[package] = ReplicatedService(balancer=balancer, replicas=replicas)
         every = [one for service in services.values() for one in service.replicas]

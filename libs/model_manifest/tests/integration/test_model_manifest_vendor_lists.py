@@ -4,13 +4,9 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 
-import anthropic
 import httpx2
-import openai
 import pytest
 from event_contracts import JsonObject, LLMProvider, ReasoningEffort
-from google import genai
-from google.genai.types import HttpOptions
 from model_manifest.tests.vendor_server import (
     KEY,
     VendorServer,
@@ -133,6 +129,9 @@ def test_an_address_where_nobody_listens_is_named() -> None:
 
 
 def test_the_test_server_speaks_anthropics_format(server: VendorServer) -> None:
+    # Imported here, as the other SDKs are: every test process loads this module, and few need them.
+    import anthropic
+
     server.models = [anthropic_model(f"claude-{number}") for number in range(3)]
     client = anthropic.Anthropic(api_key=KEY, base_url=server.base_url(LLMProvider.ANTHROPIC), max_retries=0)
 
@@ -144,6 +143,8 @@ def test_the_test_server_speaks_anthropics_format(server: VendorServer) -> None:
 
 
 def test_the_test_server_speaks_openais_format(server: VendorServer) -> None:
+    import openai
+
     server.models = [openai_model("gpt-4o", shutdown_date="2027-01-14")]
     client = openai.OpenAI(api_key=KEY, base_url=server.base_url(LLMProvider.OPENAI), max_retries=0)
 
@@ -153,6 +154,9 @@ def test_the_test_server_speaks_openais_format(server: VendorServer) -> None:
 
 
 def test_the_test_server_speaks_googles_format(server: VendorServer) -> None:
+    from google import genai
+    from google.genai.types import HttpOptions
+
     server.models = [google_model(f"gemini-{number}") for number in range(3)]
     options = HttpOptions(base_url=server.base_url(LLMProvider.GOOGLE), api_version="v1beta")
     client = genai.Client(api_key=KEY, http_options=options)

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from suite.tests.documented import PAGES, ROOT, Block, Run, blocks_of
+from suite.tests.sample import copy_sample
 from suite.tests.suite_process import WAIT_TIMEOUT_SECONDS, SuiteProcess, suite_process, wait_until
 
 pytestmark = pytest.mark.slow
@@ -21,8 +22,10 @@ def checkout() -> Iterator[Path]:
     """A folder in which the commands find what they find in a checkout, and whose .run and runs are its own."""
     with TemporaryDirectory(prefix="cj-documentation-") as name:
         folder = Path(name)
-        for entry in ("scripts", "Makefile", "pyproject.toml", "pdm.lock", ".env.example"):
+        for entry in ("Makefile", "pyproject.toml", "pdm.lock", ".env.example"):
             (folder / entry).symlink_to(ROOT / entry)
+        (folder / "scripts/suite").mkdir(parents=True)
+        copy_sample(folder / "scripts/suite/sample_assignment")
         (folder / ".venv/bin").mkdir(parents=True)
         for program in (ROOT / ".venv/bin").glob("cj-*"):
             (folder / ".venv/bin" / program.name).symlink_to(program)

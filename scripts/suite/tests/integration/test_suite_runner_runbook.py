@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from suite.tests.sample import copy_sample
 from suite.tests.suite_process import SuiteProcess, suite_process, wait_until
 
 REPOSITORY = Path(__file__).parents[4]
 RUNBOOK = REPOSITORY / "documentation/operations/runner-runbook.md"
-SAMPLE = Path(__file__).parents[2] / "sample_assignment"
 WAIT_TIMEOUT_SECONDS = 900
 IN_CONTAINER = {
     "scripts/preflight.sh": "cj-run preflight",
@@ -46,7 +46,7 @@ def commands() -> str:
 
 
 def test_every_command_of_the_runbook_works(suite: SuiteProcess, tmp_path: Path) -> None:
-    shutil.copytree(SAMPLE, tmp_path / "my-essays")
+    copy_sample(tmp_path / "my-essays")
     programs = Path(sys.executable).parent
     environment = {
         **os.environ,

@@ -23,7 +23,7 @@ from suite_access import TOKEN_VARIABLE
 
 SAMPLE = Path(__file__).parents[2] / "sample_assignment"
 WAIT_TIMEOUT_SECONDS = 300
-COMPARISONS = 180
+COMPARISONS = 90
 INTERRUPTIONS = 5
 WAIT_FOR_ALL = {"straggler_timeout": "PT10M", "min_straggler_timeout": "PT10M"}
 """A round that goes on without its last answers plans other pairs: how many were late depends on the machine."""

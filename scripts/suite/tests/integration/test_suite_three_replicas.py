@@ -67,10 +67,10 @@ FAIR_SHARE: Final = 0.1
 RETRY_SECONDS: Final = 180.0
 
 WINDOW_SECONDS: Final = 12.0
-PER_MINUTE: Final = 1200
+PER_MINUTE: Final = 720
 IN_WINDOW: Final = int(PER_MINUTE * WINDOW_SECONDS / 60)
 LIMITED: Final = LLMConfigOverrides(provider_override="openai_compatible", model_override="limited-1")
-LIMITED_COMPARISONS: Final = 280
+LIMITED_COMPARISONS: Final = 168
 
 SETTINGS: Final[Mapping[str, Mapping[str, str]]] = {
     "llm_provider": {

@@ -7,27 +7,19 @@ import pytest
 from cj_assessment.adapters.postgres.tables import metadata
 from cj_assessment.settings import MIGRATIONS
 from cj_assessment.tests.postgres_fixtures import Stored, StoredInPostgres, stored, stored_in_memory
-from service_kit.storage.database import migrate
+from service_kit.tests.databases import delete_all_rows, migrated
 
 
 @pytest.fixture(scope="module")
 def store_database(make_database: Callable[[str], str]) -> str:
-    """A database for the stores of one module."""
-    return make_database("cj_store")
-
-
-@pytest.fixture
-async def migrated(store_database: str) -> str:
-    """That database with its tables."""
-    await migrate(store_database, MIGRATIONS)
-    return store_database
+    """A database with the service's tables, for the stores of one module."""
+    return migrated(make_database("cj_store"), MIGRATIONS)
 
 
 @asynccontextmanager
 async def emptied(database: str) -> AsyncIterator[StoredInPostgres]:
-    await migrate(database, MIGRATIONS)
+    await delete_all_rows(database, metadata)
     async with stored(database) as opened:
-        await opened.execute(f"TRUNCATE {', '.join(metadata.tables)}")
         yield opened
 
 

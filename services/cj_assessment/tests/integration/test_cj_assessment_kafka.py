@@ -211,7 +211,7 @@ async def test_a_judge_who_fails_on_a_third_of_the_calls_is_asked_for_other_pair
 @pytest.mark.slow
 async def test_twenty_batches_at_once_on_two_replicas_all_end_and_none_starves(stage: Stage) -> None:
     stored = await stage.one.store_all({f"essay-{n}": "word " * (20 + n) for n in range(16)})
-    asked = [request(stored, hints={"target_reliability": 0.8}) for _ in range(20)]
+    asked = [request(stored, hints={"target_reliability": 0.9999, "max_comparisons": 40}) for _ in range(20)]
     batches = [envelope.data.entity_id for envelope in asked]
 
     await asyncio.gather(*map(stage.wire.publish, asked))

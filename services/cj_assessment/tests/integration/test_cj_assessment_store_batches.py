@@ -360,8 +360,8 @@ async def test_the_context_of_a_batch_is_kept(storage: Stored) -> None:
     assert (read.state, read.seed, read.judges) == (AssessmentState.JUDGING, 7, PREPARED.judges)
 
 
-async def test_two_replicas_never_decide_on_the_same_batch(migrated: str) -> None:
-    async with stored(migrated) as one, stored(migrated) as other:
+async def test_two_replicas_never_decide_on_the_same_batch(store_database: str) -> None:
+    async with stored(store_database) as one, stored(store_database) as other:
         batch = await one.batch([(0, 1)])
         async with one.store.transaction() as first:
             assert await first.batches.lock(batch.job_id) is not None

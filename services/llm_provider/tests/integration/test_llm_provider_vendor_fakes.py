@@ -2,15 +2,11 @@
 
 import json
 from itertools import product
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx2
 import pytest
-from anthropic import AsyncAnthropic, RateLimitError
 from event_contracts import JsonObject
-from google import genai
-from google.genai import types as genai_types
-from google.genai.errors import APIError
 from llm_provider.domain.costs.usage import Usage
 from llm_provider.domain.limits import Allowance as Kind
 from llm_provider.ports import Ending
@@ -28,7 +24,11 @@ from llm_provider.tests.vendors.fake_vendors import (
     in_turn,
 )
 from llm_provider.tests.vendors.published_types import check_answer, check_anthropic_error
-from openai import AsyncOpenAI
+
+if TYPE_CHECKING:  # every test process loads this module, and each SDK takes a second
+    from anthropic import AsyncAnthropic
+    from google import genai
+    from openai import AsyncOpenAI
 
 THOUGHTFUL: Final = Usage(input=100, output=30, cache_read=50, cache_write=20, cache_write_1h=10, reasoning=9)
 FAILURES: Final = (400, 401, 403, 404, 413, 429, 500)
@@ -75,16 +75,23 @@ async def test_failures_have_the_form_that_anthropic_publishes(status: int) -> N
         check_anthropic_error(body)
 
 
-def anthropic_at(vendors: FakeVendors) -> AsyncAnthropic:
+def anthropic_at(vendors: FakeVendors) -> "AsyncAnthropic":
+    from anthropic import AsyncAnthropic
+
     return AsyncAnthropic(api_key=KEY, base_url=vendors.url("anthropic"), max_retries=0)
 
 
-def openai_at(vendors: FakeVendors) -> AsyncOpenAI:
-    return AsyncOpenAI(api_key=KEY, base_url=f"{vendors.url('openai')}/v1", max_retries=0)
+def openai_at(base_url: str) -> "AsyncOpenAI":
+    from openai import AsyncOpenAI
+
+    return AsyncOpenAI(api_key=KEY, base_url=base_url, max_retries=0)
 
 
-def google_at(vendors: FakeVendors) -> genai.Client:
-    options = genai_types.HttpOptions(base_url=vendors.url("google"))
+def google_at(vendors: FakeVendors) -> "genai.Client":
+    from google import genai
+    from google.genai.types import HttpOptions
+
+    options = HttpOptions(base_url=vendors.url("google"))
     return genai.Client(api_key=KEY, http_options=options)
 
 
@@ -109,7 +116,7 @@ async def test_openais_sdk_understands_the_fake_and_sends_what_we_send() -> None
         await judge_of("openai", client, base_url=vendors.url("openai")).judge(call("openai"))
         ours: Any = vendors.received[-1].body
 
-        response = await openai_at(vendors).responses.create(**ours)
+        response = await openai_at(f"{vendors.url('openai')}/v1").responses.create(**ours)
 
         assert response.output_text == VERDICT
         assert response.usage is not None
@@ -118,6 +125,8 @@ async def test_openais_sdk_understands_the_fake_and_sends_what_we_send() -> None
 
 
 async def test_googles_sdk_understands_the_fake_and_sends_what_we_send() -> None:
+    from google.genai.types import GenerateContentConfig
+
     async with fake_vendors(always(Answer(usage=THOUGHTFUL))) as vendors, plain_client() as client:
         judge = judge_of("google", client, base_url=vendors.url("google"))
         await judge.judge(call("google", temperature=0.0, reasoning_effort="low"))
@@ -126,7 +135,7 @@ async def test_googles_sdk_understands_the_fake_and_sends_what_we_send() -> None
         generated = await google_at(vendors).aio.models.generate_content(
             model="gemini-3.8-flash",
             contents=ours["contents"],
-            config=genai_types.GenerateContentConfig(
+            config=GenerateContentConfig(
                 **ours["generationConfig"],
                 system_instruction=ours["systemInstruction"],
                 store=ours["store"],
@@ -147,7 +156,7 @@ async def test_openais_sdk_understands_the_fakes_that_speak_its_protocol(vendor:
         ours: Any = dict(vendors.received[-1].body)
         extra = {"provider": ours.pop("provider")} if vendor == "openrouter" else {}
 
-        sdk = AsyncOpenAI(api_key=KEY, base_url=vendors.url(vendor), max_retries=0)
+        sdk = openai_at(vendors.url(vendor))
         completion = await sdk.chat.completions.create(**ours, extra_body=extra)
 
         assert completion.choices[0].message.content == VERDICT
@@ -155,6 +164,9 @@ async def test_openais_sdk_understands_the_fakes_that_speak_its_protocol(vendor:
 
 
 async def test_the_sdks_know_a_failure_of_the_fakes_for_what_it_is() -> None:
+    from anthropic import RateLimitError
+    from google.genai.errors import APIError
+
     async with fake_vendors(always(Failure(status=429, retry_after=2))) as vendors:
         with pytest.raises(RateLimitError) as failed:
             await anthropic_at(vendors).messages.create(model="m", max_tokens=1, messages=[])
@@ -181,7 +193,7 @@ async def test_openais_sdk_can_run_a_job_on_the_fake() -> None:
     body = {"model": "m", "input": [], "text": {}}
     line = {"custom_id": "a", "method": "POST", "url": "/v1/responses", "body": body}
     async with fake_vendors() as vendors:
-        sdk = openai_at(vendors)
+        sdk = openai_at(f"{vendors.url('openai')}/v1")
         upload = await sdk.files.create(file=("a.jsonl", json.dumps(line).encode()), purpose="batch")
         job = await sdk.batches.create(
             input_file_id=upload.id, endpoint="/v1/responses", completion_window="24h"
@@ -196,6 +208,8 @@ async def test_openais_sdk_can_run_a_job_on_the_fake() -> None:
 
 
 async def test_googles_sdk_can_run_a_job_on_the_fake(tmp_path: Any) -> None:
+    from google.genai.types import JobState
+
     requests = tmp_path / "a.jsonl"
     requests.write_text(json.dumps({"key": "a", "request": {"contents": []}}) + "\n")
     async with fake_vendors() as vendors:
@@ -208,7 +222,7 @@ async def test_googles_sdk_can_run_a_job_on_the_fake(tmp_path: Any) -> None:
         assert ended.dest is not None
         content = await sdk.files.download(file=ended.dest.file_name or "")
 
-    assert ended.state is genai_types.JobState.JOB_STATE_SUCCEEDED
+    assert ended.state is JobState.JOB_STATE_SUCCEEDED
     assert json.loads(content)["key"] == "a"
 
 

@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from typing import Final
 
 import pytest
-from anthropic.lib._parse._transform import transform_schema
 from event_contracts import LABEL_A, LABEL_B, MAX_JUSTIFICATION, JsonObject
 from event_contracts.judging import ASKED_SCHEMA, MARGINS
-from google.genai.types import GenerateContentConfig
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -79,12 +77,17 @@ def test_openai_knows_every_keyword_and_requires_what_strict_requires() -> None:
 
 
 def test_google_knows_every_keyword() -> None:
+    # Imported here: every test process loads this module, and an SDK takes a second.
+    from google.genai.types import GenerateContentConfig
+
     documented = GenerateContentConfig.model_fields["response_json_schema"].description or ""
 
     assert set(keywords(PORTABLE_SCHEMA)) <= set(re.findall(r"`([^`]+)`", documented))
 
 
 def test_anthropics_sdk_would_take_nothing_out_of_it() -> None:
+    from anthropic.lib._parse._transform import transform_schema
+
     transformed = transform_schema(PORTABLE_SCHEMA)
 
     # What the SDK finds that the vendor does not enforce, it moves into the descriptions.

@@ -10,20 +10,11 @@ import json
 import warnings
 from collections.abc import Callable, Mapping
 from functools import cache
+from importlib import import_module
+from types import ModuleType
 from typing import Any, Final, Literal
 
-from anthropic.types import CacheControlEphemeralParam, Message
-from anthropic.types.message_create_params import MessageCreateParamsNonStreaming
-from anthropic.types.messages import MessageBatch, MessageBatchIndividualResponse
-from anthropic.types.messages.batch_create_params import BatchCreateParams as MessageBatchParams
-from anthropic.types.shared import ErrorResponse
 from event_contracts import JsonObject
-from google.genai.types import Content, GenerateContentConfig, GenerateContentResponse
-from openai.types import Batch, BatchCreateParams, FileObject
-from openai.types.chat import ChatCompletion
-from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
-from openai.types.responses import Response
-from openai.types.responses.response_create_params import ResponseCreateParamsNonStreaming
 from pydantic import TypeAdapter
 from pydantic_core import SchemaValidator
 from typing_extensions import TypedDict
@@ -45,35 +36,35 @@ class OpenRouterReasoning(TypedDict, total=False):
     effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
-class MessageWithTemperature(MessageCreateParamsNonStreaming, total=False):
-    """The SDK has dropped the temperature since version 1.0; the API takes it for models before Claude Opus 4.7."""
-
-    temperature: float
+@cache
+def sdk() -> ModuleType:
+    """The SDKs' types, imported when something is first held to them: every test process loads this module."""
+    return import_module("llm_provider.tests.vendors.sdk_types")
 
 
 def check_anthropic(body: JsonObject) -> None:
     """A request to Messages."""
-    _closed_request(MessageWithTemperature, body)
+    _closed_request(sdk().MessageWithTemperature, body)
 
 
 def check_anthropic_job(body: JsonObject) -> None:
     """A request to Message Batches, the requests in it included."""
-    _closed_request(MessageBatchParams, body)
+    _closed_request(sdk().MessageBatchParams, body)
 
 
 def check_openai(body: JsonObject) -> None:
     """A request to Responses."""
-    _closed_request(ResponseCreateParamsNonStreaming, body)
+    _closed_request(sdk().ResponseCreateParamsNonStreaming, body)
 
 
 def check_openai_job(body: JsonObject) -> None:
     """A request to make a batch."""
-    _closed_request(BatchCreateParams, body)
+    _closed_request(sdk().BatchCreateParams, body)
 
 
 def check_chat(body: JsonObject) -> None:
     """A request to chat completions."""
-    _closed_request(CompletionCreateParamsNonStreaming, body)
+    _closed_request(sdk().CompletionCreateParamsNonStreaming, body)
 
 
 def check_openrouter(body: JsonObject) -> None:
@@ -82,7 +73,7 @@ def check_openrouter(body: JsonObject) -> None:
     _closed_request(OpenRouterProvider, rest.pop("provider"))
     _closed_request(OpenRouterReasoning, rest.pop("reasoning", {}))
     for marker in _cache_markers(rest):
-        _closed_request(CacheControlEphemeralParam, marker)
+        _closed_request(sdk().CacheControlEphemeralParam, marker)
     check_chat(rest)
 
 
@@ -90,13 +81,15 @@ def check_google(body: JsonObject) -> None:
     """A request to generateContent; the SDK writes its ``GenerateContentConfig`` out as several keys of it."""
     rest = dict(body)
     contents, system = rest.pop("contents"), rest.pop("systemInstruction", {})
+    assert isinstance(contents, list), "a list is expected here"
     config: dict[str, Any] = {**_mapping(rest.pop("generationConfig")), **rest}
     with warnings.catch_warnings():
         # A value that an enumeration does not have is a mere warning to the SDK.
         warnings.simplefilter("error")
-        TypeAdapter(list[Content]).validate_python(contents)
-        Content.model_validate(system)
-        GenerateContentConfig.model_validate(config)
+        for content in contents:
+            sdk().Content.model_validate(content)
+        sdk().Content.model_validate(system)
+        sdk().GenerateContentConfig.model_validate(config)
 
 
 REQUESTS: Final[Mapping[str, Check]] = {
@@ -113,44 +106,44 @@ def check_answer(vendor: str, body: JsonObject) -> None:
     """An answer to a call."""
     match vendor:
         case "anthropic":
-            _closed_answer(Message, body)
+            _closed_answer(sdk().Message, body)
         case "openai":
-            _closed_answer(Response, body)
+            _closed_answer(sdk().Response, body)
         case "google":
-            GenerateContentResponse.model_validate(body)
+            sdk().GenerateContentResponse.model_validate(body)
         case "openrouter":
             # OpenRouter's own additions are in no published Python type.
             usage = {
                 key: value for key, value in _mapping(body["usage"]).items() if key not in ("cost", "is_byok")
             }
-            _closed_answer(ChatCompletion, {**body, "usage": usage}, besides=("provider",))
+            _closed_answer(sdk().ChatCompletion, {**body, "usage": usage}, besides=("provider",))
         case _:
-            _closed_answer(ChatCompletion, body)
+            _closed_answer(sdk().ChatCompletion, body)
 
 
 def check_anthropic_error(body: JsonObject) -> None:
     """An error of Anthropic's."""
-    TypeAdapter(ErrorResponse).validate_python(body)
+    TypeAdapter(sdk().ErrorResponse).validate_python(body)
 
 
 def check_anthropic_job_view(body: JsonObject) -> None:
     """What Anthropic says of a batch."""
-    _closed_answer(MessageBatch, body)
+    _closed_answer(sdk().MessageBatch, body)
 
 
 def check_anthropic_job_line(body: JsonObject) -> None:
     """A line of a batch's results."""
-    _closed_answer(MessageBatchIndividualResponse, body)
+    _closed_answer(sdk().MessageBatchIndividualResponse, body)
 
 
 def check_openai_job_view(body: JsonObject) -> None:
     """What OpenAI says of a batch."""
-    _closed_answer(Batch, body)
+    _closed_answer(sdk().Batch, body)
 
 
 def check_openai_file(body: JsonObject) -> None:
     """What OpenAI says of a file."""
-    _closed_answer(FileObject, body)
+    _closed_answer(sdk().FileObject, body)
 
 
 def _closed_request(published: Any, body: Any) -> None:
