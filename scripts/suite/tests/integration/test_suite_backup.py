@@ -29,6 +29,7 @@ from suite.tests.replicas import replica
 pytestmark = pytest.mark.slow
 
 COMPARISONS: Final = 60
+WAIT_TIMEOUT_SECONDS: Final = 120.0
 ESSAYS: Final = generated_essays(16)
 # At two seconds a call, three at a time, the batch takes 40 s where nothing is ended: far longer than a back-up.
 SLOW: Final = {"simulated_latency_ms": "2000", "concurrency": "3"}
@@ -110,6 +111,12 @@ class Suite:
                     return status.progress.comparisons_judged
         raise AssertionError("the batch ended before it was backed up: let its judge be slower")
 
+    async def until_sent(self, postgres: PostgresServer) -> None:
+        """Wait until CJ Assessment has sent all that it announces: a batch has ended a moment before."""
+        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
+            while await self.rows(postgres, "cj_assessment", "SELECT 1 FROM outbox"):
+                await asyncio.sleep(0.1)
+
     async def results(self) -> int:
         """How often the batch's result was published."""
         topics = re.escape(f"{self.name}.{Topic.ASSESSMENT_RESULT_PUBLISHED}")
@@ -144,6 +151,7 @@ async def test_a_batch_goes_on_from_a_back_up_that_was_made_while_it_was_judged(
         paid = await suite.rows(restored, "llm_provider", CALLS)
         async with suite.running(restored, pace=FAST) as url:
             ended = await wait_until_ended(url, suite.options.batch_id)
+            await suite.until_sent(restored)
         judged = await suite.rows(restored, "cj_assessment", JUDGED)
         calls = await suite.rows(restored, "llm_provider", CALLS)
         twice = await suite.rows(restored, "cj_assessment", ANSWERED_TWICE)
