@@ -32,15 +32,8 @@ def test_the_pack_has_60_distinct_injections_of_every_kind() -> None:
     }
 
 
-@pytest.mark.parametrize("slot", ["a", "b"])
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("injection", [*INJECTIONS, *UNSEEN, *DEVELOPMENT, *HELD_OUT, *LATER, *LAST], ids=str)
-def test_no_text_leaves_its_fence_or_changes_what_the_judge_is_told(
-    injection: Injection, place: str, slot: str
-) -> None:
-    weak = clean_text(placed(injection, place)).text
-    text_a, text_b = (weak, STRONG_ESSAY) if slot == "a" else (STRONG_ESSAY, weak)
-
+def check_fence(text_a: str, text_b: str) -> None:
+    """Neither text leaves its fence, and the judge is told what it is told of any other pair."""
     blocks = comparison_blocks(CONTEXT, text_a=text_a, text_b=text_b)
 
     harmless = comparison_blocks(CONTEXT, text_a="One.", text_b="Other.")
@@ -56,6 +49,14 @@ def test_no_text_leaves_its_fence_or_changes_what_the_judge_is_told(
         assert closing.startswith(f"</essay_{name}_")
         assert closing not in text
         assert prompt.count(closing) == 1
+
+
+@pytest.mark.parametrize("injection", [*INJECTIONS, *UNSEEN, *DEVELOPMENT, *HELD_OUT, *LATER, *LAST], ids=str)
+def test_no_text_leaves_its_fence_or_changes_what_the_judge_is_told(injection: Injection) -> None:
+    for place in PLACES:
+        weak = clean_text(placed(injection, place)).text
+        check_fence(weak, STRONG_ESSAY)
+        check_fence(STRONG_ESSAY, weak)
 
 
 def test_the_fence_of_one_comparison_is_useless_in_the_next() -> None:
