@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from event_contracts import ConfigurationError, InvalidLlmConfig, LLMProvider
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from model_manifest.endpoints import InstalledEndpoint, endpoints_file, load_endpoints
 from model_manifest.families import Families, Family, Untracked
@@ -24,6 +24,9 @@ from model_manifest.provider_name import ProviderName, is_this_machine
 
 SELF_HOSTED: Final = "LLM_PROVIDER_OPENAI_COMPATIBLE_"
 """What the settings of the self-hosted server begin with."""
+
+_FLAG: Final = TypeAdapter(bool)
+"""Reads a setting as the service that owns it does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +132,14 @@ def _any_model(entry: Model, model_id: str) -> Model | None:
 
 def _costs_nothing() -> bool:
     """The operator's setting for the self-hosted server, else its address: what runs on this machine is free."""
-    said = os.environ.get(f"{SELF_HOSTED}FREE", "").strip().lower()
+    said = os.environ.get(f"{SELF_HOSTED}FREE", "").strip()
     if said:
-        return said in ("1", "true", "yes", "on")
+        try:
+            return _FLAG.validate_python(said)
+        except ValidationError as error:
+            raise ConfigurationError(
+                f"{SELF_HOSTED}FREE is {said!r}: set it to true or false, or leave it out"
+            ) from error
     return is_this_machine(os.environ.get(f"{SELF_HOSTED}URL", ""))
 
 
