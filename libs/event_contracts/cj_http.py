@@ -113,7 +113,7 @@ class UntilTargetView(WireModel):
 class ForecastView(WireModel):
     """What the next `comparisons` would bring, counted from the last fit; `eb` is the reliability after them.
 
-    `until_target` is null while the essays cannot be told from equal ones; costs are null without a known price.
+    `until_target` is null while the essays cannot be told apart from equal ones; costs are null without a known price.
     """
 
     comparisons: LargeCount

@@ -107,7 +107,7 @@ def tokens_of(url: str, status: int, body: bytes, *, refused: str) -> Tokens:
         return Tokens.model_validate_json(body)
     except ValidationError as error:
         places = ", ".join(sorted({str(one["loc"][0]) for one in error.errors() if one["loc"]}))
-        raise IssuerUnavailable(f"{url} answers without usable tokens ({places or 'no JSON'})") from error
+        raise IssuerUnavailable(f"{url} answers without usable tokens ({places or 'not JSON'})") from error
 
 
 def error_code_of(body: bytes) -> str:

@@ -35,7 +35,7 @@ class VerdictModel(StrEnum):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class AnswerScale:
-    """One judge's levels: ``answers`` (k,) are the places of those that state one, ``level`` (k,) from 0.
+    """One judge's levels: ``answers`` (k,) are the indices of those that state one, ``level`` (k,) from 0.
 
     ``merged`` says for each level that was stated, from 1, which of ``level`` it became. ``cuts`` (levels − 1,) ascend;
     ``gamma`` is 1 in the cumulative model.

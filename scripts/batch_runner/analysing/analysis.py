@@ -42,8 +42,8 @@ from batch_runner.analysing.findings import (
     PositionBiasView,
 )
 from batch_runner.decisions.from_file import Decisions
+from batch_runner.intervals import RESAMPLING_SEED
 
-SEED: Final = 20_250_101
 """Seed of the random halves: the same file gives the same figures."""
 REFERENCE_TAUS: Final = tuple(np.sqrt(np.geomspace(0.01, 60, 22)))
 """The grid of the reference: EB moves by up to .02 between its values, so that other values of τ would not agree."""
@@ -117,7 +117,7 @@ class _Fitted:
         self.order: list[int] = np.argsort(-self.fit.theta, kind="stable").tolist()
 
     def analysis(self, *, panel: PanelView | None) -> Analysis:
-        halves = split_half(self.data, seed=SEED)
+        halves = split_half(self.data, seed=RESAMPLING_SEED)
         judges = tuple(self.judges())
         model = self.model()
         return Analysis(

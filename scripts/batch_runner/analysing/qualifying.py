@@ -109,7 +109,7 @@ class QualificationView(_View):
 
 
 def qualify_judge(path: Path, options: QualificationOptions, *, console: Console) -> None:
-    """Hold the candidate against the reference; raises ``InvalidRequest`` where the file cannot tell."""
+    """Compare the candidate with the reference; raises ``InvalidRequest`` where the file does not allow it."""
     decisions = read_decisions(path, columns=options.columns, coding=options.coding)
     if not decisions.slots_known:
         raise InvalidRequest(

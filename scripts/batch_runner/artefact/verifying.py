@@ -65,7 +65,7 @@ def verify(folder: Path) -> tuple[Verified, ...]:
     try:
         document = json.loads(path.read_bytes())
     except ValueError as error:
-        return (Verified("schema", (f"{path.name} is no JSON: {error}",)),)
+        return (Verified("schema", (f"{path.name} is not JSON: {error}",)),)
     schema = tuple(_schema_problems(document))
     checks = [Verified("schema", schema), Verified("files", tuple(_file_problems(folder)))]
     if not schema:

@@ -95,7 +95,7 @@ def _problem(entry: ZipInfo, target: PurePosixPath) -> str | None:
 
 
 def _extract(archive: ZipFile, entry: ZipInfo, target: Path, *, left: int, name: str) -> int:
-    """Write one file; what it claims to be large and what it is are two things. Returns its size in bytes."""
+    """Write one file, whose stated and real size may differ. Returns its size in bytes."""
     target.parent.mkdir(parents=True, exist_ok=True)
     written = 0
     with archive.open(entry) as packed, target.open("xb") as file:

@@ -92,7 +92,7 @@ OVERVIEW: Final = Board(
                 ),
                 number(
                     "Breakers not closed",
-                    "Models that are not called, or by way of trial.",
+                    "Models that are not called, or only called to test them.",
                     "count(max by (provider, model) (judge_breaker_open) > 0) or vector(0)",
                 ),
                 number(

@@ -33,7 +33,7 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """One expression, and how each line of its answer is called."""
+    """One expression, and what each line of its answer is called."""
 
     expression: str
     legend: str = ""

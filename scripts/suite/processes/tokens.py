@@ -1,4 +1,4 @@
-"""Tokens for services that this program runs as processes: they believe the key that it signs its requests with."""
+"""Tokens for services that this program runs as processes: they trust the key that it signs its requests with."""
 
 import time
 from collections.abc import Generator, Mapping

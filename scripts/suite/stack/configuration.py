@@ -103,7 +103,7 @@ def _common(keys: StackKeys) -> dict[str, Any]:
         # The services of one process sign for each other: a secret that lives as long as they do is enough.
         "callback_signing_secret": SecretStr(new_secret()),
         "service_secret": SecretStr(token_urlsafe(48)),
-        # The environment may name a platform's keys: this stack believes its own tools.
+        # The environment may name a platform's keys: this stack trusts its own tools.
         "jwt_public_key": keys.public_pem,
         "jwt_jwks_url": None,
         "jwt_secret": None,

@@ -24,7 +24,7 @@ class UnresolvableDependency(SuiteError):
 
 
 class DependencyCycle(SuiteError):
-    """Phases need each other in a circle: none of them could ever start."""
+    """Phases depend on each other in a cycle: none of them could ever start."""
 
     code = ErrorCode.BCS_PIPELINE_DEPENDENCY_CYCLE_DETECTED
 

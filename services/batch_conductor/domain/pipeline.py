@@ -106,6 +106,6 @@ def _in_order(needs: Mapping[PhaseName, Collection[PhaseName]]) -> tuple[PhaseNa
         # The second argument is the cycle, each phase needed by the next (Python's graphlib).
         cycle: list[PhaseName] = error.args[1]
         raise DependencyCycle(
-            f"steps.depends_on: phases need each other in a circle: {' → '.join(cycle)}",
+            f"steps.depends_on: phases depend on each other in a cycle: {' → '.join(cycle)}",
             details={"cycle": [*map(str, cycle)]},
         ) from error

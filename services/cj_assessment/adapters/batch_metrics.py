@@ -6,8 +6,9 @@ Every replica shows the same: queries take the maximum over replicas, not the su
 from collections.abc import Iterable
 from typing import Any, Final
 
-from event_contracts import ErrorCode, StopReason
+from event_contracts import FINAL_STATES, AssessmentState, ComparisonState, ErrorCode, StopReason
 from prometheus_client import CollectorRegistry, Gauge
+from service_kit.housekeeping import MEASURING_SECONDS
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import OTHER, BoundedNames
 from service_kit.work.worker import Worker
@@ -16,13 +17,13 @@ from sqlalchemy import Row
 from cj_assessment.adapters.postgres import measuring_sql as sql
 from cj_assessment.ports.worker_names import MEASURE
 
-MEASURING_SECONDS: Final = 15.0
 QUALITY_INTERVAL: Final = 4
 """The quality of results is measured in every fourth cycle."""
 
-OPEN_STATES: Final = ("accepted", "judging")
-ENDED_STATES: Final = ("completed", "completed_with_failures", "failed", "cancelled")
-COMPARISON_STATES: Final = ("pending", "submitted", "judged", "failed")
+OPEN_STATES: Final = tuple(state for state in AssessmentState if state not in FINAL_STATES)
+ENDED_STATES: Final = tuple(state for state in AssessmentState if state in FINAL_STATES)
+COMPARISON_STATES: Final = tuple(state for state in ComparisonState if state is not ComparisonState.ABANDONED)
+"""Those of batches that have not ended; a comparison is abandoned when its batch ends."""
 QUANTILES: Final = (0.1, 0.5, 0.9)
 _KNOWN_CODES: Final = frozenset(map(str, ErrorCode))
 
@@ -107,8 +108,8 @@ class BatchMetrics:
             self._oldest.labels(state).set(0 if row is None else float(row.oldest_seconds))
         self._overdue.set(sum(row.overdue for row in by_state.values()))
         counts = {row.state: row.comparisons for row in comparisons}
-        for state in COMPARISON_STATES:
-            self._comparisons.labels(state).set(counts.get(state, 0))
+        for of_comparisons in COMPARISON_STATES:
+            self._comparisons.labels(of_comparisons).set(counts.get(of_comparisons, 0))
 
     def _show_problems(self, problems: Iterable[Row[Any]]) -> None:
         counts: dict[str, int] = {"NONE": 0}

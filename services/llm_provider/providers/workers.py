@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from dishka import AsyncContainer
+from service_kit.housekeeping import MEASURING_SECONDS
 from service_kit.running import BackgroundLoop
 from service_kit.tracing import Tracing
 from service_kit.work.items import FailureRecord, ItemWorker, SetAsideReason, TaskWorker, only_list
@@ -34,7 +35,6 @@ from llm_provider.use_cases.requests.return_requests import ReturnRequests
 
 BATCH_SIZE = 500
 CONCURRENT_JOBS = 4
-MEASURING_SECONDS = 15.0
 
 
 async def service_workers(container: AsyncContainer) -> Sequence[BackgroundLoop]:

@@ -101,7 +101,7 @@ def test_the_connectivity_of_a_large_graph_is_that_of_the_factorisation(
 
 
 def test_triads_are_counted_once_each() -> None:
-    """0 > 1 > 2 > 0 is a circle, 0 > 1 > 3 with 0 > 3 is none; 2 against 3 is tied, and closes nothing."""
+    """0 > 1 > 2 > 0 is a cycle, 0 > 1 > 3 with 0 > 3 is none; 2 against 3 is tied, and closes nothing."""
     decided = [(0, 1), (1, 2), (2, 0), (0, 3), (1, 3), (2, 3), (3, 2)]
     data = Comparisons.of(4, [winner for winner, _ in decided], [loser for _, loser in decided], [True] * 7)
 

@@ -180,7 +180,7 @@ def test_more_than_we_say_is_a_notice() -> None:
     assert finding.severity is Severity.NOTICE
 
 
-def test_a_million_written_in_twos_is_the_same_million() -> None:
+def test_a_binary_million_is_the_same_million() -> None:
     assert against_vendor(LLMProvider.ANTHROPIC, one_listed(HAIKU, context_window=1_048_576)) == ()
 
 

@@ -14,7 +14,7 @@ from batch_runner.artefact.assessment_run import AssessmentRun
 from batch_runner.artefact.judged import ComparisonStatus, RecordedComparison
 from batch_runner.artefact.outcome import Score
 from batch_runner.artefact.scoring import arrays_of
-from batch_runner.intervals import Z_90
+from batch_runner.intervals import RESAMPLING_SEED, Z_90
 
 POINTS: Final = 12
 FEWER_POINTS: Final = 4
@@ -22,7 +22,6 @@ FEWER_POINTS: Final = 4
 FEW_ESSAYS: Final = 300
 MAX_READINGS: Final = 40
 """Maximum number of recorded readings that the curve shows."""
-SEED: Final = 20_250_101
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +151,7 @@ class _Measuring:
                 covariance=fit.variances,
                 anchors=anchors,
                 scale=measurement.ScaleShape(len(scale.grades), scale.below_lowest is not None, scale.priors),
-                seed=SEED,
+                seed=RESAMPLING_SEED,
                 tau=fit.tau,
                 wins=fit.comparisons.scores,
                 draws=1,

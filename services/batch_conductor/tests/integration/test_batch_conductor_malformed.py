@@ -86,7 +86,7 @@ CASES = (
             ("a number for a flag", {"prompt_attached": 1}),
         )
     ),
-    Malformed(what="no JSON", path=DEFINE, body=b"{", headers=JSON),
+    Malformed(what="not JSON", path=DEFINE, body=b"{", headers=JSON),
     Malformed(what="no type", path=DEFINE, body=b"{}"),
     Malformed(what="NaN", path=DEFINE, body=b'{"batch_id": NaN}', headers=JSON),
     Malformed(what="100,000 brackets", path=DEFINE, body=b"[" * 100_000, headers=JSON),

@@ -144,9 +144,11 @@ def test_a_pipeline_that_there_is_not_is_refused_with_those_that_there_are() -> 
         RULES.resolve("grammar", completed=frozenset())
 
 
-@given(needs=acyclic_needs(), circle=st.lists(PHASES, min_size=1, unique=True))
-def test_phases_that_need_each_other_in_a_circle_are_refused(needs: Needs, circle: list[PhaseName]) -> None:
-    closed = {**needs, **{phase: (*needs[phase], circle[i - 1]) for i, phase in enumerate(circle)}}
+@given(needs=acyclic_needs(), cycle=st.lists(PHASES, min_size=1, unique=True))
+def test_phases_that_depend_on_each_other_in_a_cycle_are_refused(
+    needs: Needs, cycle: list[PhaseName]
+) -> None:
+    closed = {**needs, **{phase: (*needs[phase], cycle[i - 1]) for i, phase in enumerate(cycle)}}
 
     with pytest.raises(DependencyCycle) as refused:
         rules_of(closed)

@@ -125,7 +125,7 @@ COMPARISONS = (
             ("Latin-1", b"\x80\x9f"),
         )
     ),
-    Malformed(what="no JSON", path=ONE, body=b"{", headers=JSON),
+    Malformed(what="not JSON", path=ONE, body=b"{", headers=JSON),
     Malformed(what="no type", path=ONE, body=json.dumps(BODY).encode()),
     Malformed(what="a lone surrogate", path=ONE, body=b'{"user_prompt": "\\udc00"}', headers=JSON),
     Malformed(what="100,000 brackets", path=ONE, body=b"[" * 100_000, headers=JSON),
@@ -144,7 +144,7 @@ CALLS = (
         )
     ),
     Malformed(what="an array", path=MANY, body=[BODY]),
-    Malformed(what="no JSON", path=MANY, body=b'{"comparisons": [', headers=JSON),
+    Malformed(what="not JSON", path=MANY, body=b'{"comparisons": [', headers=JSON),
     Malformed(what="17 MB", path=MANY, body=b" " * 17_000_000, headers=JSON, status=413),
 )
 
@@ -224,7 +224,7 @@ def test_what_cannot_be_kept_or_handled_is_refused(client: httpx2.Client, case: 
 
 def test_a_wrong_comparison_is_answered_for_itself_and_the_others_are_queued(client: httpx2.Client) -> None:
     wrong = [case.body for case in COMPARISONS if isinstance(case.body, dict) and not case.headers]
-    # Texts that JSON cannot spell make the whole body no JSON.
+    # Texts that JSON cannot spell keep the whole body from being JSON.
     wrong = [
         body for body in wrong if "\\ud800" not in json.dumps(body) and f'"{DEEP}"' not in json.dumps(body)
     ]

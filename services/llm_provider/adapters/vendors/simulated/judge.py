@@ -26,9 +26,9 @@ from event_contracts.judging import MARGINS
 
 from llm_provider.domain.calls.errors import JudgeUnavailable, RateLimitReached, RequestRejected
 from llm_provider.domain.costs.usage import Usage
+from llm_provider.domain.requests.request import CHARACTERS_PER_TOKEN
 from llm_provider.ports import JudgeCall, JudgeReply
 
-CHARACTERS_PER_TOKEN = 4
 RATE_LIMIT_DELAY = timedelta(milliseconds=200)
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
 _SENTENCE = re.compile(r"[.!?]+")
