@@ -52,11 +52,11 @@ def number_of(text: str) -> int:
     return int(text.split()[2].rstrip("."))
 
 
-def of_provider(vendors: FakeVendors) -> dict[str, Any]:
+def of_provider(vendors: FakeVendors, *, collect_for: timedelta = timedelta(seconds=1)) -> dict[str, Any]:
     return {
         **{f"{vendor}_api_key": KEY for vendor in MODELS},
         **{f"{vendor}_url": vendors.url(vendor) for vendor in MODELS},
-        "batch_collect_for": timedelta(seconds=1),
+        "batch_collect_for": collect_for,
         "batch_poll_interval": timedelta(seconds=0.1),
     }
 
@@ -116,7 +116,10 @@ async def test_a_round_that_is_submitted_in_parts_is_one_job(make_database: Call
     async with (
         fake_vendors(graded) as vendors,
         both_services(
-            make_database("relaxed_cj"), make_database("relaxed_llm"), provider=of_provider(vendors)
+            make_database("relaxed_cj"),
+            make_database("relaxed_llm"),
+            # A busy machine takes seconds between the parts.
+            provider=of_provider(vendors, collect_for=timedelta(seconds=8)),
         ) as services,
     ):
         status, _ = await assess(services, "anthropic", essays=MANY_ESSAYS)
