@@ -16,8 +16,9 @@ from quart import Blueprint
 from service_kit.http.permissions import open_to_all
 from service_kit.messaging.event_bus import BusUnavailable, MemoryEventBus
 from service_kit.running import BackgroundLoop, EndedUnexpectedly, Service, run_services
-from service_kit.tests.builders import captured_logs, eventually
+from service_kit.tests.builders import captured_logs
 from service_kit.tests.slow_service import slow_service
+from service_kit.tests.waiting import eventually
 from service_kit.work.worker import Heartbeat, Worker
 
 ENV = """
