@@ -41,14 +41,15 @@ class InstalledService:
         return f"{self.prefix}{setting.upper()}"
 
 
+CJ_ASSESSMENT: Final = InstalledService(
+    package="cj_assessment",
+    title="CJ Assessment",
+    settings=cj_assessment.settings.Settings,
+    migrations=cj_assessment.settings.MIGRATIONS,
+    oldest_schema=cj_assessment.settings.OLDEST_SCHEMA,
+)
 SERVICES: Final = (
-    InstalledService(
-        package="cj_assessment",
-        title="CJ Assessment",
-        settings=cj_assessment.settings.Settings,
-        migrations=cj_assessment.settings.MIGRATIONS,
-        oldest_schema=cj_assessment.settings.OLDEST_SCHEMA,
-    ),
+    CJ_ASSESSMENT,
     InstalledService(
         package="llm_provider",
         title="LLM Provider",

@@ -1,7 +1,6 @@
 """What the tests of the service kit build and watch: events, messages, a subscriber that remembers, a bus that runs."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -12,12 +11,10 @@ from event_contracts import EventEnvelope, ResourceConsumptionV1
 from prometheus_client import CollectorRegistry
 from service_kit.messaging.event_bus import EventBus, Message, NotPublished, Record
 from service_kit.telemetry.metrics import ServiceMetrics
+from service_kit.tests.waiting import eventually
 from service_kit.work.retention import common_rules
 from sqlalchemy.ext.asyncio import AsyncConnection
 from structlog.testing import LogCapture
-
-WAIT_TIMEOUT_SECONDS = 180.0
-"""How long a test waits for what must happen; longer than the broker takes on a busy machine."""
 
 
 def consumption(batch_id: str = "batch-1", *, quantity: int = 1) -> EventEnvelope[ResourceConsumptionV1]:
@@ -110,14 +107,6 @@ def fails_first(times: int) -> Callable[[Sequence[Record]], Awaitable[None]]:
             raise ConnectionError("the handler's database is unavailable")
 
     return fail
-
-
-async def eventually(is_so: Callable[[], bool], *, within: float = WAIT_TIMEOUT_SECONDS) -> None:
-    """Wait until ``is_so``; fail when it does not come true."""
-    deadline = time.monotonic() + within
-    while not is_so():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        await asyncio.sleep(0.01)
 
 
 async def publish_until_safe(bus: EventBus, sent: Sequence[Message]) -> None:

@@ -3,7 +3,9 @@
 import asyncio
 import sys
 from pathlib import Path
+from typing import Final
 
+import structlog
 from prometheus_client import CollectorRegistry
 from quart import Blueprint
 from service_kit.http.app import HttpService, create_app
@@ -14,6 +16,11 @@ from service_kit.telemetry.logging import configure_logging
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tests.tokens import OpenGate
 
+log = structlog.get_logger()
+
+ENTERED: Final = "slow.entered"
+"""The log's word for a request that has begun."""
+
 
 def slow_service(database_url: str, port: int, folder: Path, *more: Blueprint) -> Service:
     """A service whose one route takes its time."""
@@ -22,6 +29,7 @@ def slow_service(database_url: str, port: int, folder: Path, *more: Blueprint) -
     @blueprint.get("/slow")
     @open_to_all("a test")
     async def slow() -> dict[str, str]:
+        log.info(ENTERED)
         await asyncio.sleep(1)
         return {"done": "yes"}
 

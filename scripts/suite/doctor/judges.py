@@ -27,10 +27,9 @@ from llm_provider.use_cases.judging.make_call import verdict_of
 from model_manifest import ANY_MODEL, get_model
 from model_manifest.manifest import manifest
 
-from suite.doctor.vendors import wanted_model
+from suite.doctor.vendors import DEFAULT_MODEL, wanted_model
 
 CALL_SECONDS: Final = 90.0
-SELF_HOSTED_MODEL: Final = "CJ_ASSESSMENT_DEFAULT_MODEL"
 _WITHOUT_A_CALL: Final = frozenset({LLMProvider.MOCK, LLMProvider.REPLAY})
 _GOOD: Final = "The tide had turned before they saw that the boat, which nobody had tied up, was gone."
 _WEAK: Final = "it was a boat and it was good and it was a boat"
@@ -73,7 +72,7 @@ async def _tried(what: str, provider: str, vendor: ConnectedVendor | None, lacki
         return not_checked(what, lacking)
     model = wanted_model(provider)
     if model == ANY_MODEL:
-        return not_checked(what, f"it has whatever model it was started with: set {SELF_HOSTED_MODEL}")
+        return not_checked(what, f"it has whatever model it was started with: set {DEFAULT_MODEL}")
     catalogue = ManifestCatalogue(
         default_provider=provider, vendors={provider: vendor}, needs={}, own_limits={}
     )

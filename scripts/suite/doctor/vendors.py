@@ -16,7 +16,11 @@ from model_manifest.endpoints import InstalledEndpoint, with_version
 from model_manifest.manifest import manifest
 from model_manifest.vendor_lists import VENDORS, ListNotRead
 
+from suite.installed import CJ_ASSESSMENT
+
 TIMEOUT_SECONDS: Final = 10.0
+DEFAULT_MODEL: Final = CJ_ASSESSMENT.variable("default_model")
+DEFAULT_PROVIDER: Final = CJ_ASSESSMENT.variable("default_provider")
 LIST_NEEDS_NO_KEY: Final = {"openrouter": "/key"}
 """Vendors whose list of models is open to everybody, and the address that says whether a key is good."""
 LIST_IS_BELOW_VERSION: Final = frozenset({"openai"})
@@ -113,10 +117,8 @@ class VendorCheck:
 
 def wanted_model(provider: str) -> str:
     """The model that would judge where a request names none."""
-    chosen = os.environ.get("CJ_ASSESSMENT_DEFAULT_MODEL")
-    is_default = (
-        os.environ.get("CJ_ASSESSMENT_DEFAULT_PROVIDER", os.environ.get("DEFAULT_PROVIDER")) == provider
-    )
+    chosen = os.environ.get(DEFAULT_MODEL)
+    is_default = os.environ.get(DEFAULT_PROVIDER, os.environ.get("DEFAULT_PROVIDER")) == provider
     return chosen if chosen and is_default else default_model(provider).id
 
 
@@ -126,7 +128,7 @@ def _of_list(what: str, provider: str, listed: Collection[str]) -> Finding:
         return failed(
             what,
             f"the key is accepted, but the vendor does not list {wanted}, the model that would judge: set another"
-            " with CJ_ASSESSMENT_DEFAULT_MODEL (see: cj-suite models check)",
+            f" with {DEFAULT_MODEL} (see: cj-suite models check)",
         )
     return passed(what, f"the key is accepted; {wanted} is one of {len(listed)} models")
 

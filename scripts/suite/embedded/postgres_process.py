@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import structlog
+from service_kit.work.back_off import BackOff
 
 from suite.embedded.errors import EmbeddedServerError, PostgresNotStarted
 from suite.embedded.guarding import kill_on_parent_death
@@ -21,7 +22,7 @@ log = structlog.get_logger()
 START_TIMEOUT_SECONDS: Final = 60
 RESTART_TIMEOUT_SECONDS: Final = 60
 """How long starts are tried after a death: backends of the dead server, or a full disk, may be in the way."""
-MAX_RESTART_DELAY_SECONDS: Final = 5
+RESTART: Final = BackOff(first_seconds=0.1, longest_seconds=5.0)
 MAX_DEATHS: Final = 5
 DEATHS_WINDOW_SECONDS: Final = 60
 ABORT_TIMEOUT_SECONDS: Final = 10
@@ -93,15 +94,15 @@ class PostgresProcess:
             raise PostgresNotStarted(
                 f"PostgreSQL died {MAX_DEATHS} times within {DEATHS_WINDOW_SECONDS} s: see {self._folder.log}"
             )
-        delay = 0.1
+        failures = 0
         while not self._stopping.is_set():
             try:
                 self._start()
             except PostgresNotStarted:
                 if time.monotonic() - now > RESTART_TIMEOUT_SECONDS:
                     raise
-                self._stopping.wait(delay)
-                delay = min(2 * delay, MAX_RESTART_DELAY_SECONDS)
+                failures += 1
+                self._stopping.wait(RESTART.seconds(failures=failures))
             else:
                 log.info("postgres.restarted", seconds=round(time.monotonic() - now, 2))
                 return

@@ -7,12 +7,10 @@ from event_contracts import ALL_TOPICS, ErrorCode, SuiteError, TopicSpec, http_s
 
 from suite.generated.openapi import DescribedService
 from suite.generated.pages import cell, page
+from suite.installed import SERVICES
 
-TITLES: Final = {
-    "cj_assessment_service": "CJ Assessment",
-    "llm_provider_service": "LLM Provider",
-    "batch_conductor_service": "Batch Conductor",
-}
+TITLES: Final = {f"{service.package}_service": service.title for service in SERVICES}
+"""Each service's title by the name that it gives itself on the wire."""
 
 
 IN_MESSAGES: Final = "Carried in events and results; no error of its own here."

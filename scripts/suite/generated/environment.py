@@ -99,7 +99,7 @@ def passed_on(service: InstalledService) -> Iterator[str]:
 def variables_of(service: InstalledService) -> Iterator[str]:
     """The environment variables that a service reads with its own prefix."""
     yield from map(service.variable, service.settings.model_fields)
-    for _, settings in _vendors_of(service):
+    for _, settings in vendors_of(service):
         prefix = settings.model_config.get("env_prefix", "")
         yield from (f"{prefix}{name.upper()}" for name in settings.model_fields)
 
@@ -123,7 +123,8 @@ def environment_example() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _vendors_of(service: InstalledService) -> Iterable[tuple[str, type[BaseSettings]]]:
+def vendors_of(service: InstalledService) -> Iterable[tuple[str, type[BaseSettings]]]:
+    """The vendors that a service can call, each with its settings."""
     if "vendor_settings" not in service.settings.model_fields:
         return ()
     return ((name, one.settings) for name, one in registrations().items())

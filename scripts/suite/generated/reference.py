@@ -3,16 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import batch_conductor.settings
-import cj_assessment.settings
-import llm_provider.settings
 import typer
 import typer.main
 from event_contracts import ALL_TOPICS
-from llm_provider.adapters.vendors import registrations
 from pydantic_settings import BaseSettings
 
+from suite.generated.environment import vendors_of
 from suite.generated.pages import page
+from suite.installed import SERVICES
 
 
 def topics_page() -> str:
@@ -27,12 +25,10 @@ def topics_page() -> str:
 def settings_page() -> str:
     """Every setting of every service."""
     lines: list[str] = []
-    documented: list[tuple[str, type[BaseSettings]]] = [
-        ("CJ Assessment", cj_assessment.settings.Settings),
-        ("LLM Provider", llm_provider.settings.Settings),
-        *((f"LLM Provider: {name}", one.settings) for name, one in registrations().items()),
-        ("Batch Conductor", batch_conductor.settings.Settings),
-    ]
+    documented: list[tuple[str, type[BaseSettings]]] = []
+    for service in SERVICES:
+        documented.append((service.title, service.settings))
+        documented += [(f"{service.title}: {name}", own) for name, own in vendors_of(service)]
     for name, settings in documented:
         lines += [f"## {name}", "", "| variable | default | meaning |", "|---|---|---|"]
         lines += [*_settings_rows(settings), ""]

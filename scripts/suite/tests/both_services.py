@@ -24,11 +24,11 @@ from service_kit.messaging.event_bus import MemoryEventBus
 from service_kit.running import run_services
 from service_kit.storage.database import Database
 from service_kit.tests.tokens import SHARED_SECRET, bearer, signed_with_secret
+from service_kit.tests.waiting import read_until
 from sqlalchemy import text
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 SERVICE_SECRET = "what the services of this test know each other by"
-WAIT_TIMEOUT_SECONDS = 120.0
 
 
 class QuotingJudge:
@@ -63,14 +63,16 @@ class BothServices:
     provider: httpx2.AsyncClient
     databases: tuple[str, ...]
 
-    async def until(self, path: str, holds: Any) -> Any:
-        """Ask CJ Assessment until the answer is as it should be; returns it."""
-        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
-            while True:
-                answer = await self.assessment.get(path)
-                if answer.status_code == 200 and holds(answer.json()):
-                    return answer.json()
-                await asyncio.sleep(0.1)
+    async def until_ended(self, path: str) -> dict[str, Any]:
+        """Ask CJ Assessment for what it does until that has ended; returns the last answer."""
+        answer = await read_until(
+            lambda: self.assessment.get(path),
+            holds=lambda answer: answer.status_code == 200 and bool(answer.json()["completed_at"]),
+            what=f"{path} has ended",
+            every=0.1,
+        )
+        found: dict[str, Any] = answer.json()
+        return found
 
     async def dump(self) -> str:
         """Every row of every table of both databases, as text."""

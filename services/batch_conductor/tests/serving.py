@@ -2,9 +2,9 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx2
 from batch_conductor.assembly import assemble
@@ -23,15 +23,13 @@ from pydantic import SecretStr
 from service_kit.messaging.event_bus import EventBus, Message, Record
 from service_kit.running import run_services
 from service_kit.tests.tokens import ADMIN
+from service_kit.tests.waiting import read_until
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 SECRET = SecretStr("whsec_" + base64.b64encode(bytes(32)).decode())
 WITH_PROMPT: JsonObject = {"prompt_attached": True}
-
-
-T = TypeVar("T")
 
 
 class Listener:
@@ -136,13 +134,4 @@ async def rows(settings: Settings, statement: str, **values: object) -> list[tup
 async def all_sent(settings: Settings) -> None:
     """Return when the outbox has nothing left to send."""
     unsent = "SELECT event_id FROM outbox"
-    await until(lambda: rows(settings, unsent), holds=lambda found: not found)
-
-
-async def until(read: Callable[[], Awaitable[T]], *, holds: Callable[[T], bool]) -> None:
-    """Return when what is read is as it should be; it has a minute."""
-    async with asyncio.timeout(60):
-        while True:
-            if holds(await read()):
-                return
-            await asyncio.sleep(0.02)
+    await read_until(lambda: rows(settings, unsent), holds=lambda found: not found, what="everything is sent")

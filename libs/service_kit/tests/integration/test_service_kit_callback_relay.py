@@ -15,18 +15,12 @@ from service_kit.callbacks.relay import CallbackRelay
 from service_kit.messaging.outbox import enqueue
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
-from service_kit.tests.builders import (
-    WAIT_TIMEOUT_SECONDS,
-    captured_logs,
-    eventually,
-    metric,
-    new_metrics,
-    running,
-)
+from service_kit.tests.builders import captured_logs, metric, new_metrics, running
 from service_kit.tests.callback_sending import SECRET, message_to, sending
 from service_kit.tests.conftest import FetchAll
 from service_kit.tests.plans import explained, rows_read, sequential_scans
 from service_kit.tests.receiver import Receiver, receiving
+from service_kit.tests.waiting import WAIT_TIMEOUT_SECONDS, eventually
 from service_kit.work.worker import Wakeup
 from sqlalchemy import text
 

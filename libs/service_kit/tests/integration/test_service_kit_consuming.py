@@ -22,13 +22,13 @@ from service_kit.tests.builders import (
     Recorder,
     captured_logs,
     consumption,
-    eventually,
     metric,
     new_metrics,
     publish_until_safe,
     running,
 )
 from service_kit.tests.conftest import FetchAll, StartBus
+from service_kit.tests.waiting import eventually
 from sqlalchemy import ARRAY, Uuid, bindparam, text
 
 TOPIC = str(Topic.RESOURCE_CONSUMPTION)

@@ -102,14 +102,16 @@ async def test_a_cancelled_transaction_is_rolled_back_and_returns_its_connection
     kit_database_url: str, fetch: FetchAll
 ) -> None:
     small = Database(kit_database_url, pool_size=1)
+    inserted = asyncio.Event()
 
     async def hang() -> None:
         async with small.transaction() as connection:
             await connection.execute(text("INSERT INTO inbox VALUES ('a', gen_random_uuid())"))
+            inserted.set()
             await connection.execute(text("SELECT pg_sleep(30)"))
 
     task = asyncio.create_task(hang())
-    await asyncio.sleep(0.3)
+    await inserted.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     await small.ping()
@@ -216,11 +218,14 @@ async def test_a_deadlock_is_an_infrastructure_error(database: Database) -> None
         "CREATE TABLE pair AS SELECT n FROM generate_series(1, 2) AS n",
     )
 
+    each_has_its_first = asyncio.Barrier(2)
+    select = text("SELECT 1 FROM pair WHERE n = :n FOR UPDATE")
+
     async def lock(first: int, second: int) -> None:
         async with database.transaction() as connection:
-            for number in (first, second):
-                await connection.execute(text("SELECT 1 FROM pair WHERE n = :n FOR UPDATE"), {"n": number})
-                await asyncio.sleep(0.2)
+            await connection.execute(select, {"n": first})
+            await each_has_its_first.wait()
+            await connection.execute(select, {"n": second})
 
     outcomes = await asyncio.gather(lock(1, 2), lock(2, 1), return_exceptions=True)
 

@@ -10,15 +10,14 @@ from event_contracts import InvalidRequest
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tests.builders import (
-    WAIT_TIMEOUT_SECONDS,
     captured_logs,
-    eventually,
     metric,
     new_metrics,
     prune,
     running,
 )
 from service_kit.tests.conftest import FetchAll
+from service_kit.tests.waiting import WAIT_TIMEOUT_SECONDS, eventually
 from service_kit.work.failed_items import (
     RetryRules,
     is_retryable_sql,

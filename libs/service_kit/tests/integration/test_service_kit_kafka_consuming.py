@@ -8,9 +8,10 @@ from collections.abc import Sequence
 
 import pytest
 from service_kit.messaging.event_bus import EventBus, Message, Record, handling, kafka_consuming
-from service_kit.tests.builders import Recorder, captured_logs, eventually, messages, numbers_by_key, running
+from service_kit.tests.builders import Recorder, captured_logs, messages, numbers_by_key, running
 from service_kit.tests.conftest import KafkaBuses
 from service_kit.tests.kafka_topics import events
+from service_kit.tests.waiting import eventually
 from structlog.typing import EventDict
 
 

@@ -15,16 +15,10 @@ from service_kit.messaging.event_bus import (
     kafka_publishing,
     stopping,
 )
-from service_kit.tests.builders import (
-    WAIT_TIMEOUT_SECONDS,
-    Recorder,
-    captured_logs,
-    eventually,
-    messages,
-    running,
-)
+from service_kit.tests.builders import Recorder, captured_logs, messages, running
 from service_kit.tests.conftest import KafkaBuses, OwnBroker
 from service_kit.tests.kafka_topics import events, read_all
+from service_kit.tests.waiting import WAIT_TIMEOUT_SECONDS, eventually
 
 
 async def test_a_consumer_that_stopped_polling_is_rebuilt(kafka_buses: KafkaBuses) -> None:

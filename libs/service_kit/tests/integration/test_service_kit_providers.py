@@ -15,9 +15,10 @@ from service_kit.providers import InfrastructureProvider, Relays
 from service_kit.settings import ServiceSettings
 from service_kit.storage.database import Database
 from service_kit.telemetry.metrics import ServiceMetrics
-from service_kit.tests.builders import Recorder, consumption, eventually, metric, running
+from service_kit.tests.builders import Recorder, consumption, metric, running
 from service_kit.tests.conftest import FetchAll
 from service_kit.tests.receiver import receiving
+from service_kit.tests.waiting import eventually
 from sqlalchemy import text
 
 

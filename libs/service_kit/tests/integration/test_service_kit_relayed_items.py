@@ -11,11 +11,12 @@ from service_kit.messaging.outbox import bus_message, callback_message, enqueue
 from service_kit.providers import Relays, administration_api
 from service_kit.running import BackgroundLoop
 from service_kit.storage.database import Database
-from service_kit.tests.builders import Recorder, consumption, eventually, new_metrics, running
+from service_kit.tests.builders import Recorder, consumption, new_metrics, running
 from service_kit.tests.conftest import FetchAll
 from service_kit.tests.integration.test_service_kit_providers import assembled, settings
 from service_kit.tests.integration.test_service_kit_set_aside_routes import ADMIN, Gate
 from service_kit.tests.receiver import Receiver, receiving
+from service_kit.tests.waiting import eventually
 from sqlalchemy import text
 
 

@@ -16,8 +16,9 @@ from quart import Blueprint
 from service_kit.http.permissions import open_to_all
 from service_kit.messaging.event_bus import BusUnavailable, MemoryEventBus
 from service_kit.running import BackgroundLoop, EndedUnexpectedly, Service, run_services
-from service_kit.tests.builders import captured_logs, eventually
-from service_kit.tests.slow_service import slow_service
+from service_kit.tests.builders import captured_logs
+from service_kit.tests.slow_service import ENTERED, slow_service
+from service_kit.tests.waiting import eventually
 from service_kit.work.worker import Heartbeat, Worker
 
 ENV = """
@@ -143,15 +144,19 @@ async def test_a_task_that_does_not_end_is_seen_at_metrics(service: Service) -> 
 
 
 async def test_a_request_in_progress_is_answered_before_the_service_ends(service: Service) -> None:
-    running = Running([service])
-    await running.until_started()
+    with captured_logs() as logs:
+        running = Running([service])
+        await running.until_started()
 
-    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as client:
-        asking = asyncio.create_task(client.get("/slow"))
-        await asyncio.sleep(0.3)
-        running.stop.set()
-        answer = await asking
-    await running.ended()
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as client:
+            asking = asyncio.create_task(client.get("/slow"))
+            await eventually(
+                lambda: any(entry["event"] == ENTERED for entry in logs), what="the request begins"
+            )
+            assert not asking.done()
+            running.stop.set()
+            answer = await asking
+        await running.ended()
 
     assert answer.json() == {"done": "yes"}
 
@@ -315,6 +320,17 @@ async def until_it_answers(client: httpx2.AsyncClient) -> None:
                 return
 
 
+async def lines_until(output: asyncio.StreamReader | None, event: str) -> list[bytes]:
+    """What a program has printed, as soon as it has logged the event."""
+    assert output is not None
+    lines: list[bytes] = []
+    async with asyncio.timeout(90):
+        while not lines or event.encode() not in lines[-1]:
+            lines.append(await output.readline())
+            assert lines[-1], "the program has ended"
+    return lines
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_drains_and_ends_the_program_cleanly(
@@ -328,7 +344,7 @@ async def test_a_signal_drains_and_ends_the_program_cleanly(
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
         await until_it_answers(client)
         asking = asyncio.create_task(client.get("/slow", timeout=10))
-        await asyncio.sleep(0.3)
+        before = await lines_until(process.stdout, ENTERED)
         process.send_signal(number)
         answer = await asking
 
@@ -337,4 +353,4 @@ async def test_a_signal_drains_and_ends_the_program_cleanly(
     assert answer.json() == {"done": "yes"}
     assert process.returncode == 0
     assert errors == b""
-    assert all(line.startswith(b"{") for line in output.splitlines())
+    assert all(line.startswith(b"{") for line in (*before, *output.splitlines()))

@@ -12,8 +12,9 @@ from service_kit.http import server
 from service_kit.http.app import HttpService, create_app
 from service_kit.http.permissions import open_to_all
 from service_kit.http.server import BoundedWrites, serve_until
-from service_kit.tests.builders import captured_logs, eventually, new_metrics
+from service_kit.tests.builders import captured_logs, new_metrics
 from service_kit.tests.tokens import OpenGate
+from service_kit.tests.waiting import eventually
 
 ANSWER_BYTES = 32 * 1024 * 1024
 """More than the buffers of both sides take."""

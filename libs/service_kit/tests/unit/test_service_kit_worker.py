@@ -5,7 +5,8 @@ import time
 
 import pytest
 from event_contracts import Unavailable
-from service_kit.tests.builders import captured_logs, eventually, running
+from service_kit.tests.builders import captured_logs, running
+from service_kit.tests.waiting import eventually
 from service_kit.work import outages
 from service_kit.work import worker as worker_module
 from service_kit.work.back_off import BackOff

@@ -17,6 +17,7 @@ from batch_runner.running.execution import follow
 from batch_runner.running.request import RunOptions
 from batch_runner.wire.client import AssessmentClient
 from event_contracts import AssessmentState, Topic
+from service_kit.tests.waiting import read_until
 from suite.embedded.back_up import back_up
 from suite.embedded.errors import BackUpFailed, DataFolderUnusable
 from suite.embedded.postgres import PostgresServer, embedded_postgres, plain_connection
@@ -29,7 +30,6 @@ from suite.tests.replicas import replica
 pytestmark = pytest.mark.slow
 
 COMPARISONS: Final = 60
-WAIT_TIMEOUT_SECONDS: Final = 120.0
 ESSAYS: Final = generated_essays(16)
 # At two seconds a call, three at a time, the batch takes 40 s where nothing is ended: far longer than a back-up.
 SLOW: Final = {"simulated_latency_ms": "2000", "concurrency": "3"}
@@ -113,9 +113,11 @@ class Suite:
 
     async def until_sent(self, postgres: PostgresServer) -> None:
         """Wait until CJ Assessment has sent all that it announces: a batch has ended a moment before."""
-        async with asyncio.timeout(WAIT_TIMEOUT_SECONDS):
-            while await self.rows(postgres, "cj_assessment", "SELECT 1 FROM outbox"):  # noqa: ASYNC110 - another process sends
-                await asyncio.sleep(0.1)
+        await read_until(
+            lambda: self.rows(postgres, "cj_assessment", "SELECT 1 FROM outbox"),
+            holds=lambda unsent: not unsent,
+            what="everything is sent",
+        )
 
     async def results(self) -> int:
         """How often the batch's result was published."""

@@ -7,6 +7,7 @@ import httpx2
 from batch_runner.running.request import RunOptions
 from event_contracts import Topic
 from prometheus_client.parser import text_string_to_metric_families
+from service_kit.tests.waiting import read_until
 from suite.processes.batches import generated_essays, send_batch, wait_until_ended
 from suite.stack.options import Ports, StackOptions
 from suite.stack.running import embedded_stack
@@ -38,10 +39,12 @@ async def test_the_platforms_dashboards_find_what_they_read(tmp_path: Path) -> N
         async with httpx2.AsyncClient(timeout=30) as http:
             await http.get(f"{addresses.batch_conductor}/healthz")
         assessment = await samples(addresses.cj_assessment)
-        provider = await samples(addresses.llm_provider)
-        while "llm_provider_circuit_breaker_state" not in provider:  # measured every few seconds
-            await asyncio.sleep(0.5)
-            provider = await samples(addresses.llm_provider)
+        provider = await read_until(
+            lambda: samples(addresses.llm_provider),
+            holds=lambda found: "llm_provider_circuit_breaker_state" in found,
+            what="the breakers are measured, which they are every few seconds",
+            every=0.5,
+        )
         conductor = await samples(addresses.batch_conductor)
 
     judged = ended.progress.comparisons_judged

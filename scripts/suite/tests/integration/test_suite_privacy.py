@@ -60,7 +60,7 @@ async def judged(services: BothServices, *, shared_text: str | None = None) -> J
         "/api/v1/assessments", content=envelope.to_json(), headers={"content-type": "application/json"}
     )
     assert answer.status_code == 202, answer.text
-    status = await services.until(f"/api/v1/batches/{batch_id}", lambda found: found["completed_at"])
+    status = await services.until_ended(f"/api/v1/batches/{batch_id}")
     assert status["state"] == "completed", status
     return Judged(batch_id, sentences)
 
@@ -78,10 +78,7 @@ async def forgotten(services: BothServices, batch_id: str, *, everything: bool =
         f"/admin/v1/batches/{batch_id}", params={"everything": "true"} if everything else {}
     )
     assert answer.status_code == 202, answer.text
-    view: dict[str, Any] = await services.until(
-        f"/admin/v1/batches/{batch_id}/erasure", lambda found: found["completed_at"]
-    )
-    return view
+    return await services.until_ended(f"/admin/v1/batches/{batch_id}/erasure")
 
 
 def rows_with(dump: str, needles: list[str]) -> list[str]:

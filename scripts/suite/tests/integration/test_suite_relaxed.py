@@ -83,7 +83,7 @@ async def assess(
         "/api/v1/assessments", content=envelope.to_json(), headers={"content-type": "application/json"}
     )
     assert answer.status_code == 202, answer.text
-    status = await services.until(f"/api/v1/batches/{batch_id}", lambda found: found["completed_at"])
+    status = await services.until_ended(f"/api/v1/batches/{batch_id}")
     return status, (await services.assessment.get(f"/api/v1/batches/{batch_id}/results")).json()["result"]
 
 

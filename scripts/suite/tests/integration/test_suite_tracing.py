@@ -43,7 +43,7 @@ async def judged(services: BothServices) -> str:
         },
     )
     assert answer.status_code == 202, answer.text
-    status = await services.until(f"/api/v1/batches/{batch_id}", lambda found: found["completed_at"])
+    status = await services.until_ended(f"/api/v1/batches/{batch_id}")
     assert status["state"] == "completed", status
     return batch_id
 

@@ -9,12 +9,13 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from batch_conductor.settings import Settings
 from batch_conductor.tests.building import NLP, SPELLCHECK, outcome
-from batch_conductor.tests.serving import SECRET, Conductor, message, running, until
+from batch_conductor.tests.serving import SECRET, Conductor, message, running
 from event_contracts import Topic
 from pydantic import SecretStr
 from service_kit.messaging.dead_letters import Action, DeadLetter, DeadLetters, LetterFilter
 from service_kit.tests.ports import free_port
 from service_kit.tests.tokens import SHARED_SECRET
+from service_kit.tests.waiting import read_until
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("conductor")]
 
@@ -65,7 +66,7 @@ async def test_poison_comes_back_by_replay_exactly_once_and_can_be_dropped(
             await producer.send_and_wait(
                 settings.kafka_topic_prefix + TOPIC, key=key, value=value, headers=headers
             )
-    await until(lambda: waiting(letters), holds=lambda found: len(found) == 2)
+    await read_until(lambda: waiting(letters), holds=lambda found: len(found) == 2)
     first = await waiting(letters)
     assert {letter.reason for letter in first} == {"malformed", "not_handled"}
     assert {letter.value for letter in first} == {b"no JSON", contradictory.value}
@@ -76,7 +77,7 @@ async def test_poison_comes_back_by_replay_exactly_once_and_can_be_dropped(
 
     # It is refused again: it comes back once, as a new letter, and the first one waits no more.
     replayed = await letters.handle(LetterFilter(ids=frozenset({event_id.decode()})), Action.REPLAY)
-    await until(lambda: waiting(letters), holds=lambda found: len(found) == 2)
+    await read_until(lambda: waiting(letters), holds=lambda found: len(found) == 2)
     second = await waiting(letters)
 
     assert replayed.count == 1
@@ -102,7 +103,7 @@ async def test_what_can_be_handled_after_a_mend_is_handled_once_by_replay(
 
     done = [(await letters.handle(LetterFilter(topic=TOPIC), Action.REPLAY)).count for _ in range(2)]
 
-    await until(lambda: conductor.phases(batch_id), holds=lambda phases: SPELLCHECK in phases)
+    await read_until(lambda: conductor.phases(batch_id), holds=lambda phases: SPELLCHECK in phases)
     assert done == [1, 0]
     assert await waiting(letters) == []
 

@@ -20,7 +20,7 @@ from batch_conductor.tests.building import (
     outcome,
     spelling,
 )
-from batch_conductor.tests.serving import SECRET, Conductor, all_sent, running, until
+from batch_conductor.tests.serving import SECRET, Conductor, all_sent, running
 from event_contracts import (
     EventEnvelope,
     PhaseName,
@@ -35,6 +35,7 @@ from pydantic import SecretStr
 from service_kit.messaging.event_bus import Headers
 from service_kit.tests.ports import free_port
 from service_kit.tests.tokens import SHARED_SECRET
+from service_kit.tests.waiting import read_until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -137,12 +138,12 @@ async def test_a_restart_forgets_nothing_and_what_came_meanwhile_is_handled(
 ) -> None:
     async with running(settings) as conductor:
         await platform.publish(outcome(batch_id, SPELLCHECK))
-        await until(lambda: conductor.phases(batch_id), holds=lambda phases: SPELLCHECK in phases)
+        await read_until(lambda: conductor.phases(batch_id), holds=lambda phases: SPELLCHECK in phases)
         await conductor.pipeline(batch_id, COMPREHENSIVE)
     await platform.publish(outcome(batch_id, NLP))
 
     async with running(settings) as conductor:
-        await until(
+        await read_until(
             lambda: conductor.phases(batch_id),
             holds=lambda phases: phases[NLP].status == ProcessingStage.COMPLETED,
         )
@@ -157,7 +158,7 @@ async def test_an_outcome_comes_in_and_a_skipped_phase_goes_out(
 ) -> None:
     conductor = conductors[0]
     await platform.publish(outcome(batch_id, SPELLCHECK))
-    await until(lambda: conductor.phases(batch_id), holds=lambda phases: SPELLCHECK in phases)
+    await read_until(lambda: conductor.phases(batch_id), holds=lambda phases: SPELLCHECK in phases)
 
     answer = await conductor.pipeline(batch_id, CJ_ASSESSMENT)
 
@@ -179,7 +180,7 @@ async def test_two_replicas_and_repeated_deliveries_have_one_effect(
     before = await handled(conductors)
 
     await platform.publish(*repeated)
-    await until(lambda: handled(conductors), holds=lambda count: count >= before + len(repeated))
+    await read_until(lambda: handled(conductors), holds=lambda count: count >= before + len(repeated))
     answers = await asyncio.gather(
         *(conductor.pipeline(batch_id, COMPREHENSIVE) for conductor in conductors for _ in range(10))
     )
@@ -199,7 +200,7 @@ async def test_a_malformed_message_is_set_aside_untouched_and_stops_nothing(
     await platform.send(topic, key=batch_id, value=b"no JSON", headers=(("from", b"els"),))
     await platform.publish(outcome(batch_id, NLP))
 
-    await until(lambda: conductors[0].phases(batch_id), holds=lambda phases: NLP in phases)
+    await read_until(lambda: conductors[0].phases(batch_id), holds=lambda phases: NLP in phases)
     (record,) = await platform.everything_on(dead_letter_topic(topic))
     assert (record.key, record.value) == (batch_id.encode(), b"no JSON")
     headers = dict(record.headers)
@@ -232,7 +233,7 @@ async def test_two_replicas_under_many_calls_and_events_end_in_one_state(
         assert answer.status_code == 200, answer.text
 
     await asyncio.gather(platform.publish_many(repeated), *(ask(number) for number in range(200)))
-    await until(lambda: handled(conductors), holds=lambda count: count >= before + len(repeated))
+    await read_until(lambda: handled(conductors), holds=lambda count: count >= before + len(repeated))
 
     assert len(repeated) == 5000
     seen = [[await conductor.phases(batch) for batch in batches] for conductor in conductors]

@@ -36,6 +36,7 @@ from cj_assessment.domain.deciding.problems import (
 from cj_assessment.domain.deciding.snapshot import OPEN, Snapshot
 from cj_assessment.domain.measuring import NoFit
 
+UNLINKED: Final = "too few of its comparisons were judged to link it to the others"
 _ESSAYS_NAMED: Final = 10
 _LATE_SHARE: Final = 0.15
 """Of all comparisons: if at most this share is late, the next large round does not wait for it."""
@@ -227,8 +228,7 @@ def _end(evidence: Evidence, problem: JudgingFailure | None) -> Finish | Fail:
 
 def _unlinked(evidence: Evidence, ranking: Ranking) -> dict[str, str]:
     ranked = {essay.item for essay in ranking.essays}
-    reason = "too few of its comparisons were judged to link it to the others"
-    return {essay.essay_id: reason for essay in evidence.participation.essays if essay.item not in ranked}
+    return {essay.essay_id: UNLINKED for essay in evidence.participation.essays if essay.item not in ranked}
 
 
 def _fail_without_ranking(snapshot: Snapshot, no_fit: NoFit, problem: JudgingFailure | None) -> Fail:

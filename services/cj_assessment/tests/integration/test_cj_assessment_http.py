@@ -11,13 +11,14 @@ import pytest
 import pytest_asyncio
 from cj_assessment.tests.building import request
 from cj_assessment.tests.fake_llm_provider import shown_texts
-from cj_assessment.tests.serving import Assessment, over_http, until
+from cj_assessment.tests.serving import Assessment, over_http
 from event_contracts import (
     AssessmentState,
     JsonObject,
     LLMConfigOverrides,
     StopReason,
 )
+from service_kit.tests.waiting import eventually
 
 TEXTS: dict[str, str | bytes] = {f"essay-{n}": "word " * (20 + 10 * n) for n in range(8)}
 
@@ -291,7 +292,7 @@ async def test_progress_is_streamed_until_the_batch_is_final(service: Assessment
                     states.append(json.loads(line.removeprefix("data: "))["state"])
 
     following = asyncio.create_task(follow())
-    await until(lambda: len(service.fake_llm.taken) >= 8)
+    await eventually(lambda: len(service.fake_llm.taken) >= 8)
     service.fake_llm.answers_immediately = True
     await service.fake_llm.answer(service.fake_llm.waiting())
     await asyncio.wait_for(following, 30)

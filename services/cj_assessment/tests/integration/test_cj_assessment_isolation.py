@@ -14,12 +14,13 @@ from cj_assessment.domain.deciding import Decision, Snapshot, decide
 from cj_assessment.ports import JudgeRequest, LlmProvider, Submitted
 from cj_assessment.tests.building import request
 from cj_assessment.tests.postgres_fixtures import StoredInPostgres, stored
-from cj_assessment.tests.serving import Assessment, over_http, until
+from cj_assessment.tests.serving import Assessment, over_http
 from cj_assessment.use_cases import advance_batch
 from cj_measurement import NotConverged
 from dishka import Provider, Scope
 from event_contracts import AssessmentState, BatchStatusView, ErrorCode, StopReason
 from service_kit.tests.tokens import SHARED_SECRET, bearer, signed_with_secret
+from service_kit.tests.waiting import eventually
 from service_kit.work.failed_items import RetryRules
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -66,7 +67,7 @@ class Stage:
         self.service.fake_llm.answers_immediately = False
         known = len(self.service.fake_llm.taken)
         batch_id = await self.start()
-        await until(lambda: len(self.service.fake_llm.taken) >= known + 8)
+        await eventually(lambda: len(self.service.fake_llm.taken) >= known + 8)
         return batch_id
 
     async def healthy(self) -> BatchStatusView:
@@ -255,7 +256,7 @@ async def test_a_slow_fit_delays_no_other_batch(stage: Stage, monkeypatch: pytes
 
     monkeypatch.setattr(advance_batch, "decide", slowly)
     blocked = await stage.start()
-    await until(lambda: bool(slow))
+    await eventually(lambda: bool(slow))
     try:
         began = monotonic()
         healthy = await stage.healthy()

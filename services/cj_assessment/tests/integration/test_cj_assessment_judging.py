@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from cj_assessment.tests.building import request
 from cj_assessment.tests.fake_llm_provider import Vote, longer_text_wins
-from cj_assessment.tests.serving import SECRET, Assessment, over_http, post_signed, until
+from cj_assessment.tests.serving import SECRET, Assessment, over_http, post_signed
 from event_contracts import (
     AssessmentState,
     ComparisonBatchItem,
@@ -17,6 +17,7 @@ from event_contracts import (
     LLMConfigOverrides,
 )
 from service_kit.callbacks.webhooks import WebhookSigner
+from service_kit.tests.waiting import eventually
 
 TEXTS: dict[str, str | bytes] = {f"essay-{n}": "word " * (20 + 10 * n) for n in range(8)}
 
@@ -60,7 +61,7 @@ async def assess(
 async def test_a_cancelled_batch_ends_and_asks_for_no_more(service: Assessment) -> None:
     service.fake_llm.answers_immediately = service.fake_llm.answers_cancelled = False
     batch_id = await assess(service, TEXTS)
-    await until(lambda: len(service.fake_llm.taken) >= 8)
+    await eventually(lambda: len(service.fake_llm.taken) >= 8)
 
     answer = await service.http.post(f"/api/v1/batches/{batch_id}/cancel")
     status = await service.until_ended(batch_id)
@@ -107,7 +108,7 @@ async def test_a_judge_who_fails_on_some_pairs_leaves_their_failures_named(servi
 async def test_an_unsigned_or_forged_callback_is_refused(service: Assessment) -> None:
     service.fake_llm.answers_immediately = False
     await assess(service, TEXTS)
-    await until(lambda: len(service.fake_llm.waiting()) > 0)
+    await eventually(lambda: len(service.fake_llm.waiting()) > 0)
     envelope = service.fake_llm.result(service.fake_llm.waiting()[0])
     url = f"{service.http.base_url}/api/v1/callbacks/comparison-results"
 
@@ -156,11 +157,11 @@ async def test_a_call_in_flight_when_its_batch_is_cancelled_reaches_its_cost(ser
     service.fake_llm.answers_immediately = False
     service.fake_llm.cost_of_cancelled = Decimal("0.02")
     batch_id = await assess(service, TEXTS)
-    await until(lambda: len(service.fake_llm.taken) >= len(TEXTS))
+    await eventually(lambda: len(service.fake_llm.taken) >= len(TEXTS))
 
     await service.http.post(f"/api/v1/batches/{batch_id}/cancel")
     await service.until_ended(batch_id)
-    await until(lambda: service.fake_llm.waiting() == [])
+    await eventually(lambda: service.fake_llm.waiting() == [])
 
     expected = len(service.fake_llm.taken) * Decimal("0.02")
     async with asyncio.timeout(30):

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from cj_assessment.tests.building import request
 from cj_assessment.tests.fake_llm_provider import ResultEnvelope, Vote, open_fake_llm_provider
-from cj_assessment.tests.serving import Assessment, Wire, replica, until, wire
+from cj_assessment.tests.serving import Assessment, Wire, replica, wire
 from event_contracts import (
     AssessmentResultV1,
     AssessmentState,
@@ -23,6 +23,7 @@ from event_contracts import (
     Topic,
     Winner,
 )
+from service_kit.tests.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -46,7 +47,9 @@ class Stage:
 
     async def announced(self, batch_id: str, *, settle: float = 0.5) -> Counter[str]:
         """What was announced of a batch, by kind, once nothing more comes."""
-        await until(lambda: any(isinstance(e, ResourceConsumptionV1) for e in self.wire.events_of(batch_id)))
+        await eventually(
+            lambda: any(isinstance(e, ResourceConsumptionV1) for e in self.wire.events_of(batch_id))
+        )
         await asyncio.sleep(settle)
         return Counter(type(event).__name__ for event in self.wire.events_of(batch_id))
 
@@ -122,10 +125,10 @@ async def test_repeated_requests_and_shuffled_callbacks_give_the_result_of_one_o
 async def test_late_answers_change_nothing_but_what_was_consumed(stage: Stage) -> None:
     stage.fake_llm.answers_immediately = stage.fake_llm.answers_cancelled = False
     batch_id = await stage.request(TEXTS)
-    await until(lambda: len(stage.fake_llm.taken) >= 8)
+    await eventually(lambda: len(stage.fake_llm.taken) >= 8)
     await stage.one.http.post(f"/api/v1/batches/{batch_id}/cancel")
     await stage.one.until_ended(batch_id)
-    await until(lambda: len(stage.wire.events_of(batch_id)) >= 2)
+    await eventually(lambda: len(stage.wire.events_of(batch_id)) >= 2)
     before = [type(event) for event in stage.wire.events_of(batch_id)]
     late = len(stage.fake_llm.waiting())
 
@@ -145,7 +148,7 @@ async def test_late_answers_change_nothing_but_what_was_consumed(stage: Stage) -
 async def test_a_result_for_another_caller_is_left_alone(stage: Stage) -> None:
     stage.fake_llm.answers_immediately = False
     batch_id = await stage.request(TEXTS)
-    await until(lambda: len(stage.fake_llm.taken) >= 8)
+    await eventually(lambda: len(stage.fake_llm.taken) >= 8)
     item = next(iter(stage.fake_llm.taken.values()))
     foreign = item.model_copy(update={"metadata": {"bos_batch_id": batch_id}})
 
@@ -162,7 +165,7 @@ async def test_a_request_that_cannot_be_assessed_ends_in_a_failed_event(stage: S
     envelope = request({"a": "1", "b": "2"}, hints={"target_reliability": 7})
 
     await stage.wire.publish(envelope)
-    await until(lambda: len(stage.wire.events_of(envelope.data.entity_id)) >= 2)
+    await eventually(lambda: len(stage.wire.events_of(envelope.data.entity_id)) >= 2)
 
     ended, failed = sorted(
         stage.wire.events_of(envelope.data.entity_id), key=lambda event: type(event).__name__

@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from cj_assessment.settings import MIGRATIONS
 from cj_assessment.tests.fake_llm_provider import ResultEnvelope, open_fake_llm_provider
 from cj_assessment.tests.postgres_fixtures import stored
-from cj_assessment.tests.serving import ANNOUNCED, replica, until, wire
+from cj_assessment.tests.serving import ANNOUNCED, replica, wire
 from event_contracts import (
     AssessmentResultV1,
     AssessmentState,
@@ -19,6 +19,7 @@ from event_contracts import (
     Topic,
 )
 from service_kit.storage.database import migrate
+from service_kit.tests.waiting import eventually
 
 ESSAYS = 5_000
 DEFAULT_BYTES = 1_048_588
@@ -72,7 +73,7 @@ async def test_five_thousand_essays_leave_through_topics_with_default_limits(
             wire(kafka_bootstrap, topic_prefix) as line,
         ):
             status = await service.until_ended(batch_id, seconds=TIMEOUT_SECONDS)
-            await until(lambda: len(line.events_of(batch_id)) >= 3, seconds=TIMEOUT_SECONDS)
+            await eventually(lambda: len(line.events_of(batch_id)) >= 3, seconds=TIMEOUT_SECONDS)
             answer = await service.http.get(f"/api/v1/batches/{batch_id}/results")
             [event] = [one for one in line.events_of(batch_id) if isinstance(one, AssessmentResultV1)]
             kept = await service.http.get(f"/v1/content/{event.result_ref}")

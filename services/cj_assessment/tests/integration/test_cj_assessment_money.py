@@ -10,8 +10,9 @@ import pytest
 import pytest_asyncio
 from cj_assessment.tests.building import request
 from cj_assessment.tests.fake_llm_provider import Vote, longer_text_wins
-from cj_assessment.tests.serving import Assessment, over_http, until
+from cj_assessment.tests.serving import Assessment, over_http
 from event_contracts import AssessmentState, ComparisonBatchItem, StopReason
+from service_kit.tests.waiting import eventually
 
 ESSAYS = 200
 TEXTS: dict[str, str | bytes] = {f"essay-{n}": "word " * (20 + n) for n in range(ESSAYS)}
@@ -72,7 +73,7 @@ async def test_with_two_hundred_calls_at_once_the_cap_is_kept_to_the_cent(
     service.fake_llm.judge, service.fake_llm.answers_immediately = expensive, False
     cap = Decimal("6.5")
     batch_id = await start(priced, cap)
-    await until(lambda: len(service.fake_llm.waiting()) == ESSAYS)
+    await eventually(lambda: len(service.fake_llm.waiting()) == ESSAYS)
     service.fake_llm.answers_immediately = True
     await service.fake_llm.answer(service.fake_llm.waiting())
 
@@ -103,7 +104,7 @@ async def test_calls_that_the_cap_does_not_pay_for_are_not_made(priced: Priced, 
     cap = Decimal("0.05")
     await start(priced, cap)
 
-    await until(lambda: bool(service.fake_llm.waiting()))
+    await eventually(lambda: bool(service.fake_llm.waiting()))
     at_risk = sum((item.max_cost_usd or Decimal(0) for item in service.fake_llm.waiting()), Decimal(0))
 
     assert 0 < len(service.fake_llm.waiting()) < ESSAYS

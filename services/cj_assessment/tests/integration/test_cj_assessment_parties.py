@@ -12,7 +12,7 @@ from typing import Any
 from cj_assessment.tests.building import request
 from cj_assessment.tests.fake_llm_provider import Vote, longer_text_wins
 from cj_assessment.tests.postgres_fixtures import stored
-from cj_assessment.tests.serving import SECRET, Assessment, over_http, until
+from cj_assessment.tests.serving import SECRET, Assessment, over_http
 from event_contracts import (
     AssessmentResultV1,
     AssessmentState,
@@ -29,6 +29,7 @@ from quart import Quart, Response
 from quart import request as received
 from service_kit.callbacks.webhooks import WebhookSigner
 from service_kit.http.bodies import request_body
+from service_kit.tests.waiting import eventually
 
 TEXTS = {f"essay-{n}": "word " * (20 + 10 * n) for n in range(8)}
 PANEL = [
@@ -118,7 +119,7 @@ async def test_a_batch_waits_for_a_content_service_that_is_away(make_database: C
         database = make_database("cj_content")
         async with over_http(database, content_service_url=elsewhere.url) as service:
             batch_id = await ask(service, {name: name for name in TEXTS})
-            await until(lambda: len(elsewhere.fetched) == 3 * len(TEXTS))
+            await eventually(lambda: len(elsewhere.fetched) == 3 * len(TEXTS))
             waiting = await service.status(batch_id)
             elsewhere.broken.clear()
             async with stored(database) as storage:
@@ -137,7 +138,7 @@ async def test_the_requester_is_told_by_signed_callback(make_database: Callable[
     ):
         batch_id = await ask(service, await _stored(service), callback_url=f"{elsewhere.url}/results")
         await service.until_ended(batch_id)
-        await until(lambda: len(elsewhere.told) == 2)
+        await eventually(lambda: len(elsewhere.told) == 2)
 
     told = [parse_envelope(body, event_for(_type_of(body))).data for body in elsewhere.told]
     assert {type(event) for event in told} == {AssessmentResultV1, CJAssessmentCompletedV1}
@@ -189,11 +190,11 @@ async def test_what_is_outstanding_when_a_batch_is_cancelled_is_taken_back(
     async with over_http(make_database("cj_withdraw")) as service:
         service.fake_llm.answers_immediately = False
         batch_id = await ask(service, await _stored(service))
-        await until(lambda: len(service.fake_llm.waiting()) >= len(TEXTS))
+        await eventually(lambda: len(service.fake_llm.waiting()) >= len(TEXTS))
 
         await service.http.post(f"/api/v1/batches/{batch_id}/cancel")
         await service.until_ended(batch_id)
-        await until(lambda: service.fake_llm.cancelled == set(service.fake_llm.taken))
+        await eventually(lambda: service.fake_llm.cancelled == set(service.fake_llm.taken))
 
 
 async def _stored(service: Assessment) -> dict[str, str]:

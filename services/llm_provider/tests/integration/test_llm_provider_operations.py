@@ -1,7 +1,7 @@
 """What operators see and can do: providers as they stand, pauses, cancelled requests, models about to retire."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from event_contracts import ConfigurationError, LLMConfigOverrides
 from llm_provider.ports import RetiringModel
 from llm_provider.providers import build_service
 from llm_provider.tests.building import comparison
-from llm_provider.tests.serving import TIMEOUT_SECONDS, Results, memory_bus, serving, settings_for, submit
+from llm_provider.tests.serving import Results, memory_bus, serving, settings_for, submit
 from llm_provider.tests.vendors.fake_vendors import KEY, Answer, Failure, always, fake_vendors
 from service_kit.tests.tokens import (
     SHARED_SECRET,
@@ -24,6 +24,7 @@ from service_kit.tests.tokens import (
     signed,
     signed_with_secret,
 )
+from service_kit.tests.waiting import read_until
 from structlog.testing import capture_logs
 
 LLAMA = LLMConfigOverrides(provider_override="openai_compatible", model_override="llama-3")
@@ -46,13 +47,6 @@ async def service(database_url: str, **changes: object) -> AsyncIterator[tuple[h
     bus, results = memory_bus()
     async with serving(settings_for(database_url, **changes), bus=bus) as client:
         yield client, results
-
-
-async def eventually(client: httpx2.AsyncClient, path: str, holds: Callable[[httpx2.Response], bool]) -> None:
-    """Ask until the answer is as it should be."""
-    async with asyncio.timeout(TIMEOUT_SECONDS):
-        while not holds(await client.get(path)):  # noqa: ASYNC110 - nothing here says when
-            await asyncio.sleep(0.05)
 
 
 async def provider(client: httpx2.AsyncClient, name: str) -> dict[str, Any]:
@@ -97,7 +91,9 @@ async def test_an_outage_opens_the_breaker_is_shown_to_those_who_wait_and_costs_
         ) as (client, results),
     ):
         answer = await submit(client, [comparison(f"essay {n}", overrides=LLAMA) for n in range(6)])
-        await eventually(client, "/api/v1/providers", lambda providers: '"failing"' in providers.text)
+        await read_until(
+            lambda: client.get("/api/v1/providers"), holds=lambda providers: '"failing"' in providers.text
+        )
         during = await provider(client, "openai_compatible")
         waiting = [
             (await client.get(f"/api/v1/requests/{item.accepted.queue_id}")).json()
@@ -250,7 +246,9 @@ async def test_a_call_under_way_when_its_request_is_cancelled_is_billed_to_its_c
         accepted = answer.items[0].accepted
         assert accepted is not None
         path = f"/api/v1/requests/{accepted.queue_id}"
-        await eventually(client, path, lambda status: status.json()["status"] == "processing")
+        await read_until(
+            lambda: client.get(path), holds=lambda status: status.json()["status"] == "processing"
+        )
         cancelled = (await client.post(f"{path}/cancel")).json()
         (result,) = await results.waits_for(1)
         ended = (await client.get(path)).json()
@@ -300,7 +298,7 @@ async def test_a_model_about_to_retire_is_a_metric(
     async with service(database_url) as (client, _):
         expected = 'judge_model_retires_in_days{model="simulated-judge-1",provider="mock"} 12.0'
 
-        await eventually(client, "/metrics", lambda metrics: expected in metrics.text)
+        await read_until(lambda: client.get("/metrics"), holds=lambda metrics: expected in metrics.text)
 
 
 async def test_the_state_of_the_queue_is_a_metric(database_url: str) -> None:
@@ -312,7 +310,10 @@ async def test_the_state_of_the_queue_is_a_metric(database_url: str) -> None:
             'judge_breaker_open{model="simulated-judge-1",provider="mock"} 0.0',
         )
 
-        await eventually(client, "/metrics", lambda metrics: all(name in metrics.text for name in expected))
+        await read_until(
+            lambda: client.get("/metrics"),
+            holds=lambda metrics: all(name in metrics.text for name in expected),
+        )
 
 
 async def test_the_service_is_ready_and_describes_itself(database_url: str) -> None:

@@ -3,13 +3,20 @@
 import asyncio
 from datetime import timedelta
 
-from event_contracts import LLMComparisonResultV1
+import httpx2
+from event_contracts import ComparisonBatchAnswer, LLMComparisonResultV1
 from llm_provider.tests.building import comparison
 from llm_provider.tests.serving import memory_bus, serving, settings_for, submit
+from service_kit.tests.waiting import read_until
 
 
 def ids(results: list[LLMComparisonResultV1]) -> set[str]:
     return {result.request_id for result in results}
+
+
+async def states(client: httpx2.AsyncClient, answer: ComparisonBatchAnswer) -> list[str]:
+    accepted = [item.accepted.queue_id for item in answer.items if item.accepted is not None]
+    return [(await client.get(f"/api/v1/requests/{one}")).json()["status"] for one in accepted]
 
 
 async def test_calls_that_fail_are_made_again_until_every_request_has_its_vote(database_url: str) -> None:
@@ -53,8 +60,12 @@ async def test_what_was_waiting_at_a_stop_is_judged_after_the_restart(database_u
     slow = settings_for(database_url, simulated_latency_ms=60_000.0, lease_duration=timedelta(seconds=1))
     first_bus, before = memory_bus()
     async with serving(slow, bus=first_bus) as client:
-        await submit(client, [comparison(f"essay {number}") for number in range(20)])
-        await asyncio.sleep(0.3)
+        answer = await submit(client, [comparison(f"essay {number}") for number in range(20)])
+        await read_until(
+            lambda: states(client, answer),
+            holds=lambda found: found == ["processing"] * 20,
+            what="all 20 requests are being judged",
+        )
     second_bus, after = memory_bus()
 
     async with serving(settings_for(database_url), bus=second_bus):
