@@ -13,6 +13,7 @@ from service_kit.storage import database as database_module
 from service_kit.storage.database import Database, create_database_if_missing, migrate
 from service_kit.storage.errors import is_infrastructure_error
 from service_kit.tests.conftest import FetchAll
+from service_kit.tests.waiting import eventually
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -123,10 +124,13 @@ async def test_a_cancelled_transaction_is_rolled_back_and_returns_its_connection
 async def test_a_broken_connection_is_replaced(database: Database, fetch: FetchAll) -> None:
     async with database.transaction() as connection:
         backend = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+        broken = (await connection.get_raw_connection()).driver_connection
+    assert broken is not None, "an open connection has its driver's"
     other = Database(str(database._engine.url.render_as_string(hide_password=False)))
     async with other.transaction() as connection:
         await connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": backend})
     await other.close()
+    await eventually(broken.is_closed, what="the driver has heard that its connection is gone")
 
     assert len(await fetch("SELECT 1")) == 1
 

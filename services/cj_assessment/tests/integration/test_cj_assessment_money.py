@@ -73,7 +73,7 @@ async def test_with_two_hundred_calls_at_once_the_cap_is_kept_to_the_cent(
     service.fake_llm.judge, service.fake_llm.answers_immediately = expensive, False
     cap = Decimal("6.5")
     batch_id = await start(priced, cap)
-    await eventually(lambda: len(service.fake_llm.waiting()) == ESSAYS)
+    await eventually(lambda: len(service.fake_llm.waiting()) >= ESSAYS)
     service.fake_llm.answers_immediately = True
     await service.fake_llm.answer(service.fake_llm.waiting())
 
