@@ -29,7 +29,7 @@ def test_the_services_own_file_fits_its_schema_and_its_rules() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
-        ("depends_on: [spellcheck]", "depends_on: [ai_feedback]", "circle: .*ai_feedback → "),
+        ("depends_on: [spellcheck]", "depends_on: [ai_feedback]", "cycle: .*ai_feedback → "),
         ("depends_on: [spellcheck]", "depends_on: [grammar]", r"steps\.2\.depends_on\.0: "),
         ("[essays_ready]", "[moon_is_full]", r"steps\.0\.prerequisites\.0: "),
         ("phases: [student_matching]", "phases: [nlp]", r"steps\.0: student_matching is not in any pipeline"),
