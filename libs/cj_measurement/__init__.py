@@ -59,18 +59,9 @@ from cj_measurement.reliability import (
 from cj_measurement.resampling.bootstrap import Bootstrap, bootstrap
 from cj_measurement.resampling.split_half import reliability_of, split_half
 from cj_measurement.simulated_judges import Says, SimulatedJudge
-from cj_measurement.simulation import (
-    Courses,
-    Design,
-    Expected,
-    Power,
-    Reading,
-    Run,
-    Simulated,
-    courses,
-    power,
-    simulate,
-)
+from cj_measurement.simulation.courses import Courses, Simulated, courses, simulate
+from cj_measurement.simulation.power import Expected, Power, power
+from cj_measurement.simulation.run import Design, Reading, Run
 from cj_measurement.stopping.forecast import Forecast, UntilTarget, forecast
 from cj_measurement.stopping.rule import (
     MIN_COMPARISONS_WHEN_GRADED,

@@ -16,9 +16,8 @@ from cj_measurement import (
     SimulatedJudge,
     power,
     simulate,
-    simulation,
 )
-from cj_measurement.simulation import MAX_SIMULATED_ESSAYS
+from cj_measurement.simulation.power import MAX_SIMULATED_ESSAYS
 
 ADAPTIVE = (Policy.INFORMATION, Policy.NEAREST, Policy.SWISS)
 
@@ -208,7 +207,7 @@ def test_a_sharper_judge_needs_less() -> None:
 
 
 def test_a_target_out_of_reach_has_no_price(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(simulation, "MAX_COMPARISONS_PER_ESSAY", 15)
+    monkeypatch.setattr("cj_measurement.simulation.power.MAX_COMPARISONS_PER_ESSAY", 15)
 
     needed = power(
         Design(essays=8),

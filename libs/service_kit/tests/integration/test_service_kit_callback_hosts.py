@@ -1,14 +1,17 @@
 """Where a callback may go: the hosts that are allowed, their addresses, and their certificates."""
 
-import shutil
 import socket
 import ssl
-import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from event_contracts import InvalidCallback
 from service_kit.callbacks import relay as callbacks
 from service_kit.callbacks.policy import CallbackPolicy
@@ -134,15 +137,21 @@ async def test_the_policy_says_which_address_it_refused() -> None:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """Certificate and key of ``ras.internal``, signed by itself."""
-    if shutil.which("openssl") is None:
-        pytest.skip("the openssl program makes the certificate of this test: install it")
     folder = tmp_path_factory.mktemp("certificate")
     chain, key = folder / "chain.pem", folder / "key.pem"
-    command = (
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test"
+    private, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(subject_name=name, issuer_name=name, public_key=private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("ras.internal")]), critical=True)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(private, SHA256())
     )
-    names = ["-addext", "subjectAltName=DNS:ras.internal", "-keyout", str(key), "-out", str(chain)]
-    subprocess.run([*command.split(), *names], check=True, capture_output=True)
+    chain.write_bytes(signed.public_bytes(Encoding.PEM))
+    key.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return chain, key
 
 

@@ -1,5 +1,6 @@
 """The chaos run in short: faults are injected while a batch is judged, and nothing is lost or counted twice."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,8 @@ FAULTS = Faults(kills=2, pauses=1, postgres_kills=1, postgres_every=2.0, broker_
 
 @pytest.fixture(autouse=True)
 def _own_broker() -> None:
-    if why_not := unavailable_reason():
-        pytest.skip(f"this test kills its broker, and has none of its own: {why_not}")
+    if (lacking := unavailable_reason()) and not os.environ.get("CI"):
+        pytest.skip(f"no Apache Kafka to stop and kill: {lacking}")
     stamina.instrumentation.set_on_retry_hooks([])
 
 

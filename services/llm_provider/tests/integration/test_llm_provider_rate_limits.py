@@ -42,13 +42,13 @@ async def replicas(
 
 
 class Stalls:
-    """The seconds in which this process, which runs the replicas and the vendor, was not let compute."""
+    """How long other processes kept this one, which runs the replicas and the vendor, from running."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
 
     async def watch(self) -> None:
-        """Add up by how much short sleeps are too long, but for what the process itself computed in that time."""
+        """Add up how far short sleeps overrun, apart from the processor time that this process used meanwhile."""
         while True:
             before, computed = time.monotonic(), time.process_time()
             await asyncio.sleep(CHECK_SECONDS)

@@ -4,7 +4,7 @@ import httpx2
 import pytest
 from event_contracts import ConfigurationError
 from llm_provider.adapters.vendors import registrations
-from llm_provider.adapters.vendors.openai_compatible import Settings as OwnServer
+from llm_provider.adapters.vendors.openai_compatible import Settings as SelfHosted
 from llm_provider.providers import build_service
 from llm_provider.settings import Settings
 from llm_provider.tests.serving import settings_for
@@ -88,16 +88,16 @@ def test_settings_of_a_provider_are_found_by_their_names_and_kept_out_of_the_log
 
 
 @pytest.mark.parametrize("said", ["true", "y", "t", "on", "1", "false", "n", "0"])
-def test_the_manifest_reads_whether_the_own_server_is_free_as_the_service_does(
+def test_the_manifest_and_the_service_agree_on_whether_the_self_hosted_server_is_free(
     said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LLM_PROVIDER_OPENAI_COMPATIBLE_FREE", said)
     monkeypatch.setenv("LLM_PROVIDER_OPENAI_COMPATIBLE_URL", "https://judge.example/v1")
 
-    assert get_model("openai_compatible", "qwen3-8b").free is OwnServer().free
+    assert get_model("openai_compatible", "qwen3-8b").free is SelfHosted().free
 
 
-def test_a_price_that_is_neither_free_nor_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_free_setting_that_is_neither_true_nor_false_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLM_PROVIDER_OPENAI_COMPATIBLE_FREE", "perhaps")
 
     with pytest.raises(ConfigurationError, match="FREE is 'perhaps': set it to true or false"):

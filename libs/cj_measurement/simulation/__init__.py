@@ -1,0 +1,1 @@
+"""Simulated judging from known abilities: what a pairing policy reaches, and what reaching a target takes."""
