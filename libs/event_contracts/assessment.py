@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self, TypeVar
 
-from pydantic import ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import Field, StringConstraints, ValidationError, model_validator
 
 from event_contracts.base import (
     BaseEventData,
@@ -13,6 +13,7 @@ from event_contracts.base import (
     CourseCode,
     EssayIds,
     EssayProcessingInputRefV1,
+    OpenModel,
     ProcessingUpdate,
     SparseModel,
     StorageReferenceMetadata,
@@ -284,10 +285,8 @@ class PositionEffect(SparseModel):
     comparisons: Count | None = None
 
 
-class AssessmentMetadata(WireModel):
+class AssessmentMetadata(OpenModel):
     """How a ranking came about; keys that are added later are kept, not dropped."""
-
-    model_config = ConfigDict(extra="allow")
 
     grade_scale: Name
     anchor_essays_used: Count

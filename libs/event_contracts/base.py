@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 from pydantic import (
     BaseModel,
@@ -12,11 +12,20 @@ from pydantic import (
     GetJsonSchemaHandler,
     SerializerFunctionWrapHandler,
     model_serializer,
+    model_validator,
 )
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from event_contracts.fields import MAX_RESULTS_PER_BATCH, Identifier, JsonObject, Name, Text, UtcDatetime
+from event_contracts.fields import (
+    MAX_RESULTS_PER_BATCH,
+    Identifier,
+    JsonObject,
+    Name,
+    Text,
+    UtcDatetime,
+    check_json,
+)
 
 
 class WireModel(BaseModel):
@@ -36,10 +45,19 @@ class WireModel(BaseModel):
         return {}
 
 
-class SparseModel(WireModel):
-    """A value of which the fields that were given are written, and no others; keys that are added later are kept."""
+class OpenModel(WireModel):
+    """A value whose keys may be added to: those that are not known are kept, bounded as in a ``JsonObject``."""
 
     model_config = ConfigDict(extra="allow")
+
+    @model_validator(mode="after")
+    def _bound_added_keys(self) -> Self:
+        check_json(self.model_extra or {})
+        return self
+
+
+class SparseModel(OpenModel):
+    """A value of which the fields that were given are written, and no others."""
 
     @model_serializer(mode="wrap")
     def _given(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -50,8 +68,13 @@ class SparseModel(WireModel):
         cls, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         """That of its fields: what is written has no others."""
-        without_serializer: Any = {part: value for part, value in schema.items() if part != "serialization"}
-        return handler(without_serializer)
+        return handler(_without_serializers(schema))
+
+
+def _without_serializers(schema: Any) -> Any:
+    inner = schema.get("schema")
+    parts = {part: value for part, value in schema.items() if part != "serialization"}
+    return parts if inner is None else {**parts, "schema": _without_serializers(inner)}
 
 
 class ProcessingStage(StrEnum):
