@@ -197,6 +197,10 @@ from event_contracts.judging import FencedPair as FencedPair
 from event_contracts.judging import fence_pair as fence_pair
 from event_contracts.judging import read_fenced_pair as read_fenced_pair
 from event_contracts.judging import text_sha256 as text_sha256
+from event_contracts.operator_http import GivenUp as GivenUp
+from event_contracts.operator_http import GivenUpMessages as GivenUpMessages
+from event_contracts.operator_http import SetAsideItem as SetAsideItem
+from event_contracts.operator_http import SetAsideItems as SetAsideItems
 from event_contracts.prompt_hash import canonical_json as canonical_json
 from event_contracts.prompt_hash import judge_identity as judge_identity
 from event_contracts.prompt_hash import prompt_sha256 as prompt_sha256

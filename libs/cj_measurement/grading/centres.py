@@ -1,7 +1,6 @@
 """The centre of each grade on the scale of abilities: the map from anchors to boundaries."""
 
 import numpy as np
-from scipy.optimize import isotonic_regression
 from scipy.special import ndtri
 
 from cj_measurement.comparisons import FloatArray, IntArray
@@ -97,6 +96,9 @@ def _expected_centres(abilities: Abilities, scale: ScaleShape) -> FloatArray | N
 
 
 def _ordered(centres: FloatArray) -> FloatArray:
+    # Imported here, as scipy.optimize is a tenth of the time that a service takes to start.
+    from scipy.optimize import isotonic_regression
+
     rising = isotonic_regression(centres).x
     gap = MIN_GAP_SHARE * max(float(np.ptp(rising)), 1e-6) / len(rising)
     return np.asarray(rising + gap * np.arange(len(rising)), dtype=np.float64)

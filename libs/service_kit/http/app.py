@@ -18,7 +18,7 @@ from service_kit.http.authentication import Gate
 from service_kit.http.bodies import MAX_BODY_BYTES
 from service_kit.http.edge import MAX_BYTES_ATTRIBUTE, REFUSAL_KEY, AsgiApp, Edge, LimitOf
 from service_kit.http.error_answers import NO_ROUTE, add_error_answers
-from service_kit.http.failed_logins import DEFAULT_MAX_FAILED_LOGINS, limit_failed_logins
+from service_kit.http.failed_logins import DEFAULT_MAX_FAILED_LOGINS, FailedLogins
 from service_kit.http.openapi import SECURITY_SCHEMES, SuiteOpenApi
 from service_kit.http.operations import Check, operations
 from service_kit.http.permissions import Access, access_table
@@ -27,6 +27,7 @@ from service_kit.telemetry.metrics import ServiceMetrics
 from service_kit.tracing import NO_TRACING, Tracing
 
 CORRELATION_HEADER: Final = "x-correlation-id"
+NOT_AUTHENTICATED: Final = 401
 _IDENTIFIER: Final[TypeAdapter[str]] = TypeAdapter(Identifier)
 
 
@@ -73,7 +74,7 @@ def create_app(service: HttpService) -> Quart:
     )
     _add_correlation(app)
     _add_request_metrics(app, service.metrics)
-    limit_failed_logins(app, per_minute=service.max_failed_logins)
+    _add_failed_login_limit(app, per_minute=service.max_failed_logins)
     access: dict[str, Access] = {}
     _add_gate(app, service.gate, access)
     _add_refusals(app)
@@ -143,6 +144,25 @@ def _add_request_metrics(app: Quart, metrics: ServiceMetrics) -> None:
         status = str(response.status_code)
         metrics.http.requests.labels(route, method, status).observe(seconds)
         metrics.http.platform_requests.labels(method, route, status).inc()
+        return response
+
+
+def _add_failed_login_limit(app: Quart, *, per_minute: int) -> None:
+    """Counts the tokens that are refused; requests without a token are not counted."""
+    logins = FailedLogins(per_minute=per_minute)
+
+    @app.before_request
+    async def check() -> None:
+        if shown := request.headers.get("Authorization"):
+            logins.check(request.remote_addr or "", shown)
+
+    @app.after_request
+    async def count(response: Response) -> Response:
+        if shown := request.headers.get("Authorization"):
+            if response.status_code == NOT_AUTHENTICATED:
+                logins.refused(request.remote_addr or "")
+            elif response.status_code < NOT_AUTHENTICATED:
+                logins.accepted(shown)
         return response
 
 

@@ -7,14 +7,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from event_contracts import RateLimited
-from quart import Quart, Response, request
 
 WINDOW_SECONDS: Final = 60.0
 DEFAULT_MAX_FAILED_LOGINS: Final = 120
 MAX_REMEMBERED: Final = 10_000
 """Clients, and tokens; those that were met least recently are forgotten first."""
-
-NOT_AUTHENTICATED: Final = 401
 
 
 @dataclass(kw_only=True)
@@ -57,25 +54,6 @@ class FailedLogins:
         now = time.monotonic()
         ends_at, count = self._windows.get(address, (0.0, 0))
         return (ends_at, count) if now < ends_at else (now + WINDOW_SECONDS, 0)
-
-
-def limit_failed_logins(app: Quart, *, per_minute: int) -> None:
-    """Have the application count the tokens that it refuses; requests without a token are not counted."""
-    logins = FailedLogins(per_minute=per_minute)
-
-    @app.before_request
-    async def check() -> None:
-        if shown := request.headers.get("Authorization"):
-            logins.check(request.remote_addr or "", shown)
-
-    @app.after_request
-    async def count(response: Response) -> Response:
-        if shown := request.headers.get("Authorization"):
-            if response.status_code == NOT_AUTHENTICATED:
-                logins.refused(request.remote_addr or "")
-            elif response.status_code < NOT_AUTHENTICATED:
-                logins.accepted(shown)
-        return response
 
 
 def _digest(authorization: str) -> bytes:

@@ -6,16 +6,10 @@ from typing import Annotated, Final
 import structlog
 from event_contracts import (
     MAX_INTEGER,
-    MAX_RESULTS_PER_BATCH,
-    Count,
     ErrorBody,
-    LargeCount,
-    LongText,
-    Name,
+    GivenUp,
+    GivenUpMessages,
     NotFound,
-    Text,
-    UtcDatetime,
-    WireModel,
 )
 from pydantic import BaseModel, Field
 from quart import Blueprint
@@ -35,28 +29,6 @@ from service_kit.storage.database import Database
 log = structlog.get_logger()
 
 SHOWN_CHARACTERS: Final = 100_000
-
-
-class GivenUp(WireModel):
-    """A message that is no longer sent: where to, why, and since when; `value` only where one is asked for."""
-
-    id: LargeCount
-    event_id: Name
-    transport: Name
-    destination: Text
-    key: Text
-    attempts: Count
-    last_error: Text
-    created_at: UtcDatetime
-    given_up_at: UtcDatetime
-    size: Count
-    value: LongText | None = None
-
-
-class GivenUpMessages(WireModel):
-    """GET /admin/v1/given-up: the newest first."""
-
-    items: Annotated[tuple[GivenUp, ...], Field(max_length=MAX_RESULTS_PER_BATCH)]
 
 
 class GivenUpQuery(BaseModel):

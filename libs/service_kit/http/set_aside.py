@@ -6,15 +6,11 @@ from typing import Annotated
 
 import structlog
 from event_contracts import (
-    MAX_RESULTS_PER_BATCH,
     Conflict,
-    Count,
     ErrorBody,
-    Name,
     NotFound,
-    Text,
-    UtcDatetime,
-    WireModel,
+    SetAsideItem,
+    SetAsideItems,
 )
 from pydantic import BaseModel, Field
 from quart import Blueprint
@@ -38,24 +34,6 @@ Drop = Callable[[AsyncConnection, str], Awaitable[None]]
 async def nothing_to_reopen(_item: str) -> bool:
     """For items whose setting aside ended nothing: their worker takes them again by itself."""
     return True
-
-
-class SetAsideItem(WireModel):
-    """An item that failed too often: what it is, why it failed, and since when it is not tried."""
-
-    worker: Name
-    item: Text
-    attempts: Count
-    error_code: Name
-    error_message: Text
-    first_failed_at: UtcDatetime
-    set_aside_at: UtcDatetime
-
-
-class SetAsideItems(WireModel):
-    """GET /admin/v1/set-aside: the newest first."""
-
-    items: Annotated[tuple[SetAsideItem, ...], Field(max_length=MAX_RESULTS_PER_BATCH)]
 
 
 class SetAsideQuery(BaseModel):

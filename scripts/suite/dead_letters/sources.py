@@ -9,15 +9,17 @@ import httpx2
 from event_contracts import (
     Conflict,
     ExternalServiceError,
+    GivenUp,
+    GivenUpMessages,
     NotFound,
+    SetAsideItem,
+    SetAsideItems,
     WireModel,
     dead_letter_topic,
     error_detail,
     validation_reasons,
 )
 from pydantic import ValidationError
-from service_kit.http.given_up import GivenUp, GivenUpMessages
-from service_kit.http.set_aside import SetAsideItem, SetAsideItems
 from service_kit.messaging.dead_letters import Action, DeadLetter, DeadLetters, Handled, LetterFilter
 
 from suite.dead_letters.letters import Kind, Letter, Selection

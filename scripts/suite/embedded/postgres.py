@@ -11,9 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import asyncpg
-from sqlalchemy import URL, make_url, text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy import URL, make_url
 
 from suite.embedded.guarding import exclusive_folder_lock
 from suite.embedded.postgres_folder import prepare_folder, socket_folder
@@ -118,13 +116,8 @@ async def plain_connection(url: str, **server_settings: str) -> AsyncIterator[as
 
 
 async def _execute(url: str, statement: str) -> str:
-    engine = create_async_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    try:
-        async with engine.connect() as connection:
-            result = await connection.execute(text(statement))
-            return str(result.scalar_one()) if result.returns_rows else ""
-    finally:
-        await engine.dispose()
+    async with plain_connection(url) as connection:
+        return str(await connection.fetchval(statement) or "")
 
 
 def _checked(name: str) -> str:
