@@ -61,6 +61,10 @@ async def suite(make_database: Callable[[str], str]) -> AsyncIterator[RunningSui
     rules.provide(lambda: QUICK, provides=RetryRules)
     overrides = {"cj_assessment": [rules], "llm_provider": [rules, UnreliableJudges()]}
     async with run_suite(make_database, overrides=overrides) as opened:
+        # Each scenario once, so that the statements and ports are known: side by side, as nothing is timed.
+        for first in range(0, len(SCENARIOS), DISCOVERED_AT_ONCE):
+            chosen = SCENARIOS[first : first + DISCOVERED_AT_ONCE]
+            await asyncio.gather(*(run(opened, Case(scenario)) for scenario in chosen))
         yield opened
 
 
@@ -188,10 +192,6 @@ def _report(*lines: str) -> None:
 async def poisoned_everywhere(suite: RunningSuite, *, of_ports: bool) -> PoisonRun:
     """Let everything fail once, and report it."""
     alone = median([(await suite.healthy())[1] for _ in range(3)])
-    # Each scenario once, so that the statements and ports are known: side by side, as nothing is timed.
-    for first in range(0, len(SCENARIOS), DISCOVERED_AT_ONCE):
-        chosen = SCENARIOS[first : first + DISCOVERED_AT_ONCE]
-        await asyncio.gather(*(run(suite, Case(scenario)) for scenario in chosen))
     poisoning = PoisonRun(suite, expected_seconds=alone, of_ports=of_ports)
     while cases := poisoning.next_cases():
         for case in cases:

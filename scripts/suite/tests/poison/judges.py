@@ -1,4 +1,4 @@
-"""A simulated judge that texts can make slow, or make fail once."""
+"""A simulated judge that texts can make slow or silent, or make fail once."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -11,8 +11,11 @@ from llm_provider.providers import Judges
 
 SLOW: Final = "snailish"
 FAILS_ONCE: Final = "stumbling"
+SILENT: Final = "wordless"
 SLOW_SECONDS: Final = 6.0
 """Longer than the suite here waits for an answer."""
+SILENT_SECONDS: Final = 120.0
+"""Longer than a worker rests that has had nothing to do."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class UnreliableJudge:
         """Judge, after some seconds or at the second attempt where a text says so."""
         if SLOW in call.prompt.user:
             await asyncio.sleep(SLOW_SECONDS)
+        if SILENT in call.prompt.user:
+            await asyncio.sleep(SILENT_SECONDS)
         if FAILS_ONCE in call.prompt.user and call.attempt == 1:
             raise JudgeTimeout("no answer to the first call", may_be_billed=False)
         return await self.inner.judge(call)
