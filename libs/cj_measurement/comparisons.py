@@ -10,9 +10,9 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 
 from cj_measurement.errors import InvalidComparisons
-from cj_measurement.levels import BoolArray, FloatArray, IntArray, Levels, levels_of
+from cj_measurement.levels import TINY, BoolArray, FloatArray, IntArray, Levels, levels_of
 
-__all__ = ["BoolArray", "Comparisons", "FloatArray", "IntArray", "Links"]
+__all__ = ["TINY", "BoolArray", "Comparisons", "FloatArray", "IntArray", "Links"]
 
 
 @dataclass(frozen=True, eq=False)

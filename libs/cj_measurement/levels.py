@@ -16,6 +16,8 @@ IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 
+TINY = float(np.finfo(np.float64).tiny)
+"""The smallest normal number: what is added to, or a lower bound of, what is divided by or whose logarithm is taken."""
 CUT_LEVELS = 4
 """Log-odds are cut into this many levels of equal share."""
 MAX_VALUES = 9

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, eigh_tridiagonal, lapack, solve_triangular
 from scipy.sparse import csr_array
 
-from cj_measurement.comparisons import BoolArray, FloatArray
+from cj_measurement.comparisons import TINY, BoolArray, FloatArray
 from cj_measurement.errors import NotConverged, Singular
 
 DENSE_LIMIT = 1_000
@@ -28,7 +28,6 @@ PROBE_NUMBERS = 20_000
 """Random numbers in all probes together: their error falls with the root of it, whatever n is."""
 LANCZOS_STEPS = 16
 PROBE_SEED = 20_031
-TINY = np.finfo(np.float64).tiny
 
 
 class Indefinite(NotConverged):

@@ -5,13 +5,11 @@ from itertools import combinations
 
 import numpy as np
 
-from cj_measurement.comparisons import BoolArray, Comparisons, FloatArray, IntArray
+from cj_measurement.comparisons import TINY, BoolArray, Comparisons, FloatArray, IntArray
 from cj_measurement.diagnostics.fit_statistics import judge_fit
 from cj_measurement.errors import InvalidArgument
 from cj_measurement.fitting.bradley_terry import fit
 from cj_measurement.fitting.result import Discrimination, Fit, LevelEvidence, PositionBias
-
-TINY = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from cj_measurement.comparisons import BoolArray, FloatArray, IntArray
+from cj_measurement.comparisons import TINY, BoolArray, FloatArray, IntArray
 from cj_measurement.fitting.result import Fit
 from cj_measurement.pairing.asked_pairs import AskedPairs
 from cj_measurement.pairing.expected_gain import ExpectedGain
@@ -31,7 +31,6 @@ MAX_LEFT_OVER: Final = 500
 """Maximum number of left-over items of either lead that are considered once more."""
 CHUNK_SIZE: Final = 1_000
 """Candidates are processed in chunks of this size: most rounds are full after a few hundred."""
-TINY: Final = float(np.finfo(np.float64).tiny)
 
 
 def plan_pairs(

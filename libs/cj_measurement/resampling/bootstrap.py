@@ -12,7 +12,7 @@ from cj_measurement.reliability import SplitUnit
 RESAMPLES = 200
 MIN_JUDGES = 10
 """Judges are resampled from this number on: with fewer, their resamples say too little."""
-TOLERANCE = 1e-2
+RESAMPLE_TOLERANCE = 1e-2
 """Of the gradient: it leaves scores uncertain by some thousandths of a logit, a hundredth of what resampling shows."""
 
 
@@ -53,6 +53,6 @@ def bootstrap(fit: Fit, *, seed: int, resamples: int = RESAMPLES, unit: SplitUni
     for row in range(resamples):
         times = np.bincount(generator.integers(0, n, n), minlength=n)
         resample = fit.posterior.reweighted(fit.posterior.weight * times[labels])
-        mode = resample.mode(fit.tau, fit.mode.parameters, tolerance=TOLERANCE)
+        mode = resample.mode(fit.tau, fit.mode.parameters, tolerance=RESAMPLE_TOLERANCE)
         theta[row] = mode.parameters[: fit.n_items]
     return Bootstrap(theta=theta, unit=chosen)

@@ -11,11 +11,10 @@ from cj_measurement.fitting.classical import fit_classical
 from cj_measurement.fitting.classical_parts import abilities_of_parts
 from cj_measurement.fitting.result import Fit
 from cj_measurement.reliability import Reliability, SplitHalf
+from cj_measurement.resampling.bootstrap import RESAMPLE_TOLERANCE
 
 HALVES = 100
 MIN_COMMON_ITEMS = 3
-TOLERANCE = 1e-2
-"""Of the gradient, in logits: far less than halves differ by."""
 
 
 def reliability_of(fit: Fit, *, seed: int, halves: int = HALVES) -> Reliability:
@@ -63,7 +62,7 @@ def _abilities(judged: Comparisons | Fit, parts: BoolArray) -> Iterable[FloatArr
 
 def _abilities_of_part(fit: Fit, part: BoolArray) -> FloatArray:
     of_part = fit.posterior.reweighted(fit.posterior.weight * part)
-    mode = of_part.mode(fit.tau, fit.mode.parameters, tolerance=TOLERANCE)
+    mode = of_part.mode(fit.tau, fit.mode.parameters, tolerance=RESAMPLE_TOLERANCE)
     counts = fit.comparisons.where(part).counts
     return np.where(counts > 0, mode.parameters[: fit.n_items], np.nan)
 

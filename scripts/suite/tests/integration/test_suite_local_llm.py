@@ -14,7 +14,7 @@ from cj_measurement import Comparisons, MeasurementError, fit
 from event_contracts import LLMComparisonResultV1, LLMConfigOverrides, Winner
 from llm_provider.tests.building import comparison
 from llm_provider.tests.serving import Results, memory_bus, serving, settings_for, submit
-from suite.embedded.local_llm import MODEL, local_llm
+from suite.tests.local_llm import MODEL, local_llm
 
 ESSAYS = sorted((Path(suite.__file__).parent / "sample_assignment" / "essays").glob("*.txt"))
 COMPARISONS = 6

@@ -60,6 +60,11 @@ def require_key(vendor: str, key: str) -> str:
     return key
 
 
+def bearer(vendor: str, key: str) -> dict[str, str]:
+    """The header that carries the key; raises ``ConfigurationError`` for one that no header can carry."""
+    return {"authorization": f"Bearer {require_key(vendor, key)}"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
     """How a vendor, or a named endpoint, is reached: its name in errors, its address, and the caller's headers.

@@ -13,7 +13,7 @@ from event_contracts import JsonObject
 from pydantic import BaseModel, JsonValue
 
 from llm_provider.adapters.vendor_api.answer_schema import PORTABLE_SCHEMA
-from llm_provider.adapters.vendor_api.connection import Access, Connection, require_key
+from llm_provider.adapters.vendor_api.connection import Access, Connection, bearer
 from llm_provider.adapters.vendor_api.failures import ErrorObject, error_in_success
 from llm_provider.adapters.vendor_api.limit_headers import openai_limits
 from llm_provider.adapters.vendor_api.sections import Section, sections
@@ -143,8 +143,7 @@ class OpenAiJudge:
 
 def openai_access(key: str, url: str = URL) -> Access:
     """An account at OpenAI; raises ``ConfigurationError`` for a key that no header can carry."""
-    bearer = {"authorization": f"Bearer {require_key(VENDOR, key)}"}
-    return Access(name=VENDOR, base_url=url, headers=bearer, own_fields=True)
+    return Access(name=VENDOR, base_url=url, headers=bearer(VENDOR, key), own_fields=True)
 
 
 def openai_connection(

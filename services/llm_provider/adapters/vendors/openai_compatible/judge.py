@@ -12,7 +12,7 @@ from event_contracts import JsonObject
 
 from llm_provider.adapters.vendor_api.answer_schema import PORTABLE_SCHEMA
 from llm_provider.adapters.vendor_api.chat_completions import Completion, messages, response_format
-from llm_provider.adapters.vendor_api.connection import Access, Connection, require_key
+from llm_provider.adapters.vendor_api.connection import Access, Connection, bearer
 from llm_provider.adapters.vendor_api.limit_headers import openai_limits
 from llm_provider.adapters.vendor_api.token_log_odds import TOP_K, log_odds_a
 from llm_provider.adapters.vendor_api.unsupported import refuse_verbosity
@@ -34,7 +34,7 @@ def server_access(url: str, *, key: str | None) -> Access:
     return Access(
         name=VENDOR,
         base_url=base_url if urlsplit(base_url).path else f"{base_url}/v1",
-        headers={} if key is None else {"authorization": f"Bearer {require_key(VENDOR, key)}"},
+        headers={} if key is None else bearer(VENDOR, key),
     )
 
 

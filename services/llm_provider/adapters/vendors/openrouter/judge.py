@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from llm_provider.adapters.vendor_api.answer_schema import PORTABLE_SCHEMA
 from llm_provider.adapters.vendor_api.chat_completions import Completion, messages, response_format
-from llm_provider.adapters.vendor_api.connection import Access, Connection, require_key
+from llm_provider.adapters.vendor_api.connection import Access, Connection, bearer
 from llm_provider.adapters.vendor_api.limit_headers import openai_limits
 from llm_provider.adapters.vendor_api.sections import Section, Ttl, sections
 from llm_provider.ports import JudgeCall, JudgeReply
@@ -27,8 +27,7 @@ _ROUTING: Final[JsonObject] = {"require_parameters": True, "data_collection": "d
 
 def openrouter_access(key: str, url: str = URL) -> Access:
     """An account at OpenRouter; raises ``ConfigurationError`` for a key that no header can carry."""
-    bearer = {"authorization": f"Bearer {require_key(VENDOR, key)}"}
-    return Access(name=VENDOR, base_url=url, headers=bearer, own_fields=True)
+    return Access(name=VENDOR, base_url=url, headers=bearer(VENDOR, key), own_fields=True)
 
 
 class OpenRouterJudge:

@@ -83,7 +83,3 @@ async def _answers(client: httpx2.AsyncClient, address: str) -> bool:
         return (await client.get(f"{address}/models")).is_success
     except httpx2.TransportError:
         return False
-
-
-if __name__ == "__main__":
-    install()
