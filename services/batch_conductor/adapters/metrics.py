@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from batch_conductor.domain.gates import GateName, GateResult
 from batch_conductor.domain.outcome import PhaseReport
 from batch_conductor.domain.pipeline import PipelineRules
+from batch_conductor.ports import EventOutcome, ResolutionOutcome
 
 LATENCIES: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 LAGS: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 3600.0, 86400.0)
@@ -68,7 +69,7 @@ class ConductorMetrics:
             for verdict in GateVerdict:
                 self._gates.labels(gate, verdict)
 
-    def watch_resolution(self, *, pipeline: str, outcome: str, seconds: float) -> None:
+    def watch_resolution(self, *, pipeline: str, outcome: ResolutionOutcome, seconds: float) -> None:
         self._resolutions.labels(pipeline, outcome).inc()
         self._resolution_seconds.labels(pipeline).observe(seconds)
 
@@ -81,7 +82,7 @@ class ConductorMetrics:
         if gate == GateName.PROMPT_ATTACHED:
             self._prompt_blocked.labels(pipeline).inc()
 
-    def watch_event(self, event: EventEnvelope[Any], *, outcome: str) -> None:
+    def watch_event(self, event: EventEnvelope[Any], *, outcome: EventOutcome) -> None:
         self._events.labels(event.event_type, outcome).inc()
 
     def watch_lag(self, report: PhaseReport) -> None:

@@ -1,6 +1,6 @@
 """What the use cases need from outside, as Protocols; one module per subject."""
 
-from batch_conductor.ports.outside import Facts, Watcher
+from batch_conductor.ports.outside import EventOutcome, Facts, ResolutionOutcome, Watcher
 from batch_conductor.ports.storage import Store, Transaction
 
-__all__ = ["Facts", "Store", "Transaction", "Watcher"]
+__all__ = ["EventOutcome", "Facts", "ResolutionOutcome", "Store", "Transaction", "Watcher"]

@@ -1,13 +1,19 @@
 """What the use cases need besides the database: facts of other services, and who watches."""
 
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from event_contracts import EventEnvelope
 
 from batch_conductor.domain.gates import GateName, GateResult
 from batch_conductor.domain.outcome import PhaseReport
 from batch_conductor.domain.pipeline import BatchId
+
+ResolutionOutcome = Literal["success", "blocked", "not_evaluated", "failed"]
+"""How a call was answered; ``failed``: it was refused, or a fact could not be learnt."""
+
+EventOutcome = Literal["recorded", "repeated", "refused"]
+"""What became of an event; ``refused``: it contradicts itself."""
 
 
 class Facts(Protocol):
@@ -33,8 +39,8 @@ class Facts(Protocol):
 class Watcher(Protocol):
     """Shows operators what the service does."""
 
-    def watch_resolution(self, *, pipeline: str, outcome: str, seconds: float) -> None:
-        """A call was answered: defined, blocked, not_evaluated or refused."""
+    def watch_resolution(self, *, pipeline: str, outcome: ResolutionOutcome, seconds: float) -> None:
+        """A call was answered."""
         ...
 
     def watch_gate(self, result: GateResult, *, seconds: float) -> None:
@@ -45,8 +51,8 @@ class Watcher(Protocol):
         """A gate has blocked a call."""
         ...
 
-    def watch_event(self, event: EventEnvelope[Any], *, outcome: str) -> None:
-        """An event was recorded, repeated or refused."""
+    def watch_event(self, event: EventEnvelope[Any], *, outcome: EventOutcome) -> None:
+        """An event was handled."""
         ...
 
     def watch_lag(self, report: PhaseReport) -> None:

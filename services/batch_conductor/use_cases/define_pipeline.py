@@ -13,7 +13,7 @@ from batch_conductor.domain.gates import BatchFacts
 from batch_conductor.domain.phases import BatchRecord, completed_phases
 from batch_conductor.domain.pipeline import BatchId, PipelineRules
 from batch_conductor.domain.plan import Plan, make_plan
-from batch_conductor.ports import Watcher
+from batch_conductor.ports import ResolutionOutcome, Watcher
 from batch_conductor.use_cases.evaluate_gates import EvaluateGates
 
 log = structlog.get_logger()
@@ -78,7 +78,7 @@ class DefinePipeline:
             essay_count=facts.essay_count,
         )
 
-    def _watch(self, request: PipelineRequest, outcome: str, started: float) -> None:
+    def _watch(self, request: PipelineRequest, outcome: ResolutionOutcome, started: float) -> None:
         known = request.requested_pipeline in self.rules.pipelines
         self.watcher.watch_resolution(
             pipeline=request.requested_pipeline if known else UNKNOWN_PIPELINE,
@@ -87,13 +87,13 @@ class DefinePipeline:
         )
 
 
-def _outcome(plan: Plan, refusal: SuiteError | None) -> str:
+def _outcome(plan: Plan, refusal: SuiteError | None) -> ResolutionOutcome:
     if refusal is None:
         return "success"
     return "blocked" if plan.blocked else "not_evaluated"
 
 
-def _log(plan: Plan, outcome: str) -> None:
+def _log(plan: Plan, outcome: ResolutionOutcome) -> None:
     log.info(
         "pipeline.defined" if outcome == "success" else f"pipeline.{outcome}",
         batch_id=plan.batch_id,

@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import NamedTuple, NewType
 from uuid import UUID
 
-from event_contracts import InvalidRequest, LLMComparisonResultV1, Winner
+from cj_measurement import Reason
+from event_contracts import ComparisonState, InvalidRequest, LLMComparisonResultV1, Winner
 
 from cj_assessment.domain.batch import BatchId, JobId
 
@@ -21,12 +22,12 @@ class Asked(NamedTuple):
     round: int
     slot_a: int
     slot_b: int
-    state: str
+    state: ComparisonState
     a_won: bool | None
     judge: str | None
     error_code: str | None = None
     assigned: int = 0
-    chosen_by: str | None = None
+    chosen_by: Reason | None = None
     margin: int | None = None
     confidence: float | None = None
     log_odds_a: float | None = None
@@ -42,7 +43,7 @@ class PlannedComparison:
     slot_a: int
     slot_b: int
     repetition: int
-    chosen_by: str
+    chosen_by: Reason
     assigned: int
 
 

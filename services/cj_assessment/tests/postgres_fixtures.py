@@ -16,6 +16,7 @@ from cj_assessment.domain.prompt import JudgeContext
 from cj_assessment.ports import BatchProblem, Recorded, Store
 from cj_assessment.tests.building import essays, request
 from cj_assessment.tests.memory.store import MemoryStore
+from cj_measurement import Reason
 from event_contracts import LogOdds, Winner
 from service_kit.storage.database import Database
 from sqlalchemy import Row, text
@@ -159,7 +160,7 @@ class Stored:
                 batch.job_id,
                 number=number,
                 pairs=[
-                    PlannedComparison(slot_a=a, slot_b=b, repetition=0, chosen_by="cycle", assigned=0)
+                    PlannedComparison(slot_a=a, slot_b=b, repetition=0, chosen_by=Reason.CYCLE, assigned=0)
                     for a, b in pairs
                 ],
                 caps=[cap_usd],

@@ -41,7 +41,15 @@ class ReadBatch:
             is_final = batch.state in FINAL_STATES
             error = await transaction.batches.error(batch.job_id) if is_final else None
             problem = None if is_final else await transaction.batches.problem(batch.job_id)
-        return _status_view(batch, essays, progress, score, error, problem, self.rules)
+        return _status_view(
+            batch,
+            essays=essays,
+            progress=progress,
+            score=score,
+            error=error,
+            problem=problem,
+            rules=self.rules,
+        )
 
     async def results(self, batch_id: BatchId) -> BatchResultsView:
         """The published result; raises ``Conflict`` while there is none."""
@@ -82,6 +90,7 @@ async def _known(transaction: Transaction, batch_id: BatchId) -> BatchRecord:
 
 def _status_view(
     batch: BatchRecord,
+    *,
     essays: EssayCounts,
     progress: Progress,
     score: Score | None,

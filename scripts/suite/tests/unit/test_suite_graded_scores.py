@@ -10,6 +10,7 @@ from batch_runner.artefact.scoring import scored
 from cj_assessment.domain.batch import Essay
 from cj_assessment.domain.comparison import Asked
 from cj_assessment.domain.measuring import Fitted, fit_comparisons
+from cj_assessment.tests.building import asked
 
 ESSAYS = 20
 ROUNDS = 8
@@ -25,7 +26,8 @@ def judged(seed: int) -> list[Asked]:
         lead = ability[a] - ability[b] + math.log(1 / chance.random() - 1)
         margin = 1 + (abs(lead) > 2) + (abs(lead) > 5)
         odds = lead if number % 2 else None
-        found.append(Asked(1, a, b, "judged", lead > 0, "mock", None, 0, None, margin, 3.0, odds))
+        winner_known = asked(a, b, a_won=lead > 0)
+        found.append(winner_known._replace(margin=margin, confidence=3.0, log_odds_a=odds))
     return found
 
 

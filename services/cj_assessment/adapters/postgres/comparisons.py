@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from cj_measurement import Reason
 from event_contracts import ComparisonPage, ComparisonState, ComparisonView, LogOdds, Winner
 from service_kit.storage.rows import RowCodec
 from sqlalchemy import Row, func, select, text
@@ -32,7 +33,7 @@ def _read(row: Mapping[str, Any]) -> _Priced:
             slot_a=row["slot_a"],
             slot_b=row["slot_b"],
             repetition=row["repetition"],
-            chosen_by=row["chosen_by"],
+            chosen_by=Reason(row["chosen_by"]),
             assigned=row["judge_index"],
         ),
         cap_usd=row["cap_usd"],
@@ -134,7 +135,10 @@ class PostgresComparisons:
             .where(comparison.c.job_id == job_id)
             .order_by(comparison.c.id)
         )
-        return [Asked._make(row) for row in rows]
+        return [
+            Asked._make(row)._replace(state=ComparisonState(row.state), chosen_by=Reason(row.chosen_by))
+            for row in rows
+        ]
 
     async def spending(self, job_id: JobId) -> Spending:
         row = (await self._connection.execute(SPENDING, {"job_id": job_id})).one()

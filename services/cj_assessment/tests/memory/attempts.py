@@ -17,6 +17,7 @@ from cj_assessment.domain.comparison import (
     UnsentAttempt,
 )
 from cj_assessment.domain.deciding import Spending
+from cj_assessment.domain.deciding.snapshot import OPEN
 from cj_assessment.ports import Due, Progress, Recorded, Usage
 from cj_assessment.ports.worker_names import EXPIRE, SUBMIT, WITHDRAW
 from cj_assessment.tests.memory.rows import AttemptRow, ComparisonRow, Now, State, rest_until
@@ -50,7 +51,9 @@ class MemoryComparisons:
 
     async def spending(self, job_id: JobId) -> Spending:
         attempts = self._state.attempts_of(job_id)
-        pending = [row.cap_usd for row in self._state.comparisons_of(job_id) if row.state == "pending"]
+        pending = [
+            row.cap_usd for row in self._state.comparisons_of(job_id) if row.state is ComparisonState.PENDING
+        ]
         return Spending(
             cost_usd=sum((row.cost_usd for row in attempts), Decimal(0)),
             reserved_usd=sum(
@@ -70,11 +73,11 @@ class MemoryComparisons:
         states = Counter(row.state for row in rows)
         answers = [row.answer for row in self._state.attempts_of(job_id) if row.answer is not None]
         return Progress(
-            pending=states["pending"],
-            submitted=states["submitted"],
-            judged=states["judged"],
-            failed=states["failed"],
-            abandoned=states["abandoned"],
+            pending=states[ComparisonState.PENDING],
+            submitted=states[ComparisonState.SUBMITTED],
+            judged=states[ComparisonState.JUDGED],
+            failed=states[ComparisonState.FAILED],
+            abandoned=states[ComparisonState.ABANDONED],
             cost_usd=sum((answer.cost_usd for answer in answers), Decimal(0)),
             prices_known=all(answer.price_known for answer in answers),
             last_judged_at=max((row.judged_at for row in rows if row.judged_at), default=None),
@@ -108,7 +111,7 @@ class MemoryComparisons:
             essay_a_id=essays[row.planned.slot_a].essay_id,
             essay_b_id=essays[row.planned.slot_b].essay_id,
             round=row.round,
-            state=ComparisonState(row.state),
+            state=row.state,
             winner=winner,
             margin=row.margin,
             log_odds_a=None if row.log_odds is None else LogOdds.model_validate_json(row.log_odds),
@@ -126,7 +129,7 @@ class MemoryAttempts:
         self._state, self._now = state, now
 
     async def take_waiting(self, *, limit: int) -> Due[JobId]:
-        unsent = [row for row in self._unsent() if row.comparison.state == "submitted"]
+        unsent = [row for row in self._unsent() if row.comparison.state is ComparisonState.SUBMITTED]
         late = {row.comparison.job_id for row in unsent if row.send_not_before <= self._now()}
         keys = [
             job_id
@@ -134,7 +137,10 @@ class MemoryAttempts:
             if row.batch.state is AssessmentState.JUDGING
             and row.batch.cancelled_at is None
             and self._state.is_retryable_sql(SUBMIT, job_id)
-            and (job_id in late or any(one.state == "pending" for one in self._state.comparisons_of(job_id)))
+            and (
+                job_id in late
+                or any(one.state is ComparisonState.PENDING for one in self._state.comparisons_of(job_id))
+            )
         ]
         rest = rest_until([row.send_not_before for row in unsent], self._now())
         return Due(keys=keys[:limit], rest_seconds=rest)
@@ -157,7 +163,7 @@ class MemoryAttempts:
             row
             for row in self._unsent()
             if row.comparison.job_id in job_ids
-            and row.comparison.state == "submitted"
+            and row.comparison.state is ComparisonState.SUBMITTED
             and row.send_not_before <= self._now()
         ][:limit]
         for row in taken:
@@ -181,8 +187,8 @@ class MemoryAttempts:
             if row.outcome is None:
                 row.outcome, row.error_code, row.error_message = "refused", code, message
                 row.ended_at = self._now()
-                if row.comparison.state == "submitted":
-                    row.comparison.state, row.comparison.error_code = "failed", code
+                if row.comparison.state is ComparisonState.SUBMITTED:
+                    row.comparison.state, row.comparison.error_code = ComparisonState.FAILED, code
 
     async def record(self, answers: Sequence[Answer]) -> Recorded:
         counts: Counter[str] = Counter()
@@ -193,7 +199,7 @@ class MemoryAttempts:
             elif not self._matches(row, answer):
                 counts["mismatched"] += 1
             else:
-                counts["late"] += row.comparison.state == "abandoned"
+                counts["late"] += row.comparison.state is ComparisonState.ABANDONED
                 counts["new" if self._record(row, answer) else "repeated"] += 1
         return Recorded(**counts)
 
@@ -203,7 +209,7 @@ class MemoryAttempts:
             row.id
             for row in sorted(open_rows, key=lambda row: row.deadline)
             if row.deadline <= self._now()
-            and (row.request_id is not None or row.comparison.state == "abandoned")
+            and (row.request_id is not None or row.comparison.state is ComparisonState.ABANDONED)
             and self._state.is_retryable_sql(EXPIRE, row.id)
         ]
         if due:
@@ -226,9 +232,9 @@ class MemoryAttempts:
             if row.id not in lost:
                 row.withdrawn_at = self._now()
             comparison = row.comparison
-            if comparison.state == "submitted" and comparison.attempts == row.number:
+            if comparison.state is ComparisonState.SUBMITTED and comparison.attempts == row.number:
                 is_asked_again = row.id in lost and comparison.attempts < policy.max_attempts
-                comparison.state = "pending" if is_asked_again else "failed"
+                comparison.state = ComparisonState.PENDING if is_asked_again else ComparisonState.FAILED
                 comparison.error_code = "TIMEOUT"
 
     async def take_withdrawable(self, *, limit: int, lease: timedelta) -> Due[AttemptId]:
@@ -239,7 +245,7 @@ class MemoryAttempts:
             and row.request_id is not None
             and row.withdrawn_at is None
             and row.withdraw_not_before <= self._now()
-            and row.comparison.state == "abandoned"
+            and row.comparison.state is ComparisonState.ABANDONED
             and self._state.is_retryable_sql(WITHDRAW, row.id)
         ][:limit]
         for row in due:
@@ -270,7 +276,7 @@ class MemoryAttempts:
 
     def _affordable(self, job_id: JobId) -> list[ComparisonRow]:
         """The pending comparisons that the money of the batch pays for, at their highest cost."""
-        pending = [row for row in self._state.comparisons_of(job_id) if row.state == "pending"]
+        pending = [row for row in self._state.comparisons_of(job_id) if row.state is ComparisonState.PENDING]
         cap = self._state.batches[job_id].batch.limits.max_cost_usd
         if cap is None:
             return pending
@@ -290,7 +296,7 @@ class MemoryAttempts:
         return affordable
 
     def _start(self, comparison: ComparisonRow, policy: AttemptPolicy) -> AttemptRow:
-        comparison.state = "submitted"
+        comparison.state = ComparisonState.SUBMITTED
         comparison.attempts += 1
         now = self._now()
         row = AttemptRow(
@@ -339,8 +345,8 @@ class MemoryAttempts:
         comparison = row.comparison
         if answer.winner is not None:
             row.outcome = "answered"
-            if comparison.state in ("pending", "submitted", "failed"):
-                comparison.state, comparison.error_code = "judged", None
+            if comparison.state in (*OPEN, ComparisonState.FAILED):
+                comparison.state, comparison.error_code = ComparisonState.JUDGED, None
                 comparison.a_won = answer.winner is Winner.ESSAY_A
                 comparison.margin = answer.margin
                 comparison.confidence = answer.confidence
@@ -350,6 +356,6 @@ class MemoryAttempts:
                 comparison.judged_at = answer.ended_at
         else:
             row.outcome = "refused" if row.withdrawn_at is None else "withdrawn"
-            if comparison.state == "submitted" and comparison.attempts == row.number:
-                comparison.state, comparison.error_code = "failed", answer.error_code
+            if comparison.state is ComparisonState.SUBMITTED and comparison.attempts == row.number:
+                comparison.state, comparison.error_code = ComparisonState.FAILED, answer.error_code
         return True

@@ -5,13 +5,20 @@ from dataclasses import fields, replace
 from datetime import datetime, timedelta
 
 from cj_assessment.domain.batch import Batch, BatchId, BatchRecord, Essay, JobId, Preparation
+from cj_assessment.domain.deciding.snapshot import OPEN
 from cj_assessment.domain.prompt import JudgeContext
 from cj_assessment.ports import BatchProblem, Due
 from cj_assessment.ports.worker_names import ADVANCE, PREPARE, REPORT
 from cj_assessment.tests.memory.rows import BatchRow, Now, State, rest_until
-from event_contracts import AssessmentResultV1, AssessmentState, ErrorDetail, StopReason, WireModel
+from event_contracts import (
+    AssessmentResultV1,
+    AssessmentState,
+    ComparisonState,
+    ErrorDetail,
+    StopReason,
+    WireModel,
+)
 
-OPEN = ("pending", "submitted")
 _RECORD = [field.name for field in fields(BatchRecord)]
 
 
@@ -126,7 +133,7 @@ class MemoryBatches:
         self._update(job_id, state=state, stop_reason=stop_reason, ended_at=self._now())
         for comparison in self._state.comparisons_of(job_id):
             if comparison.state in OPEN:
-                comparison.state = "abandoned"
+                comparison.state = ComparisonState.ABANDONED
 
     async def cancel(self, batch_id: BatchId) -> bool:
         row = self._state.row_of(batch_id)
@@ -196,8 +203,8 @@ class MemoryBatches:
         row.error, row.reported_at, row.next_check_at = None, None, self._now()
         self._update(job_id, state=state, stop_reason=None, ended_at=None)
         for comparison in self._state.comparisons_of(job_id):
-            if comparison.state == "abandoned":
-                comparison.state = "pending"
+            if comparison.state is ComparisonState.ABANDONED:
+                comparison.state = ComparisonState.PENDING
         return True
 
     def _open(self) -> list[BatchRow]:

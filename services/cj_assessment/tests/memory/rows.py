@@ -13,7 +13,7 @@ from cj_assessment.domain.comparison import Answer, AttemptId, PlannedComparison
 from cj_assessment.domain.prompt import JudgeContext
 from cj_assessment.ports import BatchProblem, Score
 from cj_assessment.ports.administration import AdminChange
-from event_contracts import AssessmentResultV1, ErrorDetail, EventEnvelope
+from event_contracts import AssessmentResultV1, ComparisonState, ErrorDetail, EventEnvelope
 
 
 @dataclass
@@ -43,7 +43,7 @@ class ComparisonRow:
     round: int
     planned: PlannedComparison
     cap_usd: Decimal
-    state: str = "pending"
+    state: ComparisonState = ComparisonState.PENDING
     attempts: int = 0
     a_won: bool | None = None
     margin: int | None = None
