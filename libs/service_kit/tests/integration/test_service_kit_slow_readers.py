@@ -19,6 +19,9 @@ from service_kit.tests.waiting import eventually
 ANSWER_BYTES = 32 * 1024 * 1024
 """More than the buffers of both sides take."""
 
+COLLECTING_SECONDS = 0.3
+"""Between two looks at all objects of a process that holds thousands of tests."""
+
 
 def routes() -> Blueprint:
     blueprint = Blueprint("answers", __name__)
@@ -95,7 +98,7 @@ async def test_a_client_that_does_not_read_is_cut_off_and_nothing_is_kept(port: 
     with captured_logs() as logs:
         clients = [ask(port, path) for _ in range(5)]
         await eventually(lambda: sum(one["event"] == "http.slow_reader_cut_off" for one in logs) >= 5)
-        await eventually(lambda: connections() <= before)
+        await eventually(lambda: connections() <= before, every=COLLECTING_SECONDS)
 
     for client in clients:
         client.close()
@@ -134,8 +137,8 @@ async def test_what_is_left_unread_when_a_connection_is_idle_is_dropped(port: in
     """An answer that fits into the buffers is written; its reader may never come for it."""
     before = connections()
     client = ask(port, "/small")
-    await eventually(lambda: connections() > before)
+    await eventually(lambda: connections() > before, every=COLLECTING_SECONDS)
 
-    await eventually(lambda: connections() <= before)
+    await eventually(lambda: connections() <= before, every=COLLECTING_SECONDS)
 
     client.close()
