@@ -43,6 +43,7 @@ def settings_for(database_url: str, **changes: object) -> Settings:
         "callback_signing_secret": SecretStr(SECRET),
         "callback_allowed_hosts": (HOST,),
         "drain_timeout": timedelta(0),
+        "database_pool_size": 4,
     }
     unknown = changes.keys() - Settings.model_fields.keys() - _vendor_settings()
     assert not unknown, f"no settings, which would be ignored: {unknown}"
