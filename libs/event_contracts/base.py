@@ -18,6 +18,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from event_contracts.fields import (
+    MAX_INTEGER,
     MAX_RESULTS_PER_BATCH,
     Identifier,
     JsonObject,
@@ -46,13 +47,17 @@ class WireModel(BaseModel):
 
 
 class OpenModel(WireModel):
-    """A value whose keys may be added to: those that are not known are kept, bounded as in a ``JsonObject``."""
+    """A value whose keys may be added to: those that are not known are kept.
+
+    They are bounded as a ``JsonObject`` is but for their size, which the message bounds: a result's notes name
+    thousands of essays.
+    """
 
     model_config = ConfigDict(extra="allow")
 
     @model_validator(mode="after")
     def _bound_added_keys(self) -> Self:
-        check_json(self.model_extra or {})
+        check_json(self.model_extra or {}, max_values=MAX_INTEGER, max_characters=MAX_INTEGER)
         return self
 
 

@@ -113,7 +113,13 @@ def _no_bare_numbers(value: object) -> object:
     return value
 
 
-def check_json(value: JsonValue, *, max_depth: int = MAX_JSON_DEPTH) -> None:
+def check_json(
+    value: JsonValue,
+    *,
+    max_depth: int = MAX_JSON_DEPTH,
+    max_values: int = MAX_JSON_VALUES,
+    max_characters: int = MAX_JSON_CHARACTERS,
+) -> None:
     """Raise `ValueError` for JSON that is too deep or too large, or that no database keeps.
 
     Takes time linear in the size of the value and does not recurse: it is made for hostile input.
@@ -123,8 +129,8 @@ def check_json(value: JsonValue, *, max_depth: int = MAX_JSON_DEPTH) -> None:
     while level:
         depth += 1
         values += len(level)
-        if values > MAX_JSON_VALUES:
-            raise ValueError(f"holds more than {MAX_JSON_VALUES} values")
+        if values > max_values:
+            raise ValueError(f"holds more than {max_values} values")
         below: list[JsonValue] = []
         for item in level:
             if isinstance(item, str):
@@ -139,8 +145,8 @@ def check_json(value: JsonValue, *, max_depth: int = MAX_JSON_DEPTH) -> None:
         if below and depth > max_depth:
             raise ValueError(f"is nested more than {max_depth} levels deep")
         level = below
-    if characters > MAX_JSON_CHARACTERS:
-        raise ValueError(f"holds more than {MAX_JSON_CHARACTERS} characters of text")
+    if characters > max_characters:
+        raise ValueError(f"holds more than {max_characters} characters of text")
 
 
 def _checked_length(text: object) -> int:

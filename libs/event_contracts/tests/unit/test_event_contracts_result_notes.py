@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from event_contracts import AssessmentMetadata, LookAt, ResultNotes
+from event_contracts import MAX_ESSAYS_PER_BATCH, AssessmentMetadata, FailedComparisons, LookAt, ResultNotes
 from pydantic import ValidationError
 
 NOTES = ResultNotes(
@@ -45,3 +45,16 @@ def test_a_result_without_notes_says_nothing() -> None:
 def test_a_note_that_does_not_hold_what_it_should_is_refused() -> None:
     with pytest.raises(ValidationError):
         metadata(look_at=["b"]).notes()
+
+
+def test_a_note_on_each_essay_of_the_largest_batch_is_kept() -> None:
+    essays = [f"{number:0255}" for number in range(MAX_ESSAYS_PER_BATCH)]
+    reasons = dict.fromkeys(essays, "EMPTY_CONTENT: " + "a reason of some length " * 20)
+    notes = ResultNotes(
+        failed_essays=reasons,
+        unranked_essays=reasons,
+        look_at=dict.fromkeys(essays, LookAt(signals=("role_marker", "fake_answer", "hidden_text"))),
+        failed_comparisons=FailedComparisons(by_essay=dict.fromkeys(essays, 1)),
+    )
+
+    assert metadata(**notes.model_dump(mode="json")).notes() == notes
