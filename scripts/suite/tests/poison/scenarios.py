@@ -9,8 +9,8 @@ from event_contracts import EventEnvelope
 from suite.tests.poison.judges import FAILS_ONCE, SILENT, SLOW
 from suite.tests.poison.running_suite import RunningSuite
 
-CALLING_SECONDS: Final = 120.0
-ENDING_SECONDS: Final = 120.0
+PATIENCE_SECONDS: Final = 60.0
+"""How long a scenario waits for what poison may prevent for good; six times as long as a worker rests."""
 
 Drive = Callable[[RunningSuite, EventEnvelope[Any]], Coroutine[Any, Any, None]]
 
@@ -84,42 +84,40 @@ async def _given_up(suite: RunningSuite, envelope: EventEnvelope[Any]) -> None:
 
 
 async def _ended(suite: RunningSuite, batch_id: str) -> None:
-    """Wait until no request of the batch waits: the worker that ends them may rest for some seconds first."""
+    """Wait until no request of the batch waits, but for those set aside: their worker may rest for some seconds."""
     waiting = (
         "SELECT count(*) AS requests FROM judge_request WHERE batch_id = $1 AND state = 'waiting' AND NOT EXISTS"
         " (SELECT 1 FROM failed_item WHERE item = judge_request.id::text AND set_aside_at IS NOT NULL)"
     )
-    async with asyncio.timeout(ENDING_SECONDS):
-        while True:
-            async with suite.looking:
-                [row] = await suite.databases["llm_provider"].rows(waiting, batch_id)
-            if row["requests"] == 0:
-                return
-            await asyncio.sleep(0.05)
+    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+    while asyncio.get_running_loop().time() < deadline:
+        async with suite.looking:
+            [row] = await suite.databases["llm_provider"].rows(waiting, batch_id)
+        if row["requests"] == 0:
+            return
+        await asyncio.sleep(0.05)
 
 
 async def _calling(suite: RunningSuite, batch_id: str) -> bool:
-    """Wait until requests of the batch are called for; False where it has come to nothing before.
-
-    Raises ``TimeoutError`` where neither happens.
-    """
+    """Wait until requests of the batch are called for; False where it has come to nothing before."""
     query = "SELECT count(*) AS calls FROM judge_request WHERE batch_id = $1 AND state = 'calling'"
     ended = "SELECT 1 FROM assessment_batch WHERE batch_id = $1 AND ended_at IS NOT NULL"
     failed = (
         "SELECT 1 FROM failed_item JOIN poison_id ON item = id WHERE batch = $1 AND set_aside_at IS NOT NULL"
     )
-    async with asyncio.timeout(CALLING_SECONDS):
-        while True:
-            async with suite.looking:
-                [row] = await suite.databases["llm_provider"].rows(query, batch_id)
-                if row["calls"] >= 4:
-                    return True
-                for look in (ended, failed):
-                    if await suite.databases["cj_assessment"].rows(look, batch_id):
-                        return False
-                if await suite.databases["llm_provider"].rows(failed, batch_id):
+    deadline = asyncio.get_running_loop().time() + PATIENCE_SECONDS
+    while asyncio.get_running_loop().time() < deadline:
+        async with suite.looking:
+            [row] = await suite.databases["llm_provider"].rows(query, batch_id)
+            if row["calls"] >= 4:
+                return True
+            for look in (ended, failed):
+                if await suite.databases["cj_assessment"].rows(look, batch_id):
                     return False
-            await asyncio.sleep(0.05)
+            if await suite.databases["llm_provider"].rows(failed, batch_id):
+                return False
+        await asyncio.sleep(0.05)
+    return False
 
 
 async def _requests(suite: RunningSuite, change: str, batch_id: str) -> None:
