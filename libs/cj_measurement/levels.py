@@ -17,7 +17,7 @@ BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 
 TINY = float(np.finfo(np.float64).tiny)
-"""The smallest normal number: what is added to, or a lower bound of, what is divided by or whose logarithm is taken."""
+"""The smallest normal double; keeps divisors and the arguments of logarithms above zero."""
 CUT_LEVELS = 4
 """Log-odds are cut into this many levels of equal share."""
 MAX_VALUES = 9

@@ -47,16 +47,16 @@ class WireModel(BaseModel):
 
 
 class OpenModel(WireModel):
-    """A value whose keys may be added to: those that are not known are kept.
+    """An object that later versions may extend: keys that are not known are kept.
 
-    They are bounded as a ``JsonObject`` is but for their size, which the message bounds: a result's notes name
-    thousands of essays.
+    They may hold what a ``JsonObject`` may. Only the message limits their size, as a result's notes may name thousands
+    of essays.
     """
 
     model_config = ConfigDict(extra="allow")
 
     @model_validator(mode="after")
-    def _bound_added_keys(self) -> Self:
+    def _check_unknown_keys(self) -> Self:
         check_json(self.model_extra or {}, max_values=MAX_INTEGER, max_characters=MAX_INTEGER)
         return self
 

@@ -96,7 +96,7 @@ def _expected_centres(abilities: Abilities, scale: ScaleShape) -> FloatArray | N
 
 
 def _ordered(centres: FloatArray) -> FloatArray:
-    # Imported here, as scipy.optimize is a tenth of the time that a service takes to start.
+    # Imported here: loading scipy.optimize takes a tenth of a service's start-up time.
     from scipy.optimize import isotonic_regression
 
     rising = isotonic_regression(centres).x

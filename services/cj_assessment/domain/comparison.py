@@ -17,7 +17,10 @@ AttemptId = NewType("AttemptId", UUID)
 
 
 class Asked(NamedTuple):
-    """A comparison and its state; slots are items of the batch. A tuple: thousands are read for each decision."""
+    """A comparison and its state; slots are items of the batch. A tuple: thousands are read for each decision.
+
+    ``chosen_by`` is the reason of the version that planned it: a newer one may have reasons that are not known here.
+    """
 
     round: int
     slot_a: int
@@ -27,7 +30,7 @@ class Asked(NamedTuple):
     judge: str | None
     error_code: str | None = None
     assigned: int = 0
-    chosen_by: Reason | None = None
+    chosen_by: str | None = None
     margin: int | None = None
     confidence: float | None = None
     log_odds_a: float | None = None

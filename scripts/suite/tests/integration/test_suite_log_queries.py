@@ -34,7 +34,7 @@ PROGRAM = Path(__file__).parents[1] / "logql"
 CAPTURED = Path(__file__).parents[1] / "data/captured_lines.ndjson"
 BUILD_SECONDS = 900
 QUICK_BUILD = "-gcflags=all=-N -l -dwarf=false"
-"""Without optimising: the eight hundred packages take longer to compile than the program will ever run."""
+"""Without optimisation: compiling eight hundred packages takes far longer than the program runs."""
 RUNNER_LINE = {
     "event": "runner_validation_state",
     "level": "info",

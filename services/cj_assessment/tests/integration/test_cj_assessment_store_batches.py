@@ -11,6 +11,7 @@ from cj_assessment.ports.worker_names import ADVANCE, PREPARE, REPORT
 from cj_assessment.tests.postgres_fixtures import PREPARED, Stored, StoredInPostgres, answer, stored
 from event_contracts import (
     AssessmentState,
+    ComparisonState,
     ErrorCode,
     ErrorDetail,
     StopReason,
@@ -305,6 +306,16 @@ async def test_a_failed_batch_that_is_reopened_goes_on_from_what_is_stored(stora
     assert [pair.state for pair in asked] == ["judged", "pending"]
     assert batch.job_id in due.keys
     assert later == 4
+
+
+async def test_a_pair_that_a_newer_version_chose_for_a_new_reason_is_read(postgres: StoredInPostgres) -> None:
+    batch = await postgres.batch([(0, 1)])
+    await postgres.execute("UPDATE comparison SET chosen_by = 'a_new_reason'")
+
+    async with postgres.store.transaction() as transaction:
+        [pair] = await transaction.comparisons.asked(batch.job_id)
+
+    assert (pair.chosen_by, pair.state) == ("a_new_reason", ComparisonState.PENDING)
 
 
 async def test_a_batch_that_has_not_failed_cannot_be_reopened(storage: Stored) -> None:
